@@ -1,0 +1,47 @@
+/** What came of one script on one channel. `status` is "unknown" when the exit status never arrived. */
+export interface CommandResult {
+  status: number | "unknown";
+  signal: string | undefined;
+  stdout: Buffer;
+  /** Decoded, capped at 64 KiB. */
+  stderr: string;
+}
+
+export interface RunOptions {
+  /** Milliseconds until the channel is given up; the result is then an error. */
+  timeoutMs: number;
+  /** Bytes of stdout after which the host is given up as endless. */
+  maxOutputBytes?: number;
+  signal?: AbortSignal;
+}
+
+/** An authenticated SSH connection to one host, on which scripts run as root. */
+export interface Connection {
+  /**
+   * Feeds `script` to a POSIX sh as root, on stdin of one channel.
+   * @throws HostError when the link is lost, the time is over, or root cannot be had.
+   */
+  run(script: string, options: RunOptions): Promise<CommandResult>;
+  /** Channels opened so far: each is one round trip of the run record. */
+  readonly channels: number;
+  readonly isOpen: boolean;
+  close(): void;
+}
+
+/**
+ * A host could not be used. `kind` decides its status: "unreachable" before a login (also for an unknown or changed host
+ * key), "failed" after it (also for a wrong become password), "lost" when the link went away under a script,
+ * whose outcome is then unknown.
+ */
+export class HostError extends Error {
+  override readonly name = "HostError";
+  readonly kind: "unreachable" | "failed" | "lost";
+  /** What the operator can do about it, as one sentence; empty when the message says it all. */
+  readonly remedy: string;
+
+  constructor(kind: HostError["kind"], message: string, remedy = "", options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+    this.remedy = remedy;
+  }
+}

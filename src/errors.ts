@@ -1,0 +1,65 @@
+/** Where in a user's file something stands. Lines and columns count from 1. */
+export interface Place {
+  file: string;
+  line?: number | undefined;
+  column?: number | undefined;
+}
+
+/** One thing that is wrong with what the user gave: where, under which key, what was expected and what was found. */
+export interface Problem {
+  place?: Place | undefined;
+  key?: string | undefined;
+  message: string;
+}
+
+/** The user's input is wrong. Nothing was touched; the command ends with exit code 1. */
+export class InputError extends Error {
+  override readonly name = "InputError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: Problem | readonly Problem[]) {
+    const list: readonly Problem[] = "message" in problems ? [problems] : problems;
+    super(list.map(formatProblem).join("\n"));
+    this.problems = list;
+  }
+}
+
+/** `file:line:column  key: message`, leaving out what is not known. */
+export function formatProblem({ place, key, message }: Problem): string {
+  const where =
+    place && [place.file, place.line, place.column].filter((part) => part !== undefined).join(":");
+  const what = key === undefined || key === "" ? message : `${key}: ${message}`;
+  return where === undefined ? what : `${where}  ${what}`;
+}
+
+/** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best === undefined ? "" : ` Did you mean "${best}"?`;
+}
+
+/** Damerau-Levenshtein distance in its restricted form: two letters changed round count once. */
+function editDistance(a: string, b: string): number {
+  if (a.length > 80 || b.length > 80) return Number.POSITIVE_INFINITY;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
+      }
+      row.push(best);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
