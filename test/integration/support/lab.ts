@@ -1,0 +1,316 @@
+/**
+ * Lab hosts: containers that run systemd, sshd, Redis and ufw as a Debian machine does, and nothing that is mocked.
+ *
+ *     await using host = await startHost();
+ *     const { inventory } = writeInventory(dir, { "redis-01": host });
+ *     const run = await redkeep(["plan", "-i", inventory], { cwd: dir });
+ *
+ * `sh lab/setup.sh` makes the image and the key.
+ */
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { dump } from "js-yaml";
+import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
+import type { RunRecord } from "../../../src/report/record.ts";
+
+const repository = resolve(import.meta.dirname, "../../..");
+
+/** The private key that lets root, deploy and operator in. */
+export const labKey = join(repository, "lab/.cache/id_ed25519");
+export const labImage = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
+/** `deploy` has sudo without a password, `operator` needs this one. */
+export const operatorPassword = "operator-test-password";
+
+/** Whose labels containers and networks carry: the process that cleans up after them. */
+const owner = (): string => process.env.REDKEEP_LAB_PID ?? String(process.pid);
+
+// Ryuk, the library's own cleaner, is an image to be pulled. global-setup.ts sweeps instead.
+process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
+
+export interface Finished {
+  /** Exit status. Null where a signal ended the process. */
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface HostOptions {
+  /** Default: LAB_IMAGE, else redkeep-lab:bookworm. */
+  image?: string;
+  /** From startNetwork(). Default: Docker's bridge. */
+  network?: LabNetwork;
+  /** The name other hosts of the network reach this one by, and its host name. */
+  alias?: string;
+  environment?: Record<string, string>;
+  /** Labels for whoever sweeps. Default: this test run's. */
+  labels?: Record<string, string>;
+  /** The shell command that succeeds inside once the host is up. Default: ssh and redis-server are active. */
+  ready?: string;
+}
+
+export interface LabNetwork extends AsyncDisposable {
+  name: string;
+  /** CIDR. */
+  subnet: string;
+  gateway: string;
+}
+
+class SystemdHost extends GenericContainer {
+  constructor(options: HostOptions) {
+    super(options.image ?? labImage);
+    this.withAddedCapabilities("SYS_ADMIN", "NET_ADMIN")
+      .withSecurityOpt("seccomp=unconfined", "apparmor=unconfined")
+      .withTmpFs({ "/run": "rw", "/run/lock": "rw", "/tmp": "rw" })
+      .withExposedPorts(22)
+      .withLabels(options.labels ?? { "redkeep.lab": owner() })
+      .withEnvironment({
+        LAB_AUTHORIZED_KEY: readFileSync(`${labKey}.pub`, "utf8").trim(),
+        ...options.environment,
+      })
+      // No health check: Docker would go on running it for as long as the host lives.
+      .withWaitStrategy(
+        Wait.forSuccessfulCommand(
+          options.ready ?? "systemctl is-active -q ssh && systemctl is-active -q redis-server",
+        ),
+      )
+      .withStartupTimeout(60_000);
+    // CgroupnsMode is missing from the types. Ports would be published on 0.0.0.0.
+    Object.assign(this.hostConfig, {
+      CgroupnsMode: "private",
+      PortBindings: { "22/tcp": [{ HostIp: "127.0.0.1", HostPort: "0" }] },
+    });
+    if (options.alias !== undefined) this.withHostname(options.alias);
+    if (options.network !== undefined) {
+      this.withNetworkMode(options.network.name);
+      // withNetworkAliases() would attach the default bridge as a second network.
+      if (options.alias !== undefined) {
+        this.createOpts.NetworkingConfig = {
+          EndpointsConfig: { [options.network.name]: { Aliases: [options.alias] } },
+        };
+      }
+    }
+  }
+}
+
+/** A running lab host. Everything here looks from inside, by `docker exec`, and owes nothing to redkeep's SSH. */
+export class LabHost implements AsyncDisposable {
+  readonly id: string;
+  /** CIDR of the Docker network the host is in. */
+  readonly subnet: string;
+  /** As in /etc/ssh/ssh_host_ed25519_key.pub, without the comment. */
+  hostKey = "";
+  readonly #container: StartedTestContainer;
+  readonly #network: string;
+
+  constructor(container: StartedTestContainer, network: string, subnet: string) {
+    this.#container = container;
+    this.#network = network;
+    this.id = container.getId();
+    this.subnet = subnet;
+  }
+
+  /** Where redkeep and ssh reach it. */
+  get address(): string {
+    return "127.0.0.1";
+  }
+
+  /** Another one after each restart. */
+  get sshPort(): number {
+    return this.#container.getMappedPort(22);
+  }
+
+  /** In the Docker network: the private address of the host. */
+  get ip(): string {
+    return this.#container.getIpAddress(this.#network);
+  }
+
+  /** A line for known_hosts. */
+  get hostKeyLine(): string {
+    return `[${this.address}]:${this.sshPort} ${this.hostKey}`;
+  }
+
+  /** Runs a script with `sh -c` as root. Never throws for an exit status. */
+  async sh(script: string, input?: string): Promise<Finished> {
+    if (input !== undefined) return run("docker", ["exec", "-i", this.id, "sh", "-c", script], { input });
+    const { exitCode, stdout, stderr } = await this.#container.exec(["sh", "-c", script]);
+    return { status: exitCode, stdout, stderr };
+  }
+
+  /** What redis-cli prints for a command, without the last newline. Throws where redis-cli fails. */
+  async redis(...args: string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.#container.exec(["redis-cli", ...args]);
+    if (exitCode !== 0) throw new Error(`redis-cli ${args.join(" ")}: ${stdout}${stderr}`);
+    return stdout.replace(/\n$/, "");
+  }
+
+  async readFile(path: string): Promise<string> {
+    const { status, stdout, stderr } = await this.sh(`cat -- ${quote(path)}`);
+    if (status !== 0) throw new Error(stderr);
+    return stdout;
+  }
+
+  /** Replaces a file, its parents made as needed. `mode` as for chmod, `owner` as for chown. */
+  async writeFile(path: string, content: string, mode = "0644", owner = "root:root"): Promise<void> {
+    const file = quote(path);
+    const { status, stderr } = await this.sh(
+      `mkdir -p -- "$(dirname -- ${file})" && cat > ${file} && chown ${quote(owner)} ${file} && chmod ${quote(mode)} ${file}`,
+      content,
+    );
+    if (status !== 0) throw new Error(`${path}: ${stderr}`);
+  }
+
+  /** An orderly reboot; after kill(), the boot that follows a power cut. /run and /tmp are empty then. */
+  async restart(): Promise<void> {
+    await this.#container.restart({ timeout: 10_000 });
+  }
+
+  /** Power cut: every process is killed and the host stays down. */
+  async kill(): Promise<void> {
+    await docker("kill", this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await docker("rm", "-f", "-v", this.id);
+  }
+}
+
+/** Starts a lab host and waits until sshd and Redis answer: about a second. */
+export async function startHost(options: HostOptions = {}): Promise<LabHost> {
+  const container = await new SystemdHost(options).start();
+  const network = options.network?.name ?? "bridge";
+  const host = new LabHost(container, network, options.network?.subnet ?? (await subnetOf(network)).subnet);
+  const key = await host.readFile("/etc/ssh/ssh_host_ed25519_key.pub");
+  host.hostKey = key.split(" ", 2).join(" ").trim();
+  return host;
+}
+
+/** A network of its own, for tests in which one client is let in and another is not. */
+export async function startNetwork(): Promise<LabNetwork> {
+  const name = `redkeep-lab-${randomBytes(6).toString("hex")}`;
+  await docker("network", "create", "--label", `redkeep.lab=${owner()}`, name);
+  const remove = async (): Promise<void> => {
+    await docker("network", "rm", name);
+  };
+  return { name, ...(await subnetOf(name)), [Symbol.asyncDispose]: remove };
+}
+
+async function subnetOf(network: string): Promise<{ subnet: string; gateway: string }> {
+  const config = await docker("network", "inspect", "-f", "{{json (index .IPAM.Config 0)}}", network);
+  const { Subnet: subnet, Gateway: gateway } = JSON.parse(config);
+  return { subnet, gateway };
+}
+
+export interface WrittenInventory {
+  inventory: string;
+  knownHosts: string;
+}
+
+/**
+ * Writes `inventory.yml` and `known_hosts` into a folder: the hosts in group `redis`, reached as root with the lab's
+ * key, each with its `private_ip` and `app_subnet`.
+ * @param vars for the group; they replace these connection variables too
+ * @param hostVars for single hosts, by name
+ */
+export function writeInventory(
+  dir: string,
+  hosts: Record<string, LabHost>,
+  vars: Record<string, unknown> = {},
+  hostVars: Record<string, Record<string, unknown>> = {},
+): WrittenInventory {
+  const inventory = join(dir, "inventory.yml");
+  const knownHosts = join(dir, "known_hosts");
+  const entries = Object.entries(hosts).map(([name, host]) => [
+    name,
+    {
+      ansible_host: host.address,
+      ansible_port: host.sshPort,
+      private_ip: host.ip,
+      app_subnet: host.subnet,
+      ...hostVars[name],
+    },
+  ]);
+  const group = {
+    hosts: Object.fromEntries(entries),
+    vars: {
+      ansible_user: "root",
+      ansible_ssh_private_key_file: labKey,
+      ansible_ssh_common_args: `-o UserKnownHostsFile=${knownHosts}`,
+      ...vars,
+    },
+  };
+  writeFileSync(inventory, dump({ all: { children: { redis: group } } }));
+  writeFileSync(
+    knownHosts,
+    `${Object.values(hosts)
+      .map((host) => host.hostKeyLine)
+      .join("\n")}\n`,
+  );
+  chmodSync(labKey, 0o600);
+  return { inventory, knownHosts };
+}
+
+export interface RunOptions {
+  cwd?: string;
+  /** Beside the environment of the tests; undefined takes a variable away. */
+  env?: Record<string, string | undefined>;
+  input?: string;
+  /** Interrupts the process as Ctrl-C does. */
+  interrupt?: AbortSignal;
+  /** Called with each piece of stdout and stderr as it comes. */
+  onOutput?: (text: string) => void;
+}
+
+/** Runs the CLI as a child process. `record` is the run record, where `--json` asked for one and it was written. */
+export async function redkeep(
+  args: string[],
+  options: RunOptions = {},
+): Promise<Finished & { record?: RunRecord }> {
+  const node = join(repository, "node_modules/.bin/node");
+  const finished = await run(node, [join(repository, "src/cli.ts"), ...args], {
+    ...options,
+    env: { NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env },
+  });
+  const target = args.includes("--json") ? args[args.indexOf("--json") + 1] : undefined;
+  if (target === undefined) return finished;
+  if (target === "-")
+    return finished.stdout === "" ? finished : { ...finished, record: JSON.parse(finished.stdout) };
+  const path = isAbsolute(target) ? target : join(options.cwd ?? process.cwd(), target);
+  return existsSync(path) ? { ...finished, record: JSON.parse(readFileSync(path, "utf8")) } : finished;
+}
+
+/** Runs a program to its end. Throws only where it cannot be started. */
+function run(program: string, args: string[], options: RunOptions = {}): Promise<Finished> {
+  return new Promise((done, failed) => {
+    const child = spawn(program, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      options.onOutput?.(text);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+      options.onOutput?.(text);
+    });
+    const interrupt = (): boolean => child.kill("SIGINT");
+    options.interrupt?.addEventListener("abort", interrupt, { once: true });
+    child.on("error", failed);
+    child.on("close", (status) => {
+      options.interrupt?.removeEventListener("abort", interrupt);
+      done({ status, stdout, stderr });
+    });
+    // A program that ends before it read its input closes the pipe: its exit status tells the story.
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.input ?? "");
+  });
+}
+
+async function docker(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)("docker", args);
+  return stdout.trim();
+}
+
+const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
