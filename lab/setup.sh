@@ -17,7 +17,12 @@ say() { echo "lab: $*" >&2; }
 fail() { say "$*"; exit 1; }
 logged() { "$@" >>"$log" 2>&1 9>&-; }
 need_root() { [ "$(id -u)" -eq 0 ] || fail "$1 needs root: run the command again as root"; }
-clean_up() { [ -z "$work" ] || rm -rf --one-file-system "$work"; }
+clean_up() {
+  [ -n "$work" ] || return 0
+  # An interrupted debootstrap leaves these mounted.
+  umount "$work/root/proc" "$work/root/sys" 2>/dev/null || true
+  rm -rf --one-file-system "$work"
+}
 
 case $suite in
   bullseye | bookworm) servers=redis-server,redis-tools ;;
@@ -64,7 +69,11 @@ start_docker() {
 ensure_docker() {
   if docker_answers; then return; fi
   if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
-    install_packages docker.io
+    # Where the kernel has AppArmor, Docker cannot start a container without its parser.
+    case $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null || true) in
+      Y) install_packages docker.io apparmor ;;
+      *) install_packages docker.io ;;
+    esac
     # From Debian 13 the client is a package of its own.
     command -v docker >/dev/null || install_packages docker-cli
   fi

@@ -24,10 +24,10 @@ export const labImage = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
 /** `deploy` has sudo without a password, `operator` needs this one. */
 export const operatorPassword = "operator-test-password";
 
-/** Whose labels containers and networks carry: the process that cleans up after them. */
+/** The label of containers and networks: the process that cleans up after them (see sweep.ts). */
 const owner = (): string => process.env.REDKEEP_LAB_PID ?? String(process.pid);
 
-// Ryuk, the library's own cleaner, is an image to be pulled. global-setup.ts sweeps instead.
+// Ryuk, the library's own cleaner, is an image to be pulled. sweep() does its work.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
 
 export interface Finished {
@@ -45,8 +45,6 @@ export interface HostOptions {
   /** The name other hosts of the network reach this one by, and its host name. */
   alias?: string;
   environment?: Record<string, string>;
-  /** Labels for whoever sweeps. Default: this test run's. */
-  labels?: Record<string, string>;
   /** The shell command that succeeds inside once the host is up. Default: ssh and redis-server are active. */
   ready?: string;
 }
@@ -65,7 +63,7 @@ class SystemdHost extends GenericContainer {
       .withSecurityOpt("seccomp=unconfined", "apparmor=unconfined")
       .withTmpFs({ "/run": "rw", "/run/lock": "rw", "/tmp": "rw" })
       .withExposedPorts(22)
-      .withLabels(options.labels ?? { "redkeep.lab": owner() })
+      .withLabels({ "redkeep.lab": owner() })
       .withEnvironment({
         LAB_AUTHORIZED_KEY: readFileSync(`${labKey}.pub`, "utf8").trim(),
         ...options.environment,

@@ -1,0 +1,32 @@
+import { execFileSync, spawnSync } from "node:child_process";
+
+const docker = (...args: string[]): string =>
+  execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
+
+/**
+ * Removes the lab's containers and networks that belong to processes that are gone, and those of process `mine`.
+ * Those of a live run stay, and those whose label is no process id: somebody wanted to keep them.
+ */
+export function sweep(mine?: number): void {
+  const format = '{{.ID}} {{.Label "redkeep.lab"}}';
+  const dead = (list: string): string[] =>
+    list.split("\n").flatMap((line) => {
+      const [id, label] = line.split(" ");
+      const pid = Number(label);
+      return id && pid > 0 && (pid === mine || !alive(pid)) ? [id] : [];
+    });
+  const containers = dead(docker("ps", "-a", "--filter", "label=redkeep.lab", "--format", format));
+  // Another run may be removing the same ones: a failure here is none.
+  if (containers.length > 0) spawnSync("docker", ["rm", "-f", "-v", ...containers]);
+  const networks = dead(docker("network", "ls", "--filter", "label=redkeep.lab", "--format", format));
+  if (networks.length > 0) spawnSync("docker", ["network", "rm", ...networks]);
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
