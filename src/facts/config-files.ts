@@ -1,0 +1,53 @@
+import type { Fact } from "./fact.ts";
+
+export interface ConfigFilesFact {
+  main: { path: string; text: string } | undefined;
+  /** Files that `include` brings in, at any depth, in the order of their reading. */
+  includes: readonly { path: string; text: string }[];
+  /** The ACL file that the configuration names, or that the playbook will use where it exists already. */
+  aclFiles: ReadonlyMap<string, string>;
+  /** redkeep's own drop-in of the unit. */
+  dropIn: string | undefined;
+}
+
+/** Bytes of one file that are read: a configuration beyond that is not one. */
+const LIMIT = 1_048_576;
+
+/** redis.conf with all that it includes, the ACL file and our drop-in, byte for byte. */
+export const configFilesFact: Fact<ConfigFilesFact> = {
+  // conf_get answers as Redis would for a scalar: the last line wins. It only serves to find the way in.
+  script: ({ paths }) => `
+seen=
+read_conf() {
+  local file include
+  case "$seen " in *" $1 "*) return;; esac
+  seen="$seen $1"
+  section "config $1"; head -c ${LIMIT} "$1"
+  if [ "$2" -ge 8 ]; then return; fi
+  for include in $(sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//Ip' "$1" | tr -d "\\"'\\r"); do
+    if [ -f "$include" ]; then read_conf "$include" $(($2 + 1)); fi
+  done
+}
+conf_lines() { if [ -n "$seen" ]; then cat $seen | tr -d '\\r' | sed -n "s/^[[:space:]]*$1[[:space:]]\\{1,\\}//Ip"; fi; }
+conf_get() { conf_lines "$1" | tail -n 1 | sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/'; }
+if [ -f "$CONF" ]; then read_conf "$CONF" 0; fi
+for file in $(conf_get aclfile) ${paths.filter((path) => path.endsWith(".acl")).map(quotePath).join(" ")}; do
+  if [ -f "$file" ]; then section "acl-file $file"; head -c ${LIMIT} "$file"; fi
+done
+if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then section drop-in; cat "/etc/systemd/system/$UNIT.d/redkeep.conf"; fi
+`,
+  parse: (sections) => {
+    const [main, ...includes] = [...sections.startingWith("config")].map(([path, text]) => ({ path, text }));
+    return {
+      main,
+      includes,
+      aclFiles: new Map(sections.startingWith("acl-file")),
+      dropIn: sections.text("drop-in"),
+    };
+  },
+};
+
+/** Paths reach the script quoted; those with control characters were refused with the playbook. */
+export function quotePath(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}

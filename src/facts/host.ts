@@ -1,0 +1,112 @@
+import type { Fact } from "./fact.ts";
+
+export interface Listener {
+  protocol: "tcp" | "udp";
+  /** An IP address without brackets; `*` is every address of both families. */
+  address: string;
+  port: number;
+  /** The systemd unit whose cgroup holds the socket, where `ss` tells. */
+  unit: string | undefined;
+}
+
+export interface HostFact {
+  /** `Debian GNU/Linux`, `12`. */
+  os: { name: string; version: string };
+  hostname: string;
+  machineId: string;
+  bootId: string;
+  /** Seconds since 1970 by the host's own clock. */
+  epoch: number;
+  uptimeSeconds: number;
+  memoryBytes: number;
+  uid: number;
+  /** Which of the programs that redkeep may need are there. */
+  tools: ReadonlySet<string>;
+  addresses: readonly { interface: string; address: string; prefix: number }[];
+  listeners: readonly Listener[];
+  /** The ports on which sshd is configured to listen, by `sshd -T`. */
+  sshPorts: readonly number[];
+  /** The live SSH session's own ends, as the host sees them: behind NAT these are not the controller's. */
+  sshPeer: { address: string; port: number; localAddress: string; localPort: number } | undefined;
+}
+
+const TOOLS = "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
+
+/** The machine under Redis: what it is, what it has, and how we reached it. */
+export const hostFact: Fact<HostFact> = {
+  // sudo drops SSH_CONNECTION, so it is read from the processes above us: root may read their environment.
+  script: () => `
+section os; cat /etc/os-release
+section machine; uname -n; cat /etc/machine-id; cat /proc/sys/kernel/random/boot_id; date +%s; cut -d' ' -f1 /proc/uptime; id -u
+section memory; grep -m1 MemTotal /proc/meminfo
+section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
+section addresses; ip -o addr
+section listeners-tcp; ss -Hltne
+section listeners-udp; ss -Hlune
+section sshd; sshd -T 2>/dev/null | grep -E '^(port|listenaddress) '
+section peer
+peer=\${SSH_CONNECTION:-}; up=$PPID; level=0
+while [ -z "$peer" ] && [ "$up" -gt 1 ] && [ $level -lt 6 ]; do
+  peer=$(tr '\\0' '\\n' <"/proc/$up/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
+  up=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$up/status" 2>/dev/null); up=\${up:-0}; level=$((level + 1))
+done
+echo "$peer"
+`,
+  parse: (sections) => {
+    const os = new Map(sections.lines("os").map((line) => splitOnce(line, "=")));
+    const [hostname = "", machineId = "", bootId = "", epoch = "", uptime = "", uid = ""] = (
+      sections.text("machine") ?? ""
+    ).split("\n");
+    const [peerAddress, peerPort, localAddress, localPort] = (sections.text("peer") ?? "").trim().split(" ");
+    return {
+      os: { name: unquote(os.get("NAME")), version: unquote(os.get("VERSION_ID")) },
+      hostname,
+      machineId,
+      bootId,
+      epoch: Number(epoch),
+      uptimeSeconds: Number(uptime),
+      memoryBytes: Number(/(\d+) kB/.exec(sections.text("memory") ?? "")?.[1] ?? 0) * 1024,
+      uid: Number(uid),
+      tools: new Set(sections.lines("tools")),
+      addresses: sections.lines("addresses").flatMap(parseAddress),
+      listeners: [
+        ...sections.lines("listeners-tcp").flatMap((line) => parseListener("tcp", line)),
+        ...sections.lines("listeners-udp").flatMap((line) => parseListener("udp", line)),
+      ],
+      sshPorts: sections.lines("sshd").flatMap((line) => {
+        const port = /^port (\d+)$/.exec(line)?.[1];
+        return port === undefined ? [] : [Number(port)];
+      }),
+      sshPeer:
+        peerAddress && localAddress
+          ? { address: peerAddress, port: Number(peerPort), localAddress, localPort: Number(localPort) }
+          : undefined,
+    };
+  },
+};
+
+/** `2: eth0    inet 10.0.0.5/24 brd …` */
+function parseAddress(line: string): HostFact["addresses"][number][] {
+  const found = /^\d+: (\S+)\s+inet6? ([0-9a-fA-F.:]+)\/(\d+)/.exec(line);
+  return found?.[1] && found[2] ? [{ interface: found[1], address: found[2], prefix: Number(found[3]) }] : [];
+}
+
+/** `LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:2 cgroup:/system.slice/redis-server.service <->` */
+function parseListener(protocol: "tcp" | "udp", line: string): Listener[] {
+  const local = line.trim().split(/\s+/)[3] ?? "";
+  const at = local.lastIndexOf(":");
+  const port = Number(local.slice(at + 1));
+  if (at < 0 || !Number.isInteger(port)) return [];
+  const address = local.slice(0, at).replace(/^\[|\]$/g, "").replace(/%.*$/, "");
+  const unit = /\scgroup:\S*\/([^/\s]+\.service)(?:\s|$)/.exec(line)?.[1];
+  return [{ protocol, address: address.replace(/\]$/, ""), port, unit }];
+}
+
+function splitOnce(line: string, separator: string): [string, string] {
+  const at = line.indexOf(separator);
+  return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + separator.length)];
+}
+
+function unquote(text = ""): string {
+  return text.replace(/^"(.*)"$/, "$1");
+}

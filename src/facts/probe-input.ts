@@ -1,0 +1,24 @@
+import type { Secret } from "../secret.ts";
+
+/** A question to `ACL DRYRUN`: may this user run this command? The words after the first are its arguments. */
+export interface DryRun {
+  user: string;
+  command: readonly string[];
+}
+
+/** What the controller tells the probe of one host. It travels inside the script, on stdin. */
+export interface ProbeInput {
+  /** The unit that `redkeep_unit` names; empty where the host's only Redis unit is meant. */
+  unit: string;
+  /** How redkeep logs in to Redis; absent where no password is known yet. */
+  login?: { user: string; password: Secret };
+  /** Further paths to describe, beside those that the configuration names. */
+  paths: readonly string[];
+  /** Original names of commands whose presence on the running server matters. */
+  commands: readonly string[];
+  dryRuns: readonly DryRun[];
+  /** Ports whose TLS handshake is tried, beside those on which the server listens. */
+  tlsPorts: readonly number[];
+  /** True where checks follow (verify, apply): handshakes and unauthenticated PINGs are then made. */
+  prove: boolean;
+}

@@ -1,0 +1,85 @@
+import { certificatesFact } from "./certificates.ts";
+import { configFilesFact } from "./config-files.ts";
+import { type Fact, Sections } from "./fact.ts";
+import { filesFact } from "./files.ts";
+import { firewallFact } from "./firewall.ts";
+import { hostFact } from "./host.ts";
+import type { ProbeInput } from "./probe-input.ts";
+import { proofsFact } from "./proofs.ts";
+import { redisFact } from "./redis.ts";
+import { serviceFact } from "./service.ts";
+import { transactionFact } from "./transaction.ts";
+
+/** Every fact, in the order in which their scripts run: later ones use the variables of earlier ones. */
+const FACTS = {
+  host: hostFact,
+  service: serviceFact,
+  configFiles: configFilesFact,
+  redis: redisFact,
+  files: filesFact,
+  certificates: certificatesFact,
+  proofs: proofsFact,
+  firewall: firewallFact,
+  transaction: transactionFact,
+} as const;
+
+export type FactName = keyof typeof FACTS;
+
+type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T> ? T : never };
+
+/** What was observed on one host, once. A fact that was not asked for parses as unknown or empty. */
+export type HostFacts = Parsed;
+
+/** Facts that every probe needs: nothing can be planned without them. */
+const ALWAYS: readonly FactName[] = ["host", "service", "configFiles", "redis", "files", "transaction"];
+
+/**
+ * One POSIX sh script that prints every wanted fact, each section under a line `NONCE title`.
+ * @param nonce random for each probe, so that no file or reply on the host can pass for a section line.
+ */
+export function probeScript(wanted: Iterable<FactName>, input: ProbeInput, nonce: string): string {
+  const names = new Set([...ALWAYS, ...wanted]);
+  const scripts = factNames().filter((name) => names.has(name)).map((name) => FACTS[name].script(input));
+  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; unset REDISCLI_AUTH
+N=${nonce}
+section() { printf '\\n%s %s\\n' "$N" "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+{
+${scripts.join("\n")}
+section end
+} </dev/null 2>/dev/null
+`;
+}
+
+/** The probe's answer was cut short or is not one: nothing may be planned on it. */
+export class ProbeError extends Error {
+  override readonly name = "ProbeError";
+}
+
+/** @throws ProbeError when the last section is missing. */
+export function parseProbe(output: string, input: ProbeInput, nonce: string): HostFacts {
+  const texts = new Map<string, string>();
+  // Whatever a login shell printed before the first section is noise.
+  for (const part of output.split(`\n${nonce} `).slice(1)) {
+    const at = part.indexOf("\n");
+    texts.set(at < 0 ? part : part.slice(0, at), at < 0 ? "" : part.slice(at + 1));
+  }
+  if (!texts.has("end")) throw new ProbeError("the host's answer to the probe ends too early");
+  const sections = new Sections(texts);
+  const parse = <K extends FactName>(name: K) => FACTS[name].parse(sections, input);
+  return {
+    host: parse("host"),
+    service: parse("service"),
+    configFiles: parse("configFiles"),
+    redis: parse("redis"),
+    files: parse("files"),
+    certificates: parse("certificates"),
+    proofs: parse("proofs"),
+    firewall: parse("firewall"),
+    transaction: parse("transaction"),
+  } as HostFacts;
+}
+
+function factNames(): FactName[] {
+  return Object.keys(FACTS) as FactName[];
+}

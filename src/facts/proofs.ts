@@ -1,0 +1,56 @@
+import type { Fact } from "./fact.ts";
+
+/** What the service answers to strangers, tried from the host itself. */
+export interface ProofsFact {
+  /** Replies to PING without a login on plain ports, by `address port`. */
+  plainPings: ReadonlyMap<string, string>;
+  /** Replies to PING over TLS, by port: with the server's own certificate as client certificate, and without any. */
+  withCertificate: ReadonlyMap<string, string>;
+  withoutCertificate: ReadonlyMap<string, string>;
+  /** The certificate that is served (PEM), by port; absent where the host has no openssl. */
+  served: ReadonlyMap<string, string>;
+  /** What openssl says of a TLS 1.1 handshake (`refused` or `accepted`), by port. */
+  oldProtocol: ReadonlyMap<string, string>;
+}
+
+/** Handshakes and PINGs that change nothing: without a login Redis answers them with a refusal. */
+export const proofsFact: Fact<ProofsFact> = {
+  // A client without a certificate sees TLS 1.3 succeed; the refusal comes with the first answer, so PING is sent.
+  script: ({ prove, tlsPorts }) =>
+    prove
+      ? `
+if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
+  tls_port=$(conf_get tls-port); served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
+  for listening in 127.0.0.1:6379 $(ss -Hltne | grep "/$UNIT\\( \\|\$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
+    port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
+    case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
+    case $served_ports in *" $port "*) ;; *)
+      section "plain-ping $address $port"; echo PING | timeout 5 $CLI -h "$address" -p "$port" 2>&1;;
+    esac
+  done
+  for port in $served_ports; do
+    if [ "$port" = 0 ] || ! ss -Hltn "sport = :$port" | grep -q .; then continue; fi
+    section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $(tls_words) 2>&1
+    section "without-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" --tls --cacert "$(conf_get tls-ca-cert-file)" 2>&1
+    if has openssl; then
+      section "served $port"
+      timeout 5 openssl s_client -connect "127.0.0.1:$port" -cert "$(conf_get tls-cert-file)" -key "$(conf_get tls-key-file)" </dev/null 2>/dev/null | sed -n '/BEGIN CERT/,/END CERT/p'
+      section "old-protocol $port"
+      if timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null | grep -q 'Protocol *: TLSv1.1.*\\|Cipher is [^(]'; then echo accepted; else echo refused; fi
+    fi
+  done
+fi
+`
+      : "",
+  parse: (sections) => ({
+    plainPings: trimmed(sections.startingWith("plain-ping")),
+    withCertificate: trimmed(sections.startingWith("with-certificate")),
+    withoutCertificate: trimmed(sections.startingWith("without-certificate")),
+    served: trimmed(sections.startingWith("served")),
+    oldProtocol: trimmed(sections.startingWith("old-protocol")),
+  }),
+};
+
+function trimmed(entries: Iterable<[string, string]>): Map<string, string> {
+  return new Map([...entries].map(([key, text]) => [key, text.trim()]));
+}

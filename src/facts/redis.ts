@@ -1,0 +1,170 @@
+import type { Fact } from "./fact.ts";
+import type { ProbeInput } from "./probe-input.ts";
+
+export interface Client {
+  address: string;
+  user: string;
+  name: string;
+  library: string;
+  /** `N` for an ordinary client, `S` a replica, `M` a primary, … as CLIENT LIST prints them. */
+  flags: string;
+  command: string;
+}
+
+/** What the running server says of itself. Every part is undefined where it could not be asked. */
+export interface RedisFact {
+  /** The user that redkeep is logged in as; undefined where no login worked. */
+  user: string | undefined;
+  /** Why no login worked, in the server's or redis-cli's own words. */
+  loginError: string | undefined;
+  /** How the server is reached: words for redis-cli, such as `-s /run/redis/redis.sock`. */
+  endpoint: readonly string[];
+  info: ReadonlyMap<string, string>;
+  /** `CONFIG GET *`; passwords read `(set)`. Undefined where CONFIG is taken away. */
+  config: ReadonlyMap<string, string> | undefined;
+  /** Lines of ACL LIST. */
+  aclUsers: readonly string[] | undefined;
+  /** Commands of each category, from ACL CAT. */
+  categories: ReadonlyMap<string, readonly string[]>;
+  /** For each command asked: whether the running server knows it by its original name. */
+  commands: ReadonlyMap<string, boolean>;
+  clients: readonly Client[];
+  /** Calls since the start, by command, from INFO commandstats. */
+  commandCalls: ReadonlyMap<string, number>;
+  /** Answers of ACL DRYRUN, by `user command …`. */
+  dryRuns: ReadonlyMap<string, string>;
+}
+
+/** A word for redis-cli's own command lines, which split and unescape as redis.conf does. */
+export function redisWord(text: string): string {
+  return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
+}
+
+/** Running configuration, users, clients and figures, over whatever way in works. */
+export const redisFact: Fact<RedisFact> = {
+  script: (input) => `
+current() {
+  to=$(conf_lines rename-command | sed -n "s/^[\\"']\\{0,1\\}$1[\\"']\\{0,1\\}[[:space:]]\\{1,\\}//Ip" | tail -n 1 | tr -d "\\"'")
+  echo "\${to:-$1}"
+}
+ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
+ADMIN_USER=${input.login ? `'${input.login.user}'` : ""}
+REQUIREPASS=$(conf_lines requirepass | tail -n 1); if [ -n "$REQUIREPASS" ]; then REQUIREPASS="AUTH $REQUIREPASS"; fi
+tls_words() {
+  echo "--tls --cacert $(conf_get tls-ca-cert-file) --cert $(conf_get tls-cert-file) --key $(conf_get tls-key-file)"
+}
+WHO= CRED= EP= WHY=
+try_login() {
+  for CRED in "$ADMIN" "$REQUIREPASS" ""; do
+    WHO=$(printf '%s\\nACL WHOAMI\\n' "$CRED" | timeout 5 $CLI $EP 2>&1 | tail -n 1)
+    case $WHO in ''|*' '*) if [ -n "$WHO" ]; then WHY=$WHO; fi; WHO=;; esac
+    if [ -n "$WHO" ] && { [ "$CRED" != "$ADMIN" ] || [ "$WHO" = "$ADMIN_USER" ] || [ -z "$CRED" ]; }; then return 0; fi
+  done
+  WHO=; return 1
+}
+log_in() {
+  if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
+  sock=$(conf_get unixsocket)
+  if [ -S "$sock" ]; then EP="-s $sock"; if try_login; then return 0; fi; fi
+  for listening in $(ss -Hltne | grep "/$UNIT\\( \\|\$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
+    port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
+    case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
+    EP="-h $address -p $port"
+    if [ "$port" = "$(conf_get tls-port)" ]; then EP="$EP $(tls_words)"; fi
+    if try_login; then return 0; fi
+  done
+  return 1
+}
+ask() { { printf '%s\\n' "$CRED"; cat; } | timeout 20 $CLI $EP 2>/dev/null; }
+frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
+if log_in; then
+  section login; echo "$WHO"; echo "$EP"
+  section session
+  { frame info; echo INFO everything
+    frame running; echo "$(current CONFIG) GET *"
+    frame acl-list; echo ACL LIST
+    frame clients; echo CLIENT LIST
+${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
+${input.dryRuns.map(dryRunLine).join("\n")}
+    frame session-end
+  } | ask | sed -e '/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}'
+  section session-categories
+  for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
+else
+  section login-error; echo "$WHY"
+fi
+`,
+  parse: (sections, input) => {
+    const [user = "", endpoint = ""] = (sections.text("login") ?? "").split("\n");
+    const pairs = sections.text("running")?.replace(/\n$/, "").split("\n");
+    const config = new Map<string, string>();
+    if (pairs !== undefined) {
+      for (let i = 0; i + 1 < pairs.length; i += 2) config.set(pairs[i] ?? "", pairs[i + 1] ?? "");
+    }
+    const info = new Map(sections.lines("info").filter((line) => line.includes(":")).map(infoLine));
+    return {
+      user: user === "" ? undefined : user,
+      loginError: sections.text("login-error")?.trim(),
+      endpoint: endpoint.split(" ").filter(Boolean),
+      info,
+      // With CONFIG gone the answer is one error line.
+      config: config.size > 10 ? config : undefined,
+      aclUsers: sections.text("acl-list") === undefined ? undefined : sections.lines("acl-list").filter((line) => line.startsWith("user ")),
+      categories: new Map(
+        [...sections.startingWith("category")].map(([name, text]) => [name, text.split("\n").filter(Boolean)]),
+      ),
+      commands: new Map(
+        input.commands.flatMap((command) => {
+          const answer = sections.text(`command ${command}`);
+          return answer === undefined ? [] : [[command, answer.trim().toLowerCase().startsWith(command.toLowerCase())]];
+        }),
+      ),
+      clients: sections.lines("clients").flatMap(parseClient),
+      commandCalls: new Map(
+        [...info].flatMap(([key, value]) => {
+          const calls = /^calls=(\d+)/.exec(value)?.[1];
+          return key.startsWith("cmdstat_") && calls ? [[key.slice("cmdstat_".length), Number(calls)]] : [];
+        }),
+      ),
+      dryRuns: new Map(
+        input.dryRuns.flatMap(({ user: asked, command }) => {
+          const title = [asked, ...command].join(" ");
+          const answer = sections.text(`dry-run ${title}`);
+          return answer === undefined ? [] : [[title, answer.trim()]];
+        }),
+      ),
+    };
+  },
+};
+
+/** Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. */
+function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
+  const title = [user, name, ...rest].join(" ");
+  return `    frame 'dry-run ${title}'; echo "ACL DRYRUN ${user} $(current ${name}) ${rest.join(" ")}"`;
+}
+
+function infoLine(line: string): [string, string] {
+  const at = line.indexOf(":");
+  return [line.slice(0, at), line.slice(at + 1).trim()];
+}
+
+/** `id=3 addr=127.0.0.1:5 laddr=… name= … flags=N … user=default lib-name=…` */
+function parseClient(line: string): Client[] {
+  if (!line.startsWith("id=")) return [];
+  const fields = new Map(line.split(" ").map(infoField));
+  return [
+    {
+      address: fields.get("addr") ?? "",
+      user: fields.get("user") ?? "",
+      name: fields.get("name") ?? "",
+      library: [fields.get("lib-name"), fields.get("lib-ver")].filter(Boolean).join(" "),
+      flags: fields.get("flags") ?? "",
+      command: fields.get("cmd") ?? "",
+    },
+  ];
+}
+
+function infoField(field: string): [string, string] {
+  const at = field.indexOf("=");
+  return at < 0 ? [field, ""] : [field.slice(0, at), field.slice(at + 1)];
+}
