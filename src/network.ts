@@ -1,0 +1,154 @@
+import { isIPv4, isIPv6 } from "node:net";
+import ipaddr from "ipaddr.js";
+
+export type Family = 4 | 6;
+
+/** All addresses from `first` to `last`, both included. */
+export interface AddressRange {
+  family: Family;
+  first: bigint;
+  last: bigint;
+}
+
+interface Subnet {
+  family: Family;
+  /** The address as given, host bits included. */
+  value: bigint;
+  prefix: number;
+}
+
+const width = (family: Family): number => (family === 4 ? 32 : 128);
+
+/**
+ * An address in its canonical form (RFC 5952 for IPv6, IPv4-mapped ones as IPv4), or undefined. Only the four-part
+ * decimal form of IPv4 counts: "10.1" and "010.0.0.1" mean different hosts to different programs. A zone
+ * ("fe80::1%eth0") is no part of an address: see `splitZone`.
+ */
+export function normalizeAddress(text: string): string | undefined {
+  const subnet = text.includes("/") ? undefined : parseSubnet(text);
+  return subnet && formatAddress(subnet.family, subnet.value);
+}
+
+/** 4 or 6 for an address or a subnet, undefined for anything else. An IPv4-mapped IPv6 address is IPv4. */
+export function family(text: string): Family | undefined {
+  return parseSubnet(text)?.family;
+}
+
+/**
+ * A subnet with its host bits cleared, as ufw stores it: "10.77.0.99/24" becomes "10.77.0.0/24", and a single host
+ * loses its "/32" or "/128". Undefined where the text is neither an address nor a subnet in prefix form.
+ */
+export function normalizeSubnet(text: string): { subnet: string; hadHostBits: boolean } | undefined {
+  const parsed = parseSubnet(text);
+  if (parsed === undefined) return undefined;
+  const { first } = rangeOfSubnet(parsed);
+  const address = formatAddress(parsed.family, first);
+  const isHost = parsed.prefix === width(parsed.family);
+  return { subnet: isHost ? address : `${address}/${parsed.prefix}`, hadHostBits: first !== parsed.value };
+}
+
+/** Whether every address of `inner` lies in `outer`. Both are addresses or subnets; never true across families. */
+export function contains(outer: string, inner: string): boolean {
+  const [a, b] = [rangeOf(outer), rangeOf(inner)];
+  return a.family === b.family && a.first <= b.first && b.last <= a.last;
+}
+
+/** Whether two texts name the same host: "::ffff:10.0.0.1" is "10.0.0.1", "FD00:0::1" is "fd00::1". */
+export function sameAddress(a: string, b: string): boolean {
+  const address = normalizeAddress(a);
+  return address !== undefined && address === normalizeAddress(b);
+}
+
+/** 127.0.0.0/8 and ::1. */
+export function isLoopback(address: string): boolean {
+  const normal = normalizeAddress(address);
+  return normal !== undefined && (normal === "::1" || normal.startsWith("127."));
+}
+
+/** What binds every address: "0.0.0.0", "::" and the "*" of Redis and ss. */
+export function isWildcard(address: string): boolean {
+  return address === "*" || ["0.0.0.0", "::"].includes(normalizeAddress(address) ?? "");
+}
+
+/** "fe80::1%eth0", as sshd names a link-local peer, in its two parts. */
+export function splitZone(address: string): { address: string; zone?: string } {
+  const at = address.indexOf("%");
+  return at < 0 ? { address } : { address: address.slice(0, at), zone: address.slice(at + 1) };
+}
+
+/** The addresses of a subnet or of one address. Throws a RangeError where the text is neither. */
+export function rangeOf(text: string): AddressRange {
+  const parsed = parseSubnet(text);
+  if (parsed === undefined) throw new RangeError(`not an address or subnet: ${JSON.stringify(text)}`);
+  return rangeOfSubnet(parsed);
+}
+
+/** What is left of `ranges` without the addresses of `taken`. */
+export function subtract(ranges: readonly AddressRange[], taken: readonly AddressRange[]): AddressRange[] {
+  let left = [...ranges];
+  for (const hole of taken) {
+    left = left.flatMap((range) => {
+      if (range.family !== hole.family || hole.last < range.first || range.last < hole.first) return [range];
+      const rest: AddressRange[] = [];
+      if (range.first < hole.first) rest.push({ ...range, last: hole.first - 1n });
+      if (hole.last < range.last) rest.push({ ...range, first: hole.last + 1n });
+      return rest;
+    });
+  }
+  return left;
+}
+
+/** The fewest subnets that make up a range, in order. */
+export function subnetsOf({ family, first, last }: AddressRange): string[] {
+  const subnets: string[] = [];
+  for (let start = first; start <= last; ) {
+    let bits = 0;
+    while (
+      bits < width(family) &&
+      blockEnd(start, bits + 1) <= last &&
+      blockStart(start, bits + 1) === start
+    ) {
+      bits++;
+    }
+    const address = formatAddress(family, start);
+    subnets.push(bits === 0 ? address : `${address}/${width(family) - bits}`);
+    start = blockEnd(start, bits) + 1n;
+  }
+  return subnets;
+}
+
+const blockStart = (value: bigint, bits: number): bigint => (value >> BigInt(bits)) << BigInt(bits);
+const blockEnd = (value: bigint, bits: number): bigint => blockStart(value, bits) + (1n << BigInt(bits)) - 1n;
+
+function rangeOfSubnet({ family, value, prefix }: Subnet): AddressRange {
+  const hostBits = width(family) - prefix;
+  return { family, first: blockStart(value, hostBits), last: blockEnd(value, hostBits) };
+}
+
+function parseSubnet(text: string): Subnet | undefined {
+  const [address = "", prefixText, ...rest] = text.split("/");
+  if (rest.length > 0 || (prefixText !== undefined && !/^(0|[1-9]\d{0,2})$/.test(prefixText)))
+    return undefined;
+  // node:net knows the strict forms; ipaddr.js alone takes "10.1" for 10.0.0.1 and "010.0.0.1" for 8.0.0.1.
+  const isV6 = isIPv6(address) && !address.includes("%");
+  if (!isV6 && !isIPv4(address)) return undefined;
+
+  const given = ipaddr.parse(address);
+  const prefix = prefixText === undefined ? given.toByteArray().length * 8 : Number(prefixText);
+  if (prefix > given.toByteArray().length * 8) return undefined;
+
+  const plain = ipaddr.process(address);
+  const isMapped = isV6 && plain.kind() === "ipv4" && prefix >= 96;
+  const parsed = isMapped ? plain : given;
+  return {
+    family: parsed.kind() === "ipv4" ? 4 : 6,
+    value: BigInt(`0x${Buffer.from(parsed.toByteArray()).toString("hex")}`),
+    prefix: isMapped ? prefix - 96 : prefix,
+  };
+}
+
+function formatAddress(family: Family, value: bigint): string {
+  const hex = value.toString(16).padStart(width(family) / 4, "0");
+  const address = ipaddr.fromByteArray([...Buffer.from(hex, "hex")]);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+}
