@@ -12,6 +12,8 @@ lab=$(cd "$(dirname "$0")" && pwd)
 cache=$lab/.cache
 log=$cache/setup.log
 work=
+# An ordinary user's PATH, kept by su, has neither dockerd nor debootstrap.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 say() { echo "lab: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -42,26 +44,37 @@ install_packages() {
 
 docker_answers() { docker info >/dev/null 2>&1 9>&-; }
 
-# A dockerd that was killed leaves its pid file and the next one refuses to start; a zombie still answers kill -0.
-dockerd_runs() {
-  pid=$(cat /var/run/docker.pid 2>/dev/null) && [ -n "$pid" ] &&
-    grep -Eqs '^Name:[[:space:]]+dockerd' "/proc/$pid/status" &&
+# Whether the process a pid file names is alive and the named program: `runs FILE NAME`.
+# A zombie is not, though it still answers kill -0.
+runs() {
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] &&
+    grep -Eqs "^Name:[[:space:]]+$2\$" "/proc/$pid/status" &&
     grep -Eqs '^State:[[:space:]]+[RSDTtI]' "/proc/$pid/status"
 }
 
 start_docker() {
   need_root "starting Docker"
   say "starting Docker"
+  docker_log=/var/log/dockerd.log
+  pid_file=/var/run/docker.pid
+  containerd_pid_file=/var/run/docker/containerd/containerd.pid
+  daemon=
   if [ "$(cat /proc/1/comm)" = systemd ]; then
-    logged systemctl start docker || fail "Docker did not start: see journalctl -u docker"
-  elif ! dockerd_runs; then
-    rm -f /var/run/docker.pid
-    setsid dockerd --pidfile /var/run/docker.pid >>"$log" 2>&1 </dev/null 9>&- &
+    docker_log="journalctl -u docker"
+    logged systemctl start docker || fail "Docker did not start: see $docker_log"
+  elif ! runs "$pid_file" dockerd; then
+    # A killed dockerd leaves both pid files, and the next one waits for a containerd that is gone.
+    rm -f "$pid_file"
+    runs "$containerd_pid_file" containerd || rm -f "$containerd_pid_file"
+    setsid dockerd --pidfile "$pid_file" >"$docker_log" 2>&1 </dev/null 9>&- &
+    daemon=$!
   fi
   tries=0
   until docker_answers; do
     tries=$((tries + 1))
-    [ "$tries" -le 150 ] || fail "Docker did not start within 30 s: see $log"
+    if [ "$tries" -gt 150 ] || { [ -n "$daemon" ] && ! kill -0 "$daemon" 2>/dev/null; }; then
+      fail "Docker does not start on this machine: see $docker_log"
+    fi
     sleep 0.2
   done
 }
@@ -132,8 +145,8 @@ ensure_image() {
 }
 
 mkdir -p "$cache"
-# One setup at a time on a machine; the lock goes with this process.
-exec 9>"${TMPDIR:-/tmp}/redkeep-lab.lock"
+# One setup at a time on a machine, whoever runs it; the lock goes with this process.
+exec 9</var/tmp
 flock 9
 : >"$log"
 trap clean_up EXIT
