@@ -1,0 +1,111 @@
+import { InputError, type Place } from "../errors.ts";
+import { parseYaml, type YamlDocument } from "../yaml.ts";
+import type { Variable } from "./inventory.ts";
+import { describe, variableOf } from "./parse-inventory.ts";
+import { readVariableFile } from "./variable-files.ts";
+
+const PLACE: Place = { file: "-e" };
+
+/**
+ * The variables of all `-e` arguments, later ones winning: `key=value` (always text; several in one argument, quoted as
+ * in a shell), a JSON or YAML mapping in braces, or `@file`.
+ *
+ * @throws InputError for anything that sets no variable.
+ */
+export async function parseExtraVars(args: readonly string[], cwd: string): Promise<Map<string, Variable>> {
+  const variables = new Map<string, Variable>();
+  for (const arg of args) {
+    for (const [name, variable] of await parseExtraVar(arg.trim(), cwd)) variables.set(name, variable);
+  }
+  return variables;
+}
+
+async function parseExtraVar(arg: string, cwd: string): Promise<Map<string, Variable>> {
+  if (arg.startsWith("@")) {
+    const file = arg.slice(1);
+    const variables = await readVariableFile(file, cwd);
+    if (variables.size === 0) throw new InputError({ place: { file }, message: "has no variables" });
+    return variables;
+  }
+  if (arg.startsWith("{") || arg.startsWith("[")) return variablesOf(parseYaml(arg, "-e"));
+  if (/^\.{0,2}\//.test(arg)) {
+    throw new InputError({ place: PLACE, message: `expected key=value; to read a file write -e @${arg}` });
+  }
+  return keyValues(arg);
+}
+
+function variablesOf({ root }: YamlDocument): Map<string, Variable> {
+  if (root.kind !== "mapping" || root.entries.size === 0) {
+    const found = root.kind === "mapping" ? "an empty one" : describe(root);
+    throw new InputError({ place: PLACE, message: `expected a mapping of variables, found ${found}` });
+  }
+  return new Map([...root.entries].map(([name, entry]) => [name, { ...variableOf(entry), place: PLACE }]));
+}
+
+function keyValues(arg: string): Map<string, Variable> {
+  const variables = new Map<string, Variable>();
+  for (const word of splitWords(arg)) {
+    const [, name, value] = /^([^=\s]+)=([\s\S]*)$/.exec(word) ?? [];
+    if (name === undefined || value === undefined) {
+      throw new InputError({ place: PLACE, message: `expected key=value, found "${word}"` });
+    }
+    variables.set(name, { value: decodeEscapes(unquote(value)), place: PLACE });
+  }
+  if (variables.size === 0)
+    throw new InputError({ place: PLACE, message: "expected key=value, found nothing" });
+  return variables;
+}
+
+/** Splits at white space outside quotes. Quotes stay, since only those round a whole value are taken off. */
+function splitWords(text: string): string[] {
+  const words: string[] = [];
+  let word = "";
+  let quote = "";
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i);
+    if (char === "\\") {
+      word += char + text.charAt(++i);
+    } else if (quote === "" && /\s/.test(char)) {
+      if (word !== "") words.push(word);
+      word = "";
+    } else {
+      if (char === quote) quote = "";
+      else if (quote === "" && (char === '"' || char === "'")) quote = char;
+      word += char;
+    }
+  }
+  if (quote !== "") throw new InputError({ place: PLACE, message: `a quote ${quote} is not closed` });
+  if (word !== "") words.push(word);
+  return words;
+}
+
+function unquote(value: string): string {
+  const quote = value.charAt(0);
+  const isQuoted = value.length > 1 && (quote === '"' || quote === "'") && value.endsWith(quote);
+  return isQuoted ? value.slice(1, -1) : value;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\",
+  "'": "'",
+  '"': '"',
+  "=": "=",
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v",
+};
+
+/** Backslash escapes as Ansible reads them in key=value. */
+function decodeEscapes(value: string): string {
+  return value.replace(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([\\'"=abfnrtv]))/g,
+    (_, byte, unit, letter) =>
+      letter === undefined
+        ? String.fromCharCode(Number.parseInt(byte ?? unit, 16))
+        : (ESCAPES[letter] ?? letter),
+  );
+}

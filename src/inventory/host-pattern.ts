@@ -1,0 +1,198 @@
+import { isIPv6 } from "node:net";
+import { resolve } from "node:path";
+import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
+import { readTextFile } from "../yaml.ts";
+import { globMatcher } from "./glob.ts";
+import type { Inventory } from "./inventory.ts";
+
+/** The terms of a `--limit`, its files already read. */
+export interface Limit {
+  readonly terms: readonly string[];
+}
+
+const LIMIT_PLACE: Place = { file: "--limit" };
+
+/** What a pattern selects, and which of its terms match nothing. */
+export interface PatternMatch {
+  hosts: string[];
+  unmatched: Problem[];
+}
+
+/**
+ * The names of the hosts that `pattern` selects, in the order of its terms and, within a group, of the inventory. A `limit`
+ * keeps those that it selects too, and the pattern's order.
+ *
+ * @param place of the pattern, for messages
+ * @throws InputError when a term matches nothing (a typo in an exclusion would run on the excluded host), or is not understood.
+ */
+export function selectHosts(
+  inventory: Inventory,
+  pattern: string | readonly string[],
+  { limit, place }: { limit?: Limit | undefined; place?: Place | undefined } = {},
+): string[] {
+  const { hosts, unmatched } = matchHosts(inventory, pattern, place);
+  if (unmatched.length > 0) throw new InputError(unmatched);
+  if (limit === undefined) return hosts;
+  const limited = new Set(limitedHosts(inventory, limit));
+  return hosts.filter((host) => limited.has(host));
+}
+
+/**
+ * As `selectHosts`, for who must tell a play that matches nothing from one with a typo.
+ *
+ * @throws InputError when a term is not understood.
+ */
+export function matchHosts(
+  inventory: Inventory,
+  pattern: string | readonly string[],
+  place?: Place,
+): PatternMatch {
+  const terms = [pattern].flat().flatMap((part) => splitPattern(part, place));
+  if (terms.length === 0) {
+    throw new InputError({ place, message: "expected a host pattern such as all or redis, found nothing" });
+  }
+  return evaluate(inventory, terms, place);
+}
+
+/**
+ * Reads a `--limit`, whose terms may be `@file` with one term a line.
+ *
+ * @throws InputError when it is empty: Ansible takes that for everybody.
+ */
+export async function readLimit(text: string, cwd: string): Promise<Limit> {
+  const terms: string[] = [];
+  for (const term of splitPattern(text, LIMIT_PLACE)) {
+    if (term.startsWith("@")) terms.push(...(await readLimitFile(term.slice(1), cwd)));
+    else terms.push(term);
+  }
+  if (terms.length === 0) {
+    throw new InputError({ place: LIMIT_PLACE, message: "is empty: it selects no host" });
+  }
+  return { terms };
+}
+
+async function readLimitFile(file: string, cwd: string): Promise<string[]> {
+  const text = await readTextFile(resolve(cwd, file), file);
+  const terms = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  if (terms.length === 0) throw new InputError({ place: { file }, message: "is empty: it selects no host" });
+  return terms;
+}
+
+/**
+ * The hosts that a limit selects.
+ *
+ * @throws InputError when a term matches nothing, or nothing is left.
+ */
+export function limitedHosts(inventory: Inventory, limit: Limit): string[] {
+  const { hosts, unmatched } = evaluate(inventory, limit.terms, LIMIT_PLACE);
+  if (unmatched.length > 0) throw new InputError(unmatched);
+  if (hosts.length === 0) throw new InputError({ place: LIMIT_PLACE, message: "leaves no host" });
+  return hosts;
+}
+
+/**
+ * With a comma anywhere, only commas separate; else also `:` and spaces do, but in an IPv6 address, a name with a port and
+ * brackets.
+ */
+function splitPattern(pattern: string, place: Place | undefined): string[] {
+  if (pattern.includes(",")) {
+    return pattern
+      .split(",")
+      .map((term) => term.trim())
+      .filter((term) => term !== "");
+  }
+  if (isIPv6(pattern) || /^[^:[\]]+:[0-9]+$/.test(pattern)) return [pattern];
+  const terms = pattern.match(/(?:[^\s:[\]]|\[[^\]]*\])+/g) ?? [];
+  const leftOver = pattern.replace(/\[[^\]]*\]/g, "");
+  if (/[[\]]/.test(leftOver)) {
+    throw new InputError({ place, key: pattern, message: "a bracket is not closed or not opened" });
+  }
+  return terms;
+}
+
+function evaluate(inventory: Inventory, terms: readonly string[], place: Place | undefined): PatternMatch {
+  const unmatched: Problem[] = [];
+  const match = (term: string): readonly string[] => {
+    const found = matchTerm(inventory, term, place);
+    if (typeof found !== "string") return found;
+    unmatched.push({ place, key: term, message: found });
+    return [];
+  };
+  const plain = terms.filter((term) => !/^[&!]/.test(term));
+  const hosts = new Set(plain.length > 0 ? plain.flatMap(match) : [...inventory.hosts.keys()]);
+  for (const term of terms.filter((one) => one.startsWith("&"))) {
+    const kept = new Set(match(term.slice(1)));
+    for (const host of hosts) if (!kept.has(host)) hosts.delete(host);
+  }
+  for (const term of terms.filter((one) => one.startsWith("!"))) {
+    for (const host of match(term.slice(1))) hosts.delete(host);
+  }
+  return { hosts: [...hosts], unmatched };
+}
+
+/** The hosts of one term, or why it matches nothing. */
+function matchTerm(inventory: Inventory, term: string, place: Place | undefined): readonly string[] | string {
+  if (inventory.hosts.has(term)) return [term];
+  if (term.startsWith("~"))
+    return named(inventory, regexMatcher(term, place), true) ?? noMatch(inventory, term);
+  const subscript = /^(.+)\[(-?[0-9]+|-?[0-9]*:-?[0-9]*)\]$/.exec(term);
+  if (subscript?.[1] === undefined || subscript[2] === undefined) {
+    if (/.\[[0-9]+-[0-9]+\]$/.test(term)) {
+      return "[x-y] at the end is a subscript that Ansible gave up; write [x:y], or a pattern such as r0? for names";
+    }
+    return globHosts(inventory, term) ?? noMatch(inventory, term);
+  }
+  const hosts = globHosts(inventory, subscript[1]);
+  if (hosts === undefined)
+    return noMatch(inventory, subscript[1], "; [..] at the end of a term is a subscript");
+  const chosen = applySubscript(hosts, subscript[2]);
+  return chosen.length > 0 ? chosen : `selects none of the ${hosts.length} hosts of ${subscript[1]}`;
+}
+
+/** Hosts are looked at only where no group matched, or the term is no plain word. */
+function globHosts(inventory: Inventory, glob: string): string[] | undefined {
+  return named(inventory, globMatcher(glob), /[.?*[]/.test(glob));
+}
+
+/** The hosts of the groups that match and, where none does or `always`, the hosts that match; undefined for no match. */
+function named(
+  inventory: Inventory,
+  matches: (name: string) => boolean,
+  always: boolean,
+): string[] | undefined {
+  const groups = [...inventory.groups.values()].filter(({ name }) => matches(name));
+  const hosts = new Set(groups.flatMap(({ allHosts }) => allHosts));
+  if (groups.length === 0 || always) {
+    for (const name of inventory.hosts.keys()) if (matches(name)) hosts.add(name);
+  }
+  return groups.length === 0 && hosts.size === 0 ? undefined : [...hosts];
+}
+
+function noMatch(inventory: Inventory, term: string, note = ""): string {
+  const hint = didYouMean(term, [...inventory.groups.keys(), ...inventory.hosts.keys()]);
+  const file = term.startsWith("@") ? "; @file stands only in --limit, and not after ! or &" : "";
+  return `no host or group of the inventory matches "${term}"${note}${file}.${hint}`;
+}
+
+function regexMatcher(term: string, place: Place | undefined): (name: string) => boolean {
+  try {
+    const regex = new RegExp(`^(?:${term.slice(1)})`, "u");
+    return (name) => regex.test(name);
+  } catch (error) {
+    const reason = (error as Error).message.replace(/^.*: /, "");
+    throw new InputError({ place, key: term, message: `is no regular expression: ${reason}` });
+  }
+}
+
+/** `0`, `-1`, `0:2` (three hosts), `1:`, `:2`, `-3:-1`: both ends are included, negative ones count from the end. */
+function applySubscript(hosts: readonly string[], subscript: string): string[] {
+  const fromEnd = (index: number) => (index < 0 ? index + hosts.length : index);
+  const [first = "", last] = subscript.split(":");
+  if (last === undefined) return hosts.slice(0).filter((_, i) => i === fromEnd(Number(first)));
+  const start = first === "" ? 0 : fromEnd(Number(first));
+  const end = last === "" ? hosts.length - 1 : fromEnd(Number(last));
+  return hosts.filter((_, i) => i >= start && i <= end);
+}

@@ -1,0 +1,198 @@
+import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
+import type { Variable } from "./inventory.ts";
+import { compareBytes } from "./order.ts";
+
+/** A host while sources are read. */
+export interface DraftHost {
+  readonly name: string;
+  readonly place: Place;
+  /** From a name such as `web:2222`; an explicit ansible_port on the host is stronger. */
+  readonly port: number | undefined;
+  readonly groups: Set<DraftGroup>;
+  readonly variables: Map<string, Variable>;
+}
+
+/** A group while sources are read. */
+export interface DraftGroup {
+  readonly name: string;
+  readonly place: Place;
+  readonly children: Map<DraftGroup, Place>;
+  readonly parents: Set<DraftGroup>;
+  readonly hosts: Set<DraftHost>;
+  readonly variables: Map<string, Variable>;
+  /** Longest path from `all`. */
+  depth: number;
+  priority: number;
+}
+
+/** Collects what the sources say about groups and hosts; parts of a group or host add up. */
+export class InventoryBuilder {
+  readonly groups = new Map<string, DraftGroup>();
+  readonly hosts = new Map<string, DraftHost>();
+  readonly problems: Problem[] = [];
+  readonly #all: DraftGroup;
+  readonly #ungrouped: DraftGroup;
+
+  constructor(place: Place) {
+    this.#all = this.addGroup("all", place);
+    this.#ungrouped = this.addGroup("ungrouped", place);
+    this.#all.children.set(this.#ungrouped, place);
+    this.#ungrouped.parents.add(this.#all);
+  }
+
+  addGroup(name: string, place: Place): DraftGroup {
+    const known = this.groups.get(name);
+    if (known) return known;
+    // A group's name becomes a file name in group_vars and a word of a host pattern.
+    if (!/^[\p{L}\p{N}_][\p{L}\p{N}_. -]*$/u.test(name)) {
+      this.problems.push({
+        place,
+        key: JSON.stringify(name.slice(0, 200)),
+        message:
+          "a group name has only letters, digits, spaces, . _ and -, and starts with a letter, a digit or _",
+      });
+    }
+    const group: DraftGroup = {
+      name,
+      place,
+      children: new Map(),
+      parents: new Set(),
+      hosts: new Set(),
+      variables: new Map(),
+      depth: 0,
+      priority: 1,
+    };
+    this.groups.set(name, group);
+    return group;
+  }
+
+  addChild(parent: DraftGroup, child: DraftGroup, place: Place): void {
+    if (child.name === "all") {
+      this.problems.push({
+        place,
+        key: "all",
+        message: "all holds every group and cannot be a child of one",
+      });
+    } else if (child.name === "ungrouped" && parent.name !== "all") {
+      this.problems.push({ place, key: "ungrouped", message: "ungrouped can stand only under all" });
+    } else if (!parent.children.has(child)) {
+      parent.children.set(child, place);
+      child.parents.add(parent);
+    }
+  }
+
+  addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
+    let host = this.hosts.get(name);
+    if (host === undefined) {
+      host = { name, place, port, groups: new Set(), variables: new Map() };
+      if (port !== undefined) host.variables.set("ansible_port", { value: port, place });
+      this.hosts.set(name, host);
+    } else if (port !== undefined && port !== host.port) {
+      this.problems.push({
+        place,
+        key: `${name}:${port}`,
+        message: `only the first mention of a host sets its port, and at ${host.place.file}:${host.place.line ?? 1} it stands ${
+          host.port === undefined ? "without one" : `with ${host.port}`
+        }: set ansible_port instead`,
+      });
+    }
+    group.hosts.add(host);
+    host.groups.add(group);
+    return host;
+  }
+
+  /**
+   * Settles what needs the whole inventory: groups without a parent come under `all`, hosts in no group under
+   * `ungrouped`, and every group gets its depth.
+   *
+   * @throws InputError with everything that is wrong, also a ring of groups and a host named like a group.
+   */
+  finish(): void {
+    for (const group of this.groups.values()) {
+      if (group !== this.#all && group.parents.size === 0) this.addChild(this.#all, group, group.place);
+    }
+    for (const host of this.hosts.values()) {
+      const isGrouped = [...host.groups].some((group) => group !== this.#all && group !== this.#ungrouped);
+      if (isGrouped) {
+        this.#ungrouped.hosts.delete(host);
+        host.groups.delete(this.#ungrouped);
+      } else {
+        this.#ungrouped.hosts.add(host);
+        host.groups.add(this.#ungrouped);
+      }
+      if (this.groups.has(host.name)) {
+        this.problems.push({
+          place: host.place,
+          key: host.name,
+          message:
+            "a host and a group have this name, so the host's variables would go to every host of the group: rename one",
+        });
+      }
+    }
+    this.#setDepths();
+    if (this.problems.length > 0) throw new InputError(this.problems);
+    if (this.hosts.size === 0) {
+      throw new InputError({ place: this.#all.place, message: "the inventory has no hosts" });
+    }
+  }
+
+  /** A group comes after all its parents; what is left over holds a ring. */
+  #setDepths(): void {
+    const waitsFor = new Map([...this.groups.values()].map((group) => [group, group.parents.size]));
+    const ready = [...this.groups.values()].filter((group) => group.parents.size === 0);
+    for (let group = ready.pop(); group; group = ready.pop()) {
+      waitsFor.delete(group);
+      for (const child of group.children.keys()) {
+        child.depth = Math.max(child.depth, group.depth + 1);
+        const left = (waitsFor.get(child) ?? 0) - 1;
+        waitsFor.set(child, left);
+        if (left === 0) ready.push(child);
+      }
+    }
+    if (waitsFor.size > 0) this.problems.push(ringProblem(new Set(waitsFor.keys())));
+  }
+}
+
+/** Every group left over has a parent left over, so walking upwards must come back to where it was. */
+function ringProblem(groups: ReadonlySet<DraftGroup>): Problem {
+  const path: DraftGroup[] = [];
+  let group = [...groups][0];
+  while (group && !path.includes(group)) {
+    path.push(group);
+    group = [...group.parents].find((parent) => groups.has(parent));
+  }
+  const ring = group ? [...path.slice(path.indexOf(group)), group].reverse() : path;
+  const [parent, child] = ring.slice(-2);
+  const place = (child && parent?.children.get(child)) ?? parent?.place;
+  return { place, message: `groups contain each other: ${ring.map(({ name }) => name).join(" > ")}` };
+}
+
+/** A group's hosts and those below it, in inventory order. */
+export function hostsBelow(group: DraftGroup): Set<DraftHost> {
+  const groups = new Set([group]);
+  const hosts = new Set<DraftHost>();
+  // A set that grows while it is walked is a breadth-first walk.
+  for (const { hosts: own, children } of groups) {
+    for (const host of own) hosts.add(host);
+    for (const child of children.keys()) groups.add(child);
+  }
+  return hosts;
+}
+
+/** A host's groups and all above them, weakest first; `all` is left out. */
+export function groupsAbove(host: DraftHost): DraftGroup[] {
+  const groups = new Set(host.groups);
+  for (const { parents } of groups) for (const parent of parents) groups.add(parent);
+  return [...groups]
+    .filter(({ name }) => name !== "all")
+    .sort((a, b) => a.depth - b.depth || a.priority - b.priority || compareBytes(a.name, b.name));
+}
+
+/** The problem of a key that a group does not have. */
+export function unknownGroupKey(key: string, place: Place, path: string): Problem {
+  return {
+    place,
+    key: path,
+    message: `unknown key "${key}" in a group, expected hosts, children or vars.${didYouMean(key, ["hosts", "children", "vars"])}`,
+  };
+}

@@ -1,0 +1,86 @@
+import { isIP } from "node:net";
+import type { Place } from "../errors.ts";
+import type { YamlNode } from "../yaml.ts";
+
+/** A variable's value as it stands in the file, never rendered, with its place. */
+export interface Variable {
+  readonly value: unknown;
+  readonly place: Place;
+  /** The value's parts with their places, where it was written as YAML. */
+  readonly node?: YamlNode;
+}
+
+export type Variables = ReadonlyMap<string, Variable>;
+
+export interface Host {
+  readonly name: string;
+  /** Where the host is first mentioned. */
+  readonly place: Place;
+  /** All groups that hold it, directly or through children, but for `all`; sorted by name. */
+  readonly groups: readonly string[];
+  /** Steps 1 to 9 of the precedence, merged: everything that files say. */
+  readonly variables: Variables;
+}
+
+export interface Group {
+  readonly name: string;
+  /** Child groups in the order in which they are mentioned. */
+  readonly children: readonly string[];
+  /** Hosts directly in the group, in the order in which they are mentioned. */
+  readonly hosts: readonly string[];
+  /** Its hosts and those of all groups below it, in inventory order. */
+  readonly allHosts: readonly string[];
+}
+
+export interface Inventory {
+  /** In the defined order: that of the group `all`, walked breadth-first in file order. */
+  readonly hosts: ReadonlyMap<string, Host>;
+  /** In the order of first mention; `all` and `ungrouped` are always there. */
+  readonly groups: ReadonlyMap<string, Group>;
+  /** From `-e`: stronger than everything else. */
+  readonly extraVars: Variables;
+  readonly warnings: readonly string[];
+}
+
+/** What the playbook adds to a host's variables. */
+export interface PlaybookVariables {
+  /** redkeep's own: weaker than anything in the inventory. */
+  playDefaults?: Variables;
+  playVars?: Variables;
+  taskVars?: Variables;
+}
+
+/**
+ * Every variable of a host after Ansible's order of precedence, weakest first: the play's defaults, what the inventory
+ * says (steps 1 to 9), the play's vars (10), the task's vars (11), `-e` (12). inventory_hostname,
+ * inventory_hostname_short, group_names and groups are always the real ones. Values replace each other whole.
+ */
+export function hostVariables(
+  inventory: Inventory,
+  hostName: string,
+  { playDefaults, playVars, taskVars }: PlaybookVariables = {},
+): Map<string, Variable> {
+  const host = inventory.hosts.get(hostName);
+  if (host === undefined) throw new Error(`no host ${hostName} in the inventory`);
+  return new Map([
+    ...(playDefaults ?? []),
+    ...host.variables,
+    ...(playVars ?? []),
+    ...(taskVars ?? []),
+    ...inventory.extraVars,
+    ...magicVariables(inventory, host),
+  ]);
+}
+
+function magicVariables(inventory: Inventory, host: Host): [string, Variable][] {
+  const groups: Record<string, readonly string[]> = Object.create(null);
+  for (const [name, group] of inventory.groups) groups[name] = group.allHosts;
+  const shortName = isIP(host.name) ? host.name : (host.name.split(".")[0] ?? host.name);
+  const values: [string, unknown][] = [
+    ["inventory_hostname", host.name],
+    ["inventory_hostname_short", shortName],
+    ["group_names", host.groups],
+    ["groups", groups],
+  ];
+  return values.map(([name, value]) => [name, { value, place: host.place }]);
+}

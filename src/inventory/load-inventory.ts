@@ -1,0 +1,154 @@
+import { join, resolve } from "node:path";
+import { InputError } from "../errors.ts";
+import { readYamlFile } from "../yaml.ts";
+import { parseExtraVars } from "./extra-vars.ts";
+import { parseHostKey } from "./host-name.ts";
+import type { Group, Host, Inventory, Variable } from "./inventory.ts";
+import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
+import { compareBytes } from "./order.ts";
+import { parseInventory } from "./parse-inventory.ts";
+import { resolveSource, type Source } from "./sources.ts";
+import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
+
+export interface InventoryOptions {
+  /** As -i gives them: files, directories, lists such as `a,b,`; later ones win. */
+  sources: readonly string[];
+  /** Where the playbook lies: its group_vars and host_vars count too. */
+  playbookDir?: string;
+  /** The arguments of -e. */
+  extraVars?: readonly string[];
+  /** What relative paths count from. */
+  cwd: string;
+}
+
+/**
+ * Reads a whole inventory as Ansible does, with its group_vars, host_vars and extra variables.
+ *
+ * @throws InputError for everything that is wrong, also for what Ansible lets pass silently, and when there is no host.
+ */
+export async function loadInventory({
+  sources: given,
+  playbookDir,
+  extraVars = [],
+  cwd,
+}: InventoryOptions): Promise<Inventory> {
+  const [firstSource] = given;
+  if (firstSource === undefined) throw new InputError({ message: "no inventory: give one with -i" });
+  const sources: Source[] = [];
+  for (const source of given) sources.push(await resolveSource(source, cwd));
+  const builder = new InventoryBuilder({ file: firstSource });
+  for (const source of sources) await readSource(source, builder, cwd);
+  builder.finish();
+
+  const warnings: string[] = [];
+  const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
+  return {
+    hosts: new Map(
+      [...hostsBelow(groupNamed(builder, "all"))].map((host) => [
+        host.name,
+        finishedHost(host, builder, files),
+      ]),
+    ),
+    groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
+    extraVars: await parseExtraVars(extraVars, cwd),
+    warnings,
+  };
+}
+
+async function readSource(source: Source, builder: InventoryBuilder, cwd: string): Promise<void> {
+  if (source.kind === "list") {
+    const place = { file: `-i ${source.given}` };
+    const ungrouped = builder.addGroup("ungrouped", place);
+    for (const item of source.hosts) {
+      const { names, port } = parseHostKey(item, place);
+      if (item.includes("[") && !item.startsWith(`[${names[0]}]`)) {
+        throw new InputError({ place, key: item, message: "a range stands only in an inventory file" });
+      }
+      for (const name of names) builder.addHost(name, port, ungrouped, place);
+    }
+    return;
+  }
+  for (const file of source.files) parseInventory(await readYamlFile(resolve(cwd, file), file), builder);
+}
+
+/** group_vars and host_vars beside the sources, in their order, and beside the playbook. */
+interface AllVariableFiles {
+  inventoryGroups: VariableFiles[];
+  inventoryHosts: VariableFiles[];
+  playbookGroups: VariableFiles[];
+  playbookHosts: VariableFiles[];
+}
+
+async function readAllVariableFiles(
+  sources: readonly Source[],
+  playbookDir: string | undefined,
+  builder: InventoryBuilder,
+  cwd: string,
+  warnings: string[],
+): Promise<AllVariableFiles> {
+  const groups = new Set(builder.groups.keys());
+  const hosts = new Set(builder.hosts.keys());
+  const read = new Map<string, { groups: VariableFiles; hosts: VariableFiles }>();
+  const readBeside = async (directory: string) => {
+    const path = resolve(cwd, directory);
+    const files = read.get(path) ?? {
+      groups: await readVariableFiles(join(directory, "group_vars"), "group", groups, cwd, warnings),
+      hosts: await readVariableFiles(join(directory, "host_vars"), "host", hosts, cwd, warnings),
+    };
+    read.set(path, files);
+    return files;
+  };
+  const all: AllVariableFiles = {
+    inventoryGroups: [],
+    inventoryHosts: [],
+    playbookGroups: [],
+    playbookHosts: [],
+  };
+  for (const source of sources) {
+    if (source.kind === "list") continue;
+    const files = await readBeside(source.directory);
+    all.inventoryGroups.push(files.groups);
+    all.inventoryHosts.push(files.hosts);
+  }
+  if (playbookDir !== undefined) {
+    const files = await readBeside(playbookDir);
+    all.playbookGroups.push(files.groups);
+    all.playbookHosts.push(files.hosts);
+  }
+  return all;
+}
+
+function finishedHost(draft: DraftHost, builder: InventoryBuilder, files: AllVariableFiles): Host {
+  const groups = groupsAbove(draft);
+  const groupNames = groups.map(({ name }) => name);
+  const pick = (from: VariableFiles[], names: readonly string[]): [string, Variable][] =>
+    from.flatMap((one) => names.flatMap((name) => [...(one.get(name) ?? [])]));
+  const variables = new Map<string, Variable>([
+    ...groupNamed(builder, "all").variables,
+    ...groups.flatMap((group) => [...group.variables]),
+    ...pick(files.inventoryGroups, ["all"]),
+    ...pick(files.playbookGroups, ["all"]),
+    ...pick(files.inventoryGroups, groupNames),
+    ...pick(files.playbookGroups, groupNames),
+    ...draft.variables,
+    ...pick(files.inventoryHosts, [draft.name]),
+    ...pick(files.playbookHosts, [draft.name]),
+  ]);
+  return { name: draft.name, place: draft.place, groups: groupNames.sort(compareBytes), variables };
+}
+
+function finishedGroup(name: string, builder: InventoryBuilder): Group {
+  const draft = groupNamed(builder, name);
+  return {
+    name,
+    children: [...draft.children.keys()].map((child) => child.name),
+    hosts: [...draft.hosts].map((host) => host.name),
+    allHosts: [...hostsBelow(draft)].map((host) => host.name),
+  };
+}
+
+function groupNamed(builder: InventoryBuilder, name: string) {
+  const group = builder.groups.get(name);
+  if (group === undefined) throw new Error(`no group ${name}`);
+  return group;
+}

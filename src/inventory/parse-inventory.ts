@@ -1,0 +1,195 @@
+import { InputError, type Place } from "../errors.ts";
+import { formatPath, toValue, type YamlDocument, type YamlEntry, type YamlNode } from "../yaml.ts";
+import { parseHostKey } from "./host-name.ts";
+import type { Variable } from "./inventory.ts";
+import {
+  type DraftGroup,
+  type DraftHost,
+  type InventoryBuilder,
+  unknownGroupKey,
+} from "./inventory-builder.ts";
+
+type Path = readonly string[];
+
+/**
+ * Adds an inventory file in Ansible's YAML layout to `builder`. What Ansible only warns about, or drops a whole file for, is
+ * a problem here.
+ */
+export function parseInventory(document: YamlDocument, builder: InventoryBuilder): void {
+  new InventoryParser(builder).parse(document.root);
+}
+
+/** A variable with the places of its parts. */
+export function variableOf(entry: YamlEntry): Variable {
+  return { value: toValue(entry.node), place: entry.place, node: entry.node };
+}
+
+class InventoryParser {
+  readonly #builder: InventoryBuilder;
+
+  constructor(builder: InventoryBuilder) {
+    this.#builder = builder;
+  }
+
+  parse(root: YamlNode): void {
+    if (isEmpty(root)) {
+      this.#problem(root.place, [], "the inventory file is empty: it has no hosts");
+      return;
+    }
+    if (root.kind !== "mapping") {
+      this.#problem(root.place, [], `expected a mapping of groups, found ${describe(root)}`);
+      return;
+    }
+    const plugin = root.entries.get("plugin");
+    if (plugin?.node.kind === "scalar" && plugin.node.value) {
+      this.#problem(
+        plugin.place,
+        ["plugin"],
+        "this is the configuration of a dynamic inventory, which redkeep does not run: save what " +
+          "ansible-inventory --list --yaml --export prints, and give that",
+      );
+      return;
+    }
+    const meta = root.entries.get("_meta");
+    if (meta) {
+      this.#problem(
+        meta.place,
+        ["_meta"],
+        "this is the JSON form of inventory scripts: save what ansible-inventory --list --yaml --export prints, and give that",
+      );
+      return;
+    }
+    for (const [name, entry] of root.entries) this.#group(name, entry, []);
+  }
+
+  #group(name: string, entry: YamlEntry, parents: Path): DraftGroup | undefined {
+    const path = [...parents, name];
+    if (!this.#isName(name, entry, path, "group")) return undefined;
+    const { node } = entry;
+    if (!isNull(node) && node.kind !== "mapping") {
+      this.#problem(entry.place, path, `expected a group (hosts, children, vars), found ${describe(node)}`);
+      return undefined;
+    }
+    const group = this.#builder.addGroup(name, entry.place);
+    if (node.kind !== "mapping") return group;
+    for (const [key, section] of node.entries) {
+      const sectionPath = [...path, key];
+      switch (key) {
+        case "vars":
+          for (const [variable, value] of this.#section(section, sectionPath)) {
+            this.#groupVariable(group, variable, value, [...sectionPath, variable]);
+          }
+          break;
+        case "children":
+          for (const [childName, childEntry] of this.#section(section, sectionPath, true)) {
+            const child = this.#group(childName, childEntry, sectionPath);
+            if (child) this.#builder.addChild(group, child, childEntry.place);
+          }
+          break;
+        case "hosts":
+          for (const [hostKey, hostEntry] of this.#section(section, sectionPath, true)) {
+            this.#host(group, hostKey, hostEntry, [...sectionPath, hostKey]);
+          }
+          break;
+        default:
+          this.#builder.problems.push(unknownGroupKey(key, section.place, formatPath(sectionPath)));
+      }
+    }
+    return group;
+  }
+
+  /** The entries of `hosts`, `children` or `vars`. One name as text is a list of that name, but for `vars`. */
+  #section(entry: YamlEntry, path: Path, mayBeText = false): Iterable<[string, YamlEntry]> {
+    const { node } = entry;
+    if (node.kind === "mapping") return node.entries;
+    if (isNull(node)) return [];
+    if (mayBeText && node.kind === "scalar" && typeof node.value === "string" && node.value !== "") {
+      const nothing: YamlNode = { kind: "scalar", place: node.place, value: null, type: "null" };
+      return [[node.value, { place: node.place, keyIsText: true, node: nothing }]];
+    }
+    const hint =
+      node.kind === "sequence" ? '; write each name with a ":" after it instead of "- " before it' : "";
+    this.#problem(entry.place, path, `expected a mapping, found ${describe(node)}${hint}`);
+    return [];
+  }
+
+  #groupVariable(group: DraftGroup, name: string, entry: YamlEntry, path: Path): void {
+    if (name !== "ansible_group_priority") {
+      group.variables.set(name, variableOf(entry));
+      return;
+    }
+    const { node } = entry;
+    const text = node.kind === "scalar" ? String(node.value) : "";
+    if (/^[-+]?[0-9]{1,9}$/.test(text)) group.priority = Number(text);
+    else this.#problem(entry.place, path, `expected an integer, found ${describe(node)}`);
+  }
+
+  #host(group: DraftGroup, key: string, entry: YamlEntry, path: Path): void {
+    if (!this.#isName(key, entry, path, "host")) return;
+    const { node } = entry;
+    if (!isNull(node) && node.kind !== "mapping") {
+      this.#problem(entry.place, path, `expected the host's variables as a mapping, found ${describe(node)}`);
+      return;
+    }
+    for (const host of this.#hostsOf(key, entry.place, group)) {
+      for (const [name, value] of node.kind === "mapping" ? node.entries : []) {
+        host.variables.set(name, variableOf(value));
+      }
+    }
+  }
+
+  #hostsOf(key: string, place: Place, group: DraftGroup): DraftHost[] {
+    try {
+      const { names, port } = parseHostKey(key, place);
+      return names.map((name) => this.#builder.addHost(name, port, group, place));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.#builder.problems.push(...error.problems);
+      return [];
+    }
+  }
+
+  /** YAML reads an unquoted `10`, `1.5` or `yes` as a number or a boolean, so what was meant as a name is lost. */
+  #isName(name: string, entry: YamlEntry, path: Path, what: string): boolean {
+    if (entry.keyIsText && name !== "") return true;
+    this.#problem(
+      entry.place,
+      path,
+      `expected the name of a ${what}, which is text: quote it (YAML reads it as ${name === "" ? "nothing" : name})`,
+    );
+    return false;
+  }
+
+  #problem(place: Place, path: Path, message: string): void {
+    this.#builder.problems.push({ place, key: formatPath(path), message });
+  }
+}
+
+function isNull(node: YamlNode): boolean {
+  return node.kind === "scalar" && node.value === null;
+}
+
+function isEmpty(node: YamlNode): boolean {
+  return isNull(node) || (node.kind === "mapping" && node.entries.size === 0);
+}
+
+/** `a list`, `the number 3`, `the text "abc"`. */
+export function describe(node: YamlNode): string {
+  if (node.kind === "mapping") return "a mapping";
+  if (node.kind === "sequence") return "a list";
+  switch (node.type) {
+    case "null":
+      return "nothing";
+    case "vault":
+      return "a !vault value";
+    case "int":
+    case "float":
+      return `the number ${node.value}`;
+    case "boolean":
+      return `the boolean ${node.value}`;
+    default:
+      return node.value === ""
+        ? "an empty text"
+        : `the text ${JSON.stringify(String(node.value).slice(0, 60))}`;
+  }
+}

@@ -1,0 +1,131 @@
+import { stat } from "node:fs/promises";
+import { extname, join, resolve } from "node:path";
+import { didYouMean, InputError } from "../errors.ts";
+import { readYamlFile } from "../yaml.ts";
+import type { Variable } from "./inventory.ts";
+import { describe, variableOf } from "./parse-inventory.ts";
+import { namesIn } from "./sources.ts";
+
+/** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
+const EXTENSIONS = ["", ".yml", ".yaml", ".json"];
+const IGNORED_EXTENSIONS = [
+  ".bak",
+  ".cfg",
+  ".ini",
+  ".md",
+  ".orig",
+  ".pyc",
+  ".pyo",
+  ".retry",
+  ".rpm",
+  ".rst",
+  ".swp",
+  ".txt",
+];
+const MAX_DEPTH = 20;
+
+/** The variables of one group_vars or host_vars directory, by the name of the group or host. */
+export type VariableFiles = ReadonlyMap<string, ReadonlyMap<string, Variable>>;
+
+/**
+ * Reads `directory` (a group_vars or host_vars; one that does not exist is empty) for the groups or hosts in `names`. Files for other
+ * names, and those that Ansible would pass over because another one comes first, become `warnings`.
+ *
+ * @throws InputError for a file that cannot be read, is encrypted or is no mapping.
+ */
+export async function readVariableFiles(
+  directory: string,
+  what: "group" | "host",
+  names: ReadonlySet<string>,
+  cwd: string,
+  warnings: string[],
+): Promise<VariableFiles> {
+  const result = new Map<string, Map<string, Variable>>();
+  const present = await directoryEntries(directory, cwd);
+  for (const name of names) {
+    const [first, ...others] = EXTENSIONS.map((extension) => name + extension).filter((file) =>
+      present.has(file),
+    );
+    if (first === undefined) continue;
+    for (const other of others) {
+      warnings.push(`${join(directory, other)} is not read, because ${join(directory, first)} comes first`);
+    }
+    const variables = new Map<string, Variable>();
+    await readVariables(join(directory, first), cwd, variables);
+    result.set(name, variables);
+  }
+  for (const file of present) warnOfStranger(directory, file, what, names, warnings);
+  return result;
+}
+
+async function directoryEntries(directory: string, cwd: string): Promise<Set<string>> {
+  if (!(await isDirectory(directory, cwd))) return new Set();
+  return new Set(await namesIn(directory, cwd));
+}
+
+async function isDirectory(path: string, cwd: string): Promise<boolean> {
+  try {
+    return (await stat(resolve(cwd, path))).isDirectory();
+  } catch {
+    // Missing, or a dangling link: whoever reads it says so.
+    return false;
+  }
+}
+
+/** A file for a group that does not exist is mostly a typo, and Ansible says nothing. */
+function warnOfStranger(
+  directory: string,
+  file: string,
+  what: "group" | "host",
+  names: ReadonlySet<string>,
+  warnings: string[],
+): void {
+  if (file.startsWith(".") || file.endsWith("~") || IGNORED_EXTENSIONS.includes(extname(file))) return;
+  const extension = extname(file);
+  const name = EXTENSIONS.includes(extension) ? file.slice(0, file.length - extension.length) : file;
+  if (names.has(file) || names.has(name)) return;
+  warnings.push(
+    `${join(directory, file)} is not read: the inventory has no ${what} "${name}".${didYouMean(name, names)}`,
+  );
+}
+
+/** Reads a file, or a directory's files in byte order, into `into`; later ones win. */
+async function readVariables(
+  path: string,
+  cwd: string,
+  into: Map<string, Variable>,
+  depth = 0,
+): Promise<void> {
+  if (depth > MAX_DEPTH) {
+    throw new InputError({ place: { file: path }, message: `lies more than ${MAX_DEPTH} directories deep` });
+  }
+  if (!(await isDirectory(path, cwd))) {
+    for (const [name, variable] of await readVariableFile(path, cwd)) into.set(name, variable);
+    return;
+  }
+  for (const name of await namesIn(path, cwd)) {
+    if (name.startsWith(".") || name.endsWith("~")) continue;
+    const inner = join(path, name);
+    const isRead = (await isDirectory(inner, cwd))
+      ? extname(name) === ""
+      : EXTENSIONS.includes(extname(name));
+    if (isRead) await readVariables(inner, cwd, into, depth + 1);
+  }
+}
+
+/**
+ * The variables of one YAML or JSON file; none when it is empty.
+ *
+ * @throws InputError when it is no mapping.
+ */
+export async function readVariableFile(file: string, cwd: string): Promise<Map<string, Variable>> {
+  const { root } = await readYamlFile(resolve(cwd, file), file);
+  if (root.kind === "scalar" && root.value === null) return new Map();
+  if (root.kind !== "mapping") {
+    throw new InputError({
+      place: root.place,
+      message: `expected a mapping of variables, found ${describe(root)}`,
+    });
+  }
+  return new Map([...root.entries].map(([name, entry]) => [name, variableOf(entry)]));
+}
