@@ -1,0 +1,327 @@
+import { matchesGlob, resolve } from "node:path";
+import { InputError, type Problem } from "../errors.ts";
+import { sameSetting, settingName } from "./setting.ts";
+import { joinWords, splitWords } from "./words.ts";
+
+export interface ConfigFile {
+  path: string;
+  text: string;
+}
+
+/** One active line of the configuration. `name` is lower case, `args` are without quotes, `line` counts from 1. */
+export interface Directive {
+  name: string;
+  args: readonly string[];
+  file: string;
+  line: number;
+}
+
+/** Seconds and number of changes after which Redis writes a snapshot. */
+export type SavePoint = readonly [seconds: number, changes: number];
+
+const HEADER = "# Set by redkeep";
+
+/**
+ * The operator's redis.conf and the files that it includes, in the order in which Redis reads them.
+ * `includes` holds the files that `include` lines may name, also those of included files; relative names and
+ * patterns count from `directory`, the working directory of the server ("/" under systemd). What is wrong with the files
+ * stands in `problems`: Redis would not start with them.
+ */
+export function parseConfig(
+  main: ConfigFile,
+  includes: readonly ConfigFile[] = [],
+  directory = "/",
+): ConfigDocument {
+  const files = [main, ...includes].map(({ path, text }) => ({
+    path: resolve(directory, path),
+    original: text,
+    lines: splitLines(text),
+  }));
+  return new ConfigDocument(files, directory);
+}
+
+interface FileLines {
+  path: string;
+  original: string;
+  /** With their line ends. */
+  lines: readonly string[];
+}
+
+/** Immutable: each change gives a new document, and a document that already means what is asked gives itself. */
+export class ConfigDocument {
+  /** Every active line, with included files in the place of their `include` line, as Redis reads them. */
+  readonly directives: readonly Directive[];
+  readonly problems: readonly Problem[];
+  readonly #files: readonly FileLines[];
+  readonly #directory: string;
+
+  constructor(files: readonly FileLines[], directory: string) {
+    this.#files = files;
+    this.#directory = directory;
+    const reader = new Reader(files, directory);
+    reader.read(this.#main, []);
+    this.directives = reader.directives;
+    this.problems = reader.problems;
+  }
+
+  get #main(): FileLines {
+    const [main] = this.#files;
+    if (main === undefined) throw new Error("a configuration has a main file");
+    return main;
+  }
+
+  /** Every line of this directive under any of its names, in reading order. */
+  all(name: string): Directive[] {
+    const wanted = settingName(name);
+    return this.directives.filter((directive) => settingName(directive.name) === wanted);
+  }
+
+  /**
+   * The value that counts: of the last line, since a later one overrides. `save` lines add up, so for
+   * `save` all points that remain after the last `save ""`, and `[""]` when none does. Undefined without a line.
+   */
+  get(name: string): readonly string[] | undefined {
+    const lines = this.all(name);
+    if (name.toLowerCase() !== "save" || lines.length === 0) return lines.at(-1)?.args;
+    const lastReset = lines.findLastIndex(isSaveReset);
+    const points = lines.slice(lastReset + 1).flatMap(({ args }) => args.flatMap((arg) => arg.split(" ")));
+    return points.length === 0 ? [""] : points;
+  }
+
+  /**
+   * Gives a directive that occurs once its value. The line that counts is replaced where it stands; without one, the
+   * new line follows the commented example of the stock file, or else goes to the end. Where an included file
+   * overrides the main file, the line moves to the end, so that it wins; included files are never edited, as other
+   * instances may share them. Earlier duplicates, which Redis ignores, stay as the operator left them.
+   */
+  set(name: string, args: readonly string[]): ConfigDocument {
+    const current = this.get(name);
+    if (current !== undefined && sameSetting(name, current, args)) return this;
+    const line = joinWords(name, args);
+    const lines = this.all(name);
+    const counts = lines.at(-1);
+    if (counts === undefined) return this.#insert(name, [line]);
+    if (counts.file === this.#main.path) return this.#replace(counts, line);
+    const overridden = lines.findLast(({ file }) => file === this.#main.path);
+    return (overridden === undefined ? this : this.#without([overridden])).#append([line]);
+  }
+
+  /**
+   * Gives every setting of `text`, which is a piece of redis.conf as a template renders it, its value. Throws an
+   * InputError when `text` cannot be read, naming it `source`.
+   */
+  merge(text: string, source: string): ConfigDocument {
+    const wanted = parseConfig({ path: source, text });
+    if (wanted.problems.length > 0) throw new InputError(wanted.problems);
+    let result: ConfigDocument = this;
+    for (const name of new Set(wanted.directives.map((directive) => directive.name))) {
+      const args = wanted.get(name) ?? [];
+      if (name === "save") result = result.setSave(savePoints(args));
+      else if (name !== "rename-command") result = result.set(name, args);
+      else for (const { args } of wanted.all(name)) result = result.setRename(args[0] ?? "", args[1] ?? "");
+    }
+    return result;
+  }
+
+  /** Makes these the only snapshot points; none switches snapshots off (`save ""`). */
+  setSave(points: readonly SavePoint[]): ConfigDocument {
+    const args = points.length === 0 ? [""] : points.flatMap((point) => point.map(String));
+    const current = this.get("save");
+    if (current !== undefined && sameSetting("save", current, args)) return this;
+    const existing = this.all("save");
+    const own = existing.filter(({ file }) => file === this.#main.path);
+    const included = own.length < existing.length;
+    const lines = points.map((point) => joinWords("save", point.map(String)));
+    // Points of an included file would add to ours.
+    if (points.length === 0 || included) lines.unshift('save ""');
+    const first = own[0];
+    if (included || first === undefined) {
+      const rest = this.#without(own);
+      return included ? rest.#append(lines) : rest.#insert("save", lines);
+    }
+    return this.#without(own.slice(1)).#replaceWith(first, lines);
+  }
+
+  /**
+   * Renames a command, or takes it away (`to` is ""). Redis refuses a second line for one command, so the line that is
+   * there is changed wherever it stands, and a command that keeps its own name loses its line.
+   */
+  setRename(command: string, to: string): ConfigDocument {
+    const renames = this.all("rename-command");
+    const [first, ...more] = renames.filter(({ args }) => isSameWord(args[0], command));
+    const line = joinWords("rename-command", [command, to]);
+    if (isSameWord(command, to)) return this.#without(first === undefined ? [] : [first, ...more]);
+    if (first !== undefined) {
+      const single = this.#without(more);
+      return first.args[1] === to ? single : single.#replace(first, line);
+    }
+    const last = renames.findLast(({ file }) => file === this.#main.path);
+    return last === undefined ? this.#insert("rename-command", [line]) : this.#insertAfter(last.line, [line]);
+  }
+
+  /** Takes away every line of this directive for which `matches` is true, also in included files. */
+  remove(name: string, matches: (directive: Directive) => boolean = () => true): ConfigDocument {
+    return this.#without(this.all(name).filter(matches));
+  }
+
+  /** The main file first, then the files given as includes, each as it is now. */
+  files(): ConfigFile[] {
+    return this.#files.map(({ path, lines }) => ({ path, text: lines.join("") }));
+  }
+
+  /** The files whose text is not what was parsed. */
+  changedFiles(): ConfigFile[] {
+    return this.#files
+      .map(({ path, lines, original }) => ({ path, text: lines.join(""), original }))
+      .filter(({ text, original }) => text !== original)
+      .map(({ path, text }) => ({ path, text }));
+  }
+
+  #with(path: string, edit: (lines: string[]) => void): ConfigDocument {
+    const files = this.#files.map((file) => {
+      if (file.path !== path) return file;
+      const lines = [...file.lines];
+      edit(lines);
+      return { ...file, lines };
+    });
+    return new ConfigDocument(files, this.#directory);
+  }
+
+  #replace(directive: Directive, line: string): ConfigDocument {
+    return this.#replaceWith(directive, [line]);
+  }
+
+  #replaceWith({ file, line }: Directive, replacements: readonly string[]): ConfigDocument {
+    return this.#with(file, (lines) => {
+      const old = lines[line - 1] ?? "";
+      const indent = /^[ \t]*/.exec(old)?.[0] ?? "";
+      const end = lineEnd(old);
+      const between = end === "" ? endOf(lines) : end;
+      const last = replacements.length - 1;
+      lines.splice(
+        line - 1,
+        1,
+        ...replacements.map((text, index) => `${indent}${text}${index === last ? end : between}`),
+      );
+    });
+  }
+
+  #without(directives: readonly Directive[]): ConfigDocument {
+    let result: ConfigDocument = this;
+    for (const path of new Set(directives.map(({ file }) => file))) {
+      const gone = new Set(directives.filter(({ file }) => file === path).map(({ line }) => line));
+      result = result.#with(path, (lines) => {
+        lines.splice(0, lines.length, ...lines.filter((_, index) => !gone.has(index + 1)));
+      });
+    }
+    return result;
+  }
+
+  #insert(name: string, newLines: readonly string[]): ConfigDocument {
+    const example = exampleLine(this.#main.lines, name);
+    return example === undefined ? this.#append(newLines) : this.#insertAfter(example, newLines);
+  }
+
+  /** `after` counts from 1. */
+  #insertAfter(after: number, newLines: readonly string[]): ConfigDocument {
+    return this.#with(this.#main.path, (lines) => {
+      const end = endOf(lines);
+      const before = lines[after - 1] ?? "";
+      if (lineEnd(before) === "") lines[after - 1] = before + end;
+      lines.splice(after, 0, ...newLines.map((line) => line + end));
+    });
+  }
+
+  #append(newLines: readonly string[]): ConfigDocument {
+    return this.#with(this.#main.path, (lines) => {
+      const end = endOf(lines);
+      const last = lines.at(-1);
+      if (last !== undefined && lineEnd(last) === "") lines[lines.length - 1] = last + end;
+      const hasHeader = lines.some((line) => line.trimEnd() === HEADER);
+      if (!hasHeader && last !== undefined && last.trim() !== "") lines.push(end);
+      if (!hasHeader) lines.push(HEADER + end);
+      lines.push(...newLines.map((line) => line + end));
+    });
+  }
+}
+
+/** Reads the files as Redis does, into one list of directives. */
+class Reader {
+  readonly directives: Directive[] = [];
+  readonly problems: Problem[] = [];
+  readonly #files: readonly FileLines[];
+  readonly #directory: string;
+
+  constructor(files: readonly FileLines[], directory: string) {
+    this.#files = files;
+    this.#directory = directory;
+  }
+
+  read(file: FileLines, includedFrom: readonly string[]): void {
+    for (const [index, text] of file.lines.entries()) {
+      // Redis' own blanks: JavaScript's trim() would also take away the byte order mark that stops Redis.
+      if (/^[ \t\r\n]*(?:#|$)/.test(text)) continue;
+      const place = { file: file.path, line: index + 1 };
+      if (text.includes("\0")) this.problems.push({ place, message: "this line holds a NUL byte" });
+      const found = splitWords(text);
+      if (found === undefined)
+        this.problems.push({ place, message: "the quotes in this line are unbalanced" });
+      const [name, ...args] = found ?? [];
+      if (name === undefined) continue;
+      const directive = { name: name.toLowerCase(), args, ...place };
+      this.directives.push(directive);
+      if (directive.name === "include") this.#include(directive, [...includedFrom, file.path]);
+    }
+  }
+
+  #include({ args: [name = ""], file, line }: Directive, from: readonly string[]): void {
+    const path = resolve(this.#directory, name);
+    const isPattern = /[*?[]/.test(name);
+    const matches = this.#files
+      .filter((candidate) => (isPattern ? matchesGlob(candidate.path, path) : candidate.path === path))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
+    const place = { file, line };
+    if (matches.length === 0 && !isPattern) {
+      this.problems.push({ place, key: "include", message: `${path} is missing` });
+    }
+    for (const match of matches) {
+      if (from.includes(match.path)) {
+        this.problems.push({ place, key: "include", message: `${match.path} includes itself` });
+      } else {
+        this.read(match, from);
+      }
+    }
+  }
+}
+
+/**
+ * Where the stock file shows this directive as a comment (`# maxmemory <bytes>`): the line's number from 1. A sentence
+ * that begins with the word is no example; an example has one value, or for `bind` and the like at most a few.
+ */
+function exampleLine(lines: readonly string[], name: string): number | undefined {
+  const index = lines.findLastIndex((line) => {
+    const comment = /^[ \t]*#[ \t]?([a-z][a-z0-9-]*[ \t].*)$/.exec(line.trimEnd())?.[1];
+    const [first, ...args] = (comment === undefined ? undefined : splitWords(comment)) ?? [];
+    return first === name && args.length <= (MANY_VALUES.has(name) ? 2 : 1);
+  });
+  return index === -1 ? undefined : index + 1;
+}
+
+const MANY_VALUES = new Set(["save", "rename-command"]);
+
+const savePoints = (args: readonly string[]): SavePoint[] =>
+  args.flatMap((seconds, index) =>
+    index % 2 === 0 && seconds !== "" ? [[Number(seconds), Number(args[index + 1])] as const] : [],
+  );
+
+const isSaveReset = ({ args }: Directive): boolean => args.every((arg) => arg === "");
+
+const isSameWord = (a: string | undefined, b: string): boolean => a?.toLowerCase() === b.toLowerCase();
+
+/** Lines with their ends; joined they are the text again. Redis knows only \n, and takes the \r before it as a blank. */
+const splitLines = (text: string): string[] => text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+
+const lineEnd = (line: string): string => (line.endsWith("\r\n") ? "\r\n" : line.endsWith("\n") ? "\n" : "");
+
+/** The line end of a file: that of its first line. */
+const endOf = (lines: readonly string[]): string => lineEnd(lines[0] ?? "") || "\n";

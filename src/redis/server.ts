@@ -1,0 +1,154 @@
+import type { HostFacts } from "../facts/probe.ts";
+import { type CommandTable, commandTable } from "./acl-rule.ts";
+import { type ConfigDocument, parseConfig } from "./config-document.ts";
+import { type ServerVersion, serverVersion } from "./versions.ts";
+
+/** The Redis server of a host, as far as the facts tell: one view for all tasks. */
+export interface Server {
+  unit: string;
+  version: ServerVersion;
+  /** redis.conf and its includes, as found. */
+  config: ConfigDocument;
+  configPath: string;
+  /** `CONFIG GET *`; undefined where it could not be asked. */
+  running: ReadonlyMap<string, string> | undefined;
+  /** Undefined where redkeep could not log in. */
+  commands: CommandTable | undefined;
+  /** The user and group that the service runs as; those of the product where the unit still runs as root. */
+  user: string;
+  group: string;
+  /** The directory under /run that systemd makes for the unit; undefined where it makes none. */
+  runtimeDirectory: string | undefined;
+  usedMemory: number | undefined;
+  keys: number | undefined;
+  role: string | undefined;
+  replicas: number;
+  isCluster: boolean;
+  /** True where a Sentinel on this host or a connected one steers the server. */
+  hasSentinel: boolean;
+}
+
+/** Why a host has no server that redkeep can work with, as a sentence. */
+export interface NoServer {
+  problem: string;
+  remedy: string;
+}
+
+export function isServer(server: Server | NoServer): server is Server {
+  return "unit" in server;
+}
+
+/** Reads the server out of the facts, or says why there is none. */
+export function serverOf(facts: HostFacts): Server | NoServer {
+  const { service, configFiles, redis } = facts;
+  if (service.unit === "") {
+    return service.units.length === 0
+      ? {
+          problem: "no Redis or Valkey unit was found",
+          remedy: "install Redis, or take the host out of the play",
+        }
+      : {
+          problem: `several units: ${service.units.join(", ")}`,
+          remedy: "name the one that is meant: redkeep_unit in the host's variables",
+        };
+  }
+  if (service.binary === "") {
+    return {
+      problem: `${service.unit} is not a unit of this host`,
+      remedy: "correct redkeep_unit in the host's variables",
+    };
+  }
+  if (configFiles.main === undefined) {
+    return {
+      problem: `${service.unit} starts without a configuration file that can be read`,
+      remedy: "give its ExecStart a redis.conf as the first argument",
+    };
+  }
+  const broken = [configFiles.main, ...configFiles.includes].find(({ text }) => text.includes("\ufffd"));
+  if (broken !== undefined)
+    return { problem: `${broken.path} is not UTF-8 text`, remedy: "convert it to UTF-8" };
+  const config = parseConfig(configFiles.main, configFiles.includes);
+  const [problem] = config.problems;
+  if (problem !== undefined) {
+    const { file = configFiles.main.path, line } = problem.place ?? {};
+    return {
+      problem: `${file}${line === undefined ? "" : `:${line}`}: ${problem.message}`,
+      remedy: "correct the line: Redis would not start with it",
+    };
+  }
+  const version = versionOf(facts);
+  if (version === undefined) {
+    return {
+      problem: "the server's version could not be read",
+      remedy: `run ${service.binary} --version on the host`,
+    };
+  }
+  const user = serviceUser(facts, version);
+  const [runtime = ""] = (service.properties.get("RuntimeDirectory") ?? "").split(" ");
+  return {
+    unit: service.unit,
+    version,
+    config,
+    configPath: configFiles.main.path,
+    running: redis.config,
+    commands: redis.categories.size === 0 ? undefined : commandTable(redis.categories),
+    user,
+    group: service.properties.get("Group") || (service.account?.groups[0] ?? user),
+    runtimeDirectory: runtime === "" ? undefined : `/run/${runtime}`,
+    usedMemory: number(redis.info.get("used_memory")),
+    keys: redis.user === undefined ? undefined : keyCount(redis.info),
+    role: redis.info.get("role"),
+    replicas: number(redis.info.get("connected_slaves")) ?? 0,
+    isCluster:
+      redis.info.get("cluster_enabled") === "1" ||
+      config.get("cluster-enabled")?.[0]?.toLowerCase() === "yes",
+    hasSentinel:
+      service.sentinels.length > 0 ||
+      redis.clients.some(({ name }) => name.startsWith("sentinel-")) ||
+      facts.host.listeners.some(({ protocol, port }) => protocol === "tcp" && port === 26379),
+  };
+}
+
+function versionOf({ redis, service }: HostFacts): ServerVersion | undefined {
+  const { info } = redis;
+  const running = info.get("redis_version");
+  try {
+    if (running !== undefined) {
+      return serverVersion({
+        redisVersion: running,
+        serverName: info.get("server_name"),
+        valkeyVersion: info.get("valkey_version"),
+      });
+    }
+    // `Redis server v=7.0.15 sha=…`, `Valkey server v=8.1.1 …`
+    const binary = /^(\w+) server v=([\d.]+)/.exec(service.binaryVersion);
+    if (binary?.[1] === undefined || binary[2] === undefined) return undefined;
+    return serverVersion({
+      redisVersion: binary[2],
+      valkeyVersion: binary[1] === "Valkey" ? binary[2] : undefined,
+    });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function serviceUser({ service }: HostFacts, { product }: ServerVersion): string {
+  const user = service.properties.get("User") ?? "";
+  if (user !== "" && user !== "root" && user !== "0") return user;
+  return service.productUsers.includes(product) ? product : (service.productUsers[0] ?? product);
+}
+
+/** `db0:keys=5,expires=0,avg_ttl=0` for each database. */
+function keyCount(info: ReadonlyMap<string, string>): number {
+  let keys = 0;
+  for (const [name, value] of info) {
+    const found = /^keys=(\d+)/.exec(value)?.[1];
+    if (/^db\d+$/.test(name) && found !== undefined) keys += Number(found);
+  }
+  return keys;
+}
+
+function number(text: string | undefined): number | undefined {
+  return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+}

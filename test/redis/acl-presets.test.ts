@@ -1,0 +1,182 @@
+import { describe, expect, it } from "vitest";
+import {
+  dangerousFor,
+  disabledDefaultUser,
+  nameProblem,
+  PRESETS,
+  patternProblem,
+  presetUser,
+  ruleProblem,
+} from "../../src/redis/acl-presets.ts";
+import {
+  diffUsers,
+  parseAclUser,
+  permissions,
+  renderAclUser,
+  unknownRules,
+} from "../../src/redis/acl-rule.ts";
+import { serverVersion } from "../../src/redis/versions.ts";
+import { fixture, tableOf, usersOf } from "./acl-fixtures.ts";
+
+const HASH = "0820ec50010701406977c955de7a366d00c96807424938564777a2cca14dfe46";
+const redis6 = serverVersion({ redisVersion: "6.0.16" }).capabilities;
+const redis7 = serverVersion({ redisVersion: "7.0.15" }).capabilities;
+const table = tableOf("redis-7.0.15");
+
+const user = (preset: (typeof PRESETS)[number], extra: object = {}) =>
+  presetUser({ name: preset, preset, passwordHash: HASH, ...extra }, redis7);
+const application = user("application", { name: "app", keys: ["app:*"], channels: ["app:*"] });
+
+describe("presetUser", () => {
+  it("writes the lines that were measured on Redis 7 and later", () => {
+    expect(
+      [
+        disabledDefaultUser(redis7),
+        application,
+        user("metrics"),
+        user("replication"),
+        user("sentinel"),
+        user("admin"),
+      ].map((preset) => renderAclUser(preset, redis7)),
+    ).toEqual([
+      "user default off resetpass resetchannels -@all",
+      `user app on #${HASH} ~app:* resetchannels &app:* -@all +@read +@write +@connection +@transaction +@pubsub -@admin -@dangerous -@scripting +info`,
+      `user metrics on #${HASH} resetchannels -@all +ping +info +dbsize +lastsave +role +latency|latest +slowlog|len`,
+      `user replication on #${HASH} resetchannels -@all +psync +replconf +ping`,
+      `user sentinel on #${HASH} &* -@all +multi +exec +slaveof +ping +subscribe +publish +config|rewrite +role +info +client|setname +client|kill +script|kill`,
+      `user admin on #${HASH} ~* &* +@all`,
+    ]);
+  });
+
+  it("writes what Redis 6.0 takes: no channels, HELLO for the default user, SELECT and CLIENT one by one", () => {
+    const app = presetUser(
+      { name: "app", preset: "application", keys: ["app:*"], channels: ["app:*"], passwordHash: HASH },
+      redis6,
+    );
+    expect(renderAclUser(disabledDefaultUser(redis6), redis6)).toBe(
+      "user default off resetpass -@all +hello",
+    );
+    expect(renderAclUser(app, redis6)).toBe(
+      `user app on #${HASH} ~app:* -@all +@read +@write +@connection +@transaction +@pubsub -@admin -@dangerous -@scripting +info +select +client|setname +client|getname +client|id +client|setinfo`,
+    );
+    expect(diffUsers(app, parseAclUser(renderAclUser(app, redis6)), table)).toEqual([]);
+  });
+
+  it.each([1, 2])("is the same user as Redis 7.0.15 lists it (process %i)", (run) => {
+    const listed = usersOf(fixture(`redis-7.0.15/presets.acl-list.${run}.txt`));
+    for (const wanted of [
+      application,
+      ...PRESETS.slice(1).map((preset) => user(preset)),
+      disabledDefaultUser(redis7),
+    ]) {
+      const found = listed.get(wanted.name);
+      if (found === undefined) throw new Error(`no user ${wanted.name}`);
+      expect(diffUsers(wanted, found, table), wanted.name).toEqual([]);
+    }
+  });
+
+  it("uses only commands that Redis 7.0 has", () => {
+    for (const preset of PRESETS) expect(unknownRules(user(preset).rules, table)).toEqual([]);
+  });
+
+  it("lets an application do its work and nothing that harms others", () => {
+    const { commands } = permissions(application, table);
+    const needed =
+      "ping select hello info get set scan multi exec watch publish subscribe client|setname client|id";
+    const harmful =
+      "flushall flushdb keys config|get debug shutdown replicaof migrate restore sort swapdb eval function|load client|list client|kill acl|setuser monitor";
+    for (const name of needed.split(" ")) expect(commands, name).toContain(name);
+    for (const name of harmful.split(" ")) expect(commands, name).not.toContain(name);
+  });
+
+  it("adds what the playbook allows, behind the preset's denials", () => {
+    const scripts = user("application", { allow: ["+EVAL", "+evalsha", "+script|load"] });
+    const { commands } = permissions(scripts, table);
+    expect(commands).toContain("eval");
+    expect(commands).not.toContain("function|load");
+  });
+
+  it("gives metrics neither keys nor anything that shows them", () => {
+    const { commands, allKeys, keys } = permissions(user("metrics"), table);
+    expect(allKeys || keys.size > 0).toBe(false);
+    for (const name of ["scan", "client|list", "monitor", "get", "config|get"])
+      expect(commands).not.toContain(name);
+  });
+
+  it("takes key patterns for reading only", () => {
+    const reader = user("application", { keys: ["%R~shared:*", "own:*"] });
+    expect(renderAclUser(reader, redis7)).toContain(` %R~shared:* ~own:* `);
+  });
+});
+
+describe("dangerousFor", () => {
+  it("finds nothing in the application preset", () => {
+    expect(dangerousFor(application, table)).toEqual([]);
+  });
+
+  it("finds what the usual application user may do to others", () => {
+    const guide = usersOf(fixture("redis-7.0.15/guide.acl-list.1.txt")).get("appuser");
+    if (guide === undefined) throw new Error("no user appuser");
+    expect(dangerousFor(guide, table)).toEqual(
+      expect.arrayContaining(["flushall", "flushdb", "keys", "migrate", "restore", "sort", "swapdb"]),
+    );
+  });
+
+  it("looks into selectors", () => {
+    expect(dangerousFor(parseAclUser("user u on +get (~* +flushall)"), table)).toEqual(["flushall"]);
+  });
+});
+
+describe("what a playbook may write", () => {
+  it.each(["app", "billing.worker", "redis-exporter", "Ärger"])("takes the name %s", (name) => {
+    expect(nameProblem(name)).toBeUndefined();
+  });
+
+  it.each(["", "a b", "a\nuser evil on nopass", "a\tb", "a\0b", "default", "a\u2028b"])(
+    "refuses the name %j",
+    (name) => {
+      expect(nameProblem(name)).toBeDefined();
+    },
+  );
+
+  it.each(["app:*", "*", "%R~cache:*", "a?b[cd]"])("takes the key pattern %s", (pattern) => {
+    expect(patternProblem("key", pattern, redis7)).toBeUndefined();
+  });
+
+  it.each(["", "~app:*", "a b", "a\n+@all", "%Q~a", "%R~", "%"])("refuses the key pattern %j", (pattern) => {
+    expect(patternProblem("key", pattern, redis7)).toBeDefined();
+  });
+
+  it("refuses %R~ and -config|set for Redis 6.0, naming the version they need", () => {
+    expect(patternProblem("key", "%R~a", redis6)).toContain("Redis 7.0");
+    expect(ruleProblem("-config|set", redis6)).toContain("Redis 7.0");
+    expect(ruleProblem("+config|get", redis6)).toBeUndefined();
+  });
+
+  it.each(["+eval", "+@pubsub", "-@scripting", "+script|load", "+ft.search", "+restore-asking"])(
+    "takes the rule %s",
+    (rule) => {
+      expect(ruleProblem(rule)).toBeUndefined();
+    },
+  );
+
+  it.each([
+    "",
+    "eval",
+    "+",
+    "+eval +evalsha",
+    "+eval\nuser evil on nopass ~* +@all",
+    ">password",
+    `#${HASH}`,
+    "nopass",
+    "on",
+    "off",
+    "~*",
+    "&*",
+    "allkeys",
+    "(+@all)",
+    "+config|get|x",
+  ])("refuses the rule %j", (rule) => {
+    expect(ruleProblem(rule)).toBeDefined();
+  });
+});
