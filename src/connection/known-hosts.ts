@@ -1,0 +1,185 @@
+import { createHash, createHmac } from "node:crypto";
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import type { Place } from "../errors.ts";
+
+/** One line of a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). */
+interface KnownHost {
+  /** `@cert-authority`, `@revoked` or nothing. */
+  marker: string;
+  /** Hashed name, or a comma-separated list of patterns. */
+  names: string;
+  type: string;
+  key: Buffer;
+  place: Place;
+}
+
+export type HostKeyVerdict =
+  | { outcome: "ok" }
+  /** No line names the host. `certAuthority` is a line that would vouch for it by certificate, which is not supported. */
+  | { outcome: "unknown"; certAuthority: Place | undefined }
+  /** The host is known, by another key. */
+  | { outcome: "changed"; place: Place; type: string; fingerprint: string }
+  | { outcome: "revoked"; place: Place };
+
+/** The name under which OpenSSH keeps a host: `host`, or `[host]:port` where the port is not 22. */
+export function knownHostsName(address: string, port: number): string {
+  const host = address.toLowerCase();
+  return port === 22 ? host : `[${host}]:${port}`;
+}
+
+/** As ssh-keygen -l prints it: `SHA256:` and the digest of the key blob in base64 without padding. */
+export function fingerprint(key: Buffer): string {
+  return `SHA256:${createHash("sha256").update(key).digest("base64").replaceAll("=", "")}`;
+}
+
+/** The algorithm that a key blob names in itself: `ssh-ed25519`. */
+export function keyType(key: Buffer): string {
+  if (key.length < 4) return "unknown";
+  return key.toString("latin1", 4, Math.min(4 + key.readUInt32BE(0), 68));
+}
+
+/**
+ * Judges the key that the host `address:port` showed by the lines of `files`, in that order. A known host with another
+ * key has changed, whatever the type: else a stranger would only need to offer a type that is not on file.
+ */
+export function checkHostKey(
+  address: string,
+  port: number,
+  key: Buffer,
+  files: readonly string[],
+): HostKeyVerdict {
+  const lines = linesFor(knownHostsName(address, port), files);
+  const revoked = lines.find((line) => line.marker === "@revoked" && line.key.equals(key));
+  if (revoked) return { outcome: "revoked", place: revoked.place };
+
+  const known = lines.filter((line) => line.marker === "");
+  if (known.some((line) => line.key.equals(key))) return { outcome: "ok" };
+  const other = known.find((line) => line.type === keyType(key)) ?? known[0];
+  if (other) {
+    return { outcome: "changed", place: other.place, type: other.type, fingerprint: fingerprint(other.key) };
+  }
+  // OpenSSH, too, takes a line without the port for a host on another port, when the key is right.
+  if (port !== 22) {
+    const plain = checkHostKey(address, 22, key, files);
+    if (plain.outcome === "ok" || plain.outcome === "revoked") return plain;
+  }
+  return {
+    outcome: "unknown",
+    certAuthority: lines.find((line) => line.marker === "@cert-authority")?.place,
+  };
+}
+
+/** The key types by which a host is known. It must be asked for one of these, or its key looks changed. */
+export function knownKeyTypes(address: string, port: number, files: readonly string[]): string[] {
+  const names = new Set([knownHostsName(address, port), knownHostsName(address, 22)]);
+  const lines = [...names].flatMap((name) => linesFor(name, files)).filter((line) => line.marker === "");
+  return [...new Set(lines.map((line) => line.type))];
+}
+
+/**
+ * Adds the key of a new host, as `ssh -o StrictHostKeyChecking=accept-new` does. One write in append mode, so that
+ * hosts of the same run, and other programs, do not write into each other's line.
+ */
+export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
+  appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
+}
+
+function endsInLine(file: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(file, "r");
+  } catch {
+    return true;
+  }
+  try {
+    const { size } = fstatSync(fd);
+    const last = Buffer.alloc(1);
+    return size === 0 || (readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 0x0a);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function linesFor(name: string, files: readonly string[]): KnownHost[] {
+  return files.flatMap(readKnownHosts).filter((line) => matchesName(line.names, name));
+}
+
+/** Parsed files by path, for as long as the file is the same. */
+const cache = new Map<string, { version: string; lines: KnownHost[] }>();
+
+/** The lines of a file; none where it cannot be read, which leaves the host unknown. */
+function readKnownHosts(file: string): KnownHost[] {
+  try {
+    const { mtimeMs, size, ino } = statSync(file);
+    const version = `${mtimeMs} ${size} ${ino}`;
+    const cached = cache.get(file);
+    if (cached?.version === version) return cached.lines;
+    const lines = parseKnownHosts(readFileSync(file, "utf8"), file);
+    cache.set(file, { version, lines });
+    return lines;
+  } catch {
+    return [];
+  }
+}
+
+function parseKnownHosts(text: string, file: string): KnownHost[] {
+  const result: KnownHost[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const words = line.trim().split(/\s+/);
+    const marker = words[0]?.startsWith("@") ? (words.shift() ?? "") : "";
+    const [names, type, base64] = words;
+    if (names === undefined || names.startsWith("#") || type === undefined || base64 === undefined) continue;
+    const key = Buffer.from(base64, "base64");
+    if (key.length === 0) continue;
+    result.push({ marker, names, type, key, place: { file, line: index + 1 } });
+  }
+  return result;
+}
+
+function matchesName(names: string, name: string): boolean {
+  if (names.startsWith("|1|")) {
+    const [, , salt = "", hash] = names.split("|");
+    return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
+  }
+  let matches = false;
+  for (const pattern of names.toLowerCase().split(",")) {
+    if (pattern.startsWith("!")) {
+      if (matchesPattern(pattern.slice(1), name)) return false;
+    } else if (matchesPattern(pattern, name)) matches = true;
+  }
+  return matches;
+}
+
+/** OpenSSH's patterns: `*` and `?` and nothing else; brackets stand for themselves. */
+function matchesPattern(pattern: string, name: string): boolean {
+  let p = 0;
+  let n = 0;
+  let star = -1;
+  let resume = 0;
+  while (n < name.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      resume = n;
+    } else if (pattern[p] === "?" || pattern[p] === name[n]) {
+      p++;
+      n++;
+    } else if (star >= 0) {
+      p = star + 1;
+      n = ++resume;
+    } else return false;
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
+}

@@ -1,0 +1,237 @@
+import { randomInt } from "node:crypto";
+import { connect as connectSocket } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type AuthHandlerMiddleware, Client } from "ssh2";
+import { type LoginNotes, loginMethods } from "./authentication.ts";
+import { enterBastion, forward } from "./bastion.ts";
+import { HostError } from "./connection.ts";
+import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
+import { endpoint, tilde } from "./names.ts";
+import { printable } from "./printable.ts";
+import type { ResolvedConnection } from "./ssh-config.ts";
+
+/** An authenticated client and the stream under it. */
+export interface Session {
+  client: Client;
+  socket: Duplex;
+}
+
+const MAX_TRIES = 3;
+/** A dead link is noticed within 15 s: ssh2 gives up at the third interval without an answer. */
+const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 2 };
+
+/** The server had no room for one more login, and said so by hanging up. Worth another try. */
+class Dropped extends HostError {
+  constructor(message: string) {
+    super(
+      "unreachable",
+      message,
+      "Its sshd may limit logins (MaxStartups) or block this address: use fewer --forks.",
+    );
+  }
+}
+
+/** What is awaited just now, for the message when it does not come. */
+interface Progress {
+  waitingFor: string;
+}
+
+/**
+ * Connects and logs in, with a new try where the server had no room, all within the target's timeout.
+ * @throws HostError "unreachable", or the reason of `signal`
+ */
+export async function login(target: ResolvedConnection, signal?: AbortSignal): Promise<Session> {
+  const progress: Progress = { waitingFor: "" };
+  const giveUp = new AbortController();
+  const onAbort = () => giveUp.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const timer = setTimeout(() => {
+    giveUp.abort(new HostError("unreachable", `${progress.waitingFor} within ${target.timeoutSeconds} s`));
+  }, target.timeoutSeconds * 1000);
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await logInOnce(target, progress, giveUp.signal);
+      } catch (error) {
+        if (!(error instanceof Dropped) || tries === MAX_TRIES) throw error;
+      }
+      await sleep(tries * randomInt(200, 800), undefined, { signal: giveUp.signal }).catch(() => {});
+      giveUp.signal.throwIfAborted();
+    }
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Says goodbye, and does not wait for a peer that is no longer there. */
+export function hangUp({ client, socket }: Session): void {
+  client.end();
+  setTimeout(() => socket.destroy(), 1_000).unref();
+}
+
+async function logInOnce(
+  target: ResolvedConnection,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Session> {
+  const where = endpoint(target);
+  if (target.jumps.length === 0) {
+    progress.waitingFor = `no answer from ${where}`;
+    const socket = connectSocket({ host: target.address, port: target.port, noDelay: true });
+    return handshake(socket, target, progress, signal);
+  }
+  const via = target.jumps.at(-1)?.host;
+  progress.waitingFor = `no login at jump host ${via}`;
+  const bastion = enterBastion(target.jumps, login);
+  try {
+    const { client } = await withSignal(bastion.session, signal);
+    progress.waitingFor = `no answer from ${where} to jump host ${via}`;
+    const channel = await withSignal(forward(client, target), signal);
+    const session = await handshake(channel, target, progress, signal);
+    session.client.once("close", bastion.leave);
+    return session;
+  } catch (error) {
+    bastion.leave();
+    throw error;
+  }
+}
+
+/** Key exchange, host key and login, in this order, over a stream. */
+function handshake(
+  socket: Duplex,
+  target: ResolvedConnection,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Session> {
+  const where = endpoint(target);
+  const { promise, resolve, reject } = Promise.withResolvers<Session>();
+  const client = new Client();
+  const notes: LoginNotes = { tried: [], problems: [] };
+  let greeting = "";
+  let isKeyChecked = false;
+
+  const fail = (error: unknown) => {
+    signal.removeEventListener("abort", onAbort);
+    reject(error);
+    socket.destroy();
+  };
+  const onAbort = () => fail(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+
+  // One error can follow another, of which the first counts. The listener stays: an error without one ends the program.
+  client.on("error", (error: Error & { level?: string; code?: unknown }) => {
+    const isLast = error.level !== "agent" && !/signing/.test(error.message);
+    // Otherwise one key could not sign, and the next method follows.
+    if (isLast) fail(explain(error, target, { greeting, isKeyChecked, notes }));
+  });
+  client.on("close", () => fail(explain(new Error("closed"), target, { greeting, isKeyChecked, notes })));
+  client.on("connect", () => {
+    progress.waitingFor = `no SSH banner from ${where}`;
+    socket.once("data", (data: Buffer) => {
+      greeting = printable(data.toString("latin1", 0, 200));
+      progress.waitingFor = `no end of the key exchange with ${where}`;
+    });
+  });
+  client.on("handshake", () => {
+    progress.waitingFor = `no answer to the login of ${target.user} at ${where}`;
+  });
+  client.on("ready", () => {
+    signal.removeEventListener("abort", onAbort);
+    resolve({ client, socket });
+  });
+
+  const methods = loginMethods(target, notes);
+  const authHandler = ((
+    accepted: string[] | null,
+    _partial: boolean | null,
+    next: (method: unknown) => void,
+  ) => {
+    methods.next(accepted).then(({ value }) => next(value ?? false), fail);
+  }) as AuthHandlerMiddleware;
+
+  client.connect({
+    sock: socket as never,
+    username: target.user,
+    readyTimeout: 0,
+    ...KEEPALIVE,
+    algorithms: { serverHostKey: hostKeyAlgorithms(target) },
+    // Synchronous on purpose: of an async function ssh2 would see a promise, which is true.
+    hostVerifier: (key: Buffer) => {
+      try {
+        admitHostKey(key, target);
+        isKeyChecked = true;
+      } catch (error) {
+        fail(error);
+      }
+      return isKeyChecked;
+    },
+    authHandler,
+  });
+  return promise;
+}
+
+/** What went wrong before the login, as an operator would say it. */
+function explain(
+  error: Error & { level?: string; code?: unknown },
+  target: ResolvedConnection,
+  { greeting, isKeyChecked, notes }: { greeting: string; isKeyChecked: boolean; notes: LoginNotes },
+): HostError {
+  const where = endpoint(target);
+  const unreachable = (message: string, remedy = "") =>
+    new HostError("unreachable", message, remedy, { cause: error });
+  if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
+    return refusedLogin(target, notes, error);
+  }
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return unreachable(`connection refused by ${where}`);
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return unreachable(`the name ${target.address} has no address`, "Set ansible_host.");
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return unreachable(`no route to ${where}`);
+    case "ETIMEDOUT":
+      return unreachable(`no answer from ${where}`);
+  }
+  if (greeting === "") return new Dropped(`${where} closed the connection before the login`);
+  if (!greeting.startsWith("SSH-")) {
+    // OpenSSH 9.8 and newer says why it hangs up. A block by PerSourcePenalties only grows with more tries.
+    if (/MaxStartups/i.test(greeting))
+      return new Dropped(`${where} has no room for another login: ${greeting}`);
+    return unreachable(`${where} does not speak SSH: ${greeting}`);
+  }
+  const what = isKeyChecked
+    ? `the login of ${target.user} at ${where} failed`
+    : `no key exchange with ${where}`;
+  return unreachable(`${what}: ${printable(error.message)}`);
+}
+
+function refusedLogin(target: ResolvedConnection, { tried, problems }: LoginNotes, cause: Error): HostError {
+  const ways =
+    tried.length > 0 ? `it refused ${tried.map(tilde).join(", ")}` : "there is nothing to log in with";
+  const limit = /too many/i.test(cause.message)
+    ? " (too many attempts; IdentitiesOnly=yes offers fewer keys)"
+    : "";
+  const message = [
+    `no login as ${target.user} at ${endpoint(target)}: ${ways}${limit}`,
+    ...problems.map(tilde),
+  ];
+  const remedy =
+    tried.length > 0 || problems.length > 0
+      ? ""
+      : "Set ansible_ssh_private_key_file or ansible_password, or start an agent.";
+  return new HostError("unreachable", message.join("; "), remedy, { cause });
+}
+
+/** `promise`, unless `signal` comes first. */
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

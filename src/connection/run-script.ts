@@ -1,0 +1,232 @@
+import type { ClientChannel } from "ssh2";
+import type { Secret } from "../secret.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
+import { printable } from "./printable.ts";
+
+/** What a script needs to know of the connection that carries it. */
+export interface ScriptHost {
+  /** The inventory's name, for messages. */
+  host: string;
+  user: string;
+  become: boolean;
+  becomePassword: Secret | undefined;
+  /** Milliseconds that the login shell and sudo have until the script can start. */
+  startTimeoutMs: number;
+  /** Opens a channel that runs `command`. @throws HostError */
+  open(command: string): Promise<ClientChannel>;
+  /** The link is gone: what a channel says from then on is not the host's word. */
+  isLost(): boolean;
+}
+
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+const MAX_STDERR_BYTES = 64 * 1024;
+/** What login files may print before a script starts. */
+const MAX_NOISE_BYTES = 1024 * 1024;
+
+/**
+ * Runs one script on one channel, as root where the host is to become root.
+ *
+ * The password is sent once, and only after sudo has asked for it with a prompt that nobody else knows; the script is
+ * sent after root is confirmed. Without a password nothing needs to be awaited, and the script follows at once.
+ */
+export async function runScript(
+  host: ScriptHost,
+  script: string,
+  options: RunOptions,
+): Promise<CommandResult> {
+  const { timeoutMs, maxOutputBytes = MAX_OUTPUT_BYTES, signal } = options;
+  signal?.throwIfAborted();
+  const become = !host.become ? "no" : host.becomePassword === undefined ? "sudo" : "sudo with password";
+  const password = host.becomePassword?.reveal() ?? "";
+  if (/[\0\r\n]/.test(password)) {
+    throw new HostError("failed", `${host.host}: the become password holds a line break`);
+  }
+  const { command, started, prompt, incomplete, payload } = bootstrap(script, become);
+
+  const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
+  const stdout = new Output(started, maxOutputBytes);
+  const stderr = new Output(started, MAX_STDERR_BYTES);
+  let channel: ClientChannel | undefined;
+  let isSettled = false;
+  let passwordSentAt: number | undefined;
+  let endedWhole = false;
+
+  const settle = (how: () => void) => {
+    if (isSettled) return;
+    isSettled = true;
+    clearTimeout(startTimer);
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+    how();
+  };
+  const giveUp = (error: unknown) =>
+    settle(() => {
+      reject(error);
+      if (channel) abandon(channel);
+    });
+  const onAbort = () => giveUp(signal?.reason);
+  const startTimer = setTimeout(
+    () => giveUp(notStarted(host, `nothing for ${seconds(host.startTimeoutMs)}`, stderr.noise, prompt)),
+    Math.min(host.startTimeoutMs, timeoutMs),
+  );
+  const timer = setTimeout(
+    () => giveUp(new HostError("lost", `${host.host}: a script did not end within ${seconds(timeoutMs)}`)),
+    timeoutMs,
+  );
+  signal?.addEventListener("abort", onAbort, { once: true });
+
+  const onStdout = (data: Buffer) => {
+    if (isSettled) return;
+    const wasStarted = stdout.isStarted;
+    stdout.add(data);
+    if (!wasStarted && stdout.isStarted) {
+      clearTimeout(startTimer);
+      if (become === "sudo with password") channel?.end(payload);
+    }
+    if (stdout.isFull) {
+      giveUp(new HostError("failed", `${host.host}: a script wrote more than ${maxOutputBytes} bytes`));
+    }
+  };
+  const onStderr = (data: Buffer) => {
+    if (isSettled) return;
+    stderr.add(data);
+    if (become !== "sudo with password" || stdout.isStarted) return;
+    const talk = stderr.noise;
+    if (passwordSentAt === undefined) {
+      if (!talk.endsWith(prompt)) return;
+      passwordSentAt = talk.length;
+      channel?.write(`${password}\n`);
+    } else if (talk.indexOf(prompt, passwordSentAt) >= 0) {
+      giveUp(
+        new HostError(
+          "failed",
+          `${host.host}: sudo does not take the become password of ${host.user}`,
+          "It was tried once. Check ansible_become_password, or run with -K.",
+        ),
+      );
+    }
+  };
+  const onClose = (code: number | null | undefined, name?: string) =>
+    settle(() => {
+      if (!stdout.isStarted) {
+        const lost = host.isLost();
+        const ended = `exit ${code ?? name ?? "without a status"}`;
+        reject(lost ? linkLost(host) : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, prompt));
+      } else if (host.isLost() && !endedWhole) {
+        reject(linkLost(host));
+      } else if (stderr.text.includes(incomplete)) {
+        reject(
+          new HostError(
+            "failed",
+            `${host.host}: the script did not arrive whole and was not run`,
+            `Something in the login files of ${host.user} reads standard input.`,
+          ),
+        );
+      } else {
+        resolve({ status: code ?? "unknown", signal: name, stdout: stdout.bytes, stderr: stderr.text });
+      }
+    });
+
+  host.open(command).then((opened) => {
+    channel = opened;
+    // Both are read to the end, also after giving up: "close" never comes otherwise.
+    opened.on("data", onStdout);
+    opened.stderr.on("data", onStderr);
+    opened.on("end", () => {
+      endedWhole = !host.isLost();
+    });
+    opened.on("error", () => {});
+    opened.on("close", onClose);
+    if (isSettled) abandon(opened);
+    else if (become !== "sudo with password") opened.end(payload);
+  }, giveUp);
+  return promise;
+}
+
+/** One output of the host: the noise of login files and sudo up to the start marker's line, then the script's own. */
+class Output {
+  isStarted = false;
+  isFull = false;
+  readonly #marker: Buffer;
+  readonly #limit: number;
+  #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(started: string, limit: number) {
+    this.#marker = Buffer.from(`${started}\n`);
+    this.#limit = limit;
+  }
+
+  add(data: Buffer): void {
+    const room = (this.isStarted ? this.#limit : MAX_NOISE_BYTES) - this.#length;
+    if (data.length > room) this.isFull = true;
+    const kept = data.length > room ? data.subarray(0, room) : data;
+    this.#chunks.push(kept);
+    this.#length += kept.length;
+    if (!this.isStarted) this.#lookForStart();
+  }
+
+  /** What came before the start. */
+  get noise(): string {
+    return this.isStarted ? "" : this.bytes.toString();
+  }
+
+  get bytes(): Buffer {
+    const whole = Buffer.concat(this.#chunks);
+    this.#chunks = [whole];
+    return whole;
+  }
+
+  get text(): string {
+    return this.bytes.toString();
+  }
+
+  #lookForStart(): void {
+    const bytes = this.bytes;
+    const at = bytes.indexOf(this.#marker);
+    if (at < 0) return;
+    this.isStarted = true;
+    const rest = bytes.subarray(at + this.#marker.length);
+    this.#chunks = [rest];
+    this.#length = rest.length;
+  }
+}
+
+/** Ends a channel whose outcome no longer matters; the script may go on, so a long one must bound itself. */
+function abandon(channel: ClientChannel): void {
+  channel.signal("TERM");
+  channel.close();
+}
+
+function linkLost({ host }: ScriptHost): HostError {
+  return new HostError("lost", `${host}: the connection was lost while a script ran`);
+}
+
+function notStarted(host: ScriptHost, how: string, talk: string, prompt: string): HostError {
+  const said = printable(talk.replaceAll(prompt, ""));
+  const { user } = host;
+  const failed = (message: string, remedy: string) =>
+    new HostError("failed", `${host.host}: ${message}`, remedy);
+  if (!host.become) {
+    return failed(
+      `the login shell of ${user} ran nothing (${how})${said && `: ${said}`}`,
+      `${user} needs a shell that runs commands.`,
+    );
+  }
+  if (/a (?:password|terminal) is required/.test(said)) {
+    return failed(`sudo wants a password for ${user}`, "Run with -K, or set ansible_become_password.");
+  }
+  if (/must have a tty/.test(said)) {
+    return failed(`sudo refuses ${user} without a terminal`, `In sudoers: Defaults:${user} !requiretty`);
+  }
+  if (/not in the sudoers|not allowed to|may not run sudo/.test(said)) {
+    return failed(`${user} may not become root by sudo: ${said}`, `Allow ${user} /bin/sh in sudoers.`);
+  }
+  if (/sudo: (?:command )?not found/.test(said)) {
+    return failed("there is no sudo", `Install sudo there, or log in as root.`);
+  }
+  return failed(`sudo did not make ${user} root (${how})${said && `: ${said}`}`, "");
+}
+
+const seconds = (milliseconds: number) => `${Math.ceil(milliseconds / 1000)} s`;

@@ -1,0 +1,279 @@
+import { execFile } from "node:child_process";
+import { homedir, userInfo } from "node:os";
+import { basename } from "node:path";
+import type { Secret } from "../secret.ts";
+import { HostError } from "./connection.ts";
+import { printable } from "./printable.ts";
+import type { ConnectionVariables } from "./settings.ts";
+
+/** All that is needed to reach one host: the inventory's word first, then ~/.ssh/config's, then OpenSSH's defaults. */
+export interface ResolvedConnection {
+  /** The inventory's name of the host, or a jump host as it was written. */
+  host: string;
+  address: string;
+  port: number;
+  user: string;
+  /** The name that stands in known_hosts in place of address and port, from HostKeyAlias. */
+  hostKeyAlias: string | undefined;
+  knownHostsFiles: string[];
+  /** Where `accept-new` writes. */
+  newHostKeysFile: string | undefined;
+  strictHostKeyChecking: "yes" | "accept-new";
+  identityFiles: string[];
+  /** Somebody named the identity files: they are not OpenSSH's defaults, which need not exist. */
+  identityFilesAreNamed: boolean;
+  identitiesOnly: boolean;
+  /** The agent's socket. */
+  identityAgent: string | undefined;
+  privateKeyPassphrase: Secret | undefined;
+  password: Secret | undefined;
+  timeoutSeconds: number;
+  /** Jump hosts in the order in which they are passed. */
+  jumps: ResolvedConnection[];
+}
+
+/** Where to read OpenSSH's own settings; without `configFile`, where ssh itself would. */
+export interface SshConfigOptions {
+  configFile?: string;
+}
+
+/** Fills what `variables` leave open from `ssh -G`, jump hosts included. @throws HostError "unreachable". */
+export async function resolveConnection(
+  variables: ConnectionVariables,
+  options: SshConfigOptions = {},
+): Promise<ResolvedConnection> {
+  const { host, sshOptions, privateKeyPassphrase, password } = variables;
+  const port = variables.port ?? sshOptions.port;
+  const user = variables.user ?? sshOptions.user;
+  const target = { host, address: variables.address, port, user };
+  const { proxyJump, ...resolved } = await resolveHost("target", target, variables, options);
+  return {
+    ...resolved,
+    privateKeyPassphrase,
+    password,
+    jumps: await resolveJumps(proxyJump, resolved, variables, options),
+  };
+}
+
+interface HostToResolve {
+  host: string;
+  address: string;
+  port: number | undefined;
+  user: string | undefined;
+}
+
+type ResolvedHost = ResolvedConnection & { proxyJump: string[] };
+
+async function resolveHost(
+  role: "target" | "jump",
+  { host, address, port, user }: HostToResolve,
+  variables: ConnectionVariables,
+  options: SshConfigOptions,
+): Promise<ResolvedHost> {
+  const config = await askSsh(address, port, user, options);
+  const { sshOptions } = variables;
+
+  const resolvedAddress = config.get("hostname")?.[0] ?? address;
+  const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
+  const resolvedUser = user ?? config.get("user")?.[0] ?? userInfo().username;
+  const expand = (path: string) =>
+    expandPath(path, { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser });
+
+  const configured = config.get("identityfile") ?? DEFAULT_IDENTITIES;
+  const configuredAreNamed = !configured.every((file) => DEFAULT_IDENTITIES.includes(file));
+  const named = [variables.privateKeyFile ?? [], sshOptions.identityFiles ?? []].flat();
+  // A jump host has its own keys in ssh_config; the host's key comes after them, since many fleets have but one.
+  const ordered =
+    role === "target" ? [...named, ...(configuredAreNamed ? configured : [])] : [...configured, ...named];
+  const identityFiles = (ordered.length > 0 ? ordered : configured).map(expand);
+
+  const userFiles = variables.knownHostsFile
+    ? [variables.knownHostsFile]
+    : (sshOptions.userKnownHostsFiles ?? splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS);
+  const newHostKeysFile = userFiles.find((file) => file !== "none");
+  const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
+
+  return {
+    host,
+    address: resolvedAddress,
+    port: resolvedPort,
+    user: resolvedUser,
+    hostKeyAlias: config.get("hostkeyalias")?.[0],
+    knownHostsFiles: [...userFiles, ...globalFiles].filter((file) => file !== "none").map(expand),
+    newHostKeysFile: newHostKeysFile && expand(newHostKeysFile),
+    // "no" and "off" in ssh_config would let anybody answer for the host; here they mean yes.
+    strictHostKeyChecking:
+      sshOptions.strictHostKeyChecking ??
+      (config.get("stricthostkeychecking")?.[0] === "accept-new" ? "accept-new" : "yes"),
+    identityFiles: [...new Set(identityFiles)],
+    identityFilesAreNamed: named.length > 0 || configuredAreNamed,
+    identitiesOnly: sshOptions.identitiesOnly ?? config.get("identitiesonly")?.[0] === "yes",
+    identityAgent: agentSocket(config.get("identityagent")?.[0], expand),
+    privateKeyPassphrase: variables.privateKeyPassphrase,
+    password: undefined,
+    timeoutSeconds: sshOptions.connectTimeoutSeconds ?? variables.timeoutSeconds,
+    jumps: [],
+    proxyJump: (role === "target" ? sshOptions.proxyJump : undefined) ?? jumpsOf(config, host),
+  };
+}
+
+/**
+ * The first jump host may itself sit behind others, of which only ~/.ssh/config knows; each later one is reached
+ * through the one before it. A host is never its own jump host: `ProxyJump` under `Host *` names one for all but itself.
+ */
+async function resolveJumps(
+  jumps: readonly string[],
+  target: ResolvedConnection,
+  variables: ConnectionVariables,
+  options: SshConfigOptions,
+  depth = 0,
+): Promise<ResolvedConnection[]> {
+  if (depth > 8) throw new HostError("unreachable", `${target.host}: its jump hosts lead in a circle`);
+  const chain: ResolvedConnection[] = [];
+  for (const [index, jump] of jumps.entries()) {
+    const { proxyJump, ...resolved } = await resolveHost(
+      "jump",
+      { host: jump, ...parseJump(jump) },
+      variables,
+      options,
+    );
+    if (resolved.address === target.address && resolved.port === target.port) continue;
+    if (index === 0) chain.push(...(await resolveJumps(proxyJump, resolved, variables, options, depth + 1)));
+    chain.push(resolved);
+  }
+  return chain;
+}
+
+const DEFAULT_IDENTITIES = [
+  "id_rsa",
+  "id_ecdsa",
+  "id_ecdsa_sk",
+  "id_ed25519",
+  "id_ed25519_sk",
+  "id_xmss",
+  "id_dsa",
+].map((name) => `~/.ssh/${name}`);
+const USER_KNOWN_HOSTS = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
+const GLOBAL_KNOWN_HOSTS = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
+/** Keyword, in lower case, to its values. */
+type SshConfig = ReadonlyMap<string, string[]>;
+
+const answers = new Map<string, Promise<SshConfig>>();
+
+/** What OpenSSH itself would do with `address`; nothing where there is no ssh. */
+function askSsh(
+  address: string,
+  port: number | undefined,
+  user: string | undefined,
+  { configFile }: SshConfigOptions,
+): Promise<SshConfig> {
+  if (address === "" || address.startsWith("-")) {
+    throw new HostError("unreachable", `${JSON.stringify(address)} is no host name or address`);
+  }
+  const args = [
+    ...(configFile === undefined ? [] : ["-F", configFile]),
+    ...(port === undefined ? [] : ["-p", String(port)]),
+    ...(user === undefined ? [] : ["-l", user]),
+  ];
+  const key = JSON.stringify([args, address]);
+  let answer = answers.get(key);
+  if (answer === undefined) {
+    answer = new Promise((resolve, reject) => {
+      execFile("ssh", ["-G", ...args, "--", address], { timeout: 10_000 }, (error, stdout, stderr) => {
+        if (error === null) resolve(parseSshConfig(stdout));
+        else if (error.code === "ENOENT") resolve(new Map());
+        else {
+          const reason = printable(stderr) || error.message;
+          reject(
+            new HostError("unreachable", `ssh -G ${address} failed: ${reason}`, "Correct ~/.ssh/config."),
+          );
+        }
+      });
+    });
+    answers.set(key, answer);
+  }
+  return answer;
+}
+
+function parseSshConfig(text: string): SshConfig {
+  const config = new Map<string, string[]>();
+  for (const line of text.split("\n")) {
+    const space = line.indexOf(" ");
+    if (space < 0) continue;
+    const keyword = line.slice(0, space).toLowerCase();
+    config.set(keyword, [...(config.get(keyword) ?? []), line.slice(space + 1)]);
+  }
+  return config;
+}
+
+/** `ssh -G` prints a list of files with spaces between them, and none around a path that holds one. */
+function splitFiles(values: readonly string[] | undefined): string[] | undefined {
+  return values?.flatMap((value) => value.split(/\s+/)).filter((file) => file !== "");
+}
+
+function jumpsOf(config: SshConfig, host: string): string[] {
+  const jump = config.get("proxyjump")?.[0];
+  if (jump !== undefined && jump !== "none") return jump.split(",");
+  const command = config.get("proxycommand")?.[0];
+  if (command === undefined || command === "none") return [];
+  const viaSsh = jumpOfProxyCommand(command);
+  if (viaSsh !== undefined) return [viaSsh];
+  throw new HostError(
+    "unreachable",
+    `~/.ssh/config has a ProxyCommand for ${host} that redkeep does not run: ${printable(command)}`,
+    "Use ProxyJump, or the form ssh -W %h:%p HOST.",
+  );
+}
+
+/** `[user@]host[:port]` for a command that is no more than `ssh -W %h:%p HOST`. */
+function jumpOfProxyCommand(command: string): string | undefined {
+  const [program = "", ...words] = command
+    .trim()
+    .split(/\s+/)
+    .map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+  if (basename(program) !== "ssh") return undefined;
+  let host: string | undefined;
+  let user = "";
+  let port = "";
+  let forwards = false;
+  while (words.length > 0) {
+    const word = words.shift() ?? "";
+    if (word === "-W") forwards = /^(%h|\[%h\]):%p$/.test(words.shift() ?? "");
+    else if (word === "-l") user = `${words.shift() ?? ""}@`;
+    else if (word === "-p") port = `:${words.shift() ?? ""}`;
+    else if (word.startsWith("-") ? !/^-[aqTx]+$/.test(word) : host !== undefined) return undefined;
+    else if (!word.startsWith("-")) host = word;
+  }
+  return forwards && host !== undefined ? `${user}${host}${port}` : undefined;
+}
+
+/** `[user@]host[:port]`, `ssh://[user@]host[:port]`; an IPv6 address with a port stands in brackets. */
+function parseJump(jump: string): { address: string; user: string | undefined; port: number | undefined } {
+  const text = jump
+    .trim()
+    .replace(/^ssh:\/\//, "")
+    .replace(/\/$/, "");
+  const at = text.lastIndexOf("@");
+  const user = at < 0 ? undefined : text.slice(0, at);
+  const rest = text.slice(at + 1);
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(rest) ?? [];
+  const address = bracketed ?? plain ?? rest;
+  return { address, user, port: port === undefined ? undefined : Number(port) };
+}
+
+function agentSocket(setting: string | undefined, expand: (path: string) => string): string | undefined {
+  if (setting === "none") return undefined;
+  if (setting === undefined || setting === "SSH_AUTH_SOCK") return process.env.SSH_AUTH_SOCK || undefined;
+  if (setting.startsWith("$") && !setting.startsWith("${")) return process.env[setting.slice(1)] || undefined;
+  return expand(setting);
+}
+
+/** `~`, `${NAME}` and the tokens of ssh_config(5), TOKENS, that concern files. */
+function expandPath(path: string, tokens: Record<"h" | "n" | "p" | "r", string>): string {
+  const all = new Map(Object.entries({ ...tokens, "%": "%", d: homedir(), u: userInfo().username }));
+  return path
+    .replace(/^~(?=\/|$)/, homedir())
+    .replace(/\$\{(\w+)\}/g, (whole, name: string) => process.env[name] ?? whole)
+    .replace(/%(.)/g, (whole, token: string) => all.get(token) ?? whole);
+}

@@ -1,0 +1,79 @@
+import type { Client, ClientChannel } from "ssh2";
+import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
+import { hangUp, login, type Session } from "./login.ts";
+import { printable } from "./printable.ts";
+import { runScript, type ScriptHost } from "./run-script.ts";
+import type { ConnectionVariables } from "./settings.ts";
+import { type ResolvedConnection, resolveConnection } from "./ssh-config.ts";
+
+export interface ConnectOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Logs in to a host: its key is checked before anything is shown to it.
+ * @throws HostError "unreachable" when there is no login within the host's timeout, or the reason of `signal`
+ */
+export async function connect(
+  variables: ConnectionVariables,
+  { signal }: ConnectOptions = {},
+): Promise<Connection> {
+  signal?.throwIfAborted();
+  const target = await resolveConnection(variables);
+  return new SshConnection(await login(target, signal), target, variables);
+}
+
+class SshConnection implements Connection {
+  channels = 0;
+  readonly #session: Session;
+  readonly #host: ScriptHost;
+  #isOpen = true;
+
+  constructor(session: Session, target: ResolvedConnection, { become, becomePassword }: ConnectionVariables) {
+    this.#session = session;
+    const onEnd = () => {
+      this.#isOpen = false;
+    };
+    session.client.on("error", onEnd).on("end", onEnd).on("close", onEnd);
+    this.#host = {
+      host: target.host,
+      user: target.user,
+      become: become && target.user !== "root",
+      becomePassword,
+      startTimeoutMs: Math.max(target.timeoutSeconds, 10) * 1000,
+      open: (command) => this.#open(command),
+      isLost: () => !this.#isOpen,
+    };
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  run(script: string, options: RunOptions): Promise<CommandResult> {
+    return runScript(this.#host, script, options);
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    hangUp(this.#session);
+  }
+
+  #open(command: string): Promise<ClientChannel> {
+    const lost = () =>
+      new HostError("lost", `${this.#host.host}: the connection was lost before a script ran`);
+    if (!this.#isOpen) return Promise.reject(lost());
+    this.channels++;
+    return new Promise((resolve, reject) => {
+      const client: Client = this.#session.client;
+      client.exec(command, (error, channel) => {
+        if (!error) resolve(channel);
+        else if (!this.#isOpen) reject(lost());
+        else {
+          const reason = printable(error.message);
+          reject(new HostError("failed", `${this.#host.host}: the host runs no command: ${reason}`));
+        }
+      });
+    });
+  }
+}

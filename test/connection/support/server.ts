@@ -1,0 +1,193 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2, { type AuthContext, type ServerChannel } from "ssh2";
+import type { ConnectionVariables } from "../../../src/connection/settings.ts";
+
+export interface KeyPair {
+  private: string;
+  /** `ssh-ed25519 AAAA…` */
+  public: string;
+  blob: Buffer;
+}
+
+export function generateKey(type: "ed25519" | "ecdsa" = "ed25519", passphrase?: string): KeyPair {
+  const encryption = passphrase === undefined ? {} : { passphrase, cipher: "aes256-ctr", rounds: 1 };
+  for (;;) {
+    const pair =
+      type === "ed25519"
+        ? ssh2.utils.generateKeyPairSync("ed25519", encryption as never)
+        : ssh2.utils.generateKeyPairSync("ecdsa", { bits: 256, ...encryption } as never);
+    // About one in 250 of ssh2's new ed25519 keys is malformed.
+    if (ssh2.utils.parseKey(pair.private, passphrase) instanceof Error) continue;
+    return { ...pair, blob: Buffer.from(pair.public.split(" ")[1] ?? "", "base64") };
+  }
+}
+
+export interface ServerOptions {
+  hostKeys?: KeyPair[];
+  /** Accepts or rejects a login; everybody is let in where it is missing. */
+  authenticate?(context: AuthContext): void;
+  /** What stands in for the login shell; a real sh where it is missing. */
+  exec?(command: string, channel: ServerChannel): void;
+  /** The environment of the real sh. */
+  env?: Record<string, string>;
+  /** The first connections are closed at once, as by sshd's MaxStartups. */
+  closeFirst?: number;
+}
+
+export interface TestServer extends AsyncDisposable {
+  port: number;
+  hostKey: KeyPair;
+  /** The methods of all logins asked for. */
+  attempts: string[];
+  connections: number;
+  /** Ends every connection, without a goodbye. */
+  drop(): void;
+}
+
+/** An SSH server on loopback, each answer of which a test can script. */
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const hostKeys = options.hostKeys ?? [generateKey()];
+  const sockets = new Set<Socket>();
+
+  const protocol = new ssh2.Server({ hostKeys: hostKeys.map((key) => key.private) }, (client) => {
+    client.on("error", () => {});
+    client.on("authentication", (context) => {
+      state.attempts.push(context.method);
+      if (options.authenticate) options.authenticate(context);
+      else context.accept();
+    });
+    client.on("request", (accept) => accept?.());
+    client.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      const target = new Socket();
+      target.on("error", () => reject());
+      target.connect(destPort, destIP, () => {
+        const channel = accept();
+        channel.pipe(target).pipe(channel);
+      });
+    });
+    client.on("session", (accept) => {
+      accept().on("exec", (acceptExec, _reject, { command }) => {
+        const channel = acceptExec();
+        channel.on("error", () => {});
+        if (options.exec) options.exec(command, channel);
+        else runInShell(command, channel, options.env);
+      });
+    });
+  });
+
+  const listener = createServer({ noDelay: true }, (socket) => {
+    state.connections++;
+    socket.on("error", () => {});
+    if (state.connections <= (options.closeFirst ?? 0)) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    protocol.injectSocket(socket);
+  });
+
+  const state: TestServer = {
+    port: await listen(listener),
+    hostKey: hostKeys[0] as KeyPair,
+    attempts: [],
+    connections: 0,
+    drop: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+    [Symbol.asyncDispose]: async () => {
+      state.drop();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+  return state;
+}
+
+/** A TCP peer that is no SSH server. */
+export async function startTcp(
+  onConnection: (socket: Socket) => void,
+): Promise<AsyncDisposable & { port: number }> {
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    socket.on("error", () => {});
+    sockets.add(socket);
+    onConnection(socket);
+  });
+  return {
+    port: await listen(listener),
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+}
+
+async function listen(listener: ReturnType<typeof createServer>): Promise<number> {
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  return (listener.address() as { port: number }).port;
+}
+
+/** Runs `command` as sshd does: by the login shell, with the channel as its three streams. */
+export function runInShell(
+  command: string,
+  channel: ServerChannel,
+  env?: Record<string, string>,
+  shell = "/bin/sh",
+): void {
+  const child = spawn(shell, ["-c", command], env ? { env } : {});
+  child.stdin.on("error", () => {});
+  channel.pipe(child.stdin);
+  child.stdout.pipe(channel, { end: false });
+  child.stderr.pipe(channel.stderr, { end: false });
+  child.on("close", (code, signal) => {
+    if (code !== null) channel.exit(code);
+    else channel.exit((signal ?? "SIGKILL").slice(3));
+    channel.end();
+  });
+  channel.on("close", () => child.kill("SIGKILL"));
+}
+
+export interface Directory extends Disposable {
+  path: string;
+  /** Writes a file, 0600, and gives its path. */
+  write(name: string, content: string): string;
+}
+
+export function temporaryDirectory(): Directory {
+  const path = mkdtempSync(join(tmpdir(), "redkeep-test-"));
+  return {
+    path,
+    write: (name, content) => {
+      writeFileSync(join(path, name), content, { mode: 0o600 });
+      return join(path, name);
+    },
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** Variables of a host that is known and that a key opens; a test changes what it is about. */
+export function variablesFor(
+  server: { port: number; hostKey?: KeyPair },
+  directory: Directory,
+  changes: Partial<ConnectionVariables> = {},
+): ConnectionVariables {
+  const key = server.hostKey?.public ?? generateKey().public;
+  return {
+    host: "redis-01",
+    address: "127.0.0.1",
+    port: server.port,
+    user: "root",
+    privateKeyFile: directory.write("id_ed25519", userKey.private),
+    sshOptions: {},
+    timeoutSeconds: 5,
+    become: false,
+    knownHostsFile: directory.write("known_hosts", `[127.0.0.1]:${server.port} ${key}\n`),
+    ...changes,
+  };
+}
+
+export const userKey = generateKey();
