@@ -85,6 +85,11 @@ export interface CheckRecord {
   expected: string;
   observed: string;
   source: string;
+  /**
+   * Set on an `unknown` check that lacked a login to Redis or rights on the host: exit code 3, since more access would
+   * have answered it. Any other `unknown` leaves the exit code alone.
+   */
+  blockedBy?: "login" | "rights";
 }
 
 /** The four parts of every refusal and failure: where, what was found, the state the host is in, what to do. */

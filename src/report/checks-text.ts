@@ -1,0 +1,133 @@
+import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { hanging, type Page, pad } from "./layout.ts";
+import type { CheckRecord, Outcome, Severity } from "./record.ts";
+import { grouped, hostList, plural } from "./words.ts";
+
+interface HostCheck extends CheckRecord {
+  host: string;
+}
+
+const SEVERITIES: readonly Severity[] = ["critical", "high", "medium", "low", "info"];
+
+/** The controls that fail, the gravest first, each with its hosts and what was seen there; then those left open. */
+export function openControlsText(page: Page): string[] {
+  const controls = controlsOf(page);
+  return (["fail", "unknown"] as const).flatMap((outcome) =>
+    controls.filter((checks) => has(checks, outcome)).flatMap((checks) => controlText(checks, outcome, page)),
+  );
+}
+
+/** How many controls hold and how many do not apply; -v lists them. */
+export function heldControlsText(page: Page): string[] {
+  const controls = controlsOf(page);
+  const held = controls.filter(
+    (checks) => has(checks, "pass") && !has(checks, "fail") && !has(checks, "unknown"),
+  );
+  const skipped = controls.filter((checks) => checks.every((check) => check.outcome === "skip"));
+  const checked = page.hosts.filter((host) => host.checks.length > 0).length;
+  const where =
+    checked === page.hosts.length
+      ? page.hosts.length === 1
+        ? ""
+        : " on all hosts"
+      : ` on the ${plural(checked, "host")} that could be asked`;
+  const count = (controlsOfKind: readonly unknown[], verbs: [string, string]) =>
+    `${plural(controlsOfKind.length, "control")} ${controlsOfKind.length === 1 ? verbs[0] : verbs[1]}`;
+  const hint = page.verbose ? "" : "     (-v lists them)";
+  const lines: string[] = [];
+  if (held.length > 0) {
+    lines.push(`${page.paint("green", page.signs.good)} ${count(held, ["holds", "hold"])}${where}${hint}`);
+  }
+  if (page.verbose) lines.push(...held.flatMap((checks) => heldText(checks, page)));
+  if (skipped.length > 0) {
+    const words = `${page.signs.skipped} ${count(skipped, ["does", "do"])} not apply`;
+    lines.push(page.paint("dim", `${words}${hint}`));
+  }
+  if (page.verbose) lines.push(...skipped.flatMap((checks) => controlText(checks, "skip", page)));
+  return lines;
+}
+
+/** How many controls the run looked at. */
+export function controlCount({ hosts }: Page): number {
+  return new Set(hosts.flatMap(({ checks }) => checks.map(keyOf))).size;
+}
+
+/** `72 checks pass, 3 fail (2 high), 1 unknown`. */
+export function checkCounts(page: Page): string {
+  const { pass, fail, unknown, skip } = page.record.summary.checks;
+  const failing = page.hosts.flatMap(({ checks }) => checks.filter(({ outcome }) => outcome === "fail"));
+  const grave = (["critical", "high"] as const).flatMap((severity) => {
+    const count = failing.filter((check) => check.severity === severity).length;
+    return count > 0 ? [`${grouped(count)} ${severity}`] : [];
+  });
+  return [
+    `${plural(pass, "check")} pass`,
+    `${grouped(fail)} fail${grave.length > 0 ? ` (${grave.join(", ")})` : ""}`,
+    ...(unknown > 0 ? [`${grouped(unknown)} unknown`] : []),
+    ...(skip > 0 ? [`${grouped(skip)} skipped`] : []),
+  ].join(", ");
+}
+
+/** The checks of all hosts by control and title, the gravest first, then by control. */
+function controlsOf(page: Page): HostCheck[][] {
+  const checks = page.hosts.flatMap(({ host, checks }) => checks.map((check) => ({ host, ...check })));
+  return groupBy(checks, keyOf).sort(
+    (a, b) => rankOf(a) - rankOf(b) || (a[0]?.control ?? "").localeCompare(b[0]?.control ?? "", "en"),
+  );
+}
+
+function keyOf({ control, title }: CheckRecord): string {
+  return JSON.stringify([control, title]);
+}
+
+function rankOf(checks: readonly HostCheck[]): number {
+  return SEVERITIES.indexOf(checks[0]?.severity ?? "info");
+}
+
+function has(checks: readonly HostCheck[], outcome: Outcome): boolean {
+  return checks.some((check) => check.outcome === outcome);
+}
+
+/** A control's title, and below it the hosts with what was seen there, hosts with like observations once. */
+function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "skip", page: Page): string[] {
+  const checks = all.filter((check) => check.outcome === outcome);
+  const [first] = checks;
+  if (first === undefined) return [];
+  const sign = {
+    fail: page.paint("red", page.signs.bad),
+    unknown: page.paint("yellow", page.signs.open),
+    skip: page.signs.skipped,
+  }[outcome];
+  const seen = groupBy(checks, ({ host, observed, expected, source, blockedBy }) =>
+    JSON.stringify([sentenceShapeOf(observed, host), sentenceShapeOf(expected, host), source, blockedBy]),
+  );
+  const title = outcome === "fail" ? `${first.title} (${first.severity})` : first.title;
+  return [
+    ...hanging(`${sign} ${pad(first.control, 11)}`, title, page.width),
+    ...seen.flatMap((same) => {
+      const hosts = hostList(same.map(({ host }) => host));
+      return hanging("    ", `${hosts}: ${observation(same, outcome, page)}`, page.width);
+    }),
+  ];
+}
+
+function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "skip", page: Page): string {
+  const merged = (of: (check: HostCheck) => string) => mergeTexts(same.map(of), page.verbose ? 50 : 3);
+  const observed = merged((check) => check.observed);
+  const [first] = same;
+  switch (outcome) {
+    case "fail":
+      return `${observed}; wanted ${merged((check) => check.expected)} (${first?.source})`;
+    case "unknown":
+      return `not checked${first?.blockedBy === undefined ? "" : ` for lack of ${LACK[first.blockedBy]}`}, ${observed}`;
+    case "skip":
+      return observed;
+  }
+}
+
+const LACK = { login: "a login to Redis", rights: "rights on the host" } as const;
+
+function heldText(checks: readonly HostCheck[], page: Page): string[] {
+  const [first] = checks;
+  return first === undefined ? [] : hanging(`  ${pad(first.control, 11)}`, first.title, page.width);
+}

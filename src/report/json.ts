@@ -1,0 +1,52 @@
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { safeRecord } from "./printable.ts";
+import type { RunRecord } from "./record.ts";
+
+/** The record as JSON text, safe to print, with a line break at its end. */
+export function recordToJson(record: RunRecord): string {
+  return `${JSON.stringify(safeRecord(record), null, 2)}\n`;
+}
+
+/**
+ * Writes the record to `path`, readable by its owner alone, so that a reader finds the old file or the whole new one.
+ * What is there but is no regular file (`/dev/stdout`, a named pipe) is written to, never replaced.
+ * @throws the file system's error, with its path.
+ */
+export async function writeRecord(record: RunRecord, path: string): Promise<void> {
+  const json = recordToJson(record);
+  const target = await realpath(path).catch(() => path);
+  const isRegular = await stat(target).then(
+    (found) => found.isFile(),
+    () => true,
+  );
+  if (!isRegular) return await writeInto(await open(target, "w"), json);
+
+  const temporary = join(dirname(target), `.redkeep.${randomBytes(6).toString("hex")}`);
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    await writeInto(file, json);
+    await rename(temporary, target);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause;
+  }
+}
+
+async function writeInto(file: FileHandle, text: string): Promise<void> {
+  try {
+    await file.writeFile(text);
+    // Pipes and terminals have nothing to synchronise, and say so with EINVAL.
+    await file.sync().catch(() => undefined);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes the record to a stream such as stdout, and resolves when it has left this process. */
+export async function printRecord(record: RunRecord, stream: NodeJS.WritableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    stream.write(recordToJson(record), (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,153 @@
+import { stripVTControlCharacters } from "node:util";
+import { type Paint, painter, toAscii } from "./colours.ts";
+import { guardLines, printable, safeRecord } from "./printable.ts";
+import type { HostRecord, RunRecord } from "./record.ts";
+import { NO_BREAK, shellWord } from "./words.ts";
+
+/** What the texts need beside the record. */
+export interface TextContext {
+  plays: readonly { name: string; taskCount: number }[];
+  /** By host: such as `Redis 7.0.15` and `Debian 12`. Hosts that could not be asked are missing. */
+  hostFacts: ReadonlyMap<string, { product: string; os: string }>;
+  inventoryArgument: string;
+  playbookArgument?: string;
+  /**
+   * Further words of the command line that the next command needs to mean the same hosts, tasks and values: more
+   * `-i`, `--limit`, `--tags`, `-e` and so on, without `--yes`, `--check` and the options of output.
+   */
+  otherArguments?: readonly string[];
+  /** Where the record was written, for the last lines. */
+  recordPath?: string;
+  verbose: boolean;
+  /** Show the whole of every difference. */
+  diff: boolean;
+  /** Columns. */
+  width: number;
+  colour: boolean;
+  unicode: boolean;
+}
+
+/** The record and its context made safe to print, with the signs and colours that the terminal can show. */
+export interface Page extends TextContext {
+  record: RunRecord;
+  hosts: readonly HostRecord[];
+  paint: Paint;
+  signs: Signs;
+}
+
+export function pageOf(record: RunRecord, context: TextContext): Page {
+  const safe = safeRecord(record);
+  return {
+    ...context,
+    plays: context.plays.map((play) => ({ ...play, name: printable(play.name) })),
+    hostFacts: new Map(
+      [...context.hostFacts].map(([host, { product, os }]) => [
+        printable(host),
+        { product: printable(product, 80), os: printable(os, 80) },
+      ]),
+    ),
+    width: Math.max(40, context.width),
+    record: safe,
+    hosts: safe.hosts,
+    paint: painter(context.colour),
+    signs: context.unicode ? SIGNS : ASCII_SIGNS,
+  };
+}
+
+interface Signs {
+  good: string;
+  bad: string;
+  warning: string;
+  open: string;
+  skipped: string;
+  restart: string;
+}
+
+const SIGNS: Signs = { good: "✔", bad: "✖", warning: "!", open: "?", skipped: "-", restart: "↻ restart" };
+const ASCII_SIGNS: Signs = { good: "*", bad: "X", warning: "!", open: "?", skipped: "-", restart: "restart" };
+
+/** The lines as text for stdout: no CI command at the beginning of a line, ASCII where the terminal has no more. */
+export function finish(lines: readonly string[], page: Page): string {
+  const text = guardLines(`${lines.map((line) => line.replaceAll(NO_BREAK, " ").trimEnd()).join("\n")}\n`);
+  return page.unicode ? text : toAscii(text);
+}
+
+/** Columns that `text` takes, colours left out. Letters that take two columns count as one. */
+export function widthOf(text: string): number {
+  return [...stripVTControlCharacters(text)].length;
+}
+
+export function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - widthOf(text)));
+}
+
+/**
+ * `text` as lines of at most `width` columns, the first after `first` and the others after as many blanks. Its own
+ * line breaks stay. A word longer than a line is not broken, so that it can be copied.
+ */
+export function hanging(first: string, text: string, width: number): string[] {
+  const indent = " ".repeat(widthOf(first));
+  const lines = text
+    .replaceAll("\t", "    ")
+    .split("\n")
+    .flatMap((line) => wrapped(line, width - indent.length));
+  return lines.map((line, index) => (index === 0 ? first : indent) + line);
+}
+
+function wrapped(line: string, width: number): string[] {
+  const lines: string[] = [];
+  let current: string | undefined;
+  for (const word of line.split(" ")) {
+    if (current === undefined) current = word;
+    else if (current.trim() === "" || widthOf(current) + 1 + widthOf(word) <= width) current += ` ${word}`;
+    else {
+      lines.push(current);
+      current = word;
+    }
+  }
+  return [...lines, current ?? ""];
+}
+
+/** A shell command that goes on from here: the same inventory, playbook and choice of hosts. */
+export function nextCommand(page: Page, verb: string, extra: readonly string[] = []): string {
+  const others = page.otherArguments ?? [];
+  const kept = extra.length === 0 ? others : withoutChoiceOfHosts(others);
+  const playbook = page.playbookArgument === undefined || verb === "rollback" ? [] : [page.playbookArgument];
+  const words = ["redkeep", verb, ...playbook, "-i", page.inventoryArgument, ...kept, ...extra];
+  return words.map((word) => shellWord(printable(word))).join(" ");
+}
+
+function withoutChoiceOfHosts(words: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (/^(--limit|-l|--retry-failed|--shard)$/.test(word)) index++;
+    else if (!/^(--limit|--retry-failed|--shard)=/.test(word)) kept.push(word);
+  }
+  return kept;
+}
+
+/** `--limit a,b` where the hosts are few enough to be typed, else nothing: the whole choice again. */
+export function limitTo(hosts: readonly string[], all: readonly HostRecord[]): string[] {
+  return hosts.length === all.length || hosts.length === 0 || hosts.length > 5
+    ? []
+    : ["--limit", hosts.join(",")];
+}
+
+/** The last lines: the answer, where the record lies, what to do next, and at the very end the exit code. */
+export function lastLines(answer: string, next: readonly string[], page: Page): string[] {
+  const record = page.recordPath === undefined ? [] : [`Record: ${printable(page.recordPath)}`];
+  const lines = [...hanging("", answer, page.width), ...record, ...next];
+  const last = lines.at(-1) ?? "";
+  const exit = `exit ${page.record.exitCode}`;
+  const gap = Math.min(8, page.width - widthOf(last) - exit.length);
+  const painted = page.paint("bold", exit);
+  return gap < 3 ? [...lines, painted] : [...lines.slice(0, -1), last + " ".repeat(gap) + painted];
+}
+
+/** Non-empty blocks with a blank line between them. */
+export function blocks(...all: readonly (readonly string[])[]): string[] {
+  return all
+    .filter((block) => block.length > 0)
+    .flatMap((block, index) => (index === 0 ? block : ["", ...block]));
+}

@@ -1,0 +1,93 @@
+import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { changesText } from "./changes-text.ts";
+import { errorsText, hostCounts } from "./errors-text.ts";
+import { headingText } from "./heading-text.ts";
+import {
+  blocks,
+  finish,
+  hanging,
+  lastLines,
+  limitTo,
+  nextCommand,
+  type Page,
+  pageOf,
+  type TextContext,
+} from "./layout.ts";
+import type { HostRecord, RunRecord } from "./record.ts";
+import { hasFailed } from "./summary.ts";
+import { durations, hostList, plural } from "./words.ts";
+
+/** Kinds of impact that are told, unless -v is given. */
+const IMPACTS_TOLD = 8;
+
+/** What a plan says on stdout: what would change on which host, who would notice, what stands in the way. */
+export function planText(record: RunRecord, context: TextContext): string {
+  const page = pageOf(record, context);
+  return finish(
+    blocks(...planBlocks(page), lastLines(`${hostCounts(page)}. Nothing was changed.`, next(page), page)),
+    page,
+  );
+}
+
+/** The same plan as `apply` shows it before it asks: without the last lines that only hold after a `plan`. */
+export function planPreview(record: RunRecord, context: TextContext): string {
+  const page = pageOf(record, context);
+  return finish(blocks(...planBlocks(page), [`${hostCounts(page)}.`]), page);
+}
+
+function planBlocks(page: Page): string[][] {
+  const pending = page.hosts.filter((host) => host.status === "would-change");
+  const right = page.hosts.filter((host) => host.status === "unchanged").map(({ host }) => host);
+  return [
+    headingText(page),
+    changesText(pending, page),
+    right.length === 0 ? [] : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
+    noticeText(pending, page),
+    errorsText(page),
+  ];
+}
+
+/** Clients and users that would notice, and how long Redis would be away. */
+export function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
+  const impacts = hosts.flatMap(({ host, impact }) => impact.map((one) => ({ host, ...one })));
+  const kinds = groupBy(impacts, ({ host, kind, detail }) =>
+    JSON.stringify([kind, sentenceShapeOf(detail, host)]),
+  );
+  const told = page.verbose ? kinds : kinds.slice(0, IMPACTS_TOLD);
+  const lines = told.flatMap((kind) => {
+    const names = [...new Set(kind.map(({ host }) => host))];
+    const where = names.length === hosts.length ? "" : ` (on ${hostList(names)})`;
+    const detail = mergeTexts(
+      kind.map((impact) => impact.detail),
+      page.verbose ? 50 : 3,
+    );
+    return hanging(`  ${page.paint("yellow", page.signs.warning)} `, detail + where, page.width);
+  });
+  if (kinds.length > told.length) lines.push(`  ${kinds.length - told.length} more (-v shows them)`);
+  lines.push(...restartText(hosts, page));
+  return lines.length === 0 ? [] : [page.paint("bold", "Who will notice"), ...lines];
+}
+
+function restartText(hosts: readonly HostRecord[], page: Page): string[] {
+  const restarts = hosts.filter((host) => host.restart.needed);
+  if (restarts.length === 0) return [];
+  const away = restarts.map((host) => host.restart.unavailableMs);
+  const where =
+    restarts.length > 1
+      ? ` on each of ${plural(restarts.length, "host")}`
+      : page.hosts.length > 1
+        ? ` on ${restarts[0]?.host}`
+        : "";
+  const text = away.every((ms) => ms > 0)
+    ? `Restart: about ${durations(away)} without Redis${where}.`
+    : `Restart: once${where}; Redis is away until it has loaded its data.`;
+  return hanging("  ", text, page.width);
+}
+
+function next(page: Page): string[] {
+  const { wouldChange } = page.record.summary;
+  const failed = page.hosts.filter(({ status }) => hasFailed(status, "plan")).map(({ host }) => host);
+  if (wouldChange > 0) return [`Next: ${nextCommand(page, "apply")}`];
+  if (failed.length > 0) return [`Then: ${nextCommand(page, "plan", limitTo(failed, page.hosts))}`];
+  return [`Next: ${nextCommand(page, "verify")}`];
+}

@@ -1,0 +1,86 @@
+import type { HostRecord, HostStatus, RunRecord, Summary } from "./record.ts";
+
+const COUNTED_AS = {
+  unchanged: "unchanged",
+  "would-change": "wouldChange",
+  changed: "changed",
+  failed: "failed",
+  unreachable: "unreachable",
+  "rolled-back": "rolledBack",
+  refused: "refused",
+  unknown: "unknown",
+  "not-started": "notStarted",
+} as const satisfies Record<HostStatus, keyof Summary>;
+
+/** The counts of a run. Changes count where they were made or are pending, not where they were undone or refused. */
+export function summarize(hosts: readonly HostRecord[]): Summary {
+  const summary: Summary = {
+    hosts: hosts.length,
+    unchanged: 0,
+    wouldChange: 0,
+    changed: 0,
+    failed: 0,
+    unreachable: 0,
+    rolledBack: 0,
+    refused: 0,
+    unknown: 0,
+    notStarted: 0,
+    changes: 0,
+    checks: { pass: 0, fail: 0, skip: 0, unknown: 0 },
+  };
+  for (const host of hosts) {
+    summary[COUNTED_AS[host.status]] += 1;
+    if (host.status === "changed" || host.status === "would-change") summary.changes += changeCount(host);
+    for (const check of host.checks) summary.checks[check.outcome] += 1;
+  }
+  return summary;
+}
+
+export function changeCount(host: HostRecord): number {
+  return host.tasks.reduce((count, task) => count + task.changes.length, 0);
+}
+
+/** Whether a host ended otherwise than asked. `rolled-back` is what `rollback` was asked for. */
+export function hasFailed(status: HostStatus, command: RunRecord["command"]): boolean {
+  switch (status) {
+    case "failed":
+    case "unreachable":
+    case "refused":
+    case "unknown":
+      return true;
+    case "rolled-back":
+      return command !== "rollback";
+    case "unchanged":
+    case "would-change":
+    case "changed":
+    case "not-started":
+      return false;
+  }
+}
+
+/**
+ * The exit code of a run that reached its hosts: the first of 130, 5, 3, 4, 6, 2, 0 that applies. Exit code 1 is
+ * decided before there is a record.
+ */
+export function exitCodeOf({
+  command,
+  hosts,
+  interrupted,
+}: {
+  command: RunRecord["command"];
+  hosts: readonly HostRecord[];
+  interrupted: boolean;
+}): number {
+  const statuses = new Set(hosts.map((host) => host.status));
+  const checks = hosts.flatMap((host) => host.checks);
+  if (interrupted) return 130;
+  if (statuses.has("rolled-back") && command !== "rollback") return 5;
+  if (statuses.has("failed") || statuses.has("refused") || statuses.has("unknown")) return 3;
+  if (checks.some((check) => check.outcome === "unknown" && check.blockedBy !== undefined)) return 3;
+  if (statuses.has("unreachable")) return 4;
+  if (checks.some((check) => check.outcome === "fail")) return 6;
+  // Whatever stopped a run has a code above. Should it have none, a host that nobody looked at is not a clean run.
+  if (statuses.has("not-started")) return 3;
+  if (statuses.has("would-change")) return 2;
+  return 0;
+}

@@ -1,0 +1,54 @@
+import { checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
+import { errorsText } from "./errors-text.ts";
+import { headingText } from "./heading-text.ts";
+import {
+  blocks,
+  finish,
+  lastLines,
+  limitTo,
+  nextCommand,
+  type Page,
+  pageOf,
+  type TextContext,
+} from "./layout.ts";
+import type { HostRecord, RunRecord } from "./record.ts";
+import { hasFailed } from "./summary.ts";
+import { plural } from "./words.ts";
+
+/** What verify says on stdout: the controls that fail, those left open, and how many hold. */
+export function verifyText(record: RunRecord, context: TextContext): string {
+  const page = pageOf(record, context);
+  const counts = [...notChecked(page), checkCounts(page)].join(", ");
+  const stopped = record.exitCode === 130 ? "Interrupted. " : "";
+  return finish(
+    blocks(
+      headingText(page),
+      openControlsText(page),
+      heldControlsText(page),
+      errorsText(page),
+      lastLines(`${stopped}${plural(page.hosts.length, "host")}: ${counts}.`, next(page), page),
+    ),
+    page,
+  );
+}
+
+/** The hosts whose checks are missing from the counts. */
+function notChecked(page: Page): string[] {
+  const { unreachable, failed, refused, unknown, notStarted } = page.record.summary;
+  const lost = failed + refused + unknown;
+  return [
+    ...(unreachable > 0 ? [`${unreachable} unreachable`] : []),
+    ...(lost > 0 ? [`${lost} failed`] : []),
+    ...(notStarted > 0 ? [`${notStarted} not started`] : []),
+  ];
+}
+
+function next(page: Page): string[] {
+  const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
+  const failing = namesWhere(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
+  const lost = namesWhere(({ status }) => hasFailed(status, "verify") || status === "not-started");
+  if (failing.length > 0) return [`Next: ${nextCommand(page, "plan", limitTo(failing, page.hosts))}`];
+  if (lost.length > 0) return [`Then: ${nextCommand(page, "verify", limitTo(lost, page.hosts))}`];
+  // Checks that lacked a login: the plan says what is wrong with it.
+  return page.record.exitCode === 3 ? [`Next: ${nextCommand(page, "plan")}`] : [];
+}
