@@ -1,0 +1,199 @@
+import {
+  type AddressRange,
+  contains,
+  type Family,
+  family as familyOf,
+  isLoopback,
+  rangeOf,
+  subtract,
+} from "../network.ts";
+import { isAnywhere, makeRule, type UfwAction, type UfwEntry, type UfwRule } from "./ufw-rules.ts";
+
+export type DefaultPolicy = "allow" | "deny" | "reject";
+
+/** A new connection to the host. What is left out is not known, and rules that ask for it may or may not match. */
+export interface Packet {
+  protocol: "tcp" | "udp";
+  source: string;
+  sourcePort?: number | undefined;
+  destination?: string | undefined;
+  destinationPort: number;
+  interface?: string | undefined;
+}
+
+/** What happens to a packet. "limit" lets it in as long as its source stays under six connections in 30 seconds. */
+export interface Decision {
+  verdict: UfwAction | "unknown";
+  /** The entry that decided; "loopback" where ufw accepts before it looks at user rules. */
+  rule: UfwEntry | "default" | "loopback";
+}
+
+/** Sources that get to a port, and the entry that lets them in. */
+export interface Opening {
+  family: Family;
+  /** Without the addresses that an earlier rule has already decided about. */
+  sources: AddressRange[];
+  /** An unreadable entry is an opening too: nobody can say that it is none. */
+  rule: UfwEntry | "default";
+}
+
+const passes = (verdict: Decision["verdict"]): boolean => verdict === "allow" || verdict === "limit";
+
+/**
+ * What ufw does with a packet: the first rule that matches decides, else the default policy. The verdict is "unknown"
+ * where rules that only may match, or cannot be read, leave both letting in and turning away possible.
+ */
+export function evaluate(
+  entries: readonly UfwEntry[],
+  defaultPolicy: DefaultPolicy,
+  packet: Packet,
+): Decision {
+  if (packet.interface === "lo" || isLoopback(packet.source)) return { verdict: "allow", rule: "loopback" };
+
+  const possible: Decision[] = [];
+  let isDecided = false;
+  for (const entry of entries) {
+    const match = matchPacket(entry, packet);
+    if (match === "no") continue;
+    possible.push({ verdict: entry.kind === "rule" ? entry.action : "unknown", rule: entry });
+    isDecided = match === "yes";
+    if (isDecided) break;
+  }
+  if (!isDecided) possible.push({ verdict: defaultPolicy, rule: "default" });
+  const [first = { verdict: defaultPolicy, rule: "default" as const }] = possible;
+  const agree = possible.every(
+    ({ verdict }) => verdict !== "unknown" && passes(verdict) === passes(first.verdict),
+  );
+  return agree ? first : { verdict: "unknown", rule: first.rule };
+}
+
+/** Whether a packet surely gets in. */
+export function isAllowed(
+  entries: readonly UfwEntry[],
+  defaultPolicy: DefaultPolicy,
+  packet: Packet,
+): boolean {
+  return passes(evaluate(entries, defaultPolicy, packet).verdict);
+}
+
+/**
+ * Which sources reach a port, rule by rule and in order: what an earlier rule has decided is taken off. Where a rule
+ * asks for an interface or a destination, its sources count as let in: they are on some path.
+ */
+export function openings(
+  entries: readonly UfwEntry[],
+  defaultPolicy: DefaultPolicy,
+  port: number,
+  protocol: Packet["protocol"] = "tcp",
+): Opening[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const relevant = entries.filter(
+      (entry) => entry.family === family && concernsPort(entry, port, protocol),
+    );
+    const everyone = makeRule({ family, action: "allow" });
+    const found: Opening[] = [];
+    const add = (rule: Opening["rule"], scope: UfwRule, earlier: readonly UfwEntry[]) => {
+      const decided = earlier.filter(isRule).filter((before) => coversPath(before, scope));
+      const sources = subtract(
+        [rangeOf(scope.source)],
+        decided.map(({ source }) => rangeOf(source)),
+      );
+      if (sources.length > 0) found.push({ family, sources, rule });
+    };
+    for (const [i, entry] of relevant.entries()) {
+      if (entry.kind === "unknown") add(entry, everyone, relevant.slice(0, i));
+      else if (passes(entry.action) && !isForLoopback(entry)) add(entry, entry, relevant.slice(0, i));
+    }
+    if (passes(defaultPolicy)) add("default", everyone, relevant);
+    return found;
+  });
+}
+
+/**
+ * Openings beyond the allowed subnets, each with the sources that should not get in. An unreadable entry that no
+ * earlier rule makes harmless is one whatever is allowed: it may turn allowed subnets away as well.
+ */
+export function strangers(
+  entries: readonly UfwEntry[],
+  defaultPolicy: DefaultPolicy,
+  port: number,
+  allowed: readonly string[],
+): Opening[] {
+  const wanted = allowed.map(rangeOf);
+  return openings(entries, defaultPolicy, port).flatMap((opening) => {
+    const isUnreadable = opening.rule !== "default" && opening.rule.kind === "unknown";
+    const sources = isUnreadable ? opening.sources : subtract(opening.sources, wanted);
+    return sources.length === 0 ? [] : [{ ...opening, sources }];
+  });
+}
+
+/** Whether an entry can decide about new connections to a port of this host. */
+export function concernsPort(entry: UfwEntry, port: number, protocol: Packet["protocol"] = "tcp"): boolean {
+  if (entry.kind === "unknown") return !isForOtherChain(entry.raw);
+  return (
+    entry.direction === "in" &&
+    !entry.route &&
+    (entry.protocol === "any" || entry.protocol === protocol) &&
+    includesPort(entry.destinationPorts, port)
+  );
+}
+
+/** Whether a rule matches on source, protocol and port alone, whichever way a packet comes in. */
+export function isUnconditional(rule: UfwRule): boolean {
+  return rule.interfaceIn === "" && isAnywhere(rule.destination) && rule.sourcePorts === "any";
+}
+
+/** "any" or the numbers in "80,443,6000:7000" include the port. */
+export function includesPort(ports: string, port: number): boolean {
+  if (ports === "any") return true;
+  return ports.split(",").some((part) => {
+    const [low = 0, high = low] = part.split(":").map(Number);
+    return low <= port && port <= high;
+  });
+}
+
+const isRule = (entry: UfwEntry): entry is UfwRule => entry.kind === "rule";
+const isForLoopback = (rule: UfwRule): boolean => rule.interfaceIn === "lo";
+
+/** Unreadable lines that all go to chains for outgoing or forwarded packets decide nothing about incoming ones. */
+function isForOtherChain(raw: string): boolean {
+  const lines = raw.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  return lines.every((line) => /^-A ufw6?-user-(?:logging-)?(?:output|forward) /.test(line));
+}
+
+type Match = "yes" | "no" | "maybe";
+
+function matchPacket(entry: UfwEntry, packet: Packet): Match {
+  if (entry.family !== familyOf(packet.source)) return "no";
+  if (!concernsPort(entry, packet.destinationPort, packet.protocol)) return "no";
+  if (entry.kind === "unknown") return "maybe";
+  const { destination, sourcePort, interface: name } = packet;
+  return all([
+    yesNo(contains(entry.source, packet.source)),
+    isAnywhere(entry.destination)
+      ? "yes"
+      : known(destination, (address) => contains(entry.destination, address)),
+    entry.sourcePorts === "any" ? "yes" : known(sourcePort, (port) => includesPort(entry.sourcePorts, port)),
+    entry.interfaceIn === "" ? "yes" : known(name, (given) => coversInterface(entry.interfaceIn, given)),
+  ]);
+}
+
+const yesNo = (value: boolean): Match => (value ? "yes" : "no");
+const known = <T>(value: T | undefined, test: (value: T) => boolean): Match =>
+  value === undefined ? "maybe" : yesNo(test(value));
+const all = (matches: Match[]): Match =>
+  matches.includes("no") ? "no" : matches.includes("maybe") ? "maybe" : "yes";
+
+/** iptables takes "eth+" for every interface whose name begins with "eth". */
+function coversInterface(pattern: string, name: string): boolean {
+  return pattern === name || (pattern.endsWith("+") && name.startsWith(pattern.slice(0, -1)));
+}
+
+/** Whether `earlier` matches all packets that `later` does, sources left aside. */
+function coversPath(earlier: UfwRule, later: UfwRule): boolean {
+  return (
+    (earlier.interfaceIn === "" || coversInterface(earlier.interfaceIn, later.interfaceIn)) &&
+    contains(earlier.destination, later.destination) &&
+    (earlier.sourcePorts === "any" || earlier.sourcePorts === later.sourcePorts)
+  );
+}
