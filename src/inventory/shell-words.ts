@@ -1,0 +1,28 @@
+/** Splits a line as a POSIX shell does, without expanding anything. Undefined when a quote is not closed. */
+export function splitShellWords(line: string): string[] | undefined {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = "";
+  for (let i = 0; i < line.length; i++) {
+    const char = line.charAt(i);
+    const next = line.charAt(i + 1);
+    if (quote === "" && /\s/.test(char)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else if (char === quote) {
+      quote = "";
+    } else if (quote === "" && (char === '"' || char === "'")) {
+      quote = char;
+      word ??= "";
+    } else if (char === "\\" && (quote === "" || (quote === '"' && /["\\]/.test(next)))) {
+      if (next === "") return undefined;
+      word = (word ?? "") + next;
+      i++;
+    } else {
+      word = (word ?? "") + char;
+    }
+  }
+  if (quote !== "") return undefined;
+  if (word !== undefined) words.push(word);
+  return words;
+}
