@@ -66,6 +66,9 @@ export function disabledDefaultUser({ helloNeedsDefaultUser }: Capabilities): Ac
   };
 }
 
+/** What client libraries say about themselves when they connect. */
+const CLIENT_GREETING = ["client|setname", "client|getname", "client|id", "client|setinfo"];
+
 function presetRules(preset: Preset, capabilities: Capabilities): string[] {
   switch (preset) {
     case "application":
@@ -75,7 +78,7 @@ function presetRules(preset: Preset, capabilities: Capabilities): string[] {
         // Clients ask INFO before they call a connection ready; it is among the dangerous ones, hence behind them.
         "+info",
         ...(capabilities.selectAndClientOutsideConnection
-          ? ["+select", "+client|setname", "+client|getname", "+client|id", "+client|setinfo"]
+          ? ["+select", ...CLIENT_GREETING.map((name) => `+${name}`)]
           : []),
       ];
     case "metrics":
@@ -138,22 +141,24 @@ export function ruleProblem(
     : undefined;
 }
 
+const HARMLESS = new Set(["info", ...CLIENT_GREETING]);
+
 /**
  * The commands of @admin and @dangerous that a user may run, sorted. FLUSHALL, KEYS, SWAPDB, MIGRATE, RESTORE and SORT
- * are among them. INFO is left out: nothing in it harms, and clients need it to connect.
+ * are among them. What the application preset adds on purpose is left out: nothing in it harms, and clients need it to connect.
  */
 export function dangerousFor(user: AclUser, table: CommandTable): string[] {
   const dangerous = new Set([
     ...(table.categories.get("admin") ?? []),
     ...(table.categories.get("dangerous") ?? []),
   ]);
-  dangerous.delete("info");
   const { commands, selectors } = permissions(user, table);
   const permitted = new Set(
     [commands, ...selectors.map((selector) => selector.commands)].flatMap((set) => [...set]),
   );
   // `config|get` is a first argument where the table, before 7.0, knows only `config`.
   const isDangerous = (name: string) =>
-    dangerous.has(name) || (!table.commands.has(name) && dangerous.has(name.replace(/\|.*$/, "")));
+    !HARMLESS.has(name) &&
+    (dangerous.has(name) || (!table.commands.has(name) && dangerous.has(name.replace(/\|.*$/, ""))));
   return [...permitted].filter(isDangerous).sort();
 }

@@ -59,7 +59,7 @@ export interface ServerVersion {
 
 const MEASURED: Record<Product, readonly string[]> = { redis: ["6.0", "7.0", "8.0"], valkey: ["8.1"] };
 
-/** Redis 7.0.15, every setting of `CONFIG GET *` set to its own value; plus the lines that are no settings. */
+/** Found on the measured versions by setting every setting of `CONFIG GET *` to its own value; and the lines that are no settings. */
 const IMMUTABLE = [
   ..."aclfile always-show-logo aof_rewrite_cpulist appenddirname appendfilename bgsave_cpulist".split(" "),
   ..."bio_cpulist cluster-config-file cluster-enabled cluster-port daemonize databases disable-thp".split(
@@ -68,7 +68,8 @@ const IMMUTABLE = [
   ..."enable-debug-command enable-module-command enable-protected-configs io-threads".split(" "),
   ..."io-threads-do-reads logfile pidfile rdbchecksum replicaof server_cpulist set-proc-title".split(" "),
   ..."socket-mark-id supervised syslog-enabled syslog-facility syslog-ident tcp-backlog".split(" "),
-  ..."unixsocket unixsocketperm include loadmodule rename-command user".split(" "),
+  ..."unixsocket unixsocketgroup unixsocketperm include loadmodule rename-command user".split(" "),
+  ..."aof-rewrite-cpulist bgsave-cpulist bio-cpulist server-cpulist".split(" "),
 ];
 
 /** Settings that need `enable-protected-configs yes` since 7.0. */

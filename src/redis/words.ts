@@ -20,7 +20,7 @@ export function splitWords(line: string): string[] | undefined {
 function readWord(line: string, start: number): { text: string; end: number } | undefined {
   let text = "";
   let at = start;
-  while (at < line.length && !isBlank(line.charAt(at))) {
+  while (at < line.length && !endsWord(line.charAt(at))) {
     const character = line.charAt(at);
     if (character !== '"' && character !== "'") {
       text += character;
@@ -28,11 +28,9 @@ function readWord(line: string, start: number): { text: string; end: number } | 
       continue;
     }
     const quoted = character === '"' ? readDoubleQuoted(line, at + 1) : readSingleQuoted(line, at + 1);
-    // Redis wants a blank or the end behind a closing quote.
-    if (quoted === undefined || (quoted.end < line.length && !isBlank(line.charAt(quoted.end))))
-      return undefined;
-    text += quoted.text;
-    at = quoted.end;
+    // A closing quote ends the word: Redis wants a blank or the end behind it.
+    const isClosed = quoted !== undefined && (quoted.end === line.length || isBlank(line.charAt(quoted.end)));
+    return isClosed ? { text: text + quoted.text, end: quoted.end } : undefined;
   }
   return { text, end: at };
 }
@@ -83,6 +81,9 @@ function readSingleQuoted(line: string, start: number): { text: string; end: num
 
 /** isspace() of the C locale; not JavaScript's, which also takes the no-break space that Redis keeps in a word. */
 const isBlank = (character: string): boolean => " \t\n\v\f\r".includes(character);
+
+/** Vertical tab and form feed are skipped before a word, but stay in it once it has begun. */
+const endsWord = (character: string): boolean => " \t\n\r".includes(character);
 
 /**
  * Words as a line that Redis reads back as the same words: quoted only where needed.

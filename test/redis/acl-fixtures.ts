@@ -1,11 +1,22 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type AclUser, type CommandTable, commandTable, parseAclUser } from "../../src/redis/acl-rule.ts";
+import { serverVersion } from "../../src/redis/versions.ts";
 
 const directory = new URL("../fixtures/redis/", import.meta.url);
 
 export const fixture = (path: string): string => readFileSync(new URL(path, directory), "utf8");
 
-export const fixtureNames = (folder: string): string[] => readdirSync(new URL(folder, directory));
+/** The servers whose replies were recorded, and the files that each was started with. */
+export const SERVERS = [
+  { server: "redis-6.0.16", version: serverVersion({ redisVersion: "6.0.16" }) },
+  { server: "redis-7.0.15", version: serverVersion({ redisVersion: "7.0.15" }) },
+  { server: "redis-8.0.2", version: serverVersion({ redisVersion: "8.0.2" }) },
+  {
+    server: "valkey-8.1.1",
+    version: serverVersion({ redisVersion: "7.2.4", serverName: "valkey", valkeyVersion: "8.1.1" }),
+  },
+];
+export const ACL_FILES = ["presets", "guide", "assorted"];
 
 /** `# title` lines with the lines below each. */
 export function sections(text: string): Map<string, string[]> {

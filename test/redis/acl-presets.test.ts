@@ -16,7 +16,7 @@ import {
   unknownRules,
 } from "../../src/redis/acl-rule.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
-import { fixture, tableOf, usersOf } from "./acl-fixtures.ts";
+import { fixture, SERVERS, tableOf, usersOf } from "./acl-fixtures.ts";
 
 const HASH = "0820ec50010701406977c955de7a366d00c96807424938564777a2cca14dfe46";
 const redis6 = serverVersion({ redisVersion: "6.0.16" }).capabilities;
@@ -62,31 +62,46 @@ describe("presetUser", () => {
     expect(diffUsers(app, parseAclUser(renderAclUser(app, redis6)), table)).toEqual([]);
   });
 
-  it.each([1, 2])("is the same user as Redis 7.0.15 lists it (process %i)", (run) => {
-    const listed = usersOf(fixture(`redis-7.0.15/presets.acl-list.${run}.txt`));
-    for (const wanted of [
-      application,
-      ...PRESETS.slice(1).map((preset) => user(preset)),
-      disabledDefaultUser(redis7),
-    ]) {
-      const found = listed.get(wanted.name);
-      if (found === undefined) throw new Error(`no user ${wanted.name}`);
-      expect(diffUsers(wanted, found, table), wanted.name).toEqual([]);
+  it.each(SERVERS.flatMap((server) => [1, 2].map((run) => ({ ...server, run }))))(
+    "is the same user as $server lists it (process $run)",
+    ({ server, version: { capabilities }, run }) => {
+      const listed = usersOf(fixture(`${server}/presets.acl-list.${run}.txt`));
+      const wanted = PRESETS.map((preset) =>
+        preset === "application"
+          ? presetUser(
+              { name: "app", preset, keys: ["app:*"], channels: ["app:*"], passwordHash: HASH },
+              capabilities,
+            )
+          : presetUser({ name: preset, preset, passwordHash: HASH }, capabilities),
+      );
+      for (const preset of [...wanted, disabledDefaultUser(capabilities)]) {
+        const found = listed.get(preset.name);
+        if (found === undefined) throw new Error(`no user ${preset.name}`);
+        expect(diffUsers(preset, found, tableOf(server)), preset.name).toEqual([]);
+      }
+    },
+  );
+
+  it.each(SERVERS)("uses only commands that $server has", ({ server, version: { capabilities } }) => {
+    for (const preset of PRESETS) {
+      const { rules } = presetUser({ name: preset, preset, passwordHash: HASH }, capabilities);
+      expect(unknownRules(rules, tableOf(server))).toEqual([]);
     }
   });
 
-  it("uses only commands that Redis 7.0 has", () => {
-    for (const preset of PRESETS) expect(unknownRules(user(preset).rules, table)).toEqual([]);
-  });
-
-  it("lets an application do its work and nothing that harms others", () => {
-    const { commands } = permissions(application, table);
+  it.each(SERVERS)("lets an application of $server do its work and nothing that harms others", (server) => {
+    const app = presetUser(
+      { name: "app", preset: "application", passwordHash: HASH },
+      server.version.capabilities,
+    );
+    const { commands } = permissions(app, tableOf(server.server));
     const needed =
       "ping select hello info get set scan multi exec watch publish subscribe client|setname client|id";
     const harmful =
-      "flushall flushdb keys config|get debug shutdown replicaof migrate restore sort swapdb eval function|load client|list client|kill acl|setuser monitor";
+      "flushall flushdb keys config|get debug shutdown replicaof migrate restore sort swapdb eval function|load client|list client|kill acl|setuser monitor config client acl";
     for (const name of needed.split(" ")) expect(commands, name).toContain(name);
     for (const name of harmful.split(" ")) expect(commands, name).not.toContain(name);
+    expect(dangerousFor(app, tableOf(server.server))).toEqual([]);
   });
 
   it("adds what the playbook allows, behind the preset's denials", () => {
@@ -110,10 +125,6 @@ describe("presetUser", () => {
 });
 
 describe("dangerousFor", () => {
-  it("finds nothing in the application preset", () => {
-    expect(dangerousFor(application, table)).toEqual([]);
-  });
-
   it("finds what the usual application user may do to others", () => {
     const guide = usersOf(fixture("redis-7.0.15/guide.acl-list.1.txt")).get("appuser");
     if (guide === undefined) throw new Error("no user appuser");

@@ -12,7 +12,7 @@ import {
 } from "../../src/redis/acl-rule.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
 import { Secret } from "../../src/secret.ts";
-import { fixture, sections, tableOf, usersOf } from "./acl-fixtures.ts";
+import { ACL_FILES, fixture, SERVERS, sections, tableOf, usersOf } from "./acl-fixtures.ts";
 
 const HASH = "a".repeat(64);
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -22,23 +22,25 @@ const differences = (wanted: string, found: string) =>
   diffUsers(parseAclUser(wanted), parseAclUser(found), redis7);
 
 describe("permissions", () => {
-  it.each([...sections(fixture("redis-7.0.15/dryrun-allowed.txt"))])(
-    "permits what ACL DRYRUN of Redis 7.0.15 permitted: %s",
-    (title, allowed) => {
-      const [file, name = ""] = title.split(" ");
-      const user = usersOf(fixture(`redis-7.0.15/${file}.acl`)).get(name);
-      if (user === undefined) throw new Error(`no user ${name}`);
-      const { commands, selectors } = permissions(user, redis7);
-      const all = new Set(
-        [commands, ...selectors.map((selector) => selector.commands)].flatMap((set) => [...set]),
-      );
-      // Every argument that DRYRUN was given is "1": that is how +select|1 permitted SELECT.
-      const known = [...all]
-        .map((name) => name.replace(/\|1$/, ""))
-        .filter((name) => redis7.commands.has(name));
-      expect(known.sort()).toEqual([...allowed].sort());
-    },
+  const recorded = SERVERS.flatMap(({ server }) =>
+    [...sections(fixture(`${server}/allowed.txt`))].map(([title, allowed]) => ({ server, title, allowed })),
   );
+
+  it.each(recorded)("permits what $server permitted: $title", ({ server, title, allowed }) => {
+    const table = tableOf(server);
+    const [file, name = ""] = title.split(" ");
+    const user = usersOf(fixture(`${server}/${file}.acl`)).get(name);
+    if (user === undefined) throw new Error(`no user ${name}`);
+    const { commands, selectors } = permissions(user, table);
+    const all = new Set(
+      [commands, ...selectors.map((selector) => selector.commands)].flatMap((set) => [...set]),
+    );
+    // Every argument that the server was given is "1": that is how +select|1 permitted SELECT.
+    const known = [...all]
+      .map((command) => command.replace(/\|1$/, ""))
+      .filter((command) => table.commands.has(command));
+    expect(known.sort()).toEqual([...allowed].sort());
+  });
 
   const commandsOf = (rules: string) => permissions(parseAclUser(`user u on ${rules}`), redis7).commands;
 
@@ -72,26 +74,33 @@ describe("permissions", () => {
 });
 
 describe("diffUsers", () => {
-  const cases = ["presets", "guide", "assorted"].flatMap((file) =>
-    [1, 2].flatMap((run) =>
-      [...usersOf(fixture(`redis-7.0.15/${file}.acl`)).keys()].map((name) => [file, name, run] as const),
+  const cases = SERVERS.flatMap(({ server }) =>
+    ACL_FILES.flatMap((file) =>
+      [1, 2].flatMap((run) =>
+        [...usersOf(fixture(`${server}/${file}.acl`)).keys()].map((name) => ({ server, file, name, run })),
+      ),
     ),
   );
 
-  it.each(cases)("sees no difference in how Redis 7.0.15 rewrote %s: %s (process %i)", (file, name, run) => {
-    const written = usersOf(fixture(`redis-7.0.15/${file}.acl`)).get(name);
-    const listed = usersOf(fixture(`redis-7.0.15/${file}.acl-list.${run}.txt`)).get(name);
-    if (written === undefined || listed === undefined) throw new Error(`no user ${name}`);
-    expect(listed.problems).toEqual([]);
-    expect(diffUsers(written, listed, redis7)).toEqual([]);
-    expect(diffUsers(listed, written, redis7)).toEqual([]);
-  });
+  it.each(cases)(
+    "sees no difference in how $server lists $file: $name (process $run)",
+    ({ server, file, name, run }) => {
+      const table = tableOf(server);
+      const written = usersOf(fixture(`${server}/${file}.acl`)).get(name);
+      const listed = usersOf(fixture(`${server}/${file}.acl-list.${run}.txt`)).get(name);
+      if (written === undefined || listed === undefined) throw new Error(`no user ${name}`);
+      expect(listed.problems).toEqual([]);
+      expect(diffUsers(written, listed, table)).toEqual([]);
+      expect(diffUsers(listed, written, table)).toEqual([]);
+    },
+  );
 
-  it("tells apart the users of one server", () => {
-    const users = [...usersOf(fixture("redis-7.0.15/presets.acl-list.1.txt")).values()];
+  it.each(SERVERS)("tells apart the users of $server", ({ server }) => {
+    const table = tableOf(server);
+    const users = [...usersOf(fixture(`${server}/presets.acl-list.1.txt`)).values()];
     for (const a of users) {
       for (const b of users) {
-        expect(diffUsers(a, b, redis7).length > 0, `${a.name} and ${b.name}`).toBe(a.name !== b.name);
+        expect(diffUsers(a, b, table).length > 0, `${a.name} and ${b.name}`).toBe(a.name !== b.name);
       }
     }
   });
@@ -208,13 +217,16 @@ describe("parseAclFile", () => {
 });
 
 describe("renderAclUser", () => {
-  it.each(["presets", "guide", "assorted"])("writes %s so that it means the same when read back", (file) => {
-    for (const user of usersOf(fixture(`redis-7.0.15/${file}.acl`)).values()) {
-      const line = renderAclUser(user, capabilities);
-      expect(line).not.toMatch(/ {2}|[\r\n\t>]/);
-      expect(diffUsers(user, parseAclUser(line), redis7)).toEqual([]);
-    }
-  });
+  it.each(SERVERS.flatMap((server) => ACL_FILES.map((file) => ({ ...server, file }))))(
+    "writes $file for $server so that it means the same when read back",
+    ({ server, version, file }) => {
+      for (const user of usersOf(fixture(`${server}/${file}.acl`)).values()) {
+        const line = renderAclUser(user, version.capabilities);
+        expect(line).not.toMatch(/ {2}|[\r\n\t>]/);
+        expect(diffUsers(user, parseAclUser(line), tableOf(server))).toEqual([]);
+      }
+    },
+  );
 
   it("writes a preset in the measured form", () => {
     const line = `user app on #${HASH} ~app:* resetchannels &app:* -@all +@read -@dangerous +info`;

@@ -14,6 +14,8 @@ describe("splitWords", () => {
     ["x a\\b", ["x", "a\\b"]],
     ["x ä\u00a0ö 😀", ["x", "ä\u00a0ö", "😀"]],
     ['x "😀"', ["x", "😀"]],
+    ["\f\vx a\fb \fc", ["x", "a\fb", "c"]],
+    ['x "a"\fb', ["x", "a", "b"]],
     ["", []],
   ])("reads %j as Redis does", (line, words) => {
     expect(splitWords(line)).toEqual(words);
