@@ -10,6 +10,8 @@ const GROUPS_IN_FULL = 3;
 const GROUPS_NAMED = 10;
 /** A difference of more lines than this is only counted, unless --diff is given. */
 const SMALL_DIFF = 8;
+/** On a wide terminal, what stands at the right stays this near to what it belongs to. */
+const MAX_RIGHT = 100;
 
 /** What changes on `hosts`: the same changes once for all hosts that share them, most hosts first. */
 export function changesText(hosts: readonly HostRecord[], page: Page): string[] {
@@ -99,14 +101,12 @@ function taskText(
   if (first === undefined) return [];
   const reason = mergeTexts(tasks.flatMap((task) => task.reason ?? []));
   const label = `  ${pad(first.task, taskWidth)}`;
+  const because = (words: string) => (reason === "" ? words : `${words}: ${reason}`);
   if (first.changes.length === 0) {
-    const word = first.status === "ok" ? "as wanted" : first.status;
-    const sentence = reason === "" ? word : `${word}: ${reason}`;
-    const [start = "", ...rest] = hanging(label, sentence, page.width);
-    const style = first.status === "failed" || first.status === "blocked" ? "red" : "dim";
-    return [start, ...rest].map((line) => page.paint(style, line));
+    const lines = hanging(label, because(first.status === "ok" ? "as wanted" : first.status), page.width);
+    return lines.map((line) => page.paint(isStopped(first) ? "red" : "dim", line));
   }
-  const sentence = reason === "" ? first.name : `${first.name} (${reason})`;
+  const sentence = isStopped(first) ? `${first.name}; ${because(first.status)}` : because(first.name);
   return [
     ...hanging(label, sentence, page.width),
     ...first.changes.flatMap((_, index) => {
@@ -114,6 +114,10 @@ function taskText(
       return changeText(changes, group, keyWidth, page);
     }),
   ];
+}
+
+function isStopped({ status }: TaskRecord): boolean {
+  return status === "failed" || status === "blocked";
 }
 
 const STYLES = { create: "green", update: "yellow", delete: "red" } as const;
@@ -143,14 +147,17 @@ function changeText(
   const start = `    ${sign} ${pad(kind, 10)}  ${pad(key, keyWidth)}  `;
   const column = 4 + 2 + 10 + 2 + keyWidth + 2;
   const restart = first.restart ? page.signs.restart : "";
-  const right = restart === "" ? page.width : page.width - widthOf(restart) - 2;
+  const right = restart === "" ? page.width : Math.min(page.width, MAX_RIGHT) - widthOf(restart) - 2;
   // A key that is longer than its column, such as a path, has the line for itself where the value does not fit beside it.
   const isBelow = widthOf(start) > column && widthOf(start) + widthOf(value) > right;
   const [head = "", ...more] = isBelow
     ? [start.trimEnd(), ...hanging(" ".repeat(column), value, page.width)]
     : hanging(start, value, right);
-  const marked = restart === "" ? head : `${pad(head, right)}  ${page.paint("yellow", restart)}`;
-  return [marked, ...more, ...diff];
+  const marker = page.paint("yellow", restart);
+  if (restart === "") return [head, ...more, ...diff];
+  return widthOf(head) > right
+    ? [head, ...more, " ".repeat(column) + marker, ...diff]
+    : [`${pad(head, right)}  ${marker}`, ...more, ...diff];
 }
 
 /** `redis.conf:bind` is `redis.conf` and `bind`: the kind of address, and the rest, which may hold colons. */
