@@ -200,10 +200,13 @@ function difference(
   const texts = changes.map((change) => `${change.before ?? ""}\0${change.after ?? ""}`);
   const sameLength = new Set(texts.map((text) => text.split(/\s+/).length)).size === 1;
   const [before = "", after = ""] = (sameLength ? mergeTexts(texts) : (texts[0] ?? "")).split("\0");
-  const { hunks } = structuredPatch("before", "after", withEnd(before), withEnd(after), "", "", {
+  const patch = structuredPatch("before", "after", withEnd(before), withEnd(after), "", "", {
     context: 2,
+    // Two long texts with nothing in common would take seconds to compare.
+    maxEditLength: 1_000,
   });
-  const lines = hunks.flatMap((hunk, index) => [...(index === 0 ? [] : ["…"]), ...hunk.lines]);
+  if (patch === undefined) return { value: "too different to show line by line", diff: [] };
+  const lines = patch.hunks.flatMap((hunk, index) => [...(index === 0 ? [] : ["…"]), ...hunk.lines]);
   const added = lines.filter((line) => line.startsWith("+")).length;
   const removed = lines.filter((line) => line.startsWith("-")).length;
   const counts = [

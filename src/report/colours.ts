@@ -28,9 +28,13 @@ export function sizeOf(stream: NodeJS.WritableStream): { width: number; height: 
   return { width: columns || 80, height: rows || 24 };
 }
 
-/** The locale says what a terminal shows, and the first of these three that is set decides, as in POSIX. */
+/**
+ * Of these three the first that is set says what the terminal shows, as in POSIX. Where none is, as in many containers,
+ * UTF-8 is what nearly every terminal and log shows.
+ */
 function isUtf8(env: NodeJS.ProcessEnv): boolean {
-  return /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG;
+  return !locale || /utf-?8/i.test(locale);
 }
 
 type Style = Parameters<typeof styleText>[0];

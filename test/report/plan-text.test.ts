@@ -131,6 +131,15 @@ Next: redkeep verify -i inventory/production.yml        exit 0
       );
     });
 
+    it("takes no time to speak of when two long texts have nothing in common", () => {
+      const lines = (word: string) => Array.from({ length: 5_000 }, (_, n) => `${word} ${n}\n`).join("");
+      const tasks = [
+        taskRecord("x", "X", [changeRecord("file:/etc/x", lines("new"), { before: lines("old") })]),
+      ];
+      const text = plan([hostRecord("redis-01", { status: "would-change", tasks })], { diff: true });
+      expect(text).toContain("~ file        /etc/x  too different to show line by line");
+    }, 2_000);
+
     it("is only counted when it is long, until --diff asks for all of it", () => {
       const changed = host(before.replaceAll("no", "yes"));
       expect(plan([changed])).toContain("30 lines added, 30 lines removed (--diff shows them)\n");
