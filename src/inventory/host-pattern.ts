@@ -116,7 +116,7 @@ function splitPattern(pattern: string, place: Place | undefined): string[] {
 function evaluate(inventory: Inventory, terms: readonly string[], place: Place | undefined): PatternMatch {
   const unmatched: Problem[] = [];
   const match = (term: string): readonly string[] => {
-    const found = matchTerm(inventory, term, place);
+    const found = matchTerm(inventory, term.replace(/^[&!]/, ""), place);
     if (typeof found !== "string") return found;
     unmatched.push({ place, key: term, message: found });
     return [];
@@ -124,11 +124,11 @@ function evaluate(inventory: Inventory, terms: readonly string[], place: Place |
   const plain = terms.filter((term) => !/^[&!]/.test(term));
   const hosts = new Set(plain.length > 0 ? plain.flatMap(match) : [...inventory.hosts.keys()]);
   for (const term of terms.filter((one) => one.startsWith("&"))) {
-    const kept = new Set(match(term.slice(1)));
+    const kept = new Set(match(term));
     for (const host of hosts) if (!kept.has(host)) hosts.delete(host);
   }
   for (const term of terms.filter((one) => one.startsWith("!"))) {
-    for (const host of match(term.slice(1))) hosts.delete(host);
+    for (const host of match(term)) hosts.delete(host);
   }
   return { hosts: [...hosts], unmatched };
 }
