@@ -34,7 +34,7 @@ export function presetUser(parameters: PresetParameters, capabilities: Capabilit
     nopass: false,
     passwords: new Set([passwordHash]),
     skipSanitizePayload: false,
-    rules: [...presetRules(preset, capabilities), ...allow.map((rule) => rule.toLowerCase())],
+    rules: effectiveRules([...presetRules(preset, capabilities), ...allow.map((rule) => rule.toLowerCase())]),
     allKeys,
     keys: new Map(allKeys ? [] : keys.map(keyPattern)),
     // Servers without channel rules let every user publish and subscribe; a user found there has none either.
@@ -94,6 +94,10 @@ function presetRules(preset: Preset, capabilities: Capabilities): string[] {
       return ["+@all"];
   }
 }
+
+/** What stands before the last rule for all commands no longer matters. */
+const effectiveRules = (rules: readonly string[]): string[] =>
+  rules.slice(rules.findLastIndex((rule) => rule.endsWith("@all")));
 
 function keyPattern(text: string): [string, KeyAccess] {
   const match = /^%(r|w|rw|wr)~(.*)$/i.exec(text);

@@ -77,12 +77,15 @@ export class ConfigDocument {
   }
 
   /**
-   * The value that counts: of the last line, since a later one overrides. `save` lines add up, so for
-   * `save` all points that remain after the last `save ""`, and `[""]` when none does. Undefined without a line.
+   * The value that counts: of the last line, since a later one overrides. Lines that add up give one value as
+   * `CONFIG GET` does: the classes of `client-output-buffer-limit`, and the `save` points that remain after the
+   * last `save ""`, or `[""]` when none does. Undefined without a line.
    */
   get(name: string): readonly string[] | undefined {
     const lines = this.all(name);
-    if (name.toLowerCase() !== "save" || lines.length === 0) return lines.at(-1)?.args;
+    if (lines.length === 0) return undefined;
+    if (name === "client-output-buffer-limit") return lines.flatMap(({ args }) => args);
+    if (name !== "save") return lines.at(-1)?.args;
     const lastReset = lines.findLastIndex(isSaveReset);
     const points = lines.slice(lastReset + 1).flatMap(({ args }) => args.flatMap((arg) => arg.split(" ")));
     return points.length === 0 ? [""] : points;
@@ -95,6 +98,7 @@ export class ConfigDocument {
    * instances may share them. Earlier duplicates, which Redis ignores, stay as the operator left them.
    */
   set(name: string, args: readonly string[]): ConfigDocument {
+    if (name === "save") return this.setSave(savePoints(args));
     const current = this.get(name);
     if (current !== undefined && sameSetting(name, current, args)) return this;
     const line = joinWords(name, args);
@@ -115,9 +119,7 @@ export class ConfigDocument {
     if (wanted.problems.length > 0) throw new InputError(wanted.problems);
     let result: ConfigDocument = this;
     for (const name of new Set(wanted.directives.map((directive) => directive.name))) {
-      const args = wanted.get(name) ?? [];
-      if (name === "save") result = result.setSave(savePoints(args));
-      else if (name !== "rename-command") result = result.set(name, args);
+      if (name !== "rename-command") result = result.set(name, wanted.get(name) ?? []);
       else for (const { args } of wanted.all(name)) result = result.setRename(args[0] ?? "", args[1] ?? "");
     }
     return result;
@@ -295,24 +297,32 @@ class Reader {
 }
 
 /**
- * Where the stock file shows this directive as a comment (`# maxmemory <bytes>`): the line's number from 1. A sentence
- * that begins with the word is no example; an example has one value, or for `bind` and the like at most a few.
+ * Where the stock file shows this directive as a comment (`# maxmemory <bytes>`): the line's number from 1. A
+ * sentence that begins with the word is no example: an example has one value, that of a few directives two.
  */
 function exampleLine(lines: readonly string[], name: string): number | undefined {
+  const wanted = settingName(name);
+  const most = TWO_VALUES.has(name) ? 2 : 1;
   const index = lines.findLastIndex((line) => {
-    const comment = /^[ \t]*#[ \t]?([a-z][a-z0-9-]*[ \t].*)$/.exec(line.trimEnd())?.[1];
-    const [first, ...args] = (comment === undefined ? undefined : splitWords(comment)) ?? [];
-    return first === name && args.length <= (MANY_VALUES.has(name) ? 2 : 1);
+    const [, first = "", values = ""] = /^[ \t]*#[ \t]?([a-z][a-z0-9-]*)[ \t](.*)/.exec(line) ?? [];
+    if (first === "" || settingName(first) !== wanted) return false;
+    const count = splitWords(values)?.length;
+    return count !== undefined && count <= most;
   });
   return index === -1 ? undefined : index + 1;
 }
 
-const MANY_VALUES = new Set(["save", "rename-command"]);
+const TWO_VALUES = new Set(["save", "rename-command"]);
 
-const savePoints = (args: readonly string[]): SavePoint[] =>
-  args.flatMap((seconds, index) =>
-    index % 2 === 0 && seconds !== "" ? [[Number(seconds), Number(args[index + 1])] as const] : [],
-  );
+/** The pairs of `save`, from single words or from the one string of `CONFIG GET`. */
+function savePoints(args: readonly string[]): SavePoint[] {
+  const numbers = args.flatMap((arg) => arg.split(" ").filter((word) => word !== "")).map(Number);
+  if (numbers.length % 2 === 1 || !numbers.every(Number.isSafeInteger)) {
+    const found = JSON.stringify(args.join(" "));
+    throw new InputError({ key: "save", message: `should be pairs of seconds and changes, found ${found}` });
+  }
+  return Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i] ?? 0, numbers[2 * i + 1] ?? 0]);
+}
 
 const isSaveReset = ({ args }: Directive): boolean => args.every((arg) => arg === "");
 

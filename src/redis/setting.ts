@@ -64,7 +64,8 @@ function normalForm(setting: string, args: readonly string[]): string[] {
 function normalWord(setting: string, word: string): string {
   if (SIZES.has(setting)) return String(parseSize(word) ?? word.toLowerCase());
   if (ENUMS.has(setting) || /^(yes|no)$/i.test(word)) return word.toLowerCase();
-  return /^-?\d{1,15}$/.test(word) ? String(Number(word)) : word;
+  // Octal, so that 0700 is 700. Elsewhere Redis takes no leading zero.
+  return setting === "unixsocketperm" ? word.replace(/^0+(?=.)/, "") : word;
 }
 
 /** `3600 1 300 100` as pairs without regard to their order: whichever is due first makes the snapshot. */
@@ -82,15 +83,15 @@ function savePoints(split: readonly string[]): string[] {
 
 const normalNumber = (word: string): string => (/^\d{1,15}$/.test(word) ? String(Number(word)) : word);
 
-/** Classes in any order, sizes in bytes: `normal 0 0 0 slave 256mb 64mb 60`. */
+/** Classes in any order, the last of each, sizes in bytes: `normal 0 0 0 slave 256mb 64mb 60`. */
 function bufferLimits(split: readonly string[]): string[] {
-  const classes: string[] = [];
+  const classes = new Map<string, string>();
   for (let i = 0; i < split.length; i += 4) {
     const [name = "", ...limits] = split.slice(i, i + 4);
     const client = name.toLowerCase() === "replica" ? "slave" : name.toLowerCase();
-    classes.push([client, ...limits.map((limit) => parseSize(limit) ?? limit)].join(" "));
+    classes.set(client, [client, ...limits.map((limit) => parseSize(limit) ?? limit)].join(" "));
   }
-  return classes.sort();
+  return [...classes.values()].sort();
 }
 
 /** Arguments as single words: `CONFIG GET` gives a list setting as one string. */

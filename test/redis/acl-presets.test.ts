@@ -111,6 +111,10 @@ describe("presetUser", () => {
     expect(commands).not.toContain("function|load");
   });
 
+  it("means every command where the playbook allows +@all", () => {
+    expect(user("application", { allow: ["+@all"] }).rules).toEqual(["+@all"]);
+  });
+
   it("gives metrics neither keys nor anything that shows them", () => {
     const { commands, allKeys, keys } = permissions(user("metrics"), table);
     expect(allKeys || keys.size > 0).toBe(false);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ConfigDocument, type ConfigFile, parseConfig } from "../../src/redis/config-document.ts";
+import { sameSetting } from "../../src/redis/setting.ts";
 import { fixture } from "./acl-fixtures.ts";
 
 const MAIN = "/etc/redis/redis.conf";
@@ -59,6 +60,15 @@ describe("reading", () => {
     expect(conf("slaveof 10.0.0.1 6379\n").get("replicaof")).toEqual(["10.0.0.1", "6379"]);
   });
 
+  it("adds up the classes of client-output-buffer-limit", () => {
+    const running = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
+    expect(
+      sameSetting("client-output-buffer-limit", conf(stock).get("client-output-buffer-limit") ?? [], [
+        running,
+      ]),
+    ).toBe(true);
+  });
+
   it("adds up save lines from the last reset on", () => {
     expect(conf("save 900 1\nsave 300 10\n").get("save")).toEqual(["900", "1", "300", "10"]);
     expect(conf('save 900 1\nsave ""\n').get("save")).toEqual([""]);
@@ -76,6 +86,14 @@ describe("set", () => {
   it("changes the value where the line stands and keeps everything else", () => {
     const document = conf("# my notes\nmaxmemory 1gb\n\nfoo-unknown  bar\n").set("maxmemory", ["512mb"]);
     expect(textOf(document)).toBe("# my notes\nmaxmemory 512mb\n\nfoo-unknown  bar\n");
+  });
+
+  it("writes save lines too, one for each point", () => {
+    expect(textOf(conf("save 1 1\n").set("save", ["3600", "1", "60", "10"]))).toBe(
+      "save 3600 1\nsave 60 10\n",
+    );
+    expect(textOf(conf("save 1 1\n").set("save", ["3600 1 60 10"]))).toBe("save 3600 1\nsave 60 10\n");
+    expect(textOf(conf("save 1 1\n").set("save", [""]))).toBe('save ""\n');
   });
 
   it.each([
@@ -101,9 +119,19 @@ describe("set", () => {
     expect(after.toSpliced(at, 1)).toEqual(before);
   });
 
+  it("follows the example under its other name, as Valkey's file has it", () => {
+    const text = "# primaryauth <primary-password>\n\nport 1\n";
+    expect(textOf(conf(text).set("masterauth", ["x"]))).toBe(text.replace("\n\n", "\nmasterauth x\n\n"));
+  });
+
   it("does not take a sentence for an example", () => {
     const text = "# maxmemory is a limit that\n# you may set\nport 1\n";
     expect(textOf(conf(text).set("maxmemory", ["1mb"]))).toBe(`${text}\n# Set by redkeep\nmaxmemory 1mb\n`);
+  });
+
+  it("does not stumble over a comment with an apostrophe", () => {
+    const text = "# port don't\n# end\n";
+    expect(textOf(conf(text).set("port", ["0"]))).toBe(`${text}\n# Set by redkeep\nport 0\n`);
   });
 
   it("puts what is new under one heading at the end", () => {
@@ -170,6 +198,12 @@ describe("setSave", () => {
     expect(textOf(changed)).toBe('include /a.conf\n\n# Set by redkeep\nsave ""\nsave 3600 1\n');
     expect(document.setSave([]).get("save")).toEqual([""]);
   });
+});
+
+it("refuses half a save point", () => {
+  expect(() => conf("").set("save", ["3600"])).toThrow(
+    'save: should be pairs of seconds and changes, found "3600"',
+  );
 });
 
 describe("setRename", () => {
@@ -240,6 +274,24 @@ describe("merge", () => {
 
   it("names the template whose text cannot be read", () => {
     expect(() => conf("").merge('dir "a', "limits.ejs")).toThrow(/limits\.ejs:1 {2}the quotes/);
+  });
+});
+
+describe("a file that CONFIG REWRITE of Redis 7.0.15 wrote", () => {
+  const before = conf(fixture("redis-7.0.15/rewrite-before.conf"));
+  const after = conf(fixture("redis-7.0.15/rewrite-after.conf"));
+
+  it("means what it meant, so that nothing is planned", () => {
+    const names = new Set(before.directives.map(({ name }) => name));
+    for (const name of names) {
+      if (name === "rename-command" || name === "client-output-buffer-limit") continue;
+      expect(after.set(name, before.get(name) ?? []), name).toBe(after);
+    }
+    expect(after.setRename("keys", "")).toBe(after);
+  });
+
+  it("shows the open default user that it left behind", () => {
+    expect(after.all("user").map(({ args }) => args.join(" "))).toEqual(["default on nopass ~* &* +@all"]);
   });
 });
 
