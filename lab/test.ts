@@ -7,6 +7,10 @@ import { join } from "node:path";
 const dir = mkdtempSync(join(tmpdir(), "redkeep-test-"));
 process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
 
+// biome and vitest colour what they write into a pipe too, and biome does not know NO_COLOR.
+const plain = !process.stdout.isTTY && !process.env.FORCE_COLOR;
+const colours = plain ? { NO_COLOR: "1" } : {};
+
 // A terminal's Ctrl-C reaches the running gate by itself; a signal to this process alone does not.
 let running: ReturnType<typeof spawn> | undefined;
 let interrupted = 0;
@@ -27,7 +31,7 @@ async function run(
   const [program = "", ...args] = command;
   const result = await new Promise<[number, string]>((done) => {
     const child = spawn(program, args, {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...colours, ...env },
       stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
     });
     running = child;
@@ -88,7 +92,7 @@ const heading = (text: string): void => console.log(`\n== ${text}`);
 heading("Types: tsc");
 count("tsc", (await run(["tsc"]))[0] === 0);
 heading("Lint and format: biome ci");
-count("biome ci", (await run(["biome", "ci", "."]))[0] === 0);
+count("biome ci", (await run(["biome", "ci", ...(plain ? ["--colors=off"] : []), "."]))[0] === 0);
 heading("Unused code: knip");
 count("knip", (await run(["knip", "--no-progress"]))[0] === 0);
 heading("Unit tests");
