@@ -31,7 +31,9 @@ export function parseSecretSource(value: unknown): SecretSource | string {
   }
   if (kind === "command") {
     const isCommand =
-      Array.isArray(setting) && setting.every((word) => typeof word === "string") && setting[0];
+      Array.isArray(setting) &&
+      setting.every((word) => typeof word === "string" && !word.includes("\0")) &&
+      setting[0];
     return isCommand
       ? { command: setting }
       : "expected command to be a list of texts: [PROGRAM, ARGUMENT, …]";

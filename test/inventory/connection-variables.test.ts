@@ -1,0 +1,437 @@
+import { describe, expect, it } from "vitest";
+import { type ConnectionDefaults, connectionVariables } from "../../src/inventory/connection-variables.ts";
+import { hostVariables } from "../../src/inventory/inventory.ts";
+import { refuseUnrendered } from "../../src/inventory/unrendered.ts";
+import { Secret } from "../../src/secret.ts";
+import { inventoryOf, refusal } from "./inventory-on-disk.ts";
+
+/** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */
+async function connectionOf(host: string, { group = "", defaults = {}, extraVars = [] as string[] } = {}) {
+  const inventory = await inventoryOf({
+    files: { "hosts.yml": `g:\n  hosts:\n    h: {${host}}\n  vars: {${group}}\n` },
+    extraVars,
+  });
+  const env = { ...process.env, SSH_PASSWORD: "from-env" };
+  return connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
+    cwd: "/",
+    env,
+  });
+}
+
+const OPEN = { host: "h", address: "h", sshOptions: {}, timeoutSeconds: 10, become: false };
+
+describe("a connection", () => {
+  it("is left open where nothing is said", async () => {
+    expect(await connectionOf("")).toEqual(OPEN);
+  });
+
+  it.each<[string, object]>([
+    ["ansible_host: 10.0.0.5", { address: "10.0.0.5" }],
+    ["ansible_host: 'fe80::1%eth0'", { address: "fe80::1%eth0" }],
+    ["ansible_ssh_host: db.example.com", { address: "db.example.com" }],
+    ["ansible_host: ~", { address: "h" }],
+    ["ansible_port: 2222", { port: 2222 }],
+    ["ansible_port: '2222'", { port: 2222 }],
+    ["ansible_port: 22.0", { port: 22 }],
+    ["ansible_ssh_port: 2222", { port: 2222 }],
+    ["ansible_user: admin", { user: "admin" }],
+    ["ansible_user: admin@example.com", { user: "admin@example.com" }],
+    ["ansible_ssh_user: admin", { user: "admin" }],
+    ["ansible_private_key_file: ~/.ssh/fleet", { privateKeyFile: "~/.ssh/fleet" }],
+    ["ansible_ssh_private_key_file: keys/fleet", { privateKeyFile: "keys/fleet" }],
+    ["ansible_timeout: 30", { timeoutSeconds: 30 }],
+    ["ansible_ssh_timeout: '30'", { timeoutSeconds: 30 }],
+    ...["yes", "'true'", "1", "'1'", "on", "'Yes'"].map((value): [string, object] => [
+      `ansible_become: ${value}`,
+      { become: true },
+    ]),
+    ...["no", "'false'", "0"].map((value): [string, object] => [
+      `ansible_become: ${value}`,
+      { become: false },
+    ]),
+    ["ansible_become: yes, ansible_become_method: sudo, ansible_become_user: root", { become: true }],
+    [
+      "ansible_become: no, ansible_become_method: su, ansible_become_user: redis, ansible_become_flags: -H",
+      {},
+    ],
+    ["ansible_connection: ssh", {}],
+    ["ansible_connection: smart", {}],
+    ["ansible_host_key_checking: yes", {}],
+    [
+      "ansible_python_interpreter: /usr/bin/python3, ansible_pipelining: yes, ansible_shell_type: sh, ansible_ssh_control_path: '%h', ansible_sudo: yes",
+      {},
+    ],
+    ["unused: '{{ x }}', ansible_become_password: !vault x", {}],
+  ])("{%s}", async (host, expected) => {
+    expect(await connectionOf(host)).toEqual({ ...OPEN, ...expected });
+  });
+
+  it.each<[string, ConnectionDefaults, string, object]>([
+    ["the play's port is weaker than the inventory's", { play: { port: 1 } }, "ansible_port: 2", { port: 2 }],
+    ["the play's port", { play: { port: 1 } }, "", { port: 1 }],
+    ["-u", { user: "cli" }, "", { user: "cli" }],
+    ["remote_user beats -u", { user: "cli", play: { remoteUser: "play" } }, "", { user: "play" }],
+    [
+      "ansible_user beats remote_user and -u",
+      { user: "cli", play: { remoteUser: "play" } },
+      "ansible_user: inv",
+      { user: "inv" },
+    ],
+    ["--private-key", { privateKey: "cli" }, "", { privateKeyFile: "cli" }],
+    [
+      "the inventory's key beats --private-key",
+      { privateKey: "cli" },
+      "ansible_private_key_file: inv",
+      { privateKeyFile: "inv" },
+    ],
+    ["--timeout", { timeoutSeconds: 3 }, "", { timeoutSeconds: 3 }],
+    ["ansible_timeout beats --timeout", { timeoutSeconds: 3 }, "ansible_timeout: 4", { timeoutSeconds: 4 }],
+    ["-b", { become: true }, "", { become: true }],
+    ["the play's become beats -b", { become: true, play: { become: false } }, "", { become: false }],
+    [
+      "ansible_become: false beats the play",
+      { play: { become: true } },
+      "ansible_become: false",
+      { become: false },
+    ],
+    [
+      "ansible_become: null leaves the play's word",
+      { play: { become: true } },
+      "ansible_become: ~",
+      { become: true },
+    ],
+    ["--known-hosts", { knownHosts: "kh" }, "", { knownHostsFile: "kh" }],
+  ])("%s", async (_name, defaults, host, expected) => {
+    expect(await connectionOf(host, { defaults })).toEqual({ ...OPEN, ...expected });
+  });
+
+  it("follows -e over everything", async () => {
+    const extraVars = ["ansible_host=10.9.9.9", "ansible_port=2200"];
+    expect(await connectionOf("ansible_host: 10.0.0.1, ansible_port: 22", { extraVars })).toMatchObject({
+      address: "10.9.9.9",
+      port: 2200,
+    });
+  });
+});
+
+describe("passwords", () => {
+  const revealed = async (host: string, defaults: ConnectionDefaults = {}) => {
+    const connection = await connectionOf(host, { defaults });
+    return [connection.password, connection.becomePassword, connection.privateKeyPassphrase].map((secret) =>
+      secret?.reveal(),
+    );
+  };
+
+  it.each<[string, ConnectionDefaults, (string | undefined)[]]>([
+    ["ansible_password: s3cret", {}, ["s3cret", undefined, undefined]],
+    ["ansible_ssh_pass: s3cret", {}, ["s3cret", undefined, undefined]],
+    ["ansible_ssh_password: s3cret", {}, ["s3cret", undefined, undefined]],
+    ["ansible_password: {env: SSH_PASSWORD}", {}, ["from-env", undefined, undefined]],
+    ["ansible_password: {command: [echo, hi]}", {}, ["hi", undefined, undefined]],
+    ["ansible_ssh_passphrase: {env: SSH_PASSWORD}", {}, [undefined, undefined, "from-env"]],
+    ["ansible_become: yes, ansible_become_password: s3cret", {}, [undefined, "s3cret", undefined]],
+    ["ansible_become: yes, ansible_become_pass: s3cret", {}, [undefined, "s3cret", undefined]],
+    ["ansible_become: yes, ansible_sudo_pass: s3cret", {}, [undefined, "s3cret", undefined]],
+    ["ansible_become: yes, ansible_password: s3cret", {}, ["s3cret", undefined, undefined]],
+    ["ansible_become: yes, ansible_become_password: ''", {}, [undefined, undefined, undefined]],
+    ["ansible_become: yes", { becomePassword: new Secret("from -K") }, [undefined, "from -K", undefined]],
+    [
+      "ansible_become: yes, ansible_become_pass: inv",
+      { becomePassword: new Secret("from -K") },
+      [undefined, "inv", undefined],
+    ],
+    ["", { password: new Secret("from -k") }, ["from -k", undefined, undefined]],
+    ["ansible_password: inv", { password: new Secret("from -k") }, ["inv", undefined, undefined]],
+    ["ansible_password: !unsafe '{{ plain }}'", {}, ["{{ plain }}", undefined, undefined]],
+    ["ansible_password: '{app}:*'", {}, ["{app}:*", undefined, undefined]],
+  ])("{%s}", async (host, defaults, expected) => {
+    expect(await revealed(host, defaults)).toEqual(expected);
+  });
+
+  it("counts a relative file from the inventory file that names it", async () => {
+    const { directoryWith } = await import("./inventory-on-disk.ts");
+    const { loadInventory } = await import("../../src/inventory/load-inventory.ts");
+    const cwd = await directoryWith({
+      "inv/hosts.yml": "g: {hosts: {h: {ansible_password: {file: pw}}}}",
+      "inv/pw": "from-file\n",
+    });
+    const inventory = await loadInventory({ sources: ["inv/hosts.yml"], cwd });
+    const connection = await connectionVariables("h", hostVariables(inventory, "h"), {}, { cwd, env: {} });
+    expect(connection.password?.reveal()).toBe("from-file");
+  });
+
+  it("are not shown when something is wrong with them", async () => {
+    const message = await refusal(connectionOf("ansible_password: hunter22, ansible_ssh_pass: swordfish"));
+    expect(message).toContain("ansible_ssh_pass of h: differs from ansible_password at hosts.yml:3");
+    expect(message).not.toMatch(/hunter22|swordfish/);
+    expect(await refusal(connectionOf("ansible_password: 'hunter{{ x }}'"))).not.toContain("hunter");
+  });
+});
+
+describe("ssh options", () => {
+  const viaBastion = { sshOptions: { proxyJump: ["ops@b:2222"] } };
+  it.each<[string, object]>([
+    ["-o UserKnownHostsFile=known", { sshOptions: { userKnownHostsFiles: ["known"] } }],
+    ['-o "UserKnownHostsFile=a b"', { sshOptions: { userKnownHostsFiles: ["a", "b"] } }],
+    ["-o StrictHostKeyChecking=yes", { sshOptions: { strictHostKeyChecking: "yes" } }],
+    ["-oStrictHostKeyChecking=accept-new", { sshOptions: { strictHostKeyChecking: "accept-new" } }],
+    ["-o stricthostkeychecking=ACCEPT-NEW", { sshOptions: { strictHostKeyChecking: "accept-new" } }],
+    ["-o 'StrictHostKeyChecking accept-new'", { sshOptions: { strictHostKeyChecking: "accept-new" } }],
+    ["-o 'StrictHostKeyChecking = accept-new'", { sshOptions: { strictHostKeyChecking: "accept-new" } }],
+    [
+      "-o StrictHostKeyChecking=yes -o StrictHostKeyChecking=accept-new",
+      { sshOptions: { strictHostKeyChecking: "yes" } },
+    ],
+    ["-J ops@b:2222", viaBastion],
+    ["-J ssh://ops@b:2222", viaBastion],
+    ["-Jb1,ops@[2001:db8::1]:22", { sshOptions: { proxyJump: ["b1", "ops@[2001:db8::1]:22"] } }],
+    ["-o ProxyJump=ops@b:2222", viaBastion],
+    ["-o ProxyJump=none", { sshOptions: { proxyJump: [] } }],
+    ['-o ProxyCommand="ssh -W %h:%p ops@b -p 2222"', viaBastion],
+    ['-o ProxyCommand="ssh -q -l ops -p 2222 -W %h:%p b"', viaBastion],
+    ["-o ProxyCommand='/usr/bin/ssh -W [%h]:%p -o User=ops -o Port=2222 b'", viaBastion],
+    ["-o IdentityFile=~/a -i b", { sshOptions: { identityFiles: ["~/a", "b"] } }],
+    ["-o IdentitiesOnly=yes", { sshOptions: { identitiesOnly: true } }],
+    ["-p 99 -l ops", { port: 99, user: "ops" }],
+    ["-o Port=99 -o User=ops", { port: 99, user: "ops" }],
+    ["-o ConnectTimeout=33", { timeoutSeconds: 33 }],
+    [
+      "-C -o ControlMaster=auto -o ControlPersist=60s -o ControlPath=/tmp/%h -o ServerAliveInterval=30 -q -o LogLevel=ERROR -A",
+      {},
+    ],
+    ["", {}],
+  ])("%s", async (options, expected) => {
+    expect(await connectionOf(`ansible_ssh_common_args: ${JSON.stringify(options)}`)).toEqual({
+      ...OPEN,
+      ...expected,
+    });
+  });
+
+  it("rank as ssh ranks them: ansible_ssh_args, the variables, common_args, extra_args", async () => {
+    const of = (name: string, port: number) =>
+      `${name}: -p ${port} -o ConnectTimeout=${port} -l u${port} -J j${port}`;
+    const strong = of("ansible_ssh_args", 1);
+    const weak = `${of("ansible_ssh_common_args", 3)}, ${of("ansible_ssh_extra_args", 4)}`;
+    const variables = "ansible_port: 2, ansible_user: u2, ansible_timeout: 2";
+    expect(await connectionOf(`${strong}, ${variables}, ${weak}`)).toMatchObject({
+      port: 1,
+      user: "u1",
+      timeoutSeconds: 1,
+      sshOptions: { proxyJump: ["j1"] },
+    });
+    expect(await connectionOf(`${variables}, ${weak}`)).toMatchObject({
+      port: 2,
+      user: "u2",
+      timeoutSeconds: 2,
+      sshOptions: { proxyJump: ["j3"] },
+    });
+    expect(await connectionOf(weak)).toMatchObject({ port: 3, user: "u3", timeoutSeconds: 3 });
+  });
+
+  it.each<[string, string]>([
+    [
+      "-o StrictHostKeyChecking=no",
+      "StrictHostKeyChecking=no would let anybody answer for the host: use yes, or accept-new",
+    ],
+    ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody answer"],
+    ["-oStrictHostKeyChecking=ask", "StrictHostKeyChecking=ask"],
+    ["-o UserKnownHostsFile=/dev/null", "UserKnownHostsFile=/dev/null would forget every host key"],
+    ["-o UserKnownHostsFile=none", "UserKnownHostsFile=none would forget every host key"],
+    ["-o 'UserKnownHostsFile a /dev/null'", "UserKnownHostsFile=/dev/null"],
+    ["-o NoHostAuthenticationForLocalhost=yes", "skips host keys"],
+    ["-o VerifyHostKeyDNS=yes", "skips host keys"],
+    [
+      "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p b'",
+      "StrictHostKeyChecking=no would let anybody answer",
+    ],
+    ["-o KnownHostsCommand=/bin/echo", "unknown ssh option KnownHostsCommand"],
+    ["-o HostKeyAlias=x", "unknown ssh option HostKeyAlias"],
+    ["-o PrefferedAuthentications=x", "unknown ssh option PrefferedAuthentications"],
+    [
+      "-o ProxyJmp=b",
+      'unknown ssh option ProxyJmp: redkeep would not follow it, so take it out or set it in ~/.ssh/config. Did you mean "ProxyJump"?',
+    ],
+    ["-o ProxyCommand='nc b 22'", 'ProxyCommand: unknown command "nc b 22"'],
+    ["-o ProxyCommand='ssh b nc %h %p'", 'ProxyCommand: unexpected "nc"'],
+    ["-o ProxyCommand='ssh -i key -W %h:%p b'", "ProxyCommand: unknown option -i"],
+    ["-o ProxyCommand='ssh b'", 'unknown command "ssh b"'],
+    ["-o LocalCommand=id", "unknown ssh option LocalCommand"],
+    ["-J -oProxyCommand=id", "expected a jump host as [user@]host[:port]"],
+    ["-J b:99999", "expected a jump host"],
+    ["-J 'b c'", "expected a jump host"],
+    ["-F other", "unknown ssh option -F; redkeep takes -o Key=value, -J, -p, -i and -l"],
+    ["-tt", "unknown ssh option -tt"],
+    ["host", 'expected an ssh option, found "host"'],
+    ["-o", "the option -o has no value"],
+    ["-o Port", "expected -o Key=value, found -o Port"],
+    ["-p abc", 'expected a port number (1 to 65535), found "abc"'],
+    ["-l -x", 'expected a user name, found "-x"'],
+    ["-o ConnectTimeout=0", "expected seconds"],
+    ["-o 'x", "a quote is not closed"],
+  ])("%s is refused", async (options, message) => {
+    const name = "ansible_ssh_extra_args";
+    const problem = await refusal(connectionOf(`${name}: ${JSON.stringify(options)}`));
+    expect(problem).toMatch(/^hosts\.yml:3:9 {2}ansible_ssh_extra_args of h: /);
+    expect(problem).toContain(message);
+  });
+});
+
+describe("refused, with the place", () => {
+  it.each<[string, string]>([
+    ["ansible_host: ''", 'ansible_host of h: expected a host name or an IP address, found ""'],
+    ["ansible_host: -oProxyCommand=id", "expected a host name or an IP address"],
+    ["ansible_host: admin@10.0.0.5", "expected a host name or an IP address"],
+    ["ansible_host: ssh://10.0.0.5", "expected a host name or an IP address"],
+    ["ansible_host: 'a b'", "expected a host name or an IP address"],
+    ['ansible_host: "a\\nb"', "expected a host name or an IP address"],
+    ["ansible_host: 10", "expected a host name or an IP address, found 10"],
+    ["ansible_host: 10.0.0.5:22", "expected a host name or an IP address"],
+    ["ansible_host: [a]", "expected a host name or an IP address"],
+    ["ansible_port: abc", 'ansible_port of h: expected a port number (1 to 65535), found "abc"'],
+    ["ansible_port: 0", "expected a port number (1 to 65535), found 0"],
+    ["ansible_port: 99999", "expected a port number (1 to 65535), found 99999"],
+    ["ansible_port: 22.5", "expected a port number (1 to 65535), found 22.5"],
+    ["ansible_user: -x", 'expected a user name, found "-x"'],
+    ["ansible_user: 'a b'", "expected a user name"],
+    ["ansible_user: 1001", "expected a user name, found 1001"],
+    ["ansible_private_key_file: 1", "expected a path, found 1"],
+    ["ansible_timeout: 0", "expected seconds (more than 0), found 0"],
+    ["ansible_timeout: soon", "expected seconds"],
+    ["ansible_become: maybe", 'ansible_become of h: expected true or false, found "maybe"'],
+    [
+      "ansible_become: yes, ansible_become_method: su",
+      'ansible_become_method of h: expected sudo: redkeep becomes root by nothing else, found "su"',
+    ],
+    ["ansible_become: yes, ansible_become_method: doas", 'found "doas"'],
+    [
+      "ansible_become: yes, ansible_become_user: redis",
+      'ansible_become_user of h: expected root: redkeep\'s work needs it, found "redis"',
+    ],
+    ["ansible_become: yes, ansible_sudo_user: redis", "ansible_sudo_user of h: expected root"],
+    [
+      "ansible_become: yes, ansible_become_flags: -H",
+      "ansible_become_flags of h: redkeep does not follow this setting: take it out",
+    ],
+    [
+      "ansible_become: yes, ansible_become_exe: /opt/sudo",
+      "ansible_become_exe of h: redkeep does not follow",
+    ],
+    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: redkeep does not follow"],
+    ["ansible_ssh_pkcs11_provider: x.so", "ansible_ssh_pkcs11_provider of h: redkeep does not follow"],
+    [
+      "ansible_become: yes, ansible_become_password: 0123",
+      "ansible_become_password of h: expected a text, found a number: quote it",
+    ],
+    [
+      "ansible_password: {env: NOSUCH}",
+      "ansible_password of h: the secret from the environment variable NOSUCH is not there",
+    ],
+    ["ansible_password: {vault: x}", "ansible_password of h: expected one of { env: NAME }"],
+    ['ansible_password: "a\\nb"', "ansible_password of h: has a line break or a NUL in it"],
+    [
+      "ansible_connection: local",
+      'ansible_connection of h: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+    ],
+    ["ansible_connection: paramiko", 'found "paramiko"'],
+    ["ansible_connection: docker", 'found "docker"'],
+    [
+      "ansible_host_key_checking: no",
+      "ansible_host_key_checking of h: would let anybody answer for the host",
+    ],
+    ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
+    [
+      "ansible_host: '{{ private_ip }}'",
+      'ansible_host of h: is a Jinja template ("{{ private_ip }}"); redkeep takes inventory values as they stand: write the value, or pass -e ansible_host=…',
+    ],
+    ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
+    ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
+    ["ansible_ssh_common_args: '-J {{ bastion }}'", "ansible_ssh_common_args of h: is a Jinja template"],
+    ["ansible_password: !vault x", "ansible_password of h: is encrypted with Ansible Vault"],
+    ["ansible_become: '{{ x }}'", "ansible_become of h: is a Jinja template"],
+    [
+      "ansible_host: 10.0.0.1, ansible_ssh_host: 10.0.0.2",
+      "ansible_ssh_host of h: differs from ansible_host at hosts.yml:3, which means the same: keep one",
+    ],
+  ])("{%s}", async (host, message) => {
+    const problem = await refusal(connectionOf(host));
+    expect(problem).toMatch(/^hosts\.yml:3:[0-9]+ {2}/);
+    expect(problem).toContain(message);
+  });
+
+  it("tells of a stronger name that stands elsewhere", async () => {
+    const problem = await refusal(
+      connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.2" }),
+    );
+    expect(problem).toBe(
+      "hosts.yml:4:10  ansible_ssh_host of h: differs from ansible_host at hosts.yml:3, which means the same: keep one",
+    );
+  });
+
+  it("takes two names that agree", async () => {
+    expect(
+      await connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.1" }),
+    ).toMatchObject({ address: "10.0.0.1" });
+  });
+
+  it.each<[ConnectionDefaults["play"], string]>([
+    [
+      { connection: "local" },
+      'play.yml:1  connection: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+    ],
+    [
+      { become: true, becomeMethod: "su" },
+      'play.yml:1  become_method: expected sudo: redkeep becomes root by nothing else, found "su"',
+    ],
+    [
+      { become: true, becomeUser: "redis" },
+      'play.yml:1  become_user: expected root: redkeep\'s work needs it, found "redis"',
+    ],
+  ])("the play's %j", async (play, message) => {
+    expect(
+      await refusal(
+        connectionOf("", { defaults: { play: { ...play, place: { file: "play.yml", line: 1 } } } }),
+      ),
+    ).toBe(message);
+  });
+
+  it("the play's word does not count where the inventory has another", async () => {
+    const play = { become: true, becomeUser: "redis", becomeMethod: "su", connection: "local" };
+    const host = "ansible_become_user: root, ansible_become_method: sudo, ansible_connection: ssh";
+    expect(await connectionOf(host, { defaults: { play } })).toMatchObject({ become: true });
+  });
+
+  it("all at once", async () => {
+    const problem = await refusal(
+      connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
+    );
+    expect(problem.split("\n")).toHaveLength(4);
+  });
+});
+
+describe("refuseUnrendered", () => {
+  const use = async (value: string) => {
+    const inventory = await inventoryOf(`g:\n  hosts:\n    h:\n      v: ${value}\n`);
+    const variable = hostVariables(inventory, "h").get("v");
+    if (variable) refuseUnrendered(variable, "v", "h");
+  };
+
+  it.each(["plain", "'{app}:*'", "!unsafe '{{ x }}'", "!unsafe ['{{ x }}']", "[a, {b: 1}]", "'{ {'", "~"])(
+    "lets %s pass",
+    async (value) => {
+      expect(await refusal(use(value))).toBe("accepted");
+    },
+  );
+
+  it.each<[string, string]>([
+    ["'{{ x }}'", 'hosts.yml:4:10  v of h: is a Jinja template ("{{ x }}")'],
+    ["[a, {b: '{% x %}'}]", 'hosts.yml:4:18  v of h: is a Jinja template ("{% x %}")'],
+    ["[a, !vault x]", "hosts.yml:4:14  v of h: is encrypted with Ansible Vault"],
+  ])("refuses %s where it stands", async (value, message) => {
+    expect(await refusal(use(value))).toContain(message);
+  });
+
+  it("looks into values that no YAML file holds", () => {
+    const variable = { value: { a: ["{{ x }}"] }, place: { file: "-e" } };
+    expect(() => refuseUnrendered(variable, "v", "h")).toThrow("-e  v of h: is a Jinja template");
+  });
+});
