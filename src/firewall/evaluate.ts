@@ -127,6 +127,40 @@ export function strangers(
   });
 }
 
+/**
+ * Whether a subnet reaches a tcp port whatever the default policy says. `blockedAt` is where a rule for it has to stand
+ * to take effect; `exceptions` are rules ahead of that which turn away a part of the subnet, a banned host say.
+ */
+export function reach(
+  entries: readonly UfwEntry[],
+  subnet: string,
+  port: number,
+): { isReached: boolean; blockedAt: number; exceptions: UfwRule[] } {
+  let left = [rangeOf(subnet)];
+  let isLetIn = false;
+  const exceptions: UfwRule[] = [];
+  for (const [i, entry] of entries.entries()) {
+    if (entry.family !== familyOf(subnet) || !concernsPort(entry, port)) continue;
+    if (entry.kind === "unknown") return { isReached: false, blockedAt: i, exceptions };
+    if (isForLoopback(entry)) continue;
+    if (isDeny(entry) && contains(entry.source, subnet))
+      return { isReached: false, blockedAt: i, exceptions };
+    const rest = subtract(left, [rangeOf(entry.source)]);
+    if (!isUnconditional(entry) || size(rest) === size(left)) continue;
+    if (isDeny(entry)) exceptions.push(entry);
+    else isLetIn = true;
+    left = rest;
+    if (left.length > 0) continue;
+    // Turned away in parts, so that nothing of it is left, is turned away.
+    const [first] = exceptions;
+    if (isLetIn || first === undefined) return { isReached: true, blockedAt: i, exceptions };
+    return { isReached: false, blockedAt: entries.indexOf(first), exceptions: [] };
+  }
+  return { isReached: false, blockedAt: entries.length, exceptions };
+}
+
+export const isDeny = ({ action }: UfwRule): boolean => action === "deny" || action === "reject";
+
 /** Whether an entry can decide about new connections to a port of this host. */
 export function concernsPort(entry: UfwEntry, port: number, protocol: Packet["protocol"] = "tcp"): boolean {
   if (entry.kind === "unknown") return !isForOtherChain(entry.raw);
@@ -139,7 +173,7 @@ export function concernsPort(entry: UfwEntry, port: number, protocol: Packet["pr
 }
 
 /** Whether a rule matches on source, protocol and port alone, whichever way a packet comes in. */
-export function isUnconditional(rule: UfwRule): boolean {
+function isUnconditional(rule: UfwRule): boolean {
   return rule.interfaceIn === "" && isAnywhere(rule.destination) && rule.sourcePorts === "any";
 }
 
@@ -152,6 +186,8 @@ export function includesPort(ports: string, port: number): boolean {
   });
 }
 
+const size = (ranges: readonly AddressRange[]): bigint =>
+  ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
 const isRule = (entry: UfwEntry): entry is UfwRule => entry.kind === "rule";
 const isForLoopback = (rule: UfwRule): boolean => rule.interfaceIn === "lo";
 

@@ -33,6 +33,7 @@ export function foreignFirewalls(texts: ForeignTexts): string[] {
     ...texts.foreign.split("\n").flatMap((unit) => unitSentence(unit.trim())),
     ...inputSentences(texts.kernel4, "IPv4"),
     ...inputSentences(texts.kernel6, "IPv6"),
+    ...beforeSentences(`${texts.kernel4}\n${texts.kernel6}`),
     ...nftSentences(texts.nftables ?? ""),
     ...publishedSentences(parsePublishedPorts(texts.dockerPorts)),
   ];
@@ -90,6 +91,15 @@ function inputSentences(save: string, family: string): string[] {
     return [`the kernel has an ${family} rule${where} that ufw does not know: ${rule}`];
   });
   return [...new Set(sentences)];
+}
+
+/** What the operator lets in by /etc/ufw/before.rules: as shipped, that is loopback, answers, ICMP and a few of udp. */
+function beforeSentences(save: string): string[] {
+  return save
+    .split("\n")
+    .filter((line) => /^-A ufw6?-before-input .*-j ACCEPT$/.test(line))
+    .filter((line) => !/ -i lo | --ctstate RELATED,ESTABLISHED | -p (udp|icmp|ipv6-icmp) /.test(line))
+    .map((line) => `before.rules lets packets in ahead of ufw's rules: ${line}`);
 }
 
 /** Base chains on incoming packets, but for those that iptables itself keeps in nftables. */

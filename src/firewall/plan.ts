@@ -1,21 +1,19 @@
 import {
-  contains,
   type Family,
   family as familyOf,
   isLoopback,
   normalizeAddress,
   normalizeSubnet,
-  rangeOf,
   splitZone,
-  subtract,
 } from "../network.ts";
 import {
   concernsPort,
   type DefaultPolicy,
   includesPort,
   isAllowed,
-  isUnconditional,
+  isDeny,
   openings,
+  reach,
   strangers,
 } from "./evaluate.ts";
 import {
@@ -75,8 +73,13 @@ export interface FirewallPlan {
   notes: string[];
 }
 
+/** The order in which people read a plan: what opens comes before what closes. */
+const PHASES = ["ssh", "allow", "deny", "remove"] as const;
+type Phase = (typeof PHASES)[number];
+
 /** One step on the rules of one family. */
 interface Step extends Omit<FirewallChange, "address"> {
+  phase: Phase;
   rule: UfwRule;
 }
 
@@ -183,6 +186,7 @@ class FamilyPlan {
       const members: UfwEntry[] = this.profileRules(wide);
       this.entries = this.entries.filter((entry) => !members.includes(entry));
       this.steps.push({
+        phase: "remove",
         rule: wide,
         action: "delete",
         before: describeRule(wide),
@@ -204,6 +208,7 @@ class FamilyPlan {
         destinationPorts: `${port}`,
       });
       this.place(
+        "deny",
         deny,
         this.entries.indexOf(wide),
         `"${describeEntry(wide)}" opens more than Redis, so it stays`,
@@ -215,13 +220,13 @@ class FamilyPlan {
   allowSubnets(): void {
     for (const port of this.wanted.redisPorts) {
       for (const source of this.subnets) {
-        const { isReached, blockedAt, exceptions } = this.reach(source, port);
+        const { isReached, blockedAt, exceptions } = reach(this.entries, source, port);
         for (const rule of exceptions) {
           this.notes.push(`${source} may reach port ${port} but for what "${describeRule(rule)}" turns away`);
         }
         if (isReached) continue;
         const fields = { family: this.family, protocol: "tcp", destinationPorts: `${port}`, source };
-        this.place(makeRule({ ...fields, action: "allow" }), blockedAt, "the playbook allows it");
+        this.place("allow", makeRule({ ...fields, action: "allow" }), blockedAt, "the playbook allows it");
       }
     }
   }
@@ -231,7 +236,8 @@ class FamilyPlan {
     const problems: string[] = [];
     for (const port of this.wanted.redisPorts) {
       for (const source of this.subnets) {
-        if (!this.reach(source, port).isReached) problems.push(`${source} would not reach port ${port}`);
+        if (!reach(this.entries, source, port).isReached)
+          problems.push(`${source} would not reach port ${port}`);
       }
       for (const wide of this.wideOpenings(port)) {
         problems.push(`port ${port} would stay open to others through "${describeEntry(wide)}"`);
@@ -248,7 +254,7 @@ class FamilyPlan {
     // Where no rule speaks of SSH it is opened as everybody does; where the operator keeps it narrow, so do we.
     const isNarrow = this.isOpen(this.entries, port) || this.entries[blocker]?.kind === "rule";
     const rule = isNarrow ? this.sshRule(port, packet.source) : this.sshRule(port);
-    this.place(rule, at, `so that SSH stays open (you come from ${packet.source})`);
+    this.place("ssh", rule, at, `so that SSH stays open (you come from ${packet.source})`);
   }
 
   /** Opens an SSH port that this plan would otherwise close to everyone. */
@@ -260,7 +266,7 @@ class FamilyPlan {
       const unreadable = this.entries.findIndex(
         (entry) => entry.kind === "unknown" && concernsPort(entry, port),
       );
-      this.place(rule, unreadable < 0 ? this.entries.length : unreadable, "so that SSH stays open");
+      this.place("ssh", rule, unreadable < 0 ? this.entries.length : unreadable, "so that SSH stays open");
     } else {
       this.notes.push(`SSH on port ${port} is closed over IPv${this.family} by a rule of the host`);
     }
@@ -312,39 +318,8 @@ class FamilyPlan {
     return this.entries.filter((entry) => entry.kind === "rule").filter((entry) => profileKey(entry) === key);
   }
 
-  /**
-   * Whether a subnet reaches a port. `blockedAt` is where a rule for it has to stand to take effect; `exceptions` are
-   * rules that turn away a part of the subnet.
-   */
-  private reach(
-    source: string,
-    port: number,
-  ): { isReached: boolean; blockedAt: number; exceptions: UfwRule[] } {
-    let left = [rangeOf(source)];
-    let isLetIn = false;
-    const exceptions: UfwRule[] = [];
-    for (const [i, entry] of this.entries.entries()) {
-      if (!concernsPort(entry, port)) continue;
-      if (entry.kind === "unknown") return { isReached: false, blockedAt: i, exceptions };
-      if (entry.interfaceIn === "lo") continue;
-      const rest = subtract(left, [rangeOf(entry.source)]);
-      if (isDeny(entry) && contains(entry.source, source))
-        return { isReached: false, blockedAt: i, exceptions };
-      if (!isUnconditional(entry) || size(rest) === size(left)) continue;
-      if (isDeny(entry)) exceptions.push(entry);
-      else isLetIn = true;
-      left = rest;
-      if (left.length > 0) continue;
-      // Turned away in parts, so that nothing of it is left, is turned away.
-      const first = exceptions[0];
-      const blockedAt = isLetIn || first === undefined ? i : this.entries.indexOf(first);
-      return { isReached: isLetIn, blockedAt, exceptions: isLetIn ? exceptions : [] };
-    }
-    return { isReached: false, blockedAt: this.entries.length, exceptions };
-  }
-
   /** Puts a rule at an index of the present entries. ufw knows one rule of a key, so an old one moves or is replaced. */
-  private place(rule: UfwRule, index: number, reason: string): void {
+  private place(phase: Phase, rule: UfwRule, index: number, reason: string): void {
     const key = ruleKey(rule);
     const old = this.entries.filter((entry) => entry.kind === "rule").find((entry) => ruleKey(entry) === key);
     const at = this.beforeProfile(index);
@@ -359,11 +334,11 @@ class FamilyPlan {
       const passed = behind.find((entry) => this.observed.has(entry) && entry !== old);
       const mark = passed === undefined ? "the end" : `"${describeEntry(passed)}"`;
       const [before, after] = [`behind ${mark}`, `ahead of ${mark}`];
-      this.steps.push({ rule: placed, action: "update", before, after, reason });
+      this.steps.push({ phase, rule: placed, action: "update", before, after, reason });
     } else {
       const before = old === undefined ? null : describeRule(old);
       const action = old === undefined ? "create" : "update";
-      this.steps.push({ rule, action, before, after: describeRule(rule), reason });
+      this.steps.push({ phase, rule, action, before, after: describeRule(rule), reason });
     }
   }
 
@@ -378,10 +353,6 @@ class FamilyPlan {
     return at;
   }
 }
-
-const isDeny = ({ action }: UfwRule): boolean => action === "deny" || action === "reject";
-const size = (ranges: readonly { first: bigint; last: bigint }[]): bigint =>
-  ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
 
 function profileKey(rule: UfwRule): string | undefined {
   const { destinationApp, sourceApp, destination, source, direction, interfaceIn, interfaceOut, route } =
@@ -453,19 +424,14 @@ function mergeFamilies(v4: readonly Step[], v6: readonly Step[]): FirewallChange
   const text = ({ rule, action, before, after }: Step) =>
     JSON.stringify([describeRule(rule, { comment: false }), action, before, after]);
   const inV4 = new Set(v4.map(text));
-  const toChange = ({ rule, ...step }: Step, suffix: string): FirewallChange => ({
-    address: `ufw:${describeRule(rule, { comment: false })}${suffix}`,
-    action: step.action,
-    before: step.before,
-    after: step.after,
-    reason: step.reason,
-  });
   const only6 = v6.filter((step) => !inV4.has(text(step)));
-  const isForAll = ({ rule }: Step) => isAnywhere(rule.source) && isAnywhere(rule.destination);
-  return [
-    ...v4.map((step) => toChange(step, "")),
-    ...only6.map((step) => toChange(step, isForAll(step) ? " (v6)" : "")),
-  ];
+  const steps = [...v4, ...only6].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
+  return steps.map(({ rule, action, before, after, reason }) => {
+    const isForAll = isAnywhere(rule.source) && isAnywhere(rule.destination);
+    const suffix = rule.family === 6 && isForAll ? " (v6)" : "";
+    const address = `ufw:${describeRule(rule, { comment: false })}${suffix}`;
+    return { address, action, before, after, reason };
+  });
 }
 
 function statusChanges(state: FirewallState, wanted: WantedFirewall): FirewallChange[] {

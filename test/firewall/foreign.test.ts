@@ -34,6 +34,12 @@ describe("foreignFirewalls", () => {
     expect(find({ kernel6: `*filter\n${rule}\n` })[0]).toContain("an IPv6 rule that ufw does not know");
   });
 
+  it("quotes what before.rules lets in ahead of every user rule", () => {
+    const rule = "-A ufw-before-input -p tcp -m tcp --dport 6379 -j ACCEPT";
+    const kernel4 = `${fixture("kinds/iptables-save.txt")}\n${rule}\n`;
+    expect(find({ kernel4 })).toEqual([`before.rules lets packets in ahead of ufw's rules: ${rule}`]);
+  });
+
   it("knows tools by their chains, and that fail2ban only turns away", () => {
     const kernel4 =
       "-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n-A INPUT -m comment --comment x -j KUBE-FIREWALL\n-A INPUT -j KUBE-SERVICES\n";
