@@ -11,6 +11,8 @@ export interface ServiceFact {
   /** The client program that belongs to the server, `redis-cli` or `valkey-cli`; empty where there is none. */
   client: string;
   configPath: string;
+  /** What the server's binary says of its version: the running one is older after an upgrade without a restart. */
+  binaryVersion: string;
   /** What follows the configuration file on the command line: stronger than the file. */
   arguments: readonly string[];
   properties: ReadonlyMap<string, string>;
@@ -61,6 +63,7 @@ if [ -n "$UNIT" ]; then
   case $BIN in *valkey*) if has valkey-cli; then CLI=valkey-cli; fi;; esac
   if [ -z "$CLI" ]; then if has redis-cli; then CLI=redis-cli; elif has valkey-cli; then CLI=valkey-cli; fi; fi
   section client; echo "$CLI"
+  section binary-version; "$BIN" --version
   section process; if [ "$PID" -gt 0 ]; then cat "/proc/$PID/status" "/proc/$PID/limits"; fi
   section account; if [ -n "$RUNUSER" ]; then getent passwd "$RUNUSER"; id -nG "$RUNUSER"; fi
 fi
@@ -85,6 +88,7 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
       binary,
       client: (sections.text("client") ?? "").trim(),
       configPath: configPath.startsWith("/") ? configPath : "",
+      binaryVersion: (sections.text("binary-version") ?? "").trim(),
       arguments: rest,
       properties,
       process:

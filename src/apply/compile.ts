@@ -1,0 +1,312 @@
+import { randomInt } from "node:crypto";
+import { redisWord } from "../facts/redis.ts";
+import type { HostFacts } from "../facts/probe.ts";
+import { SANDBOX_PROPERTIES } from "../facts/service.ts";
+import type { Attributes, FileContent } from "../plan/desired.ts";
+import type { HostPlan } from "../plan/plan.ts";
+import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
+import type { Server } from "../redis/server.ts";
+import { joinWords } from "../redis/words.ts";
+import type { Secret } from "../secret.ts";
+
+/** A way into Redis for the host's program: redis-cli's words and, where a password is known, who logs in. */
+export interface Login {
+  endpoint: readonly string[];
+  auth: { user: string; password: Secret } | { password: Secret } | undefined;
+  /** False where being alive is all that can be asked. */
+  isKnown: boolean;
+}
+
+export interface CompileInput {
+  plan: HostPlan;
+  facts: HostFacts;
+  server: Server;
+  /** For the holder line that a second run is shown. */
+  holder: string;
+  id: string;
+  nonce: string;
+  /** The certificate made for this host, where the plan asks for one. */
+  issued: { certificate: string; key: Secret } | undefined;
+  before: Login;
+  after: Login;
+  /** The texts of templates/transaction.sh and of the recovery unit. */
+  transaction: string;
+  recoverUnit: string;
+}
+
+/** Seconds that a confirmation may take; after them the host puts itself back. */
+export const CONFIRM_WINDOW = 60;
+
+const ROOT = "/var/lib/redkeep";
+
+/**
+ * The whole apply as one script for one channel: it lays down the transaction's folder and starts it in a unit
+ * of its own, waits, and prints what came of it under lines that start with the nonce.
+ */
+export function compileApply(input: CompileInput): string {
+  const { plan, facts, server, id, nonce } = input;
+  const { actions } = plan;
+  const files = actions.files.map((file, index) => ({ ...file, number: index + 1, text: contentOf(file.content, input) }));
+  const config = plannedConfig(server, files);
+  const put = (name: string, text: string) => `base64 -d >"$d/${name}" <<'.' || exit 65\n${wrap(text)}\n.`;
+  const scratch = scratchFiles(input, config, files);
+  const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
+  const modes = actions.attributes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`);
+  const relied = reliedOn(input, files.map(({ path }) => path));
+  const parts: [string, string][] = [
+    ["env", environment(input, config)],
+    ["holder", `${input.holder}\n`],
+    ["files", lines(files.map(({ number, path, attributes }) => `${number} ${path} ${ownerMode(attributes)}`))],
+    ...files.map(({ number, text }): [string, string] => [`new/${number}`, text]),
+    ["directories", lines(actions.directories.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`))],
+    ["modes", lines(modes)],
+    ["expected", lines(relied.map((path) => `${path} ${signature(facts, path)}`))],
+    ["expected-modes", lines(actions.attributes.map(({ path, before }) => `${path} ${ownerMode(before)}`))],
+    ["login.old", loginText(input.before, configName(server.config))],
+    ["login.new", loginText(input.after, configName(config))],
+    ["live", lines(liveCommands(input))],
+    ["undo", lines(undoCommands(input))],
+    ...scratch,
+    ["recover.service", input.recoverUnit],
+    ["transaction.sh", input.transaction],
+  ];
+  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
+root=${ROOT}; d=$root/txn/${id}
+mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" "$d/new" "$d/old" "$d/scratch" || exit 65
+${parts.map(([name, text]) => put(name, text)).join("\n")}
+echo prepared >"$d/state"; : >"$d/log"; : >"$d/journal"
+systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
+  -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
+  -p TimeoutStopSec=180 /bin/sh "$d/transaction.sh" apply </dev/null >/dev/null 2>&1
+${reportScript(nonce)}
+`;
+}
+
+/** Asks again how a transaction stands, after a reply was lost. */
+export function compileStatus(id: string, nonce: string): string {
+  return `d=${ROOT}/txn/${id}\n${reportScript(nonce)}`;
+}
+
+/** `confirm` turns `applied` into `committed`, or finds that the host has put itself back meanwhile. */
+export function compileConfirm(id: string, secretNonce: string, nonce: string): string {
+  return `d=${ROOT}/txn/${id}\necho ${secretNonce} | /bin/sh "$d/transaction.sh" confirm >/dev/null 2>&1\n${reportScript(nonce)}`;
+}
+
+/** Has the host put back what this transaction changed. */
+export function compileRollback(id: string, nonce: string): string {
+  return `d=${ROOT}/txn/${id}\n/bin/sh "$d/transaction.sh" rollback asked >/dev/null 2>&1\n${reportScript(nonce)}`;
+}
+
+function reportScript(nonce: string): string {
+  return `for part in state journal unavailable keys.before keys.after log; do
+  printf '\\n%s %s\\n' ${nonce} $part; if [ -f "$d/$part" ]; then head -c 65536 "$d/$part"; fi
+done
+printf '\\n%s end\\n' ${nonce}`;
+}
+
+/** How a transaction stands on the host. */
+export interface TransactionReport {
+  /** undefined where there is no such transaction. */
+  state: string | undefined;
+  /** Journal lines without their times. */
+  journal: string[];
+  unavailableMs: number;
+  keysBefore: number | undefined;
+  keysAfter: number | undefined;
+}
+
+/** Undefined where the answer is cut short: then nothing is known. */
+export function parseReport(output: string, nonce: string): TransactionReport | undefined {
+  const texts = new Map<string, string>();
+  for (const part of output.split(`\n${nonce} `).slice(1)) {
+    const at = part.indexOf("\n");
+    texts.set(at < 0 ? part : part.slice(0, at), at < 0 ? "" : part.slice(at + 1));
+  }
+  if (!texts.has("end")) return undefined;
+  const state = texts.get("state")?.trim();
+  const count = (name: string) => {
+    const found = /^\d+/.exec(texts.get(name) ?? "")?.[0];
+    return found === undefined ? undefined : Number(found);
+  };
+  return {
+    state: state === "" ? undefined : state,
+    journal: (texts.get("journal") ?? "").split("\n").filter(Boolean).map((line) => line.replace(/^[\d.]+ /, "")),
+    unavailableMs: count("unavailable") ?? 0,
+    keysBefore: count("keys.before"),
+    keysAfter: count("keys.after"),
+  };
+}
+
+type PlannedFile = { number: number; path: string; text: string; attributes: Attributes };
+
+function contentOf(content: FileContent, { issued }: CompileInput): string {
+  if ("text" in content) return content.text;
+  if (issued === undefined) throw new Error("the plan asks for a certificate, and none was issued");
+  return content.issued === "certificate" ? issued.certificate : issued.key.reveal();
+}
+
+/** redis.conf as it will be: the files of the plan over those that were found. */
+function plannedConfig(server: Server, files: readonly PlannedFile[]): ConfigDocument {
+  const [main, ...includes] = server.config.files().map(({ path, text }) => ({ path, text: files.find((file) => file.path === path)?.text ?? text }));
+  return main === undefined ? server.config : parseConfig(main, includes);
+}
+
+function environment(input: CompileInput, config: ConfigDocument): string {
+  const { plan, facts, server, nonce } = input;
+  const { actions } = plan;
+  const { running } = server;
+  const persists = actions.persistence.some((step) => step !== "rewrite-aof");
+  const load = Math.ceil((server.usedMemory ?? 0) / (30 * 1024 * 1024));
+  const user = plannedUnit(input).get("User") || server.user;
+  const values: Record<string, string | number> = {
+    NONCE: nonce,
+    CAP: 120 + load * 3,
+    WINDOW: CONFIRM_WINDOW,
+    UNIT: server.unit,
+    INVOCATION: facts.service.properties.get("InvocationID") ?? "",
+    BIN: facts.service.binary,
+    CLI: facts.service.client,
+    RUNUSER: user,
+    RUNGROUP: plannedUnit(input).get("Group") || server.group,
+    NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
+    PERSIST: persists ? "1" : "",
+    NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
+    NEW_AOF: config.get("appendonly")?.[0]?.toLowerCase() ?? running?.get("appendonly") ?? "no",
+    OLD_SAVE: running?.get("save") ?? "",
+    OLD_AOF: running?.get("appendonly") ?? "no",
+    REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
+    RELOAD: actions.daemonReload ? "1" : "",
+    RESTART: actions.restart ? "1" : "",
+    LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
+    FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
+    POLICY: actions.firewall?.defaultPolicy ?? "",
+    OLD_POLICY: "allow",
+    IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
+  };
+  return Object.entries(values).map(([name, value]) => `${name}='${String(value).replaceAll("'", "'\\''")}'\n`).join("");
+}
+
+/** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
+function plannedUnit({ plan, facts }: CompileInput): Map<string, string> {
+  const properties = new Map(SANDBOX_PROPERTIES.flatMap((name) => {
+    const value = facts.service.properties.get(name);
+    return value === undefined ? [] : [[name as string, value] as const];
+  }));
+  const dropIn = plan.actions.files.find(({ path }) => path.endsWith("/redkeep.conf"))?.content;
+  if (dropIn !== undefined && "text" in dropIn) {
+    for (const [, name = "", value = ""] of dropIn.text.matchAll(/^([A-Za-z]+)=(.*)$/gm)) {
+      if (properties.has(name)) properties.set(name, value);
+    }
+  }
+  return properties;
+}
+
+/** The candidate's own configuration, and copies of what it reads, for a server that touches nothing of the real one. */
+function scratchFiles(input: CompileInput, config: ConfigDocument, files: readonly PlannedFile[]): [string, string][] {
+  const { plan, facts, server, id } = input;
+  if (plan.actions.files.every(({ path }) => path.startsWith("/etc/ufw/") || path === "/etc/default/ufw") && !plan.actions.restart) return [];
+  const run = `/run/redkeep-${id}/scratch`;
+  const staged = (setting: string): [string, string][] => {
+    const path = config.get(setting)?.[0] ?? "";
+    const file = files.find((file) => file.path === path);
+    return file === undefined ? [] : [[setting, file.text]];
+  };
+  const copies = ["aclfile", "tls-cert-file", "tls-key-file", "tls-ca-cert-file"].flatMap(staged);
+  const tlsPort = config.get("tls-port")?.[0] ?? "0";
+  const taken = new Set(facts.host.listeners.map(({ port }) => port));
+  let port = randomInt(30_000, 40_000);
+  while (taken.has(port)) port++;
+  const overrides: [string, ...string[]][] = [
+    ["bind", "127.0.0.1"],
+    ["port", "0"],
+    ...(tlsPort === "0" ? [] : [["tls-port", String(port)] as [string, string]]),
+    ["unixsocket", `${run}/redis.sock`],
+    ["unixsocketperm", "700"],
+    ["dir", run],
+    ["dbfilename", "scratch.rdb"],
+    ["pidfile", `${run}/redis.pid`],
+    ["logfile", ""],
+    ["syslog-enabled", "no"],
+    ["save", ""],
+    ["appendonly", "no"],
+    ...(config.get("replicaof") === undefined ? [] : [["replicaof", "no", "one"] as [string, ...string[]]]),
+    ...(config.get("cluster-enabled") === undefined ? [] : [["cluster-enabled", "no"] as [string, string]]),
+    ...copies.map(([setting]): [string, string] => [setting, `${run}/${setting}`]),
+  ];
+  const [main, ...includes] = config.files();
+  const sameIncludes = includes.every(({ path }) => !files.some((file) => file.path === path));
+  // Byte for byte where no included file changes; else as one list of lines, since `include` names the old files.
+  const text = sameIncludes
+    ? (main?.text ?? "")
+    : config.directives.filter(({ name }) => name !== "include").map(({ name, args }) => joinWords(name, args)).join("\n");
+  const properties = plannedUnit(input);
+  properties.set("User", properties.get("User") || server.user);
+  properties.set("Group", properties.get("Group") || server.group);
+  properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
+  return [
+    ["scratch.conf", `${text}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`],
+    ["scratch.properties", [...properties].filter(([name, value]) => value !== "" || name === "CapabilityBoundingSet").map(([name, value]) => `${name}=${value}\n`).join("")],
+    ...copies.map(([setting, content]): [string, string] => [`scratch/${setting}`, content]),
+  ];
+}
+
+/** Everything that the plan was worked out from and that apply may replace. */
+function reliedOn({ plan, server, facts }: CompileInput, written: readonly string[]): string[] {
+  const aclfile = server.config.get("aclfile")?.[0];
+  const firewall = plan.actions.firewall === undefined ? [] : ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/ufw/ufw.conf", "/etc/default/ufw"];
+  const dropIn = `/etc/systemd/system/${facts.service.unit}.d/redkeep.conf`;
+  const all = [...server.config.files().map(({ path }) => path), ...(aclfile ? [aclfile] : []), dropIn, ...firewall, ...written];
+  return [...new Set(all)];
+}
+
+/** As transaction.sh computes it; owner and mode included. */
+function signature({ files }: HostFacts, path: string): string {
+  const found = files.paths.get(path);
+  if (found === undefined) return "absent";
+  if (found.kind === "link") return "link";
+  const digest = files.digests.get(path);
+  return found.kind !== "file" || found.links !== 1 || digest === undefined ? "unusual" : `${ownerMode(found)} ${digest}`;
+}
+
+function ownerMode({ owner, group, mode }: Attributes): string {
+  return `${owner}:${group} ${mode.toString(8)}`;
+}
+
+function loginText({ endpoint, auth, isKnown }: Login, config: string): string {
+  const words = auth === undefined ? [] : ["user" in auth ? redisWord(auth.user) : "", redisWord(auth.password.reveal())].filter(Boolean);
+  return `${endpoint.join(" ")}\n${words.length === 0 ? "" : `AUTH ${words.join(" ")}`}\n${config}\n${isKnown ? "" : "any"}\n`;
+}
+
+/** The name under which CONFIG answers. */
+function configName(config: ConfigDocument): string {
+  return config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === "CONFIG")?.args[1] || "CONFIG";
+}
+
+function liveCommands({ plan, server }: CompileInput): string[] {
+  return [...configSet(plan.actions.liveSettings, server), ...plan.actions.liveAcl.map((words) => words.map(redisWord).join(" "))];
+}
+
+/** The running server's own values, for a rollback that needs no restart. */
+function undoCommands({ plan, server, facts }: CompileInput): string[] {
+  const before = plan.actions.liveSettings.map(([name]): [string, string] => [name, server.running?.get(name) ?? ""]);
+  const users = new Set(plan.actions.liveAcl.filter(([, verb]) => verb === "SETUSER" || verb === "DELUSER").map((words) => words[2] ?? ""));
+  const lines = new Map((facts.redis.aclUsers ?? []).map((line) => [line.split(" ")[1] ?? "", line.split(" ").slice(2)]));
+  return [
+    ...configSet(before, server),
+    ...[...users].map((user) => {
+      const rules = lines.get(user);
+      return (rules === undefined ? ["ACL", "DELUSER", user] : ["ACL", "SETUSER", user, "reset", ...rules]).map(redisWord).join(" ");
+    }),
+  ];
+}
+
+function configSet(pairs: readonly (readonly [string, string])[], server: Server): string[] {
+  if (pairs.length === 0) return [];
+  const words = pairs.map(([name, value]) => `${name} ${redisWord(value)}`);
+  const name = configName(server.config);
+  return server.version.capabilities.multiPairConfigSet ? [`${name} SET ${words.join(" ")}`] : words.map((pair) => `${name} SET ${pair}`);
+}
+
+function wrap(text: string): string {
+  return Buffer.from(text).toString("base64").replace(/(.{76})/g, "$1\n");
+}

@@ -1,0 +1,420 @@
+import type { HostFacts } from "../facts/probe.ts";
+import { renderRules } from "../firewall/ufw-rules.ts";
+import type { TemplateData } from "../playbook/template.ts";
+import { type AclUser, describeUser, diffUsers, parseAclFile, renderAclUser } from "../redis/acl-rule.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
+import type { Server } from "../redis/server.ts";
+import { sameSetting } from "../redis/setting.ts";
+import { joinWords } from "../redis/words.ts";
+import type { ChangeRecord, TaskRecord } from "../report/record.ts";
+import { foundUsers } from "../tasks/acl.ts";
+import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
+import type { Controller } from "./controller.ts";
+import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
+import { type Actions, changesOf, type HostPlan } from "./plan.ts";
+import { keepsKeysInMemoryOnly, loadTime, restartRefusals } from "./restart.ts";
+
+/** One task of a play as it applies to one host. */
+export interface HostTask {
+  task: string;
+  name: string;
+  definition: TaskDefinition;
+  params: unknown;
+}
+
+export interface PlanInput {
+  facts: HostFacts;
+  server: Server;
+  tasks: readonly HostTask[];
+  /** Tasks that `when` or tags leave out on this host, with the reason. */
+  skipped: readonly { task: string; name: string; reason: string; index: number }[];
+  controller: Controller;
+  accepted: ReadonlySet<string>;
+  render: (name: string, data: TemplateData) => string;
+  /** A new name for a command that is to be renamed and has none yet. */
+  drawName: (command: string) => string;
+}
+
+/** Facts and playbook in, plan out: pure. */
+export function buildPlan(input: PlanInput): HostPlan {
+  const builder = new PlanBuilder(input);
+  const inPhaseOrder = [...input.tasks].sort((a, b) => a.definition.phase - b.definition.phase);
+  for (const task of inPhaseOrder) builder.add(task);
+  return builder.finish();
+}
+
+/** The context in which a host's task plans and checks. */
+export function taskContext(input: Omit<PlanInput, "skipped" | "accepted" | "drawName">, task: HostTask, config: ConfigDocument): TaskContext<unknown> {
+  return {
+    params: task.params,
+    facts: input.facts,
+    server: input.server,
+    config,
+    controller: input.controller,
+    render: input.render,
+    others: new Map(input.tasks.map(({ task, params }) => [task, params])),
+  };
+}
+
+const OURS = "redkeep.conf";
+
+class PlanBuilder {
+  readonly #input: PlanInput;
+  #config: ConfigDocument;
+  readonly #records = new Map<HostTask, TaskRecord>();
+  readonly #refusals: (Refusal & { task: string })[] = [];
+  readonly #unit = new Map<string, string>();
+  readonly #throughServer = new Set<string>();
+  readonly #liveSettings = new Map<string, string>();
+  readonly #liveAcl: string[][] = [];
+  readonly #actions: Actions = {
+    persistence: [],
+    directories: [],
+    files: [],
+    attributes: [],
+    daemonReload: false,
+    liveSettings: [],
+    liveAcl: [],
+    restart: false,
+    keepKeys: false,
+    firewall: undefined,
+  };
+
+  constructor(input: PlanInput) {
+    this.#input = input;
+    this.#config = input.server.config;
+  }
+
+  add(task: HostTask): void {
+    const context = taskContext(this.#input, task, this.#config);
+    const record: TaskRecord = { task: task.task, name: task.name, status: "ok", reason: null, changes: [] };
+    this.#records.set(task, record);
+    const { resources, refusals = [], notes = [] } = task.definition.desired(context);
+    for (const resource of resources) record.changes.push(...this.#diff(resource, task.task));
+    for (const refusal of refusals) this.#refuse(refusal, task.task);
+    if (record.changes.length > 0) record.status = "would-change";
+    if (notes.length > 0) record.reason = notes.join("; ");
+  }
+
+  finish(): HostPlan {
+    const { facts, server, tasks, skipped } = this.#input;
+    const [first] = tasks;
+    let needsRestart = [...this.#records.values()].some(({ changes }) => changes.some(({ restart }) => restart));
+    if (needsRestart && first !== undefined) {
+      const record = this.#records.get(first);
+      for (const resource of loadTime(facts, server)) record?.changes.push(...this.#diff(resource, first.task));
+      for (const refusal of restartRefusals(facts, server, this.#config, this.#throughServer)) this.#refuse(refusal, "restart");
+    }
+    this.#writeConfig();
+    this.#writeDropIn();
+    this.#mergeAttributes();
+    const records = tasks.map((task) => this.#records.get(task)).filter((record) => record !== undefined);
+    for (const { task, name, reason, index } of [...skipped].sort((a, b) => a.index - b.index)) {
+      records.splice(Math.min(index, records.length), 0, { task, name, status: "skipped", reason, changes: [] });
+    }
+    const plan: HostPlan = { tasks: records, refusals: this.#refusals, actions: this.#actions, restartFor: [], impact: [] };
+    plan.restartFor = changesOf(plan).filter(({ restart }) => restart).map(({ address }) => address);
+    needsRestart = plan.restartFor.length > 0;
+    this.#actions.restart = needsRestart;
+    this.#actions.keepKeys = needsRestart && keepsKeysInMemoryOnly(server);
+    if (!needsRestart) {
+      this.#actions.liveSettings = [...this.#liveSettings];
+      this.#actions.liveAcl = this.#liveAcl;
+    }
+    return plan;
+  }
+
+  #refuse(refusal: Refusal, task: string): void {
+    if (refusal.guard !== null && this.#input.accepted.has(refusal.guard)) return;
+    if (!this.#refusals.some(({ found }) => found === refusal.found)) this.#refusals.push({ ...refusal, task });
+  }
+
+  #diff(resource: Resource, task: string): ChangeRecord[] {
+    switch (resource.kind) {
+      case "setting":
+        return this.#setting(resource.name, resource.args, resource.secret ?? false, task);
+      case "no-setting":
+        return this.#noSetting(resource.name, resource.secret ?? false, resource.after);
+      case "rename":
+        return this.#rename(resource.command, resource.to);
+      case "acl-file":
+        return this.#aclFile(resource);
+      case "file":
+        return this.#file(resource);
+      case "directory":
+        return this.#directory(resource.path, resource.attributes);
+      case "attributes":
+        return this.#attributes(resource.path, resource.attributes, task);
+      case "unit":
+        return this.#unitProperty(resource);
+      case "persistence":
+        this.#actions.persistence.push(...resource.steps);
+        for (const step of resource.steps) this.#throughServer.add(step.startsWith("rdb") ? "save" : "appendonly");
+        return [];
+      case "firewall":
+        return this.#firewall(resource);
+    }
+  }
+
+  #setting(name: string, args: readonly string[], isSecret: boolean, task: string): ChangeRecord[] {
+    const { server } = this.#input;
+    const inFile = server.config.get(name);
+    const running = server.running?.get(name);
+    if (server.running !== undefined && running === undefined) {
+      this.#refuse({ guard: "unknown-setting", found: `${server.version.name} does not know the setting ${name}`, remedy: "leave the parameter out for this host" }, task);
+    }
+    this.#config = this.#config.merge(joinWords(name, args), `${task} task`);
+    const fileHolds = inFile !== undefined && sameSetting(name, args, inFile);
+    const runningHolds = running === undefined ? fileHolds : sameSetting(name, args, [running]);
+    if (fileHolds && runningHolds) return [];
+    const isLive = running !== undefined && server.version.liveSettable(name);
+    const throughServer = name === "save" || name === "appendonly";
+    if (throughServer) this.#throughServer.add(name);
+    else if (!runningHolds && isLive) this.#liveSettings.set(name, args.join(" "));
+    const before = running ?? inFile?.join(" ");
+    const shown = (value: string | undefined) => (value === undefined ? null : isSecret ? "••••" : value || '""');
+    const after = shown(args.join(" "));
+    const notLoaded = fileHolds ? " (in the file already, never loaded)" : "";
+    return [
+      {
+        address: `redis.conf:${name}`,
+        action: before === undefined ? "create" : "update",
+        before: shown(before),
+        after: `${after}${notLoaded}`,
+        restart: !runningHolds && !isLive && !throughServer,
+      },
+    ];
+  }
+
+  #noSetting(name: string, isSecret: boolean, after: string): ChangeRecord[] {
+    const found = this.#config.all(name);
+    if (found.length === 0) return [];
+    this.#config = this.#config.remove(name);
+    return found.map(({ args }) => ({
+      address: name === "user" ? `redis.conf:user ${args[0] ?? ""}` : `redis.conf:${name}`,
+      action: "delete",
+      before: isSecret ? "••••" : args.join(" "),
+      after: `gives way to ${after}`,
+      restart: false,
+    }));
+  }
+
+  #rename(command: string, to: string): ChangeRecord[] {
+    const { facts, server, drawName } = this.#input;
+    const line = server.config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command);
+    const fileHolds = line !== undefined && line.args[1] === to;
+    const isKnown = facts.redis.commands.get(command);
+    if (fileHolds && isKnown !== true) return [];
+    this.#config = this.#config.setRename(command, to === GENERATED ? drawName(command) : to);
+    const describe = (target: string) => (target === "" ? "taken away" : "renamed to ••••");
+    return [
+      {
+        address: `redis.conf:rename-command ${command}`,
+        action: line === undefined ? "create" : "update",
+        before: line === undefined ? null : fileHolds ? "in the file already, never loaded" : describe(line.args[1] ?? ""),
+        after: describe(to),
+        restart: true,
+      },
+    ];
+  }
+
+  #aclFile({ path, users, generated, attributes }: Resource & { kind: "acl-file" }): ChangeRecord[] {
+    const { facts, server } = this.#input;
+    const content = facts.configFiles.aclFiles.get(path);
+    const parsed = content === undefined ? undefined : parseAclFile(content, path);
+    const inFile = new Map(parsed?.users.map(({ user }) => [user.name, user]));
+    const running = facts.redis.aclUsers === undefined ? undefined : foundUsers({ facts, server });
+    const isLoaded = server.running?.get("aclfile") === path;
+    const changes: ChangeRecord[] = [];
+    for (const user of users) {
+      const [there, loaded] = [inFile.get(user.name), running?.get(user.name)];
+      const fileHolds = there !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, there);
+      const runningHolds = running === undefined ? fileHolds : loaded !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, loaded);
+      if (fileHolds && runningHolds) continue;
+      const before = loaded ?? there;
+      if (!runningHolds && isLoaded) this.#liveAcl.push(...liveUser(user, loaded, server));
+      const made = generated.includes(user.name) ? "; password ••••, generated at apply" : "";
+      const after = `${describeUser(user)}${made}`;
+      const note = before !== undefined && describeUser(before) === after ? (runningHolds ? " (in memory only: written to the file)" : before.passwords.size > 0 ? " (changed)" : "") : "";
+      changes.push({
+        address: `users.acl:${user.name}`,
+        action: before === undefined ? "create" : "update",
+        before: before === undefined ? null : describeUser(before),
+        after: `${after}${note}`,
+        restart: !runningHolds && !isLoaded,
+      });
+    }
+    for (const [name, user] of new Map([...inFile, ...(running ?? [])])) {
+      if (users.some((wanted) => wanted.name === name)) continue;
+      if (isLoaded) this.#liveAcl.push(["ACL", "DELUSER", name]);
+      changes.push({ address: `users.acl:${name}`, action: "delete", before: describeUser(user), after: null, restart: !isLoaded });
+    }
+    const isSound = parsed !== undefined && parsed.problems.length === 0 && !/(^|\s)>/m.test(content ?? "");
+    if (changes.length === 0 && !isSound) {
+      const found = parsed?.problems[0]?.message ?? (parsed === undefined ? null : "passwords in clear text");
+      changes.push({ address: `file:${path}`, action: parsed === undefined ? "create" : "update", before: found, after: "one line for each user, passwords as hashes", restart: false });
+    }
+    if (changes.length > 0) {
+      const lines = users.map((user) => renderAclUser(user, server.version.capabilities));
+      this.#actions.files.push({ path, content: { text: this.#input.render("users.acl.ejs", { lines }), secret: true }, attributes });
+    }
+    return changes;
+  }
+
+  /** By what they permit where the server's commands are known, else word by word. */
+  #permitsTheSame(wanted: AclUser, found: AclUser): boolean {
+    const { server } = this.#input;
+    if (server.commands !== undefined) return diffUsers(wanted, found, server.commands).length === 0;
+    const { capabilities } = server.version;
+    return renderAclUser(wanted, capabilities) === renderAclUser(found, capabilities);
+  }
+
+  #file(resource: Resource & { kind: "file" }): ChangeRecord[] {
+    if (!resource.differs) return [];
+    const { path, content, attributes, before, after, reload } = resource;
+    this.#actions.files.push({ path, content, attributes });
+    const { running } = this.#input.server;
+    const pairs = reload ?? [];
+    // The server holds the old content under the same paths: setting them to themselves makes it read them again.
+    const isHeld = running !== undefined && pairs.some((value, index) => index % 2 === 1 && running.get(pairs[index - 1] ?? "") === value);
+    if (isHeld) for (let i = 0; i + 1 < pairs.length; i += 2) this.#liveSettings.set(pairs[i] ?? "", pairs[i + 1] ?? "");
+    return [{ address: `file:${path}`, action: before === null ? "create" : "update", before, after: `${after}, ${describeAttributes(attributes)}`, restart: false }];
+  }
+
+  #directory(path: string, attributes: Attributes): ChangeRecord[] {
+    const found = this.#input.facts.files.paths.get(path);
+    if (found !== undefined) return [];
+    this.#actions.directories.push({ path, attributes });
+    return [{ address: `file:${path}`, action: "create", before: null, after: `directory, ${describeAttributes(attributes)}`, restart: false }];
+  }
+
+  #attributes(path: string, attributes: Attributes, task: string): ChangeRecord[] {
+    const found = this.#input.facts.files.paths.get(path);
+    if (found === undefined) return [];
+    if (found.kind === "link" || found.kind === "other" || (found.kind === "file" && found.links > 1)) {
+      const what = found.kind === "file" ? "has a second name (hard link)" : found.kind === "link" ? "is a symbolic link" : "is no regular file";
+      this.#refuse({ guard: null, found: `${path} ${what}`, remedy: "put a plain file there: redkeep follows no links" }, task);
+      return [];
+    }
+    const before = { owner: found.owner, group: found.group, mode: found.mode };
+    if (sameAttributes(before, attributes)) return [];
+    this.#actions.attributes.push({ path, attributes, before });
+    return [{ address: `file:${path}`, action: "update", before: describeAttributes(before), after: describeAttributes(attributes), restart: false }];
+  }
+
+  #unitProperty({ property, value, loaded, process }: Resource & { kind: "unit" }): ChangeRecord[] {
+    this.#unit.set(property, value);
+    const isRunning = process === undefined || Number.isNaN(Number(value)) || Number.parseInt(process, 10) === Number.parseInt(value, 10);
+    if (loaded === value && isRunning) return [];
+    const note = loaded === value ? ` (loaded, but the process still has ${process})` : "";
+    return [{ address: `unit:${property}`, action: "update", before: loaded || "not set", after: `${value}${note}`, restart: true }];
+  }
+
+  #firewall({ plan, defaultPolicy }: Resource & { kind: "firewall" }): ChangeRecord[] {
+    if (plan.changes.length === 0) return [];
+    const { firewall } = this.#input.facts;
+    const attributes: Attributes = { owner: "root", group: "root", mode: 0o640 };
+    const write = (path: string, text: string, before: string, keep: Attributes) => {
+      if (text !== before) this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
+    };
+    write("/etc/ufw/user.rules", renderRules(plan.rules4), firewall.rules4, attributes);
+    write("/etc/ufw/user6.rules", renderRules(plan.rules6), firewall.rules6, attributes);
+    const enable = plan.changes.some(({ address }) => address === "ufw:status");
+    if (defaultPolicy !== undefined && enable) {
+      const defaults = firewall.defaults.replace(/^DEFAULT_INPUT_POLICY=.*$/m, `DEFAULT_INPUT_POLICY="${defaultPolicy}"`);
+      write("/etc/default/ufw", defaults, firewall.defaults, { ...attributes, mode: 0o644 });
+    }
+    this.#actions.firewall = { enable, defaultPolicy: defaultPolicy === undefined || enable ? undefined : defaultPolicy === "DROP" ? "deny" : "reject" };
+    return plan.changes.map(({ address, action, before, after, reason }) => ({
+      address,
+      action,
+      before: before ?? (action === "delete" ? reason : null),
+      after: after === null ? null : reason === "" ? after : `${after} (${reason})`,
+      restart: false,
+    }));
+  }
+
+  /** redis.conf and its includes, where their text changed, with the owner and mode that they have. */
+  #writeConfig(): void {
+    const { facts } = this.#input;
+    for (const { path, text } of this.#config.changedFiles()) {
+      const found = facts.files.paths.get(path);
+      const attributes = found === undefined ? { owner: "root", group: this.#input.server.group, mode: 0o640 } : { owner: found.owner, group: found.group, mode: found.mode };
+      this.#actions.files.push({ path, content: { text, secret: true }, attributes });
+    }
+  }
+
+  /** Our drop-in: what it holds already and the tasks of this run did not name stays. */
+  #writeDropIn(): void {
+    const { facts, server, render } = this.#input;
+    const before = facts.configFiles.dropIn ?? "";
+    const settings = new Map(
+      before.split("\n").flatMap((line) => {
+        const [, property, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? [];
+        return property === undefined || value === undefined ? [] : [[property, value] as const];
+      }),
+    );
+    for (const [property, value] of this.#unit) settings.set(property, value);
+    if (settings.size === 0) return;
+    const text = render("redkeep.conf.ejs", { settings: [...settings].map(([property, value]) => ({ property, value })) });
+    if (text === before) return;
+    const path = `/etc/systemd/system/${server.unit}.d/${OURS}`;
+    if (!facts.files.paths.has(path)) this.#ensureDirectory(`/etc/systemd/system/${server.unit}.d`);
+    this.#actions.files.push({ path, content: { text, secret: false }, attributes: { owner: "root", group: "root", mode: 0o644 } });
+    this.#actions.daemonReload = true;
+    const records = [...this.#records.values()];
+    // A drop-in that someone edited, while all its properties hold: still a change, so it has to be shown.
+    if (!records.some(({ changes }) => changes.some(({ address }) => address.startsWith("unit:")))) {
+      records[0]?.changes.push({ address: `file:${path}`, action: before === "" ? "create" : "update", before: before === "" ? null : "edited", after: "as redkeep wrote it", restart: false });
+    }
+  }
+
+  #ensureDirectory(path: string): void {
+    this.#actions.directories.push({ path, attributes: { owner: "root", group: "root", mode: 0o755 } });
+  }
+
+  /** A file that is written gets its owner and mode with the new content, in one step. */
+  #mergeAttributes(): void {
+    const { files, attributes } = this.#actions;
+    for (const file of files) {
+      const wanted = attributes.find(({ path }) => path === file.path);
+      if (wanted !== undefined) file.attributes = wanted.attributes;
+    }
+    this.#actions.attributes = attributes.filter(({ path }) => !files.some((file) => file.path === path));
+  }
+}
+
+/** Replaces a user's rules in one command, so that nobody sees a half-made user, and ends sessions that should not live on. */
+function liveUser(user: AclUser, before: AclUser | undefined, { version }: Server): string[][] {
+  const [, , ...rules] = renderAclUser(user, version.capabilities).split(" ");
+  const commands = [["ACL", "SETUSER", user.name, "reset", ...joinSelectors(rules)]];
+  const passwordGone = before !== undefined && [...before.passwords].some((hash) => !user.passwords.has(hash));
+  // Sockets that are logged in keep their rights through a new password or `off` (redis-hardening.md, 2).
+  if (!user.enabled || passwordGone || before?.nopass === true) commands.push(["CLIENT", "KILL", "USER", user.name, "SKIPME", "yes"]);
+  return commands;
+}
+
+/** A selector in parentheses is one word of ACL SETUSER although it holds blanks. */
+function joinSelectors(words: readonly string[]): string[] {
+  const joined: string[] = [];
+  let open: string[] | undefined;
+  for (const word of words) {
+    if (open !== undefined) open.push(word);
+    else if (word.startsWith("(")) open = [word];
+    else joined.push(word);
+    if (open !== undefined && word.endsWith(")")) {
+      joined.push(open.join(" "));
+      open = undefined;
+    }
+  }
+  return joined;
+}
+
+function sameAttributes(a: Attributes, b: Attributes): boolean {
+  return a.owner === b.owner && a.group === b.group && a.mode === b.mode;
+}
+
+/** `0640 root:redis` */
+export function describeAttributes({ owner, group, mode }: Attributes): string {
+  return `${mode.toString(8).padStart(4, "0")} ${owner}:${group}`;
+}

@@ -1,0 +1,68 @@
+import type { AclUser } from "../redis/acl-rule.ts";
+import type { FirewallPlan } from "../firewall/plan.ts";
+
+/** Owner, group and mode of a path; `mode` as a number, `0o640`. */
+export interface Attributes {
+  owner: string;
+  group: string;
+  mode: number;
+}
+
+/** Something that should hold on a host. What differs from the facts becomes a change. */
+export type Resource =
+  | { kind: "setting"; name: string; args: readonly string[]; secret?: boolean }
+  /** The directive must not stand in redis.conf. `after` says what takes its place. */
+  | { kind: "no-setting"; name: string; secret?: boolean; after: string }
+  /** `to` is "" for a command taken away, GENERATED where apply draws a name. */
+  | { kind: "rename"; command: string; to: string }
+  | {
+      kind: "acl-file";
+      path: string;
+      /** Every user of the file, in order. */
+      users: readonly AclUser[];
+      /** Users whose password is only made at apply. */
+      generated: readonly string[];
+      attributes: Attributes;
+    }
+  | {
+      kind: "file";
+      path: string;
+      content: FileContent;
+      attributes: Attributes;
+      /** False where the content on the host already does. */
+      differs: boolean;
+      /** For people; never the content. */
+      before: string | null;
+      after: string;
+      /** How a running server takes it up: by this `CONFIG SET` of unchanged paths, or only by a restart. */
+      reload?: readonly string[];
+    }
+  | { kind: "directory"; path: string; attributes: Attributes }
+  /** Owner and mode of something that is there; nothing is created. */
+  | { kind: "attributes"; path: string; attributes: Attributes }
+  | { kind: "unit"; property: string; value: string; loaded: string; process?: string }
+  | { kind: "persistence"; steps: readonly PersistenceStep[] }
+  | { kind: "firewall"; plan: FirewallPlan; defaultPolicy: "DROP" | "REJECT" | undefined };
+
+/** Text that is there now, or a part of the certificate that apply issues for this host. */
+export type FileContent = { text: string; secret: boolean } | { issued: "certificate" | "key" };
+
+/** A step on the running server that has to end well before redis.conf may say so, or data is lost. */
+export type PersistenceStep = "aof-on" | "rdb-on" | "aof-off" | "rdb-off" | "rewrite-aof";
+
+/** A name in a resource that stands for one that apply draws at random. */
+export const GENERATED = "\u0000generated";
+
+/** A reason not to touch this host. `guard` names what `--accept` overrides; null where nothing does. */
+export interface Refusal {
+  guard: string | null;
+  found: string;
+  remedy: string;
+}
+
+export interface Desired {
+  resources: readonly Resource[];
+  refusals?: readonly Refusal[];
+  /** Things that are left alone on purpose, as sentences. */
+  notes?: readonly string[];
+}

@@ -1,0 +1,53 @@
+import type { ChangeRecord, Impact, TaskRecord } from "../report/record.ts";
+import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
+
+/** All that would change on one host, as a value: what plan prints is what apply does. */
+export interface HostPlan {
+  /** In the playbook's order. */
+  tasks: TaskRecord[];
+  refusals: (Refusal & { task: string })[];
+  actions: Actions;
+  /** Addresses that only a restart makes hold; empty where none is needed. */
+  restartFor: string[];
+  impact: Impact[];
+}
+
+/** What the program on the host has to do, in the order of these fields. */
+export interface Actions {
+  /** Steps on the running server that must have ended before anything else. */
+  persistence: PersistenceStep[];
+  directories: { path: string; attributes: Attributes }[];
+  files: FileAction[];
+  /** Owner and mode alone, of files that stay as they are and of directories. */
+  attributes: { path: string; attributes: Attributes; before: Attributes }[];
+  daemonReload: boolean;
+  /** `CONFIG SET` pairs for a server that is not restarted. */
+  liveSettings: [name: string, value: string][];
+  /** Redis commands for a server that is not restarted, each a list of words. */
+  liveAcl: string[][];
+  restart: boolean;
+  /** Keys live in memory only: they are saved for the restart, and the file goes away after it. */
+  keepKeys: boolean;
+  firewall: FirewallAction | undefined;
+}
+
+export interface FileAction {
+  path: string;
+  content: FileContent;
+  attributes: Attributes;
+}
+
+export interface FirewallAction {
+  /** Switches ufw on; where it is on already the kernel's rules are replaced in one step for each family. */
+  enable: boolean;
+  /** `ufw default deny incoming` or `reject`, where the policy has to change on an active firewall. */
+  defaultPolicy: "deny" | "reject" | undefined;
+}
+
+export function hasChanges(plan: HostPlan): boolean {
+  return plan.tasks.some(({ changes }) => changes.length > 0);
+}
+
+export function changesOf(plan: HostPlan): ChangeRecord[] {
+  return plan.tasks.flatMap(({ changes }) => changes);
+}

@@ -1,0 +1,109 @@
+import type { HostFacts } from "../facts/probe.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
+import type { Server } from "../redis/server.ts";
+import { sameSetting } from "../redis/setting.ts";
+import { formatSize } from "../redis/size.ts";
+import type { Refusal, Resource } from "./desired.ts";
+
+/** Settings that decide which data the next start loads: a file that differs from the running server loses keys. */
+const LOADED_AT_START = ["save", "appendonly", "dir", "dbfilename", "appendfilename", "appenddirname"] as const;
+
+/** Bytes a second that a slow disk surely manages for loading and saving. */
+const SLOW_DISK = 30 * 1024 * 1024;
+
+/**
+ * Why Redis must not be restarted on this host now: whatever task wants it, no key may be lost by it.
+ * @param config redis.conf as it will be.
+ * @param throughServer settings that a persistence step changes on the running server first.
+ */
+export function* restartRefusals(
+  facts: HostFacts,
+  server: Server,
+  config: ConfigDocument,
+  throughServer: ReadonlySet<string>,
+): Iterable<Refusal> {
+  const { running } = server;
+  if (running === undefined) {
+    if (config.get("save")?.join("") === "" && config.get("appendonly")?.[0]?.toLowerCase() !== "yes") {
+      yield {
+        guard: "unknown-data",
+        found: "a restart is needed, nothing is written to disk, and without a login to Redis its keys cannot be kept",
+        remedy: "make the login work first (the admin's password), or accept where the keys may be lost",
+      };
+    }
+    return;
+  }
+  const apart = LOADED_AT_START.filter((name) => {
+    const inFile = config.get(name);
+    const now = running.get(name);
+    return !throughServer.has(name) && inFile !== undefined && now !== undefined && !sameSetting(name, inFile, [now]);
+  });
+  if (apart.length > 0) {
+    const detail = apart.map((name) => `${name} is ${quoted(running.get(name))}, the file says ${quoted(config.get(name)?.join(" "))}`);
+    yield {
+      guard: "persistence-differs",
+      found: `the restart that is needed would change which data is loaded: ${detail.join("; ")}`,
+      remedy: "make file and running server agree (CONFIG SET, or edit redis.conf), then run again",
+    };
+  }
+  const { info } = facts.redis;
+  const failed = [
+    info.get("rdb_last_bgsave_status") === "err" ? "snapshot" : "",
+    info.get("aof_last_write_status") === "err" ? "AOF write" : "",
+  ].filter(Boolean);
+  if (failed.length > 0) {
+    yield {
+      guard: "last-save-failed",
+      found: `the last ${failed.join(" and ")} failed: Redis could not save its keys before the restart`,
+      remedy: "find out why (disk full, owner of the data directory), then run again",
+    };
+  }
+  const busy = ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "loading"].filter((name) => info.get(name) === "1");
+  if (busy.length > 0) {
+    yield { guard: null, found: `Redis is busy: ${busy.join(", ")}`, remedy: "wait until it has ended, then run again" };
+  }
+  const used = server.usedMemory ?? 0;
+  const { dataFree } = facts.files;
+  if ((server.keys ?? 0) > 0 && dataFree > 0 && dataFree < used * 2) {
+    yield {
+      guard: "disk-too-small",
+      found: `${formatSize(dataFree)} are free in ${facts.files.dataDirectory}, less than twice the ${formatSize(used)} of data`,
+      remedy: "free disk in the data directory first",
+    };
+  }
+  const stop = seconds(facts.service.properties.get("TimeoutStopUSec"));
+  if (stop < used / SLOW_DISK) {
+    yield {
+      guard: "stop-timeout",
+      found: `systemd kills the stopping server after ${stop} s, and saving ${formatSize(used)} may take longer`,
+      remedy: "raise TimeoutStopSec (infinity in Debian's unit)",
+    };
+  }
+}
+
+/** More time to load, where systemd would otherwise kill a big server over and over (redis-hardening.md, 7). */
+export function loadTime(facts: HostFacts, server: Server): Resource[] {
+  const loaded = facts.service.properties.get("TimeoutStartUSec") ?? "";
+  const need = Math.ceil(((server.usedMemory ?? 0) / SLOW_DISK) * 2);
+  if (seconds(loaded) >= need || need < 60) return [];
+  return [{ kind: "unit", property: "TimeoutStartSec", value: `${need}s`, loaded }];
+}
+
+/** True where nothing is written to disk although there are keys: apply saves them once, for the restart alone. */
+export function keepsKeysInMemoryOnly(server: Server): boolean {
+  const { running } = server;
+  return running !== undefined && (running.get("save") ?? "") === "" && running.get("appendonly") === "no" && (server.keys ?? 0) > 0;
+}
+
+/** systemd's own words for a time span: `1min 30s`, `infinity`. */
+function seconds(span = "infinity"): number {
+  if (span === "infinity" || span === "") return Number.POSITIVE_INFINITY;
+  const units: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, d: 86_400, w: 604_800 };
+  let total = 0;
+  for (const [, amount = "0", unit = "s"] of span.matchAll(/(\d+)\s*(us|ms|s|min|h|d|w)\b/g)) total += Number(amount) * (units[unit] ?? 1);
+  return total;
+}
+
+function quoted(text = ""): string {
+  return `"${text}"`;
+}

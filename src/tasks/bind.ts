@@ -1,0 +1,142 @@
+import { z } from "zod";
+import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
+import type { Refusal } from "../plan/desired.ts";
+import { settingsOf } from "../plan/settings.ts";
+import { check } from "../verify/controls.ts";
+import { runningOr } from "../verify/running.ts";
+import { defineTask, type TaskContext } from "./task.ts";
+
+const address = z
+  .string()
+  .refine((text) => text === "" || text === "*" || normalizeAddress(text.replace(/^-/, "")) !== undefined, {
+    error: ({ input }) => `should be an IP address, with a leading "-" where it may be absent, found ${JSON.stringify(input)}`,
+  });
+
+const params = z.strictObject({
+  addresses: z.array(address).default(["127.0.0.1", "-::1"]),
+  unix_socket: z
+    .union([z.literal("auto"), z.null(), z.string().regex(/^\/[A-Za-z0-9._/-]+$/)], {
+      error: "should be auto, null or an absolute path",
+    })
+    .default("auto"),
+  protected_mode: z.boolean().default(true),
+});
+
+type Params = z.output<typeof params>;
+type Context = TaskContext<Params>;
+
+/** Listen only where it was declared, and on a Unix socket that root can always use. */
+export default defineTask<Params>({
+  params,
+  facts: ["proofs"],
+  phase: 0,
+
+  desired: (context) => {
+    const { params, server, render } = context;
+    const text = render("bind.conf.ejs", {
+      addresses: wantedAddresses(context).join(" "),
+      protectedMode: params.protected_mode,
+      unixSocket: wantedSocket(context) ?? null,
+    });
+    return {
+      resources: settingsOf(text, "bind.conf.ejs"),
+      refusals: [...addressRefusals(context)],
+      notes:
+        params.unix_socket === "auto" && server.runtimeDirectory === undefined && server.config.get("unixsocket") === undefined
+          ? ["no Unix socket: systemd makes no runtime directory for the unit"]
+          : [],
+    };
+  },
+
+  checks: (context) => {
+    const { facts, server, params } = context;
+    const listening = facts.host.listeners.filter(({ protocol, unit }) => protocol === "tcp" && unit === server.unit);
+    const wanted = wantedAddresses(context).map((text) => text.replace(/^-/, ""));
+    const strange = listening.filter(({ address }) => !wanted.some((text) => sameAddress(text, address)));
+    const socket = wantedSocket(context);
+    const found = socket === undefined ? undefined : facts.files.paths.get(socket);
+    const pings = [...facts.proofs.plainPings].filter(([where]) => where.endsWith(" 6379"));
+    return [
+      check(
+        "RK-NET-01",
+        {
+          expected: `only ${wanted.join(", ")}`,
+          observed: listening.map(({ address, port }) => `${address} port ${port}`).join(", ") || "nothing listens",
+          source: "ss -Hltn",
+        },
+        listening.length > 0 && strange.length === 0,
+      ),
+      runningOr(context, "RK-NET-01", "bind", wantedAddresses(context)),
+      runningOr(context, "RK-NET-02", "protected-mode", [params.protected_mode ? "yes" : "no"]),
+      check(
+        "RK-NET-03",
+        {
+          expected: "no answer without a login",
+          observed: pings.map(([where, reply]) => `${where.replace(" ", ":")} ${firstLine(reply)}`).join("; "),
+          source: "PING without a login, from the host itself",
+        },
+        pings.length === 0
+          ? { outcome: "unknown" }
+          : pings.every(([, reply]) => /Connection refused|^NOAUTH|^DENIED|-DENIED/.test(reply)),
+      ),
+      check(
+        "RK-NET-08",
+        {
+          expected: socket === undefined ? "no socket, or mode 0700" : `${socket} with mode 0700 or 0770`,
+          observed: found === undefined ? "no such socket" : `mode 0${found.mode.toString(8)}`,
+          source: "stat",
+        },
+        socket === undefined ? { outcome: "skip" } : found !== undefined && (found.mode & 0o007) === 0,
+      ),
+    ];
+  },
+});
+
+/** What the version can take: before 6.2 the dash is part of a host name, and an absent address is only ignored. */
+function wantedAddresses({ params, facts, server }: Context): string[] {
+  const addresses = params.addresses.filter((text) => text !== "");
+  if (server.version.capabilities.bindOptionalPrefix) return addresses;
+  return addresses.filter((text) => !text.startsWith("-") || isPresent(facts, text)).map((text) => text.replace(/^-/, ""));
+}
+
+function isPresent(facts: Context["facts"], text: string): boolean {
+  const wanted = text.replace(/^-/, "");
+  return facts.host.addresses.some(({ address }) => sameAddress(address, wanted));
+}
+
+function wantedSocket({ params, server }: Context): string | undefined {
+  if (params.unix_socket !== "auto") return params.unix_socket ?? undefined;
+  const [existing = ""] = server.config.get("unixsocket") ?? [];
+  if (existing !== "") return existing;
+  return server.runtimeDirectory && `${server.runtimeDirectory}/redis.sock`;
+}
+
+function* addressRefusals({ params, facts }: Context): Iterable<Refusal> {
+  const addresses = params.addresses.filter((text) => text !== "");
+  if (addresses.length === 0) {
+    yield { guard: null, found: "bind.addresses is empty", remedy: "name at least 127.0.0.1" };
+  }
+  const wildcard = addresses.find((text) => text === "*" || isWildcard(text.replace(/^-/, "")));
+  if (wildcard !== undefined) {
+    yield {
+      guard: "bind-everywhere",
+      found: `bind ${wildcard} lets Redis listen on every address of the host`,
+      remedy: "name the private address instead",
+    };
+  }
+  for (const text of addresses) {
+    if (text.startsWith("-") || text === "*" || isWildcard(text) || isPresent(facts, text)) continue;
+    // Loopback of a family that the host does not have is no mistake of the operator's: the dash says what is meant.
+    yield {
+      guard: "bind-absent-address",
+      found: `bind ${text}: the host has no such address, Redis would not start`,
+      remedy: isLoopback(text)
+        ? `write it as -${text}, which may be absent`
+        : `the host has ${facts.host.addresses.map(({ address }) => address).join(", ")}: correct private_ip or bind.addresses`,
+    };
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split("\n")[0]?.slice(0, 120) ?? "";
+}

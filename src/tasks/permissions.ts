@@ -1,0 +1,132 @@
+import { basename, dirname } from "node:path";
+import { z } from "zod";
+import type { PathFact } from "../facts/files.ts";
+import type { Resource } from "../plan/desired.ts";
+import { check } from "../verify/controls.ts";
+import { defineTask, type TaskContext } from "./task.ts";
+
+const params = z.strictObject({});
+
+type Params = z.output<typeof params>;
+type Context = TaskContext<Params>;
+
+const CONFIG_DIRECTORY_MODE = 0o750;
+const CONFIG_FILE_MODE = 0o640;
+/** What others, and the group for writing, may not: taken off the mode of data and logs. */
+const CLOSED = 0o027;
+
+/** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
+export default defineTask<Params>({
+  params,
+  facts: [],
+  // Sees every path that the other tasks name.
+  phase: 2,
+
+  desired: (context) => {
+    const { server, facts } = context;
+    const rewrites = rewrittenByRedis(context);
+    const resources: Resource[] = [];
+    if (rewrites === undefined) {
+      for (const { path, mode } of configPaths(context)) {
+        resources.push({ kind: "attributes", path: path.path, attributes: { owner: "root", group: server.group, mode } });
+      }
+    }
+    for (const path of dataPaths(context)) {
+      resources.push({ kind: "attributes", path: path.path, attributes: { owner: path.owner, group: path.group, mode: path.mode & ~CLOSED } });
+    }
+    const loaded = facts.service.properties.get("UMask") ?? "0022";
+    const umask = (Number.parseInt(loaded, 8) | CLOSED).toString(8).padStart(4, "0");
+    const running = facts.service.process?.umask;
+    if (loaded !== umask || (running !== undefined && (running & CLOSED) !== CLOSED)) {
+      resources.push({
+        kind: "unit",
+        property: "UMask",
+        value: umask,
+        loaded,
+        ...(running === undefined ? {} : { process: running.toString(8).padStart(4, "0") }),
+      });
+    }
+    return { resources, notes: rewrites === undefined ? [] : [rewrites] };
+  },
+
+  checks: (context) => {
+    const { server } = context;
+    const rewrites = rewrittenByRedis(context);
+    const config = configPaths(context);
+    const open = config.filter(({ path }) => path.owner !== "root" || path.group !== server.group || (path.mode & CLOSED) !== 0);
+    const data = dataPaths(context);
+    const readable = data.filter((path) => (path.mode & CLOSED) !== 0);
+    return [
+      check(
+        "RK-SYS-03",
+        {
+          expected: `root:${server.group}, 0640 or tighter, directories 0750`,
+          observed: rewrites ?? (open.length === 0 ? `${config.length} paths hold` : open.map(({ path }) => describe(path)).join("; ")),
+          source: "stat",
+        },
+        rewrites !== undefined ? { outcome: "skip" } : open.length === 0,
+      ),
+      check(
+        "RK-SYS-04",
+        {
+          expected: "not readable by others, not writable by the group",
+          observed: readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
+          source: "stat",
+        },
+        data.length === 0 ? { outcome: "unknown", blockedBy: "rights" } : readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory),
+      ),
+    ];
+  },
+});
+
+/** Sentinel and cluster rewrite their configuration: it has to stay theirs. */
+function rewrittenByRedis({ server, facts }: Context): string | undefined {
+  if (facts.service.sentinels.length > 0) return `skipped: Sentinel on this host rewrites its files in ${dirname(server.configPath)}`;
+  return server.isCluster ? "skipped: Redis Cluster rewrites its own configuration" : undefined;
+}
+
+function configPaths({ server, facts, config }: Context): { path: PathFact; mode: number }[] {
+  const directory = dirname(server.configPath);
+  const files = [
+    ...config.files().map(({ path }) => path),
+    config.get("aclfile")?.[0],
+    config.get("tls-cert-file")?.[0],
+    config.get("tls-key-file")?.[0],
+    config.get("tls-ca-cert-file")?.[0],
+  ].filter((path) => path !== undefined && path !== "");
+  const known = (path: string) => {
+    const found = facts.files.paths.get(path);
+    return found === undefined ? [] : [found];
+  };
+  const tls = dirname(config.get("tls-cert-file")?.[0] ?? "");
+  return [
+    ...(isRedisOwn(directory) ? known(directory).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE })) : []),
+    ...(tls.startsWith(`${directory}/`) ? known(tls).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE })) : []),
+    ...[...new Set(files)].flatMap((path) => known(path ?? "")).filter(({ kind }) => kind === "file").map((path) => ({ path, mode: CONFIG_FILE_MODE })),
+  ];
+}
+
+/** Data and log directories with the files in them, where they are Redis' own. */
+function dataPaths({ facts }: Context): PathFact[] {
+  const { dataDirectory, dataFiles, logFile, paths } = facts.files;
+  const directories = [dataDirectory, logFile.startsWith("/") ? dirname(logFile) : ""].filter(isRedisOwn);
+  const inside = [...dataFiles, logFile].filter((path) => directories.some((directory) => path.startsWith(`${directory}/`)));
+  return [...new Set([...directories, ...inside])].flatMap((path) => {
+    const found = paths.get(path);
+    return found === undefined || found.kind === "link" || found.kind === "other" ? [] : [found];
+  });
+}
+
+/** A directory of its own, such as /etc/redis or /srv/valkey/data: never /etc, /var/log or /srv themselves. */
+function isRedisOwn(directory: string): boolean {
+  return directory.split("/").length > 2 && /redis|valkey/i.test(directory) && basename(directory) !== "";
+}
+
+/** Where a dump file turns into a way in: cron, keys, web roots. */
+function isOddDirectory(directory: string): boolean {
+  return /^\/(etc|root|var\/www|var\/spool)(\/|$)/.test(directory) || /\/\.ssh(\/|$)/.test(directory);
+}
+
+function describe({ path, owner, group, mode }: PathFact): string {
+  return `${path} 0${mode.toString(8)} ${owner}:${group}`;
+}

@@ -1,0 +1,166 @@
+import { z } from "zod";
+import type { Refusal, Resource } from "../plan/desired.ts";
+import type { CheckRecord } from "../report/record.ts";
+import { check } from "../verify/controls.ts";
+import { defineTask, type TaskContext } from "./task.ts";
+
+const account = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "should be auto or an account's name");
+
+const params = z.strictObject({
+  user: account.default("auto"),
+  group: account.default("auto"),
+  sandbox: z.boolean().default(true),
+});
+
+type Params = z.output<typeof params>;
+type Context = TaskContext<Params>;
+
+/** Walls that Redis does not notice, with the value that each needs. Debian 12's unit has them all; Debian 11's has not. */
+const SANDBOX = {
+  NoNewPrivileges: "yes",
+  ProtectSystem: "strict",
+  ProtectHome: "yes",
+  PrivateTmp: "yes",
+  PrivateDevices: "yes",
+  ProtectKernelTunables: "yes",
+  ProtectKernelModules: "yes",
+  ProtectControlGroups: "yes",
+  RestrictRealtime: "yes",
+  RestrictSUIDSGID: "yes",
+  LockPersonality: "yes",
+} as const;
+
+/** Values that are as strict as the wanted one or stricter, and so stay. */
+const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs", "read-only"] };
+
+/** Redis runs as an ordinary user, behind the walls that systemd offers. */
+export default defineTask<Params>({
+  params,
+  facts: [],
+  // The sandbox must leave the paths writable that the settings name.
+  phase: 1,
+
+  desired: (context) => {
+    const { params, server, facts } = context;
+    const { properties } = facts.service;
+    const wanted = wantedAccount(context);
+    const resources: Resource[] = [];
+    const unit = (property: string, value: string) => {
+      resources.push({ kind: "unit", property, value, loaded: properties.get(property) ?? "" });
+    };
+    if (wanted.user !== (properties.get("User") ?? "")) {
+      unit("User", wanted.user);
+      unit("Group", wanted.group);
+      for (const path of ownedBefore(context)) {
+        const found = facts.files.paths.get(path);
+        if (found !== undefined) {
+          resources.push({ kind: "attributes", path, attributes: { owner: wanted.user, group: wanted.group, mode: found.mode } });
+        }
+      }
+    }
+    const walls = missingWalls(context);
+    for (const [property, value] of walls) unit(property, value);
+    if (walls.some(([property]) => property === "ProtectSystem")) {
+      unit("ReadWritePaths", writablePaths(context).map((path) => `-${path}`).join(" "));
+    }
+    return {
+      resources,
+      refusals: [...refusals(context)],
+      notes: params.sandbox ? [...leftOpen(context)] : [`the sandbox of ${server.unit} is left as it is`],
+    };
+  },
+
+  checks: (context) => [...userChecks(context), sandboxCheck(context)],
+});
+
+function wantedAccount({ params, server }: Context): { user: string; group: string } {
+  const user = params.user === "auto" ? server.user : params.user;
+  return { user, group: params.group === "auto" ? (params.user === "auto" ? server.group : user) : params.group };
+}
+
+/** What the new user has to own before it can start: data and log, never the configuration. */
+function ownedBefore({ facts }: Context): string[] {
+  const { dataDirectory, dataFiles, logFile } = facts.files;
+  return [dataDirectory, ...dataFiles, logFile].filter((path) => path.startsWith("/"));
+}
+
+function missingWalls(context: Context): [string, string][] {
+  const { params, facts } = context;
+  if (!params.sandbox) return [];
+  const open = new Set([...leftOpen(context)].map((note) => note.split(" ")[0] ?? ""));
+  return Object.entries(SANDBOX).filter(([property, value]) => {
+    if (open.has(property)) return false;
+    const loaded = facts.service.properties.get(property);
+    // A property that this systemd does not know is not printed.
+    if (loaded === undefined) return false;
+    return loaded !== value && !(STRICTER[property] ?? []).includes(loaded);
+  });
+}
+
+/** Walls that this host's own paths do not allow, as sentences that start with the property. */
+function* leftOpen({ facts, server, config, params }: Context): Iterable<string> {
+  if (!params.sandbox) return;
+  const paths = [facts.files.dataDirectory, facts.files.logFile, server.configPath, config.get("unixsocket")?.[0] ?? ""];
+  const home = paths.find((path) => /^\/(home|root|run\/user)\//.test(path));
+  if (home !== undefined && facts.service.properties.get("ProtectHome") === "no") yield `ProtectHome stays open: ${home} lies behind it`;
+  const temporary = paths.find((path) => /^\/(var\/)?tmp\//.test(path));
+  if (temporary !== undefined && facts.service.properties.get("PrivateTmp") === "no") yield `PrivateTmp stays open: ${temporary} lies behind it`;
+}
+
+/** What Redis writes: data, log, socket and pid file, and whatever the unit allows already. */
+function writablePaths({ facts, server, config }: Context): string[] {
+  const already = (facts.service.properties.get("ReadWritePaths") ?? "").split(" ").map((path) => path.replace(/^[-+]+/, ""));
+  const directories = [facts.files.logFile, config.get("pidfile")?.[0] ?? "", config.get("unixsocket")?.[0] ?? ""]
+    .filter((path) => path.startsWith("/"))
+    .map((path) => path.replace(/\/[^/]*$/, ""));
+  return [...new Set([facts.files.dataDirectory, ...directories, server.runtimeDirectory ?? "", ...already])].filter((path) => path.startsWith("/"));
+}
+
+function* refusals(context: Context): Iterable<Refusal> {
+  const { params, facts } = context;
+  const { user } = wantedAccount(context);
+  const known = [facts.service.account?.name, ...facts.service.productUsers];
+  if (!known.includes(user)) {
+    yield { guard: null, found: `no account ${user} is known on the host`, remedy: params.user === "auto" ? "create the product's account" : "correct service-user.user" };
+  }
+}
+
+function userChecks(context: Context): CheckRecord[] {
+  const { facts } = context;
+  const { user } = wantedAccount(context);
+  const { process, account } = facts.service;
+  const shell = account?.shell ?? "";
+  const privileged = (account?.groups ?? []).filter((group) => ["root", "sudo", "wheel", "admin"].includes(group));
+  return [
+    check(
+      "RK-SYS-01",
+      {
+        expected: `the process runs as ${user}, not as root`,
+        observed: process === undefined ? "the service does not run" : process.uid === account?.uid ? `uid ${process.uid} (${account.name})` : `uid ${process.uid}`,
+        source: "/proc/PID/status",
+      },
+      process !== undefined && process.uid !== 0 && process.uid === account?.uid && account.name === user,
+    ),
+    check(
+      "RK-SYS-01",
+      { expected: "no login shell, no group that may use sudo", observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`, source: "passwd, id" },
+      /(nologin|false)$/.test(shell) && privileged.length === 0,
+    ),
+  ];
+}
+
+function sandboxCheck(context: Context): CheckRecord {
+  const { facts, params } = context;
+  const missing = missingWalls({ ...context, params: { ...params, sandbox: true } }).map(([property]) => property);
+  const stale = facts.service.properties.get("NeedDaemonReload") === "yes";
+  const loose = facts.service.process?.noNewPrivileges === false;
+  return check(
+    "RK-SYS-02",
+    {
+      expected: Object.keys(SANDBOX).join(", "),
+      observed: [missing.length === 0 ? "all of them" : `without ${missing.join(", ")}`, stale ? "a drop-in was never loaded" : "", loose ? "the process may gain privileges" : ""].filter(Boolean).join("; "),
+      source: "systemctl show, /proc/PID/status",
+    },
+    missing.length === 0 && !stale && !loose,
+  );
+}

@@ -1,0 +1,30 @@
+import { sameSetting } from "../redis/setting.ts";
+import type { CheckRecord } from "../report/record.ts";
+import type { TaskContext } from "../tasks/task.ts";
+import { type ControlId, check, noLogin } from "./controls.ts";
+
+/** Compares what the running server says of a setting, and what its file says, with what is wanted. */
+export function runningOr(
+  { server, facts }: Pick<TaskContext<unknown>, "server" | "facts">,
+  control: ControlId,
+  setting: string,
+  args: readonly string[],
+): CheckRecord {
+  const expected = `${setting} ${shown(args)}`;
+  const source = `CONFIG GET ${setting}`;
+  const running = server.running?.get(setting);
+  if (running === undefined) {
+    return noLogin(control, expected, source, facts.redis.loginError ?? "CONFIG does not answer");
+  }
+  const inFile = server.config.get(setting);
+  const holds = sameSetting(setting, args, [running]);
+  const fileHolds = inFile === undefined || sameSetting(setting, args, inFile);
+  const observed = fileHolds
+    ? `${setting} ${shown([running])}`
+    : `running ${shown([running])}, in the file ${shown(inFile)}: it would not survive a restart`;
+  return check(control, { expected, observed, source }, holds && fileHolds);
+}
+
+function shown(args: readonly string[]): string {
+  return args.join(" ") || '""';
+}

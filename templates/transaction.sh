@@ -1,0 +1,266 @@
+# The transaction that runs on a host, in a unit of its own, so that a lost connection cannot stop it half way.
+# One folder for each: /var/lib/redkeep/txn/ID with
+#   env                 names and numbers, as shell assignments
+#   files               N PATH OWNER:GROUP MODE         what is written; new/N is its content
+#   directories, modes  PATH OWNER:GROUP MODE           what is created; what only gets another owner or mode
+#   expected            PATH SIGNATURE                  what the plan relied on
+#   login.old .new      redis-cli's words; AUTH line; the name of CONFIG; `any` where no password is known
+#   state               prepared applying applied committed | rolling_back rolled_back refused needs_human
+# No `set -e`: it is off inside `f || x`, so every step says what happens when it fails.
+set -u; umask 077; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; unset REDISCLI_AUTH
+root=/var/lib/redkeep; d=$(dirname "$(readlink -f "$0")"); id=${d##*/}; . "$d/env"
+
+note() { echo "$(cut -d' ' -f1 /proc/uptime) $*" >>"$d/journal" && sync "$d/journal"; }
+state() { cat "$d/state"; }
+enter() { echo "$1" >"$d/state.new" && sync "$d/state.new" && mv -f "$d/state.new" "$d/state" && sync "$d"; }
+mine() { [ "$(readlink $root/pending)" = "txn/$id" ]; }
+lock() { exec 9>>$root/lock; flock -w "$1" 9 || exit 75; }             # the kernel frees it; 9>&- for what lives on
+fail() { note "fail $*"; exit 1; }                                      # ExecStopPost rolls back
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# --- files -------------------------------------------------------------------------------------------------------------
+signature() {
+  if [ -L "$1" ]; then echo link; return; fi
+  if [ ! -e "$1" ]; then echo absent; return; fi
+  if [ ! -f "$1" ] || [ "$(stat -c %h "$1")" != 1 ]; then echo unusual; return; fi
+  echo "$(stat -c '%U:%G %a' "$1") $(sha256sum <"$1" | cut -d' ' -f1)"
+}
+owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then echo absent; else stat -c '%U:%G %a' "$1"; fi; }
+swap() { # FROM TO OWNER:GROUP MODE
+  t=$(dirname "$2")/.redkeep.$id; rm -f "$t"
+  cp "$1" "$t" && chown "$3" "$t" && chmod "$4" "$t" && sync "$t" && mv -f "$t" "$2" && sync "$(dirname "$2")"
+}
+own() { # PATH OWNER:GROUP MODE: never through a link. chmod with five digits clears setgid on directories
+  [ ! -L "$1" ] && chown -h "$2" "$1" && chmod "00$3" "$1"
+}
+
+# --- Redis -------------------------------------------------------------------------------------------------------------
+# Commands come on stdin; passwords are never an argument of a process.
+ask() { { sed -n 2p "$d/login.$1"; cat; } | timeout "${2:-20}" "$CLI" $(sed -n 1p "$d/login.$1") 2>&1; }
+config_name() { sed -n 3p "$d/login.$1"; }
+one() { echo "$2" | ask "$1" | tail -n 1; }
+info() { echo "INFO $2" | ask "$1" | tr -d '\r' | sed -n "s/^$3://p"; }
+answers() { # a login's line 4 says `any` where no password is known: then being alive is all that can be asked
+  case $(one "$1" DBSIZE) in [0-9]*) return 0;; NOAUTH*) [ "$(sed -n 4p "$d/login.$1")" = any ];; *) return 1;; esac
+}
+config_get() { echo "$(config_name "$1") GET $2" | ask "$1" | sed -n "/^$2\$/{n;p;}"; }
+config_set() { [ "$(one "$1" "$(config_name "$1") SET $2 \"$3\"")" = OK ]; }
+keys() { # keys and those among them that may expire
+  echo 'INFO keyspace' | ask "$1" | tr -d '\r' | { k=0; e=0
+    while IFS= read -r line; do case $line in db[0-9]*:keys=*)
+      line=${line#*keys=}; k=$((k + ${line%%,*})); line=${line#*expires=}; e=$((e + ${line%%,*}));; esac; done; echo "$k $e"; }
+}
+wait_info() { # LOGIN SECTION FIELD VALUE: until it holds, at most $CAP seconds
+  until=$(($(milliseconds) + CAP * 1000))
+  while [ "$(info "$1" "$2" "$3")" != "$4" ]; do [ "$(milliseconds)" -lt $until ] || return 1; sleep 0.05; done
+}
+snapshot() { # what is in memory now is on disk afterwards
+  wait_info "$1" persistence rdb_bgsave_in_progress 0 && wait_info "$1" persistence aof_rewrite_in_progress 0 || return 1
+  case $(one "$1" BGSAVE) in *started*|*scheduled*) ;; *) return 1;; esac
+  wait_info "$1" persistence rdb_bgsave_in_progress 0 && [ "$(info "$1" persistence rdb_last_bgsave_status)" = ok ]
+}
+rewrite_aof() {
+  wait_info "$1" persistence aof_rewrite_in_progress 0 && wait_info "$1" persistence aof_rewrite_scheduled 0 &&
+    wait_info "$1" persistence aof_rewrite_in_progress 0 && [ "$(info "$1" persistence aof_last_bgrewrite_status)" = ok ]
+}
+# From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
+persist() { # LOGIN SAVE APPENDONLY
+  save=$(config_get "$1" save); aof=$(config_get "$1" appendonly)
+  if [ "$2" != "$save" ] && [ -n "$2" ]; then config_set "$1" save "$2" || return 1; fi
+  if [ -n "$2" ] && { [ -z "$save" ] || { [ "$aof" = yes ] && [ "$3" = no ]; }; }; then snapshot "$1" || return 1; fi
+  if [ "$3" = yes ] && [ "$aof" != yes ]; then
+    config_set "$1" appendonly yes && wait_info "$1" persistence aof_enabled 1 && rewrite_aof "$1" || return 1
+  fi
+  if [ "$3" = no ] && [ "$aof" = yes ]; then config_set "$1" appendonly no || return 1; fi
+  if [ -z "$2" ] && [ -n "$save" ]; then config_set "$1" save '' || return 1; fi
+}
+# Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone.
+restart() { # LOGIN-BEFORE LOGIN-AFTER
+  : >"$d/restarted"; only_memory=
+  if answers "$1" && [ -z "$(config_get "$1" save)" ] && [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
+    only_memory=1; dump=$(config_get "$1" dir)/$(config_get "$1" dbfilename)
+    if [ -f "$dump" ] && [ ! -e "$d/old/stale.rdb" ]; then mv "$dump" "$d/old/stale.rdb" || return 1; echo "$dump" >"$d/old/stale"; fi
+    config_set "$1" save '315360000 1' || return 1
+  fi
+  systemctl reset-failed "$UNIT" 2>/dev/null
+  from=$(milliseconds)
+  timeout "$CAP" systemctl restart "$UNIT" 9>&- || return 1
+  until=$((from + CAP * 1000))
+  until answers "$2"; do [ "$(milliseconds)" -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
+  echo $(($(milliseconds) - from)) >"$d/unavailable"
+  if [ -n "$only_memory" ]; then rm -f "$dump"; fi                     # else it would come back, stale, at a later start
+}
+
+# --- the candidate, started once beside the service, behind the same walls -----------------------------------------------
+validate() {
+  [ -f "$d/scratch.conf" ] || return 0
+  run=/run/redkeep-$id/scratch
+  mkdir "$run" && cp "$d/scratch.conf" "$run/redis.conf" || return 1
+  for f in "$d"/scratch/*; do if [ -f "$f" ]; then cp "$f" "$run/" || return 1; fi; done
+  chmod 711 "/run/redkeep-$id" && chown -R "$RUNUSER:$RUNGROUP" "$run" && chmod 700 "$run" || return 1
+  : >"$d/scratch.log"
+  set --; while IFS= read -r property; do set -- "$@" -p "$property"; done <"$d/scratch.properties"
+  if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
+    "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
+    "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
+  reply=$(echo PING | timeout 5 "$CLI" -s "$run/redis.sock" 2>&1)
+  systemctl stop "redkeep-scratch-$id" 2>/dev/null
+  case $reply in PONG|NOAUTH*) return 0;; esac
+  echo "$reply" >>"$d/scratch.log"; return 1
+}
+
+# --- the nets ------------------------------------------------------------------------------------------------------------
+# --on-startup keeps its deadline through a daemon-reload, --on-active starts it anew. A killed rollback runs again.
+arm() { # NAME SECONDS
+  at=$(($(cut -d. -f1 /proc/uptime) - $(systemctl show -p UserspaceTimestampMonotonic --value) / 1000000 + $2))
+  systemd-run -q --collect --unit="redkeep-$1-$id" --description=redkeep --on-startup="$at" --timer-property=AccuracySec=1s \
+    --timer-property=OnUnitInactiveSec=15 /bin/sh "$d/transaction.sh" rollback "$1" 9>&- && systemctl -q is-active "redkeep-$1-$id.timer"
+}
+install_recovery() { # puts an unconfirmed transaction back after a power cut, before Redis starts
+  unit=/etc/systemd/system/redkeep-recover.service
+  if ! cmp -s "$d/recover.service" $unit; then swap "$d/recover.service" $unit root:root 644 || return 1; fi
+  link=/etc/systemd/system/multi-user.target.wants/redkeep-recover.service
+  [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync "$(dirname $link)"; }
+}
+finish() {
+  if mine; then rm -f $root/pending && sync $root; fi
+  rm -f "$d/login.old" "$d/login.new"
+  systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" 2>/dev/null
+}
+
+load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
+  iptables-restore -w 10 -n </etc/ufw/user.rules && { [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n </etc/ufw/user6.rules; }
+}
+
+apply() {
+  lock 0
+  if [ -L $root/pending ]; then enter refused; note "refused another transaction waits for its confirmation"; exit 75; fi
+  note begin
+  # What the plan relied on must still be so.
+  while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || { enter refused; note "stale $p"; exit 76; }; done <"$d/expected"
+  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || { enter refused; note "stale $p"; exit 76; }; done <"$d/expected-modes"
+  if [ -n "$INVOCATION" ] && [ "$(systemctl show -p InvocationID --value "$UNIT")" != "$INVOCATION" ]; then
+    enter refused; note "stale $UNIT was restarted since"; exit 76
+  fi
+  while read -r n p o m; do
+    s=$(signature "$p"); case $s in link|unusual) enter refused; note "refused $p is a link, or no plain file"; exit 1;; esac
+    echo "$s" >"$d/old/$n.signature"
+    if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" || fail backup "$p"; fi
+    echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)" >"$d/new/$n.signature"
+  done <"$d/files"
+  if [ -n "$NEEDS_REDIS" ]; then 
+    answers old || fail "redis the running server does not answer"
+    if [ "$(sed -n 4p "$d/login.old")" != any ]; then keys old >"$d/keys.before"; fi
+  fi
+  sync -f "$d" || fail sync
+  note backup
+  validate || { sed -e '/^>>>/d' -e '/^ *$/d' "$d/scratch.log" | tail -n 3 | sed 's/^/fail validate /' >>"$d/journal"; exit 1; }
+  note validated
+  install_recovery || fail recovery
+  arm cap "$CAP" || fail arm
+  ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
+  note armed
+  if [ -n "$PERSIST" ]; then note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence; fi
+  if [ -n "$REWRITE_AOF" ]; then
+    note rewrite-aof; one old BGREWRITEAOF >/dev/null; rewrite_aof old || fail rewrite-aof
+  fi
+  while read -r p o m; do
+    note "directory $p"; if [ ! -d "$p" ]; then mkdir "$p" && echo "$p" >>"$d/created" || fail "directory $p"; fi
+    own "$p" "$o" "$m" || fail "directory $p"
+  done <"$d/directories"
+  while read -r n p o m; do note "file $p"; swap "$d/new/$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
+  while read -r p o m; do note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; done <"$d/modes"
+  if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
+  if [ -s "$d/live" ]; then
+    note live; ask old <"$d/live" >"$d/live.replies"
+    if [ "$(sed -n 2p "$d/login.old")" != "" ]; then sed -i 1d "$d/live.replies"; fi
+    if grep -Ev '^(OK|[0-9]+)$' "$d/live.replies" | grep -q .; then
+      grep -Ev '^(OK|[0-9]+)$' "$d/live.replies" | head -n 1 | sed 's/^/fail live /' >>"$d/journal"; exit 1
+    fi
+  fi
+  if [ -n "$RESTART" ]; then
+    note "restart $UNIT"
+    restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
+      if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
+  fi
+  if [ -n "$FIREWALL" ]; then
+    note "firewall $FIREWALL"
+    case $FIREWALL in enable) ufw --force enable >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
+    if [ -n "$POLICY" ]; then ufw default "$POLICY" incoming >/dev/null 9>&- || fail "firewall policy"; fi
+    grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"
+  fi
+  if [ -n "$NEEDS_REDIS" ]; then
+    note check
+    answers new || fail "check the server does not answer a login"
+    if [ -f "$d/keys.before" ] && [ "$(sed -n 4p "$d/login.new")" != any ]; then
+      keys new >"$d/keys.after"
+      read -r k e <"$d/keys.before"; read -r now _ <"$d/keys.after"
+      # Clients may delete, and keys may expire, meanwhile; half of what cannot expire does not go away by itself.
+      [ "$now" -ge $(((k - e) / 2)) ] || fail "check $k keys before, $now after"
+    fi
+  fi
+  arm win "$WINDOW" || fail "arm window"
+  enter applied || fail applied
+  systemctl stop "redkeep-cap-$id.timer"; note applied
+}
+
+# Puts back what still is as we made it; an edit by someone else stops it before it touches a file.
+rollback() {
+  case "$1 $(state)" in "stop prepared"|"stop refused") rm -f "$d/login.old" "$d/login.new"; exit 0;; esac
+  if [ "$1" = cap ]; then systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null; fi
+  lock 60
+  case "$1 $(state)" in
+    *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
+    "stop applied") exit 0;;
+  esac
+  if ! mine; then enter rolled_back; finish; exit 0; fi
+  enter rolling_back; note "rollback $1"
+  while read -r n p o m; do
+    rm -f "$(dirname "$p")/.redkeep.$id"
+    case $(signature "$p") in "$(cat "$d/old/$n.signature")"|"$(cat "$d/new/$n.signature")") ;;
+      *) enter needs_human; note "edited $p"; finish; exit 1;; esac
+  done <"$d/files"
+  if [ -n "$FIREWALL" ] && [ "$1" != boot ] && [ "$FIREWALL" = enable ]; then ufw --force disable >/dev/null 9>&-; fi
+  login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
+    if answers new; then login=new; fi
+    # Files alone would lose what was written since: the running server goes back first.
+    if [ -n "$PERSIST" ] && answers $login; then persist $login "$OLD_SAVE" "$OLD_AOF" || note "persistence could not be put back on the running server"; fi
+  fi
+  while read -r n p o m; do
+    b=$(cat "$d/old/$n.signature"); [ "$(signature "$p")" = "$b" ] && continue
+    note "restore $p"
+    if [ "$b" = absent ]; then rm -f "$p"; sync "$(dirname "$p")"; else set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
+  done <"$d/files"
+  while read -r p om; do
+    if [ "$om" != absent ] && [ "$(owner_mode "$p")" != "$om" ]; then set -- "$1" $om; own "$p" "$2" "$3"; fi
+  done <"$d/expected-modes"
+  if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
+  systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
+  if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
+    load_firewall; if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&-; fi
+  fi
+  if [ "$1" != boot ]; then
+    if [ -f "$d/restarted" ]; then
+      if ! answers $login; then login=old; fi
+      restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
+    elif [ -s "$d/undo" ]; then ask new <"$d/undo" >/dev/null
+    fi
+    if [ -f "$d/old/stale" ]; then dump=$(cat "$d/old/stale"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
+  fi
+  while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
+  if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
+  enter rolled_back; note rolled_back; finish
+}
+
+# Compare and swap from `applied` to `committed`, under the lock that a rollback takes too. The nonce comes on stdin.
+confirm() {
+  IFS= read -r nonce; [ "$nonce" = "$NONCE" ] || exit 65
+  lock 60
+  if [ "$(state)" = applied ]; then enter committed; fi
+  if [ "$(state)" = committed ]; then
+    finish; note committed
+    ls -1d $root/txn/* | sort -r | tail -n +6 | while IFS= read -r old; do rm -rf "$old"; done    # the last five runs stay
+  fi
+  state
+}
+"$@"
