@@ -16,7 +16,8 @@ export function terminalOf(stream: NodeJS.WritableStream, env: NodeJS.ProcessEnv
   const isCi = env.CI !== undefined && env.CI !== "" && env.CI !== "false" && env.CI !== "0";
   return {
     interactive: tty !== undefined && !isCi && env.TERM !== "dumb",
-    colour: tty !== undefined && !isCi && !env.NO_COLOR && env.TERM !== "dumb" && tty.hasColors(env),
+    // Node knows NO_COLOR and the terminals that have none.
+    colour: tty !== undefined && !isCi && tty.hasColors(env),
     unicode: isUtf8(env) && env.TERM !== "linux",
     width: tty === undefined ? 100 : sizeOf(tty).width,
   };

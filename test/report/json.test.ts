@@ -37,8 +37,9 @@ describe("the record as a file", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  it("keeps the old record and no leftovers where the new one cannot be put in place", async () => {
+  it("names the path and leaves nothing behind where the record cannot be put in place", async () => {
     await expect(writeRecord(record, join(folder, "missing", "run.json"))).rejects.toThrow("missing");
+    await expect(writeRecord(record, join(folder, "x".repeat(300)))).rejects.toThrow("xxx");
     expect(await readdir(folder)).toEqual([]);
   });
 
