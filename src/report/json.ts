@@ -5,7 +5,7 @@ import { safeRecord } from "./printable.ts";
 import type { RunRecord } from "./record.ts";
 
 /** The record as JSON text, safe to print, with a line break at its end. */
-export function recordToJson(record: RunRecord): string {
+function recordToJson(record: RunRecord): string {
   return `${JSON.stringify(safeRecord(record), null, 2)}\n`;
 }
 

@@ -48,7 +48,7 @@ function planBlocks(page: Page): string[][] {
 }
 
 /** Clients and users that would notice, and how long Redis would be away. */
-export function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
+function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
   const impacts = hosts.flatMap(({ host, impact }) => impact.map((one) => ({ host, ...one })));
   const kinds = groupBy(impacts, ({ host, kind, detail }) =>
     JSON.stringify([kind, sentenceShapeOf(detail, host)]),
