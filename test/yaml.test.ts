@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -54,6 +54,14 @@ describe("a plain scalar reads as Ansible reads it", () => {
     ["!unsafe 5", "5"],
   ])("%s", (text, expected) => {
     expect(read(`v: ${text}\n`)).toEqual({ v: expected });
+  });
+
+  // What PyYAML 6 read, for random texts of the characters that make numbers, times and booleans.
+  it("as recorded from PyYAML", async () => {
+    const file = new URL("fixtures/inventories/scalars-expected.json", import.meta.url);
+    const expected: [string, unknown][] = JSON.parse(await readFile(file, "utf8"));
+    expect(expected.length).toBeGreaterThan(500);
+    expect(expected.map(([text]) => [text, (read(`v: ${text}\n`) as { v: unknown }).v])).toEqual(expected);
   });
 
   it.each([".inf", "-.inf", ".nan"])("%s is a number", (text) => {

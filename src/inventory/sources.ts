@@ -56,7 +56,8 @@ async function hostList(given: string, cwd: string): Promise<Source> {
   return { kind: "list", given, hosts };
 }
 
-async function kindOf(path: string): Promise<"file" | "directory" | undefined> {
+/** What `path` is; undefined where nothing is. */
+export async function kindOf(path: string): Promise<"file" | "directory" | undefined> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";
   } catch (error) {

@@ -1,10 +1,9 @@
-import { stat } from "node:fs/promises";
 import { extname, join, resolve } from "node:path";
 import { didYouMean, InputError } from "../errors.ts";
 import { readYamlFile } from "../yaml.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
-import { namesIn } from "./sources.ts";
+import { kindOf, namesIn } from "./sources.ts";
 
 /** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
 const EXTENSIONS = ["", ".yml", ".yaml", ".json"];
@@ -41,7 +40,7 @@ export async function readVariableFiles(
   warnings: string[],
 ): Promise<VariableFiles> {
   const result = new Map<string, Map<string, Variable>>();
-  const present = await directoryEntries(directory, cwd);
+  const present = await directoryEntries(directory, cwd, warnings);
   for (const name of names) {
     const [first, ...others] = EXTENSIONS.map((extension) => name + extension).filter((file) =>
       present.has(file),
@@ -58,18 +57,10 @@ export async function readVariableFiles(
   return result;
 }
 
-async function directoryEntries(directory: string, cwd: string): Promise<Set<string>> {
-  if (!(await isDirectory(directory, cwd))) return new Set();
-  return new Set(await namesIn(directory, cwd));
-}
-
-async function isDirectory(path: string, cwd: string): Promise<boolean> {
-  try {
-    return (await stat(resolve(cwd, path))).isDirectory();
-  } catch {
-    // Missing, or a dangling link: whoever reads it says so.
-    return false;
-  }
+async function directoryEntries(directory: string, cwd: string, warnings: string[]): Promise<Set<string>> {
+  const kind = await kindOf(resolve(cwd, directory));
+  if (kind === "file") warnings.push(`${directory} is not read: it is no directory`);
+  return new Set(kind === "directory" ? await namesIn(directory, cwd) : []);
 }
 
 /** A file for a group that does not exist is mostly a typo, and Ansible says nothing. */
@@ -99,17 +90,16 @@ async function readVariables(
   if (depth > MAX_DEPTH) {
     throw new InputError({ place: { file: path }, message: `lies more than ${MAX_DEPTH} directories deep` });
   }
-  if (!(await isDirectory(path, cwd))) {
+  if ((await kindOf(resolve(cwd, path))) !== "directory") {
     for (const [name, variable] of await readVariableFile(path, cwd)) into.set(name, variable);
     return;
   }
   for (const name of await namesIn(path, cwd)) {
     if (name.startsWith(".") || name.endsWith("~")) continue;
     const inner = join(path, name);
-    const isRead = (await isDirectory(inner, cwd))
-      ? extname(name) === ""
-      : EXTENSIONS.includes(extname(name));
-    if (isRead) await readVariables(inner, cwd, into, depth + 1);
+    const isDirectory = (await kindOf(resolve(cwd, inner))) === "directory";
+    if (isDirectory ? extname(name) === "" : EXTENSIONS.includes(extname(name)))
+      await readVariables(inner, cwd, into, depth + 1);
   }
 }
 

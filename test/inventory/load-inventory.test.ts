@@ -626,6 +626,11 @@ describe("group_vars and host_vars", () => {
       'host_vars/web.exmaple.com.yml is not read: the inventory has no host "web.exmaple.com". Did you mean "web.example.com"?',
     ],
     [
+      "a group_vars that is no directory",
+      { group_vars: "v: 1" },
+      "group_vars is not read: it is no directory",
+    ],
+    [
       "a directory for an unknown group",
       { "group_vars/nobody/a.yml": "v: 1" },
       'group_vars/nobody is not read: the inventory has no group "nobody".',
