@@ -209,7 +209,7 @@ describe("refused in an inventory file, with the place", () => {
     [
       "a ring of groups",
       "a: {children: {b: }}\nb: {children: {c: }}\nc:\n  children:\n    a:\nh: {hosts: x}\n",
-      "groups contain each other: ",
+      "hosts.yml:5:5  groups contain each other: a > b > c > a",
     ],
     ["a group in itself", "a: {children: {a: }, hosts: x}\n", "groups contain each other: a > a"],
     [
