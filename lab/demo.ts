@@ -22,13 +22,13 @@ const keys = 5000;
 sweep();
 const dir = mkdtempSync(join(tmpdir(), "redkeep-demo-"));
 process.env.REDKEEP_LAB_PID = keep ? "kept" : String(process.pid);
-const hosts: Record<string, LabHost> = {};
+let hosts: Record<string, LabHost> = {};
 
 let running: ReturnType<typeof spawn> | undefined;
 let interrupted = 0;
 const interrupt = (status: number) => (): void => {
-  // A command on show gets the terminal's Ctrl-C itself and ends in its own way first.
-  if (running === undefined) process.exit(status);
+  // A command on show gets the terminal's Ctrl-C itself and ends in its own way first, unless asked twice.
+  if (running === undefined || interrupted > 0) process.exit(status);
   interrupted = status;
 };
 process.on("SIGINT", interrupt(130));
@@ -77,9 +77,23 @@ async function insecureHost(network: LabNetwork, alias: string): Promise<LabHost
   return host;
 }
 
-/** What a neighbour in the network gets from redis-01 without a password. */
+/** What a neighbour in the network gets from a host without a password. */
 async function ask(from: LabHost, target: LabHost, command: string): Promise<string> {
   const { stdout, stderr } = await from.sh(`timeout 5 redis-cli -h ${target.ip} ${command} 2>&1`);
+  return (stdout + stderr).trim();
+}
+
+/** The same as the application, with the certificate and the password that redkeep gave it. */
+async function askAsApplication(from: LabHost, target: LabHost, command: string): Promise<string> {
+  const pki = join(dir, ".redkeep/pki");
+  for (const file of ["ca.crt", "clients/app.crt", "clients/app.key"]) {
+    await from.writeFile(`/root/pki/${file}`, readFileSync(join(pki, file), "utf8"), "0600");
+  }
+  const tls = "--tls --cacert ca.crt --cert clients/app.crt --key clients/app.key";
+  const { stdout, stderr } = await from.sh(
+    `cd /root/pki; REDISCLI_AUTH=$(cat) timeout 5 redis-cli -h ${target.ip} -p 6380 ${tls} --user app ${command} 2>&1; rm -r /root/pki`,
+    readFileSync(join(dir, "app-password"), "utf8"),
+  );
   return (stdout + stderr).trim();
 }
 
@@ -104,14 +118,14 @@ async function demo(): Promise<string> {
 
   heading("Three Redis hosts, as insecure as they come");
   const network = await startNetwork();
-  await Promise.all(
-    ["redis-01", "redis-02", "redis-03"].map(async (name) => {
-      hosts[name] = await insecureHost(network, name);
-    }),
+  const names = ["redis-01", "redis-02", "redis-03"];
+  const booted = await Promise.all(
+    names.map(async (name) => [name, await insecureHost(network, name)] as const),
   );
+  hosts = Object.fromEntries(booted);
   const [first, second] = [hosts["redis-01"], hosts["redis-02"]];
   if (first === undefined || second === undefined) throw new Error("the hosts did not start");
-  writeInventory(dir, Object.fromEntries(Object.entries(hosts).sort()));
+  writeInventory(dir, hosts);
   console.log(`redis-01, redis-02 and redis-03 run systemd, sshd and Redis with ${keys} keys each.`);
   console.log("Anyone in their network may ask redis-01, without a password:");
   console.log(`  DBSIZE          ${await ask(second, first, "DBSIZE")}`);
@@ -136,10 +150,13 @@ async function demo(): Promise<string> {
   heading("Apply again: nothing left to do");
   await show(`${cli} apply -i ${inventory} --yes`);
 
-  heading("The same neighbour, now");
-  const answer = await ask(second, first, "DBSIZE");
-  console.log(`  DBSIZE          ${answer}`);
-  if (/^\d+$/.test(answer)) throw new Error("redis-01 still answers anyone");
+  heading("The same neighbour now, and the application");
+  const refused = await ask(second, first, "DBSIZE");
+  const served = await askAsApplication(second, first, "GET app:1");
+  console.log(`  DBSIZE without a password                 ${refused}`);
+  console.log(`  GET app:1 with certificate and password   ${served}`);
+  if (/^\d+$/.test(refused)) throw new Error("redis-01 still answers anyone");
+  if (served !== "value 1") throw new Error("redis-01 does not answer the application");
 
   heading("The run records: the source of every report");
   const runs = join(dir, ".redkeep/runs");
