@@ -1,4 +1,4 @@
-import { type AnyAuthMethod, type IdentityCallback, OpenSSHAgent, type ParsedKey } from "ssh2";
+import ssh2, { type AnyAuthMethod, type IdentityCallback, type ParsedKey } from "ssh2";
 import { certificateOf, type IdentityFile, publicBlob, readIdentity } from "./private-key.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
@@ -27,10 +27,10 @@ export async function* loginMethods(
   const agentKeys = agent === undefined ? [] : await keysOf(agent, notes.problems);
   const configured = new Set<ParsedKey>();
 
-  for (const path of target.identityFiles) {
+  for (const { path, isNamed } of target.identityFiles) {
     if (!accepts("publickey")) break;
     const identity = readIdentity(path, target.privateKeyPassphrase);
-    if (identity.kind === "missing" && !target.identityFilesAreNamed) continue;
+    if (identity.kind === "missing" && !isNamed) continue;
     const blob = publicBlob(identity);
     const held = blob && agentKeys.find((key) => key.getPublicSSH().equals(blob));
     if (agent !== undefined && held) {
@@ -87,7 +87,7 @@ function problemOf(identity: IdentityFile): string {
 
 async function keysOf(socket: string, problems: string[]): Promise<ParsedKey[]> {
   return new Promise((resolve) => {
-    new OpenSSHAgent(socket).getIdentities((error, keys) => {
+    new ssh2.OpenSSHAgent(socket).getIdentities((error, keys) => {
       if (error) problems.push(`the agent at ${socket} does not answer`);
       resolve((keys as ParsedKey[] | undefined) ?? []);
     });
@@ -95,7 +95,7 @@ async function keysOf(socket: string, problems: string[]): Promise<ParsedKey[]> 
 }
 
 /** An agent that offers only some of its keys, so that the server's limit of attempts is not spent on the rest. */
-class ChosenKeys extends OpenSSHAgent {
+class ChosenKeys extends ssh2.OpenSSHAgent {
   readonly #keys: ParsedKey[];
 
   constructor(socket: string, keys: ParsedKey[]) {

@@ -10,6 +10,8 @@ import { shellQuote } from "./shell-quote.ts";
  */
 export interface Bootstrap {
   command: string;
+  /** Written to standard error by the login user's shell, before sudo is asked for anything. */
+  awake: string;
   /** Stands alone on a line of both outputs when the shell that will run the script, as root where asked, is there. */
   started: string;
   /** What sudo asks with. */
@@ -36,7 +38,8 @@ const READ_AND_RUN = [
 ].join("; ");
 
 /** sudo is told the user, in case `runas_default` is another, and gives root's HOME, whose dotfiles root wrote. */
-const SUDO = 'LC_ALL=C; export LC_ALL; exec sudo -H -u root %FLAGS -- /bin/sh -c "$0" sh "$1" "$2"';
+const SUDO =
+  'echo "$1" >&2; LC_ALL=C; export LC_ALL; exec sudo -H -u root %FLAGS -- /bin/sh -c "$0" sh "$1" "$2"';
 
 /** @param become how to become root: not at all, by sudo without a password, or by sudo that asks for one. */
 export function bootstrap(script: string, become: "no" | "sudo" | "sudo with password"): Bootstrap {
@@ -49,6 +52,7 @@ export function bootstrap(script: string, become: "no" | "sudo" | "sudo with pas
       : // -k: neither use nor leave a remembered login, so that the same is asked each time.
         [SUDO.replace("%FLAGS", become === "sudo" ? "-n" : '-S -k -p "$1:$2:"'), READ_AND_RUN, first, second];
   return {
+    awake: first,
     command: `exec /bin/sh -c ${words.map(shellQuote).join(" ")}`,
     started,
     prompt: `${started}:`,

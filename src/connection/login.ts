@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AuthHandlerMiddleware, Client } from "ssh2";
+import ssh2, { type AuthHandlerMiddleware, type Client } from "ssh2";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
@@ -107,7 +107,7 @@ function handshake(
 ): Promise<Session> {
   const where = endpoint(target);
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
-  const client = new Client();
+  const client = new ssh2.Client();
   const notes: LoginNotes = { tried: [], problems: [] };
   let greeting = "";
   let isKeyChecked = false;

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { type ParsedKey, utils } from "ssh2";
+import ssh2, { type ParsedKey } from "ssh2";
 import type { Secret } from "../secret.ts";
 
 /** What lies in an identity file, or in one sentence why it is of no use. */
@@ -76,7 +76,7 @@ function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFi
 
 function parseKey(text: Buffer, passphrase?: string): ParsedKey | Error {
   // Typed as one key, but OpenSSH's format, which could hold several, comes as a list.
-  const result: ParsedKey | Error | ParsedKey[] = utils.parseKey(text, passphrase);
+  const result: ParsedKey | Error | ParsedKey[] = ssh2.utils.parseKey(text, passphrase);
   return Array.isArray(result) ? (result[0] ?? new Error("no key in it")) : result;
 }
 

@@ -1,6 +1,6 @@
 import type { ClientChannel } from "ssh2";
 import type { Secret } from "../secret.ts";
-import { bootstrap } from "./bootstrap.ts";
+import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
 import { printable } from "./printable.ts";
 
@@ -42,7 +42,8 @@ export async function runScript(
   if (/[\0\r\n]/.test(password)) {
     throw new HostError("failed", `${host.host}: the become password holds a line break`);
   }
-  const { command, started, prompt, incomplete, payload } = bootstrap(script, become);
+  const start = bootstrap(script, become);
+  const { started, prompt, payload } = start;
 
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const stdout = new Output(started, maxOutputBytes);
@@ -67,7 +68,7 @@ export async function runScript(
     });
   const onAbort = () => giveUp(signal?.reason);
   const startTimer = setTimeout(
-    () => giveUp(notStarted(host, `nothing for ${seconds(host.startTimeoutMs)}`, stderr.noise, prompt)),
+    () => giveUp(notStarted(host, `nothing for ${seconds(host.startTimeoutMs)}`, stderr.noise, start)),
     Math.min(host.startTimeoutMs, timeoutMs),
   );
   const timer = setTimeout(
@@ -112,10 +113,10 @@ export async function runScript(
       if (!stdout.isStarted) {
         const lost = host.isLost();
         const ended = `exit ${code ?? name ?? "without a status"}`;
-        reject(lost ? linkLost(host) : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, prompt));
+        reject(lost ? linkLost(host) : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start));
       } else if (host.isLost() && !endedWhole) {
         reject(linkLost(host));
-      } else if (stderr.text.includes(incomplete)) {
+      } else if (stderr.text.includes(start.incomplete)) {
         reject(
           new HostError(
             "failed",
@@ -128,7 +129,7 @@ export async function runScript(
       }
     });
 
-  host.open(command).then((opened) => {
+  host.open(start.command).then((opened) => {
     channel = opened;
     // Both are read to the end, also after giving up: "close" never comes otherwise.
     opened.on("data", onStdout);
@@ -203,12 +204,12 @@ function linkLost({ host }: ScriptHost): HostError {
   return new HostError("lost", `${host}: the connection was lost while a script ran`);
 }
 
-function notStarted(host: ScriptHost, how: string, talk: string, prompt: string): HostError {
-  const said = printable(talk.replaceAll(prompt, ""));
+function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt }: Bootstrap): HostError {
+  const said = printable(talk.replaceAll(prompt, "").replaceAll(awake, ""));
   const { user } = host;
-  const failed = (message: string, remedy: string) =>
+  const failed = (message: string, remedy = "") =>
     new HostError("failed", `${host.host}: ${message}`, remedy);
-  if (!host.become) {
+  if (!host.become || !talk.includes(awake)) {
     return failed(
       `the login shell of ${user} ran nothing (${how})${said && `: ${said}`}`,
       `${user} needs a shell that runs commands.`,
@@ -226,7 +227,7 @@ function notStarted(host: ScriptHost, how: string, talk: string, prompt: string)
   if (/sudo: (?:command )?not found/.test(said)) {
     return failed("there is no sudo", `Install sudo there, or log in as root.`);
   }
-  return failed(`sudo did not make ${user} root (${how})${said && `: ${said}`}`, "");
+  return failed(`sudo did not make ${user} root (${how})${said && `: ${said}`}`);
 }
 
 const seconds = (milliseconds: number) => `${Math.ceil(milliseconds / 1000)} s`;

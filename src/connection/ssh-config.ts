@@ -19,9 +19,8 @@ export interface ResolvedConnection {
   /** Where `accept-new` writes. */
   newHostKeysFile: string | undefined;
   strictHostKeyChecking: "yes" | "accept-new";
-  identityFiles: string[];
-  /** Somebody named the identity files: they are not OpenSSH's defaults, which need not exist. */
-  identityFilesAreNamed: boolean;
+  /** Somebody named the file, or it is one of OpenSSH's defaults, which need not exist. */
+  identityFiles: { path: string; isNamed: boolean }[];
   identitiesOnly: boolean;
   /** The agent's socket. */
   identityAgent: string | undefined;
@@ -32,26 +31,18 @@ export interface ResolvedConnection {
   jumps: ResolvedConnection[];
 }
 
-/** Where to read OpenSSH's own settings; without `configFile`, where ssh itself would. */
-export interface SshConfigOptions {
-  configFile?: string;
-}
-
 /** Fills what `variables` leave open from `ssh -G`, jump hosts included. @throws HostError "unreachable". */
-export async function resolveConnection(
-  variables: ConnectionVariables,
-  options: SshConfigOptions = {},
-): Promise<ResolvedConnection> {
+export async function resolveConnection(variables: ConnectionVariables): Promise<ResolvedConnection> {
   const { host, sshOptions, privateKeyPassphrase, password } = variables;
   const port = variables.port ?? sshOptions.port;
   const user = variables.user ?? sshOptions.user;
   const target = { host, address: variables.address, port, user };
-  const { proxyJump, ...resolved } = await resolveHost("target", target, variables, options);
+  const { proxyJump, ...resolved } = await resolveHost("target", target, variables);
   return {
     ...resolved,
     privateKeyPassphrase,
     password,
-    jumps: await resolveJumps(proxyJump, resolved, variables, options),
+    jumps: await resolveJumps(proxyJump, resolved, variables),
   };
 }
 
@@ -68,9 +59,8 @@ async function resolveHost(
   role: "target" | "jump",
   { host, address, port, user }: HostToResolve,
   variables: ConnectionVariables,
-  options: SshConfigOptions,
 ): Promise<ResolvedHost> {
-  const config = await askSsh(address, port, user, options);
+  const config = await askSsh(address, port, user);
   const { sshOptions } = variables;
 
   const resolvedAddress = config.get("hostname")?.[0] ?? address;
@@ -80,12 +70,16 @@ async function resolveHost(
     expandPath(path, { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser });
 
   const configured = config.get("identityfile") ?? DEFAULT_IDENTITIES;
-  const configuredAreNamed = !configured.every((file) => DEFAULT_IDENTITIES.includes(file));
+  const isDefault = configured.every((file) => DEFAULT_IDENTITIES.includes(file));
   const named = [variables.privateKeyFile ?? [], sshOptions.identityFiles ?? []].flat();
   // A jump host has its own keys in ssh_config; the host's key comes after them, since many fleets have but one.
-  const ordered =
-    role === "target" ? [...named, ...(configuredAreNamed ? configured : [])] : [...configured, ...named];
-  const identityFiles = (ordered.length > 0 ? ordered : configured).map(expand);
+  // Naming any file puts the defaults out of use.
+  const fromConfig = role === "target" && isDefault && named.length > 0 ? [] : configured;
+  const ordered = role === "target" ? [...named, ...fromConfig] : [...fromConfig, ...named];
+  const identityFiles = [...new Set(ordered)].map((file) => ({
+    path: expand(file),
+    isNamed: named.includes(file) || !isDefault,
+  }));
 
   const userFiles = variables.knownHostsFile
     ? [variables.knownHostsFile]
@@ -105,8 +99,7 @@ async function resolveHost(
     strictHostKeyChecking:
       sshOptions.strictHostKeyChecking ??
       (config.get("stricthostkeychecking")?.[0] === "accept-new" ? "accept-new" : "yes"),
-    identityFiles: [...new Set(identityFiles)],
-    identityFilesAreNamed: named.length > 0 || configuredAreNamed,
+    identityFiles,
     identitiesOnly: sshOptions.identitiesOnly ?? config.get("identitiesonly")?.[0] === "yes",
     identityAgent: agentSocket(config.get("identityagent")?.[0], expand),
     privateKeyPassphrase: variables.privateKeyPassphrase,
@@ -125,7 +118,6 @@ async function resolveJumps(
   jumps: readonly string[],
   target: ResolvedConnection,
   variables: ConnectionVariables,
-  options: SshConfigOptions,
   depth = 0,
 ): Promise<ResolvedConnection[]> {
   if (depth > 8) throw new HostError("unreachable", `${target.host}: its jump hosts lead in a circle`);
@@ -135,10 +127,9 @@ async function resolveJumps(
       "jump",
       { host: jump, ...parseJump(jump) },
       variables,
-      options,
     );
     if (resolved.address === target.address && resolved.port === target.port) continue;
-    if (index === 0) chain.push(...(await resolveJumps(proxyJump, resolved, variables, options, depth + 1)));
+    if (index === 0) chain.push(...(await resolveJumps(proxyJump, resolved, variables, depth + 1)));
     chain.push(resolved);
   }
   return chain;
@@ -162,17 +153,11 @@ type SshConfig = ReadonlyMap<string, string[]>;
 const answers = new Map<string, Promise<SshConfig>>();
 
 /** What OpenSSH itself would do with `address`; nothing where there is no ssh. */
-function askSsh(
-  address: string,
-  port: number | undefined,
-  user: string | undefined,
-  { configFile }: SshConfigOptions,
-): Promise<SshConfig> {
+function askSsh(address: string, port: number | undefined, user: string | undefined): Promise<SshConfig> {
   if (address === "" || address.startsWith("-")) {
     throw new HostError("unreachable", `${JSON.stringify(address)} is no host name or address`);
   }
   const args = [
-    ...(configFile === undefined ? [] : ["-F", configFile]),
     ...(port === undefined ? [] : ["-p", String(port)]),
     ...(user === undefined ? [] : ["-l", user]),
   ];

@@ -10,6 +10,7 @@ import {
   type Directory,
   generateKey,
   runInShell,
+  startAgent,
   startServer,
   startTcp,
   temporaryDirectory,
@@ -453,6 +454,43 @@ describe("a login", () => {
     expect(error.kind).toBe("unreachable");
     expect(error.message).toContain(`${privateKeyFile} is encrypted`);
     expect(error.message).toContain(message);
+  });
+
+  it("uses the agent for a key that is locked", async () => {
+    const locked = generateKey("ed25519", "open sesame");
+    await using server = await startServer({ authenticate: onlyKey(locked) });
+    await using agent = await startAgent(directory, [[generateKey()], [locked, "open sesame"]]);
+    directory.write("locked.pub", `${locked.public} me@laptop\n`);
+    const variables = variablesFor(server, directory, {
+      privateKeyFile: directory.write("locked", locked.private),
+      sshOptions: { identitiesOnly: true },
+    });
+    expect((await runOnce(variables, "echo in")).stdout.toString()).toBe("in\n");
+    expect(agent.signatures).toBe(1);
+    expect(server.attempts.length).toBe(2); // the question whether the key will do, and the signature
+  });
+
+  it("offers the named key before the agent's other keys, which may be many", async () => {
+    await using server = await startServer({ authenticate: onlyKey(userKey) });
+    await using agent = await startAgent(directory, [[generateKey()], [generateKey()]]);
+    await runOnce(variablesFor(server, directory), "true");
+    expect(agent.signatures).toBe(0);
+    expect(server.attempts.length).toBe(2);
+  });
+
+  it("offers the agent's other keys in the end, unless only the named ones may be used", async () => {
+    const [key, other] = [generateKey(), generateKey("ecdsa")];
+    await using server = await startServer({ authenticate: onlyKey(key) });
+    await using _agent = await startAgent(directory, [[other], [key]]);
+    expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
+    const variables = variablesFor(server, directory, { sshOptions: { identitiesOnly: true } });
+    expect((await failure(variables)).message).toMatch(/it refused \S+id_ed25519$/);
+  });
+
+  it("goes on without an agent that does not answer", async () => {
+    vi.stubEnv("SSH_AUTH_SOCK", join(directory.path, "no-agent"));
+    await using server = await startServer({ authenticate: onlyKey(userKey) });
+    expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
   });
 
   it("names the key that is refused, and the one that is not there", async () => {

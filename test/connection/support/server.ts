@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2, { type AuthContext, type ServerChannel } from "ssh2";
+import ssh2, { type AuthContext, type ParsedKey, type ServerChannel } from "ssh2";
 import type { ConnectionVariables } from "../../../src/connection/settings.ts";
 
 export interface KeyPair {
@@ -191,3 +191,43 @@ export function variablesFor(
 }
 
 export const userKey = generateKey();
+
+/** An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it. */
+export async function startAgent(
+  directory: Directory,
+  keys: readonly [key: KeyPair, passphrase?: string][],
+): Promise<AsyncDisposable & { socket: string; signatures: number }> {
+  const held = keys.map(([key, passphrase]) => {
+    const parsed = ssh2.utils.parseKey(key.private, passphrase) as ParsedKey | ParsedKey[];
+    return [parsed].flat()[0] as ParsedKey;
+  });
+  const sockets = new Set<Socket>();
+  const listener = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    const protocol = new ssh2.AgentProtocol(false);
+    protocol.on("identities", (request) => protocol.getIdentitiesReply(request, held));
+    protocol.on("sign", (request, publicKey, data) => {
+      agent.signatures++;
+      const key = held.find((candidate) => candidate.getPublicSSH().equals(publicKey.getPublicSSH()));
+      if (key) protocol.signReply(request, key.sign(data));
+      else protocol.failureReply(request);
+    });
+    socket.pipe(protocol).pipe(socket);
+  });
+  const socket = join(directory.path, "agent");
+  await new Promise<void>((resolve) => listener.listen(socket, resolve));
+  const before = process.env.SSH_AUTH_SOCK;
+  process.env.SSH_AUTH_SOCK = socket;
+  const agent = {
+    socket,
+    signatures: 0,
+    [Symbol.asyncDispose]: async () => {
+      if (before === undefined) delete process.env.SSH_AUTH_SOCK;
+      else process.env.SSH_AUTH_SOCK = before;
+      for (const open of sockets) open.destroy();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+  return agent;
+}

@@ -1,0 +1,248 @@
+import { chmodSync, readFileSync } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { ConnectionVariables } from "../../src/connection/settings.ts";
+import { resolveConnection } from "../../src/connection/ssh-config.ts";
+import { type Directory, temporaryDirectory } from "./support/server.ts";
+
+/** What `ssh -G` of OpenSSH 9.2 printed, in so far as it concerns us. */
+const DEFAULTS = `user ${userInfo().username}
+port 22
+stricthostkeychecking ask
+identitiesonly no
+identityfile ~/.ssh/id_rsa
+identityfile ~/.ssh/id_ecdsa
+identityfile ~/.ssh/id_ecdsa_sk
+identityfile ~/.ssh/id_ed25519
+identityfile ~/.ssh/id_ed25519_sk
+identityfile ~/.ssh/id_xmss
+identityfile ~/.ssh/id_dsa
+globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
+userknownhostsfile ${homedir()}/.ssh/known_hosts ${homedir()}/.ssh/known_hosts2
+`;
+
+let directory: Directory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  vi.stubEnv("SSH_AUTH_SOCK", "/run/agent");
+});
+afterEach(() => {
+  directory[Symbol.dispose]();
+  vi.unstubAllEnvs();
+});
+
+/** An `ssh` that knows these hosts, and notes its arguments. */
+function sshKnows(hosts: Record<string, string>): void {
+  for (const [host, lines] of Object.entries(hosts)) directory.write(`host-${host}`, `${lines}\n${DEFAULTS}`);
+  directory.write(
+    "ssh",
+    `#!/bin/sh\nfor last; do :; done\necho "$*" >>"$0.log"\nexec cat "\${0%/*}/host-$last"\n`,
+  );
+  chmodSync(join(directory.path, "ssh"), 0o755);
+  vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+}
+
+const variables = (address: string, changes: Partial<ConnectionVariables> = {}): ConnectionVariables => ({
+  host: "redis-01",
+  address,
+  sshOptions: {},
+  timeoutSeconds: 10,
+  become: true,
+  ...changes,
+});
+
+describe("what the inventory leaves open", () => {
+  it("comes from ~/.ssh/config", async () => {
+    sshKnows({
+      full: `user admin
+hostname 10.9.9.9
+port 2200
+stricthostkeychecking accept-new
+hostkeyalias redis
+identitiesonly yes
+identityagent none
+identityfile ~/.ssh/%h_%r
+identityfile \${HOME}/key
+userknownhostsfile ~/kh1 /etc/kh2`,
+    });
+    expect(await resolveConnection(variables("full"))).toMatchObject({
+      host: "redis-01",
+      address: "10.9.9.9",
+      port: 2200,
+      user: "admin",
+      hostKeyAlias: "redis",
+      strictHostKeyChecking: "accept-new",
+      identitiesOnly: true,
+      identityAgent: undefined,
+      newHostKeysFile: join(homedir(), "kh1"),
+      jumps: [],
+    });
+    const { identityFiles } = await resolveConnection(variables("full"));
+    expect(identityFiles.slice(0, 2).map(({ path }) => path)).toEqual([
+      join(homedir(), ".ssh/10.9.9.9_admin"),
+      join(process.env.HOME ?? "", "key"),
+    ]);
+  });
+
+  it("is OpenSSH's default where nobody says anything, even without ssh", async () => {
+    vi.stubEnv("PATH", directory.path);
+    const without = await resolveConnection(variables("redis-01.example.com"));
+    sshKnows({ "redis-02.example.com": "" });
+    const withSsh = await resolveConnection(variables("redis-02.example.com"));
+    expect({ ...withSsh, address: "redis-01.example.com" }).toEqual(without);
+    expect(without).toMatchObject({
+      port: 22,
+      user: userInfo().username,
+      strictHostKeyChecking: "yes",
+      identityAgent: "/run/agent",
+    });
+    expect(without.knownHostsFiles).toEqual([
+      join(homedir(), ".ssh/known_hosts"),
+      join(homedir(), ".ssh/known_hosts2"),
+      "/etc/ssh/ssh_known_hosts",
+      "/etc/ssh/ssh_known_hosts2",
+    ]);
+    expect(without.identityFiles).toContainEqual({
+      path: join(homedir(), ".ssh/id_ed25519"),
+      isNamed: false,
+    });
+  });
+
+  it("is asked for once for each address, user and port", async () => {
+    sshKnows({ once: "" });
+    await Promise.all([
+      resolveConnection(variables("once")),
+      resolveConnection(variables("once")),
+      resolveConnection(variables("once", { port: 22, user: "root" })),
+    ]);
+    expect(readFileSync(join(directory.path, "ssh.log"), "utf8").split("\n").sort()).toEqual([
+      "",
+      "-G -- once",
+      "-G -p 22 -l root -- once",
+    ]);
+  });
+
+  it("cannot switch host key checking off", async () => {
+    sshKnows({ off: "stricthostkeychecking false" });
+    expect(await resolveConnection(variables("off"))).toMatchObject({ strictHostKeyChecking: "yes" });
+  });
+
+  it("is not guessed where ssh rejects its own configuration", async () => {
+    sshKnows({});
+    await expect(resolveConnection(variables("broken"))).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining("ssh -G broken failed: cat:"),
+    });
+  });
+});
+
+describe("what the inventory says", () => {
+  it("is stronger than ~/.ssh/config", async () => {
+    sshKnows({ strong: "user admin\nport 2200\nstricthostkeychecking accept-new\nproxyjump bastion" });
+    const resolved = await resolveConnection(
+      variables("strong", {
+        port: 22,
+        user: "root",
+        privateKeyFile: "~/keys/%r",
+        knownHostsFile: "kh",
+        sshOptions: {
+          strictHostKeyChecking: "yes",
+          proxyJump: [],
+          identityFiles: ["/k2"],
+          userKnownHostsFiles: ["/other"],
+        },
+      }),
+    );
+    expect(resolved).toMatchObject({
+      port: 22,
+      user: "root",
+      strictHostKeyChecking: "yes",
+      knownHostsFiles: ["kh", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"],
+      newHostKeysFile: "kh",
+      identityFiles: [
+        { path: join(homedir(), "keys/root"), isNamed: true },
+        { path: "/k2", isNamed: true },
+      ],
+      jumps: [],
+    });
+  });
+
+  it("in ansible_port is stronger than in the ssh options", async () => {
+    sshKnows({ ports: "" });
+    const sshOptions = { port: 99, user: "x", connectTimeoutSeconds: 3 };
+    expect(await resolveConnection(variables("ports", { sshOptions }))).toMatchObject({
+      port: 99,
+      user: "x",
+      timeoutSeconds: 3,
+    });
+    expect(await resolveConnection(variables("ports", { sshOptions, port: 22 }))).toMatchObject({ port: 22 });
+  });
+});
+
+describe("jump hosts", () => {
+  const chain = async (address: string, changes: Partial<ConnectionVariables> = {}) =>
+    (await resolveConnection(variables(address, changes))).jumps.map(
+      ({ user, address, port }) => `${user}@${address}:${port}`,
+    );
+  const me = userInfo().username;
+
+  it("are passed in order, the first through those that ssh_config puts before it", async () => {
+    sshKnows({
+      target: "proxyjump ops@j1:2200,j2",
+      j1: "hostname 10.0.0.1\nproxyjump outer",
+      j2: "hostname 10.0.0.2\nuser two\nproxyjump never",
+      outer: "",
+    });
+    expect(await chain("target")).toEqual([`${me}@outer:22`, "ops@10.0.0.1:2200", "two@10.0.0.2:22"]);
+  });
+
+  it("bring their own keys, and try the host's after them", async () => {
+    sshKnows({ keyed: "proxyjump keyring", keyring: "" });
+    const [jump] = (await resolveConnection(variables("keyed", { privateKeyFile: "/fleet" }))).jumps;
+    expect(jump?.identityFiles.at(0)).toEqual({ path: join(homedir(), ".ssh/id_rsa"), isNamed: false });
+    expect(jump?.identityFiles.at(-1)).toEqual({ path: "/fleet", isNamed: true });
+    expect(jump?.password).toBeUndefined();
+  });
+
+  it.each([
+    ["ssh -W %h:%p gate", `${me}@gate:22`],
+    ["ssh -q -l ops -p 2200 -W [%h]:%p gate", "ops@gate:2200"],
+    ["/usr/bin/ssh ops@gate -W %h:%p", "ops@gate:22"],
+  ])("are read from ProxyCommand %s", async (command, jump) => {
+    sshKnows({ [`pc-${jump}`]: `proxycommand ${command}`, gate: "" });
+    expect(await chain(`pc-${jump}`)).toEqual([jump]);
+  });
+
+  it.each([
+    "nc -X connect -x proxy:3128 %h %p",
+    "ssh -W localhost:22 gate",
+    "ssh -F /x -W %h:%p gate",
+    "ssh gate nc %h %p",
+  ])("are not made from ProxyCommand %s", async (command) => {
+    const host = `no-${command.length}`;
+    sshKnows({ [host]: `proxycommand ${command}` });
+    await expect(resolveConnection(variables(host))).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining(command),
+    });
+  });
+
+  it("leave out a host that would jump over itself", async () => {
+    sshKnows({ self: "proxyjump self", behind: "proxyjump self" });
+    expect(await chain("self")).toEqual([]);
+    expect(await chain("behind")).toEqual([`${me}@self:22`]);
+  });
+
+  it("in a circle are an error", async () => {
+    sshKnows({ ring1: "proxyjump ring2", ring2: "proxyjump ring3", ring3: "proxyjump ring2" });
+    await expect(resolveConnection(variables("ring1"))).rejects.toThrow("circle");
+  });
+
+  it("from the inventory may have a user, a port and an IPv6 address", async () => {
+    sshKnows({ six: "", "fd00::1": "", plain: "" });
+    expect(
+      await chain("six", { sshOptions: { proxyJump: ["ops@[fd00::1]:2200", "ssh://ops@plain:2201"] } }),
+    ).toEqual(["ops@fd00::1:2200", "ops@plain:2201"]);
+  });
+});
