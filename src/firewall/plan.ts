@@ -254,6 +254,11 @@ class FamilyPlan {
     // Where no rule speaks of SSH it is opened as everybody does; where the operator keeps it narrow, so do we.
     const isNarrow = this.isOpen(this.entries, port) || this.entries[blocker]?.kind === "rule";
     const rule = isNarrow ? this.sshRule(port, packet.source) : this.sshRule(port);
+    if (isNarrow && !this.state.active) {
+      this.notes.push(
+        `SSH on port ${port} opens to what the host's rules allow, and to ${packet.source}, only`,
+      );
+    }
     this.place("ssh", rule, at, `so that SSH stays open (you come from ${packet.source})`);
   }
 

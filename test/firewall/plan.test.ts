@@ -220,6 +220,23 @@ describe("an operator's rules", () => {
     ]);
   });
 
+  it("move with their comments and limits", () => {
+    const limit = "limit log from 10.0.0.0/24 to any port 6380 proto tcp";
+    const plan = settle(stateOf(["allow 22/tcp", "deny 6380/tcp", limit]));
+    expect(words(plan.rules4)).toEqual(["allow 22/tcp", limit, "deny 6380/tcp"]);
+  });
+
+  it("may ban thousands of addresses", () => {
+    const bans = Array.from({ length: 3000 }, (_, i) => `deny from 198.18.${i >> 6}.${(i & 63) * 4}`);
+    const plan = settle(stateOf([...bans, "allow 22/tcp", "allow from 10.0.0.0/8"]));
+    expect(words(plan.rules4).slice(3000)).toEqual([
+      "allow 22/tcp",
+      REDIS,
+      "deny 6380/tcp",
+      "allow from 10.0.0.0/8",
+    ]);
+  });
+
   it("cannot ban the subnet piece by piece", () => {
     const plan = settle(stateOf(["allow 22/tcp", "deny from 10.0.0.0/25", "deny from 10.0.0.128/25"]));
     expect(words(plan.rules4)[1]).toBe(REDIS);
@@ -249,6 +266,14 @@ describe("SSH", () => {
       "allow from 203.0.113.7 to any port 22 proto tcp",
       "deny 22/tcp",
       REDIS,
+    ]);
+  });
+
+  it("says so where enabling the firewall leaves it narrow", () => {
+    const rules = ["allow from 10.0.0.0/8 to any port 22 proto tcp"];
+    const plan = settle(stateOf(rules, ["allow 22"], { active: false }));
+    expect(plan.notes).toEqual([
+      "SSH on port 22 opens to what the host's rules allow, and to 203.0.113.7, only",
     ]);
   });
 
