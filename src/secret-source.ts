@@ -15,6 +15,8 @@ export interface SecretSourceOptions {
   /** Where and under which key the source is written, for messages. */
   place?: Place | undefined;
   key?: string | undefined;
+  /** Takes a text of several lines, such as a key in PEM form, as it stands. */
+  multiline?: boolean | undefined;
   /** Shared by callers that may name one source many times: each is then read once. */
   cache?: Map<string, Promise<Secret>> | undefined;
 }
@@ -65,9 +67,10 @@ async function readUncached(source: SecretSource, options: SecretSourceOptions):
       key: options.key,
       message: `the secret from ${origin} ${message}`,
     });
-  const text = (await readText(source, options, fail)).replace(/\r?\n$/, "");
-  if (text === "") throw fail("is empty");
-  if (/[\0\r\n]/.test(text)) throw fail("has a line break or a NUL in it, expected one line");
+  const whole = await readText(source, options, fail);
+  const text = options.multiline ? whole : whole.replace(/\r?\n$/, "");
+  if (text.trim() === "") throw fail("is empty");
+  if (!options.multiline && /[\0\r\n]/.test(text)) throw fail("has a line break or a NUL in it, expected one line");
   return new Secret(text);
 }
 

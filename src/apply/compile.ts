@@ -181,6 +181,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     POLICY: actions.firewall?.defaultPolicy ?? "",
     OLD_POLICY: "allow",
+    OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
   return Object.entries(values).map(([name, value]) => `${name}='${String(value).replaceAll("'", "'\\''")}'\n`).join("");

@@ -4,9 +4,8 @@ import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { disabledDefaultUser, dangerousFor, nameProblem, patternProblem, PRESETS, presetUser, ruleProblem } from "../redis/acl-presets.ts";
 import { type AclUser, describeUser, diffUsers, hashPassword, parseAclFile, parseAclUser, unknownRules } from "../redis/acl-rule.ts";
-import type { CheckRecord } from "../report/record.ts";
 import { secretOrGenerated } from "../playbook/secret-schema.ts";
-import { check, noLogin } from "../verify/controls.ts";
+import { type Check, check, noLogin } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const text = (problem: (value: string) => string | undefined) =>
@@ -203,7 +202,7 @@ function loginNotes({ facts }: Context): string[] {
     : [];
 }
 
-function defaultUserChecks(context: Context): CheckRecord[] {
+function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";
   if (facts.redis.aclUsers === undefined) {
@@ -230,13 +229,13 @@ function defaultUserChecks(context: Context): CheckRecord[] {
     ),
     check(
       "RK-ACL-02",
-      { expected: "no enabled user with nopass", observed: open.length === 0 ? "none" : open.join(", "), source: "ACL LIST" },
+      { expected: "no enabled user with nopass", observed: open.length === 0 ? "none" : open.join(", "), source: "ACL LIST", isAdvisory: true },
       open.length === 0,
     ),
   ];
 }
 
-function userChecks(context: Context): CheckRecord[] {
+function userChecks(context: Context): Check[] {
   const { facts, server } = context;
   const table = server.commands;
   if (facts.redis.aclUsers === undefined || table === undefined) {
@@ -255,9 +254,7 @@ function userChecks(context: Context): CheckRecord[] {
       if (differences.length > 0) findings.push(`${user.name}: ${differences.slice(0, 3).join(", ")}`);
     }
   }
-  for (const [name, user] of found) {
-    if (!listed.has(name)) findings.push(`also "${name}" (${describeUser(user)})`);
-  }
+  const others = [...found].filter(([name]) => !listed.has(name)).map(([name, user]) => `"${name}" (${describeUser(user)})`);
   const wide = context.params.users.filter(({ preset }) => preset === "application").flatMap(({ name }) => {
     const there = found.get(name);
     return there === undefined ? [] : [{ name, there, dangerous: dangerousFor(there, table) }];
@@ -267,6 +264,16 @@ function userChecks(context: Context): CheckRecord[] {
       "RK-ACL-08",
       { expected: [...listed].join(", "), observed: findings.join("; ") || `exactly ${[...listed].join(", ")}`, source: "ACL LIST" },
       findings.length === 0,
+    ),
+    check(
+      "RK-ACL-08",
+      {
+        expected: "no other user",
+        observed: others.length === 0 ? "none" : `also ${others.join(", ")}`,
+        source: "ACL LIST",
+        isAdvisory: context.params.unlisted === "keep",
+      },
+      others.length === 0,
     ),
     ...wide.map(({ name, there, dangerous }) => {
       const declared = context.params.users.find((user) => user.name === name)?.allow ?? [];
@@ -297,7 +304,7 @@ function userChecks(context: Context): CheckRecord[] {
   ];
 }
 
-function fileChecks(context: Context): CheckRecord[] {
+function fileChecks(context: Context): Check[] {
   const { params, facts, server } = context;
   const content = facts.configFiles.aclFiles.get(params.file);
   const inline = server.config.all("user").length;
@@ -358,7 +365,7 @@ function fileChecks(context: Context): CheckRecord[] {
   return checks;
 }
 
-function dryRunChecks({ params, facts, server }: Context): CheckRecord[] {
+function dryRunChecks({ params, facts, server }: Context): Check[] {
   return params.users.filter(({ preset }) => preset === "application").map((user) => {
     const expected = `${user.name}: dangerous commands denied, ordinary ones allowed`;
     const wrong: string[] = [];
@@ -387,7 +394,7 @@ function dryRunChecks({ params, facts, server }: Context): CheckRecord[] {
 }
 
 /** On the controller: what the passwords are worth, without a word of them. */
-function passwordChecks({ params, controller }: Context): CheckRecord[] {
+function passwordChecks({ params, controller }: Context): Check[] {
   const values = params.users.flatMap(({ name }) => {
     const password = controller.password(name);
     return "value" in password ? [{ name, text: password.value.reveal() }] : [];
@@ -403,6 +410,7 @@ function passwordChecks({ params, controller }: Context): CheckRecord[] {
           [weak.length > 0 ? `weak: ${weak.join(", ")}` : "", shared.length > 0 ? `used twice: ${shared.join(", ")}` : ""].filter(Boolean).join("; ") ||
           `${values.length} passwords hold`,
         source: "the controller's secrets",
+        isAdvisory: true,
       },
       values.length === 0 ? { outcome: "skip" } : weak.length === 0 && shared.length === 0,
     ),

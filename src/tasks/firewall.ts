@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { evaluate, strangers } from "../firewall/evaluate.ts";
+import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
 import { foreignFirewalls } from "../firewall/foreign.ts";
-import { type FirewallState, planFirewall, portsCutOff, type WantedFirewall } from "../firewall/plan.ts";
-import { parseRules } from "../firewall/ufw-rules.ts";
-import { isLoopback, normalizeSubnet } from "../network.ts";
+import { type FirewallPlan, type FirewallState, planFirewall, portsCutOff, type WantedFirewall } from "../firewall/plan.ts";
+import { type KernelFirewall, parseKernelRules } from "../firewall/kernel-rules.ts";
+import { makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
+import { isLoopback, normalizeSubnet, splitZone } from "../network.ts";
 import type { Refusal, Resource } from "../plan/desired.ts";
-import { check } from "../verify/controls.ts";
-import type { CheckRecord } from "../report/record.ts";
+import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) !== undefined, {
@@ -43,7 +43,8 @@ export default defineTask<Params>({
     if (wanted === undefined) {
       return { resources: [], refusals: [{ guard: null, found: "the SSH session's own address is not known on the host, so it cannot be kept open", remedy: "connect over SSH as usual (SSH_CONNECTION was not found)" }] };
     }
-    const plan = planFirewall(state, wanted);
+    const kept = context.params.other_ports === "keep" ? otherPorts(context, state, wanted, planFirewall(state, wanted)) : [];
+    const plan = withKept(planFirewall(withRules(state, kept), wanted), kept);
     const resources: Resource[] = [{ kind: "firewall", plan, defaultPolicy: state.defaultIncoming === "allow" ? (context.params.default === "deny" ? "DROP" : "REJECT") : undefined }];
     return {
       resources,
@@ -57,14 +58,13 @@ export default defineTask<Params>({
 
 function stateOf({ facts }: Context): FirewallState {
   const { ufwConf, defaults, rules4, rules6, kernel4 } = facts.firewall;
-  const active = /^ENABLED=yes/im.test(ufwConf) && /^:ufw-user-input /m.test(kernel4);
-  const policy = active
-    ? (/^:INPUT (\w+)/m.exec(kernel4)?.[1] ?? "DROP")
-    : (/^DEFAULT_INPUT_POLICY="?(\w+)"?/m.exec(defaults)?.[1] ?? "DROP");
+  const kernel = parseKernelRules(kernel4, 4);
+  const configured = parseDefaults(defaults);
+  const active = /^ENABLED=yes/im.test(ufwConf) && kernel.active;
   return {
     active,
-    ipv6Enabled: /^IPV6="?yes"?/im.test(defaults),
-    defaultIncoming: policy === "ACCEPT" ? "allow" : /^DEFAULT_INPUT_POLICY="?REJECT/m.test(defaults) ? "reject" : "deny",
+    ipv6Enabled: configured.ipv6Enabled ?? false,
+    defaultIncoming: (active ? kernel.defaultIncoming : undefined) ?? configured.defaultIncoming ?? "deny",
     rules4: parseRules(rules4, 4),
     rules6: parseRules(rules6, 6),
   };
@@ -90,7 +90,44 @@ function redisPorts(config: Context["config"]): number[] {
   return [...new Set(ports.filter((port) => port > 0))];
 }
 
-function* refusals({ params, config }: Context, state: FirewallState, wanted: WantedFirewall, problems: readonly string[]): Iterable<Refusal> {
+/** Other services' ports that the plan would close. */
+function otherPorts({ facts, server }: Context, state: FirewallState, wanted: WantedFirewall, plan: FirewallPlan): OtherPort[] {
+  const listeners = facts.host.listeners.filter(
+    ({ protocol, address, port, unit }) =>
+      !isLoopback(address) && unit !== server.unit && !wanted.ssh.ports.includes(port) && !(protocol === "udp" && UNAFFECTED_UDP.has(port)),
+  );
+  const cut = portsCutOff(state, plan, wanted, listeners);
+  const ports = new Map(cut.map(({ protocol, port }) => [`${port}/${protocol}`, { protocol, port }]));
+  return [...ports.values()].map(({ protocol, port }) => ({
+    protocol,
+    port,
+    unit: listeners.find((listener) => listener.port === port && listener.protocol === protocol)?.unit,
+  }));
+}
+
+type OtherPort = { protocol: "tcp" | "udp"; port: number; unit: string | undefined };
+
+/** The rules with the other services' ports open, as `ufw allow PORT/PROTOCOL` would have added them. */
+function withRules(state: FirewallState, ports: readonly OtherPort[]): FirewallState {
+  const add = (file: FirewallState["rules4"]) => ({
+    ...file,
+    entries: [...file.entries, ...ports.map(({ protocol, port }) => makeRule({ family: file.family, action: "allow", protocol, destinationPorts: String(port) }))],
+  });
+  return ports.length === 0 ? state : { ...state, rules4: add(state.rules4), rules6: state.ipv6Enabled ? add(state.rules6) : state.rules6 };
+}
+
+function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan {
+  const created = ports.map(({ protocol, port, unit }) => ({
+    address: `ufw:allow ${port}/${protocol}`,
+    action: "create" as const,
+    before: null,
+    after: `allow ${port}/${protocol}`,
+    reason: unit === undefined ? "a service listens there" : `${unit} listens there`,
+  }));
+  return { ...plan, changes: [...created, ...plan.changes] };
+}
+
+function* refusals({ config }: Context, state: FirewallState, wanted: WantedFirewall, problems: readonly string[]): Iterable<Refusal> {
   const everywhere = wanted.allow.find((text) => /\/0$/.test(text));
   if (everywhere !== undefined) {
     yield { guard: "firewall-open", found: `firewall.allow ${everywhere} opens Redis to everyone`, remedy: "name the application's subnet" };
@@ -107,64 +144,48 @@ function* refusals({ params, config }: Context, state: FirewallState, wanted: Wa
   if (!state.ipv6Enabled && !state.active) {
     yield { guard: "ufw-ipv6-off", found: "IPV6=no in /etc/default/ufw: an enabled ufw would drop all IPv6, outgoing too", remedy: "set IPV6=yes there" };
   }
-  void params;
 }
 
-function* otherPortRefusals({ facts, params, server }: Context, state: FirewallState, wanted: WantedFirewall, plan: ReturnType<typeof planFirewall>): Iterable<Refusal> {
-  if (params.other_ports !== "refuse") return;
-  const listeners = facts.host.listeners.filter(
-    ({ protocol, address, port, unit }) =>
-      !isLoopback(address) && unit !== server.unit && !wanted.ssh.ports.includes(port) && !(protocol === "udp" && UNAFFECTED_UDP.has(port)),
-  );
-  const cut = portsCutOff(state, plan, wanted, listeners);
+function* otherPortRefusals(context: Context, state: FirewallState, wanted: WantedFirewall, plan: FirewallPlan): Iterable<Refusal> {
+  if (context.params.other_ports !== "refuse") return;
+  const cut = otherPorts(context, state, wanted, plan);
   if (cut.length === 0) return;
-  const names = cut.map(({ protocol, port }) => {
-    const unit = listeners.find((listener) => listener.port === port && listener.protocol === protocol)?.unit;
-    return `${port}/${protocol}${unit === undefined ? "" : ` (${unit})`}`;
-  });
   yield {
     guard: "other-ports",
-    found: `the firewall would cut off ${[...new Set(names)].join(", ")}`,
-    remedy: "allow them in ufw first, or say firewall.other_ports: keep (opens them) or close",
+    found: `the firewall would cut off ${cut.map(({ protocol, port, unit }) => `${port}/${protocol}${unit === undefined ? "" : ` (${unit})`}`).join(", ")}`,
+    remedy: "say firewall.other_ports: keep, which opens them, or close",
   };
 }
 
-function firewallChecks(context: Context): CheckRecord[] {
+/** By the kernel's own rules: files say only what will be loaded. */
+function firewallChecks(context: Context): Check[] {
   const { facts, params } = context;
-  const expected = `default ${params.default}, only ${params.allow.filter(Boolean).join(", ") || "nobody"} reaches Redis, SSH stays open`;
-  if (!facts.firewall.installed) return [check("RK-NET-04", { expected, observed: "ufw is not installed", source: "/etc/ufw" }, false)];
-  const state = stateOf(context);
-  const wanted = wantedOf(context);
-  const ports = redisPorts(context.config);
   const allow = params.allow.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
-  const family = (entries: FirewallState["rules4"], kernel: string): string[] => {
-    const findings: string[] = [];
+  const expected = `default ${params.default}, only ${allow.join(", ") || "nobody"} reaches Redis, SSH stays open`;
+  const source = "iptables-save";
+  if (!facts.firewall.installed) return [check("RK-NET-04", { expected, observed: "ufw is not installed", source }, false)];
+  const ports = redisPorts(context.config);
+  const peer = facts.host.sshPeer;
+  const findings = (kernel: KernelFirewall, family: 4 | 6): string[] => {
+    if (!kernel.active) return [family === 4 ? "ufw is inactive" : "IPv6 is not filtered"];
+    const policy = kernel.defaultIncoming ?? "allow";
+    const found = policy === "allow" ? ["what no rule names is let in"] : [];
     for (const port of ports) {
-      const open = strangers(entries.entries, state.defaultIncoming, port, allow);
-      if (open.length > 0) findings.push(`others reach port ${port}`);
-      for (const source of allow.filter((text) => text.includes(":") === (entries.family === 6))) {
-        const [address = ""] = source.split("/");
-        const { verdict } = evaluate(entries.entries, state.defaultIncoming, { protocol: "tcp", source: address, destinationPort: port });
-        if (verdict !== "allow" && verdict !== "limit") findings.push(`${source} does not reach port ${port}`);
+      if (strangers(kernel.entries, policy, port, allow).length > 0) found.push(`others reach port ${port}`);
+      for (const subnet of allow) {
+        if (subnet.includes(":") === (family === 6) && !reach(kernel.entries, subnet, port).isReached) found.push(`${subnet} does not reach port ${port}`);
       }
     }
-    const inFile = entries.entries.flatMap(({ raw }) => raw.split("\n")).filter((line) => /^-A ufw6?-user-input /.test(line)).length;
-    const inKernel = kernel.split("\n").filter((line) => /^-A ufw6?-user-input /.test(line)).length;
-    if (state.active && inFile !== inKernel) findings.push(`the kernel has ${inKernel} rules, the file ${inFile}: they differ`);
-    return findings;
+    if (peer !== undefined && peer.address.includes(":") === (family === 6) && !isAllowed(kernel.entries, policy, { protocol: "tcp", source: splitZone(peer.address).address, destinationPort: peer.localPort })) {
+      found.push(`SSH from ${peer.address} is not let in`);
+    }
+    return found;
   };
-  const four = [...(state.active ? [] : ["ufw is inactive"]), ...(state.defaultIncoming === "allow" ? ["default allow"] : []), ...family(state.rules4, facts.firewall.kernel4)];
-  const peer = wanted?.ssh.peer;
-  if (peer !== undefined && state.active) {
-    const rules = peer.address.includes(":") ? state.rules6 : state.rules4;
-    const { verdict } = evaluate(rules.entries, state.defaultIncoming, { protocol: "tcp", source: peer.address, destinationPort: peer.port });
-    if (verdict !== "allow" && verdict !== "limit") four.push(`SSH from ${peer.address} is not let in`);
-  }
-  const six = state.ipv6Enabled
-    ? [...(state.active && !/^:INPUT (DROP|REJECT)/m.test(facts.firewall.kernel6) ? ["IPv6 is not filtered"] : []), ...(state.active ? [] : ["ufw is inactive"]), ...family(state.rules6, facts.firewall.kernel6)]
-    : state.active ? [] : ["ufw is inactive"];
+  const four = findings(parseKernelRules(facts.firewall.kernel4, 4), 4);
+  const isDropped = !parseDefaults(facts.firewall.defaults).ipv6Enabled && /^:INPUT DROP/m.test(facts.firewall.kernel6);
+  const six = isDropped ? [] : findings(parseKernelRules(facts.firewall.kernel6, 6), 6);
   return [
-    check("RK-NET-04", { expected, observed: four.join("; ") || "as wanted", source: "/etc/ufw, iptables-save" }, four.length === 0),
-    check("RK-NET-06", { expected: "the same for IPv6", observed: six.join("; ") || (state.ipv6Enabled ? "as wanted" : "all IPv6 is dropped"), source: "/etc/ufw, ip6tables-save" }, six.length === 0),
+    check("RK-NET-04", { expected, observed: four.join("; ") || "as wanted", source }, four.length === 0),
+    check("RK-NET-06", { expected: "the same for IPv6", observed: six.join("; ") || (isDropped ? "all IPv6 is dropped" : "as wanted"), source: "ip6tables-save" }, six.length === 0),
   ];
 }

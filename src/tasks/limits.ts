@@ -64,7 +64,7 @@ export default defineTask<Params>({
       checks.push(
         check(
           "RK-LIM-01",
-          { expected: `more than 0 and at most the host's ${formatSize(facts.host.memoryBytes)}`, observed: value === 0 ? "no bound" : formatSize(value), source: "CONFIG GET maxmemory" },
+          { expected: `more than 0 and at most the host's ${formatSize(facts.host.memoryBytes)}`, observed: value === 0 ? "no bound" : formatSize(value), source: "CONFIG GET maxmemory", isAdvisory: true },
           value > 0 && value <= facts.host.memoryBytes,
         ),
       );

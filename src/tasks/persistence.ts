@@ -2,8 +2,7 @@ import { z } from "zod";
 import type { PersistenceStep, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { sameSetting } from "../redis/setting.ts";
-import type { CheckRecord } from "../report/record.ts";
-import { check, noLogin } from "../verify/controls.ts";
+import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -98,7 +97,7 @@ function* refusals(context: Context): Iterable<Refusal> {
   }
 }
 
-function settingChecks(context: Context): CheckRecord[] {
+function settingChecks(context: Context): Check[] {
   const { appendonly, rdb } = wanted(context);
   const { running } = context.server;
   if (appendonly === null || rdb === null) {
@@ -122,16 +121,16 @@ function settingChecks(context: Context): CheckRecord[] {
   ];
 }
 
-function lastSaveChecks({ facts }: Context): CheckRecord[] {
+function lastSaveChecks({ facts }: Context): Check[] {
   const { info, user, loginError } = facts.redis;
   const expected = "last snapshot and last AOF write ok";
   if (user === undefined) return [noLogin("RK-PER-01", expected, "INFO persistence", loginError ?? "INFO does not answer")];
   const rdb = info.get("rdb_last_bgsave_status") ?? "ok";
   const aof = info.get("aof_enabled") === "1" ? (info.get("aof_last_write_status") ?? "ok") : "off";
-  return [check("RK-PER-01", { expected, observed: `snapshot ${rdb}, AOF ${aof}`, source: "INFO persistence" }, rdb === "ok" && aof !== "err")];
+  return [check("RK-PER-01", { expected, observed: `snapshot ${rdb}, AOF ${aof}`, source: "INFO persistence", isAdvisory: true }, rdb === "ok" && aof !== "err")];
 }
 
-function directoryCheck({ facts, server }: Context): CheckRecord {
+function directoryCheck({ facts, server }: Context): Check {
   const names = (["dbfilename", "appendfilename", "appenddirname"] as const).map((name) => server.running?.get(name) ?? server.config.get(name)?.[0] ?? "");
   const odd = names.filter((name) => name.includes("/"));
   return check(

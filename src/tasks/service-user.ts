@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
-import type { CheckRecord } from "../report/record.ts";
-import { check } from "../verify/controls.ts";
+import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const account = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "should be auto or an account's name");
@@ -125,7 +124,7 @@ function* refusals(context: Context): Iterable<Refusal> {
   }
 }
 
-function userChecks(context: Context): CheckRecord[] {
+function userChecks(context: Context): Check[] {
   const { facts } = context;
   const { user } = wantedAccount(context);
   const { process, account } = facts.service;
@@ -143,13 +142,13 @@ function userChecks(context: Context): CheckRecord[] {
     ),
     check(
       "RK-SYS-01",
-      { expected: "no login shell, no group that may use sudo", observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`, source: "passwd, id" },
+      { expected: "no login shell, no group that may use sudo", observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`, source: "passwd, id", isAdvisory: true },
       /(nologin|false)$/.test(shell) && privileged.length === 0,
     ),
   ];
 }
 
-function sandboxCheck(context: Context): CheckRecord {
+function sandboxCheck(context: Context): Check {
   const { facts, params } = context;
   const missing = missingWalls({ ...context, params: { ...params, sandbox: true } }).map(([property]) => property);
   const stale = facts.service.properties.get("NeedDaemonReload") === "yes";
@@ -160,6 +159,7 @@ function sandboxCheck(context: Context): CheckRecord {
       expected: Object.keys(SANDBOX).join(", "),
       observed: [missing.length === 0 ? "all of them" : `without ${missing.join(", ")}`, stale ? "a drop-in was never loaded" : "", loose ? "the process may gain privileges" : ""].filter(Boolean).join("; "),
       source: "systemctl show, /proc/PID/status",
+      isAdvisory: !params.sandbox,
     },
     missing.length === 0 && !stale && !loose,
   );

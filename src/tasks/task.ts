@@ -4,9 +4,9 @@ import type { ProbeInput } from "../facts/probe-input.ts";
 import type { Controller } from "../plan/controller.ts";
 import type { Desired } from "../plan/desired.ts";
 import type { Server } from "../redis/server.ts";
-import type { CheckRecord } from "../report/record.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { TemplateData } from "../playbook/template.ts";
+import type { Check } from "../verify/controls.ts";
 import type { SecretSource } from "../secret-source.ts";
 
 /** What a task may look at: never the clock, a file or a connection. */
@@ -37,7 +37,7 @@ export interface TaskDefinition<P = unknown> {
   /** Why this host is left alone, if it is. */
   skip?: (context: TaskContext<P>) => string | undefined;
   desired: (context: TaskContext<P>) => Desired;
-  checks: (context: TaskContext<P>) => CheckRecord[];
+  checks: (context: TaskContext<P>) => Check[];
 }
 
 /** Gives a definition its types; a task file exports the result as its default. */

@@ -6,8 +6,7 @@ import { certificateFindings, daysLeft, publicKeyDigest, sameCertificate } from 
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { secretSource } from "../playbook/secret-schema.ts";
-import type { CheckRecord } from "../report/record.ts";
-import { check } from "../verify/controls.ts";
+import { type Check, check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { aclAttributes } from "./acl.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -207,7 +206,7 @@ function* refusals(context: Context): Iterable<Refusal> {
   }
 }
 
-function portChecks(context: Context): CheckRecord[] {
+function portChecks(context: Context): Check[] {
   const { params, facts } = context;
   const handshake = facts.proofs.withCertificate.get(String(params.port));
   const without = facts.proofs.withoutCertificate.get(String(params.port));
@@ -233,7 +232,7 @@ function portChecks(context: Context): CheckRecord[] {
   ];
 }
 
-function cipherChecks(context: Context): CheckRecord[] {
+function cipherChecks(context: Context): Check[] {
   const { params, facts } = context;
   const old = facts.proofs.oldProtocol.get(String(params.port));
   return [
@@ -248,7 +247,7 @@ function cipherChecks(context: Context): CheckRecord[] {
   ];
 }
 
-function certificateChecks(context: Context): CheckRecord[] {
+function certificateChecks(context: Context): Check[] {
   const { params, facts, controller, server } = context;
   const paths = tlsPaths(server.configPath);
   const onDisk = facts.certificates.pem.get(paths.certificate);
@@ -285,7 +284,7 @@ function certificateChecks(context: Context): CheckRecord[] {
   ];
 }
 
-function keyCheck(context: Context): CheckRecord {
+function keyCheck(context: Context): Check {
   const { facts, controller, server } = context;
   const paths = tlsPaths(server.configPath);
   const key = facts.files.paths.get(paths.key);

@@ -42,17 +42,27 @@ const CONTROLS = {
   "RK-PER-02": { title: "data stays inside the protected directory", severity: "low" },
 } as const satisfies Record<string, Control>;
 
+/** A check's outcome before it goes into the record. */
+export interface Check extends CheckRecord {
+  isAdvisory: boolean;
+}
+
 export type ControlId = keyof typeof CONTROLS;
 
 /** `pass` as a boolean, or that it could not be told, and whether more access would have told it. */
 type Verdict = boolean | { outcome: Extract<Outcome, "skip" | "unknown">; blockedBy?: "login" | "rights" };
 
-/** One observation against one control. Texts are for people and never hold a secret. */
+/**
+ * One observation against one control. Texts are for people and never hold a secret.
+ *
+ * `isAdvisory` marks what the task leaves alone on purpose, such as a user that it keeps: a failure is reported, but
+ * says nothing about what apply has changed, and rolls nothing back.
+ */
 export function check(
   control: ControlId,
-  { expected, observed, source }: { expected: string; observed: string; source: string },
+  { expected, observed, source, isAdvisory = false }: { expected: string; observed: string; source: string; isAdvisory?: boolean },
   verdict: Verdict,
-): CheckRecord {
+): Check {
   const outcome = typeof verdict === "boolean" ? (verdict ? "pass" : "fail") : verdict.outcome;
   return {
     control,
@@ -61,11 +71,12 @@ export function check(
     expected,
     observed,
     source,
+    isAdvisory,
     ...(typeof verdict !== "boolean" && verdict.blockedBy ? { blockedBy: verdict.blockedBy } : {}),
   };
 }
 
 /** The check that could not be made because redkeep is not logged in to Redis. */
-export function noLogin(control: ControlId, expected: string, source: string, reason: string): CheckRecord {
+export function noLogin(control: ControlId, expected: string, source: string, reason: string): Check {
   return check(control, { expected, observed: `no login to Redis: ${reason}`, source }, { outcome: "unknown", blockedBy: "login" });
 }

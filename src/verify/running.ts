@@ -1,7 +1,6 @@
 import { sameSetting } from "../redis/setting.ts";
-import type { CheckRecord } from "../report/record.ts";
 import type { TaskContext } from "../tasks/task.ts";
-import { type ControlId, check, noLogin } from "./controls.ts";
+import { type Check, type ControlId, check, noLogin } from "./controls.ts";
 
 /** Compares what the running server says of a setting, and what its file says, with what is wanted. */
 export function runningOr(
@@ -9,7 +8,7 @@ export function runningOr(
   control: ControlId,
   setting: string,
   args: readonly string[],
-): CheckRecord {
+): Check {
   const expected = `${setting} ${shown(args)}`;
   const source = `CONFIG GET ${setting}`;
   const running = server.running?.get(setting);

@@ -1,0 +1,370 @@
+import { randomBytes } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { createInterface } from "node:readline/promises";
+import { type CompileInput, compileApply, compileConfirm, compileRollback, compileStatus, type Login, parseReport, type TransactionReport } from "../apply/compile.ts";
+import type { Connection } from "../connection/connection.ts";
+import { InputError } from "../errors.ts";
+import { issueServerCertificate } from "../pki/openssl.ts";
+import { changesOf, hasChanges, type HostPlan } from "../plan/plan.ts";
+import { pool } from "../pool.ts";
+import { applyText } from "../report/apply-text.ts";
+import { planPreview } from "../report/plan-text.ts";
+import type { Progress } from "../report/progress.ts";
+import { writeRecord } from "../report/json.ts";
+import { parseConfig } from "../redis/config-document.ts";
+import { Secret } from "../secret.ts";
+import type { AclParams } from "../tasks/acl.ts";
+import { type TlsParams, tlsPaths, wantedNames } from "../tasks/tls.ts";
+import { transactionProgram } from "../templates.ts";
+import { inBatches } from "./batches.ts";
+import { ask, checksFor, fail, failWith, type HostSession, type Observation, openConnection, planFor, toRecord } from "./observe.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import { plan } from "./plan.ts";
+import { prepare, type Run } from "./prepare.ts";
+import { observeAll, outcomeText, recordOf, report, startProgress, textContext, warn } from "./session.ts";
+
+/** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
+export async function apply(options: RunOptions, environment: Environment): Promise<number> {
+  if (options.check) return await plan(options, environment);
+  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
+    throw new InputError({ key: "--yes", message: "is needed to apply without a terminal (or say --check)" });
+  }
+  const startedAt = new Date();
+  const run = await prepare(options, environment);
+  warn(run, environment);
+  let progress = startProgress(run, "apply", environment);
+  const sessions = await observeAll(run, options, environment, "apply", progress);
+  const pending = onePerMachine(sessions.filter((session) => isPending(session)));
+  if (!options.yes && pending.length > 0) {
+    await progress.stop();
+    const preview = recordOf("plan", sessions, startedAt, environment);
+    environment.stdout.write(planPreview(preview, textContext(run, sessions, options, environment, undefined)));
+    if (!(await confirmed(environment, pending.length))) {
+      for (const session of pending) session.connection?.close();
+      environment.stderr.write("Nothing was changed.\n");
+      return 0;
+    }
+    progress = startProgress(run, "apply", environment);
+  }
+  try {
+    await makeMissing(run, pending);
+    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
+      pool(batch, options.forks, async (session) => {
+        if (environment.interrupted.aborted) return;
+        await applyHost(run, session, options, environment, progress);
+        progress.done(session.job.host, session.record.status, outcomeText(session, "apply"));
+      }),
+    );
+  } finally {
+    for (const session of sessions) session.connection?.close();
+    await progress.stop();
+  }
+  for (const { record } of pending) if (record.status === "would-change") record.status = "not-started";
+  const record = recordOf("apply", sessions, startedAt, environment);
+  const path = await run.state.pathFor(`runs/${startedAt.toISOString().replaceAll(":", "-").replace(/\.\d+Z$/, "Z")}.json`);
+  await writeRecord(record, path);
+  return await report(record, applyText(record, textContext(run, sessions, options, environment, path)), options, environment);
+}
+
+function isPending({ plan, record }: HostSession): boolean {
+  return plan !== undefined && record.error === null && hasChanges(plan);
+}
+
+/** Several names for one machine are done once: the same machine-id and the same start of the same unit. */
+function onePerMachine(sessions: readonly HostSession[]): HostSession[] {
+  const first = new Map<string, string>();
+  return sessions.filter((session) => {
+    const facts = session.observation?.facts;
+    const machine = `${facts?.host.machineId} ${facts?.service.unit} ${facts?.service.properties.get("InvocationID")}`;
+    const other = first.get(machine);
+    if (other === undefined) {
+      first.set(machine, session.job.host);
+      return true;
+    }
+    session.record.status = "unchanged";
+    for (const task of session.record.tasks) {
+      Object.assign(task, { status: "skipped", reason: `the same machine as ${other}: done there`, changes: [] });
+    }
+    session.record.checks = [];
+    session.record.restart.needed = false;
+    return false;
+  });
+}
+
+async function confirmed({ stdin, stderr }: Environment, hosts: number): Promise<boolean> {
+  const terminal = createInterface({ input: stdin, output: stderr });
+  try {
+    const answer = await terminal.question(`Apply this to ${hosts} host${hosts === 1 ? "" : "s"}? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Passwords, CA and client certificates that the hosts will need: stored here before any host is touched. */
+async function makeMissing(run: Run, pending: readonly HostSession[]): Promise<void> {
+  const missing = { passwords: new Set<string>(), ca: false };
+  for (const { observation } of pending) {
+    for (const name of observation?.secrets.missing.passwords ?? []) missing.passwords.add(name);
+    missing.ca ||= observation?.secrets.missing.ca ?? false;
+  }
+  await run.secrets.make(missing);
+  const issued = new Set<string>();
+  for (const { job, observation } of pending) {
+    if (observation === undefined) continue;
+    observation.secrets = await job.secrets(observation.tasks.tasks);
+    const tls = observation.tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+    const clients = tls?.clients.join() ?? "";
+    if (tls === undefined || issued.has(clients)) continue;
+    issued.add(clients);
+    await run.secrets.issueClients(observation.secrets, tls);
+  }
+}
+
+/** One host: one transaction, confirmed over a new login. Whatever happens ends in the record. */
+async function applyHost(run: Run, session: HostSession, options: RunOptions, environment: Environment, progress: Progress): Promise<void> {
+  const { job, record, observation, connection } = session;
+  if (observation === undefined || connection === undefined) return;
+  const startedAt = performance.now() - record.durationMs;
+  const tell = (text: string) => progress.update(job.host, text);
+  try {
+    const context = { accepted: options.accept, render: run.render };
+    // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
+    const plan = planFor(observation, context, () => `RK_${randomBytes(12).toString("hex").toUpperCase()}`);
+    const id = `${new Date().toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "")}-${randomBytes(4).toString("hex")}`;
+    const nonce = randomBytes(16).toString("hex");
+    const program = compileApply(await compileInput(session, observation, plan, run, id, nonce));
+    tell(plan.actions.restart ? "validating, changing, restarting" : "validating, changing");
+    const outcome = await runTransaction(session, connection, program, id, environment);
+    record.restart = { needed: plan.actions.restart, unavailableMs: outcome?.unavailableMs ?? 0 };
+    if (outcome?.state !== "applied") {
+      failTransaction(session, outcome);
+      return;
+    }
+    tell("logging in anew");
+    await confirmOrRollBack({ run, session, options, environment, plan, id, nonce, connection, tell });
+  } catch (error) {
+    failWith(session, error);
+    if (session.record.error !== null) session.record.error.state = "not known: if it was changed, it puts itself back within a minute unless it is confirmed";
+    session.record.status = "unknown";
+  } finally {
+    record.durationMs = Math.round(performance.now() - startedAt);
+    connection.close();
+    for (const task of record.tasks) {
+      if (task.status === "would-change") task.status = record.status === "changed" ? "changed" : "failed";
+    }
+  }
+}
+
+/** Milliseconds for the whole program: the host's own cap ends it before that. */
+const TRANSACTION_TIMEOUT = 15 * 60_000;
+const CONFIRM_TIMEOUT = 90_000;
+
+async function runTransaction(session: HostSession, connection: Connection, program: string, id: string, environment: Environment): Promise<TransactionReport | undefined> {
+  const nonce = /printf '\\n%s end\\n' (\w+)/.exec(program)?.[1] ?? "";
+  try {
+    const { stdout } = await connection.run(program, { timeoutMs: TRANSACTION_TIMEOUT });
+    session.record.roundTrips++;
+    const outcome = parseReport(stdout.toString("utf8"), nonce);
+    if (outcome !== undefined) return outcome;
+  } catch {
+    session.record.roundTrips++;
+  }
+  // The reply was lost, not the host: it goes on alone, so it is asked again over a new login.
+  const again = await openConnection(session, environment.interrupted);
+  try {
+    const { stdout } = await again.run(compileStatus(id, nonce), { timeoutMs: CONFIRM_TIMEOUT });
+    session.record.roundTrips++;
+    return parseReport(stdout.toString("utf8"), nonce);
+  } finally {
+    again.close();
+  }
+}
+
+/** A new TCP connection, key exchange and login; fresh facts; only then the host may keep what it has. */
+async function confirmOrRollBack(given: {
+  run: Run;
+  session: HostSession;
+  options: RunOptions;
+  environment: Environment;
+  plan: HostPlan;
+  id: string;
+  nonce: string;
+  connection: Connection;
+  tell: (text: string) => void;
+}): Promise<void> {
+  const { run, session, options, environment, plan, id, nonce, connection, tell } = given;
+  const { record } = session;
+  const status = async (over: Connection, script: string): Promise<TransactionReport | undefined> => {
+    const { stdout } = await over.run(script, { timeoutMs: CONFIRM_TIMEOUT });
+    record.roundTrips++;
+    return parseReport(stdout.toString("utf8"), nonce);
+  };
+  const rollBack = async (over: Connection, where: string, found: string): Promise<void> => {
+    tell("putting back");
+    const outcome = await status(over, compileRollback(id, nonce));
+    const isBack = outcome?.state === "rolled_back";
+    fail(session, isBack ? "rolled-back" : "unknown", {
+      where,
+      found,
+      state: isBack ? putBack(outcome) : `not known (${outcome?.state ?? "no answer"})`,
+      remedy: "correct the cause, then run again",
+    });
+  };
+  let fresh: Connection;
+  try {
+    fresh = await openConnection(session, new AbortController().signal);
+  } catch (error) {
+    await rollBack(connection, "log in anew", `a new login did not work: ${error instanceof Error ? error.message : String(error)}`);
+    return;
+  }
+  const before = session.connection;
+  session.connection = fresh;
+  try {
+    tell("verifying");
+    const observation = await ask(session, true);
+    record.roundTrips++;
+    if (observation === undefined) {
+      await rollBack(fresh, "verify", record.error?.found ?? "the host could not be asked");
+      return;
+    }
+    session.observation = observation;
+    const checks = checksFor(observation, run.render);
+    record.checks = checks.map(toRecord);
+    const broken = brokenPromises(plan, observation, checks, run, options);
+    if (broken.length > 0) {
+      await rollBack(fresh, "verify", broken.join("\n"));
+      return;
+    }
+    const outcome = await status(fresh, compileConfirm(id, nonce, nonce));
+    if (outcome?.state === "committed") record.status = "changed";
+    else failTransaction(session, outcome);
+  } finally {
+    fresh.close();
+    before?.close();
+  }
+}
+
+/** What this run changed and fresh facts do not show, or a check of it that fails. */
+function brokenPromises(plan: HostPlan, observation: Observation, checks: readonly ReturnType<typeof checksFor>[number][], run: Run, options: RunOptions): string[] {
+  const changed = new Set(plan.tasks.filter(({ changes }) => changes.length > 0).map(({ task }) => task));
+  const again = planFor(observation, { accepted: options.accept, render: run.render }, () => "");
+  const pending = changesOf(again).map(({ address, after }) => `${address} is still to be set to ${after ?? "nothing"}`);
+  const failing = checks
+    .filter(({ outcome, isAdvisory, task, blockedBy }) => !isAdvisory && changed.has(task) && (outcome === "fail" || blockedBy === "login"))
+    .map(({ control, title, expected, observed }) => `${control} ${title}: expected ${expected}, found ${observed}`);
+  return [...pending, ...failing];
+}
+
+function putBack({ keysBefore }: TransactionReport): string {
+  return `put back as it was found; Redis answers${keysBefore === undefined ? "" : `, ${keysBefore} keys were there before`}`;
+}
+
+/** A transaction that did not get as far as being confirmed, in the four parts of every failure. */
+function failTransaction(session: HostSession, outcome: TransactionReport | undefined): void {
+  if (outcome?.state === undefined) {
+    fail(session, "unknown", { where: "transaction", found: "the host did not say how the transaction ended", state: "not known; an unconfirmed change puts itself back within a minute", remedy: "run redkeep verify" });
+    return;
+  }
+  const { state, journal } = outcome;
+  const failures = journal.filter((line) => line.startsWith("fail ")).map((line) => line.slice(5));
+  const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited)\b/.test(line));
+  const step = steps.at(-1) ?? "start";
+  const stale = journal.find((line) => /^(stale|refused) /.test(line));
+  switch (state) {
+    case "refused":
+      fail(session, "refused", { where: "stale plan", found: stale?.replace(/^stale /, "changed since it was looked at: ") ?? "another transaction is at work", remedy: "run again: the plan is made anew" });
+      return;
+    case "rolled_back":
+      fail(session, "rolled-back", {
+        where: step,
+        found: failures.join("\n") || `the step "${step}" did not end`,
+        state: putBack(outcome),
+        remedy: "correct the cause, then run again",
+      });
+      return;
+    case "prepared":
+    case "applying":
+    case "rolling_back":
+      // Nothing was changed before the nets were armed.
+      if (!journal.includes("armed")) {
+        fail(session, "failed", { where: step === "backup" ? "validate" : step, found: failures.join("\n") || `the step "${step}" did not end`, remedy: "correct the cause, then run again" });
+        return;
+      }
+      break;
+    default:
+  }
+  fail(session, state === "needs_human" ? "failed" : "unknown", {
+    where: state,
+    found: [...failures, ...journal.filter((line) => /^(edited|not restored|redis )/.test(line))].join("\n") || state,
+    state: state === "needs_human" ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched" : "not known",
+    remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
+  });
+}
+
+async function compileInput(session: HostSession, observation: Observation, plan: HostPlan, run: Run, id: string, nonce: string): Promise<CompileInput> {
+  const { facts, server, tasks, secrets } = observation;
+  const tls = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const needsCertificate = plan.actions.files.some(({ content }) => "issued" in content);
+  // The names that the plan's own redis.conf binds.
+  const main = plan.actions.files.find(({ path }) => path === server.configPath)?.content;
+  const config = main !== undefined && "text" in main ? parseConfig({ path: server.configPath, text: main.text }) : server.config;
+  const issued =
+    needsCertificate && tls !== undefined && secrets.ca !== undefined
+      ? await issueServerCertificate(secrets.ca, session.job.host, wantedNames({ params: tls, config, facts }), tls.valid_days)
+      : undefined;
+  return {
+    plan,
+    facts,
+    server,
+    holder: `${userInfo().username}@${hostname()} since ${new Date().toISOString()}`,
+    id,
+    nonce,
+    issued,
+    before: loginBefore(observation),
+    after: loginAfter(observation, config),
+    transaction: transactionProgram(),
+    recoverUnit: run.render("redkeep-recover.service.ejs", { unit: server.unit }),
+  };
+}
+
+/** The way in that the probe found. */
+function loginBefore({ facts, server, secrets, tasks }: Observation): Login {
+  const { user, endpoint } = facts.redis;
+  const admin = adminOf(tasks.tasks);
+  const password = admin === undefined ? undefined : secrets.password(admin);
+  if (user !== undefined && user === admin && password !== undefined && "value" in password) {
+    return { endpoint, auth: { user, password: password.value }, isKnown: true };
+  }
+  const requirepass = server.config.get("requirepass")?.[0];
+  const auth = requirepass === undefined ? undefined : { password: new Secret(requirepass) };
+  return { endpoint, auth, isKnown: user !== undefined };
+}
+
+/** The way in that the plan leads to: the Unix socket where there will be one. */
+function loginAfter(observation: Observation, config: Observation["server"]["config"]): Login {
+  const { server, secrets, tasks } = observation;
+  const admin = adminOf(tasks.tasks);
+  const password = admin === undefined ? undefined : secrets.password(admin);
+  const socket = config.get("unixsocket")?.[0];
+  const port = config.get("port")?.[0] ?? "6379";
+  const tlsPort = config.get("tls-port")?.[0] ?? "0";
+  const bound = (config.get("bind") ?? ["127.0.0.1"]).map((text) => text.replace(/^-/, ""));
+  const address = bound.includes("127.0.0.1") || bound.includes("0.0.0.0") || bound.includes("*") ? "127.0.0.1" : (bound[0] ?? "127.0.0.1");
+  const paths = tlsPaths(server.configPath);
+  const endpoint =
+    socket !== undefined && socket !== ""
+      ? ["-s", socket]
+      : port !== "0"
+        ? ["-h", address, "-p", port]
+        : ["-h", address, "-p", tlsPort, "--tls", "--cacert", paths.ca, "--cert", paths.certificate, "--key", paths.key];
+  if (password !== undefined && admin !== undefined && "value" in password) {
+    return { endpoint, auth: { user: admin, password: password.value }, isKnown: true };
+  }
+  return { ...loginBefore(observation), endpoint };
+}
+
+function adminOf(tasks: Observation["tasks"]["tasks"]): string | undefined {
+  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  return acl?.users.find(({ preset }) => preset === "admin")?.name;
+}

@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { InputError } from "../errors.ts";
+import { limitedHosts, readLimit } from "../inventory/host-pattern.ts";
+import { inventoryGraph, inventoryHost, inventoryList } from "../inventory/listing.ts";
+import { loadInventory } from "../inventory/load-inventory.ts";
+import { printableText } from "../report/printable.ts";
+import type { Environment } from "./options.ts";
+
+export interface InventoryCommandOptions {
+  inventory: readonly string[];
+  limit: string | undefined;
+  extraVars: readonly string[];
+  list: boolean;
+  graph: boolean;
+  host: string | undefined;
+}
+
+/** What ansible-inventory prints; reaches no host. */
+export async function inventory(options: InventoryCommandOptions, { cwd, stdout, stderr }: Environment): Promise<number> {
+  const asked = [options.list, options.graph, options.host !== undefined].filter(Boolean).length;
+  if (asked > 1) throw new InputError({ message: "inventory takes one of --list, --graph and --host NAME" });
+  // Beside the playbook that plan would take, so that its group_vars are listed as they will count.
+  const playbook = join(cwd, "playbooks", "harden.yml");
+  const loaded = await loadInventory({
+    sources: options.inventory,
+    ...(existsSync(playbook) ? { playbookDir: dirname(playbook) } : {}),
+    extraVars: options.extraVars,
+    cwd,
+  });
+  for (const warning of loaded.warnings) stderr.write(`warning: ${printableText(warning)}\n`);
+  const hosts = options.limit === undefined ? undefined : limitedHosts(loaded, await readLimit(options.limit, cwd));
+  const text = options.graph
+    ? inventoryGraph(loaded)
+    : options.host !== undefined
+      ? inventoryHost(loaded, options.host)
+      : inventoryList(loaded, hosts);
+  stdout.write(`${text}\n`);
+  return 0;
+}

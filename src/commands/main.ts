@@ -1,0 +1,251 @@
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { didYouMean, InputError } from "../errors.ts";
+import { packageVersion } from "../package.ts";
+import { printableText } from "../report/printable.ts";
+import { redact, Secret } from "../secret.ts";
+import type { Environment, RunOptions } from "./options.ts";
+
+/** The whole program: arguments in, exit code out. Only this file and cli.ts touch the process. */
+export async function main(process: NodeJS.Process): Promise<void> {
+  const interrupt = new AbortController();
+  const environment: Environment = {
+    cwd: process.cwd(),
+    env: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    interrupted: interrupt.signal,
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (interrupt.signal.aborted) process.exit(130);
+      process.stderr.write("\nInterrupted: nothing new is started; what is under way is settled. Once more to leave at once: hosts heal themselves.\n");
+      interrupt.abort();
+    });
+  }
+  // A reader that went away, as in `redkeep … | head`, is no error of ours.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  let exitCode = 0;
+  try {
+    const program = createProgram(environment, (code) => {
+      exitCode = code;
+    });
+    await program.parseAsync(process.argv.slice(2), { from: "user" });
+  } catch (error) {
+    exitCode = reportError(error, environment);
+  }
+  process.exitCode = exitCode;
+}
+
+function reportError(error: unknown, { stderr }: Environment): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
+  if (error instanceof InputError) {
+    const count = error.problems.length;
+    stderr.write(`${printableText(error.message)}\n${count} problem${count === 1 ? "" : "s"}. No host was touched.\n`);
+    return 1;
+  }
+  if (error instanceof Error && "code" in error && typeof error.code === "string" && "path" in error) {
+    stderr.write(`${printableText(error.message)}\n`);
+    return 1;
+  }
+  stderr.write(`${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`);
+  return 1;
+}
+
+type Raw = Record<string, unknown>;
+
+function createProgram(environment: Environment, done: (code: number) => void): Command {
+  const program = new Command("redkeep");
+  program
+    .description("Hardens fleets of Redis hosts over SSH, proves the result on the running service, and keeps them hard.")
+    .version(packageVersion(), "-V, --version")
+    .configureOutput({
+      writeOut: (text) => environment.stdout.write(text),
+      writeErr: (text) => environment.stderr.write(text),
+    })
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .addHelpText("after", "\nExample:\n  redkeep init && redkeep plan -i inventory/hosts.yml\n");
+
+  const run = (name: "plan" | "apply" | "verify", description: string, examples: string) => {
+    const command = program
+      .command(name)
+      .description(description)
+      .argument("[playbook]", "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships)");
+    addRunOptions(command, name);
+    command.addHelpText("after", `\nExamples:\n${examples}`);
+    command.action(async (playbook: string | undefined, raw: Raw) => {
+      const options = await runOptions(playbook, raw, environment);
+      const module = name === "plan" ? await import("./plan.ts") : name === "apply" ? await import("./apply.ts") : await import("./verify.ts");
+      const go = (module as unknown as Record<string, (options: RunOptions, environment: Environment) => Promise<number>>)[name];
+      done((await go?.(options, environment)) ?? 1);
+    });
+  };
+  run("plan", "show what would change, on which host, and who would notice; changes nothing", "  redkeep plan -i inventory/production.yml\n  redkeep plan -i inventory/production.yml --limit redis-01 --tags network --json plan.json\n");
+  run("apply", "make it so: one transaction a host, confirmed over a new login", "  redkeep apply -i inventory/production.yml\n  redkeep apply -i inventory/production.yml --yes --json run.json      (in CI)\n");
+  run("verify", "prove it on the running hosts; changes nothing", "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n");
+
+  program
+    .command("inventory")
+    .description("print the inventory as ansible-inventory does; reaches no host")
+    .requiredOption("-i, --inventory <path>", "inventory file, directory or list; may be repeated", collect, [])
+    .option("--list", "all hosts and their variables, as JSON (the default)", false)
+    .option("--graph", "groups and hosts as a tree", false)
+    .option("--host <name>", "one host's variables, as JSON")
+    .option("-l, --limit <pattern>", "only these hosts")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect, [])
+    .action(async (raw: Raw) => {
+      const { inventory } = await import("./inventory.ts");
+      done(
+        await inventory(
+          {
+            inventory: raw.inventory as string[],
+            limit: raw.limit as string | undefined,
+            extraVars: raw.extraVars as string[],
+            list: raw.list === true,
+            graph: raw.graph === true,
+            host: raw.host as string | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  program
+    .command("init")
+    .description("write a starter inventory, playbook and .gitignore")
+    .argument("[dir]", "where to", ".")
+    .action(async (directory: string) => {
+      const { init } = await import("./init.ts");
+      done(await init(directory, environment));
+    });
+  return program;
+}
+
+function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): void {
+  const group = (title: string, options: readonly Option[]) => {
+    for (const option of options) {
+      option.helpGroup(title);
+      command.addOption(option);
+    }
+  };
+  const option = (flags: string, description: string) => new Option(flags, description);
+  group("Which hosts:", [
+    option("-i, --inventory <path>", "inventory file, directory or list; may be repeated").argParser(collect).default([], "none").makeOptionMandatory(),
+    option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
+    option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
+  ]);
+  group("Which tasks:", [
+    option("-t, --tags <tags>", "only tasks with these tags").argParser(collect).default([], "all"),
+    option("--skip-tags <tags>", "not these").argParser(collect).default([], "none"),
+    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable").argParser(collect).default([], "none"),
+  ]);
+  const careful = [
+    ...(name === "apply" ? [option("-C, --check", "plan only"), option("-y, --yes", "do not ask; needed without a terminal")] : []),
+    option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect).default([], "none"),
+    option("--rotate <name>", "replace this generated password, or the ca, on hosts that have one").argParser(collect).default([], "none"),
+    option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),
+  ];
+  group("How careful:", careful);
+  group("Output:", [
+    option("--json <file>", "write the run record; - for stdout"),
+    option("-D, --diff", "show differences in full"),
+    option("-v, --verbose", "show more"),
+  ]);
+  group("Connection:", [
+    option("-u, --user <name>", "log in as (weaker than the inventory)"),
+    option("--private-key <file>", "key to log in with (weaker than the inventory)"),
+    option("-k, --ask-pass", "ask for the login password"),
+    option("-b, --become", "become root with sudo"),
+    option("-K, --ask-become-pass", "ask for sudo's password"),
+    option("--known-hosts <file>", "host keys, instead of your own known_hosts files"),
+    option("-T, --timeout <seconds>", "to connect").argParser(wholeNumber(1, 3600)).default(10),
+    option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
+  ]);
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function wholeNumber(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d{1,6}$/.test(value) || number < min || number > max) throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}, found "${value}".`);
+    return number;
+  };
+}
+
+async function runOptions(playbook: string | undefined, raw: Raw, environment: Environment): Promise<RunOptions> {
+  const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
+  const tags = (name: string) => list(name).flatMap((text) => text.split(",")).map((tag) => tag.trim()).filter(Boolean);
+  const text = (name: string) => raw[name] as string | undefined;
+  return {
+    inventory: list("inventory"),
+    playbook,
+    limit: text("limit"),
+    tags: tags("tags"),
+    skipTags: tags("skipTags"),
+    extraVars: list("extraVars"),
+    forks: raw.forks as number,
+    diff: raw.diff === true,
+    yes: raw.yes === true,
+    check: raw.check === true,
+    json: text("json"),
+    verbose: raw.verbose === true,
+    timeoutSeconds: raw.timeout as number,
+    user: text("user"),
+    privateKey: text("privateKey"),
+    password: raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined,
+    become: raw.become === true ? true : undefined,
+    becomePassword: raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
+    knownHosts: text("knownHosts"),
+    state: text("state"),
+    accept: new Set(guards(list("accept"))),
+    rotate: new Set(list("rotate")),
+    shard: shard(text("shard")),
+  };
+}
+
+/** Every guard by name, so that a typo in --accept is told. */
+const GUARDS = [
+  ..."aof-rewrite-failed bind-absent-address bind-everywhere blinding-rename certificate cluster disk-too-small".split(" "),
+  ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(" "),
+  ..."other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(" "),
+  ..."sentinel sentinel-rename stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(" "),
+];
+
+function guards(given: readonly string[]): string[] {
+  const names = given.flatMap((text) => text.split(",")).map((name) => name.trim()).filter(Boolean);
+  const strange = names.find((name) => !GUARDS.includes(name));
+  if (strange !== undefined) throw new InputError({ key: "--accept", message: `there is no guard "${strange}".${didYouMean(strange, GUARDS)} Guards are ${GUARDS.join(", ")}` });
+  return names;
+}
+
+function shard(text: string | undefined): RunOptions["shard"] {
+  if (text === undefined) return undefined;
+  const [, index, count] = /^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? [];
+  const found = { index: Number(index), count: Number(count) };
+  if (index === undefined || found.index < 1 || found.index > found.count) {
+    throw new InputError({ key: "--shard", message: `should be I/N with I from 1 to N, found "${text}"` });
+  }
+  return found;
+}
+
+/** Asks on the terminal without an echo. */
+async function askSecret(question: string, flag: string, { stdin, stderr }: Environment): Promise<Secret> {
+  if (!stdin.isTTY) throw new InputError({ key: flag, message: "needs a terminal to ask on" });
+  stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, next) => next() });
+  const terminal = createInterface({ input: stdin, output: silent, terminal: true });
+  try {
+    return await new Promise((resolve) => terminal.question("", (answer) => resolve(new Secret(answer))));
+  } finally {
+    terminal.close();
+    stderr.write("\n");
+  }
+}

@@ -1,0 +1,286 @@
+import { randomBytes } from "node:crypto";
+import { type Connection, HostError } from "../connection/connection.ts";
+import { connect } from "../connection/ssh.ts";
+import { InputError } from "../errors.ts";
+import { type FactName, type HostFacts, ProbeError, parseProbe, probeScript } from "../facts/probe.ts";
+import type { ProbeInput } from "../facts/probe-input.ts";
+import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
+import { impactOf } from "../plan/impact.ts";
+import { hasChanges, type HostPlan } from "../plan/plan.ts";
+import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
+import type { TemplateData } from "../playbook/template.ts";
+import { isServer, type Server, serverOf } from "../redis/server.ts";
+import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.ts";
+import { Secret } from "../secret.ts";
+import type { AclParams } from "../tasks/acl.ts";
+import type { Check } from "../verify/controls.ts";
+import type { HostSecrets } from "./secrets.ts";
+import type { HostJob } from "./prepare.ts";
+
+/** What a host has told: its facts, and what follows from them. */
+export interface Observation {
+  facts: HostFacts;
+  server: Server;
+  tasks: HostTasks;
+  secrets: HostSecrets;
+}
+
+/** A host during a run. Its record is complete at every moment. */
+export interface HostSession {
+  job: HostJob;
+  record: HostRecord;
+  connection: Connection | undefined;
+  observation: Observation | undefined;
+  plan: HostPlan | undefined;
+  /** `performance.now()` when the host's own work began. */
+  startedAt: number;
+}
+
+/** Milliseconds that a probe may take: it only reads. */
+const PROBE_TIMEOUT = 60_000;
+
+/** Only these can be missing on a host with systemd and Redis, and their packages differ from their names. */
+const NEEDED_TOOLS: Readonly<Record<string, string>> = {
+  systemctl: "systemd",
+  "systemd-run": "systemd",
+  flock: "util-linux",
+  ss: "iproute2",
+  timeout: "coreutils",
+  base64: "coreutils",
+  sha256sum: "coreutils",
+  sed: "sed",
+  grep: "grep",
+};
+
+export function newSession(job: HostJob): HostSession {
+  return {
+    job,
+    record: {
+      host: job.host,
+      status: "not-started",
+      connections: 0,
+      roundTrips: 0,
+      durationMs: 0,
+      tasks: [],
+      impact: [],
+      restart: { needed: false, unavailableMs: 0 },
+      checks: [],
+      error: null,
+    },
+    connection: undefined,
+    observation: undefined,
+    plan: undefined,
+    startedAt: performance.now(),
+  };
+}
+
+/** Logs in, asks the one question, and works out the plan. Whatever goes wrong ends in the record, never in a throw. */
+export async function observe(
+  session: HostSession,
+  context: { prove: boolean; accepted: ReadonlySet<string>; render: (name: string, data: TemplateData) => string; signal: AbortSignal },
+): Promise<void> {
+  const { record } = session;
+  session.startedAt = performance.now();
+  try {
+    session.connection = await openConnection(session, context.signal);
+    const observation = await ask(session, context.prove);
+    if (observation === undefined) return;
+    session.observation = observation;
+    const refusal = refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
+    if (refusal !== undefined) {
+      fail(session, "refused", refusal);
+      return;
+    }
+    session.plan = planFor(observation, context, () => "••••");
+    applyPlanToRecord(session, session.plan);
+    if (context.prove) record.checks = checksFor(observation, context.render).map(toRecord);
+  } catch (error) {
+    failWith(session, error);
+  } finally {
+    record.durationMs = Math.round(performance.now() - session.startedAt);
+    record.roundTrips = session.connection?.channels ?? record.roundTrips;
+  }
+}
+
+export async function openConnection(session: HostSession, signal: AbortSignal): Promise<Connection> {
+  session.record.connections++;
+  return await connect(session.job.connection, { signal });
+}
+
+/** Runs the probe on the session's connection. Undefined where the record says why there is nothing to plan. */
+export async function ask(session: HostSession, prove: boolean): Promise<Observation | undefined> {
+  const { job, connection } = session;
+  if (connection === undefined) throw new Error("not connected");
+  const early = job.tasks();
+  const early_secrets = await job.secrets(early.tasks);
+  const input = probeInput(job, early.tasks, early_secrets, prove);
+  const nonce = randomBytes(12).toString("hex");
+  const result = await connection.run(probeScript(factNames(early), input, nonce), { timeoutMs: PROBE_TIMEOUT });
+  if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
+  let facts: HostFacts;
+  try {
+    facts = parseProbe(result.stdout.toString("utf8"), input, nonce);
+  } catch (error) {
+    if (!(error instanceof ProbeError)) throw error;
+    throw new HostError("failed", `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${result.stderr.slice(0, 300)}`}`);
+  }
+  if (facts.host.uid !== 0) {
+    fail(session, "failed", { where: "login", found: `redkeep is uid ${facts.host.uid} on the host, and needs root`, remedy: "set become: true, or log in as root" });
+    return undefined;
+  }
+  const missing = Object.keys(NEEDED_TOOLS).filter((tool) => !facts.host.tools.has(tool));
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map((tool) => NEEDED_TOOLS[tool]))].join(", ");
+    fail(session, "refused", { where: "tools", found: `the host lacks ${missing.join(", ")}`, remedy: `install ${packages}: redkeep installs nothing unasked` });
+    return undefined;
+  }
+  const server = serverOf(facts);
+  if (!isServer(server)) {
+    fail(session, "refused", { where: "server", found: server.problem, remedy: server.remedy });
+    return undefined;
+  }
+  if (facts.service.client === "") {
+    fail(session, "refused", { where: "tools", found: "the host has neither redis-cli nor valkey-cli", remedy: "install redis-tools or valkey-tools" });
+    return undefined;
+  }
+  // What the operator's own file keeps in clear text must not leave through a message either.
+  for (const name of ["requirepass", "masterauth", "tls-key-file-pass"]) {
+    for (const { args } of server.config.all(name)) new Secret(args[0] ?? "");
+  }
+  const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
+  return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : early_secrets };
+}
+
+export function planFor(
+  { facts, server, tasks, secrets }: Observation,
+  { accepted, render }: { accepted: ReadonlySet<string>; render: (name: string, data: TemplateData) => string },
+  drawName: (command: string) => string,
+): HostPlan {
+  const plan = buildPlan({ facts, server, tasks: tasks.tasks, skipped: tasks.skipped, controller: secrets, accepted, render, drawName });
+  plan.impact = impactOf(plan, facts);
+  return plan;
+}
+
+export function checksFor({ facts, server, tasks, secrets }: Observation, render: (name: string, data: TemplateData) => string): (Check & { task: string })[] {
+  return tasks.tasks.flatMap((task) => {
+    const context = taskContext({ facts, server, tasks: tasks.tasks, controller: secrets, render }, task, server.config);
+    return task.definition.checks(context).map((check) => ({ ...check, task: task.task }));
+  });
+}
+
+export function toRecord({ control, title, severity, outcome, expected, observed, source, blockedBy }: Check): CheckRecord {
+  return { control, title, severity, outcome, expected, observed, source, ...(blockedBy === undefined ? {} : { blockedBy }) };
+}
+
+function applyPlanToRecord(session: HostSession, plan: HostPlan): void {
+  const { record } = session;
+  record.tasks = plan.tasks;
+  record.impact = plan.impact;
+  record.restart.needed = plan.actions.restart;
+  if (plan.refusals.length > 0) {
+    const [first] = plan.refusals;
+    for (const { task } of plan.refusals) {
+      const blocked = record.tasks.find((entry) => entry.task === task);
+      if (blocked !== undefined) blocked.status = "blocked";
+    }
+    fail(session, "refused", {
+      where: first?.guard ?? first?.task ?? "guard",
+      found: plan.refusals.map(({ found }) => found).join("\n"),
+      remedy: [...new Set(plan.refusals.map(({ remedy }) => remedy))].join("\n"),
+      guards: plan.refusals.map(({ guard }) => guard).filter((guard) => guard !== null),
+    });
+  } else record.status = hasChanges(plan) ? "would-change" : "unchanged";
+}
+
+function refusalBeforePlanning({ version }: Server, accepted: ReadonlySet<string>): Partial<HostErrorRecord> & { where: string } | undefined {
+  if (version.support === "unsupported") {
+    return { where: "version", found: `${version.name} has no ACLs: redkeep needs Redis 6.0 or newer, or Valkey`, remedy: "upgrade Redis on this host" };
+  }
+  if (version.support === "unmeasured" && !accepted.has("unmeasured-version")) {
+    return {
+      where: "unmeasured-version",
+      found: `${version.name} was never tried with redkeep (tried: Redis 6.0, 7.0, 8.0, Valkey 8.1)`,
+      remedy: "try it on a copy of this host first, then accept",
+      guards: ["unmeasured-version"],
+    };
+  }
+  return undefined;
+}
+
+function pendingTransaction({ transaction }: HostFacts): Partial<HostErrorRecord> & { where: string } | undefined {
+  if (transaction.pending === undefined) return undefined;
+  const { state, holder } = transaction.pending;
+  return {
+    where: "lock",
+    found: `another run is at work here: ${holder || "unknown"} (${state})`,
+    remedy: "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
+  };
+}
+
+export function fail(session: HostSession, status: "refused" | "failed" | "unreachable" | "unknown" | "rolled-back", error: Partial<HostErrorRecord> & { where: string }): void {
+  session.record.status = status;
+  session.record.error = { found: "", state: "nothing was changed on this host", remedy: "", guards: [], ...error };
+}
+
+/** Any error as a host's outcome; a bug stays visible as one. */
+export function failWith(session: HostSession, error: unknown): void {
+  if (error instanceof HostError) {
+    const status = error.kind === "unreachable" ? "unreachable" : error.kind === "lost" ? "unknown" : "failed";
+    const where = { unreachable: "connect", failed: "command", lost: "link" }[error.kind];
+    fail(session, status, { where, found: error.message, remedy: error.remedy });
+  } else if (error instanceof InputError) {
+    fail(session, "failed", { where: "playbook", found: error.message, remedy: "correct the playbook or the inventory" });
+  } else if (error instanceof Error && error.name === "AbortError") {
+    session.record.status = "not-started";
+  } else {
+    fail(session, "failed", { where: "redkeep", found: error instanceof Error ? (error.stack ?? error.message) : String(error), remedy: "this is a bug in redkeep: please report it" });
+  }
+}
+
+function factNames({ tasks }: HostTasks): Set<FactName> {
+  return new Set(tasks.flatMap(({ definition }) => definition.facts));
+}
+
+function probeInput({ unit }: HostJob, tasks: readonly HostTask[], secrets: HostSecrets, prove: boolean): ProbeInput {
+  const asked = tasks.map(({ definition, params }) => definition.probe?.(params) ?? {});
+  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const admin = acl?.users.find(({ preset }) => preset === "admin");
+  const password = admin === undefined ? undefined : secrets.password(admin.name);
+  return {
+    unit,
+    ...(admin !== undefined && password !== undefined && "value" in password ? { login: { user: admin.name, password: password.value } } : {}),
+    paths: [...new Set(asked.flatMap(({ paths }) => paths ?? []))],
+    commands: [...new Set(asked.flatMap(({ commands }) => commands ?? []))],
+    dryRuns: prove ? asked.flatMap(({ dryRuns }) => dryRuns ?? []) : [],
+    tlsPorts: [...new Set(asked.flatMap(({ tlsPorts }) => tlsPorts ?? []))],
+    prove,
+  };
+}
+
+/** The facts that a playbook may name, as plain values. */
+function factsForTemplates({ host }: HostFacts, server: Server): FactsForTemplates {
+  return {
+    hostname: host.hostname,
+    os: host.os.name,
+    os_version: host.os.version,
+    memory_bytes: host.memoryBytes,
+    addresses: host.addresses.map(({ address }) => address),
+    product: server.version.product,
+    version: server.version.version,
+    unit: server.unit,
+    role: server.role ?? "unknown",
+    used_memory: server.usedMemory ?? 0,
+    keys: server.keys ?? 0,
+  };
+}
+
+/** For headings: `Redis 7.0.15` and `Debian 12`. */
+export function hostFactsForTexts(sessions: readonly HostSession[]): Map<string, { product: string; os: string }> {
+  return new Map(
+    sessions.flatMap(({ job, observation }) =>
+      observation === undefined
+        ? []
+        : [[job.host, { product: observation.server.version.name, os: `${observation.facts.host.os.name.split(" ")[0] ?? ""} ${observation.facts.host.os.version}` }] as const],
+    ),
+  );
+}

@@ -1,0 +1,41 @@
+import type { Secret } from "../secret.ts";
+
+/** The options of plan, apply, verify and rollback, checked. */
+export interface RunOptions {
+  inventory: readonly string[];
+  /** As given; undefined for the default. */
+  playbook: string | undefined;
+  limit: string | undefined;
+  tags: readonly string[];
+  skipTags: readonly string[];
+  extraVars: readonly string[];
+  forks: number;
+  diff: boolean;
+  yes: boolean;
+  check: boolean;
+  /** A file, or `-` for stdout. */
+  json: string | undefined;
+  verbose: boolean;
+  timeoutSeconds: number;
+  user: string | undefined;
+  privateKey: string | undefined;
+  password: Secret | undefined;
+  become: boolean | undefined;
+  becomePassword: Secret | undefined;
+  knownHosts: string | undefined;
+  state: string | undefined;
+  accept: ReadonlySet<string>;
+  rotate: ReadonlySet<string>;
+  shard: { index: number; count: number } | undefined;
+}
+
+/** The world around a run: the only way to the process, given by cli.ts. */
+export interface Environment {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  /** Aborted by the first Ctrl-C: nothing new is started. */
+  interrupted: AbortSignal;
+}

@@ -1,0 +1,182 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { ConnectionVariables } from "../connection/settings.ts";
+import { InputError, type Problem } from "../errors.ts";
+import { connectionVariables } from "../inventory/connection-variables.ts";
+import { limitedHosts, matchHosts, readLimit } from "../inventory/host-pattern.ts";
+import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import { loadInventory } from "../inventory/load-inventory.ts";
+import { packageDirectory } from "../package.ts";
+import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
+import { loadPlaybook } from "../playbook/load-playbook.ts";
+import type { Play, Playbook } from "../playbook/playbook.ts";
+import type { TagSelection } from "../playbook/tags.ts";
+import type { HostTask } from "../plan/build-plan.ts";
+import { State } from "../state.ts";
+import { templateRenderer } from "../templates.ts";
+import type { TemplateData } from "../playbook/template.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import { type HostSecrets, Secrets } from "./secrets.ts";
+import { inShard } from "./shard.ts";
+
+/** One host of a run, with all that is known before it is reached. */
+export interface HostJob {
+  host: string;
+  /** The plays that select it, in order; the first one's keywords count. */
+  plays: Play[];
+  connection: ConnectionVariables;
+  /** `redkeep_unit`, or empty. */
+  unit: string;
+  /** The tasks; with the host's facts where some of them name `facts`. */
+  tasks: (facts?: FactsForTemplates) => HostTasks;
+  secrets: (tasks: readonly HostTask[]) => Promise<HostSecrets>;
+}
+
+export interface Run {
+  inventory: Inventory;
+  playbook: Playbook;
+  state: State;
+  secrets: Secrets;
+  jobs: HostJob[];
+  warnings: string[];
+  render: (name: string, data: TemplateData) => string;
+}
+
+/**
+ * Everything before the first connection: whatever is wrong with the input ends here, and no host is touched.
+ * @throws InputError with every problem found.
+ */
+export async function prepare(options: RunOptions, environment: Environment): Promise<Run> {
+  const { cwd, env } = environment;
+  const file = playbookFile(options.playbook, cwd);
+  const playbook = await loadPlaybook(file);
+  const inventory = await loadInventory({
+    sources: options.inventory,
+    playbookDir: playbook.directory,
+    extraVars: options.extraVars,
+    cwd,
+  });
+  const limit = options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
+  const state = await State.open(options.state, options.inventory[0], cwd);
+  const secrets = new Secrets(state, options.rotate, playbook.directory, env);
+  const tags: TagSelection = { only: options.tags, skip: options.skipTags };
+  const selected = selectPlays(inventory, playbook, limit);
+  const chosen = [...selected].filter(([host]) => options.shard === undefined || inShard(host, options.shard));
+  const problems = new Map<string, Problem>();
+  const collect = async <T>(work: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      // The same mistake in the playbook shows on every host: it is told once.
+      for (const problem of error.problems) problems.set(JSON.stringify([problem.place, problem.key]), problem);
+      return undefined;
+    }
+  };
+  const jobs: HostJob[] = [];
+  const cache = new Map();
+  for (const [host, plays] of chosen) {
+    const [first] = plays;
+    if (first === undefined) continue;
+    const tasks = (facts?: FactsForTemplates) => mergeTasks(host, plays.map((play) => hostTasks(inventory, host, play, tags, facts)), first);
+    const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
+    const connection = await collect(() => connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }));
+    const unit = await collect(() => unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place));
+    await collect(async () => secrets.of(tasks().tasks));
+    if (connection !== undefined && unit !== undefined) {
+      jobs.push({ host, plays, connection, unit, tasks, secrets: (tasks) => secrets.of(tasks) });
+    }
+  }
+  if (problems.size > 0) throw new InputError([...problems.values()]);
+  return { inventory, playbook, state, secrets, jobs, warnings: [...inventory.warnings, ...unknownTags(playbook, options)], render: templateRenderer(playbook.directory) };
+}
+
+function playbookFile(given: string | undefined, cwd: string): string {
+  if (given !== undefined) return given;
+  const own = join("playbooks", "harden.yml");
+  return existsSync(join(cwd, own)) ? own : join(packageDirectory, own);
+}
+
+/** Hosts in the order in which the plays name them, each with its plays. */
+function selectPlays(inventory: Inventory, playbook: Playbook, limit: readonly string[] | undefined): Map<string, Play[]> {
+  const limited = limit === undefined ? undefined : new Set(limit);
+  const selected = new Map<string, Play[]>();
+  const unmatched: Problem[] = [];
+  let matched = false;
+  for (const play of playbook.plays) {
+    const match = matchHosts(inventory, play.hosts, play.place);
+    if (match.hosts.length > 0 && match.unmatched.length > 0) throw new InputError(match.unmatched);
+    if (match.hosts.length === 0) unmatched.push(...match.unmatched);
+    else matched = true;
+    for (const host of ordered(match.hosts, play.order)) {
+      if (limited?.has(host) === false) continue;
+      selected.set(host, [...(selected.get(host) ?? []), play]);
+    }
+  }
+  if (!matched) {
+    throw new InputError(unmatched.length > 0 ? unmatched : { place: { file: playbook.file }, key: "hosts", message: "no play matches a host of the inventory" });
+  }
+  if (selected.size === 0) throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
+  return selected;
+}
+
+function ordered(hosts: readonly string[], order: Play["order"]): string[] {
+  const list = [...hosts];
+  if (order === "sorted" || order === "reverse_sorted") list.sort((a, b) => (a < b ? -1 : 1));
+  if (order.startsWith("reverse")) list.reverse();
+  if (order === "shuffle") {
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = Math.floor(Math.random() * (i + 1));
+      [list[i], list[j]] = [list[j] ?? "", list[i] ?? ""];
+    }
+  }
+  return list;
+}
+
+function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play): HostTasks {
+  const tasks = parts.flatMap((part) => part.tasks);
+  const names = tasks.map(({ task }) => task);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) {
+    throw new InputError({ place, key: twice, message: `applies twice to ${host}, from two plays: a host takes each task once` });
+  }
+  let offset = 0;
+  const skipped = parts.flatMap((part) => {
+    const moved = part.skipped.map((entry) => ({ ...entry, index: entry.index + offset }));
+    offset += part.tasks.length + part.skipped.length;
+    return moved;
+  });
+  return { tasks, skipped, needsFacts: parts.some(({ needsFacts }) => needsFacts) };
+}
+
+function connectionDefaults(options: RunOptions, play: Play) {
+  return {
+    user: options.user,
+    privateKey: options.privateKey,
+    password: options.password,
+    become: options.become,
+    becomePassword: options.becomePassword,
+    timeoutSeconds: options.timeoutSeconds,
+    knownHosts: options.knownHosts,
+    play: {
+      place: play.place,
+      port: play.port,
+      remoteUser: play.remoteUser,
+      become: play.become,
+      becomeMethod: play.becomeMethod,
+      becomeUser: play.becomeUser,
+      connection: play.connection,
+    },
+  };
+}
+
+function unitName(value: unknown, place: Problem["place"]): string {
+  if (value === undefined || value === null || value === "") return "";
+  if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
+  throw new InputError({ place, key: "redkeep_unit", message: `should be a systemd unit such as redis-server.service, found ${JSON.stringify(value)}` });
+}
+
+function unknownTags(playbook: Playbook, { tags, skipTags }: RunOptions): string[] {
+  const known = new Set([...playbook.plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)), "all", "tagged", "untagged", "always", "never"]);
+  return [...tags, ...skipTags].filter((tag) => !known.has(tag)).map((tag) => `no task has the tag "${tag}"`);
+}

@@ -1,0 +1,129 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { InputError } from "../errors.ts";
+import { issueClientCertificate, type KeyPair, makeAuthority } from "../pki/openssl.ts";
+import type { HostTask } from "../plan/build-plan.ts";
+import type { Controller } from "../plan/controller.ts";
+import { Secret } from "../secret.ts";
+import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../secret-source.ts";
+import type { State } from "../state.ts";
+import type { TlsParams } from "../tasks/tls.ts";
+
+/** The secrets of one host's tasks, as far as they are there. */
+export interface HostSecrets extends Controller {
+  ca: KeyPair | undefined;
+  /** What apply has to make before it can touch the host. */
+  missing: { passwords: string[]; ca: boolean };
+}
+
+/** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
+export class Secrets {
+  readonly #state: State;
+  readonly #rotate: ReadonlySet<string>;
+  readonly #options: SecretSourceOptions;
+  #rotated = new Set<string>();
+
+  constructor(state: State, rotate: ReadonlySet<string>, baseDir: string, env: NodeJS.ProcessEnv) {
+    this.#state = state;
+    this.#rotate = rotate;
+    this.#options = { baseDir, env, cache: new Map() };
+  }
+
+  /** @throws InputError for a secret that cannot be read: no host is touched then. */
+  async of(tasks: readonly HostTask[]): Promise<HostSecrets> {
+    const passwords = new Map<string, Secret | undefined>();
+    for (const { definition, params, task } of tasks) {
+      for (const [name, source] of definition.secrets?.(params) ?? []) {
+        passwords.set(name, "generate" in source ? this.#generated(name) : await this.#read(source, `${task}.users.${name}.password`));
+      }
+    }
+    const tls = tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+    const ca = tls === undefined ? undefined : await this.#authority(tls);
+    return {
+      password: (name) => {
+        const value = passwords.get(name);
+        return value === undefined ? { missing: "generate" } : { value };
+      },
+      rotate: this.#rotate,
+      caCertificate: ca?.certificate,
+      certificate: tls?.certificate ? await this.#ownCertificate(tls.certificate) : undefined,
+      ca,
+      missing: {
+        passwords: [...passwords].filter(([, value]) => value === undefined).map(([name]) => name),
+        ca: tls !== undefined && ca === undefined,
+      },
+    };
+  }
+
+  /** Makes and stores what is missing, before any host learns of it. */
+  async make(missing: { passwords: Iterable<string>; ca: boolean }): Promise<void> {
+    for (const name of missing.passwords) {
+      if (this.#rotate.has(name)) await this.#state.replacePassword(name);
+      else await this.#state.generatePassword(name);
+      this.#rotated.add(name);
+    }
+    if (missing.ca) {
+      const { certificate, key } = await makeAuthority();
+      await this.#state.write("pki/ca.key", key.reveal());
+      await this.#state.write("pki/ca.crt", certificate);
+      this.#rotated.add("ca");
+    }
+  }
+
+  /** Client certificates that the playbook asks for and that are not there yet, or are of another CA. */
+  async issueClients({ ca }: HostSecrets, { clients, valid_days }: TlsParams): Promise<void> {
+    if (ca === undefined) return;
+    const authority = new X509Certificate(ca.certificate);
+    for (const name of clients) {
+      const found = await this.#state.read(`pki/clients/${name}.crt`);
+      if (found !== undefined && isCurrent(found, authority)) continue;
+      const { certificate, key } = await issueClientCertificate(ca, name, valid_days);
+      await this.#state.write(`pki/clients/${name}.key`, key.reveal());
+      await this.#state.write(`pki/clients/${name}.crt`, certificate);
+    }
+  }
+
+  /** `--rotate` counts as missing until this run has made the new value. */
+  #generated(name: string): Secret | undefined {
+    return this.#rotate.has(name) && !this.#rotated.has(name) ? undefined : this.#state.password(name);
+  }
+
+  #read(source: SecretSource, key: string, multiline = false): Promise<Secret> {
+    return readSecretSource(source, { ...this.#options, key, multiline });
+  }
+
+  async #authority({ ca }: TlsParams): Promise<KeyPair | undefined> {
+    if (!("generate" in ca)) return await this.#pair(ca, "tls.ca");
+    if (this.#rotate.has("ca") && !this.#rotated.has("ca")) return undefined;
+    const [certificate, key] = [await this.#state.read("pki/ca.crt"), await this.#state.read("pki/ca.key")];
+    return certificate === undefined || key === undefined ? undefined : { certificate, key: new Secret(key) };
+  }
+
+  async #ownCertificate(sources: { cert: SecretSource; key: SecretSource }): Promise<{ certificate: string; key: Secret }> {
+    return await this.#pair(sources, "tls.certificate");
+  }
+
+  async #pair({ cert, key }: { cert: SecretSource; key: SecretSource }, name: string): Promise<KeyPair> {
+    const certificate = (await this.#read(cert, `${name}.cert`, true)).reveal();
+    const secret = await this.#read(key, `${name}.key`, true);
+    const parsed = attempt(() => new X509Certificate(certificate));
+    if (parsed === undefined) throw new InputError({ key: `${name}.cert`, message: "should be a certificate in PEM form" });
+    const privateKey = attempt(() => createPrivateKey(secret.reveal()));
+    if (privateKey === undefined) throw new InputError({ key: `${name}.key`, message: "should be a private key in PEM form, without a passphrase" });
+    if (!parsed.checkPrivateKey(privateKey)) throw new InputError({ key: name, message: "the key does not belong to the certificate" });
+    return { certificate, key: secret };
+  }
+}
+
+/** Signed by this CA, and with a month left. */
+function isCurrent(pem: string, ca: X509Certificate): boolean {
+  const certificate = attempt(() => new X509Certificate(pem));
+  return certificate?.verify(ca.publicKey) === true && certificate.validToDate.getTime() - Date.now() > 30 * 86_400_000;
+}
+
+function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}

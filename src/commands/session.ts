@@ -1,0 +1,112 @@
+import { performance } from "node:perf_hooks";
+import { hasChanges } from "../plan/plan.ts";
+import { packageVersion } from "../package.ts";
+import { terminalOf } from "../report/colours.ts";
+import { printRecord, writeRecord } from "../report/json.ts";
+import type { TextContext } from "../report/layout.ts";
+import { printable } from "../report/printable.ts";
+import { createProgress, type Progress } from "../report/progress.ts";
+import type { RunRecord } from "../report/record.ts";
+import { exitCodeOf, summarize } from "../report/summary.ts";
+import { pool } from "../pool.ts";
+import { type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import type { Run } from "./prepare.ts";
+
+/** Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody. */
+export async function observeAll(run: Run, options: RunOptions, environment: Environment, command: RunRecord["command"], progress: Progress): Promise<HostSession[]> {
+  const sessions = run.jobs.map(newSession);
+  await pool(sessions, options.forks, async (session) => {
+    if (environment.interrupted.aborted) return;
+    progress.update(session.job.host, "asking");
+    await observe(session, { prove: command !== "plan", accepted: options.accept, render: run.render, signal: environment.interrupted });
+    const pending = session.plan !== undefined && session.record.error === null && hasChanges(session.plan);
+    // Only apply goes on with a host, and only where there is something to do.
+    if (command === "apply" && pending) progress.update(session.job.host, "planned");
+    else {
+      session.connection?.close();
+      if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
+      progress.done(session.job.host, session.record.status, outcomeText(session, command));
+    }
+  });
+  return sessions;
+}
+
+export function outcomeText({ record }: HostSession, command: RunRecord["command"]): string {
+  if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
+  const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
+  const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
+  const checks = record.checks.length === 0 ? "" : failing === 0 ? `${record.checks.length} checks` : `${failing} of ${record.checks.length} checks fail`;
+  const parts = command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
+  return parts.filter(Boolean).join(", ");
+}
+
+export function startProgress(run: Run, command: RunRecord["command"], environment: Environment): Progress {
+  const verb = { plan: "Planning", apply: "Applying", verify: "Verifying", rollback: "Rolling back" }[command];
+  const hosts = run.jobs.map(({ host }) => host);
+  const names = [...new Set(run.jobs.flatMap(({ plays }) => plays.map(({ name }) => name)))].join(", ");
+  return createProgress({
+    stream: environment.stderr,
+    hosts,
+    title: `${verb} ${printable(names)}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
+    command,
+    env: environment.env,
+  });
+}
+
+export function recordOf(command: RunRecord["command"], sessions: readonly HostSession[], startedAt: Date, environment: Environment): RunRecord {
+  const hosts = sessions.map(({ record }) => record);
+  return {
+    schema: "redkeep.run/1",
+    version: packageVersion(),
+    command,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(performance.timeOrigin + performance.now() - startedAt.getTime()),
+    exitCode: exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted }),
+    summary: summarize(hosts),
+    hosts,
+  };
+}
+
+export function textContext(run: Run, sessions: readonly HostSession[], options: RunOptions, environment: Environment, recordPath: string | undefined): TextContext {
+  const stream = options.json === "-" ? environment.stderr : environment.stdout;
+  const { colour, unicode, width } = terminalOf(stream, environment.env);
+  const [first = "", ...more] = options.inventory;
+  const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
+  return {
+    plays: run.playbook.plays.map(({ name, tasks }) => ({ name, taskCount: tasks.length })),
+    hostFacts: hostFactsForTexts(sessions),
+    inventoryArgument: first,
+    ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
+    otherArguments: [
+      ...pairs("-i", more),
+      ...(options.limit === undefined ? [] : ["--limit", options.limit]),
+      ...pairs("--tags", options.tags),
+      ...pairs("--skip-tags", options.skipTags),
+      ...pairs("-e", options.extraVars),
+      ...pairs("--accept", [...options.accept]),
+    ],
+    ...(recordPath === undefined ? {} : { recordPath }),
+    verbose: options.verbose,
+    diff: options.diff,
+    width,
+    colour,
+    unicode,
+  };
+}
+
+/** Prints the result, writes the record where it was asked for, and gives the exit code. */
+export async function report(record: RunRecord, text: string, options: RunOptions, environment: Environment): Promise<number> {
+  if (options.json === "-") {
+    environment.stderr.write(text);
+    await printRecord(record, environment.stdout);
+  } else {
+    environment.stdout.write(text);
+    if (options.json !== undefined) await writeRecord(record, options.json);
+  }
+  return record.exitCode;
+}
+
+export function warn(run: Run, environment: Environment): void {
+  for (const warning of run.warnings) environment.stderr.write(`warning: ${printable(warning)}\n`);
+}

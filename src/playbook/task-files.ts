@@ -1,0 +1,20 @@
+import { readdirSync } from "node:fs";
+import { extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { TaskDefinition } from "../tasks/task.ts";
+
+/** The tasks that there are: a file in src/tasks is one, and its name is the task's. */
+const directory = join(import.meta.dirname, "..", "tasks");
+const extension = extname(import.meta.filename);
+
+export function taskNames(): string[] {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith(extension) && !file.endsWith(`.d${extension}`) && file !== `task${extension}`)
+    .map((file) => file.slice(0, -extension.length))
+    .sort();
+}
+
+export async function loadTask(name: string): Promise<TaskDefinition> {
+  const module: { default: TaskDefinition } = await import(pathToFileURL(join(directory, name + extension)).href);
+  return module.default;
+}
