@@ -89,7 +89,10 @@ describe("a lab host", () => {
     await using client = await startHost({ network, alias: "client" });
     expect(server.subnet).toBe(network.subnet);
     expect((await server.sh("hostname -I")).stdout.trim()).toBe(server.ip);
-    await server.redis("CONFIG", "SET", "bind", server.ip, "protected-mode", "no");
+    await server.sh(
+      "sed -i 's/^bind .*/bind 0.0.0.0/; s/^protected-mode .*/protected-mode no/' /etc/redis/redis.conf",
+    );
+    await server.sh("systemctl restart redis-server");
     expect(await client.redis("-h", "server", "PING")).toBe("PONG");
   });
 });

@@ -44,7 +44,6 @@ export interface HostOptions {
   network?: LabNetwork;
   /** The name other hosts of the network reach this one by, and its host name. */
   alias?: string;
-  environment?: Record<string, string>;
   /** The shell command that succeeds inside once the host is up. Default: ssh and redis-server are active. */
   ready?: string;
 }
@@ -64,17 +63,8 @@ class SystemdHost extends GenericContainer {
       .withTmpFs({ "/run": "rw", "/run/lock": "rw", "/tmp": "rw" })
       .withExposedPorts(22)
       .withLabels({ "redkeep.lab": owner() })
-      .withEnvironment({
-        LAB_AUTHORIZED_KEY: readFileSync(`${labKey}.pub`, "utf8").trim(),
-        ...options.environment,
-      })
-      // No health check: Docker would go on running it for as long as the host lives.
-      .withWaitStrategy(
-        Wait.forSuccessfulCommand(
-          options.ready ?? "systemctl is-active -q ssh && systemctl is-active -q redis-server",
-        ),
-      )
-      .withStartupTimeout(60_000);
+      .withEnvironment({ LAB_AUTHORIZED_KEY: readFileSync(`${labKey}.pub`, "utf8").trim() })
+      .withWaitStrategy(Wait.forSuccessfulCommand("true"));
     // CgroupnsMode is missing from the types. Ports would be published on 0.0.0.0.
     Object.assign(this.hostConfig, {
       CgroupnsMode: "private",
@@ -99,15 +89,24 @@ export class LabHost implements AsyncDisposable {
   /** CIDR of the Docker network the host is in. */
   readonly subnet: string;
   /** As in /etc/ssh/ssh_host_ed25519_key.pub, without the comment. */
-  hostKey = "";
+  readonly hostKey: string;
   readonly #container: StartedTestContainer;
   readonly #network: string;
+  readonly #ready: string;
 
-  constructor(container: StartedTestContainer, network: string, subnet: string) {
+  constructor(
+    container: StartedTestContainer,
+    network: string,
+    subnet: string,
+    hostKey: string,
+    ready: string,
+  ) {
     this.#container = container;
     this.#network = network;
+    this.#ready = ready;
     this.id = container.getId();
     this.subnet = subnet;
+    this.hostKey = hostKey;
   }
 
   /** Where redkeep and ssh reach it. */
@@ -137,7 +136,10 @@ export class LabHost implements AsyncDisposable {
     return { status: exitCode, stdout, stderr };
   }
 
-  /** What redis-cli prints for a command, without the last newline. Throws where redis-cli fails. */
+  /**
+   * What redis-cli prints for a command, without the last newline: Redis' own errors too. Throws where redis-cli cannot
+   * reach Redis.
+   */
   async redis(...args: string[]): Promise<string> {
     const { exitCode, stdout, stderr } = await this.#container.exec(["redis-cli", ...args]);
     if (exitCode !== 0) throw new Error(`redis-cli ${args.join(" ")}: ${stdout}${stderr}`);
@@ -163,6 +165,7 @@ export class LabHost implements AsyncDisposable {
   /** An orderly reboot; after kill(), the boot that follows a power cut. /run and /tmp are empty then. */
   async restart(): Promise<void> {
     await this.#container.restart({ timeout: 10_000 });
+    await waitUntilReady(this.#container, this.#ready);
   }
 
   /** Power cut: every process is killed and the host stays down. */
@@ -177,12 +180,33 @@ export class LabHost implements AsyncDisposable {
 
 /** Starts a lab host and waits until sshd and Redis answer: about a second. */
 export async function startHost(options: HostOptions = {}): Promise<LabHost> {
-  const container = await new SystemdHost(options).start();
   const network = options.network?.name ?? "bridge";
-  const host = new LabHost(container, network, options.network?.subnet ?? (await subnetOf(network)).subnet);
-  const key = await host.readFile("/etc/ssh/ssh_host_ed25519_key.pub");
-  host.hostKey = key.split(" ", 2).join(" ").trim();
-  return host;
+  const subnet = options.network?.subnet ?? (await subnetOf(network)).subnet;
+  const ready = options.ready ?? "systemctl is-active -q ssh && systemctl is-active -q redis-server";
+  const container = await new SystemdHost(options).start();
+  try {
+    await waitUntilReady(container, ready);
+    const key = await container.exec(["cut", "-d", " ", "-f", "1,2", "/etc/ssh/ssh_host_ed25519_key.pub"]);
+    return new LabHost(container, network, subnet, key.stdout.trim(), ready);
+  } catch (error) {
+    await docker("rm", "-f", "-v", container.getId());
+    throw error;
+  }
+}
+
+/** Throws after 30 s, with what systemd has to say. No health check: Docker would run it for as long as the host lives. */
+async function waitUntilReady(container: StartedTestContainer, ready: string): Promise<void> {
+  const script = `
+    tries=0
+    until ${ready}; do
+      tries=$((tries + 1))
+      if [ $tries -gt 300 ]; then
+        systemctl list-jobs; systemctl status --failed; journalctl -b -n 30 --no-pager; exit 1
+      fi
+      sleep 0.1
+    done 2>&1`;
+  const { exitCode, output } = await container.exec(["sh", "-c", script]);
+  if (exitCode !== 0) throw new Error(`A lab host did not come up: ${ready}\n${output}`);
 }
 
 /** A network of its own, for tests in which one client is let in and another is not. */
