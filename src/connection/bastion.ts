@@ -1,8 +1,9 @@
 import type { Client, ClientChannel } from "ssh2";
 import { HostError } from "./connection.ts";
-import { hangUp, type login, type Session } from "./login.ts";
+import type { login } from "./login.ts";
 import { endpoint } from "./names.ts";
 import { printable } from "./printable.ts";
+import { hangUp, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
 /** A place in a connection to a jump host, until `leave`. */

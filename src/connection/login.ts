@@ -2,20 +2,15 @@ import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import ssh2, { type AuthHandlerMiddleware, type Client } from "ssh2";
+import ssh2, { type AuthHandlerMiddleware } from "ssh2";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
 import { endpoint, tilde } from "./names.ts";
 import { printable } from "./printable.ts";
+import type { Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
-
-/** An authenticated client and the stream under it. */
-export interface Session {
-  client: Client;
-  socket: Duplex;
-}
 
 const MAX_TRIES = 3;
 /** A dead link is noticed within 15 s: ssh2 gives up at the third interval without an answer. */
@@ -63,12 +58,6 @@ export async function login(target: ResolvedConnection, signal?: AbortSignal): P
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
-}
-
-/** Says goodbye, and does not wait for a peer that is no longer there. */
-export function hangUp({ client, socket }: Session): void {
-  client.end();
-  setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
 async function logInOnce(

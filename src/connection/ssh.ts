@@ -1,8 +1,9 @@
 import type { Client, ClientChannel } from "ssh2";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
-import { hangUp, login, type Session } from "./login.ts";
+import { login } from "./login.ts";
 import { printable } from "./printable.ts";
 import { runScript, type ScriptHost } from "./run-script.ts";
+import { hangUp, type Session } from "./session.ts";
 import type { ConnectionVariables } from "./settings.ts";
 import { type ResolvedConnection, resolveConnection } from "./ssh-config.ts";
 

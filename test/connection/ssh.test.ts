@@ -89,6 +89,12 @@ describe("a script", () => {
     expect(stdout.toString()).toBe("done\n");
   });
 
+  it("finds no arguments of ours", async () => {
+    await using server = await startServer();
+    const { stdout } = await runOnce(variablesFor(server, directory), 'echo "$#$*"');
+    expect(stdout.toString()).toBe("0\n");
+  });
+
   it("tells a signal from an exit", async () => {
     await using server = await startServer();
     const result = await runOnce(variablesFor(server, directory), "kill -9 $$");
@@ -168,11 +174,18 @@ describe("a script", () => {
     await expect(runOnce(variablesFor(server, directory), "true")).rejects.toMatchObject({ kind: "lost" });
   });
 
-  it("is given up when its time is over", async () => {
-    await using server = await startServer();
+  it("is given up when its time is over, and its channel closed", async () => {
+    const closed = Promise.withResolvers<void>();
+    await using server = await startServer({
+      exec: (command, channel) => {
+        channel.on("close", closed.resolve);
+        runInShell(command, channel);
+      },
+    });
     const connection = await connect(variablesFor(server, directory));
     const error = await connection.run("sleep 60", { timeoutMs: 300 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ kind: "lost", message: "redis-01: a script did not end within 1 s" });
+    await closed.promise;
     await expect(connection.run("echo next", OPTIONS)).resolves.toMatchObject({ status: 0 });
     connection.close();
   });
@@ -202,8 +215,22 @@ describe("a script", () => {
     const connection = await connect(variablesFor(server, directory));
     const interruption = new AbortController();
     const running = connection.run("sleep 60", { ...OPTIONS, signal: interruption.signal });
+    await connection.run("echo meanwhile", OPTIONS);
     interruption.abort(new Error("interrupted"));
     await expect(running).rejects.toThrow("interrupted");
+    connection.close();
+  });
+
+  it("does not begin when the run is interrupted before its channel is open", async () => {
+    await using server = await startServer();
+    const connection = await connect(variablesFor(server, directory));
+    const interruption = new AbortController();
+    const witness = join(directory.path, "witness");
+    const running = connection.run(`echo ran >${witness}`, { ...OPTIONS, signal: interruption.signal });
+    interruption.abort(new Error("interrupted"));
+    await expect(running).rejects.toThrow("interrupted");
+    await connection.run("echo next", OPTIONS);
+    expect(() => readFileSync(witness)).toThrow("ENOENT");
     connection.close();
   });
 
