@@ -1,12 +1,14 @@
-import { dirname } from "node:path";
-import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
+import { dirname, resolve } from "node:path";
+import { didYouMean, InputError, type Problem } from "../errors.ts";
 import type { Variables } from "../inventory/inventory.ts";
 import { readYamlFile, type YamlDocument, type YamlPath } from "../yaml.ts";
-import type { Play, Playbook, Serial, TaskEntry } from "./playbook.ts";
+import { keyOf, type Play, type Playbook, type Serial, shown, type TaskEntry } from "./playbook.ts";
 import { loadTask, taskNames } from "./task-files.ts";
 
 const PLAY_KEYS = [
-  ..."name hosts become become_user become_method remote_user port connection serial order vars defaults tags tasks".split(" "),
+  ..."name hosts become become_user become_method remote_user port connection serial order vars defaults tags tasks".split(
+    " ",
+  ),
   ..."max_fail_percentage any_errors_fatal gather_facts".split(" "),
 ];
 const TASK_KEYS = ["name", "tags", "when", "vars"];
@@ -14,11 +16,12 @@ const ORDERS = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "s
 
 /**
  * Reads a playbook: its plays and their tasks, parameters not rendered yet.
+ *
+ * @param cwd what a relative `file` counts from; messages name the file as given.
  * @throws InputError with every problem that can be told without an inventory.
  */
-export async function loadPlaybook(file: string): Promise<Playbook> {
-  const document = await readYamlFile(file);
-  const reader = new PlaybookReader(document, file);
+export async function loadPlaybook(file: string, cwd = "."): Promise<Playbook> {
+  const reader = new PlaybookReader(await readYamlFile(resolve(cwd, file), file));
   const plays = await reader.plays();
   if (reader.problems.length > 0) throw new InputError(reader.problems);
   return { file, directory: dirname(file), plays };
@@ -27,11 +30,10 @@ export async function loadPlaybook(file: string): Promise<Playbook> {
 class PlaybookReader {
   readonly problems: Problem[] = [];
   readonly #document: YamlDocument;
-  readonly #file: string;
+  readonly #taskNames = taskNames();
 
-  constructor(document: YamlDocument, file: string) {
+  constructor(document: YamlDocument) {
     this.#document = document;
-    this.#file = file;
   }
 
   async plays(): Promise<Play[]> {
@@ -50,13 +52,16 @@ class PlaybookReader {
 
   async #play(play: Mapping, path: YamlPath): Promise<Play> {
     for (const key of Object.keys(play)) {
-      if (!PLAY_KEYS.includes(key)) this.#problem([...path, key], `unknown keyword of a play.${didYouMean(key, PLAY_KEYS)}`);
+      if (!PLAY_KEYS.includes(key))
+        this.#problem([...path, key], `unknown keyword of a play.${didYouMean(key, PLAY_KEYS)}`);
     }
-    const hosts = texts(play.hosts);
-    if (hosts === undefined || hosts.length === 0) this.#problem([...path, "hosts"], `should be a host pattern such as redis, found ${shown(play.hosts)}`);
+    const hosts = texts(play.hosts)?.filter((pattern) => pattern.trim() !== "");
+    if (hosts === undefined || hosts.length === 0)
+      this.#problem([...path, "hosts"], `should be a host pattern such as redis, found ${shown(play.hosts)}`);
     const tags = this.#tags(play.tags, [...path, "tags"]);
     const tasks: TaskEntry[] = [];
-    if (!Array.isArray(play.tasks) || play.tasks.length === 0) this.#problem([...path, "tasks"], `should be a list of tasks, found ${shown(play.tasks)}`);
+    if (!Array.isArray(play.tasks) || play.tasks.length === 0)
+      this.#problem([...path, "tasks"], `should be a list of tasks, found ${shown(play.tasks)}`);
     else {
       for (const [number, entry] of play.tasks.entries()) {
         const task = await this.#task(entry, [...path, "tasks", number], tags);
@@ -77,7 +82,7 @@ class PlaybookReader {
       becomeUser: this.#optional(play, path, "become_user", "string"),
       becomeMethod: this.#optional(play, path, "become_method", "string"),
       remoteUser: this.#optional(play, path, "remote_user", "string"),
-      port: this.#optional(play, path, "port", "number"),
+      port: this.#port(play, path),
       connection: this.#optional(play, path, "connection", "string"),
       tasks,
     };
@@ -88,22 +93,20 @@ class PlaybookReader {
       this.#problem(path, `should be a task, a mapping such as { bind: { … } }, found ${shown(entry)}`);
       return undefined;
     }
-    const known = taskNames();
+    const known = this.#taskNames;
     const named = Object.keys(entry).filter((key) => !TASK_KEYS.includes(key));
     const strange = named.filter((key) => !known.includes(key));
-    for (const key of strange) this.#problem([...path, key], `unknown task or keyword.${didYouMean(key, [...known, ...TASK_KEYS])} Tasks are ${known.join(", ")}`);
+    for (const key of strange)
+      this.#problem(
+        [...path, key],
+        `unknown task or keyword.${didYouMean(key, [...known, ...TASK_KEYS])} Tasks are ${known.join(", ")}`,
+      );
     const [task, another] = named.filter((key) => known.includes(key));
-    if (another !== undefined) this.#problem([...path, another], `a second task in one entry, beside ${task}: give each its own`);
+    if (another !== undefined)
+      this.#problem([...path, another], `a second task in one entry, beside ${task}: give each its own`);
     if (task === undefined) {
       if (strange.length === 0) this.#problem(path, `should name a task: one of ${known.join(", ")}`);
       return undefined;
-    }
-    const when = entry.when;
-    const conditions = when === undefined || when === null || when === "" ? [] : Array.isArray(when) ? when : [when];
-    for (const condition of conditions) {
-      if (typeof condition !== "string" && typeof condition !== "boolean") {
-        this.#problem([...path, "when"], `should be an expression or a list of them, found ${shown(condition)}`);
-      }
     }
     return {
       name: this.#optional(entry, path, "name", "string") ?? task,
@@ -111,11 +114,20 @@ class PlaybookReader {
       definition: await loadTask(task),
       params: entry[task] ?? {},
       tags: [...playTags, ...this.#tags(entry.tags, [...path, "tags"])],
-      when: conditions.filter((condition) => typeof condition === "string" || typeof condition === "boolean"),
+      when: this.#when(entry.when, [...path, "when"]),
       vars: this.#variables(entry.vars, [...path, "vars"]),
       document: this.#document,
       path,
     };
+  }
+
+  #when(value: unknown, path: YamlPath): (string | boolean)[] {
+    return this.#list(value, path).flatMap(([condition, at]) => {
+      if (condition === null || condition === "") return [];
+      if (typeof condition === "string" || typeof condition === "boolean") return [condition];
+      this.#problem(at, `should be an expression or a list of them, found ${shown(condition)}`);
+      return [];
+    });
   }
 
   #variables(value: unknown, path: YamlPath): Variables {
@@ -124,27 +136,47 @@ class PlaybookReader {
       this.#problem(path, `should be a mapping of variables, found ${shown(value)}`);
       return new Map();
     }
-    return new Map(Object.entries(value).map(([name, value]) => [name, { value, place: this.#document.placeOf([...path, name]) }]));
+    return new Map(
+      Object.entries(value).map(([name, value]) => [
+        name,
+        { value, place: this.#document.placeOf([...path, name]) },
+      ]),
+    );
   }
 
   #tags(value: unknown, path: YamlPath): string[] {
     if (value === undefined || value === null) return [];
     const tags = texts(value);
     if (tags === undefined) this.#problem(path, `should be a tag or a list of tags, found ${shown(value)}`);
-    return (tags ?? []).flatMap((text) => text.split(",")).map((tag) => tag.trim()).filter(Boolean);
+    return (tags ?? [])
+      .flatMap((text) => text.split(","))
+      .map((tag) => tag.trim())
+      .filter(Boolean);
   }
 
+  /** Sizes of batches as Ansible reads them: 2.5 is 2; 0 and less is everything that is left. */
   #serial(value: unknown, path: YamlPath): Serial[] {
-    if (value === undefined || value === null) return [];
-    return [value].flat().flatMap((entry): Serial[] => {
-      if (typeof entry === "number" && Number.isFinite(entry)) return entry < 1 ? [] : [{ count: Math.trunc(entry) }];
-      const text = typeof entry === "string" ? entry.trim() : "";
-      if (/^\d{1,6}$/.test(text)) return Number(text) < 1 ? [] : [{ count: Number(text) }];
-      const percent = /^(\d{1,3})%$/.exec(text)?.[1];
+    return this.#list(value, path).flatMap(([entry, at]): Serial[] => {
+      const text = String(entry).trim();
+      const [, count, percent] =
+        typeof entry === "string" || typeof entry === "number"
+          ? (/^(?:(-?\d+(?:\.\d+)?)|(\d+)%)$/.exec(text) ?? [])
+          : [];
       if (percent !== undefined && Number(percent) <= 100) return [{ percent: Number(percent) }];
-      this.#problem(path, `should be a number of hosts or a whole percentage such as 10%, found ${shown(entry)}`);
+      if (count !== undefined)
+        return [Number(count) < 1 ? { percent: 100 } : { count: Math.trunc(Number(count)) }];
+      this.#problem(
+        at,
+        `should be a number of hosts or a whole percentage such as 10%, found ${shown(entry)}`,
+      );
       return [];
     });
+  }
+
+  /** A value or a list of values, each with its path; nothing where it is left out. */
+  #list(value: unknown, path: YamlPath): [unknown, YamlPath][] {
+    if (value === undefined || value === null) return [];
+    return Array.isArray(value) ? value.map((item, index) => [item, [...path, index]]) : [[value, path]];
   }
 
   #percentage(value: unknown, path: YamlPath): number | undefined {
@@ -155,10 +187,21 @@ class PlaybookReader {
     return undefined;
   }
 
+  #port(play: Mapping, path: YamlPath): number | undefined {
+    const port = this.#optional(play, path, "port", "number");
+    if (port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65535)) return port;
+    this.#problem([...path, "port"], `should be a port (1 to 65535), found ${port}`);
+    return undefined;
+  }
+
   #order(value: unknown, path: YamlPath): Play["order"] {
     if (value === undefined || value === null) return "inventory";
     const found = ORDERS.find((order) => order === value);
-    if (found === undefined) this.#problem(path, `should be one of ${ORDERS.join(", ")}, found ${shown(value)}.${didYouMean(String(value), ORDERS)}`);
+    if (found === undefined)
+      this.#problem(
+        path,
+        `should be one of ${ORDERS.join(", ")}, found ${shown(value)}.${didYouMean(String(value), ORDERS)}`,
+      );
     return found ?? "inventory";
   }
 
@@ -169,13 +212,15 @@ class PlaybookReader {
     const value = mapping[key];
     if (value === undefined || value === null) return undefined;
     if (typeof value === type) return value;
-    this.#problem([...path, key], `should be ${type === "string" ? "text" : type === "number" ? "a number" : "true or false"}, found ${shown(value)}`);
+    this.#problem(
+      [...path, key],
+      `should be ${type === "string" ? "text" : type === "number" ? "a number" : "true or false"}, found ${shown(value)}`,
+    );
     return undefined;
   }
 
   #problem(path: YamlPath, message: string): void {
-    const place: Place = path.length === 0 ? { file: this.#file, line: 1, column: 1 } : this.#document.placeOf(path);
-    this.problems.push({ place, key: keyOf(path), message });
+    this.problems.push({ place: this.#document.placeOf(path), key: keyOf(path), message });
   }
 }
 
@@ -188,18 +233,4 @@ function isMapping(value: unknown): value is Mapping {
 function texts(value: unknown): string[] | undefined {
   const list = typeof value === "string" ? [value] : value;
   return Array.isArray(list) && list.every((item) => typeof item === "string") ? list : undefined;
-}
-
-/** `[0, "tasks", 3, "tls", "cipher"]` as people read it; the play's own number only where there are several. */
-export function keyOf(path: YamlPath): string {
-  const [play, ...rest] = path;
-  const text = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("").replace(/^\./, "");
-  return typeof play === "number" && play > 0 ? `[${play}].${text}` : text;
-}
-
-/** A value as a message shows it, short. */
-export function shown(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -1,7 +1,7 @@
-import type { Place } from "../errors.ts";
+import type { Place, Problem } from "../errors.ts";
 import type { Variables } from "../inventory/inventory.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
-import type { YamlDocument } from "../yaml.ts";
+import type { YamlDocument, YamlPath } from "../yaml.ts";
 
 export interface Playbook {
   file: string;
@@ -47,5 +47,26 @@ export interface TaskEntry {
   vars: Variables;
   document: YamlDocument;
   /** `[0, "tasks", 3]`: the entry in the document. */
-  path: readonly (string | number)[];
+  path: YamlPath;
+}
+
+/** Where `below` stands in a task entry, for a message. */
+export function placeIn({ document, path }: TaskEntry, below: YamlPath): Pick<Problem, "place" | "key"> {
+  const whole = [...path, ...below];
+  return { place: document.placeOf(whole), key: keyOf(whole) };
+}
+
+/** `[0, "tasks", 3, "tls", "cipher"]` as people read it; the play's own number only from the second on. */
+export function keyOf([play, ...rest]: YamlPath): string {
+  const key = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
+  return play === undefined || play === 0 ? key.replace(/^\./, "") : `[${play}]${key}`;
+}
+
+/** A value as a message shows it: short, and nothing of what a list or a mapping holds, for that may be a secret. */
+export function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object" && value !== null) return "a mapping";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

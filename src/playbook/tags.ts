@@ -14,12 +14,18 @@ function isWanted(tags: readonly string[], only: readonly string[]): boolean {
   if (tags.some((tag) => only.includes(tag))) return true;
   if (tags.includes("never")) return false;
   const isTagged = tags.length > 0;
-  return only.includes("all") || (only.includes("tagged") && isTagged) || (only.includes("untagged") && !isTagged);
+  return (
+    only.includes("all") || (only.includes("tagged") && isTagged) || (only.includes("untagged") && !isTagged)
+  );
 }
 
 function isSkipped(tags: readonly string[], skip: readonly string[]): boolean {
   if (tags.some((tag) => skip.includes(tag))) return true;
   const isAlways = tags.includes("always");
   const isTagged = tags.length > 0;
-  return (skip.includes("all") && !isAlways) || (skip.includes("tagged") && isTagged) || (skip.includes("untagged") && !isTagged);
+  return (
+    (skip.includes("all") && !isAlways) ||
+    (skip.includes("tagged") && isTagged) ||
+    (skip.includes("untagged") && !isTagged)
+  );
 }

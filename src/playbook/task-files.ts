@@ -9,12 +9,14 @@ const extension = extname(import.meta.filename);
 
 export function taskNames(): string[] {
   return readdirSync(directory)
-    .filter((file) => file.endsWith(extension) && !file.endsWith(`.d${extension}`) && file !== `task${extension}`)
+    .filter((file) => file.endsWith(extension) && file !== `task${extension}`)
     .map((file) => file.slice(0, -extension.length))
     .sort();
 }
 
 export async function loadTask(name: string): Promise<TaskDefinition> {
-  const module: { default: TaskDefinition } = await import(pathToFileURL(join(directory, name + extension)).href);
+  const module: { default: TaskDefinition } = await import(
+    pathToFileURL(join(directory, name + extension)).href
+  );
   return module.default;
 }

@@ -1,11 +1,15 @@
 import ejs from "ejs";
 
-/** Names that EJS itself uses, or that strict mode forbids: as data they would change what the template means. */
+/**
+ * Names that EJS itself uses, that strict mode forbids or that a template must be able to trust: as data they would
+ * change what the template means.
+ */
 const RESERVED = new Set(
   (
-    "escapeFn include rethrow locals arguments eval await break case catch class const continue debugger default delete do " +
-    "else enum export extends false finally for function if implements import in instanceof interface let new null " +
-    "package private protected public return static super switch this throw true try typeof var void while with yield"
+    "escapeFn include rethrow locals undefined arguments eval await break case catch class const continue debugger " +
+    "default delete do else enum export extends false finally for function if implements import in instanceof " +
+    "interface let new null package private protected public return static super switch this throw true try typeof " +
+    "var void while with yield"
   ).split(" "),
 );
 
@@ -19,41 +23,48 @@ export type TemplateData = Readonly<Record<string, unknown>>;
 /**
  * Renders a template file's text. Whatever it inserts must be one line of text, a number or a boolean: a line break in a
  * value would be another directive, another user.
- * @throws TemplateError naming `filename`.
+ *
+ * @throws TemplateError `filename:line: reason`; a template that cannot be read as one has no line.
  */
 export function render(text: string, data: TemplateData, filename: string): string {
-  return renderWith(text, data, filename, (value) => scalarText(value));
+  return renderWith(text, data, { filename, escape: scalarText });
 }
 
 /**
  * The value of a playbook's text: text without `<%` as it stands; text that is one expression keeps the expression's
  * type; anything else is text.
- * @throws TemplateError naming `filename`.
+ *
+ * @throws TemplateError with the reason alone, for the caller knows the place.
  */
-export function evaluate(text: string, data: TemplateData, filename: string): unknown {
+export function evaluate(text: string, data: TemplateData): unknown {
   if (!text.includes("<%")) return text;
   const trimmed = text.trim();
-  const isOneExpression =
-    trimmed.startsWith("<%=") && trimmed.endsWith("%>") && trimmed.indexOf("%>") === trimmed.length - 2;
+  const isOneExpression = trimmed.startsWith("<%=") && trimmed.indexOf("%>") === trimmed.length - 2;
   let value: unknown;
-  const rendered = renderWith(text, data, filename, (inserted) => {
+  const keep = (inserted: unknown): string => {
     if (inserted === undefined) throw new TemplateError("the value is undefined");
     value = inserted;
     return isOneExpression ? "" : scalarText(inserted);
-  });
+  };
+  const rendered = renderWith(text, data, { escape: keep, compileDebug: false });
   return isOneExpression ? value : rendered;
 }
 
-function renderWith(text: string, data: TemplateData, filename: string, escape: (value: unknown) => string): string {
-  const names = Object.keys(data).filter(
-    (name) => /^[A-Za-z_$][\w$]*$/.test(name) && !name.startsWith("__") && !RESERVED.has(name),
+type RenderOptions = { escape: (value: unknown) => string; filename?: string; compileDebug?: boolean };
+
+function renderWith(text: string, data: TemplateData, options: RenderOptions): string {
+  if (text.includes("<%-")) {
+    throw new TemplateError("<%- inserts a value without checking it for line breaks: write <%=");
+  }
+  const usable = Object.entries(data).filter(
+    ([name]) => /^[A-Za-z_$][\w$]*$/.test(name) && !name.startsWith("__") && !RESERVED.has(name),
   );
   // Strict and destructured: a missing name is an error, and Object.prototype stays out of reach.
-  const options = { strict: true, destructuredLocals: names, filename, escape };
+  const destructuredLocals = usable.map(([name]) => name);
   try {
-    return ejs.render(text, { ...data }, options);
+    return ejs.render(text, Object.fromEntries(usable), { ...options, strict: true, destructuredLocals });
   } catch (error) {
-    throw new TemplateError(reason(error), { cause: error });
+    throw new TemplateError(reason(error, options.filename), { cause: error });
   }
 }
 
@@ -63,12 +74,18 @@ function scalarText(value: unknown): string {
     return value;
   }
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  throw new TemplateError(`a value is ${value === null ? "null" : Array.isArray(value) ? "a list" : typeof value}, not text`);
+  const found = value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
+  throw new TemplateError(`a value is ${found}, not text`);
 }
 
-/** EJS puts the file, an excerpt and the reason into one message; the last line is the reason. */
-function reason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const lines = message.split("\n").filter((line) => line.trim() !== "" && !/^\s*(>>|\d+\|)/.test(line));
-  return (lines.at(-1) ?? message).trim();
+/**
+ * The reason alone, or after `filename:line: ` where there is a file. EJS puts `FILE:LINE` and an excerpt before an
+ * error at run time, and advice behind a syntax error.
+ */
+function reason(error: unknown, filename: string | undefined): string {
+  const whole = error instanceof Error ? error.message : String(error);
+  const [message = whole] = whole.split(` in ${filename} while compiling ejs`, 1);
+  if (filename === undefined) return message.split(" while compiling ejs", 1)[0] ?? message;
+  const [, line, text] = /:(\d+)\n[\s\S]*\n\n(.*)$/.exec(message) ?? [];
+  return line === undefined ? `${filename}: ${message}` : `${filename}:${line}: ${text}`;
 }

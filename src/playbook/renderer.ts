@@ -1,0 +1,166 @@
+import { didYouMean, InputError, type Problem } from "../errors.ts";
+import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
+import { refuseUnrendered } from "../inventory/unrendered.ts";
+import { VaultText, type YamlPath } from "../yaml.ts";
+import { type Play, placeIn, shown, type TaskEntry } from "./playbook.ts";
+import { evaluate, TemplateError } from "./template.ts";
+
+/** What of a host's facts a playbook may name, as `facts.NAME`. */
+export type FactsForTemplates = Readonly<Record<string, unknown>>;
+
+/** A value with every text rendered; where it `waits` for the facts, some still stand as they were written. */
+export interface Rendered {
+  value: unknown;
+  waits: boolean;
+}
+
+type Location = Pick<Problem, "place" | "key">;
+
+/** Renders the texts of one task entry with the variables of one host. Only the playbook's own texts are templates. */
+export class Renderer {
+  readonly #host: string;
+  readonly #entry: TaskEntry;
+  readonly #variables: Map<string, Variable>;
+  /** The variables that the playbook sets: its text, so they may be templates and name each other. */
+  readonly #own: ReadonlySet<Variable>;
+  readonly #facts: FactsForTemplates | undefined;
+  readonly #beingRendered: string[] = [];
+  #waits = false;
+
+  constructor(
+    inventory: Inventory,
+    host: string,
+    play: Play,
+    entry: TaskEntry,
+    facts: FactsForTemplates | undefined,
+  ) {
+    this.#host = host;
+    this.#entry = entry;
+    this.#facts = facts;
+    const own = { playDefaults: play.defaults, playVars: play.vars, taskVars: entry.vars };
+    this.#variables = hostVariables(inventory, host, own);
+    this.#own = new Set(Object.values(own).flatMap((variables) => [...variables.values()]));
+  }
+
+  /** Whether the entry applies; undefined where that waits for the facts. The first false one decides. */
+  condition(): boolean | undefined {
+    const locate = () => placeIn(this.#entry, ["when"]);
+    let waits = false;
+    for (const condition of this.#entry.when) {
+      const isBare = typeof condition === "string" && !condition.includes("<%");
+      const rendered = this.#whole(isBare ? `<%= (${condition}) %>` : condition, locate);
+      if (rendered.waits) waits = true;
+      else if (rendered.value === false) return false;
+      else if (rendered.value !== true) {
+        const message = `should be true or false on ${this.#host}, found ${shownCondition(rendered.value)}`;
+        throw new InputError({ ...locate(), message });
+      }
+    }
+    return waits ? undefined : true;
+  }
+
+  params(): Rendered {
+    const { params, task } = this.#entry;
+    return this.#whole(params, (below) => placeIn(this.#entry, [task, ...below]));
+  }
+
+  /** Where the value of the parameter at `below` comes from, as the end of a sentence; "" where it stands in the playbook. */
+  origin(below: YamlPath): string {
+    let value = this.#entry.params;
+    for (const part of below)
+      if (typeof value === "object" && value !== null) value = Reflect.get(value, part);
+    if (typeof value !== "string" || !value.includes("<%")) return "";
+    const places = [...namesIn(value)].flatMap((name) => {
+      const place = this.#variables.get(name)?.place;
+      return place === undefined ? [] : [`${name}: ${[place.file, place.line].filter(Boolean).join(":")}`];
+    });
+    return ` on ${this.#host}${places.length > 0 ? ` (${places.join(", ")})` : ""}`;
+  }
+
+  #whole(value: unknown, locate: (below: YamlPath) => Location): Rendered {
+    this.#waits = false;
+    return { value: this.#render(value, [], locate), waits: this.#waits };
+  }
+
+  #render(value: unknown, below: YamlPath, locate: (below: YamlPath) => Location): unknown {
+    if (typeof value === "string") return this.#text(value, below, locate);
+    if (Array.isArray(value))
+      return value.map((item, index) => this.#render(item, [...below, index], locate));
+    if (value instanceof VaultText) {
+      const message =
+        "is encrypted with Ansible Vault, which redkeep does not decrypt: bring it by { env: NAME } or " +
+        "{ command: [ansible-vault, view, FILE] } where a secret is expected";
+      throw new InputError({ ...locate(below), message });
+    }
+    if (typeof value !== "object" || value === null) return value;
+    const result: Record<string, unknown> = Object.create(null);
+    for (const [key, item] of Object.entries(value))
+      result[key] = this.#render(item, [...below, key], locate);
+    return result;
+  }
+
+  #text(text: string, below: YamlPath, locate: (below: YamlPath) => Location): unknown {
+    if (!text.includes("<%")) {
+      // A program that brings a secret may have a template language of its own.
+      if (!/\{[{%]/.test(text) || below.includes("command")) return text;
+      const message = `is a Jinja template (${shown(text)}); a playbook of redkeep takes <%= NAME %>`;
+      throw new InputError({ ...locate(below), message });
+    }
+    const names = namesIn(text);
+    const data: Record<string, unknown> = Object.create(null);
+    const otherWaits = this.#waits;
+    this.#waits = names.delete("facts") && this.#facts === undefined;
+    data.facts = this.#facts;
+    // A variable of the playbook may name the facts in its turn.
+    for (const name of names) if (this.#variables.has(name)) data[name] = this.#variable(name);
+    const waits = this.#waits;
+    this.#waits ||= otherWaits;
+    if (waits) return text;
+    try {
+      return evaluate(text, data);
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      throw new InputError({
+        ...locate(below),
+        message: `${error.message} on ${this.#host}.${this.#hint(error)}`,
+      });
+    }
+  }
+
+  #variable(name: string): unknown {
+    const variable = this.#variables.get(name);
+    if (variable === undefined) return undefined;
+    if (!this.#own.has(variable)) {
+      refuseUnrendered(variable, name, this.#host);
+      return variable.value;
+    }
+    const { place } = variable;
+    if (this.#beingRendered.includes(name)) {
+      const ring = [...this.#beingRendered.slice(this.#beingRendered.indexOf(name)), name].join(" → ");
+      throw new InputError({ place, key: name, message: `names itself: ${ring}` });
+    }
+    this.#beingRendered.push(name);
+    const value = this.#render(variable.value, [], () => ({ place, key: name }));
+    this.#beingRendered.pop();
+    return value;
+  }
+
+  #hint({ message, cause }: TemplateError): string {
+    if (cause instanceof SyntaxError) return " Expressions are JavaScript: &&, || and ! for and, or and not";
+    const missing = /^(\S+) is not defined$/.exec(message)?.[1];
+    return missing === undefined ? "" : didYouMean(missing, [...this.#variables.keys(), "facts"]);
+  }
+}
+
+/** The names that a template's code uses, but for those of properties. */
+function namesIn(text: string): Set<string> {
+  const code = [...text.matchAll(/<%(?:[^%]|%(?!>))*%>/g)].map(([part]) => part).join(" ");
+  return new Set(code.match(/(?<![\w$]|(?<!\.)\.)[A-Za-z_$][\w$]*/g));
+}
+
+/** A text may be a secret whose presence is asked for, as in Ansible, so only those that look like an answer are shown. */
+function shownCondition(value: unknown): string {
+  return typeof value === "string" && !/^(?:|true|false|yes|no|on|off)$/i.test(value)
+    ? "a text"
+    : shown(value);
+}
