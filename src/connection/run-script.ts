@@ -68,7 +68,13 @@ export async function runScript(
     });
   const onAbort = () => giveUp(signal?.reason);
   const startTimer = setTimeout(
-    () => giveUp(notStarted(host, `nothing for ${seconds(host.startTimeoutMs)}`, stderr.noise, start)),
+    () => {
+      const waited = `silent for ${seconds(Math.min(host.startTimeoutMs, timeoutMs))}`;
+      const error = notStarted(host, waited, stderr.noise, start);
+      // Sent is sent: on a link that died the script may run without a sign of it.
+      const wasSent = become !== "sudo with password";
+      giveUp(wasSent ? new HostError("lost", error.message, error.remedy) : error);
+    },
     Math.min(host.startTimeoutMs, timeoutMs),
   );
   const timer = setTimeout(

@@ -249,6 +249,16 @@ describe("a script", () => {
     });
   });
 
+  it("may have run where nothing shows that it started", async () => {
+    await using server = await startServer({ exec: (_, channel) => channel.resume() });
+    const connection = await connect(variablesFor(server, directory));
+    await expect(connection.run("true", { timeoutMs: 200 })).rejects.toMatchObject({
+      kind: "lost",
+      message: "redis-01: the login shell of root ran nothing (silent for 1 s)",
+    });
+    connection.close();
+  });
+
   it("says so where login files read what was meant for it", async () => {
     await using server = await startServer({
       exec: (command, channel) => runInShell(`read line; ${command}`, channel),

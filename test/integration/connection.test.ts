@@ -128,14 +128,15 @@ describe("on a real host", () => {
   it("a session that is killed leaves the script's outcome unknown", async () => {
     const connection = await connect(variablesOf());
     const running = connection.run("sleep 300", OPTIONS).catch((error: unknown) => error);
-    await expect.poll(() => host.sh("pgrep -x sleep").then(({ status }) => status)).toBe(0);
+    await expect.poll(() => host.sh("pgrep -xf 'sleep 300'").then(({ status }) => status)).toBe(0);
     await onHost("pkill -KILL -f '^sshd: root'");
     expect(await running).toMatchObject({ kind: "lost" });
   });
 
   it("a host that no longer answers is noticed within 20 seconds", async () => {
     const connection = await connect(variablesOf());
-    const running = connection.run("sleep 300", { timeoutMs: 60_000 }).catch((error: unknown) => error);
+    const running = connection.run("sleep 301", { timeoutMs: 60_000 }).catch((error: unknown) => error);
+    await expect.poll(() => host.sh("pgrep -xf 'sleep 301'").then(({ status }) => status)).toBe(0);
     const start = performance.now();
     await onHost("iptables -A INPUT -p tcp --dport 22 -j DROP; iptables -A OUTPUT -p tcp --sport 22 -j DROP");
     try {
