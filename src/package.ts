@@ -5,6 +5,8 @@ import { join } from "node:path";
 export const packageDirectory = join(import.meta.dirname, "..");
 
 export function packageVersion(): string {
-  const { version }: { version: string } = JSON.parse(readFileSync(join(packageDirectory, "package.json"), "utf8"));
+  const { version }: { version: string } = JSON.parse(
+    readFileSync(join(packageDirectory, "package.json"), "utf8"),
+  );
   return version;
 }

@@ -70,7 +70,8 @@ async function readUncached(source: SecretSource, options: SecretSourceOptions):
   const whole = await readText(source, options, fail);
   const text = options.multiline ? whole : whole.replace(/\r?\n$/, "");
   if (text.trim() === "") throw fail("is empty");
-  if (!options.multiline && /[\0\r\n]/.test(text)) throw fail("has a line break or a NUL in it, expected one line");
+  if (!options.multiline && /[\0\r\n]/.test(text))
+    throw fail("has a line break or a NUL in it, expected one line");
   return new Secret(text);
 }
 

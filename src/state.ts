@@ -19,8 +19,14 @@ export class State {
    * Reads what is there; creates nothing.
    * @param chosen --state; else `.redkeep` beside the first inventory file, inside it where that is a directory.
    */
-  static async open(chosen: string | undefined, firstInventory: string | undefined, cwd: string): Promise<State> {
-    const state = new State(chosen === undefined ? await besideInventory(firstInventory, cwd) : resolve(cwd, chosen));
+  static async open(
+    chosen: string | undefined,
+    firstInventory: string | undefined,
+    cwd: string,
+  ): Promise<State> {
+    const state = new State(
+      chosen === undefined ? await besideInventory(firstInventory, cwd) : resolve(cwd, chosen),
+    );
     await state.#readPasswords();
     return state;
   }
@@ -43,7 +49,9 @@ export class State {
     await this.#readPasswords();
     // 32 bytes: far more than the 128 bits that a password should have, and no character that needs quoting anywhere.
     this.#passwords.set(name, new Secret(randomBytes(32).toString("base64url")));
-    const passwords = Object.fromEntries([...this.#passwords].sort().map(([name, secret]) => [name, secret.reveal()]));
+    const passwords = Object.fromEntries(
+      [...this.#passwords].sort().map(([name, secret]) => [name, secret.reveal()]),
+    );
     const text = `# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.\n${dump({ passwords })}`;
     await this.write("secrets.yml", text);
   }
@@ -84,13 +92,22 @@ export class State {
     const path = join(this.directory, "secrets.yml");
     if ((await this.read("secrets.yml")) === undefined) return;
     const { value } = await readYamlFile(path);
-    const passwords = typeof value === "object" && value !== null && "passwords" in value ? value.passwords : undefined;
+    const passwords =
+      typeof value === "object" && value !== null && "passwords" in value ? value.passwords : undefined;
     if (typeof passwords !== "object" || passwords === null) {
-      throw new InputError({ place: { file: path }, key: "passwords", message: "should be a mapping of names to passwords" });
+      throw new InputError({
+        place: { file: path },
+        key: "passwords",
+        message: "should be a mapping of names to passwords",
+      });
     }
     for (const [name, password] of Object.entries(passwords)) {
       if (typeof password !== "string") {
-        throw new InputError({ place: { file: path }, key: `passwords.${name}`, message: "should be text, in quotes" });
+        throw new InputError({
+          place: { file: path },
+          key: `passwords.${name}`,
+          message: "should be text, in quotes",
+        });
       }
       this.#passwords.set(name, new Secret(password));
     }

@@ -11,7 +11,8 @@ export function templateRenderer(playbookDirectory: string): (name: string, data
     if (template === undefined) {
       const own = join(playbookDirectory, "templates", name);
       const beside = join(playbookDirectory, "..", "templates", name);
-      const path = [own, beside].find((candidate) => existsSync(candidate)) ?? join(packageDirectory, "templates", name);
+      const path =
+        [own, beside].find((candidate) => existsSync(candidate)) ?? join(packageDirectory, "templates", name);
       template = { text: readFileSync(path, "utf8"), path };
       texts.set(name, template);
     }

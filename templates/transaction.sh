@@ -25,6 +25,7 @@ signature() {
   if [ ! -f "$1" ] || [ "$(stat -c %h "$1")" != 1 ]; then echo unusual; return; fi
   echo "$(stat -c '%U:%G %a' "$1") $(sha256sum <"$1" | cut -d' ' -f1)"
 }
+rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
 owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then echo absent; else stat -c '%U:%G %a' "$1"; fi; }
 swap() { # FROM TO OWNER:GROUP MODE
   t=$(dirname "$2")/.redkeep.$id; rm -f "$t"
@@ -183,6 +184,12 @@ apply() {
     restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
       if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
   fi
+  # What the old process saved when it stopped has the old mode.
+  if [ -n "$TIGHTEN" ]; then
+    for p in "$TIGHTEN"/*.rdb "$TIGHTEN"/*.aof "$TIGHTEN"/*.aof.* "$TIGHTEN"/appendonlydir/*; do
+      if [ -f "$p" ] && [ ! -L "$p" ] && [ "$(stat -c %h "$p")" = 1 ]; then chmod g-wx,o-rwx "$p" || fail "mode $p"; fi
+    done
+  fi
   if [ -n "$FIREWALL" ]; then
     note "firewall $FIREWALL"
     case $FIREWALL in enable) ufw --force enable >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
@@ -217,10 +224,15 @@ rollback() {
   enter rolling_back; note "rollback $1"
   while read -r n p o m; do
     rm -f "$(dirname "$p")/.redkeep.$id"
-    case $(signature "$p") in "$(cat "$d/old/$n.signature")"|"$(cat "$d/new/$n.signature")") ;;
-      *) enter needs_human; note "edited $p"; finish; exit 1;; esac
+    case $(signature "$p") in "$(cat "$d/old/$n.signature")"|"$(cat "$d/new/$n.signature")") continue;; esac
+    # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
+    case $p in /etc/ufw/*) if [ "$(rules "$p")" = "$(rules "$d/new/$n")" ]; then continue; fi;; esac
+    enter needs_human; note "edited $p"; finish; exit 1
   done <"$d/files"
-  if [ -n "$FIREWALL" ] && [ "$1" != boot ] && [ "$FIREWALL" = enable ]; then ufw --force disable >/dev/null 9>&-; fi
+  if [ "$FIREWALL" = enable ]; then
+    if [ "$1" != boot ]; then ufw --force disable >/dev/null 9>&-; fi
+    sed -i "s/^ENABLED=.*/ENABLED=$OLD_ENABLED/" /etc/ufw/ufw.conf
+  fi
   login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
     if answers new; then login=new; fi
     # Files alone would lose what was written since: the running server goes back first.

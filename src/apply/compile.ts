@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
-import { redisWord } from "../facts/redis.ts";
 import type { HostFacts } from "../facts/probe.ts";
+import { redisWord } from "../facts/redis.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import type { HostPlan } from "../plan/plan.ts";
@@ -46,19 +46,32 @@ const ROOT = "/var/lib/redkeep";
 export function compileApply(input: CompileInput): string {
   const { plan, facts, server, id, nonce } = input;
   const { actions } = plan;
-  const files = actions.files.map((file, index) => ({ ...file, number: index + 1, text: contentOf(file.content, input) }));
+  const files = actions.files.map((file, index) => ({
+    ...file,
+    number: index + 1,
+    text: contentOf(file.content, input),
+  }));
   const config = plannedConfig(server, files);
   const put = (name: string, text: string) => `base64 -d >"$d/${name}" <<'.' || exit 65\n${wrap(text)}\n.`;
   const scratch = scratchFiles(input, config, files);
   const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
   const modes = actions.attributes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`);
-  const relied = reliedOn(input, files.map(({ path }) => path));
+  const relied = reliedOn(
+    input,
+    files.map(({ path }) => path),
+  );
   const parts: [string, string][] = [
     ["env", environment(input, config)],
     ["holder", `${input.holder}\n`],
-    ["files", lines(files.map(({ number, path, attributes }) => `${number} ${path} ${ownerMode(attributes)}`))],
+    [
+      "files",
+      lines(files.map(({ number, path, attributes }) => `${number} ${path} ${ownerMode(attributes)}`)),
+    ],
     ...files.map(({ number, text }): [string, string] => [`new/${number}`, text]),
-    ["directories", lines(actions.directories.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`))],
+    [
+      "directories",
+      lines(actions.directories.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`)),
+    ],
     ["modes", lines(modes)],
     ["expected", lines(relied.map((path) => `${path} ${signature(facts, path)}`))],
     ["expected-modes", lines(actions.attributes.map(({ path, before }) => `${path} ${ownerMode(before)}`))],
@@ -130,7 +143,10 @@ export function parseReport(output: string, nonce: string): TransactionReport | 
   };
   return {
     state: state === "" ? undefined : state,
-    journal: (texts.get("journal") ?? "").split("\n").filter(Boolean).map((line) => line.replace(/^[\d.]+ /, "")),
+    journal: (texts.get("journal") ?? "")
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.replace(/^[\d.]+ /, "")),
     unavailableMs: count("unavailable") ?? 0,
     keysBefore: count("keys.before"),
     keysAfter: count("keys.after"),
@@ -147,7 +163,9 @@ function contentOf(content: FileContent, { issued }: CompileInput): string {
 
 /** redis.conf as it will be: the files of the plan over those that were found. */
 function plannedConfig(server: Server, files: readonly PlannedFile[]): ConfigDocument {
-  const [main, ...includes] = server.config.files().map(({ path, text }) => ({ path, text: files.find((file) => file.path === path)?.text ?? text }));
+  const [main, ...includes] = server.config
+    .files()
+    .map(({ path, text }) => ({ path, text: files.find((file) => file.path === path)?.text ?? text }));
   return main === undefined ? server.config : parseConfig(main, includes);
 }
 
@@ -175,6 +193,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_SAVE: running?.get("save") ?? "",
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
+    TIGHTEN: actions.restart ? actions.closedData : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
@@ -184,15 +203,19 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
-  return Object.entries(values).map(([name, value]) => `${name}='${String(value).replaceAll("'", "'\\''")}'\n`).join("");
+  return Object.entries(values)
+    .map(([name, value]) => `${name}='${String(value).replaceAll("'", "'\\''")}'\n`)
+    .join("");
 }
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
 function plannedUnit({ plan, facts }: CompileInput): Map<string, string> {
-  const properties = new Map(SANDBOX_PROPERTIES.flatMap((name) => {
-    const value = facts.service.properties.get(name);
-    return value === undefined ? [] : [[name as string, value] as const];
-  }));
+  const properties = new Map(
+    SANDBOX_PROPERTIES.flatMap((name) => {
+      const value = facts.service.properties.get(name);
+      return value === undefined ? [] : [[name as string, value] as const];
+    }),
+  );
   const dropIn = plan.actions.files.find(({ path }) => path.endsWith("/redkeep.conf"))?.content;
   if (dropIn !== undefined && "text" in dropIn) {
     for (const [, name = "", value = ""] of dropIn.text.matchAll(/^([A-Za-z]+)=(.*)$/gm)) {
@@ -203,9 +226,17 @@ function plannedUnit({ plan, facts }: CompileInput): Map<string, string> {
 }
 
 /** The candidate's own configuration, and copies of what it reads, for a server that touches nothing of the real one. */
-function scratchFiles(input: CompileInput, config: ConfigDocument, files: readonly PlannedFile[]): [string, string][] {
+function scratchFiles(
+  input: CompileInput,
+  config: ConfigDocument,
+  files: readonly PlannedFile[],
+): [string, string][] {
   const { plan, facts, server, id } = input;
-  if (plan.actions.files.every(({ path }) => path.startsWith("/etc/ufw/") || path === "/etc/default/ufw") && !plan.actions.restart) return [];
+  if (
+    plan.actions.files.every(({ path }) => path.startsWith("/etc/ufw/") || path === "/etc/default/ufw") &&
+    !plan.actions.restart
+  )
+    return [];
   const run = `/run/redkeep-${id}/scratch`;
   const staged = (setting: string): [string, string][] => {
     const path = config.get(setting)?.[0] ?? "";
@@ -239,14 +270,23 @@ function scratchFiles(input: CompileInput, config: ConfigDocument, files: readon
   // Byte for byte where no included file changes; else as one list of lines, since `include` names the old files.
   const text = sameIncludes
     ? (main?.text ?? "")
-    : config.directives.filter(({ name }) => name !== "include").map(({ name, args }) => joinWords(name, args)).join("\n");
+    : config.directives
+        .filter(({ name }) => name !== "include")
+        .map(({ name, args }) => joinWords(name, args))
+        .join("\n");
   const properties = plannedUnit(input);
   properties.set("User", properties.get("User") || server.user);
   properties.set("Group", properties.get("Group") || server.group);
   properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
   return [
     ["scratch.conf", `${text}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`],
-    ["scratch.properties", [...properties].filter(([name, value]) => value !== "" || name === "CapabilityBoundingSet").map(([name, value]) => `${name}=${value}\n`).join("")],
+    [
+      "scratch.properties",
+      [...properties]
+        .filter(([name, value]) => value !== "" || name === "CapabilityBoundingSet")
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(""),
+    ],
     ...copies.map(([setting, content]): [string, string] => [`scratch/${setting}`, content]),
   ];
 }
@@ -254,9 +294,18 @@ function scratchFiles(input: CompileInput, config: ConfigDocument, files: readon
 /** Everything that the plan was worked out from and that apply may replace. */
 function reliedOn({ plan, server, facts }: CompileInput, written: readonly string[]): string[] {
   const aclfile = server.config.get("aclfile")?.[0];
-  const firewall = plan.actions.firewall === undefined ? [] : ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/ufw/ufw.conf", "/etc/default/ufw"];
+  const firewall =
+    plan.actions.firewall === undefined
+      ? []
+      : ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/ufw/ufw.conf", "/etc/default/ufw"];
   const dropIn = `/etc/systemd/system/${facts.service.unit}.d/redkeep.conf`;
-  const all = [...server.config.files().map(({ path }) => path), ...(aclfile ? [aclfile] : []), dropIn, ...firewall, ...written];
+  const all = [
+    ...server.config.files().map(({ path }) => path),
+    ...(aclfile ? [aclfile] : []),
+    dropIn,
+    ...firewall,
+    ...written,
+  ];
   return [...new Set(all)];
 }
 
@@ -266,7 +315,9 @@ function signature({ files }: HostFacts, path: string): string {
   if (found === undefined) return "absent";
   if (found.kind === "link") return "link";
   const digest = files.digests.get(path);
-  return found.kind !== "file" || found.links !== 1 || digest === undefined ? "unusual" : `${ownerMode(found)} ${digest}`;
+  return found.kind !== "file" || found.links !== 1 || digest === undefined
+    ? "unusual"
+    : `${ownerMode(found)} ${digest}`;
 }
 
 function ownerMode({ owner, group, mode }: Attributes): string {
@@ -274,29 +325,48 @@ function ownerMode({ owner, group, mode }: Attributes): string {
 }
 
 function loginText({ endpoint, auth, isKnown }: Login, config: string): string {
-  const words = auth === undefined ? [] : ["user" in auth ? redisWord(auth.user) : "", redisWord(auth.password.reveal())].filter(Boolean);
+  const words =
+    auth === undefined
+      ? []
+      : ["user" in auth ? redisWord(auth.user) : "", redisWord(auth.password.reveal())].filter(Boolean);
   return `${endpoint.join(" ")}\n${words.length === 0 ? "" : `AUTH ${words.join(" ")}`}\n${config}\n${isKnown ? "" : "any"}\n`;
 }
 
 /** The name under which CONFIG answers. */
 function configName(config: ConfigDocument): string {
-  return config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === "CONFIG")?.args[1] || "CONFIG";
+  return (
+    config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === "CONFIG")?.args[1] || "CONFIG"
+  );
 }
 
 function liveCommands({ plan, server }: CompileInput): string[] {
-  return [...configSet(plan.actions.liveSettings, server), ...plan.actions.liveAcl.map((words) => words.map(redisWord).join(" "))];
+  return [
+    ...configSet(plan.actions.liveSettings, server),
+    ...plan.actions.liveAcl.map((words) => words.map(redisWord).join(" ")),
+  ];
 }
 
 /** The running server's own values, for a rollback that needs no restart. */
 function undoCommands({ plan, server, facts }: CompileInput): string[] {
-  const before = plan.actions.liveSettings.map(([name]): [string, string] => [name, server.running?.get(name) ?? ""]);
-  const users = new Set(plan.actions.liveAcl.filter(([, verb]) => verb === "SETUSER" || verb === "DELUSER").map((words) => words[2] ?? ""));
-  const lines = new Map((facts.redis.aclUsers ?? []).map((line) => [line.split(" ")[1] ?? "", line.split(" ").slice(2)]));
+  const before = plan.actions.liveSettings.map(([name]): [string, string] => [
+    name,
+    server.running?.get(name) ?? "",
+  ]);
+  const users = new Set(
+    plan.actions.liveAcl
+      .filter(([, verb]) => verb === "SETUSER" || verb === "DELUSER")
+      .map((words) => words[2] ?? ""),
+  );
+  const lines = new Map(
+    (facts.redis.aclUsers ?? []).map((line) => [line.split(" ")[1] ?? "", line.split(" ").slice(2)]),
+  );
   return [
     ...configSet(before, server),
     ...[...users].map((user) => {
       const rules = lines.get(user);
-      return (rules === undefined ? ["ACL", "DELUSER", user] : ["ACL", "SETUSER", user, "reset", ...rules]).map(redisWord).join(" ");
+      return (rules === undefined ? ["ACL", "DELUSER", user] : ["ACL", "SETUSER", user, "reset", ...rules])
+        .map(redisWord)
+        .join(" ");
     }),
   ];
 }
@@ -305,9 +375,13 @@ function configSet(pairs: readonly (readonly [string, string])[], server: Server
   if (pairs.length === 0) return [];
   const words = pairs.map(([name, value]) => `${name} ${redisWord(value)}`);
   const name = configName(server.config);
-  return server.version.capabilities.multiPairConfigSet ? [`${name} SET ${words.join(" ")}`] : words.map((pair) => `${name} SET ${pair}`);
+  return server.version.capabilities.multiPairConfigSet
+    ? [`${name} SET ${words.join(" ")}`]
+    : words.map((pair) => `${name} SET ${pair}`);
 }
 
 function wrap(text: string): string {
-  return Buffer.from(text).toString("base64").replace(/(.{76})/g, "$1\n");
+  return Buffer.from(text)
+    .toString("base64")
+    .replace(/(.{76})/g, "$1\n");
 }

@@ -1,23 +1,42 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
-import { type CompileInput, compileApply, compileConfirm, compileRollback, compileStatus, type Login, parseReport, type TransactionReport } from "../apply/compile.ts";
+import {
+  type CompileInput,
+  compileApply,
+  compileConfirm,
+  compileRollback,
+  compileStatus,
+  type Login,
+  parseReport,
+  type TransactionReport,
+} from "../apply/compile.ts";
 import type { Connection } from "../connection/connection.ts";
 import { InputError } from "../errors.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
-import { changesOf, hasChanges, type HostPlan } from "../plan/plan.ts";
+import { changesOf, type HostPlan, hasChanges } from "../plan/plan.ts";
 import { pool } from "../pool.ts";
+import { parseConfig } from "../redis/config-document.ts";
 import { applyText } from "../report/apply-text.ts";
+import { writeRecord } from "../report/json.ts";
 import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
-import { writeRecord } from "../report/json.ts";
-import { parseConfig } from "../redis/config-document.ts";
 import { Secret } from "../secret.ts";
 import type { AclParams } from "../tasks/acl.ts";
 import { type TlsParams, tlsPaths, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
 import { inBatches } from "./batches.ts";
-import { ask, checksFor, fail, failWith, type HostSession, type Observation, openConnection, planFor, toRecord } from "./observe.ts";
+import {
+  ask,
+  checksFor,
+  fail,
+  failWith,
+  type HostSession,
+  type Observation,
+  openConnection,
+  planFor,
+  toRecord,
+} from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { plan } from "./plan.ts";
 import { prepare, type Run } from "./prepare.ts";
@@ -38,7 +57,9 @@ export async function apply(options: RunOptions, environment: Environment): Prom
   if (!options.yes && pending.length > 0) {
     await progress.stop();
     const preview = recordOf("plan", sessions, startedAt, environment);
-    environment.stdout.write(planPreview(preview, textContext(run, sessions, options, environment, undefined)));
+    environment.stdout.write(
+      planPreview(preview, textContext(run, sessions, options, environment, undefined)),
+    );
     if (!(await confirmed(environment, pending.length))) {
       for (const session of pending) session.connection?.close();
       environment.stderr.write("Nothing was changed.\n");
@@ -61,9 +82,19 @@ export async function apply(options: RunOptions, environment: Environment): Prom
   }
   for (const { record } of pending) if (record.status === "would-change") record.status = "not-started";
   const record = recordOf("apply", sessions, startedAt, environment);
-  const path = await run.state.pathFor(`runs/${startedAt.toISOString().replaceAll(":", "-").replace(/\.\d+Z$/, "Z")}.json`);
+  const path = await run.state.pathFor(
+    `runs/${startedAt
+      .toISOString()
+      .replaceAll(":", "-")
+      .replace(/\.\d+Z$/, "Z")}.json`,
+  );
   await writeRecord(record, path);
-  return await report(record, applyText(record, textContext(run, sessions, options, environment, path)), options, environment);
+  return await report(
+    record,
+    applyText(record, textContext(run, sessions, options, environment, path)),
+    options,
+    environment,
+  );
 }
 
 function isPending({ plan, record }: HostSession): boolean {
@@ -83,7 +114,11 @@ function onePerMachine(sessions: readonly HostSession[]): HostSession[] {
     }
     session.record.status = "unchanged";
     for (const task of session.record.tasks) {
-      Object.assign(task, { status: "skipped", reason: `the same machine as ${other}: done there`, changes: [] });
+      Object.assign(task, {
+        status: "skipped",
+        reason: `the same machine as ${other}: done there`,
+        changes: [],
+      });
     }
     session.record.checks = [];
     session.record.restart.needed = false;
@@ -122,7 +157,13 @@ async function makeMissing(run: Run, pending: readonly HostSession[]): Promise<v
 }
 
 /** One host: one transaction, confirmed over a new login. Whatever happens ends in the record. */
-async function applyHost(run: Run, session: HostSession, options: RunOptions, environment: Environment, progress: Progress): Promise<void> {
+async function applyHost(
+  run: Run,
+  session: HostSession,
+  options: RunOptions,
+  environment: Environment,
+  progress: Progress,
+): Promise<void> {
   const { job, record, observation, connection } = session;
   if (observation === undefined || connection === undefined) return;
   const startedAt = performance.now() - record.durationMs;
@@ -145,7 +186,9 @@ async function applyHost(run: Run, session: HostSession, options: RunOptions, en
     await confirmOrRollBack({ run, session, options, environment, plan, id, nonce, connection, tell });
   } catch (error) {
     failWith(session, error);
-    if (session.record.error !== null) session.record.error.state = "not known: if it was changed, it puts itself back within a minute unless it is confirmed";
+    if (session.record.error !== null)
+      session.record.error.state =
+        "not known: if it was changed, it puts itself back within a minute unless it is confirmed";
     session.record.status = "unknown";
   } finally {
     record.durationMs = Math.round(performance.now() - startedAt);
@@ -160,7 +203,13 @@ async function applyHost(run: Run, session: HostSession, options: RunOptions, en
 const TRANSACTION_TIMEOUT = 15 * 60_000;
 const CONFIRM_TIMEOUT = 90_000;
 
-async function runTransaction(session: HostSession, connection: Connection, program: string, id: string, environment: Environment): Promise<TransactionReport | undefined> {
+async function runTransaction(
+  session: HostSession,
+  connection: Connection,
+  program: string,
+  id: string,
+  environment: Environment,
+): Promise<TransactionReport | undefined> {
   const nonce = /printf '\\n%s end\\n' (\w+)/.exec(program)?.[1] ?? "";
   try {
     const { stdout } = await connection.run(program, { timeoutMs: TRANSACTION_TIMEOUT });
@@ -215,7 +264,11 @@ async function confirmOrRollBack(given: {
   try {
     fresh = await openConnection(session, new AbortController().signal);
   } catch (error) {
-    await rollBack(connection, "log in anew", `a new login did not work: ${error instanceof Error ? error.message : String(error)}`);
+    await rollBack(
+      connection,
+      "log in anew",
+      `a new login did not work: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return;
   }
   const before = session.connection;
@@ -246,13 +299,27 @@ async function confirmOrRollBack(given: {
 }
 
 /** What this run changed and fresh facts do not show, or a check of it that fails. */
-function brokenPromises(plan: HostPlan, observation: Observation, checks: readonly ReturnType<typeof checksFor>[number][], run: Run, options: RunOptions): string[] {
+function brokenPromises(
+  plan: HostPlan,
+  observation: Observation,
+  checks: readonly ReturnType<typeof checksFor>[number][],
+  run: Run,
+  options: RunOptions,
+): string[] {
   const changed = new Set(plan.tasks.filter(({ changes }) => changes.length > 0).map(({ task }) => task));
   const again = planFor(observation, { accepted: options.accept, render: run.render }, () => "");
-  const pending = changesOf(again).map(({ address, after }) => `${address} is still to be set to ${after ?? "nothing"}`);
+  const pending = changesOf(again).map(
+    ({ address, after }) => `${address} is still to be set to ${after ?? "nothing"}`,
+  );
   const failing = checks
-    .filter(({ outcome, isAdvisory, task, blockedBy }) => !isAdvisory && changed.has(task) && (outcome === "fail" || blockedBy === "login"))
-    .map(({ control, title, expected, observed }) => `${control} ${title}: expected ${expected}, found ${observed}`);
+    .filter(
+      ({ outcome, isAdvisory, task, blockedBy }) =>
+        !isAdvisory && changed.has(task) && (outcome === "fail" || blockedBy === "login"),
+    )
+    .map(
+      ({ control, title, expected, observed }) =>
+        `${control} ${title}: expected ${expected}, found ${observed}`,
+    );
   return [...pending, ...failing];
 }
 
@@ -263,7 +330,12 @@ function putBack({ keysBefore }: TransactionReport): string {
 /** A transaction that did not get as far as being confirmed, in the four parts of every failure. */
 function failTransaction(session: HostSession, outcome: TransactionReport | undefined): void {
   if (outcome?.state === undefined) {
-    fail(session, "unknown", { where: "transaction", found: "the host did not say how the transaction ended", state: "not known; an unconfirmed change puts itself back within a minute", remedy: "run redkeep verify" });
+    fail(session, "unknown", {
+      where: "transaction",
+      found: "the host did not say how the transaction ended",
+      state: "not known; an unconfirmed change puts itself back within a minute",
+      remedy: "run redkeep verify",
+    });
     return;
   }
   const { state, journal } = outcome;
@@ -273,7 +345,12 @@ function failTransaction(session: HostSession, outcome: TransactionReport | unde
   const stale = journal.find((line) => /^(stale|refused) /.test(line));
   switch (state) {
     case "refused":
-      fail(session, "refused", { where: "stale plan", found: stale?.replace(/^stale /, "changed since it was looked at: ") ?? "another transaction is at work", remedy: "run again: the plan is made anew" });
+      fail(session, "refused", {
+        where: "stale plan",
+        found:
+          stale?.replace(/^stale /, "changed since it was looked at: ") ?? "another transaction is at work",
+        remedy: "run again: the plan is made anew",
+      });
       return;
     case "rolled_back":
       fail(session, "rolled-back", {
@@ -288,7 +365,11 @@ function failTransaction(session: HostSession, outcome: TransactionReport | unde
     case "rolling_back":
       // Nothing was changed before the nets were armed.
       if (!journal.includes("armed")) {
-        fail(session, "failed", { where: step === "backup" ? "validate" : step, found: failures.join("\n") || `the step "${step}" did not end`, remedy: "correct the cause, then run again" });
+        fail(session, "failed", {
+          where: step === "backup" ? "validate" : step,
+          found: failures.join("\n") || `the step "${step}" did not end`,
+          remedy: "correct the cause, then run again",
+        });
         return;
       }
       break;
@@ -296,22 +377,42 @@ function failTransaction(session: HostSession, outcome: TransactionReport | unde
   }
   fail(session, state === "needs_human" ? "failed" : "unknown", {
     where: state,
-    found: [...failures, ...journal.filter((line) => /^(edited|not restored|redis )/.test(line))].join("\n") || state,
-    state: state === "needs_human" ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched" : "not known",
+    found:
+      [...failures, ...journal.filter((line) => /^(edited|not restored|redis )/.test(line))].join("\n") ||
+      state,
+    state:
+      state === "needs_human"
+        ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched"
+        : "not known",
     remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
   });
 }
 
-async function compileInput(session: HostSession, observation: Observation, plan: HostPlan, run: Run, id: string, nonce: string): Promise<CompileInput> {
+async function compileInput(
+  session: HostSession,
+  observation: Observation,
+  plan: HostPlan,
+  run: Run,
+  id: string,
+  nonce: string,
+): Promise<CompileInput> {
   const { facts, server, tasks, secrets } = observation;
   const tls = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
   const needsCertificate = plan.actions.files.some(({ content }) => "issued" in content);
   // The names that the plan's own redis.conf binds.
   const main = plan.actions.files.find(({ path }) => path === server.configPath)?.content;
-  const config = main !== undefined && "text" in main ? parseConfig({ path: server.configPath, text: main.text }) : server.config;
+  const config =
+    main !== undefined && "text" in main
+      ? parseConfig({ path: server.configPath, text: main.text })
+      : server.config;
   const issued =
     needsCertificate && tls !== undefined && secrets.ca !== undefined
-      ? await issueServerCertificate(secrets.ca, session.job.host, wantedNames({ params: tls, config, facts }), tls.valid_days)
+      ? await issueServerCertificate(
+          secrets.ca,
+          session.job.host,
+          wantedNames({ params: tls, config, facts }),
+          tls.valid_days,
+        )
       : undefined;
   return {
     plan,
@@ -350,14 +451,29 @@ function loginAfter(observation: Observation, config: Observation["server"]["con
   const port = config.get("port")?.[0] ?? "6379";
   const tlsPort = config.get("tls-port")?.[0] ?? "0";
   const bound = (config.get("bind") ?? ["127.0.0.1"]).map((text) => text.replace(/^-/, ""));
-  const address = bound.includes("127.0.0.1") || bound.includes("0.0.0.0") || bound.includes("*") ? "127.0.0.1" : (bound[0] ?? "127.0.0.1");
+  const address =
+    bound.includes("127.0.0.1") || bound.includes("0.0.0.0") || bound.includes("*")
+      ? "127.0.0.1"
+      : (bound[0] ?? "127.0.0.1");
   const paths = tlsPaths(server.configPath);
   const endpoint =
     socket !== undefined && socket !== ""
       ? ["-s", socket]
       : port !== "0"
         ? ["-h", address, "-p", port]
-        : ["-h", address, "-p", tlsPort, "--tls", "--cacert", paths.ca, "--cert", paths.certificate, "--key", paths.key];
+        : [
+            "-h",
+            address,
+            "-p",
+            tlsPort,
+            "--tls",
+            "--cacert",
+            paths.ca,
+            "--cert",
+            paths.certificate,
+            "--key",
+            paths.key,
+          ];
   if (password !== undefined && admin !== undefined && "value" in password) {
     return { endpoint, auth: { user: admin, password: password.value }, isKnown: true };
   }

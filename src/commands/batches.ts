@@ -1,9 +1,15 @@
-import type { HostSession } from "./observe.ts";
 import type { Play, Serial } from "../playbook/playbook.ts";
 import type { HostStatus } from "../report/record.ts";
+import type { HostSession } from "./observe.ts";
 
 /** What `max_fail_percentage` counts: whatever did not end as wanted, unreachable hosts too. */
-const FAILED: ReadonlySet<HostStatus> = new Set(["failed", "rolled-back", "refused", "unknown", "unreachable"]);
+const FAILED: ReadonlySet<HostStatus> = new Set([
+  "failed",
+  "rolled-back",
+  "refused",
+  "unknown",
+  "unreachable",
+]);
 
 /**
  * Runs the hosts that would change play by play, in the batches of `serial`, and stops where the play says so.
@@ -45,7 +51,11 @@ export function batchesOf<T>(hosts: readonly T[], serial: readonly Serial[]): T[
   for (let i = 0; at < hosts.length; i++) {
     const entry = serial[Math.min(i, serial.length - 1)];
     const size =
-      entry === undefined ? hosts.length : "count" in entry ? entry.count : Math.max(1, Math.floor((hosts.length * entry.percent) / 100));
+      entry === undefined
+        ? hosts.length
+        : "count" in entry
+          ? entry.count
+          : Math.max(1, Math.floor((hosts.length * entry.percent) / 100));
     batches.push(hosts.slice(at, at + size));
     at += size;
   }

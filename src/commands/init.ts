@@ -16,13 +16,18 @@ export async function init(directory: string, { cwd, stdout }: Environment): Pro
     } catch (error) {
       const exists = error instanceof Error && "code" in error && error.code === "EEXIST";
       const already = written.length === 0 ? "" : `; written before: ${written.join(", ")}`;
-      throw new InputError({ place: { file: target }, message: exists ? `is there already: redkeep init overwrites nothing${already}` : String(error) });
+      throw new InputError({
+        place: { file: target },
+        message: exists ? `is there already: redkeep init overwrites nothing${already}` : String(error),
+      });
     }
     written.push(relative(cwd, target) || path);
   };
   const EXCLUSIVE = 1; // fs.constants.COPYFILE_EXCL
   await create("inventory/hosts.yml", (target) => writeFile(target, INVENTORY, { flag: "wx" }));
-  await create("playbooks/harden.yml", (target) => copyFile(join(packageDirectory, "playbooks", "harden.yml"), target, EXCLUSIVE));
+  await create("playbooks/harden.yml", (target) =>
+    copyFile(join(packageDirectory, "playbooks", "harden.yml"), target, EXCLUSIVE),
+  );
   await create(".gitignore", (target) => writeFile(target, ".redkeep/\n", { flag: "wx" }));
   const at = relative(cwd, root);
   stdout.write(`Wrote ${written.join(", ")}.

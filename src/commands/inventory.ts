@@ -17,7 +17,10 @@ export interface InventoryCommandOptions {
 }
 
 /** What ansible-inventory prints; reaches no host. */
-export async function inventory(options: InventoryCommandOptions, { cwd, stdout, stderr }: Environment): Promise<number> {
+export async function inventory(
+  options: InventoryCommandOptions,
+  { cwd, stdout, stderr }: Environment,
+): Promise<number> {
   const asked = [options.list, options.graph, options.host !== undefined].filter(Boolean).length;
   if (asked > 1) throw new InputError({ message: "inventory takes one of --list, --graph and --host NAME" });
   // Beside the playbook that plan would take, so that its group_vars are listed as they will count.
@@ -29,7 +32,8 @@ export async function inventory(options: InventoryCommandOptions, { cwd, stdout,
     cwd,
   });
   for (const warning of loaded.warnings) stderr.write(`warning: ${printableText(warning)}\n`);
-  const hosts = options.limit === undefined ? undefined : limitedHosts(loaded, await readLimit(options.limit, cwd));
+  const hosts =
+    options.limit === undefined ? undefined : limitedHosts(loaded, await readLimit(options.limit, cwd));
   const text = options.graph
     ? inventoryGraph(loaded)
     : options.host !== undefined

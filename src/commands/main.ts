@@ -21,7 +21,9 @@ export async function main(process: NodeJS.Process): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
       if (interrupt.signal.aborted) process.exit(130);
-      process.stderr.write("\nInterrupted: nothing new is started; what is under way is settled. Once more to leave at once: hosts heal themselves.\n");
+      process.stderr.write(
+        "\nInterrupted: nothing new is started; what is under way is settled. Once more to leave at once: hosts heal themselves.\n",
+      );
       interrupt.abort();
     });
   }
@@ -45,14 +47,18 @@ function reportError(error: unknown, { stderr }: Environment): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
   if (error instanceof InputError) {
     const count = error.problems.length;
-    stderr.write(`${printableText(error.message)}\n${count} problem${count === 1 ? "" : "s"}. No host was touched.\n`);
+    stderr.write(
+      `${printableText(error.message)}\n${count} problem${count === 1 ? "" : "s"}. No host was touched.\n`,
+    );
     return 1;
   }
   if (error instanceof Error && "code" in error && typeof error.code === "string" && "path" in error) {
     stderr.write(`${printableText(error.message)}\n`);
     return 1;
   }
-  stderr.write(`${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`);
+  stderr.write(
+    `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`,
+  );
   return 1;
 }
 
@@ -61,7 +67,9 @@ type Raw = Record<string, unknown>;
 function createProgram(environment: Environment, done: (code: number) => void): Command {
   const program = new Command("redkeep");
   program
-    .description("Hardens fleets of Redis hosts over SSH, proves the result on the running service, and keeps them hard.")
+    .description(
+      "Hardens fleets of Redis hosts over SSH, proves the result on the running service, and keeps them hard.",
+    )
     .version(packageVersion(), "-V, --version")
     .configureOutput({
       writeOut: (text) => environment.stdout.write(text),
@@ -80,19 +88,46 @@ function createProgram(environment: Environment, done: (code: number) => void): 
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {
       const options = await runOptions(playbook, raw, environment);
-      const module = name === "plan" ? await import("./plan.ts") : name === "apply" ? await import("./apply.ts") : await import("./verify.ts");
-      const go = (module as unknown as Record<string, (options: RunOptions, environment: Environment) => Promise<number>>)[name];
+      const module =
+        name === "plan"
+          ? await import("./plan.ts")
+          : name === "apply"
+            ? await import("./apply.ts")
+            : await import("./verify.ts");
+      const go = (
+        module as unknown as Record<
+          string,
+          (options: RunOptions, environment: Environment) => Promise<number>
+        >
+      )[name];
       done((await go?.(options, environment)) ?? 1);
     });
   };
-  run("plan", "show what would change, on which host, and who would notice; changes nothing", "  redkeep plan -i inventory/production.yml\n  redkeep plan -i inventory/production.yml --limit redis-01 --tags network --json plan.json\n");
-  run("apply", "make it so: one transaction a host, confirmed over a new login", "  redkeep apply -i inventory/production.yml\n  redkeep apply -i inventory/production.yml --yes --json run.json      (in CI)\n");
-  run("verify", "prove it on the running hosts; changes nothing", "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n");
+  run(
+    "plan",
+    "show what would change, on which host, and who would notice; changes nothing",
+    "  redkeep plan -i inventory/production.yml\n  redkeep plan -i inventory/production.yml --limit redis-01 --tags network --json plan.json\n",
+  );
+  run(
+    "apply",
+    "make it so: one transaction a host, confirmed over a new login",
+    "  redkeep apply -i inventory/production.yml\n  redkeep apply -i inventory/production.yml --yes --json run.json      (in CI)\n",
+  );
+  run(
+    "verify",
+    "prove it on the running hosts; changes nothing",
+    "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n",
+  );
 
   program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
-    .requiredOption("-i, --inventory <path>", "inventory file, directory or list; may be repeated", collect, [])
+    .requiredOption(
+      "-i, --inventory <path>",
+      "inventory file, directory or list; may be repeated",
+      collect,
+      [],
+    )
     .option("--list", "all hosts and their variables, as JSON (the default)", false)
     .option("--graph", "groups and hosts as a tree", false)
     .option("--host <name>", "one host's variables, as JSON")
@@ -135,19 +170,31 @@ function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): voi
   };
   const option = (flags: string, description: string) => new Option(flags, description);
   group("Which hosts:", [
-    option("-i, --inventory <path>", "inventory file, directory or list; may be repeated").argParser(collect).default([], "none").makeOptionMandatory(),
+    option("-i, --inventory <path>", "inventory file, directory or list; may be repeated")
+      .argParser(collect)
+      .default([], "none")
+      .makeOptionMandatory(),
     option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
+    option("--retry-failed <run.json>", "only the hosts that this run did not finish"),
     option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
   ]);
   group("Which tasks:", [
     option("-t, --tags <tags>", "only tasks with these tags").argParser(collect).default([], "all"),
     option("--skip-tags <tags>", "not these").argParser(collect).default([], "none"),
-    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable").argParser(collect).default([], "none"),
+    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable")
+      .argParser(collect)
+      .default([], "none"),
   ]);
   const careful = [
-    ...(name === "apply" ? [option("-C, --check", "plan only"), option("-y, --yes", "do not ask; needed without a terminal")] : []),
-    option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect).default([], "none"),
-    option("--rotate <name>", "replace this generated password, or the ca, on hosts that have one").argParser(collect).default([], "none"),
+    ...(name === "apply"
+      ? [option("-C, --check", "plan only"), option("-y, --yes", "do not ask; needed without a terminal")]
+      : []),
+    option("--accept <guard>", "take the risk that a refusal names; may be repeated")
+      .argParser(collect)
+      .default([], "none"),
+    option("--rotate <name>", "replace this generated password, or the ca, on hosts that have one")
+      .argParser(collect)
+      .default([], "none"),
     option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),
   ];
   group("How careful:", careful);
@@ -175,14 +222,23 @@ function collect(value: string, previous: string[]): string[] {
 function wholeNumber(min: number, max: number): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (!/^\d{1,6}$/.test(value) || number < min || number > max) throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}, found "${value}".`);
+    if (!/^\d{1,6}$/.test(value) || number < min || number > max)
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}, found "${value}".`);
     return number;
   };
 }
 
-async function runOptions(playbook: string | undefined, raw: Raw, environment: Environment): Promise<RunOptions> {
+async function runOptions(
+  playbook: string | undefined,
+  raw: Raw,
+  environment: Environment,
+): Promise<RunOptions> {
   const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
-  const tags = (name: string) => list(name).flatMap((text) => text.split(",")).map((tag) => tag.trim()).filter(Boolean);
+  const tags = (name: string) =>
+    list(name)
+      .flatMap((text) => text.split(","))
+      .map((tag) => tag.trim())
+      .filter(Boolean);
   const text = (name: string) => raw[name] as string | undefined;
   return {
     inventory: list("inventory"),
@@ -202,27 +258,44 @@ async function runOptions(playbook: string | undefined, raw: Raw, environment: E
     privateKey: text("privateKey"),
     password: raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined,
     become: raw.become === true ? true : undefined,
-    becomePassword: raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
+    becomePassword:
+      raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
     knownHosts: text("knownHosts"),
     state: text("state"),
     accept: new Set(guards(list("accept"))),
     rotate: new Set(list("rotate")),
+    retryFailed: text("retryFailed"),
     shard: shard(text("shard")),
   };
 }
 
 /** Every guard by name, so that a typo in --accept is told. */
 const GUARDS = [
-  ..."aof-rewrite-failed bind-absent-address bind-everywhere blinding-rename certificate cluster disk-too-small".split(" "),
-  ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(" "),
-  ..."other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(" "),
-  ..."sentinel sentinel-rename stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(" "),
+  ..."aof-rewrite-failed bind-absent-address bind-everywhere blinding-rename certificate cluster disk-too-small".split(
+    " ",
+  ),
+  ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(
+    " ",
+  ),
+  ..."other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(
+    " ",
+  ),
+  ..."sentinel sentinel-rename stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
+    " ",
+  ),
 ];
 
 function guards(given: readonly string[]): string[] {
-  const names = given.flatMap((text) => text.split(",")).map((name) => name.trim()).filter(Boolean);
+  const names = given
+    .flatMap((text) => text.split(","))
+    .map((name) => name.trim())
+    .filter(Boolean);
   const strange = names.find((name) => !GUARDS.includes(name));
-  if (strange !== undefined) throw new InputError({ key: "--accept", message: `there is no guard "${strange}".${didYouMean(strange, GUARDS)} Guards are ${GUARDS.join(", ")}` });
+  if (strange !== undefined)
+    throw new InputError({
+      key: "--accept",
+      message: `there is no guard "${strange}".${didYouMean(strange, GUARDS)} Guards are ${GUARDS.join(", ")}`,
+    });
   return names;
 }
 

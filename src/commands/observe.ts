@@ -6,7 +6,7 @@ import { type FactName, type HostFacts, ProbeError, parseProbe, probeScript } fr
 import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
 import { impactOf } from "../plan/impact.ts";
-import { hasChanges, type HostPlan } from "../plan/plan.ts";
+import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
@@ -14,8 +14,8 @@ import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.
 import { Secret } from "../secret.ts";
 import type { AclParams } from "../tasks/acl.ts";
 import type { Check } from "../verify/controls.ts";
-import type { HostSecrets } from "./secrets.ts";
 import type { HostJob } from "./prepare.ts";
+import type { HostSecrets } from "./secrets.ts";
 
 /** What a host has told: its facts, and what follows from them. */
 export interface Observation {
@@ -77,7 +77,12 @@ export function newSession(job: HostJob): HostSession {
 /** Logs in, asks the one question, and works out the plan. Whatever goes wrong ends in the record, never in a throw. */
 export async function observe(
   session: HostSession,
-  context: { prove: boolean; accepted: ReadonlySet<string>; render: (name: string, data: TemplateData) => string; signal: AbortSignal },
+  context: {
+    prove: boolean;
+    accepted: ReadonlySet<string>;
+    render: (name: string, data: TemplateData) => string;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
   const { record } = session;
   session.startedAt = performance.now();
@@ -86,7 +91,8 @@ export async function observe(
     const observation = await ask(session, context.prove);
     if (observation === undefined) return;
     session.observation = observation;
-    const refusal = refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
+    const refusal =
+      refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
     if (refusal !== undefined) {
       fail(session, "refused", refusal);
       return;
@@ -115,23 +121,36 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
   const early_secrets = await job.secrets(early.tasks);
   const input = probeInput(job, early.tasks, early_secrets, prove);
   const nonce = randomBytes(12).toString("hex");
-  const result = await connection.run(probeScript(factNames(early), input, nonce), { timeoutMs: PROBE_TIMEOUT });
+  const result = await connection.run(probeScript(factNames(early), input, nonce), {
+    timeoutMs: PROBE_TIMEOUT,
+  });
   if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
   let facts: HostFacts;
   try {
     facts = parseProbe(result.stdout.toString("utf8"), input, nonce);
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
-    throw new HostError("failed", `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${result.stderr.slice(0, 300)}`}`);
+    throw new HostError(
+      "failed",
+      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${result.stderr.slice(0, 300)}`}`,
+    );
   }
   if (facts.host.uid !== 0) {
-    fail(session, "failed", { where: "login", found: `redkeep is uid ${facts.host.uid} on the host, and needs root`, remedy: "set become: true, or log in as root" });
+    fail(session, "failed", {
+      where: "login",
+      found: `redkeep is uid ${facts.host.uid} on the host, and needs root`,
+      remedy: "set become: true, or log in as root",
+    });
     return undefined;
   }
   const missing = Object.keys(NEEDED_TOOLS).filter((tool) => !facts.host.tools.has(tool));
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((tool) => NEEDED_TOOLS[tool]))].join(", ");
-    fail(session, "refused", { where: "tools", found: `the host lacks ${missing.join(", ")}`, remedy: `install ${packages}: redkeep installs nothing unasked` });
+    fail(session, "refused", {
+      where: "tools",
+      found: `the host lacks ${missing.join(", ")}`,
+      remedy: `install ${packages}: redkeep installs nothing unasked`,
+    });
     return undefined;
   }
   const server = serverOf(facts);
@@ -140,7 +159,11 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
     return undefined;
   }
   if (facts.service.client === "") {
-    fail(session, "refused", { where: "tools", found: "the host has neither redis-cli nor valkey-cli", remedy: "install redis-tools or valkey-tools" });
+    fail(session, "refused", {
+      where: "tools",
+      found: "the host has neither redis-cli nor valkey-cli",
+      remedy: "install redis-tools or valkey-tools",
+    });
     return undefined;
   }
   // What the operator's own file keeps in clear text must not leave through a message either.
@@ -153,23 +176,60 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
 
 export function planFor(
   { facts, server, tasks, secrets }: Observation,
-  { accepted, render }: { accepted: ReadonlySet<string>; render: (name: string, data: TemplateData) => string },
+  {
+    accepted,
+    render,
+  }: { accepted: ReadonlySet<string>; render: (name: string, data: TemplateData) => string },
   drawName: (command: string) => string,
 ): HostPlan {
-  const plan = buildPlan({ facts, server, tasks: tasks.tasks, skipped: tasks.skipped, controller: secrets, accepted, render, drawName });
+  const plan = buildPlan({
+    facts,
+    server,
+    tasks: tasks.tasks,
+    skipped: tasks.skipped,
+    controller: secrets,
+    accepted,
+    render,
+    drawName,
+  });
   plan.impact = impactOf(plan, facts);
   return plan;
 }
 
-export function checksFor({ facts, server, tasks, secrets }: Observation, render: (name: string, data: TemplateData) => string): (Check & { task: string })[] {
+export function checksFor(
+  { facts, server, tasks, secrets }: Observation,
+  render: (name: string, data: TemplateData) => string,
+): (Check & { task: string })[] {
   return tasks.tasks.flatMap((task) => {
-    const context = taskContext({ facts, server, tasks: tasks.tasks, controller: secrets, render }, task, server.config);
+    const context = taskContext(
+      { facts, server, tasks: tasks.tasks, controller: secrets, render },
+      task,
+      server.config,
+    );
     return task.definition.checks(context).map((check) => ({ ...check, task: task.task }));
   });
 }
 
-export function toRecord({ control, title, severity, outcome, expected, observed, source, blockedBy }: Check): CheckRecord {
-  return { control, title, severity, outcome, expected, observed, source, ...(blockedBy === undefined ? {} : { blockedBy }) };
+export function toRecord({
+  control,
+  title,
+  severity,
+  outcome,
+  expected,
+  observed,
+  source,
+  blockedBy,
+}: Check): CheckRecord {
+  return {
+    control,
+    title,
+    severity,
+    outcome,
+    expected,
+    observed,
+    source,
+    ...(blockedBy === undefined ? {} : { blockedBy }),
+  };
 }
 
 function applyPlanToRecord(session: HostSession, plan: HostPlan): void {
@@ -192,9 +252,16 @@ function applyPlanToRecord(session: HostSession, plan: HostPlan): void {
   } else record.status = hasChanges(plan) ? "would-change" : "unchanged";
 }
 
-function refusalBeforePlanning({ version }: Server, accepted: ReadonlySet<string>): Partial<HostErrorRecord> & { where: string } | undefined {
+function refusalBeforePlanning(
+  { version }: Server,
+  accepted: ReadonlySet<string>,
+): (Partial<HostErrorRecord> & { where: string }) | undefined {
   if (version.support === "unsupported") {
-    return { where: "version", found: `${version.name} has no ACLs: redkeep needs Redis 6.0 or newer, or Valkey`, remedy: "upgrade Redis on this host" };
+    return {
+      where: "version",
+      found: `${version.name} has no ACLs: redkeep needs Redis 6.0 or newer, or Valkey`,
+      remedy: "upgrade Redis on this host",
+    };
   }
   if (version.support === "unmeasured" && !accepted.has("unmeasured-version")) {
     return {
@@ -207,7 +274,9 @@ function refusalBeforePlanning({ version }: Server, accepted: ReadonlySet<string
   return undefined;
 }
 
-function pendingTransaction({ transaction }: HostFacts): Partial<HostErrorRecord> & { where: string } | undefined {
+function pendingTransaction({
+  transaction,
+}: HostFacts): (Partial<HostErrorRecord> & { where: string }) | undefined {
   if (transaction.pending === undefined) return undefined;
   const { state, holder } = transaction.pending;
   return {
@@ -217,23 +286,42 @@ function pendingTransaction({ transaction }: HostFacts): Partial<HostErrorRecord
   };
 }
 
-export function fail(session: HostSession, status: "refused" | "failed" | "unreachable" | "unknown" | "rolled-back", error: Partial<HostErrorRecord> & { where: string }): void {
+export function fail(
+  session: HostSession,
+  status: "refused" | "failed" | "unreachable" | "unknown" | "rolled-back",
+  error: Partial<HostErrorRecord> & { where: string },
+): void {
   session.record.status = status;
-  session.record.error = { found: "", state: "nothing was changed on this host", remedy: "", guards: [], ...error };
+  session.record.error = {
+    found: "",
+    state: "nothing was changed on this host",
+    remedy: "",
+    guards: [],
+    ...error,
+  };
 }
 
 /** Any error as a host's outcome; a bug stays visible as one. */
 export function failWith(session: HostSession, error: unknown): void {
   if (error instanceof HostError) {
-    const status = error.kind === "unreachable" ? "unreachable" : error.kind === "lost" ? "unknown" : "failed";
+    const status =
+      error.kind === "unreachable" ? "unreachable" : error.kind === "lost" ? "unknown" : "failed";
     const where = { unreachable: "connect", failed: "command", lost: "link" }[error.kind];
     fail(session, status, { where, found: error.message, remedy: error.remedy });
   } else if (error instanceof InputError) {
-    fail(session, "failed", { where: "playbook", found: error.message, remedy: "correct the playbook or the inventory" });
+    fail(session, "failed", {
+      where: "playbook",
+      found: error.message,
+      remedy: "correct the playbook or the inventory",
+    });
   } else if (error instanceof Error && error.name === "AbortError") {
     session.record.status = "not-started";
   } else {
-    fail(session, "failed", { where: "redkeep", found: error instanceof Error ? (error.stack ?? error.message) : String(error), remedy: "this is a bug in redkeep: please report it" });
+    fail(session, "failed", {
+      where: "redkeep",
+      found: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      remedy: "this is a bug in redkeep: please report it",
+    });
   }
 }
 
@@ -241,14 +329,21 @@ function factNames({ tasks }: HostTasks): Set<FactName> {
   return new Set(tasks.flatMap(({ definition }) => definition.facts));
 }
 
-function probeInput({ unit }: HostJob, tasks: readonly HostTask[], secrets: HostSecrets, prove: boolean): ProbeInput {
+function probeInput(
+  { unit }: HostJob,
+  tasks: readonly HostTask[],
+  secrets: HostSecrets,
+  prove: boolean,
+): ProbeInput {
   const asked = tasks.map(({ definition, params }) => definition.probe?.(params) ?? {});
   const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
   const admin = acl?.users.find(({ preset }) => preset === "admin");
   const password = admin === undefined ? undefined : secrets.password(admin.name);
   return {
     unit,
-    ...(admin !== undefined && password !== undefined && "value" in password ? { login: { user: admin.name, password: password.value } } : {}),
+    ...(admin !== undefined && password !== undefined && "value" in password
+      ? { login: { user: admin.name, password: password.value } }
+      : {}),
     paths: [...new Set(asked.flatMap(({ paths }) => paths ?? []))],
     commands: [...new Set(asked.flatMap(({ commands }) => commands ?? []))],
     dryRuns: prove ? asked.flatMap(({ dryRuns }) => dryRuns ?? []) : [],
@@ -275,12 +370,22 @@ function factsForTemplates({ host }: HostFacts, server: Server): FactsForTemplat
 }
 
 /** For headings: `Redis 7.0.15` and `Debian 12`. */
-export function hostFactsForTexts(sessions: readonly HostSession[]): Map<string, { product: string; os: string }> {
+export function hostFactsForTexts(
+  sessions: readonly HostSession[],
+): Map<string, { product: string; os: string }> {
   return new Map(
     sessions.flatMap(({ job, observation }) =>
       observation === undefined
         ? []
-        : [[job.host, { product: observation.server.version.name, os: `${observation.facts.host.os.name.split(" ")[0] ?? ""} ${observation.facts.host.os.version}` }] as const],
+        : [
+            [
+              job.host,
+              {
+                product: observation.server.version.name,
+                os: `${observation.facts.host.os.name.split(" ")[0] ?? ""} ${observation.facts.host.os.version}`,
+              },
+            ] as const,
+          ],
     ),
   );
 }

@@ -26,6 +26,8 @@ export interface RunOptions {
   state: string | undefined;
   accept: ReadonlySet<string>;
   rotate: ReadonlySet<string>;
+  /** A run record: only its hosts that did not end as wanted. */
+  retryFailed: string | undefined;
   shard: { index: number; count: number } | undefined;
 }
 

@@ -12,5 +12,13 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const sessions = await observeAll(run, options, environment, "plan", progress);
   await progress.stop();
   const record = recordOf("plan", sessions, startedAt, environment);
-  return await report(record, planText(record, textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json)), options, environment);
+  return await report(
+    record,
+    planText(
+      record,
+      textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json),
+    ),
+    options,
+    environment,
+  );
 }

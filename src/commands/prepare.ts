@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { InputError, type Problem } from "../errors.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
@@ -7,14 +8,15 @@ import { limitedHosts, matchHosts, readLimit } from "../inventory/host-pattern.t
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
 import { packageDirectory } from "../package.ts";
+import type { HostTask } from "../plan/build-plan.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import type { TagSelection } from "../playbook/tags.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import type { TemplateData } from "../playbook/template.ts";
 import { State } from "../state.ts";
 import { templateRenderer } from "../templates.ts";
-import type { TemplateData } from "../playbook/template.ts";
+import { readTextFile } from "../yaml.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { inShard } from "./shard.ts";
@@ -56,12 +58,19 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     extraVars: options.extraVars,
     cwd,
   });
-  const limit = options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
+  const limit =
+    options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
   const state = await State.open(options.state, options.inventory[0], cwd);
   const secrets = new Secrets(state, options.rotate, playbook.directory, env);
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
   const selected = selectPlays(inventory, playbook, limit);
-  const chosen = [...selected].filter(([host]) => options.shard === undefined || inShard(host, options.shard));
+  const unfinished =
+    options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, inventory);
+  const chosen = [...selected].filter(
+    ([host]) =>
+      (options.shard === undefined || inShard(host, options.shard)) &&
+      (unfinished === undefined || unfinished.has(host)),
+  );
   const problems = new Map<string, Problem>();
   const collect = async <T>(work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
@@ -69,7 +78,8 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       // The same mistake in the playbook shows on every host: it is told once.
-      for (const problem of error.problems) problems.set(JSON.stringify([problem.place, problem.key]), problem);
+      for (const problem of error.problems)
+        problems.set(JSON.stringify([problem.place, problem.key]), problem);
       return undefined;
     }
   };
@@ -78,18 +88,61 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   for (const [host, plays] of chosen) {
     const [first] = plays;
     if (first === undefined) continue;
-    const tasks = (facts?: FactsForTemplates) => mergeTasks(host, plays.map((play) => hostTasks(inventory, host, play, tags, facts)), first);
+    const tasks = (facts?: FactsForTemplates) =>
+      mergeTasks(
+        host,
+        plays.map((play) => hostTasks(inventory, host, play, tags, facts)),
+        first,
+      );
     const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
-    const connection = await collect(() => connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }));
-    const unit = await collect(() => unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place));
+    const connection = await collect(() =>
+      connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
+    );
+    const unit = await collect(() =>
+      unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place),
+    );
     await collect(async () => secrets.of(tasks().tasks));
     if (connection !== undefined && unit !== undefined) {
       jobs.push({ host, plays, connection, unit, tasks, secrets: (tasks) => secrets.of(tasks) });
     }
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
-  return { inventory, playbook, state, secrets, jobs, warnings: [...inventory.warnings, ...unknownTags(playbook, options)], render: templateRenderer(playbook.directory) };
+  return {
+    inventory,
+    playbook,
+    state,
+    secrets,
+    jobs,
+    warnings: [...inventory.warnings, ...unknownTags(playbook, options)],
+    render: templateRenderer(playbook.directory),
+  };
 }
+
+const FINISHED = ["changed", "unchanged"];
+
+/** The hosts of a run record that did not end as wanted, or were never started. */
+async function unfinishedHosts(file: string, inventory: Inventory): Promise<Set<string>> {
+  const bad = (message: string) => new InputError({ place: { file }, key: "--retry-failed", message });
+  const text = await readTextFile(file);
+  let record: unknown;
+  try {
+    record = JSON.parse(text);
+  } catch {
+    throw bad("should be a run record, found no JSON");
+  }
+  const parsed = RUN_RECORD.safeParse(record);
+  if (!parsed.success) throw bad('should be a run record (schema "redkeep.run/1" with hosts)');
+  const hosts = parsed.data.hosts.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
+  const strange = hosts.find((host) => !inventory.hosts.has(host));
+  if (strange !== undefined)
+    throw bad(`names the host ${JSON.stringify(strange)}, which the inventory does not have`);
+  return new Set(hosts);
+}
+
+const RUN_RECORD = z.object({
+  schema: z.literal("redkeep.run/1"),
+  hosts: z.array(z.object({ host: z.string(), status: z.string() })),
+});
 
 function playbookFile(given: string | undefined, cwd: string): string {
   if (given !== undefined) return given;
@@ -98,7 +151,11 @@ function playbookFile(given: string | undefined, cwd: string): string {
 }
 
 /** Hosts in the order in which the plays name them, each with its plays. */
-function selectPlays(inventory: Inventory, playbook: Playbook, limit: readonly string[] | undefined): Map<string, Play[]> {
+function selectPlays(
+  inventory: Inventory,
+  playbook: Playbook,
+  limit: readonly string[] | undefined,
+): Map<string, Play[]> {
   const limited = limit === undefined ? undefined : new Set(limit);
   const selected = new Map<string, Play[]>();
   const unmatched: Problem[] = [];
@@ -114,9 +171,18 @@ function selectPlays(inventory: Inventory, playbook: Playbook, limit: readonly s
     }
   }
   if (!matched) {
-    throw new InputError(unmatched.length > 0 ? unmatched : { place: { file: playbook.file }, key: "hosts", message: "no play matches a host of the inventory" });
+    throw new InputError(
+      unmatched.length > 0
+        ? unmatched
+        : {
+            place: { file: playbook.file },
+            key: "hosts",
+            message: "no play matches a host of the inventory",
+          },
+    );
   }
-  if (selected.size === 0) throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
+  if (selected.size === 0)
+    throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
   return selected;
 }
 
@@ -138,7 +204,11 @@ function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play):
   const names = tasks.map(({ task }) => task);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   if (twice !== undefined) {
-    throw new InputError({ place, key: twice, message: `applies twice to ${host}, from two plays: a host takes each task once` });
+    throw new InputError({
+      place,
+      key: twice,
+      message: `applies twice to ${host}, from two plays: a host takes each task once`,
+    });
   }
   let offset = 0;
   const skipped = parts.flatMap((part) => {
@@ -173,10 +243,21 @@ function connectionDefaults(options: RunOptions, play: Play) {
 function unitName(value: unknown, place: Problem["place"]): string {
   if (value === undefined || value === null || value === "") return "";
   if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
-  throw new InputError({ place, key: "redkeep_unit", message: `should be a systemd unit such as redis-server.service, found ${JSON.stringify(value)}` });
+  throw new InputError({
+    place,
+    key: "redkeep_unit",
+    message: `should be a systemd unit such as redis-server.service, found ${JSON.stringify(value)}`,
+  });
 }
 
 function unknownTags(playbook: Playbook, { tags, skipTags }: RunOptions): string[] {
-  const known = new Set([...playbook.plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)), "all", "tagged", "untagged", "always", "never"]);
+  const known = new Set([
+    ...playbook.plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)),
+    "all",
+    "tagged",
+    "untagged",
+    "always",
+    "never",
+  ]);
   return [...tags, ...skipTags].filter((tag) => !known.has(tag)).map((tag) => `no task has the tag "${tag}"`);
 }

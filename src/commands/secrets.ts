@@ -33,7 +33,12 @@ export class Secrets {
     const passwords = new Map<string, Secret | undefined>();
     for (const { definition, params, task } of tasks) {
       for (const [name, source] of definition.secrets?.(params) ?? []) {
-        passwords.set(name, "generate" in source ? this.#generated(name) : await this.#read(source, `${task}.users.${name}.password`));
+        passwords.set(
+          name,
+          "generate" in source
+            ? this.#generated(name)
+            : await this.#read(source, `${task}.users.${name}.password`),
+        );
       }
     }
     const tls = tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
@@ -98,7 +103,10 @@ export class Secrets {
     return certificate === undefined || key === undefined ? undefined : { certificate, key: new Secret(key) };
   }
 
-  async #ownCertificate(sources: { cert: SecretSource; key: SecretSource }): Promise<{ certificate: string; key: Secret }> {
+  async #ownCertificate(sources: {
+    cert: SecretSource;
+    key: SecretSource;
+  }): Promise<{ certificate: string; key: Secret }> {
     return await this.#pair(sources, "tls.certificate");
   }
 
@@ -106,10 +114,16 @@ export class Secrets {
     const certificate = (await this.#read(cert, `${name}.cert`, true)).reveal();
     const secret = await this.#read(key, `${name}.key`, true);
     const parsed = attempt(() => new X509Certificate(certificate));
-    if (parsed === undefined) throw new InputError({ key: `${name}.cert`, message: "should be a certificate in PEM form" });
+    if (parsed === undefined)
+      throw new InputError({ key: `${name}.cert`, message: "should be a certificate in PEM form" });
     const privateKey = attempt(() => createPrivateKey(secret.reveal()));
-    if (privateKey === undefined) throw new InputError({ key: `${name}.key`, message: "should be a private key in PEM form, without a passphrase" });
-    if (!parsed.checkPrivateKey(privateKey)) throw new InputError({ key: name, message: "the key does not belong to the certificate" });
+    if (privateKey === undefined)
+      throw new InputError({
+        key: `${name}.key`,
+        message: "should be a private key in PEM form, without a passphrase",
+      });
+    if (!parsed.checkPrivateKey(privateKey))
+      throw new InputError({ key: name, message: "the key does not belong to the certificate" });
     return { certificate, key: secret };
   }
 }
@@ -117,7 +131,10 @@ export class Secrets {
 /** Signed by this CA, and with a month left. */
 function isCurrent(pem: string, ca: X509Certificate): boolean {
   const certificate = attempt(() => new X509Certificate(pem));
-  return certificate?.verify(ca.publicKey) === true && certificate.validToDate.getTime() - Date.now() > 30 * 86_400_000;
+  return (
+    certificate?.verify(ca.publicKey) === true &&
+    certificate.validToDate.getTime() - Date.now() > 30 * 86_400_000
+  );
 }
 
 function attempt<T>(make: () => T): T | undefined {

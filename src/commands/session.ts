@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
-import { hasChanges } from "../plan/plan.ts";
 import { packageVersion } from "../package.ts";
+import { hasChanges } from "../plan/plan.ts";
+import { pool } from "../pool.ts";
 import { terminalOf } from "../report/colours.ts";
 import { printRecord, writeRecord } from "../report/json.ts";
 import type { TextContext } from "../report/layout.ts";
@@ -8,18 +9,28 @@ import { printable } from "../report/printable.ts";
 import { createProgress, type Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
-import { pool } from "../pool.ts";
 import { type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import type { Run } from "./prepare.ts";
 
 /** Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody. */
-export async function observeAll(run: Run, options: RunOptions, environment: Environment, command: RunRecord["command"], progress: Progress): Promise<HostSession[]> {
+export async function observeAll(
+  run: Run,
+  options: RunOptions,
+  environment: Environment,
+  command: RunRecord["command"],
+  progress: Progress,
+): Promise<HostSession[]> {
   const sessions = run.jobs.map(newSession);
   await pool(sessions, options.forks, async (session) => {
     if (environment.interrupted.aborted) return;
     progress.update(session.job.host, "asking");
-    await observe(session, { prove: command !== "plan", accepted: options.accept, render: run.render, signal: environment.interrupted });
+    await observe(session, {
+      prove: command !== "plan",
+      accepted: options.accept,
+      render: run.render,
+      signal: environment.interrupted,
+    });
     const pending = session.plan !== undefined && session.record.error === null && hasChanges(session.plan);
     // Only apply goes on with a host, and only where there is something to do.
     if (command === "apply" && pending) progress.update(session.job.host, "planned");
@@ -36,13 +47,20 @@ export function outcomeText({ record }: HostSession, command: RunRecord["command
   if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
   const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
   const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
-  const checks = record.checks.length === 0 ? "" : failing === 0 ? `${record.checks.length} checks` : `${failing} of ${record.checks.length} checks fail`;
+  const checks =
+    record.checks.length === 0
+      ? ""
+      : failing === 0
+        ? `${record.checks.length} checks`
+        : `${failing} of ${record.checks.length} checks fail`;
   const parts = command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
   return parts.filter(Boolean).join(", ");
 }
 
 export function startProgress(run: Run, command: RunRecord["command"], environment: Environment): Progress {
-  const verb = { plan: "Planning", apply: "Applying", verify: "Verifying", rollback: "Rolling back" }[command];
+  const verb = { plan: "Planning", apply: "Applying", verify: "Verifying", rollback: "Rolling back" }[
+    command
+  ];
   const hosts = run.jobs.map(({ host }) => host);
   const names = [...new Set(run.jobs.flatMap(({ plays }) => plays.map(({ name }) => name)))].join(", ");
   return createProgress({
@@ -54,7 +72,12 @@ export function startProgress(run: Run, command: RunRecord["command"], environme
   });
 }
 
-export function recordOf(command: RunRecord["command"], sessions: readonly HostSession[], startedAt: Date, environment: Environment): RunRecord {
+export function recordOf(
+  command: RunRecord["command"],
+  sessions: readonly HostSession[],
+  startedAt: Date,
+  environment: Environment,
+): RunRecord {
   const hosts = sessions.map(({ record }) => record);
   return {
     schema: "redkeep.run/1",
@@ -68,7 +91,13 @@ export function recordOf(command: RunRecord["command"], sessions: readonly HostS
   };
 }
 
-export function textContext(run: Run, sessions: readonly HostSession[], options: RunOptions, environment: Environment, recordPath: string | undefined): TextContext {
+export function textContext(
+  run: Run,
+  sessions: readonly HostSession[],
+  options: RunOptions,
+  environment: Environment,
+  recordPath: string | undefined,
+): TextContext {
   const stream = options.json === "-" ? environment.stderr : environment.stdout;
   const { colour, unicode, width } = terminalOf(stream, environment.env);
   const [first = "", ...more] = options.inventory;
@@ -96,7 +125,12 @@ export function textContext(run: Run, sessions: readonly HostSession[], options:
 }
 
 /** Prints the result, writes the record where it was asked for, and gives the exit code. */
-export async function report(record: RunRecord, text: string, options: RunOptions, environment: Environment): Promise<number> {
+export async function report(
+  record: RunRecord,
+  text: string,
+  options: RunOptions,
+  environment: Environment,
+): Promise<number> {
   if (options.json === "-") {
     environment.stderr.write(text);
     await printRecord(record, environment.stdout);

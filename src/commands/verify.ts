@@ -22,5 +22,13 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.restart = { needed: false, unavailableMs: 0 };
   }
   const record = recordOf("verify", sessions, startedAt, environment);
-  return await report(record, verifyText(record, textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json)), options, environment);
+  return await report(
+    record,
+    verifyText(
+      record,
+      textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json),
+    ),
+    options,
+    environment,
+  );
 }

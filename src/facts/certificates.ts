@@ -13,7 +13,10 @@ const TLS_DIRECTORY = "/etc/redis/tls";
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
 export const certificatesFact: Fact<CertificatesFact> = {
   script: ({ paths }) => `
-for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-file) ${paths.filter((path) => path.endsWith(".crt")).map(quotePath).join(" ")} | sort -u); do
+for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-file) ${paths
+    .filter((path) => path.endsWith(".crt"))
+    .map(quotePath)
+    .join(" ")} | sort -u); do
   if [ -f "$path" ]; then section "pem $path"; head -c 65536 "$path"; fi
 done
 if has openssl; then

@@ -64,7 +64,10 @@ section disks; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; else echo '0 0'
         }),
       ),
       dataDirectory,
-      dataFiles: sections.lines("data-files").flatMap(parsePath).map((path) => path.path),
+      dataFiles: sections
+        .lines("data-files")
+        .flatMap(parsePath)
+        .map((path) => path.path),
       logFile,
       dataFree,
       stateFree,
@@ -79,7 +82,13 @@ function parsePath(line: string): PathFact[] {
   return [
     {
       path,
-      kind: kind.startsWith("regular") ? "file" : kind === "directory" ? "directory" : kind === "symbolic link" ? "link" : "other",
+      kind: kind.startsWith("regular")
+        ? "file"
+        : kind === "directory"
+          ? "directory"
+          : kind === "symbolic link"
+            ? "link"
+            : "other",
       owner,
       group,
       mode: Number.parseInt(mode, 8),

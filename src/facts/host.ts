@@ -30,7 +30,8 @@ export interface HostFact {
   sshPeer: { address: string; port: number; localAddress: string; localPort: number } | undefined;
 }
 
-const TOOLS = "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
+const TOOLS =
+  "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
 
 /** The machine under Redis: what it is, what it has, and how we reached it. */
 export const hostFact: Fact<HostFact> = {
@@ -97,7 +98,10 @@ function parseListener(protocol: "tcp" | "udp", line: string): Listener[] {
   const at = local.lastIndexOf(":");
   const port = Number(local.slice(at + 1));
   if (at < 0 || !Number.isInteger(port)) return [];
-  const address = local.slice(0, at).replace(/^\[|\]$/g, "").replace(/%.*$/, "");
+  const address = local
+    .slice(0, at)
+    .replace(/^\[|\]$/g, "")
+    .replace(/%.*$/, "");
   const unit = /\scgroup:\S*\/([^/\s]+\.service)(?:\s|$)/.exec(line)?.[1];
   return [{ protocol, address: address.replace(/\]$/, ""), port, unit }];
 }

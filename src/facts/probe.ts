@@ -39,7 +39,9 @@ const ALWAYS: readonly FactName[] = ["host", "service", "configFiles", "redis", 
  */
 export function probeScript(wanted: Iterable<FactName>, input: ProbeInput, nonce: string): string {
   const names = new Set([...ALWAYS, ...wanted]);
-  const scripts = factNames().filter((name) => names.has(name)).map((name) => FACTS[name].script(input));
+  const scripts = factNames()
+    .filter((name) => names.has(name))
+    .map((name) => FACTS[name].script(input));
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; unset REDISCLI_AUTH
 N=${nonce}
 section() { printf '\\n%s %s\\n' "$N" "$*"; }

@@ -66,7 +66,7 @@ log_in() {
   if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
   sock=$(conf_get unixsocket)
   if [ -S "$sock" ]; then EP="-s $sock"; if try_login; then return 0; fi; fi
-  for listening in $(ss -Hltne | grep "/$UNIT\\( \\|\$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
+  for listening in $(ss -Hltne | grep "/$UNIT\\( \\|$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     EP="-h $address -p $port"
@@ -101,7 +101,12 @@ fi
     if (pairs !== undefined) {
       for (let i = 0; i + 1 < pairs.length; i += 2) config.set(pairs[i] ?? "", pairs[i + 1] ?? "");
     }
-    const info = new Map(sections.lines("info").filter((line) => line.includes(":")).map(infoLine));
+    const info = new Map(
+      sections
+        .lines("info")
+        .filter((line) => line.includes(":"))
+        .map(infoLine),
+    );
     return {
       user: user === "" ? undefined : user,
       loginError: sections.text("login-error")?.trim(),
@@ -109,14 +114,22 @@ fi
       info,
       // With CONFIG gone the answer is one error line.
       config: config.size > 10 ? config : undefined,
-      aclUsers: sections.text("acl-list") === undefined ? undefined : sections.lines("acl-list").filter((line) => line.startsWith("user ")),
+      aclUsers:
+        sections.text("acl-list") === undefined
+          ? undefined
+          : sections.lines("acl-list").filter((line) => line.startsWith("user ")),
       categories: new Map(
-        [...sections.startingWith("category")].map(([name, text]) => [name, text.split("\n").filter(Boolean)]),
+        [...sections.startingWith("category")].map(([name, text]) => [
+          name,
+          text.split("\n").filter(Boolean),
+        ]),
       ),
       commands: new Map(
         input.commands.flatMap((command) => {
           const answer = sections.text(`command ${command}`);
-          return answer === undefined ? [] : [[command, answer.trim().toLowerCase().startsWith(command.toLowerCase())]];
+          return answer === undefined
+            ? []
+            : [[command, answer.trim().toLowerCase().startsWith(command.toLowerCase())]];
         }),
       ),
       clients: sections.lines("clients").flatMap(parseClient),

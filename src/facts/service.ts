@@ -33,12 +33,38 @@ const IDENTITY =
 
 /** Passed on to the scratch server, so that it meets the same walls as the service. Measured: `show`'s text is taken back. */
 export const SANDBOX_PROPERTIES = [
-  "User", "Group", "SupplementaryGroups", "UMask", "LimitNOFILE", "PrivateTmp", "PrivateDevices", "PrivateUsers",
-  "ProtectHome", "ProtectSystem", "ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs",
-  "ProtectControlGroups", "ProtectHostname", "ProtectClock", "NoNewPrivileges", "RestrictRealtime", "RestrictSUIDSGID",
-  "RestrictNamespaces", "RestrictAddressFamilies", "LockPersonality", "MemoryDenyWriteExecute", "CapabilityBoundingSet",
-  "AmbientCapabilities", "SystemCallFilter", "SystemCallArchitectures", "ReadWritePaths", "ReadOnlyPaths",
-  "InaccessiblePaths", "ExecPaths", "NoExecPaths",
+  "User",
+  "Group",
+  "SupplementaryGroups",
+  "UMask",
+  "LimitNOFILE",
+  "PrivateTmp",
+  "PrivateDevices",
+  "PrivateUsers",
+  "ProtectHome",
+  "ProtectSystem",
+  "ProtectKernelTunables",
+  "ProtectKernelModules",
+  "ProtectKernelLogs",
+  "ProtectControlGroups",
+  "ProtectHostname",
+  "ProtectClock",
+  "NoNewPrivileges",
+  "RestrictRealtime",
+  "RestrictSUIDSGID",
+  "RestrictNamespaces",
+  "RestrictAddressFamilies",
+  "LockPersonality",
+  "MemoryDenyWriteExecute",
+  "CapabilityBoundingSet",
+  "AmbientCapabilities",
+  "SystemCallFilter",
+  "SystemCallArchitectures",
+  "ReadWritePaths",
+  "ReadOnlyPaths",
+  "InaccessiblePaths",
+  "ExecPaths",
+  "NoExecPaths",
 ] as const;
 
 /** The Redis unit and the process behind it. */
@@ -101,7 +127,10 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
               noNewPrivileges: /^NoNewPrivs:\s*1/m.test(status),
               openFiles: Number(/^Max open files\s+(\d+)/m.exec(status)?.[1] ?? 0),
             },
-      account: name === "" ? undefined : { name, uid: Number(uid), home, shell, groups: groups.split(" ").filter(Boolean) },
+      account:
+        name === ""
+          ? undefined
+          : { name, uid: Number(uid), home, shell, groups: groups.split(" ").filter(Boolean) },
       productUsers: sections.lines("product-users"),
     };
   },

@@ -27,18 +27,22 @@ export function certificateFindings(given: {
   if (ca === undefined) return ["the CA's certificate cannot be read"];
   const findings: string[] = [];
   if (!certificate.verify(ca.publicKey)) findings.push("it is not signed by the CA");
-  if (certificate.validFromDate.getTime() / 1000 > given.epoch) findings.push("it is not valid yet by the host's clock");
+  if (certificate.validFromDate.getTime() / 1000 > given.epoch)
+    findings.push("it is not valid yet by the host's clock");
   const days = Math.floor((certificate.validToDate.getTime() / 1000 - given.epoch) / 86_400);
   if (days < 0) findings.push("it has expired");
-  else if (days <= given.renewBeforeDays && given.renewBeforeDays > 0) findings.push(`it ends in ${days} days`);
+  else if (days <= given.renewBeforeDays && given.renewBeforeDays > 0)
+    findings.push(`it ends in ${days} days`);
   const missing = [
     ...given.names.dns.filter((name) => certificate.checkHost(name, { subject: "never" }) === undefined),
     ...given.names.ip.filter((ip) => certificate.checkIP(ip) === undefined),
   ];
   if (missing.length > 0) findings.push(`it does not cover ${missing.join(", ")}`);
-  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes(SERVER_AUTH)) findings.push("it is no server certificate");
+  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes(SERVER_AUTH))
+    findings.push("it is no server certificate");
   const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
-  if (asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) < 2048) findings.push("its RSA key is shorter than 2048 bits");
+  if (asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
+    findings.push("its RSA key is shorter than 2048 bits");
   if (given.keyDigest !== undefined && given.keyDigest !== publicKeyDigest(given.pem)) {
     findings.push("the private key on the host does not belong to it");
   }

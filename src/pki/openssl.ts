@@ -25,7 +25,20 @@ export function makeAuthority(): Promise<KeyPair> {
     await writeFile(join(directory, "ca.key"), key.reveal(), { mode: 0o600 });
     await writeFile(join(directory, "ca.cnf"), CA_CONFIG);
     const { stdout } = await openssl(
-      ["req", "-x509", "-new", "-sha256", "-key", "ca.key", "-days", String(CA_DAYS), "-config", "ca.cnf", "-set_serial", serial()],
+      [
+        "req",
+        "-x509",
+        "-new",
+        "-sha256",
+        "-key",
+        "ca.key",
+        "-days",
+        String(CA_DAYS),
+        "-config",
+        "ca.cnf",
+        "-set_serial",
+        serial(),
+      ],
       directory,
     );
     return { certificate: stdout, key };
@@ -33,9 +46,17 @@ export function makeAuthority(): Promise<KeyPair> {
 }
 
 /** Issues a certificate that serves and calls: a replica shows its server certificate to its primary. */
-export function issueServerCertificate(ca: KeyPair, name: string, names: CertificateNames, days: number): Promise<KeyPair> {
+export function issueServerCertificate(
+  ca: KeyPair,
+  name: string,
+  names: CertificateNames,
+  days: number,
+): Promise<KeyPair> {
   const alternatives = [...names.dns.map((dns) => `DNS:${dns}`), ...names.ip.map((ip) => `IP:${ip}`)];
-  return issue(ca, name, days, [`subjectAltName=${alternatives.join(",")}`, "extendedKeyUsage=serverAuth,clientAuth"]);
+  return issue(ca, name, days, [
+    `subjectAltName=${alternatives.join(",")}`,
+    "extendedKeyUsage=serverAuth,clientAuth",
+  ]);
 }
 
 export function issueClientCertificate(ca: KeyPair, name: string, days: number): Promise<KeyPair> {
@@ -49,11 +70,33 @@ function issue(ca: KeyPair, name: string, days: number, extensions: readonly str
     await file("leaf.key", key.reveal());
     await file("ca.crt", ca.certificate);
     await file("ca.key", ca.key.reveal());
-    await file("leaf.cnf", `[req]\nprompt=no\nstring_mask=utf8only\ndistinguished_name=dn\n[dn]\nCN=${commonName(name)}\n`);
+    await file(
+      "leaf.cnf",
+      `[req]\nprompt=no\nstring_mask=utf8only\ndistinguished_name=dn\n[dn]\nCN=${commonName(name)}\n`,
+    );
     await file("leaf.ext", [...LEAF_EXTENSIONS, ...extensions, ""].join("\n"));
-    await openssl(["req", "-new", "-sha256", "-key", "leaf.key", "-config", "leaf.cnf", "-out", "leaf.csr"], directory);
+    await openssl(
+      ["req", "-new", "-sha256", "-key", "leaf.key", "-config", "leaf.cnf", "-out", "leaf.csr"],
+      directory,
+    );
     const { stdout } = await openssl(
-      ["x509", "-req", "-sha256", "-in", "leaf.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-set_serial", serial(), "-days", String(days), "-extfile", "leaf.ext"],
+      [
+        "x509",
+        "-req",
+        "-sha256",
+        "-in",
+        "leaf.csr",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-set_serial",
+        serial(),
+        "-days",
+        String(days),
+        "-extfile",
+        "leaf.ext",
+      ],
       directory,
     );
     return { certificate: stdout, key };
@@ -80,7 +123,11 @@ const LEAF_EXTENSIONS = [
 ];
 
 function newKey(): Secret {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } });
+  const { privateKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
   return new Secret(privateKey);
 }
 
@@ -98,10 +145,17 @@ function serial(): string {
 
 async function openssl(args: readonly string[], cwd: string): Promise<{ stdout: string }> {
   try {
-    return await run("openssl", args, { cwd, timeout: 30_000, env: { PATH: process.env.PATH, OPENSSL_CONF: "/dev/null" } });
+    return await run("openssl", args, {
+      cwd,
+      timeout: 30_000,
+      env: { PATH: process.env.PATH, OPENSSL_CONF: "/dev/null" },
+    });
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const reason = error instanceof Error && "stderr" in error ? String(error.stderr).trim().split("\n").at(-1) : String(error);
+    const reason =
+      error instanceof Error && "stderr" in error
+        ? String(error.stderr).trim().split("\n").at(-1)
+        : String(error);
     throw new InputError({
       message: missing
         ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"

@@ -44,7 +44,11 @@ export function buildPlan(input: PlanInput): HostPlan {
 }
 
 /** The context in which a host's task plans and checks. */
-export function taskContext(input: Omit<PlanInput, "skipped" | "accepted" | "drawName">, task: HostTask, config: ConfigDocument): TaskContext<unknown> {
+export function taskContext(
+  input: Omit<PlanInput, "skipped" | "accepted" | "drawName">,
+  task: HostTask,
+  config: ConfigDocument,
+): TaskContext<unknown> {
   return {
     params: task.params,
     facts: input.facts,
@@ -72,6 +76,7 @@ class PlanBuilder {
     directories: [],
     files: [],
     attributes: [],
+    closedData: "",
     daemonReload: false,
     liveSettings: [],
     liveAcl: [],
@@ -99,21 +104,39 @@ class PlanBuilder {
   finish(): HostPlan {
     const { facts, server, tasks, skipped } = this.#input;
     const [first] = tasks;
-    let needsRestart = [...this.#records.values()].some(({ changes }) => changes.some(({ restart }) => restart));
+    let needsRestart = [...this.#records.values()].some(({ changes }) =>
+      changes.some(({ restart }) => restart),
+    );
     if (needsRestart && first !== undefined) {
       const record = this.#records.get(first);
-      for (const resource of loadTime(facts, server)) record?.changes.push(...this.#diff(resource, first.task));
-      for (const refusal of restartRefusals(facts, server, this.#config, this.#throughServer)) this.#refuse(refusal, "restart");
+      for (const resource of loadTime(facts, server))
+        record?.changes.push(...this.#diff(resource, first.task));
+      for (const refusal of restartRefusals(facts, server, this.#config, this.#throughServer))
+        this.#refuse(refusal, "restart");
     }
     this.#writeConfig();
     this.#writeDropIn();
     this.#mergeAttributes();
     const records = tasks.map((task) => this.#records.get(task)).filter((record) => record !== undefined);
     for (const { task, name, reason, index } of [...skipped].sort((a, b) => a.index - b.index)) {
-      records.splice(Math.min(index, records.length), 0, { task, name, status: "skipped", reason, changes: [] });
+      records.splice(Math.min(index, records.length), 0, {
+        task,
+        name,
+        status: "skipped",
+        reason,
+        changes: [],
+      });
     }
-    const plan: HostPlan = { tasks: records, refusals: this.#refusals, actions: this.#actions, restartFor: [], impact: [] };
-    plan.restartFor = changesOf(plan).filter(({ restart }) => restart).map(({ address }) => address);
+    const plan: HostPlan = {
+      tasks: records,
+      refusals: this.#refusals,
+      actions: this.#actions,
+      restartFor: [],
+      impact: [],
+    };
+    plan.restartFor = changesOf(plan)
+      .filter(({ restart }) => restart)
+      .map(({ address }) => address);
     needsRestart = plan.restartFor.length > 0;
     this.#actions.restart = needsRestart;
     this.#actions.keepKeys = needsRestart && keepsKeysInMemoryOnly(server);
@@ -126,7 +149,8 @@ class PlanBuilder {
 
   #refuse(refusal: Refusal, task: string): void {
     if (refusal.guard !== null && this.#input.accepted.has(refusal.guard)) return;
-    if (!this.#refusals.some(({ found }) => found === refusal.found)) this.#refusals.push({ ...refusal, task });
+    if (!this.#refusals.some(({ found }) => found === refusal.found))
+      this.#refusals.push({ ...refusal, task });
   }
 
   #diff(resource: Resource, task: string): ChangeRecord[] {
@@ -145,11 +169,15 @@ class PlanBuilder {
         return this.#directory(resource.path, resource.attributes);
       case "attributes":
         return this.#attributes(resource.path, resource.attributes, task);
+      case "closed-data":
+        this.#actions.closedData = resource.directory;
+        return [];
       case "unit":
         return this.#unitProperty(resource);
       case "persistence":
         this.#actions.persistence.push(...resource.steps);
-        for (const step of resource.steps) this.#throughServer.add(step.startsWith("rdb") ? "save" : "appendonly");
+        for (const step of resource.steps)
+          this.#throughServer.add(step.startsWith("rdb") ? "save" : "appendonly");
         return [];
       case "firewall":
         return this.#firewall(resource);
@@ -161,7 +189,14 @@ class PlanBuilder {
     const inFile = server.config.get(name);
     const running = server.running?.get(name);
     if (server.running !== undefined && running === undefined) {
-      this.#refuse({ guard: "unknown-setting", found: `${server.version.name} does not know the setting ${name}`, remedy: "leave the parameter out for this host" }, task);
+      this.#refuse(
+        {
+          guard: "unknown-setting",
+          found: `${server.version.name} does not know the setting ${name}`,
+          remedy: "leave the parameter out for this host",
+        },
+        task,
+      );
     }
     this.#config = this.#config.merge(joinWords(name, args), `${task} task`);
     const fileHolds = inFile !== undefined && sameSetting(name, args, inFile);
@@ -171,16 +206,21 @@ class PlanBuilder {
     const throughServer = name === "save" || name === "appendonly";
     if (throughServer) this.#throughServer.add(name);
     else if (!runningHolds && isLive) this.#liveSettings.set(name, args.join(" "));
-    const before = running ?? inFile?.join(" ");
-    const shown = (value: string | undefined) => (value === undefined ? null : isSecret ? "••••" : value || '""');
+    const before = runningHolds && !fileHolds ? inFile?.join(" ") : (running ?? inFile?.join(" "));
+    const shown = (value: string | undefined) =>
+      value === undefined ? null : isSecret ? "••••" : value || '""';
     const after = shown(args.join(" "));
-    const notLoaded = fileHolds ? " (in the file already, never loaded)" : "";
+    const note = fileHolds
+      ? " (in the file already, never loaded)"
+      : runningHolds && running !== undefined
+        ? " (as it runs: now in the file too)"
+        : "";
     return [
       {
         address: `redis.conf:${name}`,
         action: before === undefined ? "create" : "update",
         before: shown(before),
-        after: `${after}${notLoaded}`,
+        after: `${after}${note}`,
         restart: !runningHolds && !isLive && !throughServer,
       },
     ];
@@ -211,7 +251,12 @@ class PlanBuilder {
       {
         address: `redis.conf:rename-command ${command}`,
         action: line === undefined ? "create" : "update",
-        before: line === undefined ? null : fileHolds ? "in the file already, never loaded" : describe(line.args[1] ?? ""),
+        before:
+          line === undefined
+            ? null
+            : fileHolds
+              ? "in the file already, never loaded"
+              : describe(line.args[1] ?? ""),
         after: describe(to),
         restart: true,
       },
@@ -228,14 +273,25 @@ class PlanBuilder {
     const changes: ChangeRecord[] = [];
     for (const user of users) {
       const [there, loaded] = [inFile.get(user.name), running?.get(user.name)];
-      const fileHolds = there !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, there);
-      const runningHolds = running === undefined ? fileHolds : loaded !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, loaded);
+      const fileHolds =
+        there !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, there);
+      const runningHolds =
+        running === undefined
+          ? fileHolds
+          : loaded !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, loaded);
       if (fileHolds && runningHolds) continue;
       const before = loaded ?? there;
       if (!runningHolds && isLoaded) this.#liveAcl.push(...liveUser(user, loaded, server));
       const made = generated.includes(user.name) ? "; password ••••, generated at apply" : "";
       const after = `${describeUser(user)}${made}`;
-      const note = before !== undefined && describeUser(before) === after ? (runningHolds ? " (in memory only: written to the file)" : before.passwords.size > 0 ? " (changed)" : "") : "";
+      const note =
+        before !== undefined && describeUser(before) === after
+          ? runningHolds
+            ? " (in memory only: written to the file)"
+            : before.passwords.size > 0
+              ? " (changed)"
+              : ""
+          : "";
       changes.push({
         address: `users.acl:${user.name}`,
         action: before === undefined ? "create" : "update",
@@ -247,16 +303,32 @@ class PlanBuilder {
     for (const [name, user] of new Map([...inFile, ...(running ?? [])])) {
       if (users.some((wanted) => wanted.name === name)) continue;
       if (isLoaded) this.#liveAcl.push(["ACL", "DELUSER", name]);
-      changes.push({ address: `users.acl:${name}`, action: "delete", before: describeUser(user), after: null, restart: !isLoaded });
+      changes.push({
+        address: `users.acl:${name}`,
+        action: "delete",
+        before: describeUser(user),
+        after: null,
+        restart: !isLoaded,
+      });
     }
     const isSound = parsed !== undefined && parsed.problems.length === 0 && !/(^|\s)>/m.test(content ?? "");
     if (changes.length === 0 && !isSound) {
       const found = parsed?.problems[0]?.message ?? (parsed === undefined ? null : "passwords in clear text");
-      changes.push({ address: `file:${path}`, action: parsed === undefined ? "create" : "update", before: found, after: "one line for each user, passwords as hashes", restart: false });
+      changes.push({
+        address: `file:${path}`,
+        action: parsed === undefined ? "create" : "update",
+        before: found,
+        after: "one line for each user, passwords as hashes",
+        restart: false,
+      });
     }
     if (changes.length > 0) {
       const lines = users.map((user) => renderAclUser(user, server.version.capabilities));
-      this.#actions.files.push({ path, content: { text: this.#input.render("users.acl.ejs", { lines }), secret: true }, attributes });
+      this.#actions.files.push({
+        path,
+        content: { text: this.#input.render("users.acl.ejs", { lines }), secret: true },
+        attributes,
+      });
     }
     return changes;
   }
@@ -276,38 +348,85 @@ class PlanBuilder {
     const { running } = this.#input.server;
     const pairs = reload ?? [];
     // The server holds the old content under the same paths: setting them to themselves makes it read them again.
-    const isHeld = running !== undefined && pairs.some((value, index) => index % 2 === 1 && running.get(pairs[index - 1] ?? "") === value);
-    if (isHeld) for (let i = 0; i + 1 < pairs.length; i += 2) this.#liveSettings.set(pairs[i] ?? "", pairs[i + 1] ?? "");
-    return [{ address: `file:${path}`, action: before === null ? "create" : "update", before, after: `${after}, ${describeAttributes(attributes)}`, restart: false }];
+    const isHeld =
+      running !== undefined &&
+      pairs.some((value, index) => index % 2 === 1 && running.get(pairs[index - 1] ?? "") === value);
+    if (isHeld)
+      for (let i = 0; i + 1 < pairs.length; i += 2)
+        this.#liveSettings.set(pairs[i] ?? "", pairs[i + 1] ?? "");
+    return [
+      {
+        address: `file:${path}`,
+        action: before === null ? "create" : "update",
+        before,
+        after: `${after}, ${describeAttributes(attributes)}`,
+        restart: false,
+      },
+    ];
   }
 
   #directory(path: string, attributes: Attributes): ChangeRecord[] {
     const found = this.#input.facts.files.paths.get(path);
     if (found !== undefined) return [];
     this.#actions.directories.push({ path, attributes });
-    return [{ address: `file:${path}`, action: "create", before: null, after: `directory, ${describeAttributes(attributes)}`, restart: false }];
+    return [
+      {
+        address: `file:${path}`,
+        action: "create",
+        before: null,
+        after: `directory, ${describeAttributes(attributes)}`,
+        restart: false,
+      },
+    ];
   }
 
   #attributes(path: string, attributes: Attributes, task: string): ChangeRecord[] {
     const found = this.#input.facts.files.paths.get(path);
     if (found === undefined) return [];
     if (found.kind === "link" || found.kind === "other" || (found.kind === "file" && found.links > 1)) {
-      const what = found.kind === "file" ? "has a second name (hard link)" : found.kind === "link" ? "is a symbolic link" : "is no regular file";
-      this.#refuse({ guard: null, found: `${path} ${what}`, remedy: "put a plain file there: redkeep follows no links" }, task);
+      const what =
+        found.kind === "file"
+          ? "has a second name (hard link)"
+          : found.kind === "link"
+            ? "is a symbolic link"
+            : "is no regular file";
+      this.#refuse(
+        { guard: null, found: `${path} ${what}`, remedy: "put a plain file there: redkeep follows no links" },
+        task,
+      );
       return [];
     }
     const before = { owner: found.owner, group: found.group, mode: found.mode };
     if (sameAttributes(before, attributes)) return [];
     this.#actions.attributes.push({ path, attributes, before });
-    return [{ address: `file:${path}`, action: "update", before: describeAttributes(before), after: describeAttributes(attributes), restart: false }];
+    return [
+      {
+        address: `file:${path}`,
+        action: "update",
+        before: describeAttributes(before),
+        after: describeAttributes(attributes),
+        restart: false,
+      },
+    ];
   }
 
   #unitProperty({ property, value, loaded, process }: Resource & { kind: "unit" }): ChangeRecord[] {
     this.#unit.set(property, value);
-    const isRunning = process === undefined || Number.isNaN(Number(value)) || Number.parseInt(process, 10) === Number.parseInt(value, 10);
+    const isRunning =
+      process === undefined ||
+      Number.isNaN(Number(value)) ||
+      Number.parseInt(process, 10) === Number.parseInt(value, 10);
     if (loaded === value && isRunning) return [];
     const note = loaded === value ? ` (loaded, but the process still has ${process})` : "";
-    return [{ address: `unit:${property}`, action: "update", before: loaded || "not set", after: `${value}${note}`, restart: true }];
+    return [
+      {
+        address: `unit:${property}`,
+        action: "update",
+        before: loaded || "not set",
+        after: `${value}${note}`,
+        restart: true,
+      },
+    ];
   }
 
   #firewall({ plan, defaultPolicy }: Resource & { kind: "firewall" }): ChangeRecord[] {
@@ -315,16 +434,24 @@ class PlanBuilder {
     const { firewall } = this.#input.facts;
     const attributes: Attributes = { owner: "root", group: "root", mode: 0o640 };
     const write = (path: string, text: string, before: string, keep: Attributes) => {
-      if (text !== before) this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
+      if (text !== before)
+        this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
     };
     write("/etc/ufw/user.rules", renderRules(plan.rules4), firewall.rules4, attributes);
     write("/etc/ufw/user6.rules", renderRules(plan.rules6), firewall.rules6, attributes);
     const enable = plan.changes.some(({ address }) => address === "ufw:status");
     if (defaultPolicy !== undefined && enable) {
-      const defaults = firewall.defaults.replace(/^DEFAULT_INPUT_POLICY=.*$/m, `DEFAULT_INPUT_POLICY="${defaultPolicy}"`);
+      const defaults = firewall.defaults.replace(
+        /^DEFAULT_INPUT_POLICY=.*$/m,
+        `DEFAULT_INPUT_POLICY="${defaultPolicy}"`,
+      );
       write("/etc/default/ufw", defaults, firewall.defaults, { ...attributes, mode: 0o644 });
     }
-    this.#actions.firewall = { enable, defaultPolicy: defaultPolicy === undefined || enable ? undefined : defaultPolicy === "DROP" ? "deny" : "reject" };
+    this.#actions.firewall = {
+      enable,
+      defaultPolicy:
+        defaultPolicy === undefined || enable ? undefined : defaultPolicy === "DROP" ? "deny" : "reject",
+    };
     return plan.changes.map(({ address, action, before, after, reason }) => ({
       address,
       action,
@@ -339,7 +466,10 @@ class PlanBuilder {
     const { facts } = this.#input;
     for (const { path, text } of this.#config.changedFiles()) {
       const found = facts.files.paths.get(path);
-      const attributes = found === undefined ? { owner: "root", group: this.#input.server.group, mode: 0o640 } : { owner: found.owner, group: found.group, mode: found.mode };
+      const attributes =
+        found === undefined
+          ? { owner: "root", group: this.#input.server.group, mode: 0o640 }
+          : { owner: found.owner, group: found.group, mode: found.mode };
       this.#actions.files.push({ path, content: { text, secret: true }, attributes });
     }
   }
@@ -356,16 +486,28 @@ class PlanBuilder {
     );
     for (const [property, value] of this.#unit) settings.set(property, value);
     if (settings.size === 0) return;
-    const text = render("redkeep.conf.ejs", { settings: [...settings].map(([property, value]) => ({ property, value })) });
+    const text = render("redkeep.conf.ejs", {
+      settings: [...settings].map(([property, value]) => ({ property, value })),
+    });
     if (text === before) return;
     const path = `/etc/systemd/system/${server.unit}.d/${OURS}`;
     if (!facts.files.paths.has(path)) this.#ensureDirectory(`/etc/systemd/system/${server.unit}.d`);
-    this.#actions.files.push({ path, content: { text, secret: false }, attributes: { owner: "root", group: "root", mode: 0o644 } });
+    this.#actions.files.push({
+      path,
+      content: { text, secret: false },
+      attributes: { owner: "root", group: "root", mode: 0o644 },
+    });
     this.#actions.daemonReload = true;
     const records = [...this.#records.values()];
     // A drop-in that someone edited, while all its properties hold: still a change, so it has to be shown.
     if (!records.some(({ changes }) => changes.some(({ address }) => address.startsWith("unit:")))) {
-      records[0]?.changes.push({ address: `file:${path}`, action: before === "" ? "create" : "update", before: before === "" ? null : "edited", after: "as redkeep wrote it", restart: false });
+      records[0]?.changes.push({
+        address: `file:${path}`,
+        action: before === "" ? "create" : "update",
+        before: before === "" ? null : "edited",
+        after: "as redkeep wrote it",
+        restart: false,
+      });
     }
   }
 
@@ -388,9 +530,11 @@ class PlanBuilder {
 function liveUser(user: AclUser, before: AclUser | undefined, { version }: Server): string[][] {
   const [, , ...rules] = renderAclUser(user, version.capabilities).split(" ");
   const commands = [["ACL", "SETUSER", user.name, "reset", ...joinSelectors(rules)]];
-  const passwordGone = before !== undefined && [...before.passwords].some((hash) => !user.passwords.has(hash));
+  const passwordGone =
+    before !== undefined && [...before.passwords].some((hash) => !user.passwords.has(hash));
   // Sockets that are logged in keep their rights through a new password or `off` (redis-hardening.md, 2).
-  if (!user.enabled || passwordGone || before?.nopass === true) commands.push(["CLIENT", "KILL", "USER", user.name, "SKIPME", "yes"]);
+  if (!user.enabled || passwordGone || before?.nopass === true)
+    commands.push(["CLIENT", "KILL", "USER", user.name, "SKIPME", "yes"]);
   return commands;
 }
 

@@ -1,5 +1,5 @@
-import type { AclUser } from "../redis/acl-rule.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
+import type { AclUser } from "../redis/acl-rule.ts";
 
 /** Owner, group and mode of a path; `mode` as a number, `0o640`. */
 export interface Attributes {
@@ -40,6 +40,8 @@ export type Resource =
   | { kind: "directory"; path: string; attributes: Attributes }
   /** Owner and mode of something that is there; nothing is created. */
   | { kind: "attributes"; path: string; attributes: Attributes }
+  /** Files that the server writes when it stops are closed to others too. */
+  | { kind: "closed-data"; directory: string }
   | { kind: "unit"; property: string; value: string; loaded: string; process?: string }
   | { kind: "persistence"; steps: readonly PersistenceStep[] }
   | { kind: "firewall"; plan: FirewallPlan; defaultPolicy: "DROP" | "REJECT" | undefined };

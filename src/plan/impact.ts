@@ -12,7 +12,9 @@ export function impactOf(plan: HostPlan, facts: HostFacts): Impact[] {
     for (const { address, user, name, library, flags, command } of facts.redis.clients) {
       // Our own session, replicas and primaries are told elsewhere.
       if (user !== "default" || !flags.includes("N") || command.startsWith("client|list")) continue;
-      const who = [address.replace(/:\d+$/, ""), [name, library].filter(Boolean).join(", ")].filter(Boolean).join("  ");
+      const who = [address.replace(/:\d+$/, ""), [name, library].filter(Boolean).join(", ")]
+        .filter(Boolean)
+        .join("  ");
       clients.set(who, (clients.get(who) ?? 0) + 1);
     }
     for (const [who, count] of clients) {
@@ -26,7 +28,10 @@ export function impactOf(plan: HostPlan, facts: HostFacts): Impact[] {
     const command = /^redis\.conf:rename-command (\S+)/.exec(address)?.[1];
     const calls = command === undefined ? 0 : callsOf(facts, command);
     if (command !== undefined && calls > 0) {
-      impact.push({ kind: "command-denied", detail: `${command} ran ${calls} times since Redis started: ${after} from now on.` });
+      impact.push({
+        kind: "command-denied",
+        detail: `${command} ran ${calls} times since Redis started: ${after} from now on.`,
+      });
     }
   }
   return impact;

@@ -20,6 +20,8 @@ export interface Actions {
   files: FileAction[];
   /** Owner and mode alone, of files that stay as they are and of directories. */
   attributes: { path: string; attributes: Attributes; before: Attributes }[];
+  /** A data directory whose files are closed to others after the restart too; empty for none. */
+  closedData: string;
   daemonReload: boolean;
   /** `CONFIG SET` pairs for a server that is not restarted. */
   liveSettings: [name: string, value: string][];

@@ -6,7 +6,14 @@ import { formatSize } from "../redis/size.ts";
 import type { Refusal, Resource } from "./desired.ts";
 
 /** Settings that decide which data the next start loads: a file that differs from the running server loses keys. */
-const LOADED_AT_START = ["save", "appendonly", "dir", "dbfilename", "appendfilename", "appenddirname"] as const;
+const LOADED_AT_START = [
+  "save",
+  "appendonly",
+  "dir",
+  "dbfilename",
+  "appendfilename",
+  "appenddirname",
+] as const;
 
 /** Bytes a second that a slow disk surely manages for loading and saving. */
 const SLOW_DISK = 30 * 1024 * 1024;
@@ -27,7 +34,8 @@ export function* restartRefusals(
     if (config.get("save")?.join("") === "" && config.get("appendonly")?.[0]?.toLowerCase() !== "yes") {
       yield {
         guard: "unknown-data",
-        found: "a restart is needed, nothing is written to disk, and without a login to Redis its keys cannot be kept",
+        found:
+          "a restart is needed, nothing is written to disk, and without a login to Redis its keys cannot be kept",
         remedy: "make the login work first (the admin's password), or accept where the keys may be lost",
       };
     }
@@ -36,10 +44,18 @@ export function* restartRefusals(
   const apart = LOADED_AT_START.filter((name) => {
     const inFile = config.get(name);
     const now = running.get(name);
-    return !throughServer.has(name) && inFile !== undefined && now !== undefined && !sameSetting(name, inFile, [now]);
+    return (
+      !throughServer.has(name) &&
+      inFile !== undefined &&
+      now !== undefined &&
+      !sameSetting(name, inFile, [now])
+    );
   });
   if (apart.length > 0) {
-    const detail = apart.map((name) => `${name} is ${quoted(running.get(name))}, the file says ${quoted(config.get(name)?.join(" "))}`);
+    const detail = apart.map(
+      (name) =>
+        `${name} is ${quoted(running.get(name))}, the file says ${quoted(config.get(name)?.join(" "))}`,
+    );
     yield {
       guard: "persistence-differs",
       found: `the restart that is needed would change which data is loaded: ${detail.join("; ")}`,
@@ -58,9 +74,15 @@ export function* restartRefusals(
       remedy: "find out why (disk full, owner of the data directory), then run again",
     };
   }
-  const busy = ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "loading"].filter((name) => info.get(name) === "1");
+  const busy = ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "loading"].filter(
+    (name) => info.get(name) === "1",
+  );
   if (busy.length > 0) {
-    yield { guard: null, found: `Redis is busy: ${busy.join(", ")}`, remedy: "wait until it has ended, then run again" };
+    yield {
+      guard: null,
+      found: `Redis is busy: ${busy.join(", ")}`,
+      remedy: "wait until it has ended, then run again",
+    };
   }
   const used = server.usedMemory ?? 0;
   const { dataFree } = facts.files;
@@ -92,7 +114,12 @@ export function loadTime(facts: HostFacts, server: Server): Resource[] {
 /** True where nothing is written to disk although there are keys: apply saves them once, for the restart alone. */
 export function keepsKeysInMemoryOnly(server: Server): boolean {
   const { running } = server;
-  return running !== undefined && (running.get("save") ?? "") === "" && running.get("appendonly") === "no" && (server.keys ?? 0) > 0;
+  return (
+    running !== undefined &&
+    (running.get("save") ?? "") === "" &&
+    running.get("appendonly") === "no" &&
+    (server.keys ?? 0) > 0
+  );
 }
 
 /** systemd's own words for a time span: `1min 30s`, `infinity`. */
@@ -100,7 +127,8 @@ function seconds(span = "infinity"): number {
   if (span === "infinity" || span === "") return Number.POSITIVE_INFINITY;
   const units: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, d: 86_400, w: 604_800 };
   let total = 0;
-  for (const [, amount = "0", unit = "s"] of span.matchAll(/(\d+)\s*(us|ms|s|min|h|d|w)\b/g)) total += Number(amount) * (units[unit] ?? 1);
+  for (const [, amount = "0", unit = "s"] of span.matchAll(/(\d+)\s*(us|ms|s|min|h|d|w)\b/g))
+    total += Number(amount) * (units[unit] ?? 1);
   return total;
 }
 

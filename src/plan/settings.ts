@@ -3,5 +3,9 @@ import type { Resource } from "./desired.ts";
 
 /** The settings in a piece of redis.conf that a template rendered. */
 export function settingsOf(text: string, template: string): Resource[] {
-  return parseConfig({ path: `/${template}`, text }).directives.map(({ name, args }) => ({ kind: "setting", name, args }));
+  return parseConfig({ path: `/${template}`, text }).directives.map(({ name, args }) => ({
+    kind: "setting",
+    name,
+    args,
+  }));
 }

@@ -2,9 +2,25 @@ import { z } from "zod";
 import type { DryRun } from "../facts/probe-input.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
-import { disabledDefaultUser, dangerousFor, nameProblem, patternProblem, PRESETS, presetUser, ruleProblem } from "../redis/acl-presets.ts";
-import { type AclUser, describeUser, diffUsers, hashPassword, parseAclFile, parseAclUser, unknownRules } from "../redis/acl-rule.ts";
 import { secretOrGenerated } from "../playbook/secret-schema.ts";
+import {
+  dangerousFor,
+  disabledDefaultUser,
+  nameProblem,
+  PRESETS,
+  patternProblem,
+  presetUser,
+  ruleProblem,
+} from "../redis/acl-presets.ts";
+import {
+  type AclUser,
+  describeUser,
+  diffUsers,
+  hashPassword,
+  parseAclFile,
+  parseAclUser,
+  unknownRules,
+} from "../redis/acl-rule.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -24,15 +40,25 @@ const user = z.strictObject({
 });
 
 const params = z.strictObject({
-  file: z.string().regex(/^\/[A-Za-z0-9._/-]+$/, "should be an absolute path").default("/etc/redis/users.acl"),
+  file: z
+    .string()
+    .regex(/^\/[A-Za-z0-9._/-]+$/, "should be an absolute path")
+    .default("/etc/redis/users.acl"),
   unlisted: z.enum(["keep", "remove"]).default("keep"),
-  users: z.array(user).default([]).superRefine((users, issue) => {
-    for (const [index, { name }] of users.entries()) {
-      if (users.findIndex((other) => other.name === name) < index) {
-        issue.addIssue({ code: "custom", path: [index, "name"], message: `should be named once, found "${name}" again` });
+  users: z
+    .array(user)
+    .default([])
+    .superRefine((users, issue) => {
+      for (const [index, { name }] of users.entries()) {
+        if (users.findIndex((other) => other.name === name) < index) {
+          issue.addIssue({
+            code: "custom",
+            path: [index, "name"],
+            message: `should be named once, found "${name}" again`,
+          });
+        }
       }
-    }
-  }),
+    }),
 });
 
 export type AclParams = z.output<typeof params>;
@@ -40,12 +66,31 @@ type Context = TaskContext<AclParams>;
 
 /** What clients of an application user must not reach, each with arguments that Redis takes. */
 const DENIED_TO_APPLICATIONS: readonly (readonly string[])[] = [
-  ["FLUSHALL"], ["FLUSHDB"], ["KEYS", "*"], ["CONFIG", "GET", "maxmemory"], ["CONFIG", "SET", "maxmemory", "1"],
-  ["SHUTDOWN"], ["DEBUG", "SLEEP", "0"], ["REPLICAOF", "NO", "ONE"], ["SWAPDB", "0", "1"],
-  ["MIGRATE", "h", "1", "k", "0", "1"], ["RESTORE", "k", "0", "x"], ["SORT", "k"], ["EVAL", "return 1", "0"],
-  ["ACL", "LIST"], ["MONITOR"], ["MODULE", "LIST"], ["SAVE"], ["CLIENT", "KILL", "ID", "1"],
+  ["FLUSHALL"],
+  ["FLUSHDB"],
+  ["KEYS", "*"],
+  ["CONFIG", "GET", "maxmemory"],
+  ["CONFIG", "SET", "maxmemory", "1"],
+  ["SHUTDOWN"],
+  ["DEBUG", "SLEEP", "0"],
+  ["REPLICAOF", "NO", "ONE"],
+  ["SWAPDB", "0", "1"],
+  ["MIGRATE", "h", "1", "k", "0", "1"],
+  ["RESTORE", "k", "0", "x"],
+  ["SORT", "k"],
+  ["EVAL", "return 1", "0"],
+  ["ACL", "LIST"],
+  ["MONITOR"],
+  ["MODULE", "LIST"],
+  ["SAVE"],
+  ["CLIENT", "KILL", "ID", "1"],
 ];
-const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [["PING"], ["SELECT", "1"], ["MULTI"], ["INFO"]];
+const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [
+  ["PING"],
+  ["SELECT", "1"],
+  ["MULTI"],
+  ["INFO"],
+];
 
 /** The all-powerful default user goes off; named users get what their work needs. */
 export default defineTask<AclParams>({
@@ -65,11 +110,20 @@ export default defineTask<AclParams>({
     const { users, generated, refusals } = wantedUsers(context);
     const resources: Resource[] = [
       ...settingsOf(render("acl.conf.ejs", { file: params.file }), "acl.conf.ejs"),
-      { kind: "no-setting", name: "requirepass", secret: true, after: "the ACL file: requirepass is ignored beside it" },
+      {
+        kind: "no-setting",
+        name: "requirepass",
+        secret: true,
+        after: "the ACL file: requirepass is ignored beside it",
+      },
       { kind: "no-setting", name: "user", secret: true, after: "the ACL file: both together stop Redis" },
       { kind: "acl-file", path: params.file, users, generated, attributes: aclAttributes(server.group) },
     ];
-    return { resources, refusals: [...refusals, ...linkRefusals(context), ...ruleRefusals(context)], notes: loginNotes(context) };
+    return {
+      resources,
+      refusals: [...refusals, ...linkRefusals(context), ...ruleRefusals(context)],
+      notes: loginNotes(context),
+    };
   },
 
   checks: (context) => [
@@ -86,15 +140,23 @@ export function aclAttributes(group: string): Attributes {
 }
 
 function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number]): DryRun[] {
-  const asked = [...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, allow)), ...ALLOWED_TO_APPLICATIONS];
+  const asked = [
+    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, allow)),
+    ...ALLOWED_TO_APPLICATIONS,
+  ];
   const [pattern = ""] = keys;
   const key = pattern.replace(/^%[RW]+~/i, "").replace(/\*/g, "x");
-  return [...asked, ...(/^[A-Za-z0-9:._-]+$/.test(key) ? [["GET", key]] : [])].map((command) => ({ user: name, command: [...command] }));
+  return [...asked, ...(/^[A-Za-z0-9:._-]+$/.test(key) ? [["GET", key]] : [])].map((command) => ({
+    user: name,
+    command: [...command],
+  }));
 }
 
 /** `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. */
 function isAllowedByRule([name = ""]: readonly string[], allow: readonly string[]): boolean {
-  return allow.some((rule) => rule.toLowerCase().startsWith(`+${name.toLowerCase()}`) || rule.startsWith("+@"));
+  return allow.some(
+    (rule) => rule.toLowerCase().startsWith(`+${name.toLowerCase()}`) || rule.startsWith("+@"),
+  );
 }
 
 /** The playbook's users with their password's hash; a user whose password apply will make keeps none for now. */
@@ -102,15 +164,27 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
   return params.users.map(({ name, preset, keys, channels, allow }) => {
     const password = controller.password(name);
     const user = presetUser(
-      { name, preset, keys, channels, allow, passwordHash: "value" in password ? hashPassword(password.value) : "" },
+      {
+        name,
+        preset,
+        keys,
+        channels,
+        allow,
+        passwordHash: "value" in password ? hashPassword(password.value) : "",
+      },
       server.version.capabilities,
     );
-    return "value" in password ? { user, isGenerated: false } : { user: { ...user, passwords: new Set<string>() }, isGenerated: true };
+    return "value" in password
+      ? { user, isGenerated: false }
+      : { user: { ...user, passwords: new Set<string>() }, isGenerated: true };
   });
 }
 
 /** Users as the running server has them; from its files where redkeep could not log in. */
-export function foundUsers({ facts, server }: Pick<Context, "facts" | "server">): ReadonlyMap<string, AclUser> {
+export function foundUsers({
+  facts,
+  server,
+}: Pick<Context, "facts" | "server">): ReadonlyMap<string, AclUser> {
   const options = { allChannelsByDefault: server.running?.get("acl-pubsub-default") === "allchannels" };
   const { aclUsers } = facts.redis;
   const users =
@@ -118,7 +192,9 @@ export function foundUsers({ facts, server }: Pick<Context, "facts" | "server">)
       ? aclUsers.map((line) => parseAclUser(line, options))
       : [
           ...server.config.all("user").map(({ args }) => parseAclUser(["user", ...args], options)),
-          ...[...facts.configFiles.aclFiles].flatMap(([path, content]) => parseAclFile(content, path, options).users.map(({ user }) => user)),
+          ...[...facts.configFiles.aclFiles].flatMap(([path, content]) =>
+            parseAclFile(content, path, options).users.map(({ user }) => user),
+          ),
         ];
   return new Map(users.map((user) => [user.name, user]));
 }
@@ -128,7 +204,10 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
   const found = foundUsers(context);
   const playbook = playbookUsers(context);
   const refusals: Refusal[] = playbook
-    .filter(({ user, isGenerated }) => isGenerated && (found.get(user.name)?.passwords.size ?? 0) > 0 && !controller.rotate.has(user.name))
+    .filter(
+      ({ user, isGenerated }) =>
+        isGenerated && (found.get(user.name)?.passwords.size ?? 0) > 0 && !controller.rotate.has(user.name),
+    )
     .map(({ user: { name } }) => ({
       guard: null,
       found: `user ${name} has a password on the host that is not in this controller's state`,
@@ -145,9 +224,14 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     }
   }
   const listed = new Set(["default", ...playbook.map(({ user }) => user.name)]);
-  const unlisted = params.unlisted === "keep" ? [...found.values()].filter(({ name }) => !listed.has(name)) : [];
+  const unlisted =
+    params.unlisted === "keep" ? [...found.values()].filter(({ name }) => !listed.has(name)) : [];
   return {
-    users: [disabledDefaultUser(server.version.capabilities), ...playbook.map(({ user }) => user), ...unlisted.sort((a, b) => (a.name < b.name ? -1 : 1))],
+    users: [
+      disabledDefaultUser(server.version.capabilities),
+      ...playbook.map(({ user }) => user),
+      ...unlisted.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ],
     generated: playbook.filter(({ isGenerated }) => isGenerated).map(({ user }) => user.name),
     refusals,
   };
@@ -160,7 +244,8 @@ function* linkRefusals({ params, server, config }: Context): Iterable<Refusal> {
     yield {
       guard: "replication",
       found: "this host is a replica that logs in to its primary as the default user, which goes off",
-      remedy: "give the playbook a user with preset replication, and set masteruser and masterauth on every member first",
+      remedy:
+        "give the playbook a user with preset replication, and set masteruser and masterauth on every member first",
     };
   } else if (server.role === "master" && server.replicas > 0 && !has("replication")) {
     yield {
@@ -191,14 +276,20 @@ function* ruleRefusals({ params, server }: Context): Iterable<Refusal> {
       problems.push(`${server.version.name} knows no channel rules`);
     }
     for (const problem of problems) {
-      yield { guard: null, found: `acl user ${name}: ${problem}`, remedy: "correct the user in the playbook" };
+      yield {
+        guard: null,
+        found: `acl user ${name}: ${problem}`,
+        remedy: "correct the user in the playbook",
+      };
     }
   }
 }
 
 function loginNotes({ facts }: Context): string[] {
   return facts.redis.user === undefined
-    ? [`no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart`]
+    ? [
+        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart`,
+      ]
     : [];
 }
 
@@ -209,27 +300,43 @@ function defaultUserChecks(context: Context): Check[] {
     return [noLogin("RK-ACL-01", expected, "ACL LIST", facts.redis.loginError ?? "ACL LIST does not answer")];
   }
   const user = foundUsers(context).get("default");
-  const open = [...foundUsers(context).values()].filter((user) => user.enabled && user.nopass).map(({ name }) => name);
-  const strangers = [...facts.proofs.plainPings, ...facts.proofs.withCertificate].filter(([, reply]) => reply === "PONG");
+  const open = [...foundUsers(context).values()]
+    .filter((user) => user.enabled && user.nopass)
+    .map(({ name }) => name);
+  const strangers = [...facts.proofs.plainPings, ...facts.proofs.withCertificate].filter(
+    ([, reply]) => reply === "PONG",
+  );
   const asked = facts.proofs.plainPings.size + facts.proofs.withCertificate.size;
   return [
     check(
       "RK-ACL-01",
-      { expected, observed: user === undefined ? "no default user is listed" : describeUser(user), source: "ACL LIST" },
+      {
+        expected,
+        observed: user === undefined ? "no default user is listed" : describeUser(user),
+        source: "ACL LIST",
+      },
       user !== undefined && !user.enabled && !user.nopass,
     ),
     check(
       "RK-ACL-01",
       {
         expected: "PING without a login is refused",
-        observed: strangers.length === 0 ? `refused on ${asked} port(s)` : `answered on ${strangers.map(([where]) => where).join(", ")}`,
+        observed:
+          strangers.length === 0
+            ? `refused on ${asked} port(s)`
+            : `answered on ${strangers.map(([where]) => where).join(", ")}`,
         source: "PING without a login, from the host itself",
       },
       asked === 0 ? { outcome: "unknown" } : strangers.length === 0,
     ),
     check(
       "RK-ACL-02",
-      { expected: "no enabled user with nopass", observed: open.length === 0 ? "none" : open.join(", "), source: "ACL LIST", isAdvisory: true },
+      {
+        expected: "no enabled user with nopass",
+        observed: open.length === 0 ? "none" : open.join(", "),
+        source: "ACL LIST",
+        isAdvisory: true,
+      },
       open.length === 0,
     ),
   ];
@@ -239,7 +346,14 @@ function userChecks(context: Context): Check[] {
   const { facts, server } = context;
   const table = server.commands;
   if (facts.redis.aclUsers === undefined || table === undefined) {
-    return [noLogin("RK-ACL-08", "the users of the playbook", "ACL LIST", facts.redis.loginError ?? "ACL CAT does not answer")];
+    return [
+      noLogin(
+        "RK-ACL-08",
+        "the users of the playbook",
+        "ACL LIST",
+        facts.redis.loginError ?? "ACL CAT does not answer",
+      ),
+    ];
   }
   const found = foundUsers(context);
   const wanted = playbookUsers(context);
@@ -250,19 +364,31 @@ function userChecks(context: Context): Check[] {
     if (there === undefined) findings.push(`${user.name} is missing`);
     else {
       // A password that this controller does not know cannot be compared.
-      const differences = diffUsers(isGenerated ? { ...user, passwords: there.passwords } : user, there, table);
+      const differences = diffUsers(
+        isGenerated ? { ...user, passwords: there.passwords } : user,
+        there,
+        table,
+      );
       if (differences.length > 0) findings.push(`${user.name}: ${differences.slice(0, 3).join(", ")}`);
     }
   }
-  const others = [...found].filter(([name]) => !listed.has(name)).map(([name, user]) => `"${name}" (${describeUser(user)})`);
-  const wide = context.params.users.filter(({ preset }) => preset === "application").flatMap(({ name }) => {
-    const there = found.get(name);
-    return there === undefined ? [] : [{ name, there, dangerous: dangerousFor(there, table) }];
-  });
+  const others = [...found]
+    .filter(([name]) => !listed.has(name))
+    .map(([name, user]) => `"${name}" (${describeUser(user)})`);
+  const wide = context.params.users
+    .filter(({ preset }) => preset === "application")
+    .flatMap(({ name }) => {
+      const there = found.get(name);
+      return there === undefined ? [] : [{ name, there, dangerous: dangerousFor(there, table) }];
+    });
   return [
     check(
       "RK-ACL-08",
-      { expected: [...listed].join(", "), observed: findings.join("; ") || `exactly ${[...listed].join(", ")}`, source: "ACL LIST" },
+      {
+        expected: [...listed].join(", "),
+        observed: findings.join("; ") || `exactly ${[...listed].join(", ")}`,
+        source: "ACL LIST",
+      },
       findings.length === 0,
     ),
     check(
@@ -282,7 +408,8 @@ function userChecks(context: Context): Check[] {
         "RK-ACL-05",
         {
           expected: `${name}: no command of @admin or @dangerous`,
-          observed: extra.length === 0 ? `none of ${table.commands.size} commands` : extra.slice(0, 8).join(", "),
+          observed:
+            extra.length === 0 ? `none of ${table.commands.size} commands` : extra.slice(0, 8).join(", "),
           source: "ACL LIST against ACL CAT",
         },
         extra.length === 0 && there.enabled,
@@ -290,12 +417,21 @@ function userChecks(context: Context): Check[] {
     }),
     ...wide.map(({ name, there }) => {
       const declared = context.params.users.find((user) => user.name === name);
-      const everything = (there.allKeys && !declared?.keys?.includes("*")) || (there.allChannels && !declared?.channels?.includes("*"));
+      const everything =
+        (there.allKeys && !declared?.keys?.includes("*")) ||
+        (there.allChannels && !declared?.channels?.includes("*"));
       return check(
         "RK-ACL-06",
         {
           expected: `${name}: only its own keys and channels`,
-          observed: [there.allKeys ? "every key" : [...there.keys.keys()].map((key) => `~${key}`).join(" ") || "no keys", there.allChannels ? "every channel" : [...there.channels].map((channel) => `&${channel}`).join(" ") || "no channels"].join(", "),
+          observed: [
+            there.allKeys
+              ? "every key"
+              : [...there.keys.keys()].map((key) => `~${key}`).join(" ") || "no keys",
+            there.allChannels
+              ? "every channel"
+              : [...there.channels].map((channel) => `&${channel}`).join(" ") || "no channels",
+          ].join(", "),
           source: "ACL LIST",
         },
         !everything,
@@ -310,14 +446,21 @@ function fileChecks(context: Context): Check[] {
   const inline = server.config.all("user").length;
   const requirepass = server.config.get("requirepass") !== undefined;
   const aclfile = server.config.get("aclfile")?.[0] ?? "";
-  const both = [inline > 0 ? `${inline} user line(s)` : "", requirepass ? "requirepass" : ""].filter(Boolean).join(" and ");
+  const both = [inline > 0 ? `${inline} user line(s)` : "", requirepass ? "requirepass" : ""]
+    .filter(Boolean)
+    .join(" and ");
   const parsed = content === undefined ? undefined : parseAclFile(content, params.file);
   const checks = [
     check(
       "RK-ACL-03",
       {
         expected: `aclfile ${params.file} alone`,
-        observed: aclfile === "" ? `no aclfile${both === "" ? "" : `, but ${both}`}` : both === "" ? `aclfile ${aclfile}` : `aclfile beside ${both}`,
+        observed:
+          aclfile === ""
+            ? `no aclfile${both === "" ? "" : `, but ${both}`}`
+            : both === ""
+              ? `aclfile ${aclfile}`
+              : `aclfile beside ${both}`,
         source: server.configPath,
       },
       aclfile === params.file && both === "",
@@ -329,10 +472,13 @@ function fileChecks(context: Context): Check[] {
         observed:
           parsed === undefined
             ? `${params.file} is not there`
-            : (parsed.problems[0]?.message ?? `${parsed.users.length} users${parsed.users.some(({ user }) => user.name === "default") ? ", default among them" : ", no default user"}`),
+            : (parsed.problems[0]?.message ??
+              `${parsed.users.length} users${parsed.users.some(({ user }) => user.name === "default") ? ", default among them" : ", no default user"}`),
         source: params.file,
       },
-      parsed !== undefined && parsed.problems.length === 0 && parsed.users.some(({ user }) => user.name === "default"),
+      parsed !== undefined &&
+        parsed.problems.length === 0 &&
+        parsed.users.some(({ user }) => user.name === "default"),
     ),
   ];
   if (parsed === undefined || content === undefined) return checks;
@@ -343,20 +489,31 @@ function fileChecks(context: Context): Check[] {
     table === undefined || facts.redis.aclUsers === undefined
       ? undefined
       : [
-          ...parsed.users.filter(({ user }) => {
-            const there = running.get(user.name);
-            return there === undefined || diffUsers(user, there, table).length > 0;
-          }).map(({ user }) => user.name),
+          ...parsed.users
+            .filter(({ user }) => {
+              const there = running.get(user.name);
+              return there === undefined || diffUsers(user, there, table).length > 0;
+            })
+            .map(({ user }) => user.name),
           ...[...running.keys()].filter((name) => !parsed.users.some(({ user }) => user.name === name)),
         ];
   checks.push(
     apart === undefined
-      ? noLogin("RK-ACL-09", "hashes, the same in file and memory", params.file, facts.redis.loginError ?? "ACL LIST does not answer")
+      ? noLogin(
+          "RK-ACL-09",
+          "hashes, the same in file and memory",
+          params.file,
+          facts.redis.loginError ?? "ACL LIST does not answer",
+        )
       : check(
           "RK-ACL-09",
           {
             expected: "hashes, the same in file and memory",
-            observed: clear ? "a password in clear text" : apart.length === 0 ? "hashes, the same" : `file and memory differ: ${apart.join(", ")}`,
+            observed: clear
+              ? "a password in clear text"
+              : apart.length === 0
+                ? "hashes, the same"
+                : `file and memory differ: ${apart.join(", ")}`,
             source: `${params.file} against ACL LIST`,
           },
           !clear && apart.length === 0,
@@ -366,31 +523,44 @@ function fileChecks(context: Context): Check[] {
 }
 
 function dryRunChecks({ params, facts, server }: Context): Check[] {
-  return params.users.filter(({ preset }) => preset === "application").map((user) => {
-    const expected = `${user.name}: dangerous commands denied, ordinary ones allowed`;
-    const wrong: string[] = [];
-    let denied = 0;
-    let allowed = 0;
-    for (const { command } of dryRunsFor(user)) {
-      const answer = facts.redis.dryRuns.get([user.name, ...command].join(" "));
-      if (answer === undefined) continue;
-      const isDenied = /no permissions|not found|NOPERM/i.test(answer);
-      const isOrdinary = ALLOWED_TO_APPLICATIONS.some(([name]) => name === command[0]) || command[0] === "GET";
-      // Any other error, such as a wrong number of arguments, tells neither.
-      if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${answer.slice(0, 60)}`);
-      else if (isDenied === isOrdinary) wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
-      else if (isDenied) denied++;
-      else allowed++;
-    }
-    if (denied + allowed + wrong.length === 0 || !server.version.capabilities.aclDryrun) {
-      return check("RK-ACL-05", { expected, observed: `${server.version.name} cannot be asked`, source: "ACL DRYRUN" }, facts.redis.user === undefined ? { outcome: "unknown", blockedBy: "login" } : { outcome: "skip" });
-    }
-    return check(
-      "RK-ACL-05",
-      { expected, observed: wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : wrong.slice(0, 6).join("; "), source: "ACL DRYRUN" },
-      wrong.length === 0,
-    );
-  });
+  return params.users
+    .filter(({ preset }) => preset === "application")
+    .map((user) => {
+      const expected = `${user.name}: dangerous commands denied, ordinary ones allowed`;
+      const wrong: string[] = [];
+      let denied = 0;
+      let allowed = 0;
+      for (const { command } of dryRunsFor(user)) {
+        const answer = facts.redis.dryRuns.get([user.name, ...command].join(" "));
+        if (answer === undefined) continue;
+        const isDenied = /no permissions|not found|NOPERM/i.test(answer);
+        const isOrdinary =
+          ALLOWED_TO_APPLICATIONS.some(([name]) => name === command[0]) || command[0] === "GET";
+        // Any other error, such as a wrong number of arguments, tells neither.
+        if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${answer.slice(0, 60)}`);
+        else if (isDenied === isOrdinary)
+          wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
+        else if (isDenied) denied++;
+        else allowed++;
+      }
+      if (denied + allowed + wrong.length === 0 || !server.version.capabilities.aclDryrun) {
+        return check(
+          "RK-ACL-05",
+          { expected, observed: `${server.version.name} cannot be asked`, source: "ACL DRYRUN" },
+          facts.redis.user === undefined ? { outcome: "unknown", blockedBy: "login" } : { outcome: "skip" },
+        );
+      }
+      return check(
+        "RK-ACL-05",
+        {
+          expected,
+          observed:
+            wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : wrong.slice(0, 6).join("; "),
+          source: "ACL DRYRUN",
+        },
+        wrong.length === 0,
+      );
+    });
 }
 
 /** On the controller: what the passwords are worth, without a word of them. */
@@ -400,15 +570,21 @@ function passwordChecks({ params, controller }: Context): Check[] {
     return "value" in password ? [{ name, text: password.value.reveal() }] : [];
   });
   const weak = values.filter(({ text }) => isWeakPassword(text)).map(({ name }) => name);
-  const shared = values.filter(({ text }, index) => values.findIndex((other) => other.text === text) < index).map(({ name }) => name);
+  const shared = values
+    .filter(({ text }, index) => values.findIndex((other) => other.text === text) < index)
+    .map(({ name }) => name);
   return [
     check(
       "RK-ACL-10",
       {
         expected: "at least 16 characters, no example, one for each user",
         observed:
-          [weak.length > 0 ? `weak: ${weak.join(", ")}` : "", shared.length > 0 ? `used twice: ${shared.join(", ")}` : ""].filter(Boolean).join("; ") ||
-          `${values.length} passwords hold`,
+          [
+            weak.length > 0 ? `weak: ${weak.join(", ")}` : "",
+            shared.length > 0 ? `used twice: ${shared.join(", ")}` : "",
+          ]
+            .filter(Boolean)
+            .join("; ") || `${values.length} passwords hold`,
         source: "the controller's secrets",
         isAdvisory: true,
       },
@@ -417,9 +593,19 @@ function passwordChecks({ params, controller }: Context): Check[] {
   ];
 }
 
-const EXAMPLES = ["use-a-very-long-random-password-here", "monitorpassword", "strongapppassword", "adminpassword", "foobared"];
+const EXAMPLES = [
+  "use-a-very-long-random-password-here",
+  "monitorpassword",
+  "strongapppassword",
+  "adminpassword",
+  "foobared",
+];
 
 /** Under 16 characters, an example out of a guide, or one character over and over. */
 export function isWeakPassword(text: string): boolean {
-  return text.length < 16 || EXAMPLES.some((example) => text.toLowerCase().includes(example)) || new Set(text).size < 5;
+  return (
+    text.length < 16 ||
+    EXAMPLES.some((example) => text.toLowerCase().includes(example)) ||
+    new Set(text).size < 5
+  );
 }

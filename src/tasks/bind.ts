@@ -9,7 +9,8 @@ import { defineTask, type TaskContext } from "./task.ts";
 const address = z
   .string()
   .refine((text) => text === "" || text === "*" || normalizeAddress(text.replace(/^-/, "")) !== undefined, {
-    error: ({ input }) => `should be an IP address, with a leading "-" where it may be absent, found ${JSON.stringify(input)}`,
+    error: ({ input }) =>
+      `should be an IP address, with a leading "-" where it may be absent, found ${JSON.stringify(input)}`,
   });
 
 const params = z.strictObject({
@@ -42,7 +43,9 @@ export default defineTask<Params>({
       resources: settingsOf(text, "bind.conf.ejs"),
       refusals: [...addressRefusals(context)],
       notes:
-        params.unix_socket === "auto" && server.runtimeDirectory === undefined && server.config.get("unixsocket") === undefined
+        params.unix_socket === "auto" &&
+        server.runtimeDirectory === undefined &&
+        server.config.get("unixsocket") === undefined
           ? ["no Unix socket: systemd makes no runtime directory for the unit"]
           : [],
     };
@@ -50,7 +53,9 @@ export default defineTask<Params>({
 
   checks: (context) => {
     const { facts, server, params } = context;
-    const listening = facts.host.listeners.filter(({ protocol, unit }) => protocol === "tcp" && unit === server.unit);
+    const listening = facts.host.listeners.filter(
+      ({ protocol, unit }) => protocol === "tcp" && unit === server.unit,
+    );
     const wanted = wantedAddresses(context).map((text) => text.replace(/^-/, ""));
     const strange = listening.filter(({ address }) => !wanted.some((text) => sameAddress(text, address)));
     const socket = wantedSocket(context);
@@ -61,7 +66,8 @@ export default defineTask<Params>({
         "RK-NET-01",
         {
           expected: `only ${wanted.join(", ")}`,
-          observed: listening.map(({ address, port }) => `${address} port ${port}`).join(", ") || "nothing listens",
+          observed:
+            listening.map(({ address, port }) => `${address} port ${port}`).join(", ") || "nothing listens",
           source: "ss -Hltn",
         },
         listening.length > 0 && strange.length === 0,
@@ -72,7 +78,9 @@ export default defineTask<Params>({
         "RK-NET-03",
         {
           expected: "no answer without a login",
-          observed: pings.map(([where, reply]) => `${where.replace(" ", ":")} ${firstLine(reply)}`).join("; "),
+          observed: pings
+            .map(([where, reply]) => `${where.replace(" ", ":")} ${firstLine(reply)}`)
+            .join("; "),
           source: "PING without a login, from the host itself",
         },
         pings.length === 0
@@ -96,7 +104,9 @@ export default defineTask<Params>({
 function wantedAddresses({ params, facts, server }: Context): string[] {
   const addresses = params.addresses.filter((text) => text !== "");
   if (server.version.capabilities.bindOptionalPrefix) return addresses;
-  return addresses.filter((text) => !text.startsWith("-") || isPresent(facts, text)).map((text) => text.replace(/^-/, ""));
+  return addresses
+    .filter((text) => !text.startsWith("-") || isPresent(facts, text))
+    .map((text) => text.replace(/^-/, ""));
 }
 
 function isPresent(facts: Context["facts"], text: string): boolean {

@@ -1,8 +1,14 @@
 import { z } from "zod";
 import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
 import { foreignFirewalls } from "../firewall/foreign.ts";
-import { type FirewallPlan, type FirewallState, planFirewall, portsCutOff, type WantedFirewall } from "../firewall/plan.ts";
 import { type KernelFirewall, parseKernelRules } from "../firewall/kernel-rules.ts";
+import {
+  type FirewallPlan,
+  type FirewallState,
+  planFirewall,
+  portsCutOff,
+  type WantedFirewall,
+} from "../firewall/plan.ts";
 import { makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
 import { isLoopback, normalizeSubnet, splitZone } from "../network.ts";
 import type { Refusal, Resource } from "../plan/desired.ts";
@@ -10,11 +16,14 @@ import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) !== undefined, {
-  error: ({ input }) => `should be an address or a subnet such as 10.0.0.0/24, found ${JSON.stringify(input)}`,
+  error: ({ input }) =>
+    `should be an address or a subnet such as 10.0.0.0/24, found ${JSON.stringify(input)}`,
 });
 
 const params = z.strictObject({
-  backend: z.literal("ufw", { error: 'should be "ufw", the only firewall that redkeep manages' }).default("ufw"),
+  backend: z
+    .literal("ufw", { error: 'should be "ufw", the only firewall that redkeep manages' })
+    .default("ufw"),
   allow: z.array(subnet).default([]),
   default: z.enum(["deny", "reject"]).default("deny"),
   other_ports: z.enum(["refuse", "keep", "close"]).default("refuse"),
@@ -36,19 +45,54 @@ export default defineTask<Params>({
   desired: (context) => {
     const { facts } = context;
     if (!facts.firewall.installed) {
-      return { resources: [], refusals: [{ guard: null, found: "ufw is not installed", remedy: "apt-get install ufw, or leave the firewall task out for this host" }] };
+      return {
+        resources: [],
+        refusals: [
+          {
+            guard: null,
+            found: "ufw is not installed",
+            remedy: "apt-get install ufw, or leave the firewall task out for this host",
+          },
+        ],
+      };
     }
     const state = stateOf(context);
     const wanted = wantedOf(context);
     if (wanted === undefined) {
-      return { resources: [], refusals: [{ guard: null, found: "the SSH session's own address is not known on the host, so it cannot be kept open", remedy: "connect over SSH as usual (SSH_CONNECTION was not found)" }] };
+      return {
+        resources: [],
+        refusals: [
+          {
+            guard: null,
+            found: "the SSH session's own address is not known on the host, so it cannot be kept open",
+            remedy: "connect over SSH as usual (SSH_CONNECTION was not found)",
+          },
+        ],
+      };
     }
-    const kept = context.params.other_ports === "keep" ? otherPorts(context, state, wanted, planFirewall(state, wanted)) : [];
+    const kept =
+      context.params.other_ports === "keep"
+        ? otherPorts(context, state, wanted, planFirewall(state, wanted))
+        : [];
     const plan = withKept(planFirewall(withRules(state, kept), wanted), kept);
-    const resources: Resource[] = [{ kind: "firewall", plan, defaultPolicy: state.defaultIncoming === "allow" ? (context.params.default === "deny" ? "DROP" : "REJECT") : undefined }];
+    const resources: Resource[] = [
+      {
+        kind: "firewall",
+        plan,
+        defaultPolicy:
+          state.defaultIncoming === "allow"
+            ? context.params.default === "deny"
+              ? "DROP"
+              : "REJECT"
+            : undefined,
+      },
+    ];
     return {
       resources,
-      refusals: [...refusals(context, state, wanted, plan.problems), ...otherPortRefusals(context, state, wanted, plan)],
+      refusals: [
+        ...refusals(context, state, wanted, plan.problems),
+        ...otherPortRefusals(context, state, wanted, plan),
+      ],
       notes: [...plan.notes, ...foreignFirewalls(facts.firewall)],
     };
   },
@@ -91,10 +135,18 @@ function redisPorts(config: Context["config"]): number[] {
 }
 
 /** Other services' ports that the plan would close. */
-function otherPorts({ facts, server }: Context, state: FirewallState, wanted: WantedFirewall, plan: FirewallPlan): OtherPort[] {
+function otherPorts(
+  { facts, server }: Context,
+  state: FirewallState,
+  wanted: WantedFirewall,
+  plan: FirewallPlan,
+): OtherPort[] {
   const listeners = facts.host.listeners.filter(
     ({ protocol, address, port, unit }) =>
-      !isLoopback(address) && unit !== server.unit && !wanted.ssh.ports.includes(port) && !(protocol === "udp" && UNAFFECTED_UDP.has(port)),
+      !isLoopback(address) &&
+      unit !== server.unit &&
+      !wanted.ssh.ports.includes(port) &&
+      !(protocol === "udp" && UNAFFECTED_UDP.has(port)),
   );
   const cut = portsCutOff(state, plan, wanted, listeners);
   const ports = new Map(cut.map(({ protocol, port }) => [`${port}/${protocol}`, { protocol, port }]));
@@ -111,9 +163,16 @@ type OtherPort = { protocol: "tcp" | "udp"; port: number; unit: string | undefin
 function withRules(state: FirewallState, ports: readonly OtherPort[]): FirewallState {
   const add = (file: FirewallState["rules4"]) => ({
     ...file,
-    entries: [...file.entries, ...ports.map(({ protocol, port }) => makeRule({ family: file.family, action: "allow", protocol, destinationPorts: String(port) }))],
+    entries: [
+      ...file.entries,
+      ...ports.map(({ protocol, port }) =>
+        makeRule({ family: file.family, action: "allow", protocol, destinationPorts: String(port) }),
+      ),
+    ],
   });
-  return ports.length === 0 ? state : { ...state, rules4: add(state.rules4), rules6: state.ipv6Enabled ? add(state.rules6) : state.rules6 };
+  return ports.length === 0
+    ? state
+    : { ...state, rules4: add(state.rules4), rules6: state.ipv6Enabled ? add(state.rules6) : state.rules6 };
 }
 
 function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan {
@@ -127,10 +186,19 @@ function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan
   return { ...plan, changes: [...created, ...plan.changes] };
 }
 
-function* refusals({ config }: Context, state: FirewallState, wanted: WantedFirewall, problems: readonly string[]): Iterable<Refusal> {
+function* refusals(
+  { config }: Context,
+  state: FirewallState,
+  wanted: WantedFirewall,
+  problems: readonly string[],
+): Iterable<Refusal> {
   const everywhere = wanted.allow.find((text) => /\/0$/.test(text));
   if (everywhere !== undefined) {
-    yield { guard: "firewall-open", found: `firewall.allow ${everywhere} opens Redis to everyone`, remedy: "name the application's subnet" };
+    yield {
+      guard: "firewall-open",
+      found: `firewall.allow ${everywhere} opens Redis to everyone`,
+      remedy: "name the application's subnet",
+    };
   }
   const bound = (config.get("bind") ?? ["*"]).map((text) => text.replace(/^-/, ""));
   if (wanted.allow.length === 0 && !bound.every(isLoopback)) {
@@ -140,13 +208,27 @@ function* refusals({ config }: Context, state: FirewallState, wanted: WantedFire
       remedy: "name the application's subnet (app_subnet), or bind loopback only",
     };
   }
-  for (const problem of problems) yield { guard: null, found: problem, remedy: "correct the rule by hand (ufw status numbered), then run again" };
+  for (const problem of problems)
+    yield {
+      guard: null,
+      found: problem,
+      remedy: "correct the rule by hand (ufw status numbered), then run again",
+    };
   if (!state.ipv6Enabled && !state.active) {
-    yield { guard: "ufw-ipv6-off", found: "IPV6=no in /etc/default/ufw: an enabled ufw would drop all IPv6, outgoing too", remedy: "set IPV6=yes there" };
+    yield {
+      guard: "ufw-ipv6-off",
+      found: "IPV6=no in /etc/default/ufw: an enabled ufw would drop all IPv6, outgoing too",
+      remedy: "set IPV6=yes there",
+    };
   }
 }
 
-function* otherPortRefusals(context: Context, state: FirewallState, wanted: WantedFirewall, plan: FirewallPlan): Iterable<Refusal> {
+function* otherPortRefusals(
+  context: Context,
+  state: FirewallState,
+  wanted: WantedFirewall,
+  plan: FirewallPlan,
+): Iterable<Refusal> {
   if (context.params.other_ports !== "refuse") return;
   const cut = otherPorts(context, state, wanted, plan);
   if (cut.length === 0) return;
@@ -163,7 +245,8 @@ function firewallChecks(context: Context): Check[] {
   const allow = params.allow.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
   const expected = `default ${params.default}, only ${allow.join(", ") || "nobody"} reaches Redis, SSH stays open`;
   const source = "iptables-save";
-  if (!facts.firewall.installed) return [check("RK-NET-04", { expected, observed: "ufw is not installed", source }, false)];
+  if (!facts.firewall.installed)
+    return [check("RK-NET-04", { expected, observed: "ufw is not installed", source }, false)];
   const ports = redisPorts(context.config);
   const peer = facts.host.sshPeer;
   const findings = (kernel: KernelFirewall, family: 4 | 6): string[] => {
@@ -173,19 +256,37 @@ function firewallChecks(context: Context): Check[] {
     for (const port of ports) {
       if (strangers(kernel.entries, policy, port, allow).length > 0) found.push(`others reach port ${port}`);
       for (const subnet of allow) {
-        if (subnet.includes(":") === (family === 6) && !reach(kernel.entries, subnet, port).isReached) found.push(`${subnet} does not reach port ${port}`);
+        if (subnet.includes(":") === (family === 6) && !reach(kernel.entries, subnet, port).isReached)
+          found.push(`${subnet} does not reach port ${port}`);
       }
     }
-    if (peer !== undefined && peer.address.includes(":") === (family === 6) && !isAllowed(kernel.entries, policy, { protocol: "tcp", source: splitZone(peer.address).address, destinationPort: peer.localPort })) {
+    if (
+      peer !== undefined &&
+      peer.address.includes(":") === (family === 6) &&
+      !isAllowed(kernel.entries, policy, {
+        protocol: "tcp",
+        source: splitZone(peer.address).address,
+        destinationPort: peer.localPort,
+      })
+    ) {
       found.push(`SSH from ${peer.address} is not let in`);
     }
     return found;
   };
   const four = findings(parseKernelRules(facts.firewall.kernel4, 4), 4);
-  const isDropped = !parseDefaults(facts.firewall.defaults).ipv6Enabled && /^:INPUT DROP/m.test(facts.firewall.kernel6);
+  const isDropped =
+    !parseDefaults(facts.firewall.defaults).ipv6Enabled && /^:INPUT DROP/m.test(facts.firewall.kernel6);
   const six = isDropped ? [] : findings(parseKernelRules(facts.firewall.kernel6, 6), 6);
   return [
     check("RK-NET-04", { expected, observed: four.join("; ") || "as wanted", source }, four.length === 0),
-    check("RK-NET-06", { expected: "the same for IPv6", observed: six.join("; ") || (isDropped ? "all IPv6 is dropped" : "as wanted"), source: "ip6tables-save" }, six.length === 0),
+    check(
+      "RK-NET-06",
+      {
+        expected: "the same for IPv6",
+        observed: six.join("; ") || (isDropped ? "all IPv6 is dropped" : "as wanted"),
+        source: "ip6tables-save",
+      },
+      six.length === 0,
+    ),
   ];
 }

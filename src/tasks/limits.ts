@@ -7,13 +7,23 @@ import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const POLICIES = [
-  "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+  "noeviction",
+  "allkeys-lru",
+  "allkeys-lfu",
+  "allkeys-random",
+  "volatile-lru",
+  "volatile-lfu",
+  "volatile-random",
+  "volatile-ttl",
 ] as const;
 
 const maxmemory = z
-  .union([z.string(), z.number().int()], { error: 'should be a size such as 512mb, or a share of the memory such as "25%"' })
+  .union([z.string(), z.number().int()], {
+    error: 'should be a size such as 512mb, or a share of the memory such as "25%"',
+  })
   .refine((value) => percentage(value) !== undefined || (parseSize(String(value)) ?? 0) > 0, {
-    error: ({ input }) => `should be a size such as 512mb, or a share of the memory such as "25%", found ${JSON.stringify(input)}`,
+    error: ({ input }) =>
+      `should be a size such as 512mb, or a share of the memory such as "25%", found ${JSON.stringify(input)}`,
   });
 
 const params = z.strictObject({
@@ -47,7 +57,11 @@ export default defineTask<Params>({
         ...(facts.service.process === undefined ? {} : { process: String(facts.service.process.openFiles) }),
       });
     }
-    return { resources, refusals: [...refusals(context)], notes: params.maxmemory === undefined ? ["maxmemory is left as the host has it"] : [] };
+    return {
+      resources,
+      refusals: [...refusals(context)],
+      notes: params.maxmemory === undefined ? ["maxmemory is left as the host has it"] : [],
+    };
   },
 
   checks: (context) => {
@@ -56,7 +70,14 @@ export default defineTask<Params>({
     const bound = wantedMaxmemory(context);
     const checks = settingsOf(renderLimits(context), "limits.conf.ejs").flatMap((resource) => {
       if (resource.kind !== "setting") return [];
-      const control = resource.name === "maxmemory" ? "RK-LIM-01" : resource.name === "maxmemory-policy" ? "RK-LIM-02" : resource.name === "maxclients" ? "RK-SYS-07" : "RK-LIM-04";
+      const control =
+        resource.name === "maxmemory"
+          ? "RK-LIM-01"
+          : resource.name === "maxmemory-policy"
+            ? "RK-LIM-02"
+            : resource.name === "maxclients"
+              ? "RK-SYS-07"
+              : "RK-LIM-04";
       return [runningOr(context, control, resource.name, resource.args)];
     });
     if (bound === undefined && running !== undefined) {
@@ -64,7 +85,12 @@ export default defineTask<Params>({
       checks.push(
         check(
           "RK-LIM-01",
-          { expected: `more than 0 and at most the host's ${formatSize(facts.host.memoryBytes)}`, observed: value === 0 ? "no bound" : formatSize(value), source: "CONFIG GET maxmemory", isAdvisory: true },
+          {
+            expected: `more than 0 and at most the host's ${formatSize(facts.host.memoryBytes)}`,
+            observed: value === 0 ? "no bound" : formatSize(value),
+            source: "CONFIG GET maxmemory",
+            isAdvisory: true,
+          },
           value > 0 && value <= facts.host.memoryBytes,
         ),
       );
@@ -74,7 +100,11 @@ export default defineTask<Params>({
     checks.push(
       check(
         "RK-SYS-07",
-        { expected: `at least ${clients + 32} open files for ${clients} clients`, observed: files === undefined ? "the service does not run" : String(files), source: "/proc/PID/limits" },
+        {
+          expected: `at least ${clients + 32} open files for ${clients} clients`,
+          observed: files === undefined ? "the service does not run" : String(files),
+          source: "/proc/PID/limits",
+        },
         files !== undefined && files >= clients + 32,
       ),
     );
@@ -96,7 +126,9 @@ function renderLimits(context: Context): string {
 function wantedMaxmemory({ params, facts }: Context): string | undefined {
   if (params.maxmemory === undefined) return undefined;
   const share = percentage(params.maxmemory);
-  return share === undefined ? String(params.maxmemory).toLowerCase() : String(Math.floor((facts.host.memoryBytes * share) / 100));
+  return share === undefined
+    ? String(params.maxmemory).toLowerCase()
+    : String(Math.floor((facts.host.memoryBytes * share) / 100));
 }
 
 function percentage(value: string | number): number | undefined {
@@ -137,7 +169,13 @@ function* refusals(context: Context): Iterable<Refusal> {
   const policy = params.maxmemory_policy;
   const now = server.running?.get("maxmemory-policy");
   const isDurable = server.running?.get("appendonly") === "yes" || (server.running?.get("save") ?? "") !== "";
-  if (policy !== undefined && policy.startsWith("allkeys-") && isDurable && now !== policy && (server.keys ?? 0) > 0) {
+  if (
+    policy !== undefined &&
+    policy.startsWith("allkeys-") &&
+    isDurable &&
+    now !== policy &&
+    (server.keys ?? 0) > 0
+  ) {
     yield {
       guard: "evicts-stored-keys",
       found: `${policy} evicts any key when memory is full, and this host stores its ${server.keys} keys on disk: it is no cache`,

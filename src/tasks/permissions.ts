@@ -28,12 +28,22 @@ export default defineTask<Params>({
     const resources: Resource[] = [];
     if (rewrites === undefined) {
       for (const { path, mode } of configPaths(context)) {
-        resources.push({ kind: "attributes", path: path.path, attributes: { owner: "root", group: server.group, mode } });
+        resources.push({
+          kind: "attributes",
+          path: path.path,
+          attributes: { owner: "root", group: server.group, mode },
+        });
       }
     }
     for (const path of dataPaths(context)) {
-      resources.push({ kind: "attributes", path: path.path, attributes: { owner: path.owner, group: path.group, mode: path.mode & ~CLOSED } });
+      resources.push({
+        kind: "attributes",
+        path: path.path,
+        attributes: { owner: path.owner, group: path.group, mode: path.mode & ~CLOSED },
+      });
     }
+    if (isRedisOwn(facts.files.dataDirectory))
+      resources.push({ kind: "closed-data", directory: facts.files.dataDirectory });
     const loaded = facts.service.properties.get("UMask") ?? "0022";
     const umask = (Number.parseInt(loaded, 8) | CLOSED).toString(8).padStart(4, "0");
     const running = facts.service.process?.umask;
@@ -53,7 +63,9 @@ export default defineTask<Params>({
     const { server } = context;
     const rewrites = rewrittenByRedis(context);
     const config = configPaths(context);
-    const open = config.filter(({ path }) => path.owner !== "root" || path.group !== server.group || (path.mode & CLOSED) !== 0);
+    const open = config.filter(
+      ({ path }) => path.owner !== "root" || path.group !== server.group || (path.mode & CLOSED) !== 0,
+    );
     const data = dataPaths(context);
     const readable = data.filter((path) => (path.mode & CLOSED) !== 0);
     return [
@@ -61,7 +73,11 @@ export default defineTask<Params>({
         "RK-SYS-03",
         {
           expected: `root:${server.group}, 0640 or tighter, directories 0750`,
-          observed: rewrites ?? (open.length === 0 ? `${config.length} paths hold` : open.map(({ path }) => describe(path)).join("; ")),
+          observed:
+            rewrites ??
+            (open.length === 0
+              ? `${config.length} paths hold`
+              : open.map(({ path }) => describe(path)).join("; ")),
           source: "stat",
         },
         rewrites !== undefined ? { outcome: "skip" } : open.length === 0,
@@ -73,7 +89,9 @@ export default defineTask<Params>({
           observed: readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
           source: "stat",
         },
-        data.length === 0 ? { outcome: "unknown", blockedBy: "rights" } : readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory),
+        data.length === 0
+          ? { outcome: "unknown", blockedBy: "rights" }
+          : readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory),
       ),
     ];
   },
@@ -81,7 +99,8 @@ export default defineTask<Params>({
 
 /** Sentinel and cluster rewrite their configuration: it has to stay theirs. */
 function rewrittenByRedis({ server, facts }: Context): string | undefined {
-  if (facts.service.sentinels.length > 0) return `skipped: Sentinel on this host rewrites its files in ${dirname(server.configPath)}`;
+  if (facts.service.sentinels.length > 0)
+    return `skipped: Sentinel on this host rewrites its files in ${dirname(server.configPath)}`;
   return server.isCluster ? "skipped: Redis Cluster rewrites its own configuration" : undefined;
 }
 
@@ -101,8 +120,13 @@ function configPaths({ server, facts, config }: Context): { path: PathFact; mode
   const tls = dirname(config.get("tls-cert-file")?.[0] ?? "");
   return [
     ...(isRedisOwn(directory) ? known(directory).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE })) : []),
-    ...(tls.startsWith(`${directory}/`) ? known(tls).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE })) : []),
-    ...[...new Set(files)].flatMap((path) => known(path ?? "")).filter(({ kind }) => kind === "file").map((path) => ({ path, mode: CONFIG_FILE_MODE })),
+    ...(tls.startsWith(`${directory}/`)
+      ? known(tls).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE }))
+      : []),
+    ...[...new Set(files)]
+      .flatMap((path) => known(path ?? ""))
+      .filter(({ kind }) => kind === "file")
+      .map((path) => ({ path, mode: CONFIG_FILE_MODE })),
   ];
 }
 
@@ -110,7 +134,9 @@ function configPaths({ server, facts, config }: Context): { path: PathFact; mode
 function dataPaths({ facts }: Context): PathFact[] {
   const { dataDirectory, dataFiles, logFile, paths } = facts.files;
   const directories = [dataDirectory, logFile.startsWith("/") ? dirname(logFile) : ""].filter(isRedisOwn);
-  const inside = [...dataFiles, logFile].filter((path) => directories.some((directory) => path.startsWith(`${directory}/`)));
+  const inside = [...dataFiles, logFile].filter((path) =>
+    directories.some((directory) => path.startsWith(`${directory}/`)),
+  );
   return [...new Set([...directories, ...inside])].flatMap((path) => {
     const found = paths.get(path);
     return found === undefined || found.kind === "link" || found.kind === "other" ? [] : [found];

@@ -34,7 +34,10 @@ export default defineTask<Params>({
   checks: (context) => [...settingChecks(context), ...lastSaveChecks(context), directoryCheck(context)],
 });
 
-function wanted({ params: { mode } }: Pick<Context, "params">): { appendonly: boolean | null; rdb: boolean | null } {
+function wanted({ params: { mode } }: Pick<Context, "params">): {
+  appendonly: boolean | null;
+  rdb: boolean | null;
+} {
   if (mode === "keep") return { appendonly: null, rdb: null };
   return { appendonly: mode.includes("aof"), rdb: mode.includes("rdb") };
 }
@@ -70,7 +73,10 @@ function describe({ facts, server }: Pick<Context, "facts" | "server">): string 
   ].filter(Boolean);
   const last = Number(facts.redis.info.get("rdb_last_save_time") ?? 0);
   const age = last === 0 ? undefined : Math.max(0, facts.host.epoch - last);
-  const since = age === undefined || parts.length === 0 ? "" : `, last save ${age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`} ago`;
+  const since =
+    age === undefined || parts.length === 0
+      ? ""
+      : `, last save ${age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`} ago`;
   return `${parts.length === 0 ? "nothing is written to disk" : parts.join(" and ")}${since}`;
 }
 
@@ -79,7 +85,11 @@ function* refusals(context: Context): Iterable<Refusal> {
   const { running } = server;
   if (running === undefined) {
     if (params.mode !== "keep") {
-      yield { guard: null, found: "persistence can only be changed through a running server that answers", remedy: "make the login work first (users[].password of the admin), then run again" };
+      yield {
+        guard: null,
+        found: "persistence can only be changed through a running server that answers",
+        remedy: "make the login work first (users[].password of the admin), then run again",
+      };
     }
     return;
   }
@@ -93,7 +103,11 @@ function* refusals(context: Context): Iterable<Refusal> {
   const steps = liveSteps(context);
   const need = (server.usedMemory ?? 0) * 2;
   if (steps.length > 0 && facts.files.dataFree > 0 && facts.files.dataFree < need) {
-    yield { guard: "disk-too-small", found: "less free disk than twice the data", remedy: "free disk in the data directory first" };
+    yield {
+      guard: "disk-too-small",
+      found: "less free disk than twice the data",
+      remedy: "free disk in the data directory first",
+    };
   }
 }
 
@@ -102,7 +116,15 @@ function settingChecks(context: Context): Check[] {
   const { running } = context.server;
   if (appendonly === null || rdb === null) {
     const expected = "as the file says";
-    if (running === undefined) return [noLogin("RK-PER-01", expected, "CONFIG GET save, appendonly", context.facts.redis.loginError ?? "CONFIG does not answer")];
+    if (running === undefined)
+      return [
+        noLogin(
+          "RK-PER-01",
+          expected,
+          "CONFIG GET save, appendonly",
+          context.facts.redis.loginError ?? "CONFIG does not answer",
+        ),
+      ];
     const apart = (["save", "appendonly"] as const).filter((name) => {
       const inFile = context.server.config.get(name);
       return inFile !== undefined && !sameSetting(name, inFile, [running.get(name) ?? ""]);
@@ -110,7 +132,12 @@ function settingChecks(context: Context): Check[] {
     return [
       check(
         "RK-PER-01",
-        { expected, observed: apart.length === 0 ? describe(context) : `running and file differ in ${apart.join(" and ")}`, source: "CONFIG GET save, appendonly" },
+        {
+          expected,
+          observed:
+            apart.length === 0 ? describe(context) : `running and file differ in ${apart.join(" and ")}`,
+          source: "CONFIG GET save, appendonly",
+        },
         apart.length === 0,
       ),
     ];
@@ -124,18 +151,34 @@ function settingChecks(context: Context): Check[] {
 function lastSaveChecks({ facts }: Context): Check[] {
   const { info, user, loginError } = facts.redis;
   const expected = "last snapshot and last AOF write ok";
-  if (user === undefined) return [noLogin("RK-PER-01", expected, "INFO persistence", loginError ?? "INFO does not answer")];
+  if (user === undefined)
+    return [noLogin("RK-PER-01", expected, "INFO persistence", loginError ?? "INFO does not answer")];
   const rdb = info.get("rdb_last_bgsave_status") ?? "ok";
   const aof = info.get("aof_enabled") === "1" ? (info.get("aof_last_write_status") ?? "ok") : "off";
-  return [check("RK-PER-01", { expected, observed: `snapshot ${rdb}, AOF ${aof}`, source: "INFO persistence", isAdvisory: true }, rdb === "ok" && aof !== "err")];
+  return [
+    check(
+      "RK-PER-01",
+      { expected, observed: `snapshot ${rdb}, AOF ${aof}`, source: "INFO persistence", isAdvisory: true },
+      rdb === "ok" && aof !== "err",
+    ),
+  ];
 }
 
 function directoryCheck({ facts, server }: Context): Check {
-  const names = (["dbfilename", "appendfilename", "appenddirname"] as const).map((name) => server.running?.get(name) ?? server.config.get(name)?.[0] ?? "");
+  const names = (["dbfilename", "appendfilename", "appenddirname"] as const).map(
+    (name) => server.running?.get(name) ?? server.config.get(name)?.[0] ?? "",
+  );
   const odd = names.filter((name) => name.includes("/"));
   return check(
     "RK-PER-02",
-    { expected: "plain file names in the data directory", observed: odd.length === 0 ? `${facts.files.dataDirectory}: ${names.filter(Boolean).join(", ")}` : odd.join(", "), source: "CONFIG GET" },
+    {
+      expected: "plain file names in the data directory",
+      observed:
+        odd.length === 0
+          ? `${facts.files.dataDirectory}: ${names.filter(Boolean).join(", ")}`
+          : odd.join(", "),
+      source: "CONFIG GET",
+    },
     odd.length === 0 && facts.files.dataDirectory.startsWith("/"),
   );
 }

@@ -27,7 +27,20 @@ type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
 /** Sentinel steers a server with these; without them a failover aborts (redis-hardening.md, 4). */
-const SENTINEL_NEEDS = ["CONFIG", "SLAVEOF", "REPLICAOF", "INFO", "PING", "MULTI", "EXEC", "CLIENT", "PUBLISH", "SUBSCRIBE", "SCRIPT", "ROLE"];
+const SENTINEL_NEEDS = [
+  "CONFIG",
+  "SLAVEOF",
+  "REPLICAOF",
+  "INFO",
+  "PING",
+  "MULTI",
+  "EXEC",
+  "CLIENT",
+  "PUBLISH",
+  "SUBSCRIBE",
+  "SCRIPT",
+  "ROLE",
+];
 /** redkeep itself, and every client, is blind or mute without these. */
 const ALL_NEED = ["AUTH", "HELLO", "INFO", "PING", "ACL", "CLIENT", "COMMAND", "ECHO"];
 
@@ -44,17 +57,31 @@ export default defineTask<Params>({
     const resources: Resource[] = wanted.map(({ command, to }) => ({ kind: "rename", command, to }));
     // An AOF written under the old names would stop the next start; a rewrite leaves only the data in it.
     const rewrite: PersistenceStep[] =
-      context.facts.redis.info.get("aof_enabled") === "1" && wanted.some((rename) => !holds(context, rename)) ? ["rewrite-aof"] : [];
-    return { resources: rewrite.length > 0 ? [...resources, { kind: "persistence", steps: rewrite }] : resources, refusals: [...refusals(context)] };
+      context.facts.redis.info.get("aof_enabled") === "1" && wanted.some((rename) => !holds(context, rename))
+        ? ["rewrite-aof"]
+        : [];
+    return {
+      resources: rewrite.length > 0 ? [...resources, { kind: "persistence", steps: rewrite }] : resources,
+      refusals: [...refusals(context)],
+    };
   },
 
   checks: (context) => {
     const { facts } = context;
     const wanted = wantedRenames(context);
     if (facts.redis.user === undefined) {
-      return [noLogin("RK-CMD-03", "gone under their old names", "COMMAND INFO", facts.redis.loginError ?? "it does not answer")];
+      return [
+        noLogin(
+          "RK-CMD-03",
+          "gone under their old names",
+          "COMMAND INFO",
+          facts.redis.loginError ?? "it does not answer",
+        ),
+      ];
     }
-    const still = wanted.filter(({ command }) => facts.redis.commands.get(command) !== false).map(({ command }) => command);
+    const still = wanted
+      .filter(({ command }) => facts.redis.commands.get(command) !== false)
+      .map(({ command }) => command);
     return [
       check(
         "RK-CMD-03",
@@ -72,7 +99,8 @@ export default defineTask<Params>({
 function wantedRenames({ params, config }: Context): { command: string; to: string }[] {
   return Object.entries(params.commands).map(([name, wish]) => {
     const command = name.toUpperCase();
-    const [, existing = ""] = config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command)?.args ?? [];
+    const [, existing = ""] =
+      config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command)?.args ?? [];
     // A name that is there already stays: clients and Sentinel may have been told.
     return { command, to: wish === "disable" ? "" : existing || GENERATED };
   });
@@ -84,16 +112,26 @@ function holds({ facts, config }: Context, { command, to }: { command: string; t
 }
 
 function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
-  const commands = Object.entries(params.commands).map(([name, wish]) => ({ command: name.toUpperCase(), wish }));
-  const blinding = commands.find(({ command, wish }) => ALL_NEED.includes(command) || (command === "CONFIG" && wish === "disable"));
+  const commands = Object.entries(params.commands).map(([name, wish]) => ({
+    command: name.toUpperCase(),
+    wish,
+  }));
+  const blinding = commands.find(
+    ({ command, wish }) => ALL_NEED.includes(command) || (command === "CONFIG" && wish === "disable"),
+  );
   if (blinding !== undefined) {
     yield {
       guard: "blinding-rename",
       found: `without ${blinding.command} neither redkeep nor monitoring can read the server any more`,
-      remedy: blinding.command === "CONFIG" ? "say CONFIG: rename: root finds the new name in redis.conf" : `leave ${blinding.command} out, and deny it by ACL`,
+      remedy:
+        blinding.command === "CONFIG"
+          ? "say CONFIG: rename: root finds the new name in redis.conf"
+          : `leave ${blinding.command} out, and deny it by ACL`,
     };
   }
-  const needed = commands.filter(({ command }) => SENTINEL_NEEDS.includes(command)).map(({ command }) => command);
+  const needed = commands
+    .filter(({ command }) => SENTINEL_NEEDS.includes(command))
+    .map(({ command }) => command);
   if (server.hasSentinel && needed.length > 0) {
     yield {
       guard: "sentinel-rename",
@@ -101,14 +139,21 @@ function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
       remedy: "leave them out for this host, and deny them by ACL",
     };
   }
-  if ((server.replicas > 0 || server.role === "slave") && commands.some(({ command }) => command.startsWith("FLUSH"))) {
+  if (
+    (server.replicas > 0 || server.role === "slave") &&
+    commands.some(({ command }) => command.startsWith("FLUSH"))
+  ) {
     yield {
       guard: "replica-rename",
-      found: "this host is in a replication group: where only some members rename FLUSHALL or FLUSHDB, their data drifts apart",
+      found:
+        "this host is in a replication group: where only some members rename FLUSHALL or FLUSHDB, their data drifts apart",
       remedy: "rename on all members in one run and accept, or deny by ACL instead",
     };
   }
-  if (facts.redis.info.get("aof_enabled") === "1" && facts.redis.info.get("aof_last_bgrewrite_status") === "err") {
+  if (
+    facts.redis.info.get("aof_enabled") === "1" &&
+    facts.redis.info.get("aof_last_bgrewrite_status") === "err"
+  ) {
     yield {
       guard: "aof-rewrite-failed",
       found: "the last AOF rewrite failed, and an AOF with the old names would stop the next start",

@@ -53,14 +53,23 @@ export default defineTask<Params>({
       for (const path of ownedBefore(context)) {
         const found = facts.files.paths.get(path);
         if (found !== undefined) {
-          resources.push({ kind: "attributes", path, attributes: { owner: wanted.user, group: wanted.group, mode: found.mode } });
+          resources.push({
+            kind: "attributes",
+            path,
+            attributes: { owner: wanted.user, group: wanted.group, mode: found.mode },
+          });
         }
       }
     }
     const walls = missingWalls(context);
     for (const [property, value] of walls) unit(property, value);
     if (walls.some(([property]) => property === "ProtectSystem")) {
-      unit("ReadWritePaths", writablePaths(context).map((path) => `-${path}`).join(" "));
+      unit(
+        "ReadWritePaths",
+        writablePaths(context)
+          .map((path) => `-${path}`)
+          .join(" "),
+      );
     }
     return {
       resources,
@@ -74,7 +83,10 @@ export default defineTask<Params>({
 
 function wantedAccount({ params, server }: Context): { user: string; group: string } {
   const user = params.user === "auto" ? server.user : params.user;
-  return { user, group: params.group === "auto" ? (params.user === "auto" ? server.group : user) : params.group };
+  return {
+    user,
+    group: params.group === "auto" ? (params.user === "auto" ? server.group : user) : params.group,
+  };
 }
 
 /** What the new user has to own before it can start: data and log, never the configuration. */
@@ -99,20 +111,35 @@ function missingWalls(context: Context): [string, string][] {
 /** Walls that this host's own paths do not allow, as sentences that start with the property. */
 function* leftOpen({ facts, server, config, params }: Context): Iterable<string> {
   if (!params.sandbox) return;
-  const paths = [facts.files.dataDirectory, facts.files.logFile, server.configPath, config.get("unixsocket")?.[0] ?? ""];
+  const paths = [
+    facts.files.dataDirectory,
+    facts.files.logFile,
+    server.configPath,
+    config.get("unixsocket")?.[0] ?? "",
+  ];
   const home = paths.find((path) => /^\/(home|root|run\/user)\//.test(path));
-  if (home !== undefined && facts.service.properties.get("ProtectHome") === "no") yield `ProtectHome stays open: ${home} lies behind it`;
+  if (home !== undefined && facts.service.properties.get("ProtectHome") === "no")
+    yield `ProtectHome stays open: ${home} lies behind it`;
   const temporary = paths.find((path) => /^\/(var\/)?tmp\//.test(path));
-  if (temporary !== undefined && facts.service.properties.get("PrivateTmp") === "no") yield `PrivateTmp stays open: ${temporary} lies behind it`;
+  if (temporary !== undefined && facts.service.properties.get("PrivateTmp") === "no")
+    yield `PrivateTmp stays open: ${temporary} lies behind it`;
 }
 
 /** What Redis writes: data, log, socket and pid file, and whatever the unit allows already. */
 function writablePaths({ facts, server, config }: Context): string[] {
-  const already = (facts.service.properties.get("ReadWritePaths") ?? "").split(" ").map((path) => path.replace(/^[-+]+/, ""));
-  const directories = [facts.files.logFile, config.get("pidfile")?.[0] ?? "", config.get("unixsocket")?.[0] ?? ""]
+  const already = (facts.service.properties.get("ReadWritePaths") ?? "")
+    .split(" ")
+    .map((path) => path.replace(/^[-+]+/, ""));
+  const directories = [
+    facts.files.logFile,
+    config.get("pidfile")?.[0] ?? "",
+    config.get("unixsocket")?.[0] ?? "",
+  ]
     .filter((path) => path.startsWith("/"))
     .map((path) => path.replace(/\/[^/]*$/, ""));
-  return [...new Set([facts.files.dataDirectory, ...directories, server.runtimeDirectory ?? "", ...already])].filter((path) => path.startsWith("/"));
+  return [
+    ...new Set([facts.files.dataDirectory, ...directories, server.runtimeDirectory ?? "", ...already]),
+  ].filter((path) => path.startsWith("/"));
 }
 
 function* refusals(context: Context): Iterable<Refusal> {
@@ -120,7 +147,11 @@ function* refusals(context: Context): Iterable<Refusal> {
   const { user } = wantedAccount(context);
   const known = [facts.service.account?.name, ...facts.service.productUsers];
   if (!known.includes(user)) {
-    yield { guard: null, found: `no account ${user} is known on the host`, remedy: params.user === "auto" ? "create the product's account" : "correct service-user.user" };
+    yield {
+      guard: null,
+      found: `no account ${user} is known on the host`,
+      remedy: params.user === "auto" ? "create the product's account" : "correct service-user.user",
+    };
   }
 }
 
@@ -129,20 +160,32 @@ function userChecks(context: Context): Check[] {
   const { user } = wantedAccount(context);
   const { process, account } = facts.service;
   const shell = account?.shell ?? "";
-  const privileged = (account?.groups ?? []).filter((group) => ["root", "sudo", "wheel", "admin"].includes(group));
+  const privileged = (account?.groups ?? []).filter((group) =>
+    ["root", "sudo", "wheel", "admin"].includes(group),
+  );
   return [
     check(
       "RK-SYS-01",
       {
         expected: `the process runs as ${user}, not as root`,
-        observed: process === undefined ? "the service does not run" : process.uid === account?.uid ? `uid ${process.uid} (${account.name})` : `uid ${process.uid}`,
+        observed:
+          process === undefined
+            ? "the service does not run"
+            : process.uid === account?.uid
+              ? `uid ${process.uid} (${account.name})`
+              : `uid ${process.uid}`,
         source: "/proc/PID/status",
       },
       process !== undefined && process.uid !== 0 && process.uid === account?.uid && account.name === user,
     ),
     check(
       "RK-SYS-01",
-      { expected: "no login shell, no group that may use sudo", observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`, source: "passwd, id", isAdvisory: true },
+      {
+        expected: "no login shell, no group that may use sudo",
+        observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`,
+        source: "passwd, id",
+        isAdvisory: true,
+      },
       /(nologin|false)$/.test(shell) && privileged.length === 0,
     ),
   ];
@@ -150,14 +193,22 @@ function userChecks(context: Context): Check[] {
 
 function sandboxCheck(context: Context): Check {
   const { facts, params } = context;
-  const missing = missingWalls({ ...context, params: { ...params, sandbox: true } }).map(([property]) => property);
+  const missing = missingWalls({ ...context, params: { ...params, sandbox: true } }).map(
+    ([property]) => property,
+  );
   const stale = facts.service.properties.get("NeedDaemonReload") === "yes";
   const loose = facts.service.process?.noNewPrivileges === false;
   return check(
     "RK-SYS-02",
     {
       expected: Object.keys(SANDBOX).join(", "),
-      observed: [missing.length === 0 ? "all of them" : `without ${missing.join(", ")}`, stale ? "a drop-in was never loaded" : "", loose ? "the process may gain privileges" : ""].filter(Boolean).join("; "),
+      observed: [
+        missing.length === 0 ? "all of them" : `without ${missing.join(", ")}`,
+        stale ? "a drop-in was never loaded" : "",
+        loose ? "the process may gain privileges" : "",
+      ]
+        .filter(Boolean)
+        .join("; "),
       source: "systemctl show, /proc/PID/status",
       isAdvisory: !params.sandbox,
     },

@@ -3,11 +3,11 @@ import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
 import type { Controller } from "../plan/controller.ts";
 import type { Desired } from "../plan/desired.ts";
-import type { Server } from "../redis/server.ts";
-import type { ConfigDocument } from "../redis/config-document.ts";
 import type { TemplateData } from "../playbook/template.ts";
-import type { Check } from "../verify/controls.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
+import type { Server } from "../redis/server.ts";
 import type { SecretSource } from "../secret-source.ts";
+import type { Check } from "../verify/controls.ts";
 
 /** What a task may look at: never the clock, a file or a connection. */
 export interface TaskContext<P> {

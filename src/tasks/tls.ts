@@ -1,5 +1,5 @@
-import { dirname } from "node:path";
 import { isIP } from "node:net";
+import { dirname } from "node:path";
 import { z } from "zod";
 import { isWildcard } from "../network.ts";
 import { certificateFindings, daysLeft, publicKeyDigest, sameCertificate } from "../pki/certificate.ts";
@@ -13,24 +13,44 @@ import { defineTask, type TaskContext } from "./task.ts";
 
 const cipherName = z.string().regex(/^[A-Za-z0-9_-]+$/, "should be one cipher's name");
 const port = z.number().int().min(1).max(65535);
-const name = z.string().regex(/^[A-Za-z0-9*:]([A-Za-z0-9.:_*-]{0,251}[A-Za-z0-9])?$/, "should be a DNS name or an IP address");
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9*:]([A-Za-z0-9.:_*-]{0,251}[A-Za-z0-9])?$/, "should be a DNS name or an IP address");
 
 const params = z.strictObject({
   port: port.default(6380),
   plain_port: z.union([z.literal(0), port], { error: "should be 0 or a port (1 to 65535)" }).default(0),
   ca: z
-    .union([z.strictObject({ generate: z.literal(true) }), z.strictObject({ cert: secretSource, key: secretSource })], {
-      error: "should be { generate: true } or { cert: { file: … }, key: { file: … } }",
-    })
+    .union(
+      [
+        z.strictObject({ generate: z.literal(true) }),
+        z.strictObject({ cert: secretSource, key: secretSource }),
+      ],
+      {
+        error: "should be { generate: true } or { cert: { file: … }, key: { file: … } }",
+      },
+    )
     .default({ generate: true }),
-  certificate: z.union([z.null(), z.strictObject({ cert: secretSource, key: secretSource })], {
-    error: "should be null or { cert: { file: … }, key: { file: … } }",
-  }).default(null),
+  certificate: z
+    .union([z.null(), z.strictObject({ cert: secretSource, key: secretSource })], {
+      error: "should be null or { cert: { file: … }, key: { file: … } }",
+    })
+    .default(null),
   names: z.array(name).default([]),
-  auth_clients: z.union([z.boolean(), z.literal("optional")], { error: "should be true, false or optional" }).default(true),
-  clients: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "should be a plain name")).default(["app", "metrics", "admin"]),
-  protocols: z.array(z.enum(["TLSv1.2", "TLSv1.3"])).min(1).default(["TLSv1.2", "TLSv1.3"]),
-  ciphers: z.array(cipherName).min(1).default(["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]),
+  auth_clients: z
+    .union([z.boolean(), z.literal("optional")], { error: "should be true, false or optional" })
+    .default(true),
+  clients: z
+    .array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "should be a plain name"))
+    .default(["app", "metrics", "admin"]),
+  protocols: z
+    .array(z.enum(["TLSv1.2", "TLSv1.3"]))
+    .min(1)
+    .default(["TLSv1.2", "TLSv1.3"]),
+  ciphers: z
+    .array(cipherName)
+    .min(1)
+    .default(["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"]),
   ciphersuites: z.array(cipherName).min(1).default(["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"]),
   valid_days: z.number().int().min(1).max(3650).default(825),
   renew_before_days: z.number().int().min(0).max(365).default(30),
@@ -40,7 +60,12 @@ export type TlsParams = z.output<typeof params>;
 type Context = TaskContext<TlsParams>;
 
 /** Where the three files lie, beside redis.conf. */
-export function tlsPaths(configPath: string): { directory: string; ca: string; certificate: string; key: string } {
+export function tlsPaths(configPath: string): {
+  directory: string;
+  ca: string;
+  certificate: string;
+  key: string;
+} {
   const directory = `${dirname(configPath)}/tls`;
   return {
     directory,
@@ -63,10 +88,21 @@ export default defineTask<TlsParams>({
     const { params, server, render, facts, controller } = context;
     const paths = tlsPaths(server.configPath);
     const attributes = aclAttributes(server.group);
-    const reissue = controller.certificate === undefined ? findings(context) : ownCertificateFindings(context);
+    const reissue =
+      controller.certificate === undefined ? findings(context) : ownCertificateFindings(context);
     const foundCa = facts.certificates.pem.get(paths.ca);
-    const caDiffers = foundCa === undefined || controller.caCertificate === undefined || !sameCertificate(foundCa, controller.caCertificate);
-    const reload = ["tls-cert-file", paths.certificate, "tls-key-file", paths.key, "tls-ca-cert-file", paths.ca];
+    const caDiffers =
+      foundCa === undefined ||
+      controller.caCertificate === undefined ||
+      !sameCertificate(foundCa, controller.caCertificate);
+    const reload = [
+      "tls-cert-file",
+      paths.certificate,
+      "tls-key-file",
+      paths.key,
+      "tls-ca-cert-file",
+      paths.ca,
+    ];
     const found = facts.certificates.pem.get(paths.certificate);
     const resources: Resource[] = [
       { kind: "directory", path: paths.directory, attributes: { ...attributes, mode: 0o750 } },
@@ -77,10 +113,21 @@ export default defineTask<TlsParams>({
         attributes,
         differs: caDiffers,
         before: foundCa === undefined ? null : "another CA",
-        after: controller.caCertificate === undefined ? "the CA's certificate, made at apply" : "the CA's certificate",
+        after:
+          controller.caCertificate === undefined
+            ? "the CA's certificate, made at apply"
+            : "the CA's certificate",
         reload,
       },
-      certificateFile(context, paths.certificate, "certificate", reissue, found === undefined, attributes, reload),
+      certificateFile(
+        context,
+        paths.certificate,
+        "certificate",
+        reissue,
+        found === undefined,
+        attributes,
+        reload,
+      ),
       certificateFile(context, paths.key, "key", reissue, found === undefined, attributes, reload),
       ...settingsOf(
         render("tls.conf.ejs", {
@@ -98,7 +145,12 @@ export default defineTask<TlsParams>({
     return { resources, refusals: [...refusals(context)] };
   },
 
-  checks: (context) => [...portChecks(context), ...cipherChecks(context), ...certificateChecks(context), keyCheck(context)],
+  checks: (context) => [
+    ...portChecks(context),
+    ...cipherChecks(context),
+    ...certificateChecks(context),
+    keyCheck(context),
+  ],
 });
 
 function certificateFile(
@@ -117,8 +169,22 @@ function certificateFile(
       : part === "key"
         ? { text: own.key.reveal(), secret: true }
         : { text: own.certificate, secret: false };
-  const what = part === "key" ? "a new private key ••••" : own === undefined ? `issued for ${params.valid_days} days` : "the playbook's certificate";
-  return { kind: "file", path, content, attributes, differs: reissue.length > 0, before: isNew ? null : (reissue[0] ?? "as wanted"), after: what, reload };
+  const what =
+    part === "key"
+      ? "a new private key ••••"
+      : own === undefined
+        ? `issued for ${params.valid_days} days`
+        : "the playbook's certificate";
+  return {
+    kind: "file",
+    path,
+    content,
+    attributes,
+    differs: reissue.length > 0,
+    before: isNew ? null : (reissue[0] ?? "as wanted"),
+    after: what,
+    reload,
+  };
 }
 
 function authClients({ auth_clients }: TlsParams): string {
@@ -126,8 +192,13 @@ function authClients({ auth_clients }: TlsParams): string {
 }
 
 /** Every name and address by which a client may call this host. */
-export function wantedNames({ params, config, facts }: Pick<Context, "params" | "config" | "facts">): { dns: string[]; ip: string[] } {
-  const bound = (config.get("bind") ?? []).map((text) => text.replace(/^-/, "")).filter((text) => !isWildcard(text) && isIP(text) !== 0);
+export function wantedNames({ params, config, facts }: Pick<Context, "params" | "config" | "facts">): {
+  dns: string[];
+  ip: string[];
+} {
+  const bound = (config.get("bind") ?? [])
+    .map((text) => text.replace(/^-/, ""))
+    .filter((text) => !isWildcard(text) && isIP(text) !== 0);
   const all = [facts.host.hostname, "localhost", "127.0.0.1", ...bound, ...params.names];
   return {
     dns: [...new Set(all.filter((text) => isIP(text) === 0).map((text) => text.toLowerCase()))],
@@ -158,7 +229,9 @@ function ownCertificateFindings(context: Context): string[] {
   const pem = facts.certificates.pem.get(tlsPaths(server.configPath).certificate);
   if (pem === undefined || controller.certificate === undefined) return ["no certificate"];
   if (!sameCertificate(pem, controller.certificate.certificate)) return ["another certificate"];
-  return keyDigest(context) === publicKeyDigest(pem) || keyDigest(context) === undefined ? [] : ["the key does not belong to the certificate"];
+  return keyDigest(context) === publicKeyDigest(pem) || keyDigest(context) === undefined
+    ? []
+    : ["the key does not belong to the certificate"];
 }
 
 /** sha256 of the public half of the key on the host; "" where the key is not there, undefined where it cannot be told. */
@@ -170,7 +243,11 @@ function keyDigest({ facts, server }: Context): string | undefined {
 function* refusals(context: Context): Iterable<Refusal> {
   const { params, server, facts, controller, config } = context;
   const paths = tlsPaths(server.configPath);
-  if (controller.caCertificate === undefined && facts.certificates.pem.has(paths.ca) && !controller.rotate.has("ca")) {
+  if (
+    controller.caCertificate === undefined &&
+    facts.certificates.pem.has(paths.ca) &&
+    !controller.rotate.has("ca")
+  ) {
     yield {
       guard: null,
       found: "the host has certificates of a CA that is not in this controller's state",
@@ -187,22 +264,41 @@ function* refusals(context: Context): Iterable<Refusal> {
       keyDigest: undefined,
     });
     for (const problem of problems) {
-      yield { guard: "certificate", found: `tls.certificate: ${problem}`, remedy: "issue a certificate that clients of this host will take" };
+      yield {
+        guard: "certificate",
+        found: `tls.certificate: ${problem}`,
+        remedy: "issue a certificate that clients of this host will take",
+      };
     }
   }
-  const other = facts.host.listeners.find(({ protocol, port, unit }) => protocol === "tcp" && port === params.port && unit !== server.unit);
+  const other = facts.host.listeners.find(
+    ({ protocol, port, unit }) => protocol === "tcp" && port === params.port && unit !== server.unit,
+  );
   if (other !== undefined) {
-    yield { guard: null, found: `port ${params.port} is taken by ${other.unit ?? "another program"}`, remedy: "free it, or set tls.port" };
+    yield {
+      guard: null,
+      found: `port ${params.port} is taken by ${other.unit ?? "another program"}`,
+      remedy: "free it, or set tls.port",
+    };
   }
-  if ((server.role === "slave" || server.replicas > 0) && config.get("tls-replication")?.[0] !== "yes" && params.plain_port === 0) {
+  if (
+    (server.role === "slave" || server.replicas > 0) &&
+    config.get("tls-replication")?.[0] !== "yes" &&
+    params.plain_port === 0
+  ) {
     yield {
       guard: "replication-needs-tls",
-      found: "this host is in a replication group whose links do not use TLS: without the plain port they break",
+      found:
+        "this host is in a replication group whose links do not use TLS: without the plain port they break",
       remedy: "keep the plain port (tls.plain_port: 6379), or set tls-replication yes on every member first",
     };
   }
   if (server.isCluster) {
-    yield { guard: "cluster", found: "this host is in a Redis Cluster, whose bus and redirects redkeep does not change", remedy: "leave the tls task out for it" };
+    yield {
+      guard: "cluster",
+      found: "this host is in a Redis Cluster, whose bus and redirects redkeep does not change",
+      remedy: "leave the tls task out for it",
+    };
   }
 }
 
@@ -216,14 +312,21 @@ function portChecks(context: Context): Check[] {
     runningOr(context, "RK-TLS-01", "tls-port", [String(params.port)]),
     check(
       "RK-TLS-01",
-      { expected: `an answer over TLS on port ${params.port}`, observed: handshake?.split("\n")[0] ?? "nothing listens there", source: "PING over TLS with a certificate" },
+      {
+        expected: `an answer over TLS on port ${params.port}`,
+        observed: handshake?.split("\n")[0] ?? "nothing listens there",
+        source: "PING over TLS with a certificate",
+      },
       handshake !== undefined && /^(PONG|NOAUTH)/.test(handshake),
     ),
     runningOr(context, "RK-TLS-04", "tls-auth-clients", [authClients(params)]),
     check(
       "RK-TLS-04",
       {
-        expected: params.auth_clients === true ? "a client without a certificate is refused" : "a client may come without a certificate",
+        expected:
+          params.auth_clients === true
+            ? "a client without a certificate is refused"
+            : "a client may come without a certificate",
         observed: without === undefined ? "nothing listens there" : refused ? "refused" : "answered",
         source: "PING over TLS without a certificate",
       },
@@ -241,7 +344,11 @@ function cipherChecks(context: Context): Check[] {
     runningOr(context, "RK-TLS-03", "tls-ciphersuites", [params.ciphersuites.join(":")]),
     check(
       "RK-TLS-03",
-      { expected: "TLS 1.1 is refused", observed: old ?? "not tried: no openssl on the host, or nothing listens", source: "openssl s_client -tls1_1" },
+      {
+        expected: "TLS 1.1 is refused",
+        observed: old ?? "not tried: no openssl on the host, or nothing listens",
+        source: "openssl s_client -tls1_1",
+      },
       old === undefined ? { outcome: "unknown" } : old === "refused",
     ),
   ];
@@ -259,27 +366,49 @@ function certificateChecks(context: Context): Check[] {
       ? [`${paths.certificate} is not there`]
       : ca === undefined
         ? ["no CA to check it against"]
-        : certificateFindings({ pem: onDisk, ca, names, epoch: facts.host.epoch, renewBeforeDays: 0, keyDigest: keyDigest(context) });
+        : certificateFindings({
+            pem: onDisk,
+            ca,
+            names,
+            epoch: facts.host.epoch,
+            renewBeforeDays: 0,
+            keyDigest: keyDigest(context),
+          });
   const days = onDisk === undefined ? undefined : daysLeft(onDisk, facts.host.epoch);
   return [
     check(
       "RK-TLS-05",
-      { expected: `valid for ${[...names.dns, ...names.ip].join(", ")}`, observed: problems.join("; ") || "every name and address, signed by the CA", source: paths.certificate },
+      {
+        expected: `valid for ${[...names.dns, ...names.ip].join(", ")}`,
+        observed: problems.join("; ") || "every name and address, signed by the CA",
+        source: paths.certificate,
+      },
       problems.length === 0,
     ),
     check(
       "RK-TLS-06",
-      { expected: `valid for more than ${params.renew_before_days} days`, observed: days === undefined ? "no certificate" : `ends in ${days} days`, source: paths.certificate },
+      {
+        expected: `valid for more than ${params.renew_before_days} days`,
+        observed: days === undefined ? "no certificate" : `ends in ${days} days`,
+        source: paths.certificate,
+      },
       days !== undefined && days > params.renew_before_days,
     ),
     check(
       "RK-TLS-06",
       {
         expected: "the server shows the certificate on disk",
-        observed: served === undefined || served === "" ? "not tried: no openssl on the host, or nothing listens" : onDisk !== undefined && sameCertificate(served, onDisk) ? "the same" : "another one",
+        observed:
+          served === undefined || served === ""
+            ? "not tried: no openssl on the host, or nothing listens"
+            : onDisk !== undefined && sameCertificate(served, onDisk)
+              ? "the same"
+              : "another one",
         source: "openssl s_client",
       },
-      served === undefined || served === "" ? { outcome: "unknown" } : onDisk !== undefined && sameCertificate(served, onDisk),
+      served === undefined || served === ""
+        ? { outcome: "unknown" }
+        : onDisk !== undefined && sameCertificate(served, onDisk),
     ),
   ];
 }
@@ -290,7 +419,9 @@ function keyCheck(context: Context): Check {
   const key = facts.files.paths.get(paths.key);
   const ca = controller.caCertificate ?? facts.certificates.pem.get(paths.ca);
   const caDigest = ca === undefined ? undefined : publicKeyDigest(ca);
-  const caKeys = [...(facts.certificates.keyDigests ?? [])].filter(([, digest]) => digest === caDigest).map(([path]) => path);
+  const caKeys = [...(facts.certificates.keyDigests ?? [])]
+    .filter(([, digest]) => digest === caDigest)
+    .map(([path]) => path);
   const mode = key === undefined ? "no key" : `0${key.mode.toString(8)} ${key.owner}:${key.group}`;
   return check(
     "RK-TLS-07",
@@ -299,6 +430,9 @@ function keyCheck(context: Context): Check {
       observed: caKeys.length === 0 ? mode : `${mode}; the CA's key lies in ${caKeys.join(", ")}`,
       source: "stat, openssl pkey",
     },
-    key !== undefined && (key.mode & 0o037) === 0 && (key.owner === "root" || key.owner === server.user) && caKeys.length === 0,
+    key !== undefined &&
+      (key.mode & 0o037) === 0 &&
+      (key.owner === "root" || key.owner === server.user) &&
+      caKeys.length === 0,
   );
 }

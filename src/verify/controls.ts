@@ -10,7 +10,10 @@ const CONTROLS = {
   "RK-NET-01": { title: "Redis listens only on the declared addresses", severity: "critical" },
   "RK-NET-02": { title: "protected mode is on", severity: "high" },
   "RK-NET-03": { title: "the default port answers no stranger", severity: "critical" },
-  "RK-NET-04": { title: "the firewall denies by default and lets only the declared networks in", severity: "high" },
+  "RK-NET-04": {
+    title: "the firewall denies by default and lets only the declared networks in",
+    severity: "high",
+  },
   "RK-NET-06": { title: "IPv6 is filtered like IPv4", severity: "medium" },
   "RK-NET-08": { title: "the Unix socket is closed to other users", severity: "medium" },
   "RK-ACL-01": { title: "the default user is off and has no open door", severity: "critical" },
@@ -19,7 +22,10 @@ const CONTROLS = {
   "RK-ACL-04": { title: "the ACL file is there, complete and without comments", severity: "critical" },
   "RK-ACL-05": { title: "application users cannot run dangerous commands", severity: "high" },
   "RK-ACL-06": { title: "application users reach only their own keys and channels", severity: "medium" },
-  "RK-ACL-08": { title: "only the users of the playbook exist, with the rights it gives them", severity: "high" },
+  "RK-ACL-08": {
+    title: "only the users of the playbook exist, with the rights it gives them",
+    severity: "high",
+  },
   "RK-ACL-09": { title: "passwords rest as hashes, and file and memory agree", severity: "medium" },
   "RK-ACL-10": { title: "passwords are long and not shared between users", severity: "high" },
   "RK-CMD-01": { title: "debug, module loading and protected settings are locked", severity: "high" },
@@ -38,7 +44,10 @@ const CONTROLS = {
   "RK-LIM-01": { title: "memory is bounded", severity: "medium" },
   "RK-LIM-02": { title: "the eviction policy is the declared one", severity: "high" },
   "RK-LIM-04": { title: "freeing memory does not stall the server", severity: "info" },
-  "RK-PER-01": { title: "persistence is the declared one, and the last save went well", severity: "critical" },
+  "RK-PER-01": {
+    title: "persistence is the declared one, and the last save went well",
+    severity: "critical",
+  },
   "RK-PER-02": { title: "data stays inside the protected directory", severity: "low" },
 } as const satisfies Record<string, Control>;
 
@@ -60,7 +69,12 @@ type Verdict = boolean | { outcome: Extract<Outcome, "skip" | "unknown">; blocke
  */
 export function check(
   control: ControlId,
-  { expected, observed, source, isAdvisory = false }: { expected: string; observed: string; source: string; isAdvisory?: boolean },
+  {
+    expected,
+    observed,
+    source,
+    isAdvisory = false,
+  }: { expected: string; observed: string; source: string; isAdvisory?: boolean },
   verdict: Verdict,
 ): Check {
   const outcome = typeof verdict === "boolean" ? (verdict ? "pass" : "fail") : verdict.outcome;
@@ -78,5 +92,9 @@ export function check(
 
 /** The check that could not be made because redkeep is not logged in to Redis. */
 export function noLogin(control: ControlId, expected: string, source: string, reason: string): Check {
-  return check(control, { expected, observed: `no login to Redis: ${reason}`, source }, { outcome: "unknown", blockedBy: "login" });
+  return check(
+    control,
+    { expected, observed: `no login to Redis: ${reason}`, source },
+    { outcome: "unknown", blockedBy: "login" },
+  );
 }
