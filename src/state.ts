@@ -1,12 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { dump } from "js-yaml";
-import { InputError } from "./errors.ts";
+import { InputError, type Problem } from "./errors.ts";
+import { kindOf } from "./inventory/sources.ts";
 import { Secret } from "./secret.ts";
-import { readYamlFile, unreadable } from "./yaml.ts";
+import { parseYaml, unreadable } from "./yaml.ts";
 
-/** The state of the controller: generated passwords, the PKI and the run records, beside the inventory, for its owner alone. */
+const SECRETS = "secrets.yml";
+const HEADER =
+  "# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.\n";
+/** How long another run may hold the lock: it only writes a few files meanwhile. */
+const LOCK_TIMEOUT_MS = 5000;
+const LOCK_RETRY_MS = 20;
+
+/** The state of the controller: generated passwords, the PKI and the run records, for its owner alone. */
 export class State {
   readonly directory: string;
   #passwords = new Map<string, Secret>();
@@ -17,7 +26,9 @@ export class State {
 
   /**
    * Reads what is there; creates nothing.
-   * @param chosen --state; else `.redkeep` beside the first inventory file, inside it where that is a directory.
+   *
+   * @param chosen --state; else `.redkeep` beside the first `-i` file, inside it where it is a directory, else in `cwd`.
+   * @throws InputError where secrets.yml cannot be read.
    */
   static async open(
     chosen: string | undefined,
@@ -35,97 +46,129 @@ export class State {
     return this.#passwords.get(name);
   }
 
-  /** Stores a new random password before any host learns of it. */
-  async generatePassword(name: string): Promise<void> {
-    await this.#ensureDirectory(this.directory);
-    // Another run may have made one meanwhile: both must go on with the same.
-    await this.#readPasswords();
-    if (this.#passwords.has(name)) return;
-    await this.replacePassword(name);
+  /** Stores a new random password. Where another run has made one meanwhile, both go on with that. */
+  generatePassword(name: string): Promise<void> {
+    return this.#storePassword(name, false);
   }
 
-  async replacePassword(name: string): Promise<void> {
-    await this.#ensureDirectory(this.directory);
-    await this.#readPasswords();
-    // 32 bytes: far more than the 128 bits that a password should have, and no character that needs quoting anywhere.
-    this.#passwords.set(name, new Secret(randomBytes(32).toString("base64url")));
-    const passwords = Object.fromEntries(
-      [...this.#passwords].sort().map(([name, secret]) => [name, secret.reveal()]),
-    );
-    const text = `# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.\n${dump({ passwords })}`;
-    await this.write("secrets.yml", text);
+  /** Stores a new random password in the place of the one that is there. */
+  replacePassword(name: string): Promise<void> {
+    return this.#storePassword(name, true);
   }
 
-  async read(name: string): Promise<string | undefined> {
+  #storePassword(name: string, replaces: boolean): Promise<void> {
+    return this.exclusively(async () => {
+      await this.#readPasswords();
+      if (this.#passwords.has(name) && !replaces) return;
+      // 32 bytes: far more than the 128 bits that a password should have, and no character that needs quoting anywhere.
+      this.#passwords.set(name, new Secret(randomBytes(32).toString("base64url")));
+      const passwords = Object.fromEntries(
+        [...this.#passwords].map(([name, secret]) => [name, secret.reveal()]),
+      );
+      await this.write(SECRETS, HEADER + dump({ passwords }, { sortKeys: true }));
+    });
+  }
+
+  /** Does `work` while no other run does its own on this state: for whoever reads first and then writes. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const lock = await this.pathFor("lock");
+    for (let waited = 0; ; waited += LOCK_RETRY_MS) {
+      try {
+        await writeFile(lock, `${process.pid}\n`, { flag: "wx", mode: 0o600 });
+        break;
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST") throw unwritable(error, lock);
+        if (waited >= LOCK_TIMEOUT_MS) {
+          const message = "another run holds it; where none is going, it was cut off: remove the file";
+          throw new InputError({ place: { file: lock }, message });
+        }
+        await setTimeout(LOCK_RETRY_MS);
+      }
+    }
     try {
-      return await readFile(join(this.directory, name), "utf8");
+      return await work();
+    } finally {
+      await rm(lock, { force: true });
+    }
+  }
+
+  /** The text of a file in the state; undefined where there is none. */
+  async read(name: string): Promise<string | undefined> {
+    const path = join(this.directory, name);
+    try {
+      return await readFile(path, "utf8");
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw unreadable(error, join(this.directory, name));
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw unreadable(error, path);
     }
   }
 
   /** The path of a file in the state, whose folder is there afterwards. */
   async pathFor(name: string): Promise<string> {
     const path = join(this.directory, name);
-    await this.#ensureDirectory(dirname(path));
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await chmod(this.directory, 0o700);
+      await writeFile(join(this.directory, ".gitignore"), "*\n", { flag: "wx", mode: 0o600 });
+    } catch (error) {
+      // A .gitignore that is there stays: --state may name a folder of the user's own.
+      if (codeOf(error) !== "EEXIST") throw unwritable(error, path);
+    }
     return path;
   }
 
   /** Writes a file for its owner alone, whole or not at all. */
-  async write(name: string, text: string): Promise<string> {
-    const path = join(this.directory, name);
-    await this.#ensureDirectory(dirname(path));
+  async write(name: string, text: string): Promise<void> {
+    const path = await this.pathFor(name);
     const temporary = `${path}.${randomBytes(6).toString("hex")}`;
-    const file = await open(temporary, "wx", 0o600);
     try {
+      await using file = await open(temporary, "wx", 0o600);
       await file.writeFile(text);
       await file.sync();
-    } finally {
-      await file.close();
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw unwritable(error, path);
     }
-    await rename(temporary, path);
-    return path;
   }
 
   async #readPasswords(): Promise<void> {
-    const path = join(this.directory, "secrets.yml");
-    if ((await this.read("secrets.yml")) === undefined) return;
-    const { value } = await readYamlFile(path);
-    const passwords =
-      typeof value === "object" && value !== null && "passwords" in value ? value.passwords : undefined;
-    if (typeof passwords !== "object" || passwords === null) {
-      throw new InputError({
-        place: { file: path },
-        key: "passwords",
-        message: "should be a mapping of names to passwords",
-      });
+    const text = await this.read(SECRETS);
+    if (text === undefined) return;
+    const { value, placeOf } = parseYaml(text, join(this.directory, SECRETS));
+    const { passwords, ...others } = isMapping(value) ? value : {};
+    const problem = (path: string[], message: string): Problem => ({
+      place: placeOf(path),
+      key: path.join("."),
+      message,
+    });
+    const problems = Object.keys(others).map((key) => problem([key], "unknown key, expected only passwords"));
+    if (!isMapping(passwords)) {
+      problems.push(problem(["passwords"], "should be a mapping of names to passwords"));
     }
-    for (const [name, password] of Object.entries(passwords)) {
-      if (typeof password !== "string") {
-        throw new InputError({
-          place: { file: path },
-          key: `passwords.${name}`,
-          message: "should be text, in quotes",
-        });
-      }
-      this.#passwords.set(name, new Secret(password));
+    for (const [name, password] of Object.entries(isMapping(passwords) ? passwords : {})) {
+      if (typeof password === "string" && /^[^\0\r\n]+$/.test(password)) {
+        this.#passwords.set(name, new Secret(password));
+      } else problems.push(problem(["passwords", name], "should be one line of text, in quotes"));
     }
-  }
-
-  async #ensureDirectory(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    await chmod(this.directory, 0o700);
-    await writeFile(join(this.directory, ".gitignore"), "*\n", { mode: 0o600 });
+    if (problems.length > 0) throw new InputError(problems);
   }
 }
 
 async function besideInventory(first: string | undefined, cwd: string): Promise<string> {
-  if (first === undefined || first.includes(",")) return join(cwd, ".redkeep");
-  const path = resolve(cwd, first);
-  const isDirectory = await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  return join(isDirectory ? path : dirname(path), ".redkeep");
+  const path = resolve(cwd, first ?? "");
+  const kind = first === undefined ? undefined : await kindOf(path);
+  return join(kind === undefined ? cwd : kind === "directory" ? path : dirname(path), ".redkeep");
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+function unwritable(error: unknown, file: string): InputError {
+  return new InputError({ place: { file }, message: `cannot be written (${codeOf(error) ?? error})` });
 }

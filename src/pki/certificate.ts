@@ -7,9 +7,15 @@ export interface CertificateNames {
 }
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const DAY_SECONDS = 86_400;
+/** The host's clock may be this far behind that of the machine which issued the certificate. */
+const CLOCK_SKEW_SECONDS = 300;
 
 /**
  * What clients or Redis would refuse in a certificate, as phrases; empty where nothing is wrong.
+ *
+ * @param pem the certificate, and after it those between it and the CA, if any.
+ * @param ca one or more certificates of CAs.
  * @param keyDigest `publicKeyDigest` of its private key, "" where there is no key, undefined where it cannot be told.
  * @param epoch seconds since 1970 by the host's clock.
  */
@@ -21,55 +27,122 @@ export function certificateFindings(given: {
   renewBeforeDays: number;
   keyDigest: string | undefined;
 }): string[] {
-  const certificate = parse(given.pem);
-  const ca = parse(given.ca);
+  const [certificate, ...intermediates] = parseAll(given.pem);
   if (certificate === undefined) return ["it is no certificate"];
-  if (ca === undefined) return ["the CA's certificate cannot be read"];
-  const findings: string[] = [];
-  if (!certificate.verify(ca.publicKey)) findings.push("it is not signed by the CA");
-  if (certificate.validFromDate.getTime() / 1000 > given.epoch)
-    findings.push("it is not valid yet by the host's clock");
-  const days = Math.floor((certificate.validToDate.getTime() / 1000 - given.epoch) / 86_400);
-  if (days < 0) findings.push("it has expired");
-  else if (days <= given.renewBeforeDays && given.renewBeforeDays > 0)
-    findings.push(`it ends in ${days} days`);
-  const missing = [
-    ...given.names.dns.filter((name) => certificate.checkHost(name, { subject: "never" }) === undefined),
-    ...given.names.ip.filter((ip) => certificate.checkIP(ip) === undefined),
+  const authorities = parseAll(given.ca);
+  if (authorities.length === 0) return ["the CA's certificate cannot be read"];
+  return [
+    ...trustFindings(certificate, intermediates, authorities),
+    ...validityFindings(certificate, given.epoch, given.renewBeforeDays),
+    ...nameFindings(certificate, given.names),
+    ...keyFindings(certificate),
+    ...(given.keyDigest === undefined || given.keyDigest === digestOf(certificate)
+      ? []
+      : ["the private key on the host does not belong to it"]),
   ];
-  if (missing.length > 0) findings.push(`it does not cover ${missing.join(", ")}`);
-  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes(SERVER_AUTH))
+}
+
+/** Why a CA cannot sign what clients would take, as a phrase; undefined where it can. `epoch` as above. */
+export function authorityProblem(pem: string, epoch: number): string | undefined {
+  const [ca] = parseAll(pem);
+  if (ca === undefined) return "it is no certificate";
+  if (!ca.ca) return "it is no CA's certificate (basicConstraints lacks CA:TRUE)";
+  return validityFindings(ca, epoch, 0)[0];
+}
+
+function trustFindings(
+  certificate: X509Certificate,
+  intermediates: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): string[] {
+  const findings: string[] = [];
+  if (isVersion1(certificate)) findings.push("it is an X.509 v1 certificate, which names no host");
+  if (certificate.ca) findings.push("it is a CA's own certificate");
+  let last = certificate;
+  for (const next of intermediates) if (isIssuedBy(last, next)) last = next;
+  if (!authorities.some((ca) => isIssuedBy(last, ca))) findings.push("it is not signed by the CA");
+  // Node calls the extended key usage by this name.
+  if (certificate.keyUsage !== undefined && !certificate.keyUsage.includes(SERVER_AUTH)) {
     findings.push("it is no server certificate");
-  const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
-  if (asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
-    findings.push("its RSA key is shorter than 2048 bits");
-  if (given.keyDigest !== undefined && given.keyDigest !== publicKeyDigest(given.pem)) {
-    findings.push("the private key on the host does not belong to it");
   }
   return findings;
 }
 
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+/** After two nested headers comes the version, under the tag [0]; v1 leaves it out (RFC 5280, 4.1). */
+function isVersion1({ raw }: X509Certificate): boolean {
+  const headerEnd = (at: number) => {
+    const length = raw[at + 1] ?? 0;
+    return at + 2 + (length < 0x80 ? 0 : length & 0x7f);
+  };
+  return raw[headerEnd(headerEnd(0))] !== 0xa0;
+}
+
+function validityFindings(certificate: X509Certificate, epoch: number, renewBeforeDays: number): string[] {
+  if (certificate.validFromDate.getTime() / 1000 > epoch + CLOCK_SKEW_SECONDS) {
+    return ["it is not valid yet by the host's clock"];
+  }
+  const days = daysUntilEnd(certificate, epoch);
+  if (days < 0) return ["it has expired"];
+  return renewBeforeDays > 0 && days <= renewBeforeDays
+    ? [`it ends in ${days} day${days === 1 ? "" : "s"}`]
+    : [];
+}
+
+function nameFindings(certificate: X509Certificate, names: CertificateNames): string[] {
+  // Clients look at the alternative names alone, never at the subject.
+  const missing = [
+    ...names.dns.filter((name) => certificate.checkHost(name, { subject: "never" }) === undefined),
+    ...names.ip.filter((ip) => certificate.checkIP(ip) === undefined),
+  ];
+  return missing.length > 0 ? [`it does not cover ${missing.join(", ")}`] : [];
+}
+
+function keyFindings({ publicKey: { asymmetricKeyType, asymmetricKeyDetails } }: X509Certificate): string[] {
+  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
+  return asymmetricKeyType === "rsa" && bits < 2048 ? [`its RSA key has ${bits} bits, fewer than 2048`] : [];
+}
+
 /** Whole days until the certificate ends; negative when it has. Undefined where the text is none. */
 export function daysLeft(pem: string, epoch: number): number | undefined {
-  const certificate = parse(pem);
-  return certificate && Math.floor((certificate.validToDate.getTime() / 1000 - epoch) / 86_400);
+  const [certificate] = parseAll(pem);
+  return certificate && daysUntilEnd(certificate, epoch);
+}
+
+function daysUntilEnd({ validToDate }: X509Certificate, epoch: number): number {
+  return Math.floor((validToDate.getTime() / 1000 - epoch) / DAY_SECONDS);
 }
 
 export function sameCertificate(a: string, b: string): boolean {
-  const [left, right] = [parse(a), parse(b)];
+  const [[left], [right]] = [parseAll(a), parseAll(b)];
   return left !== undefined && left.fingerprint256 === right?.fingerprint256;
 }
 
 /** sha256 (hex) of the certificate's public key in SPKI, DER: what `openssl pkey -pubout` prints of its private key. */
 export function publicKeyDigest(pem: string): string | undefined {
-  const key = parse(pem)?.publicKey.export({ type: "spki", format: "der" });
-  return key && createHash("sha256").update(key).digest("hex");
+  const [certificate] = parseAll(pem);
+  return certificate && digestOf(certificate);
 }
 
-function parse(pem: string): X509Certificate | undefined {
+function digestOf({ publicKey }: X509Certificate): string {
+  return createHash("sha256")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest("hex");
+}
+
+const END = "-----END CERTIFICATE-----";
+
+/** The certificates of a PEM text, in order; none where one of them cannot be read. */
+function parseAll(pem: string): X509Certificate[] {
   try {
-    return new X509Certificate(pem);
+    return pem
+      .split(END)
+      .slice(0, -1)
+      .map((part) => new X509Certificate(part + END));
   } catch {
-    return undefined;
+    return [];
   }
 }

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -17,110 +18,112 @@ export interface KeyPair {
 }
 
 const CA_DAYS = 3650;
+const HOUR_MS = 3_600_000;
 
 /** Makes a CA that strict clients take: Python 3.13 refuses one without keyUsage (redis-hardening.md, 6). */
 export function makeAuthority(): Promise<KeyPair> {
-  return inPrivateDirectory(async (directory) => {
-    const key = newKey();
-    await writeFile(join(directory, "ca.key"), key.reveal(), { mode: 0o600 });
-    await writeFile(join(directory, "ca.cnf"), CA_CONFIG);
-    const { stdout } = await openssl(
-      [
-        "req",
-        "-x509",
-        "-new",
-        "-sha256",
-        "-key",
-        "ca.key",
-        "-days",
-        String(CA_DAYS),
-        "-config",
-        "ca.cnf",
-        "-set_serial",
-        serial(),
-      ],
-      directory,
-    );
-    return { certificate: stdout, key };
-  });
+  return issue(undefined, "redkeep CA", CA_DAYS, [
+    "basicConstraints=critical,CA:TRUE",
+    "keyUsage=critical,keyCertSign,cRLSign",
+  ]);
 }
 
-/** Issues a certificate that serves and calls: a replica shows its server certificate to its primary. */
-export function issueServerCertificate(
+/**
+ * Issues a certificate that serves and calls: a replica shows its server certificate to its primary.
+ *
+ * @throws InputError for a name that is neither a DNS name nor an IP address, or where there is none.
+ */
+export async function issueServerCertificate(
   ca: KeyPair,
   name: string,
-  names: CertificateNames,
+  { dns, ip }: CertificateNames,
   days: number,
 ): Promise<KeyPair> {
-  const alternatives = [...names.dns.map((dns) => `DNS:${dns}`), ...names.ip.map((ip) => `IP:${ip}`)];
+  const wrong = [
+    ...dns.filter((one) => !isDnsName(one)),
+    ...ip.filter((one) => isIP(one) === 0 || one.includes("%")),
+  ];
+  if (wrong.length > 0 || dns.length + ip.length === 0) {
+    const found = wrong.map((one) => JSON.stringify(one)).join(", ") || "none";
+    throw new InputError({
+      key: `certificate of ${name}`,
+      message: `should name DNS names and IP addresses, found ${found}`,
+    });
+  }
+  const alternatives = [...dns.map((one) => `DNS:${one}`), ...ip.map((one) => `IP:${one}`)].join(",");
   return issue(ca, name, days, [
-    `subjectAltName=${alternatives.join(",")}`,
+    ...LEAF,
     "extendedKeyUsage=serverAuth,clientAuth",
+    `subjectAltName=${alternatives}`,
   ]);
 }
 
 export function issueClientCertificate(ca: KeyPair, name: string, days: number): Promise<KeyPair> {
-  return issue(ca, name, days, ["extendedKeyUsage=clientAuth"]);
+  return issue(ca, name, days, [...LEAF, "extendedKeyUsage=clientAuth"]);
 }
 
-function issue(ca: KeyPair, name: string, days: number, extensions: readonly string[]): Promise<KeyPair> {
-  return inPrivateDirectory(async (directory) => {
-    const key = newKey();
-    const file = (path: string, text: string) => writeFile(join(directory, path), text, { mode: 0o600 });
-    await file("leaf.key", key.reveal());
-    await file("ca.crt", ca.certificate);
-    await file("ca.key", ca.key.reveal());
-    await file(
-      "leaf.cnf",
-      `[req]\nprompt=no\nstring_mask=utf8only\ndistinguished_name=dn\n[dn]\nCN=${commonName(name)}\n`,
-    );
-    await file("leaf.ext", [...LEAF_EXTENSIONS, ...extensions, ""].join("\n"));
-    await openssl(
-      ["req", "-new", "-sha256", "-key", "leaf.key", "-config", "leaf.cnf", "-out", "leaf.csr"],
-      directory,
-    );
-    const { stdout } = await openssl(
-      [
-        "x509",
-        "-req",
-        "-sha256",
-        "-in",
-        "leaf.csr",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-set_serial",
-        serial(),
-        "-days",
-        String(days),
-        "-extfile",
-        "leaf.ext",
-      ],
-      directory,
-    );
-    return { certificate: stdout, key };
-  });
-}
-
-const CA_CONFIG = `[req]
-prompt=no
-distinguished_name=dn
-x509_extensions=ext
-[dn]
-CN=redkeep CA
-[ext]
-basicConstraints=critical,CA:TRUE
-keyUsage=critical,keyCertSign,cRLSign
-subjectKeyIdentifier=hash
-`;
-
-const LEAF_EXTENSIONS = [
+const LEAF = [
   "basicConstraints=critical,CA:FALSE",
   "keyUsage=critical,digitalSignature",
-  "subjectKeyIdentifier=hash",
   "authorityKeyIdentifier=keyid",
 ];
+
+/** A new key and its certificate, signed by `ca` or, without one, by itself. */
+async function issue(
+  ca: KeyPair | undefined,
+  name: string,
+  days: number,
+  extensions: readonly string[],
+): Promise<KeyPair> {
+  const directory = await mkdtemp(join(tmpdir(), "redkeep-pki-"));
+  try {
+    const file = (path: string, text: string) => writeFile(join(directory, path), text, { mode: 0o600 });
+    const key = newKey();
+    await file("new.key", key.reveal());
+    await file("ca.key", (ca?.key ?? key).reveal());
+    await file("ca.crt", ca?.certificate ?? "");
+    await file("index", "");
+    await file("serial", serial());
+    await file("openssl.cnf", config(name, extensions));
+    await openssl(["req", "-new", "-config", "openssl.cnf", "-key", "new.key", "-out", "new.csr"], directory);
+    // An hour back, since the clock of a host or a client may be behind this machine's.
+    const start = Date.now() - HOUR_MS;
+    const dates = ["-startdate", opensslTime(start), "-enddate", opensslTime(start + days * 24 * HOUR_MS)];
+    const signer = ca === undefined ? ["-selfsign"] : ["-cert", "ca.crt"];
+    const files = ["-keyfile", "ca.key", "-in", "new.csr", "-out", "new.crt"];
+    await openssl(
+      ["ca", "-batch", "-notext", "-config", "openssl.cnf", ...signer, ...files, ...dates],
+      directory,
+    );
+    return { certificate: await readFile(join(directory, "new.crt"), "utf8"), key };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** `openssl ca` and not `x509 -req`, for only it takes a start in the past in every version. */
+function config(name: string, extensions: readonly string[]): string {
+  return `[req]
+prompt=no
+distinguished_name=subject
+[subject]
+CN=${commonName(name)}
+[ca]
+default_ca=own
+[own]
+database=index
+serial=serial
+new_certs_dir=.
+default_md=default
+policy=policy
+x509_extensions=extensions
+[policy]
+commonName=supplied
+[extensions]
+subjectKeyIdentifier=hash
+${extensions.join("\n")}
+`;
+}
 
 function newKey(): Secret {
   const { privateKey } = generateKeyPairSync("ec", {
@@ -131,21 +134,30 @@ function newKey(): Secret {
   return new Secret(privateKey);
 }
 
-/** X.509 caps a common name at 64 characters; whatever is cut off stands in the alternative names. */
+function isDnsName(name: string): boolean {
+  return name.length <= 253 && /^(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/.test(name);
+}
+
+/** X.509 caps a common name at 64 characters; nobody reads it but people. */
 function commonName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 64);
+  return name.replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 64);
 }
 
 /** Positive and 127 bits long, as RFC 5280 allows. */
 function serial(): string {
   const bytes = randomBytes(16);
   bytes[0] = (bytes[0] ?? 0) & 0x7f;
-  return `0x${bytes.toString("hex")}`;
+  return bytes.toString("hex");
 }
 
-async function openssl(args: readonly string[], cwd: string): Promise<{ stdout: string }> {
+/** `20260131235959Z` */
+function opensslTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().replace(/[-:T]|\..*/g, "")}Z`;
+}
+
+async function openssl(args: readonly string[], cwd: string): Promise<void> {
   try {
-    return await run("openssl", args, {
+    await run("openssl", args, {
       cwd,
       timeout: 30_000,
       env: { PATH: process.env.PATH, OPENSSL_CONF: "/dev/null" },
@@ -161,14 +173,5 @@ async function openssl(args: readonly string[], cwd: string): Promise<{ stdout: 
         ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"
         : `openssl ${args[0]} failed: ${reason}`,
     });
-  }
-}
-
-async function inPrivateDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), "redkeep-pki-"));
-  try {
-    return await work(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
 }
