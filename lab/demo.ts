@@ -153,7 +153,7 @@ async function demo(): Promise<string> {
   heading("The same neighbour now, and the application");
   const refused = await ask(second, first, "DBSIZE");
   const served = await askAsApplication(second, first, "GET app:1");
-  console.log(`  DBSIZE without a password                 ${refused}`);
+  console.log(`  DBSIZE without a password                 ${refused || "(no answer)"}`);
   console.log(`  GET app:1 with certificate and password   ${served}`);
   if (/^\d+$/.test(refused)) throw new Error("redis-01 still answers anyone");
   if (served !== "value 1") throw new Error("redis-01 does not answer the application");

@@ -80,7 +80,11 @@ export async function apply(options: RunOptions, environment: Environment): Prom
     for (const session of sessions) session.connection?.close();
     await progress.stop();
   }
-  for (const { record } of pending) if (record.status === "would-change") record.status = "not-started";
+  for (const { record } of sessions) {
+    if (record.status === "would-change") record.status = "not-started";
+    // What was put back or never touched was not verified: the checks would speak of a state that is not the result.
+    if (record.status !== "changed" && record.status !== "unchanged") record.checks = [];
+  }
   const record = recordOf("apply", sessions, startedAt, environment);
   const path = await run.state.pathFor(
     `runs/${startedAt

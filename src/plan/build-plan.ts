@@ -456,7 +456,8 @@ class PlanBuilder {
       address,
       action,
       before: before ?? (action === "delete" ? reason : null),
-      after: after === null ? null : reason === "" ? after : `${after} (${reason})`,
+      // The address is the rule in ufw's own words; what is left to say of a new one is why.
+      after: after === null ? null : action === "create" ? reason || after : reason === "" ? after : `${after} (${reason})`,
       restart: false,
     }));
   }

@@ -99,7 +99,7 @@ export default defineTask<AclParams>({
   phase: 0,
 
   probe: ({ file, users }) => ({
-    paths: [file],
+    paths: [file, aclPath(file, "/etc/valkey/")],
     dryRuns: users.filter(({ preset }) => preset === "application").flatMap(dryRunsFor),
   }),
 
@@ -107,9 +107,10 @@ export default defineTask<AclParams>({
 
   desired: (context) => {
     const { params, server, render } = context;
+    const path = aclPath(params.file, server.configPath);
     const { users, generated, refusals } = wantedUsers(context);
     const resources: Resource[] = [
-      ...settingsOf(render("acl.conf.ejs", { file: params.file }), "acl.conf.ejs"),
+      ...settingsOf(render("acl.conf.ejs", { file: path }), "acl.conf.ejs"),
       {
         kind: "no-setting",
         name: "requirepass",
@@ -117,12 +118,12 @@ export default defineTask<AclParams>({
         after: "the ACL file: requirepass is ignored beside it",
       },
       { kind: "no-setting", name: "user", secret: true, after: "the ACL file: both together stop Redis" },
-      { kind: "acl-file", path: params.file, users, generated, attributes: aclAttributes(server.group) },
+      { kind: "acl-file", path, users, generated, attributes: aclAttributes(server.group) },
     ];
     return {
       resources,
       refusals: [...refusals, ...linkRefusals(context), ...ruleRefusals(context)],
-      notes: loginNotes(context),
+      notes: [...loginNotes(context), ...channelNotes(context)],
     };
   },
 
@@ -272,9 +273,6 @@ function* ruleRefusals({ params, server }: Context): Iterable<Refusal> {
       ...allow.map((rule) => ruleProblem(rule, server.version.capabilities)),
       ...(table === undefined ? [] : unknownRules(allow, table)),
     ].filter((problem) => problem !== undefined);
-    if (channels.length > 0 && !server.version.capabilities.aclChannels && !channels.includes("*")) {
-      problems.push(`${server.version.name} knows no channel rules`);
-    }
     for (const problem of problems) {
       yield {
         guard: null,
@@ -283,6 +281,19 @@ function* ruleRefusals({ params, server }: Context): Iterable<Refusal> {
       };
     }
   }
+}
+
+/** On Valkey's own layout the default path lies beside its configuration: its user may not even enter /etc/redis. */
+export function aclPath(file: string, configPath: string): string {
+  return configPath.startsWith("/etc/valkey/") ? file.replace(/^\/etc\/redis\//, "/etc/valkey/") : file;
+}
+
+function channelNotes({ params, server }: Context): string[] {
+  const limited = params.users
+    .filter(({ channels = [] }) => channels.length > 0 && !channels.includes("*"))
+    .map(({ name }) => name);
+  if (server.version.capabilities.aclChannels || limited.length === 0) return [];
+  return [`${server.version.name} knows no channel rules: ${limited.join(", ")} may use every channel`];
 }
 
 function loginNotes({ facts }: Context): string[] {
@@ -442,19 +453,20 @@ function userChecks(context: Context): Check[] {
 
 function fileChecks(context: Context): Check[] {
   const { params, facts, server } = context;
-  const content = facts.configFiles.aclFiles.get(params.file);
+  const path = aclPath(params.file, server.configPath);
+  const content = facts.configFiles.aclFiles.get(path);
   const inline = server.config.all("user").length;
   const requirepass = server.config.get("requirepass") !== undefined;
   const aclfile = server.config.get("aclfile")?.[0] ?? "";
   const both = [inline > 0 ? `${inline} user line(s)` : "", requirepass ? "requirepass" : ""]
     .filter(Boolean)
     .join(" and ");
-  const parsed = content === undefined ? undefined : parseAclFile(content, params.file);
+  const parsed = content === undefined ? undefined : parseAclFile(content, path);
   const checks = [
     check(
       "RK-ACL-03",
       {
-        expected: `aclfile ${params.file} alone`,
+        expected: `aclfile ${path} alone`,
         observed:
           aclfile === ""
             ? `no aclfile${both === "" ? "" : `, but ${both}`}`
@@ -463,7 +475,7 @@ function fileChecks(context: Context): Check[] {
               : `aclfile beside ${both}`,
         source: server.configPath,
       },
-      aclfile === params.file && both === "",
+      aclfile === path && both === "",
     ),
     check(
       "RK-ACL-04",
@@ -471,10 +483,10 @@ function fileChecks(context: Context): Check[] {
         expected: "parses, with a line for the default user",
         observed:
           parsed === undefined
-            ? `${params.file} is not there`
+            ? `${path} is not there`
             : (parsed.problems[0]?.message ??
               `${parsed.users.length} users${parsed.users.some(({ user }) => user.name === "default") ? ", default among them" : ", no default user"}`),
-        source: params.file,
+        source: path,
       },
       parsed !== undefined &&
         parsed.problems.length === 0 &&
@@ -502,7 +514,7 @@ function fileChecks(context: Context): Check[] {
       ? noLogin(
           "RK-ACL-09",
           "hashes, the same in file and memory",
-          params.file,
+          path,
           facts.redis.loginError ?? "ACL LIST does not answer",
         )
       : check(
@@ -514,7 +526,7 @@ function fileChecks(context: Context): Check[] {
               : apart.length === 0
                 ? "hashes, the same"
                 : `file and memory differ: ${apart.join(", ")}`,
-            source: `${params.file} against ACL LIST`,
+            source: `${path} against ACL LIST`,
           },
           !clear && apart.length === 0,
         ),

@@ -27,7 +27,7 @@ export default defineTask<Params>({
     return {
       resources: steps.length === 0 ? resources : [...resources, { kind: "persistence", steps }],
       refusals: [...refusals(context)],
-      notes: context.params.mode === "keep" ? [`kept as it is: ${describe(context)}`] : [],
+      notes: context.params.mode === "keep" ? [`${describe(context)}: left as it is`] : [],
     };
   },
 
@@ -76,7 +76,7 @@ function describe({ facts, server }: Pick<Context, "facts" | "server">): string 
   const since =
     age === undefined || parts.length === 0
       ? ""
-      : `, last save ${age < 120 ? `${age} seconds` : `${Math.round(age / 60)} minutes`} ago`;
+      : `, last save ${age < 120 ? "moments" : `${Math.round(age / 60)} minutes`} ago`;
   return `${parts.length === 0 ? "nothing is written to disk" : parts.join(" and ")}${since}`;
 }
 

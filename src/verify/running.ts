@@ -18,9 +18,9 @@ export function runningOr(
   const inFile = server.config.get(setting);
   const holds = sameSetting(setting, args, [running]);
   const fileHolds = inFile === undefined || sameSetting(setting, args, inFile);
-  const observed = fileHolds
-    ? `${setting} ${shown([running])}`
-    : `running ${shown([running])}, in the file ${shown(inFile)}: it would not survive a restart`;
+  const observed = holds
+    ? `running ${shown([running])}${fileHolds ? "" : `, but ${shown(inFile ?? [])} in the file: lost at the next restart`}`
+    : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", as wanted in the file: a restart is pending" : ""}`;
   return check(control, { expected, observed, source }, holds && fileHolds);
 }
 
