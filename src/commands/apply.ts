@@ -187,7 +187,7 @@ async function applyHost(
       return;
     }
     tell("logging in anew");
-    await confirmOrRollBack({ run, session, options, environment, plan, id, nonce, connection, tell });
+    await confirmOrRollBack({ run, session, options, plan, id, nonce, connection, tell });
   } catch (error) {
     failWith(session, error);
     if (session.record.error !== null)
@@ -239,14 +239,13 @@ async function confirmOrRollBack(given: {
   run: Run;
   session: HostSession;
   options: RunOptions;
-  environment: Environment;
   plan: HostPlan;
   id: string;
   nonce: string;
   connection: Connection;
   tell: (text: string) => void;
 }): Promise<void> {
-  const { run, session, options, environment, plan, id, nonce, connection, tell } = given;
+  const { run, session, options, plan, id, nonce, connection, tell } = given;
   const { record } = session;
   const status = async (over: Connection, script: string): Promise<TransactionReport | undefined> => {
     const { stdout } = await over.run(script, { timeoutMs: CONFIRM_TIMEOUT });
