@@ -11,8 +11,7 @@ export async function readAuthority(state: State): Promise<KeyPair | undefined> 
   if (!belongTogether(certificate, key)) {
     throw new InputError({
       place: { file: `${state.directory}/pki/ca.key` },
-      message:
-        "is not the key of ca.crt beside it: bring back the pair, or move both away and say --rotate ca",
+      message: "is not the key of ca.crt beside it: bring back the pair, or replace it with --rotate ca",
     });
   }
   return { certificate, key: new Secret(key) };

@@ -65,7 +65,7 @@ export function issueClientCertificate(ca: KeyPair, name: string, days: number):
 const LEAF = [
   "basicConstraints=critical,CA:FALSE",
   "keyUsage=critical,digitalSignature",
-  "authorityKeyIdentifier=keyid",
+  "authorityKeyIdentifier=keyid,issuer",
 ];
 
 /** A new key and its certificate, signed by `ca` or, without one, by itself. */
