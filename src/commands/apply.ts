@@ -83,7 +83,10 @@ export async function apply(options: RunOptions, environment: Environment): Prom
   for (const { record } of sessions) {
     if (record.status === "would-change") record.status = "not-started";
     // What was put back or never touched was not verified: the checks would speak of a state that is not the result.
-    if (record.status !== "changed" && record.status !== "unchanged") record.checks = [];
+    if (record.status !== "changed" && record.status !== "unchanged") {
+      record.checks = [];
+      record.restart.unavailableMs = 0;
+    }
   }
   const record = recordOf("apply", sessions, startedAt, environment);
   const path = await run.state.pathFor(

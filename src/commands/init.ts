@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { packageDirectory } from "../package.ts";
@@ -23,18 +23,23 @@ export async function init(directory: string, { cwd, stdout }: Environment): Pro
     }
     written.push(relative(cwd, target) || path);
   };
-  const EXCLUSIVE = 1; // fs.constants.COPYFILE_EXCL
   await create("inventory/hosts.yml", (target) => writeFile(target, INVENTORY, { flag: "wx" }));
-  await create("playbooks/harden.yml", (target) =>
-    copyFile(join(packageDirectory, "playbooks", "harden.yml"), target, EXCLUSIVE),
+  await create("playbooks/harden.yml", async (target) =>
+    writeFile(target, await starterPlaybook(), { flag: "wx" }),
   );
   await create(".gitignore", (target) => writeFile(target, ".redkeep/\n", { flag: "wx" }));
   const at = relative(cwd, root);
   stdout.write(`Wrote ${written.join(", ")}.
 Next: put your hosts into ${join(at, "inventory/hosts.yml")}, then
-  ${at === "" ? "" : `cd ${at} && `}APP_PASSWORD=… redkeep plan -i inventory/hosts.yml
+  ${at === "" ? "" : `cd ${at} && `}redkeep plan -i inventory/hosts.yml
 `);
   return 0;
+}
+
+/** The shipped playbook, but with a password that redkeep makes: a first plan then needs nothing from outside. */
+async function starterPlaybook(): Promise<string> {
+  const shipped = await readFile(join(packageDirectory, "playbooks", "harden.yml"), "utf8");
+  return shipped.replace("password: { env: APP_PASSWORD }", "password: { generate: true }");
 }
 
 const INVENTORY = `# Ansible's own layout: an inventory that Ansible knows works here as it is.

@@ -7,6 +7,7 @@ import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
 import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
+import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
@@ -98,7 +99,7 @@ export async function observe(
       return;
     }
     session.plan = planFor(observation, context, () => "••••");
-    applyPlanToRecord(session, session.plan);
+    applyPlanToRecord(session, session.plan, observation.server);
     if (context.prove) record.checks = checksFor(observation, context.render).map(toRecord);
   } catch (error) {
     failWith(session, error);
@@ -232,11 +233,14 @@ export function toRecord({
   };
 }
 
-function applyPlanToRecord(session: HostSession, plan: HostPlan): void {
+function applyPlanToRecord(session: HostSession, plan: HostPlan, server: Server): void {
   const { record } = session;
   record.tasks = plan.tasks;
   record.impact = plan.impact;
-  record.restart.needed = plan.actions.restart;
+  record.restart = {
+    needed: plan.actions.restart,
+    unavailableMs: plan.actions.restart ? restartEstimate(server) : 0,
+  };
   if (plan.refusals.length > 0) {
     const [first] = plan.refusals;
     for (const { task } of plan.refusals) {

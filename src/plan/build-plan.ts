@@ -457,7 +457,14 @@ class PlanBuilder {
       action,
       before: before ?? (action === "delete" ? reason : null),
       // The address is the rule in ufw's own words; what is left to say of a new one is why.
-      after: after === null ? null : action === "create" ? reason || after : reason === "" ? after : `${after} (${reason})`,
+      after:
+        after === null
+          ? null
+          : action === "create"
+            ? reason || after
+            : reason === ""
+              ? after
+              : `${after} (${reason})`,
       restart: false,
     }));
   }

@@ -103,6 +103,14 @@ export function* restartRefusals(
   }
 }
 
+/**
+ * About how long Redis will be away, in milliseconds: systemd's part as measured on small servers (transaction.md, 7),
+ * and saving and loading the data once each at 100 MiB a second.
+ */
+export function restartEstimate({ usedMemory = 0 }: Server): number {
+  return 100 + Math.round((usedMemory / (100 * 1024 * 1024)) * 2 * 1000);
+}
+
 /** More time to load, where systemd would otherwise kill a big server over and over (redis-hardening.md, 7). */
 export function loadTime(facts: HostFacts, server: Server): Resource[] {
   const loaded = facts.service.properties.get("TimeoutStartUSec") ?? "";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
 import { foreignFirewalls } from "../firewall/foreign.ts";
-import { type KernelFirewall, parseKernelRules } from "../firewall/kernel-rules.ts";
+import { parseKernelRules } from "../firewall/kernel-rules.ts";
 import {
   type FirewallPlan,
   type FirewallState,
@@ -74,7 +74,7 @@ export default defineTask<Params>({
       context.params.other_ports === "keep"
         ? otherPorts(context, state, wanted, planFirewall(state, wanted))
         : [];
-    const plan = withKept(planFirewall(withRules(state, kept), wanted), kept);
+    const plan = withReload(context, state, withKept(planFirewall(withRules(state, kept), wanted), kept));
     const resources: Resource[] = [
       {
         kind: "firewall",
@@ -155,6 +155,21 @@ function otherPorts(
     port,
     unit: listeners.find((listener) => listener.port === port && listener.protocol === protocol)?.unit,
   }));
+}
+
+/** Files that are right while the kernel has other rules: they are loaded anew. */
+function withReload(context: Context, state: FirewallState, plan: FirewallPlan): FirewallPlan {
+  if (plan.changes.length > 0 || plan.problems.length > 0 || !state.active) return plan;
+  const findings = [...kernelFindings(context, 4), ...(state.ipv6Enabled ? kernelFindings(context, 6) : [])];
+  if (findings.length === 0) return plan;
+  const change = {
+    address: "ufw:rules",
+    action: "update" as const,
+    before: findings.join("; "),
+    after: "ufw's own rules, loaded anew",
+    reason: "",
+  };
+  return { ...plan, changes: [change] };
 }
 
 type OtherPort = { protocol: "tcp" | "udp"; port: number; unit: string | undefined };
@@ -239,46 +254,60 @@ function* otherPortRefusals(
   };
 }
 
-/** By the kernel's own rules: files say only what will be loaded. */
-function firewallChecks(context: Context): Check[] {
-  const { facts, params } = context;
-  const allow = params.allow.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
-  const expected = `default ${params.default}, only ${allow.join(", ") || "nobody"} reaches Redis, SSH stays open`;
-  const source = "iptables-save";
-  if (!facts.firewall.installed)
-    return [check("RK-NET-04", { expected, observed: "ufw is not installed", source }, false)];
-  const ports = redisPorts(context.config);
-  const peer = facts.host.sshPeer;
-  const findings = (kernel: KernelFirewall, family: 4 | 6): string[] => {
-    if (!kernel.active) return [family === 4 ? "ufw is inactive" : "IPv6 is not filtered"];
-    const policy = kernel.defaultIncoming ?? "allow";
-    const found = policy === "allow" ? ["what no rule names is let in"] : [];
-    for (const port of ports) {
-      if (strangers(kernel.entries, policy, port, allow).length > 0) found.push(`others reach port ${port}`);
-      for (const subnet of allow) {
-        if (subnet.includes(":") === (family === 6) && !reach(kernel.entries, subnet, port).isReached)
-          found.push(`${subnet} does not reach port ${port}`);
+/** What the kernel's own rules of one family do otherwise than wanted: files say only what will be loaded. */
+function kernelFindings({ facts, params, config }: Context, family: 4 | 6): string[] {
+  const { kernel4, kernel6, defaults } = facts.firewall;
+  if (family === 6 && isIpv6Dropped(defaults, kernel6)) return [];
+  const kernel = parseKernelRules(family === 4 ? kernel4 : kernel6, family);
+  if (!kernel.active) return [family === 4 ? "ufw is inactive" : "IPv6 is not filtered"];
+  const allow = allowedSubnets(params);
+  const policy = kernel.defaultIncoming ?? "allow";
+  const found = policy === "allow" ? ["what no rule names is let in"] : [];
+  for (const port of redisPorts(config)) {
+    if (strangers(kernel.entries, policy, port, allow).length > 0) found.push(`others reach port ${port}`);
+    for (const subnet of allow) {
+      if (subnet.includes(":") === (family === 6) && !reach(kernel.entries, subnet, port).isReached) {
+        found.push(`${subnet} does not reach port ${port}`);
       }
     }
-    if (
-      peer !== undefined &&
-      peer.address.includes(":") === (family === 6) &&
-      !isAllowed(kernel.entries, policy, {
-        protocol: "tcp",
-        source: splitZone(peer.address).address,
-        destinationPort: peer.localPort,
-      })
-    ) {
-      found.push(`SSH from ${peer.address} is not let in`);
-    }
-    return found;
-  };
-  const four = findings(parseKernelRules(facts.firewall.kernel4, 4), 4);
-  const isDropped =
-    !parseDefaults(facts.firewall.defaults).ipv6Enabled && /^:INPUT DROP/m.test(facts.firewall.kernel6);
-  const six = isDropped ? [] : findings(parseKernelRules(facts.firewall.kernel6, 6), 6);
+  }
+  const peer = facts.host.sshPeer;
+  const isOurs = peer !== undefined && peer.address.includes(":") === (family === 6);
+  if (isOurs) {
+    const packet = {
+      protocol: "tcp" as const,
+      source: splitZone(peer.address).address,
+      destinationPort: peer.localPort,
+    };
+    if (!isAllowed(kernel.entries, policy, packet)) found.push(`SSH from ${peer.address} is not let in`);
+  }
+  return found;
+}
+
+/** With IPV6=no an enabled ufw drops all of it. */
+function isIpv6Dropped(defaults: string, kernel6: string): boolean {
+  return !parseDefaults(defaults).ipv6Enabled && /^:INPUT DROP/m.test(kernel6);
+}
+
+function allowedSubnets({ allow }: Params): string[] {
+  return allow.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
+}
+
+function firewallChecks(context: Context): Check[] {
+  const { facts, params } = context;
+  const networks = allowedSubnets(params).join(", ") || "nobody";
+  const expected = `default ${params.default}, only ${networks} reaches Redis, SSH stays open`;
+  if (!facts.firewall.installed) {
+    return [check("RK-NET-04", { expected, observed: "ufw is not installed", source: "/etc/ufw" }, false)];
+  }
+  const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
+  const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
   return [
-    check("RK-NET-04", { expected, observed: four.join("; ") || "as wanted", source }, four.length === 0),
+    check(
+      "RK-NET-04",
+      { expected, observed: four.join("; ") || "as wanted", source: "iptables-save" },
+      four.length === 0,
+    ),
     check(
       "RK-NET-06",
       {
