@@ -2,7 +2,7 @@ import type { Client, ClientChannel } from "ssh2";
 import { HostError } from "./connection.ts";
 import type { login } from "./login.ts";
 import { endpoint } from "./names.ts";
-import { printable } from "./printable.ts";
+import { oneLine } from "./one-line.ts";
 import { hangUp, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
@@ -58,7 +58,7 @@ export function forward(bastion: Client, target: ResolvedConnection): Promise<Cl
     bastion.forwardOut("127.0.0.1", 0, target.address, target.port, (error, channel) => {
       if (!error) return resolve(channel);
       const via = target.jumps.at(-1)?.host;
-      const reason = printable(error.message.replace("(SSH) Channel open failure: ", ""));
+      const reason = oneLine(error.message.replace("(SSH) Channel open failure: ", ""));
       reject(new HostError("unreachable", `jump host ${via} cannot reach ${endpoint(target)}: ${reason}`));
     });
   });

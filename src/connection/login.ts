@@ -8,7 +8,7 @@ import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
 import { endpoint, tilde } from "./names.ts";
-import { printable } from "./printable.ts";
+import { oneLine } from "./one-line.ts";
 import type { Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
@@ -119,7 +119,7 @@ function handshake(
   client.on("connect", () => {
     progress.waitingFor = `no SSH banner from ${where}`;
     socket.once("data", (data: Buffer) => {
-      greeting = printable(data.toString("latin1", 0, 200));
+      greeting = oneLine(data.toString("latin1", 0, 200));
       progress.waitingFor = `no end of the key exchange with ${where}`;
     });
   });
@@ -195,7 +195,7 @@ function explain(
   const what = isKeyChecked
     ? `the login of ${target.user} at ${where} failed`
     : `no key exchange with ${where}`;
-  return unreachable(`${what}: ${printable(error.message)}`);
+  return unreachable(`${what}: ${oneLine(error.message)}`);
 }
 
 function refusedLogin(target: ResolvedConnection, { tried, problems }: LoginNotes, cause: Error): HostError {

@@ -2,7 +2,7 @@ import type { ClientChannel } from "ssh2";
 import type { Secret } from "../secret.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
-import { printable } from "./printable.ts";
+import { oneLine } from "./one-line.ts";
 
 /** What a script needs to know of the connection that carries it. */
 export interface ScriptHost {
@@ -211,7 +211,7 @@ function linkLost({ host }: ScriptHost): HostError {
 }
 
 function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt }: Bootstrap): HostError {
-  const said = printable(talk.replaceAll(prompt, "").replaceAll(awake, ""));
+  const said = oneLine(talk.replaceAll(prompt, "").replaceAll(awake, ""));
   const { user } = host;
   const failed = (message: string, remedy = "") =>
     new HostError("failed", `${host.host}: ${message}`, remedy);

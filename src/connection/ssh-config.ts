@@ -3,7 +3,7 @@ import { homedir, userInfo } from "node:os";
 import { basename } from "node:path";
 import type { Secret } from "../secret.ts";
 import { HostError } from "./connection.ts";
-import { printable } from "./printable.ts";
+import { oneLine } from "./one-line.ts";
 import type { ConnectionVariables } from "./settings.ts";
 
 /** All that is needed to reach one host: the inventory's word first, then ~/.ssh/config's, then OpenSSH's defaults. */
@@ -169,7 +169,7 @@ function askSsh(address: string, port: number | undefined, user: string | undefi
         if (error === null) resolve(parseSshConfig(stdout));
         else if (error.code === "ENOENT") resolve(new Map());
         else {
-          const reason = printable(stderr) || error.message;
+          const reason = oneLine(stderr) || error.message;
           reject(
             new HostError("unreachable", `ssh -G ${address} failed: ${reason}`, "Correct ~/.ssh/config."),
           );
@@ -206,7 +206,7 @@ function jumpsOf(config: SshConfig, host: string): string[] {
   if (viaSsh !== undefined) return [viaSsh];
   throw new HostError(
     "unreachable",
-    `~/.ssh/config has a ProxyCommand for ${host} that redkeep does not run: ${printable(command)}`,
+    `~/.ssh/config has a ProxyCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
     "Use ProxyJump, or the form ssh -W %h:%p HOST.",
   );
 }

@@ -1,7 +1,7 @@
 import type { Client, ClientChannel } from "ssh2";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
-import { printable } from "./printable.ts";
+import { oneLine } from "./one-line.ts";
 import { runScript, type ScriptHost } from "./run-script.ts";
 import { hangUp, type Session } from "./session.ts";
 import type { ConnectionVariables } from "./settings.ts";
@@ -71,7 +71,7 @@ class SshConnection implements Connection {
         if (!error) resolve(channel);
         else if (!this.#isOpen) reject(lost());
         else {
-          const reason = printable(error.message);
+          const reason = oneLine(error.message);
           reject(new HostError("failed", `${this.#host.host}: the host runs no command: ${reason}`));
         }
       });

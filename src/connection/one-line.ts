@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
 
 /** What a host said, as part of one line of ours: no control characters, at most `limit` characters. */
-export function printable(text: string, limit = 300): string {
+export function oneLine(text: string, limit = 300): string {
   const line = stripVTControlCharacters(text).replace(INVISIBLE, " ").trim();
   return line.length > limit ? `${line.slice(0, limit)}…` : line;
 }
