@@ -23,7 +23,7 @@ const ORDERS = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "s
 export async function loadPlaybook(file: string, cwd = "."): Promise<Playbook> {
   const reader = new PlaybookReader(await readYamlFile(resolve(cwd, file), file));
   const plays = await reader.plays();
-  if (reader.problems.length > 0) throw new InputError(reader.problems);
+  if (reader.problems.length > 0) throw new InputError(reader.problems.sort(byPlace));
   return { file, directory: dirname(file), plays };
 }
 
@@ -157,11 +157,8 @@ class PlaybookReader {
   /** Sizes of batches as Ansible reads them: 2.5 is 2; 0 and less is everything that is left. */
   #serial(value: unknown, path: YamlPath): Serial[] {
     return this.#list(value, path).flatMap(([entry, at]): Serial[] => {
-      const text = String(entry).trim();
-      const [, count, percent] =
-        typeof entry === "string" || typeof entry === "number"
-          ? (/^(?:(-?\d+(?:\.\d+)?)|(\d+)%)$/.exec(text) ?? [])
-          : [];
+      const text = typeof entry === "string" || typeof entry === "number" ? String(entry).trim() : "";
+      const [, count, percent] = /^(?:(-?\d+(?:\.\d+)?)|(\d+)%)$/.exec(text) ?? [];
       if (percent !== undefined && Number(percent) <= 100) return [{ percent: Number(percent) }];
       if (count !== undefined)
         return [Number(count) < 1 ? { percent: 100 } : { count: Math.trunc(Number(count)) }];
@@ -181,7 +178,8 @@ class PlaybookReader {
 
   #percentage(value: unknown, path: YamlPath): number | undefined {
     if (value === undefined || value === null) return undefined;
-    const text = String(value).replace(/%$/, "");
+    const text =
+      typeof value === "string" || typeof value === "number" ? String(value).replace(/%$/, "") : "";
     if (/^\d{1,3}(\.\d+)?$/.test(text) && Number(text) <= 100) return Number(text);
     this.#problem(path, `should be a percentage (0 to 100), found ${shown(value)}`);
     return undefined;
@@ -197,11 +195,10 @@ class PlaybookReader {
   #order(value: unknown, path: YamlPath): Play["order"] {
     if (value === undefined || value === null) return "inventory";
     const found = ORDERS.find((order) => order === value);
-    if (found === undefined)
-      this.#problem(
-        path,
-        `should be one of ${ORDERS.join(", ")}, found ${shown(value)}.${didYouMean(String(value), ORDERS)}`,
-      );
+    if (found === undefined) {
+      const hint = typeof value === "string" ? didYouMean(value, ORDERS) : "";
+      this.#problem(path, `should be one of ${ORDERS.join(", ")}, found ${shown(value)}.${hint}`);
+    }
     return found ?? "inventory";
   }
 
@@ -233,4 +230,8 @@ function isMapping(value: unknown): value is Mapping {
 function texts(value: unknown): string[] | undefined {
   const list = typeof value === "string" ? [value] : value;
   return Array.isArray(list) && list.every((item) => typeof item === "string") ? list : undefined;
+}
+
+function byPlace({ place: a }: Problem, { place: b }: Problem): number {
+  return (a?.line ?? 0) - (b?.line ?? 0) || (a?.column ?? 0) - (b?.column ?? 0);
 }

@@ -26,11 +26,16 @@ export function parameterProblems(
     if (waits && hasTemplate(found)) return [];
     const message = messageOf(issue);
     const ending =
-      message.startsWith("should ") && !message.includes(", found ") ? `, found ${shown(found)}` : "";
+      message.startsWith("should ") && !message.includes(", found ") ? foundInstead(found, message) : "";
     return [
       { ...placeIn(entry, [entry.task, ...below]), message: `${message}${ending}${renderer.origin(below)}` },
     ];
   });
+}
+
+/** A text in the place of a mapping is not shown: it may be the secret whose source the mapping should name. */
+function foundInstead(found: unknown, expected: string): string {
+  return `, found ${typeof found === "string" && expected.includes("{") ? "a text" : shown(found)}`;
 }
 
 function valueAt(value: unknown, path: YamlPath): unknown {
@@ -67,6 +72,8 @@ function messageOf(issue: Issue): string {
       return `should be ${issue.origin === "array" ? "a list of " : ""}at least ${issue.minimum}`;
     case "too_big":
       return `should be at most ${issue.maximum}`;
+    case "invalid_format":
+      return issue.message.startsWith("should ") ? issue.message : `should match ${issue.pattern}`;
     case "invalid_key":
       return issue.issues[0]?.message ?? issue.message;
     default:
