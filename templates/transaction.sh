@@ -34,6 +34,12 @@ swap() { # FROM TO OWNER:GROUP MODE
 own() { # PATH OWNER:GROUP MODE: never through a link. chmod with five digits clears setgid on directories
   [ ! -L "$1" ] && chown -h "$2" "$1" && chmod "00$3" "$1"
 }
+data_files() { # what Redis saves: plain files with one name
+  for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1"/appendonlydir/*; do
+    if [ -f "$p" ] && [ ! -L "$p" ] && [ "$(stat -c %h "$p")" = 1 ]; then printf "%s\n" "$p"; fi
+  done
+}
+hand_over() { data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$RUNUSER:$RUNGROUP" "$p" || exit 1; done; }; }
 
 # --- Redis -------------------------------------------------------------------------------------------------------------
 # Commands come on stdin; passwords are never an argument of a process.
@@ -85,7 +91,9 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
   fi
   systemctl reset-failed "$UNIT" 2>/dev/null
   from=$(milliseconds)
-  timeout "$CAP" systemctl restart "$UNIT" 9>&- || return 1
+  if [ -n "$HANDOVER" ] && [ "$2" = new ]; then                         # what root saves has to be the new user's
+    timeout "$CAP" systemctl stop "$UNIT" 9>&- && hand_over && timeout "$CAP" systemctl start "$UNIT" 9>&- || return 1
+  else timeout "$CAP" systemctl restart "$UNIT" 9>&- || return 1; fi
   until=$((from + CAP * 1000))
   until answers "$2"; do [ "$(milliseconds)" -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
   echo $(($(milliseconds) - from)) >"$d/unavailable"
@@ -185,11 +193,7 @@ apply() {
       if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
   fi
   # What the old process saved when it stopped has the old mode.
-  if [ -n "$TIGHTEN" ]; then
-    for p in "$TIGHTEN"/*.rdb "$TIGHTEN"/*.aof "$TIGHTEN"/*.aof.* "$TIGHTEN"/appendonlydir/*; do
-      if [ -f "$p" ] && [ ! -L "$p" ] && [ "$(stat -c %h "$p")" = 1 ]; then chmod g-wx,o-rwx "$p" || fail "mode $p"; fi
-    done
-  fi
+  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do chmod g-wx,o-rwx "$p" || exit 1; done; } || fail "mode of data"; fi
   if [ -n "$FIREWALL" ]; then
     note "firewall $FIREWALL"
     case $FIREWALL in enable) ufw --force enable >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { shellQuote } from "../connection/shell-quote.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { redisWord } from "../facts/redis.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
@@ -175,7 +176,9 @@ function environment(input: CompileInput, config: ConfigDocument): string {
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const load = Math.ceil((server.usedMemory ?? 0) / (30 * 1024 * 1024));
-  const user = plannedUnit(input).get("User") || server.user;
+  const planned = plannedUnit(input);
+  const user = planned.get("User") || server.user;
+  const isHandedOver = planned.get("User") !== (facts.service.properties.get("User") ?? "");
   const values: Record<string, string | number> = {
     NONCE: nonce,
     CAP: 120 + load * 3,
@@ -185,7 +188,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     BIN: facts.service.binary,
     CLI: facts.service.client,
     RUNUSER: user,
-    RUNGROUP: plannedUnit(input).get("Group") || server.group,
+    RUNGROUP: planned.get("Group") || server.group,
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PERSIST: persists ? "1" : "",
     NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
@@ -194,6 +197,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
+    HANDOVER: isHandedOver ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
@@ -203,8 +207,16 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
+  return shellAssignments(values);
+}
+
+/**
+ * A file of assignments that sh reads with `.`: whatever a value holds, it stays text.
+ * @throws TypeError for a NUL, which no shell can keep.
+ */
+export function shellAssignments(values: Readonly<Record<string, string | number>>): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name}='${String(value).replaceAll("'", "'\\''")}'\n`)
+    .map(([name, value]) => `${name}=${shellQuote(String(value))}\n`)
     .join("");
 }
 

@@ -41,7 +41,7 @@ export async function inBatches(
 }
 
 function exceeds(failed: number, total: number, percentage: number | undefined): boolean {
-  return percentage !== undefined && total > 0 && (failed / total) * 100 > percentage;
+  return percentage !== undefined && total > 0 && failed * 100 > percentage * total;
 }
 
 /** `[1, 10%, 100%]` of ten hosts: 1, 1, 8. The last entry repeats; no entry is all at once. */

@@ -21,9 +21,9 @@ export interface FilesFact {
   /** Data files directly in it and in its append-only directory. */
   dataFiles: readonly string[];
   logFile: string;
-  /** Bytes free on the file system of the data directory, and of /var/lib/redkeep's. */
-  dataFree: number;
-  stateFree: number;
+  /** Bytes free on the file system of the data directory, and of /var/lib/redkeep's; undefined where it has none. */
+  dataFree: number | undefined;
+  stateFree: number | undefined;
 }
 
 /** Owner, group and mode of everything the tasks may set, and the room on the disks. */
@@ -51,9 +51,10 @@ section disks; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; else echo '0 0'
   parse: (sections) => {
     const described = [...sections.lines("paths"), ...sections.lines("data-files")].flatMap(parsePath);
     const [dataDirectory = "", logFile = ""] = (sections.text("data-directory") ?? "").split("\n");
-    const [dataFree = 0, stateFree = 0] = sections.lines("disks").map((line) => {
-      const [blocks, size] = line.split(" ");
-      return Number(blocks) * Number(size);
+    const [dataFree, stateFree] = sections.lines("disks").map((line) => {
+      const [blocks, size] = line.split(" ").map(Number);
+      // A full disk has no free blocks; a missing directory has no block size either.
+      return blocks === undefined || !size ? undefined : blocks * size;
     });
     return {
       paths: new Map(described.map((path) => [path.path, path])),

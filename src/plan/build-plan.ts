@@ -117,6 +117,7 @@ class PlanBuilder {
     this.#writeConfig();
     this.#writeDropIn();
     this.#mergeAttributes();
+    this.#refuseOddPaths();
     const records = tasks.map((task) => this.#records.get(task)).filter((record) => record !== undefined);
     for (const { task, name, reason, index } of [...skipped].sort((a, b) => a.index - b.index)) {
       records.splice(Math.min(index, records.length), 0, {
@@ -176,8 +177,10 @@ class PlanBuilder {
         return this.#unitProperty(resource);
       case "persistence":
         this.#actions.persistence.push(...resource.steps);
-        for (const step of resource.steps)
-          this.#throughServer.add(step.startsWith("rdb") ? "save" : "appendonly");
+        for (const step of resource.steps) {
+          // A rewrite leaves the AOF as it is: on here and off in the file would still lose what it holds.
+          if (step !== "rewrite-aof") this.#throughServer.add(step.startsWith("rdb") ? "save" : "appendonly");
+        }
         return [];
       case "firewall":
         return this.#firewall(resource);
@@ -380,43 +383,50 @@ class PlanBuilder {
     ];
   }
 
-  #attributes(path: string, attributes: Attributes, task: string): ChangeRecord[] {
+  #attributes(path: string, wanted: Partial<Attributes>, task: string): ChangeRecord[] {
     const found = this.#input.facts.files.paths.get(path);
-    if (found === undefined) return [];
-    if (found.kind === "link" || found.kind === "other" || (found.kind === "file" && found.links > 1)) {
-      const what =
-        found.kind === "file"
-          ? "has a second name (hard link)"
-          : found.kind === "link"
-            ? "is a symbolic link"
-            : "is no regular file";
-      this.#refuse(
-        { guard: null, found: `${path} ${what}`, remedy: "put a plain file there: redkeep follows no links" },
-        task,
-      );
-      return [];
-    }
-    const before = { owner: found.owner, group: found.group, mode: found.mode };
-    if (sameAttributes(before, attributes)) return [];
-    this.#actions.attributes.push({ path, attributes, before });
+    if (found === undefined || this.#isOdd(path, task)) return [];
+    const { owner, group, mode } = found;
+    const planned = this.#actions.attributes.find((action) => action.path === path);
+    const now = planned?.attributes ?? { owner, group, mode };
+    const attributes = { ...now, ...wanted };
+    if (sameAttributes(now, attributes)) return [];
+    if (planned === undefined)
+      this.#actions.attributes.push({ path, attributes, before: { owner, group, mode } });
+    else planned.attributes = attributes;
     return [
       {
         address: `file:${path}`,
         action: "update",
-        before: describeAttributes(before),
+        before: describeAttributes(now),
         after: describeAttributes(attributes),
         restart: false,
       },
     ];
   }
 
+  /** True where something else than a plain file or directory stands in the way: then the host is refused. */
+  #isOdd(path: string, task: string): boolean {
+    const found = this.#input.facts.files.paths.get(path);
+    const what =
+      found?.kind === "link"
+        ? "is a symbolic link"
+        : found?.kind === "other"
+          ? "is no regular file"
+          : found?.kind === "file" && found.links > 1
+            ? "has a second name (hard link)"
+            : undefined;
+    if (what === undefined) return false;
+    this.#refuse(
+      { guard: null, found: `${path} ${what}`, remedy: "put a plain file there: redkeep follows no links" },
+      task,
+    );
+    return true;
+  }
+
   #unitProperty({ property, value, loaded, process }: Resource & { kind: "unit" }): ChangeRecord[] {
     this.#unit.set(property, value);
-    const isRunning =
-      process === undefined ||
-      Number.isNaN(Number(value)) ||
-      Number.parseInt(process, 10) === Number.parseInt(value, 10);
-    if (loaded === value && isRunning) return [];
+    if (loaded === value && process === undefined) return [];
     const note = loaded === value ? ` (loaded, but the process still has ${process})` : "";
     return [
       {
@@ -516,6 +526,24 @@ class PlanBuilder {
         after: "as redkeep wrote it",
         restart: false,
       });
+    }
+  }
+
+  /** What is written must be plain files, under names that the lists of the host's program can hold. */
+  #refuseOddPaths(): void {
+    const { files, directories, attributes } = this.#actions;
+    for (const { path } of files) this.#isOdd(path, "files");
+    for (const { path } of [...files, ...directories, ...attributes]) {
+      if (/\s/.test(path)) {
+        this.#refuse(
+          {
+            guard: null,
+            found: `${JSON.stringify(path)} has a blank in its name`,
+            remedy: "give it a name without blanks",
+          },
+          "files",
+        );
+      }
     }
   }
 

@@ -38,11 +38,12 @@ export type Resource =
       reload?: readonly string[];
     }
   | { kind: "directory"; path: string; attributes: Attributes }
-  /** Owner and mode of something that is there; nothing is created. */
-  | { kind: "attributes"; path: string; attributes: Attributes }
+  /** Owner and mode of something that is there; nothing is created. What is left out stays, or is another task's. */
+  | { kind: "attributes"; path: string; attributes: Partial<Attributes> }
   /** Files that the server writes when it stops are closed to others too. */
   | { kind: "closed-data"; directory: string }
-  | { kind: "unit"; property: string; value: string; loaded: string; process?: string }
+  /** `process` is what the running process has where that is not the value: loading the unit does not change it. */
+  | { kind: "unit"; property: string; value: string; loaded: string; process?: string | undefined }
   | { kind: "persistence"; steps: readonly PersistenceStep[] }
   | { kind: "firewall"; plan: FirewallPlan; defaultPolicy: "DROP" | "REJECT" | undefined };
 

@@ -1,3 +1,4 @@
+import { normalize } from "node:path/posix";
 import type { HostFacts } from "../facts/probe.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
@@ -5,15 +6,18 @@ import { sameSetting } from "../redis/setting.ts";
 import { formatSize } from "../redis/size.ts";
 import type { Refusal, Resource } from "./desired.ts";
 
-/** Settings that decide which data the next start loads: a file that differs from the running server loses keys. */
-const LOADED_AT_START = [
-  "save",
-  "appendonly",
-  "dir",
-  "dbfilename",
-  "appendfilename",
-  "appenddirname",
-] as const;
+/**
+ * Settings that decide which data the next start loads, with what holds where the file has no such line (the same in
+ * every measured version): a start that differs from the running server loses keys.
+ */
+const LOADED_AT_START = {
+  save: ["3600 1 300 100 60 10000"],
+  appendonly: ["no"],
+  dir: undefined,
+  dbfilename: ["dump.rdb"],
+  appendfilename: ["appendonly.aof"],
+  appenddirname: ["appendonlydir"],
+} as const;
 
 /** Bytes a second that a slow disk surely manages for loading and saving. */
 const SLOW_DISK = 30 * 1024 * 1024;
@@ -41,21 +45,18 @@ export function* restartRefusals(
     }
     return;
   }
-  const apart = LOADED_AT_START.filter((name) => {
-    const inFile = config.get(name);
+  const detail = Object.entries(LOADED_AT_START).flatMap(([name, byDefault]) => {
+    // The command line is stronger than the file, and stays.
+    if (throughServer.has(name) || facts.service.arguments.includes(`--${name}`)) return [];
     const now = running.get(name);
-    return (
-      !throughServer.has(name) &&
-      inFile !== undefined &&
-      now !== undefined &&
-      !sameSetting(name, inFile, [now])
-    );
+    const inFile = config.get(name);
+    const next = inFile ?? byDefault;
+    if (now === undefined || next === undefined) return [];
+    if (name === "dir" ? sameDirectory(next[0] ?? "", now) : sameSetting(name, next, [now])) return [];
+    const says = inFile === undefined ? "the file has no such line, which means" : "the file says";
+    return [`${name} is ${quoted(now)}, ${says} ${quoted(next.join(" "))}`];
   });
-  if (apart.length > 0) {
-    const detail = apart.map(
-      (name) =>
-        `${name} is ${quoted(running.get(name))}, the file says ${quoted(config.get(name)?.join(" "))}`,
-    );
+  if (detail.length > 0) {
     yield {
       guard: "persistence-differs",
       found: `the restart that is needed would change which data is loaded: ${detail.join("; ")}`,
@@ -86,7 +87,7 @@ export function* restartRefusals(
   }
   const used = server.usedMemory ?? 0;
   const { dataFree } = facts.files;
-  if ((server.keys ?? 0) > 0 && dataFree > 0 && dataFree < used * 2) {
+  if ((server.keys ?? 0) > 0 && dataFree !== undefined && dataFree < used * 2) {
     yield {
       guard: "disk-too-small",
       found: `${formatSize(dataFree)} are free in ${facts.files.dataDirectory}, less than twice the ${formatSize(used)} of data`,
@@ -135,9 +136,14 @@ function seconds(span = "infinity"): number {
   if (span === "infinity" || span === "") return Number.POSITIVE_INFINITY;
   const units: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, d: 86_400, w: 604_800 };
   let total = 0;
-  for (const [, amount = "0", unit = "s"] of span.matchAll(/(\d+)\s*(us|ms|s|min|h|d|w)\b/g))
+  for (const [, amount = "0", unit = "s"] of span.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|min|h|d|w)\b/g))
     total += Number(amount) * (units[unit] ?? 1);
   return total;
+}
+
+/** A relative `dir` counts from where the service was started, which `CONFIG GET` has resolved. */
+function sameDirectory(inFile: string, running: string): boolean {
+  return !inFile.startsWith("/") || normalize(`${inFile}/`) === normalize(`${running}/`);
 }
 
 function quoted(text = ""): string {

@@ -48,13 +48,14 @@ export default defineTask<Params>({
     const resources: Resource[] = settingsOf(renderLimits(context), "limits.conf.ejs");
     const loaded = facts.service.properties.get("LimitNOFILE") ?? "";
     const floor = openFilesFloor(context);
-    if (limitOf(loaded) < floor || (facts.service.process?.openFiles ?? floor) < floor) {
+    const open = facts.service.process?.openFiles ?? floor;
+    if (limitOf(loaded) < floor || open < floor) {
       resources.push({
         kind: "unit",
         property: "LimitNOFILE",
         value: String(Math.max(floor, Number.isFinite(limitOf(loaded)) ? limitOf(loaded) : floor)),
         loaded,
-        ...(facts.service.process === undefined ? {} : { process: String(facts.service.process.openFiles) }),
+        process: open < floor ? String(open) : undefined,
       });
     }
     return {
@@ -169,13 +170,7 @@ function* refusals(context: Context): Iterable<Refusal> {
   const policy = params.maxmemory_policy;
   const now = server.running?.get("maxmemory-policy");
   const isDurable = server.running?.get("appendonly") === "yes" || (server.running?.get("save") ?? "") !== "";
-  if (
-    policy !== undefined &&
-    policy.startsWith("allkeys-") &&
-    isDurable &&
-    now !== policy &&
-    (server.keys ?? 0) > 0
-  ) {
+  if (policy?.startsWith("allkeys-") && isDurable && now !== policy && (server.keys ?? 0) > 0) {
     yield {
       guard: "evicts-stored-keys",
       found: `${policy} evicts any key when memory is full, and this host stores its ${server.keys} keys on disk: it is no cache`,

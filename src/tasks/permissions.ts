@@ -1,4 +1,4 @@
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
 import type { Resource } from "../plan/desired.ts";
@@ -39,7 +39,7 @@ export default defineTask<Params>({
       resources.push({
         kind: "attributes",
         path: path.path,
-        attributes: { owner: path.owner, group: path.group, mode: path.mode & ~CLOSED },
+        attributes: { mode: path.mode & ~CLOSED },
       });
     }
     if (isRedisOwn(facts.files.dataDirectory))
@@ -47,13 +47,14 @@ export default defineTask<Params>({
     const loaded = facts.service.properties.get("UMask") ?? "0022";
     const umask = (Number.parseInt(loaded, 8) | CLOSED).toString(8).padStart(4, "0");
     const running = facts.service.process?.umask;
-    if (loaded !== umask || (running !== undefined && (running & CLOSED) !== CLOSED)) {
+    const isOpen = running !== undefined && (running & CLOSED) !== CLOSED;
+    if (loaded !== umask || isOpen) {
       resources.push({
         kind: "unit",
         property: "UMask",
         value: umask,
         loaded,
-        ...(running === undefined ? {} : { process: running.toString(8).padStart(4, "0") }),
+        process: isOpen ? running.toString(8).padStart(4, "0") : undefined,
       });
     }
     return { resources, notes: rewrites === undefined ? [] : [rewrites] };
@@ -90,7 +91,7 @@ export default defineTask<Params>({
           source: "stat",
         },
         data.length === 0
-          ? { outcome: "unknown", blockedBy: "rights" }
+          ? { outcome: "unknown" }
           : readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory),
       ),
     ];
@@ -108,34 +109,32 @@ function configPaths({ server, facts, config }: Context): { path: PathFact; mode
   const directory = dirname(server.configPath);
   const files = [
     ...config.files().map(({ path }) => path),
-    config.get("aclfile")?.[0],
-    config.get("tls-cert-file")?.[0],
-    config.get("tls-key-file")?.[0],
-    config.get("tls-ca-cert-file")?.[0],
-  ].filter((path) => path !== undefined && path !== "");
-  const known = (path: string) => {
-    const found = facts.files.paths.get(path);
-    return found === undefined ? [] : [found];
-  };
+    config.get("aclfile")?.[0] ?? "",
+    // A certificate in /etc/ssl, or the system's bundle of CAs, is not ours to close.
+    ...["tls-cert-file", "tls-key-file", "tls-ca-cert-file"]
+      .map((name) => config.get(name)?.[0] ?? "")
+      .filter((path) => isRedisOwn(dirname(path))),
+  ];
   const tls = dirname(config.get("tls-cert-file")?.[0] ?? "");
+  const known = (wanted: readonly string[], mode: number) =>
+    [...new Set(wanted)].flatMap((path) => {
+      const found = facts.files.paths.get(path);
+      return found === undefined ? [] : [{ path: found, mode }];
+    });
   return [
-    ...(isRedisOwn(directory) ? known(directory).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE })) : []),
-    ...(tls.startsWith(`${directory}/`)
-      ? known(tls).map((path) => ({ path, mode: CONFIG_DIRECTORY_MODE }))
-      : []),
-    ...[...new Set(files)]
-      .flatMap((path) => known(path ?? ""))
-      .filter(({ kind }) => kind === "file")
-      .map((path) => ({ path, mode: CONFIG_FILE_MODE })),
+    ...known([directory, tls].filter(isRedisOwn), CONFIG_DIRECTORY_MODE),
+    ...known(files, CONFIG_FILE_MODE),
   ];
 }
 
-/** Data and log directories with the files in them, where they are Redis' own. */
+/** Data and log files, and their directories where these are Redis' own. */
 function dataPaths({ facts }: Context): PathFact[] {
   const { dataDirectory, dataFiles, logFile, paths } = facts.files;
-  const directories = [dataDirectory, logFile.startsWith("/") ? dirname(logFile) : ""].filter(isRedisOwn);
-  const inside = [...dataFiles, logFile].filter((path) =>
-    directories.some((directory) => path.startsWith(`${directory}/`)),
+  const directories = [dataDirectory, dirname(logFile)].filter(isRedisOwn);
+  const isInside = (path: string) => directories.some((directory) => path.startsWith(`${directory}/`));
+  // In a directory that others share, only the files that Redis is known to write.
+  const inside = [...dataFiles, logFile].filter(
+    (path) => isInside(path) || /\.(rdb|aof)$/.test(path) || path === logFile,
   );
   return [...new Set([...directories, ...inside])].flatMap((path) => {
     const found = paths.get(path);
@@ -145,7 +144,10 @@ function dataPaths({ facts }: Context): PathFact[] {
 
 /** A directory of its own, such as /etc/redis or /srv/valkey/data: never /etc, /var/log or /srv themselves. */
 function isRedisOwn(directory: string): boolean {
-  return directory.split("/").length > 2 && /redis|valkey/i.test(directory) && basename(directory) !== "";
+  const [root, first, ...below] = directory.split("/");
+  return (
+    root === "" && first !== "" && below.some((name) => /redis|valkey/i.test(name)) && !below.includes("..")
+  );
 }
 
 /** Where a dump file turns into a way in: cron, keys, web roots. */

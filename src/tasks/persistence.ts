@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { PersistenceStep, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { sameSetting } from "../redis/setting.ts";
+import { formatSize } from "../redis/size.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -102,10 +103,11 @@ function* refusals(context: Context): Iterable<Refusal> {
   }
   const steps = liveSteps(context);
   const need = (server.usedMemory ?? 0) * 2;
-  if (steps.length > 0 && facts.files.dataFree > 0 && facts.files.dataFree < need) {
+  const { dataFree, dataDirectory } = facts.files;
+  if (steps.length > 0 && dataFree !== undefined && dataFree < need) {
     yield {
       guard: "disk-too-small",
-      found: "less free disk than twice the data",
+      found: `${formatSize(dataFree)} are free in ${dataDirectory}, less than twice the ${formatSize(need / 2)} of data`,
       remedy: "free disk in the data directory first",
     };
   }

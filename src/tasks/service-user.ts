@@ -44,25 +44,27 @@ export default defineTask<Params>({
     const { properties } = facts.service;
     const wanted = wantedAccount(context);
     const resources: Resource[] = [];
-    const unit = (property: string, value: string) => {
-      resources.push({ kind: "unit", property, value, loaded: properties.get(property) ?? "" });
+    const unit = (property: string, value: string, process?: string) => {
+      resources.push({ kind: "unit", property, value, loaded: properties.get(property) ?? "", process });
     };
+    const { process, account } = facts.service;
     if (wanted.user !== (properties.get("User") ?? "")) {
       unit("User", wanted.user);
       unit("Group", wanted.group);
       for (const path of ownedBefore(context)) {
-        const found = facts.files.paths.get(path);
-        if (found !== undefined) {
-          resources.push({
-            kind: "attributes",
-            path,
-            attributes: { owner: wanted.user, group: wanted.group, mode: found.mode },
-          });
-        }
+        resources.push({
+          kind: "attributes",
+          path,
+          attributes: { owner: wanted.user, group: wanted.group },
+        });
       }
+    } else if (process !== undefined && account !== undefined && process.uid !== account.uid) {
+      unit("User", wanted.user, `uid ${process.uid}`);
     }
     const walls = missingWalls(context);
     for (const [property, value] of walls) unit(property, value);
+    if (params.sandbox && process?.noNewPrivileges === false && properties.get("NoNewPrivileges") === "yes")
+      unit("NoNewPrivileges", "yes", "no");
     if (walls.some(([property]) => property === "ProtectSystem")) {
       unit(
         "ReadWritePaths",
@@ -111,11 +113,13 @@ function missingWalls(context: Context): [string, string][] {
 /** Walls that this host's own paths do not allow, as sentences that start with the property. */
 function* leftOpen({ facts, server, config, params }: Context): Iterable<string> {
   if (!params.sandbox) return;
+  const named = ["unixsocket", "pidfile", "aclfile", "tls-cert-file", "tls-key-file", "tls-ca-cert-file"];
   const paths = [
     facts.files.dataDirectory,
     facts.files.logFile,
     server.configPath,
-    config.get("unixsocket")?.[0] ?? "",
+    ...config.files().map(({ path }) => path),
+    ...named.map((name) => config.get(name)?.[0] ?? ""),
   ];
   const home = paths.find((path) => /^\/(home|root|run\/user)\//.test(path));
   if (home !== undefined && facts.service.properties.get("ProtectHome") === "no")
