@@ -1,37 +1,43 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { packageDirectory } from "../package.ts";
+import { shellWord } from "../report/words.ts";
 import type { Environment } from "./options.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */
 export async function init(directory: string, { cwd, stdout }: Environment): Promise<number> {
   const root = resolve(cwd, directory);
-  const written: string[] = [];
-  const create = async (path: string, write: (target: string) => Promise<void>): Promise<void> => {
+  const files = new Map([
+    ["inventory/hosts.yml", INVENTORY],
+    ["playbooks/harden.yml", await starterPlaybook()],
+  ]);
+  const there = [...files.keys()].filter((path) => existsSync(join(root, path)));
+  if (there.length > 0) {
+    throw new InputError(
+      there.map((path) => ({
+        place: { file: relative(cwd, join(root, path)) },
+        message: "is there already: redkeep init overwrites nothing, and wrote nothing",
+      })),
+    );
+  }
+  // A repository has its own .gitignore, and .redkeep ignores itself: this one only says so where people look.
+  if (!existsSync(join(root, ".gitignore"))) files.set(".gitignore", ".redkeep/\n");
+  for (const [path, text] of files) {
     const target = join(root, path);
-    await mkdir(join(target, ".."), { recursive: true });
     try {
-      await write(target);
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, text, { flag: "wx" });
     } catch (error) {
-      const exists = error instanceof Error && "code" in error && error.code === "EEXIST";
-      const already = written.length === 0 ? "" : `; written before: ${written.join(", ")}`;
-      throw new InputError({
-        place: { file: target },
-        message: exists ? `is there already: redkeep init overwrites nothing${already}` : String(error),
-      });
+      throw new InputError({ place: { file: target }, message: String(error) });
     }
-    written.push(relative(cwd, target) || path);
-  };
-  await create("inventory/hosts.yml", (target) => writeFile(target, INVENTORY, { flag: "wx" }));
-  await create("playbooks/harden.yml", async (target) =>
-    writeFile(target, await starterPlaybook(), { flag: "wx" }),
-  );
-  await create(".gitignore", (target) => writeFile(target, ".redkeep/\n", { flag: "wx" }));
+  }
   const at = relative(cwd, root);
+  const written = [...files.keys()].map((path) => join(at, path));
   stdout.write(`Wrote ${written.join(", ")}.
 Next: put your hosts into ${join(at, "inventory/hosts.yml")}, then
-  ${at === "" ? "" : `cd ${at} && `}redkeep plan -i inventory/hosts.yml
+  ${at === "" ? "" : `cd ${shellWord(at)} && `}redkeep plan -i inventory/hosts.yml
 `);
   return 0;
 }
@@ -48,9 +54,9 @@ all:
     redis:
       hosts:
         redis-01:
-          ansible_host: 192.0.2.11      # how this machine reaches the host
-          private_ip: ""                # the address that application servers use; Redis binds it beside loopback
+          ansible_host: 192.0.2.11 # where this machine reaches the host; its key must stand in your known_hosts
+          private_ip: "" # the address that application servers use: Redis listens there beside loopback
       vars:
-        ansible_user: root              # or another user, and become: true in the playbook does the rest
-        app_subnet: ""                  # who may reach Redis, such as 10.0.0.0/24
+        ansible_user: root # or another user with sudo; -K asks for its password
+        app_subnet: "" # who may reach Redis, such as 10.0.0.0/24
 `;

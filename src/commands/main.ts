@@ -64,7 +64,8 @@ function reportError(error: unknown, { stderr }: Environment): number {
 
 type Raw = Record<string, unknown>;
 
-function createProgram(environment: Environment, done: (code: number) => void): Command {
+/** The commands and their options, as commander has them. `done` gets the exit code of the one that ran. */
+export function createProgram(environment: Environment, done: (code: number) => void): Command {
   const program = new Command("redkeep");
   program
     .description(
@@ -77,7 +78,10 @@ function createProgram(environment: Environment, done: (code: number) => void): 
     })
     .exitOverride()
     .showSuggestionAfterError(true)
-    .addHelpText("after", "\nExample:\n  redkeep init && redkeep plan -i inventory/hosts.yml\n");
+    .addHelpText(
+      "after",
+      "\nExample:\n  redkeep init\n  redkeep plan -i inventory/hosts.yml\n\nEach command says more with --help.\n",
+    );
 
   const run = (name: "plan" | "apply" | "verify", description: string, examples: string) => {
     const command = program
@@ -124,15 +128,18 @@ function createProgram(environment: Environment, done: (code: number) => void): 
     .description("print the inventory as ansible-inventory does; reaches no host")
     .requiredOption(
       "-i, --inventory <path>",
-      "inventory file, directory or list; may be repeated",
+      "inventory file, directory, or list of hosts (a,b,); may be repeated",
       collect,
-      [],
     )
-    .option("--list", "all hosts and their variables, as JSON (the default)", false)
-    .option("--graph", "groups and hosts as a tree", false)
+    .option("--list", "all hosts and their variables, as JSON (the default)")
+    .option("--graph", "groups and hosts as a tree")
     .option("--host <name>", "one host's variables, as JSON")
-    .option("-l, --limit <pattern>", "only these hosts")
-    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect, [])
+    .option("-l, --limit <pattern>", "only these hosts; @FILE for one a line")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep inventory -i inventory/ --graph\n  redkeep inventory -i inventory/ --host redis-01\n",
+    )
     .action(async (raw: Raw) => {
       const { inventory } = await import("./inventory.ts");
       done(
@@ -140,7 +147,7 @@ function createProgram(environment: Environment, done: (code: number) => void): 
           {
             inventory: raw.inventory as string[],
             limit: raw.limit as string | undefined,
-            extraVars: raw.extraVars as string[],
+            extraVars: (raw.extraVars as string[] | undefined) ?? [],
             list: raw.list === true,
             graph: raw.graph === true,
             host: raw.host as string | undefined,
@@ -170,38 +177,35 @@ function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): voi
   };
   const option = (flags: string, description: string) => new Option(flags, description);
   group("Which hosts:", [
-    option("-i, --inventory <path>", "inventory file, directory or list; may be repeated")
+    option("-i, --inventory <path>", "inventory file, directory, or list of hosts (a,b,); may be repeated")
       .argParser(collect)
-      .default([], "none")
       .makeOptionMandatory(),
     option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
     option("--retry-failed <run.json>", "only the hosts that this run did not finish"),
     option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
   ]);
   group("Which tasks:", [
-    option("-t, --tags <tags>", "only tasks with these tags").argParser(collect).default([], "all"),
-    option("--skip-tags <tags>", "not these").argParser(collect).default([], "none"),
-    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable")
-      .argParser(collect)
-      .default([], "none"),
+    option("-t, --tags <tags>", "only tasks with one of these tags (a,b)").argParser(collect),
+    option("--skip-tags <tags>", "no tasks with one of these tags").argParser(collect),
+    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable").argParser(
+      collect,
+    ),
   ]);
   const careful = [
     ...(name === "apply"
       ? [option("-C, --check", "plan only"), option("-y, --yes", "do not ask; needed without a terminal")]
       : []),
-    option("--accept <guard>", "take the risk that a refusal names; may be repeated")
-      .argParser(collect)
-      .default([], "none"),
-    option("--rotate <name>", "replace this generated password, or the ca, on hosts that have one")
-      .argParser(collect)
-      .default([], "none"),
+    option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
+    ...(name === "verify"
+      ? []
+      : [option("--rotate <name>", "make this user's generated password, or ca, anew").argParser(collect)]),
     option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),
   ];
   group("How careful:", careful);
   group("Output:", [
-    option("--json <file>", "write the run record; - for stdout"),
-    option("-D, --diff", "show differences in full"),
-    option("-v, --verbose", "show more"),
+    option("--json <file>", "write the run record there; - for stdout"),
+    option("-D, --diff", "show long differences in full"),
+    option("-v, --verbose", "show every host, change and check"),
   ]);
   group("Connection:", [
     option("-u, --user <name>", "log in as (weaker than the inventory)"),
@@ -215,7 +219,7 @@ function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): voi
   ]);
 }
 
-function collect(value: string, previous: string[]): string[] {
+function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
@@ -270,7 +274,7 @@ async function runOptions(
 }
 
 /** Every guard by name, so that a typo in --accept is told. */
-const GUARDS = [
+export const GUARDS = [
   ..."aof-rewrite-failed bind-absent-address bind-everywhere blinding-rename certificate cluster disk-too-small".split(
     " ",
   ),

@@ -1,8 +1,9 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { constants, existsSync } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import type { ConnectionVariables } from "../connection/settings.ts";
-import { InputError, type Problem } from "../errors.ts";
+import { didYouMean, InputError, type Problem } from "../errors.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
 import { limitedHosts, matchHosts, readLimit } from "../inventory/host-pattern.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
@@ -50,6 +51,7 @@ export interface Run {
  */
 export async function prepare(options: RunOptions, environment: Environment): Promise<Run> {
   const { cwd, env } = environment;
+  await checkRecordPath(options.json);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file);
   const inventory = await loadInventory({
@@ -143,6 +145,22 @@ const RUN_RECORD = z.object({
   schema: z.literal("redkeep.run/1"),
   hosts: z.array(z.object({ host: z.string(), status: z.string() })),
 });
+
+/** A run whose record cannot be written would have to fail after it has changed hosts. */
+async function checkRecordPath(file: string | undefined): Promise<void> {
+  if (file === undefined || file === "-") return;
+  const bad = (message: string) => new InputError({ place: { file }, key: "--json", message });
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) throw bad("should be a file, found a folder");
+  // A pipe or /dev/stdout is written to; a file is replaced, which its folder must allow.
+  if (found !== undefined && !found.isFile()) return;
+  const folder = dirname(file);
+  try {
+    await access(folder, constants.W_OK);
+  } catch {
+    throw bad(`the folder ${folder} is not there, or may not be written to`);
+  }
+}
 
 function playbookFile(given: string | undefined, cwd: string): string {
   if (given !== undefined) return given;
@@ -259,5 +277,7 @@ function unknownTags(playbook: Playbook, { tags, skipTags }: RunOptions): string
     "always",
     "never",
   ]);
-  return [...tags, ...skipTags].filter((tag) => !known.has(tag)).map((tag) => `no task has the tag "${tag}"`);
+  return [...tags, ...skipTags]
+    .filter((tag) => !known.has(tag))
+    .map((tag) => `no task has the tag "${tag}".${didYouMean(tag, known)}`);
 }

@@ -219,7 +219,7 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     if ("value" in password && isWeakPassword(password.value.reveal())) {
       refusals.push({
         guard: "weak-password",
-        found: `the password of user ${name} is short, or a known example`,
+        found: `the password of user ${name} has fewer than 16 characters, or is a known example`,
         remedy: "take one of at least 16 random characters, or { generate: true }",
       });
     }
