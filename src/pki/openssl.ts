@@ -164,10 +164,9 @@ async function openssl(args: readonly string[], cwd: string): Promise<void> {
     });
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const reason =
-      error instanceof Error && "stderr" in error
-        ? String(error.stderr).trim().split("\n").at(-1)
-        : String(error);
+    const told = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
+    // The reason comes first, after the name of the configuration; error codes follow.
+    const reason = told.split("\n").find((line) => !line.startsWith("Using configuration"));
     throw new InputError({
       message: missing
         ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"

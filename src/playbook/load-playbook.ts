@@ -5,12 +5,10 @@ import { readYamlFile, type YamlDocument, type YamlPath } from "../yaml.ts";
 import { keyOf, type Play, type Playbook, type Serial, shown, type TaskEntry } from "./playbook.ts";
 import { loadTask, taskNames } from "./task-files.ts";
 
-const PLAY_KEYS = [
-  ..."name hosts become become_user become_method remote_user port connection serial order vars defaults tags tasks".split(
-    " ",
-  ),
-  ..."max_fail_percentage any_errors_fatal gather_facts".split(" "),
-];
+const PLAY_KEYS = (
+  "name hosts become become_user become_method remote_user port connection serial order vars defaults tags tasks " +
+  "max_fail_percentage any_errors_fatal gather_facts"
+).split(" ");
 const TASK_KEYS = ["name", "tags", "when", "vars"];
 const ORDERS = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"] as const;
 

@@ -137,9 +137,15 @@ describe("a CA of the user's own", () => {
   it("whose key is another's is refused", async () => {
     const other = await makeAuthority();
     const mixed = { certificate: ca.certificate, key: other.key };
-    expect(await refusal(issueServerCertificate(mixed, "redis-01", NAMES, 30))).toMatch(
-      /^openssl ca failed: /,
+    expect(await refusal(issueServerCertificate(mixed, "redis-01", NAMES, 30))).toBe(
+      "openssl ca failed: CA certificate and CA private key do not match",
     );
+  });
+
+  it("needs openssl on this machine, and says so where it is missing", async () => {
+    vi.stubEnv("PATH", "/nonexistent");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await refusal(makeAuthority())).toContain("openssl is needed on this machine");
   });
 });
 
