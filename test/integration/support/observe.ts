@@ -1,0 +1,42 @@
+/** Looks at a lab host from inside, without redkeep. */
+import type { LabHost } from "./lab.ts";
+
+/** Runs a script as root and returns its stdout without the last newline. Throws for another exit status than 0. */
+export async function onHost(host: LabHost, script: string, input?: string): Promise<string> {
+  const { status, stdout, stderr } = await host.sh(script, input);
+  if (status !== 0) throw new Error(`${script}: exit status ${status}: ${stdout}${stderr}`);
+  return stdout.replace(/\n$/, "");
+}
+
+/** Which process Redis is: another one after any restart. */
+export async function redisProcess(host: LabHost): Promise<string> {
+  return await onHost(host, "systemctl show -p MainPID -p InvocationID -p NRestarts redis-server");
+}
+
+/** Every file under /etc and of Redis: kind, owner, mode and digest, a line for each. */
+export async function filesOf(host: LabHost, { times = false } = {}): Promise<string> {
+  const time = times ? "%T@ " : "";
+  return await onHost(
+    host,
+    `find /etc /var/lib/redis /var/log/redis /var/lib/redkeep ! -name redis-server.log ! -name '*.rdb' ! -path '/var/lib/redis' \\
+       -printf '%p %y %u:%g %m ${time}%l\\n' 2>/dev/null | sort
+     find /etc -type f -exec sha256sum {} + | sort -k 2`,
+  );
+}
+
+/** What redkeep could leave behind: its units and timers, its folders, a transaction that waits, temporary files. */
+export async function residueOf(host: LabHost): Promise<string> {
+  return await onHost(
+    host,
+    `systemctl list-units --all --plain --no-legend 'redkeep*' | grep -v '^redkeep-recover.service .* inactive '
+     ls -d /run/redkeep* /var/lib/redkeep/pending 2>/dev/null
+     find /etc /var/lib/redis -name '.redkeep*'
+     true`,
+  );
+}
+
+/** Fills database 0 with `count` strings by one script: `NAME:1` holds `value 1`. */
+export async function fill(host: LabHost, name: string, count: number): Promise<void> {
+  const script = "for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. ':' .. i, 'value ' .. i) end";
+  await host.redis("EVAL", script, "0", name, `${count}`);
+}
