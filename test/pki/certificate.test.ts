@@ -50,6 +50,17 @@ describe("what is found wrong in a server's certificate", () => {
     expect(findings({ ca: (await makeAuthority()).certificate })).toEqual(["it is not signed by the CA"]);
   });
 
+  it("is a CA of the same name with another key", async () => {
+    const [one, two] = [await Workshop.open(), await Workshop.open()];
+    const extensions = [...CA_EXTENSIONS, "subjectKeyIdentifier=none"];
+    one.authority("own", EC, extensions);
+    const impostor = two.authority("own", EC, extensions);
+    const { certificate } = one.issue("leaf", "own", EC, SERVER_EXTENSIONS);
+    const given = { pem: certificate, names: { dns: [], ip: [] }, keyDigest: undefined };
+    expect(findings({ ...given, ca: impostor.certificate })).toEqual(["it is not signed by the CA"]);
+    expect(findings({ ...given, ca: one.pair("own").certificate })).toEqual([]);
+  });
+
   it("is its end, at the very second", () => {
     expect(findings({ epoch: now() + 100 * DAY })).toEqual(["it has expired"]);
     expect(findings({ epoch: now() + 100 * DAY - 3700, renewBeforeDays: 0 })).toEqual([]);

@@ -37,6 +37,7 @@ describe("a text of the playbook", () => {
     ["a <%= x %>", { x: {} }, "a value is object, not text"],
     ["a <%- x %>", { x: "1\nsave 1" }, "<%- inserts a value without checking it for line breaks: write <%="],
     ["<%= x", { x: 1 }, 'Could not find matching close tag for "<%=".'],
+    ["<% y = 1 %><%= y %>", {}, "y is not defined"],
     ["<%= x y %>", { x: 1 }, "missing ) after argument list"],
   ])("%j with %j is refused", (text, data, message) => {
     expect(() => evaluate(text, data)).toThrow(new TemplateError(message));
