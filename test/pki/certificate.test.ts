@@ -55,7 +55,10 @@ describe("what is found wrong in a server's certificate", () => {
     const extensions = [...CA_EXTENSIONS, "subjectKeyIdentifier=none"];
     one.authority("own", EC, extensions);
     const impostor = two.authority("own", EC, extensions);
-    const { certificate } = one.issue("leaf", "own", EC, SERVER_EXTENSIONS);
+    const { certificate } = one.issue("leaf", "own", EC, [
+      ...SERVER_EXTENSIONS,
+      "authorityKeyIdentifier=none",
+    ]);
     const given = { pem: certificate, names: { dns: [], ip: [] }, keyDigest: undefined };
     expect(findings({ ...given, ca: impostor.certificate })).toEqual(["it is not signed by the CA"]);
     expect(findings({ ...given, ca: one.pair("own").certificate })).toEqual([]);
