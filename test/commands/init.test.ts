@@ -1,0 +1,65 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { init } from "../../src/commands/init.ts";
+import type { Environment } from "../../src/commands/options.ts";
+import { prepare } from "../../src/commands/prepare.ts";
+
+let cwd: string;
+let output: string;
+let environment: Environment;
+
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), "redkeep-init-"));
+  output = "";
+  const stdout = new Writable({
+    write(chunk, _encoding, next) {
+      output += chunk;
+      next();
+    },
+  });
+  environment = { cwd, env: {}, stdout } as unknown as Environment;
+});
+afterEach(() => rm(cwd, { recursive: true }));
+
+describe("redkeep init", () => {
+  it("writes a starter that a run takes as it is, without a password from outside", async () => {
+    expect(await init(".", environment)).toBe(0);
+    expect(output).toContain("redkeep plan -i inventory/hosts.yml");
+    const options = {
+      inventory: [join(cwd, "inventory/hosts.yml")],
+      playbook: join(cwd, "playbooks/harden.yml"),
+      tags: [],
+      skipTags: [],
+      extraVars: [],
+      rotate: new Set<string>(),
+    };
+    const run = await prepare(options as unknown as Parameters<typeof prepare>[0], environment);
+    expect(run.jobs.map(({ host }) => host)).toEqual(["redis-01"]);
+    expect(run.jobs[0]?.tasks().tasks).toHaveLength(9);
+    expect(await readFile(join(cwd, ".gitignore"), "utf8")).toContain(".redkeep/");
+  });
+
+  it("leaves a .gitignore alone, which every repository has", async () => {
+    await writeFile(join(cwd, ".gitignore"), "node_modules/\n");
+    expect(await init(".", environment)).toBe(0);
+    expect(await readFile(join(cwd, ".gitignore"), "utf8")).toBe("node_modules/\n");
+    expect(output).not.toContain(".gitignore");
+  });
+
+  it("writes nothing where one of its files is there", async () => {
+    await init("fleet", environment);
+    await rm(join(cwd, "fleet/inventory/hosts.yml"));
+    await expect(init("fleet", environment)).rejects.toThrow(
+      /fleet\/playbooks\/harden\.yml .*is there already/,
+    );
+    await expect(readFile(join(cwd, "fleet/inventory/hosts.yml"))).rejects.toThrow("ENOENT");
+  });
+
+  it("names a folder with a blank as a shell reads it back", async () => {
+    await init("my fleet", environment);
+    expect(output).toContain("cd 'my fleet' && redkeep plan");
+  });
+});
