@@ -329,12 +329,13 @@ export function failWith(session: HostSession, error: unknown): void {
   }
 }
 
-function factNames({ tasks }: HostTasks): Set<FactName> {
+export function factNames({ tasks }: HostTasks): Set<FactName> {
   return new Set(tasks.flatMap(({ definition }) => definition.facts));
 }
 
-function probeInput(
-  { unit }: HostJob,
+/** The one question to a host, as its tasks need it. */
+export function probeInput(
+  { unit }: Pick<HostJob, "unit">,
   tasks: readonly HostTask[],
   secrets: HostSecrets,
   prove: boolean,

@@ -38,7 +38,8 @@ export const hostFact: Fact<HostFact> = {
   // sudo drops SSH_CONNECTION, so it is read from the processes above us: root may read their environment.
   script: () => `
 section os; cat /etc/os-release
-section machine; uname -n; cat /etc/machine-id; cat /proc/sys/kernel/random/boot_id; date +%s; cut -d' ' -f1 /proc/uptime; id -u
+section machine; for file in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; do echo "$(head -n 1 $file)"; done
+date +%s; cut -d' ' -f1 /proc/uptime; id -u
 section memory; grep -m1 MemTotal /proc/meminfo
 section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr

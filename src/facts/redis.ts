@@ -1,3 +1,4 @@
+import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
 import type { ProbeInput } from "./probe-input.ts";
 
@@ -48,7 +49,7 @@ current() {
   echo "\${to:-$1}"
 }
 ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
-ADMIN_USER=${input.login ? `'${input.login.user}'` : ""}
+ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
 REQUIREPASS=$(conf_lines requirepass | tail -n 1); if [ -n "$REQUIREPASS" ]; then REQUIREPASS="AUTH $REQUIREPASS"; fi
 tls_words() {
   echo "--tls --cacert $(conf_get tls-ca-cert-file) --cert $(conf_get tls-cert-file) --key $(conf_get tls-key-file)"
@@ -141,19 +142,27 @@ fi
       ),
       dryRuns: new Map(
         input.dryRuns.flatMap(({ user: asked, command }) => {
-          const title = [asked, ...command].join(" ");
-          const answer = sections.text(`dry-run ${title}`);
-          return answer === undefined ? [] : [[title, answer.trim()]];
+          const answer = sections.text(`dry-run ${[titleWord(asked), ...command].join(" ")}`);
+          return answer === undefined ? [] : [[[asked, ...command].join(" "), answer.trim()]];
         }),
       ),
     };
   },
 };
 
-/** Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. */
+/**
+ * Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. A
+ * user may have any name without blanks, quotes and dollar signs included.
+ */
 function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
-  const title = [user, name, ...rest].join(" ");
-  return `    frame 'dry-run ${title}'; echo "ACL DRYRUN ${user} $(current ${name}) ${rest.join(" ")}"`;
+  const title = [titleWord(user), name, ...rest].join(" ");
+  const words = `'${redisWord(user)}' "$(current ${name})" ${quotePath(rest.join(" "))}`;
+  return `    frame ${quotePath(`dry-run ${title}`)}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+}
+
+/** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */
+function titleWord(user: string): string {
+  return /^[\w.@-]+$/.test(user) ? user : `x${Buffer.from(user).toString("hex")}`;
 }
 
 function infoLine(line: string): [string, string] {

@@ -11,7 +11,7 @@ export function impactOf(plan: HostPlan, facts: HostFacts): Impact[] {
     const clients = new Map<string, number>();
     for (const { address, user, name, library, flags, command } of facts.redis.clients) {
       // Our own session, replicas and primaries are told elsewhere.
-      if (user !== "default" || !flags.includes("N") || command.startsWith("client|list")) continue;
+      if (user !== "default" || !flags.includes("N") || isOurs(command)) continue;
       const who = [address.replace(/:\d+$/, ""), [name, library].filter(Boolean).join(", ")]
         .filter(Boolean)
         .join("  ");
@@ -35,6 +35,11 @@ export function impactOf(plan: HostPlan, facts: HostFacts): Impact[] {
     }
   }
   return impact;
+}
+
+/** Our own session is the one that asks for the list; before 7.0 its command has no subcommand. */
+function isOurs(command: string): boolean {
+  return command === "client" || command.startsWith("client|list");
 }
 
 /** `config` and its subcommands, `config|get`. */

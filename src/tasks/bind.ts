@@ -121,7 +121,7 @@ function wantedSocket({ params, server }: Context): string | undefined {
   return server.runtimeDirectory && `${server.runtimeDirectory}/redis.sock`;
 }
 
-function* addressRefusals({ params, facts }: Context): Iterable<Refusal> {
+function* addressRefusals({ params, facts, server }: Context): Iterable<Refusal> {
   const addresses = params.addresses.filter((text) => text !== "");
   if (addresses.length === 0) {
     yield { guard: null, found: "bind.addresses is empty", remedy: "name at least 127.0.0.1" };
@@ -139,7 +139,7 @@ function* addressRefusals({ params, facts }: Context): Iterable<Refusal> {
     // Loopback of a family that the host does not have is no mistake of the operator's: the dash says what is meant.
     yield {
       guard: "bind-absent-address",
-      found: `bind ${text}: the host has no such address, Redis would not start`,
+      found: `bind ${text}: the host has no such address, Redis would ${server.version.capabilities.absentAddressStopsStart ? "not start" : "start without it"}`,
       remedy: isLoopback(text)
         ? `write it as -${text}, which may be absent`
         : `the host has ${facts.host.addresses.map(({ address }) => address).join(", ")}: correct private_ip or bind.addresses`,

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
-import { check, noLogin } from "../verify/controls.ts";
+import { sameSetting } from "../redis/setting.ts";
+import { type Check, check, noLogin } from "../verify/controls.ts";
+import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
@@ -44,6 +46,9 @@ const SENTINEL_NEEDS = [
 /** redkeep itself, and every client, is blind or mute without these. */
 const ALL_NEED = ["AUTH", "HELLO", "INFO", "PING", "ACL", "CLIENT", "COMMAND", "ECHO"];
 
+/** From 7.0 on, what would let a client load code, or write files under names of its own; all default to no. */
+const LOCKS = ["enable-debug-command", "enable-module-command", "enable-protected-configs"];
+
 /** Dangerous commands go away for everyone, the administrator included: a second net under the ACLs. */
 export default defineTask<Params>({
   params,
@@ -54,7 +59,10 @@ export default defineTask<Params>({
 
   desired: (context) => {
     const wanted = wantedRenames(context);
-    const resources: Resource[] = wanted.map(({ command, to }) => ({ kind: "rename", command, to }));
+    const resources: Resource[] = [
+      ...wanted.map(({ command, to }) => ({ kind: "rename", command, to }) as const),
+      ...openLocks(context).map((name) => ({ kind: "setting", name, args: ["no"] }) as const),
+    ];
     // An AOF written under the old names would stop the next start; a rewrite leaves only the data in it.
     const rewrite: PersistenceStep[] =
       context.facts.redis.info.get("aof_enabled") === "1" && wanted.some((rename) => !holds(context, rename))
@@ -66,35 +74,52 @@ export default defineTask<Params>({
     };
   },
 
-  checks: (context) => {
-    const { facts } = context;
-    const wanted = wantedRenames(context);
-    if (facts.redis.user === undefined) {
-      return [
-        noLogin(
-          "RK-CMD-03",
-          "gone under their old names",
-          "COMMAND INFO",
-          facts.redis.loginError ?? "it does not answer",
-        ),
-      ];
-    }
-    const still = wanted
-      .filter(({ command }) => facts.redis.commands.get(command) !== false)
-      .map(({ command }) => command);
-    return [
-      check(
-        "RK-CMD-03",
-        {
-          expected: `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
-          observed: still.length === 0 ? "none of them is known" : `still known: ${still.join(", ")}`,
-          source: "COMMAND INFO",
-        },
-        still.length === 0,
-      ),
-    ];
-  },
+  checks: (context) => [...lockChecks(context), renameCheck(context)],
 });
+
+/** Locks that the running server or its file has open; one that no line names is closed. */
+function openLocks({ server }: Context): string[] {
+  if (!server.version.capabilities.protectedConfigs) return [];
+  return LOCKS.filter((name) =>
+    [server.config.get(name)?.join(" "), server.running?.get(name)].some(
+      (value) => value !== undefined && !sameSetting(name, ["no"], [value]),
+    ),
+  );
+}
+
+function lockChecks(context: Context): Check[] {
+  const { server } = context;
+  if (server.version.capabilities.protectedConfigs)
+    return LOCKS.map((name) => runningOr(context, "RK-CMD-01", name, ["no"]));
+  const observed = `${server.version.name} has no such locks`;
+  const expected = LOCKS.map((name) => `${name} no`).join(", ");
+  return [check("RK-CMD-01", { expected, observed, source: "CONFIG GET" }, { outcome: "skip" })];
+}
+
+function renameCheck(context: Context): Check {
+  const { facts } = context;
+  const wanted = wantedRenames(context);
+  if (facts.redis.user === undefined) {
+    return noLogin(
+      "RK-CMD-03",
+      "gone under their old names",
+      "COMMAND INFO",
+      facts.redis.loginError ?? "it does not answer",
+    );
+  }
+  const still = wanted
+    .filter(({ command }) => facts.redis.commands.get(command) !== false)
+    .map(({ command }) => command);
+  return check(
+    "RK-CMD-03",
+    {
+      expected: `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
+      observed: still.length === 0 ? "none of them is known" : `still known: ${still.join(", ")}`,
+      source: "COMMAND INFO",
+    },
+    still.length === 0,
+  );
+}
 
 function wantedRenames({ params, config }: Context): { command: string; to: string }[] {
   return Object.entries(params.commands).map(([name, wish]) => {

@@ -142,7 +142,7 @@ export default defineTask<TlsParams>({
         "tls.conf.ejs",
       ),
     ];
-    return { resources, refusals: [...refusals(context)] };
+    return { resources, refusals: [...refusals(context)], notes: clientNotes(context) };
   },
 
   checks: (context) => [
@@ -185,6 +185,14 @@ function certificateFile(
     after: what,
     reload,
   };
+}
+
+/** redkeep's own CA is unknown to everybody else: who demands its certificates has to hand them out. */
+function clientNotes({ params }: Context): string[] {
+  const isClosed = params.auth_clients === true && params.clients.length === 0 && "generate" in params.ca;
+  return isClosed
+    ? ["clients need a certificate of redkeep's CA, and tls.clients names nobody to get one"]
+    : [];
 }
 
 function authClients({ auth_clients }: TlsParams): string {

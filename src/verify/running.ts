@@ -20,7 +20,7 @@ export function runningOr(
   const fileHolds = inFile === undefined || sameSetting(setting, args, inFile);
   const observed = holds
     ? `running ${shown([running])}${fileHolds ? "" : `, but ${shown(inFile ?? [])} in the file: lost at the next restart`}`
-    : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", as wanted in the file: a restart is pending" : ""}`;
+    : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", though the file says as wanted: never loaded" : ""}`;
   return check(control, { expected, observed, source }, holds && fileHolds);
 }
 

@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { factNames, probeInput } from "../../src/commands/observe.ts";
+import { type HostFacts, parseProbe, probeScript } from "../../src/facts/probe.ts";
+import type { ProbeInput } from "../../src/facts/probe-input.ts";
+import { normalizeSubnet } from "../../src/network.ts";
+import { Secret } from "../../src/secret.ts";
+import { defaultTasks } from "./default-playbook.ts";
+
+export const FACTS = resolve(import.meta.dirname, "../fixtures/facts");
+
+/** In the place of the random word that frames a probe's answer. */
+export const NONCE = "0123456789abcdef01234567";
+
+/** The passwords of the recorded hosts, which nothing else has. */
+export const PASSWORDS: ReadonlyMap<string, Secret> = new Map([
+  ["app", new Secret("Recorded-app-password-0001")],
+  ["metrics", new Secret("Recorded-metrics-password-2")],
+  ["admin", new Secret("Recorded-admin-password-03")],
+]);
+
+/** What a lab host answered to the probe of the default playbook: test/fixtures/facts/NAME.txt. */
+export function probeOutput(name: string): string {
+  return readFileSync(join(FACTS, `${name}.txt`), "utf8");
+}
+
+/** A recorded host's facts. Each call parses anew, so a test may change what it gets. */
+export function factsOf(name: string): HostFacts {
+  return parseProbe(probeOutput(name), inputFor(name), NONCE);
+}
+
+/** Facts of a recorded host whose answer was edited: for what a real host could say as well. */
+export function editedFacts(name: string, edit: (output: string) => string): HostFacts {
+  const output = probeOutput(name);
+  const edited = edit(output);
+  if (edited === output) throw new Error(`nothing was edited in ${name}`);
+  return parseProbe(edited, inputFor(name), NONCE);
+}
+
+/** The probe of the default playbook, with everything that verify wants to know. */
+export function recordingScript(name: string): string {
+  return probeScript(factNames(tasks), inputFor(name), NONCE);
+}
+
+/** On the Debian that has Redis and Valkey the unit has to be named. */
+export function unitOf(name: string): string {
+  return name.startsWith("valkey") ? "valkey-server.service" : "";
+}
+
+const tasks = await defaultTasks([]);
+
+function inputFor(name: string): ProbeInput {
+  const secrets = {
+    password: (user: string) => {
+      const value = PASSWORDS.get(user);
+      return value === undefined ? ({ missing: "generate" } as const) : { value };
+    },
+    rotate: new Set<string>(),
+    caCertificate: undefined,
+    certificate: undefined,
+    ca: undefined,
+    missing: { passwords: [], ca: false },
+  };
+  return probeInput({ unit: unitOf(name) }, tasks.tasks, secrets, true);
+}
+
+/** The address of the recorded host in the lab's network, and that network. */
+export function privateNetwork({ host }: HostFacts): { private_ip: string; app_subnet: string } {
+  const found = host.addresses.find(
+    ({ interface: name, address }) => name.startsWith("eth") && !address.includes(":"),
+  );
+  if (found === undefined) throw new Error("the recorded host has no eth0");
+  const { address, prefix } = found;
+  return { private_ip: address, app_subnet: normalizeSubnet(`${address}/${prefix}`)?.subnet ?? "" };
+}

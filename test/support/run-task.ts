@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { checksFor, planFor } from "../../src/commands/observe.ts";
+import type { HostSecrets } from "../../src/commands/secrets.ts";
+import type { HostFacts } from "../../src/facts/probe.ts";
+import { changesOf, type HostPlan } from "../../src/plan/plan.ts";
+import type { HostTasks } from "../../src/playbook/host-tasks.ts";
+import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
+import { isServer, type Server, serverOf } from "../../src/redis/server.ts";
+import type { Secret } from "../../src/secret.ts";
+import { templateRenderer } from "../../src/templates.ts";
+import type { Check } from "../../src/verify/controls.ts";
+import { defaultTasks } from "./default-playbook.ts";
+import { FACTS, PASSWORDS, privateNetwork } from "./facts.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+const definitions = new Map(
+  await Promise.all(taskNames().map(async (name) => [name, await loadTask(name)] as const)),
+);
+const render = templateRenderer(join(repository, "playbooks"));
+
+export interface Options {
+  /** Guards that are overridden, as `--accept` does. */
+  accepted?: readonly string[];
+  /** Passwords of the controller's state; default: those of the recorded hosts. */
+  passwords?: ReadonlyMap<string, Secret>;
+  /** PEM; default: the CA of the recorded hosts. Null: apply will make one. */
+  ca?: string | null;
+  certificate?: HostSecrets["certificate"];
+  rotate?: readonly string[];
+}
+
+/** The plan for one task alone. Parameters are checked and completed as in a playbook. */
+export function planTask(name: string, params: unknown, facts: HostFacts, options: Options = {}): HostPlan {
+  return planFor(observation(facts, oneTask(name, params), options), planOptions(options), drawName);
+}
+
+/** The checks of one task alone. */
+export function verifyTask(name: string, params: unknown, facts: HostFacts, options: Options = {}): Check[] {
+  return checksFor(observation(facts, oneTask(name, params), options), render);
+}
+
+/** The plan of the default playbook, for an application in the recorded host's own network. */
+export async function planAll(facts: HostFacts, options: Options = {}): Promise<HostPlan> {
+  return planFor(observation(facts, await tasksFor(facts), options), planOptions(options), drawName);
+}
+
+/** The checks of the default playbook. */
+export async function verifyAll(facts: HostFacts, options: Options = {}): Promise<Check[]> {
+  return checksFor(observation(facts, await tasksFor(facts), options), render);
+}
+
+/** `create redis.conf:port: null → 0`, a line for each change. */
+export function changeLines(plan: HostPlan): string[] {
+  return changesOf(plan).map(
+    ({ action, address, before, after }) => `${action} ${address}: ${before} → ${after}`,
+  );
+}
+
+/** Addresses of the changes, in order. */
+export function addresses(plan: HostPlan): string[] {
+  return changesOf(plan).map(({ address }) => address);
+}
+
+/** Names of the guards that refuse; what no `--accept` overrides reads `-`. */
+export function guards(plan: HostPlan): string[] {
+  return plan.refusals.map(({ guard }) => guard ?? "-");
+}
+
+/** `CONTROL outcome: observed` of the checks that did not pass. */
+export function findings(checks: readonly Check[]): string[] {
+  return checks
+    .filter(({ outcome }) => outcome !== "pass")
+    .map(({ control, outcome, observed }) => `${control} ${outcome}: ${observed}`);
+}
+
+/** The text that a plan would write to a file. */
+export function written(plan: HostPlan, path: string): string {
+  const content = plan.actions.files.find((file) => file.path === path)?.content;
+  if (content === undefined || !("text" in content)) throw new Error(`${path} is not written`);
+  return content.text;
+}
+
+/** The server of recorded facts; throws where there is none. */
+export function server(facts: HostFacts): Server {
+  const found = serverOf(facts);
+  if (!isServer(found)) throw new Error(found.problem);
+  return found;
+}
+
+function tasksFor(facts: HostFacts): Promise<HostTasks> {
+  const { private_ip, app_subnet } = privateNetwork(facts);
+  return defaultTasks([`private_ip=${private_ip}`, `app_subnet=${app_subnet}`]);
+}
+
+function oneTask(name: string, params: unknown): HostTasks {
+  const definition = definitions.get(name);
+  if (definition === undefined) throw new Error(`there is no task ${name}`);
+  const task = { task: name, name, definition, params: definition.params.parse(params) };
+  return { tasks: [task], skipped: [], needsFacts: false };
+}
+
+function observation(facts: HostFacts, tasks: HostTasks, options: Options) {
+  return { facts, server: server(facts), tasks, secrets: controller(options) };
+}
+
+function planOptions({ accepted = [] }: Options) {
+  return { accepted: new Set(accepted), render };
+}
+
+function controller({ passwords = PASSWORDS, ca, certificate, rotate = [] }: Options): HostSecrets {
+  return {
+    password: (name) => {
+      const value = rotate.includes(name) ? undefined : passwords.get(name);
+      return value === undefined ? { missing: "generate" } : { value };
+    },
+    rotate: new Set(rotate),
+    caCertificate: ca === undefined ? readFileSync(join(FACTS, "ca.crt"), "utf8") : (ca ?? undefined),
+    certificate,
+    ca: undefined,
+    missing: { passwords: [], ca: false },
+  };
+}
+
+function drawName(command: string): string {
+  return `${command.toLowerCase()}_drawn`;
+}
