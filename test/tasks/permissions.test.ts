@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import { changesOf } from "../../src/plan/plan.ts";
+import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
+import { planTasks } from "../support/plan-tasks.ts";
+import { addresses, changeLines, findings, guards, planTask, verifyTask } from "../support/run-task.ts";
+
+const permissions = (...given: Parameters<typeof hostWith>) =>
+  planTask("permissions", {}, hostWith(...given));
+
+describe("permissions", () => {
+  it("closes a stock install: configuration to root, data and log to others, and what is written later", () => {
+    expect(changeLines(permissions())).toEqual([
+      "update file:/etc/redis: 2770 redis:redis → 0750 root:redis",
+      "update file:/etc/redis/redis.conf: 0640 redis:redis → 0640 root:redis",
+      "update file:/var/log/redis/redis-server.log: 0660 redis:adm → 0640 redis:adm",
+      "update unit:UMask: 0007 → 0027",
+    ]);
+  });
+
+  it("plans nothing on a hardened host", () => {
+    expect(changeLines(permissions({ like: "hardened" }))).toEqual([]);
+    expect(findings(verifyTask("permissions", {}, hostWith({ like: "hardened" })))).toEqual([]);
+  });
+
+  it("clears setgid on the configuration's directory", () => {
+    const [action] = permissions().actions.attributes.filter(({ path }) => path === "/etc/redis");
+    expect(action?.attributes.mode).toBe(0o750);
+  });
+
+  it("leaves data with its owner, and tighter modes as they are", () => {
+    const plan = permissions({
+      paths: {
+        "/var/lib/redis": "directory 0700 cache:cache",
+        "/var/lib/redis/dump.rdb": "file 0666 cache:cache",
+      },
+      files: { dataFiles: ["/var/lib/redis/dump.rdb"] },
+    });
+    expect(changeLines(plan)).toContain(
+      "update file:/var/lib/redis/dump.rdb: 0666 cache:cache → 0640 cache:cache",
+    );
+    expect(addresses(plan)).not.toContain("file:/var/lib/redis");
+  });
+
+  it("has the data closed again after a restart, since the old process saves with its old mode", () => {
+    expect(permissions().actions.closedData).toBe("/var/lib/redis");
+  });
+
+  it("restarts a process that was started before its UMask was loaded", () => {
+    const plan = permissions({ like: "hardened", properties: { UMask: "0027" }, process: { umask: 0o007 } });
+    expect(changeLines(plan)).toEqual([
+      "update unit:UMask: 0027 → 0027 (loaded, but the process still has 0007)",
+    ]);
+    expect(plan.actions.restart).toBe(true);
+  });
+
+  it("keeps a stricter UMask", () => {
+    const plan = permissions({ like: "hardened", properties: { UMask: "0077" }, process: { umask: 0o077 } });
+    expect(changeLines(plan)).toEqual([]);
+  });
+
+  describe("leaves alone what is not Redis' own", () => {
+    const shared = {
+      "/etc": "directory 0755 root:root",
+      "/etc/ssl/certs": "directory 0755 root:root",
+      "/etc/ssl/certs/ca-certificates.crt": "file 0644 root:root",
+      "/etc/ssl/private": "directory 0710 root:ssl-cert",
+      "/etc/ssl/private/redis.key": "file 0640 root:ssl-cert",
+      "/var/log": "directory 0755 root:root",
+      "/": "directory 0755 root:root",
+      "/srv": "directory 0755 root:root",
+    };
+    const touched = (differences: Parameters<typeof hostWith>[0]) =>
+      permissions({ ...differences, paths: { ...shared, ...differences?.paths } }).actions.attributes.map(
+        ({ path }) => path,
+      );
+
+    it("/etc, where the configuration lies directly in it", () => {
+      const facts = hostWith({ paths: { ...shared, "/etc/redis.conf": "file 0644 root:root" } });
+      const { main } = facts.configFiles;
+      const plan = planTask(
+        "permissions",
+        {},
+        {
+          ...facts,
+          service: { ...facts.service, configPath: "/etc/redis.conf" },
+          configFiles: { ...facts.configFiles, main: { path: "/etc/redis.conf", text: main?.text ?? "" } },
+        },
+      );
+      expect(changeLines(plan)).toContain("update file:/etc/redis.conf: 0644 root:root → 0640 root:redis");
+      expect(addresses(plan)).not.toContain("file:/etc");
+    });
+
+    it("/etc/ssl and the system's CAs, where the configuration names a certificate there", () => {
+      const facts = hostWith({
+        paths: { ...shared, "/etc/redis.conf": "file 0644 root:root" },
+        conf: confWith({
+          "tls-cert-file": "tls-cert-file /etc/ssl/certs/redis.crt",
+          "tls-key-file": "tls-key-file /etc/ssl/private/redis.key",
+          "tls-ca-cert-file": "tls-ca-cert-file /etc/ssl/certs/ca-certificates.crt",
+        }),
+      });
+      for (const path of ["/etc/redis.conf", "/etc/redis/redis.conf"]) {
+        const plan = planTask(
+          "permissions",
+          {},
+          {
+            ...facts,
+            configFiles: { ...facts.configFiles, main: { path, text: facts.configFiles.main?.text ?? "" } },
+          },
+        );
+        expect(addresses(plan).filter((address) => address.includes("ssl"))).toEqual([]);
+      }
+    });
+
+    it("/var/log, where the log lies directly in it", () => {
+      const paths = touched({
+        files: { logFile: "/var/log/redis.log" },
+        paths: { "/var/log/redis.log": "file 0644 redis:redis" },
+      });
+      expect(paths).toContain("/var/log/redis.log");
+      expect(paths).not.toContain("/var/log");
+    });
+
+    it("/var/log, where the log's name leads back to it", () => {
+      expect(touched({ files: { logFile: "/var/log/redis/../redis.log" } })).not.toContain(
+        "/var/log/redis/..",
+      );
+    });
+
+    it.each(["/", "/srv"])(
+      "%s as the data directory, but not the files that Redis wrote there",
+      (directory) => {
+        const dump = `${directory === "/" ? "" : directory}/dump.rdb`;
+        const paths = touched({
+          files: { dataDirectory: directory, dataFiles: [dump] },
+          paths: { [dump]: "file 0644 redis:redis" },
+        });
+        expect(paths).toContain(dump);
+        expect(paths).not.toContain(directory);
+      },
+    );
+  });
+
+  it("refuses a redis.conf that is a link, however its target is closed", () => {
+    const plan = permissions({ paths: { "/etc/redis/redis.conf": "link 0777 root:root" } });
+    expect(plan.refusals.map(({ found }) => found)).toEqual(["/etc/redis/redis.conf is a symbolic link"]);
+    expect(guards(plan)).toEqual(["-"]);
+  });
+
+  it("refuses a redis.conf with a second name, which someone else may hold", () => {
+    const plan = permissions({ paths: { "/etc/redis/redis.conf": "hard-link 0640 redis:redis" } });
+    expect(plan.refusals.map(({ found }) => found)).toEqual([
+      "/etc/redis/redis.conf has a second name (hard link)",
+    ]);
+  });
+
+  it("does not follow a data file that is a link", () => {
+    const plan = permissions({
+      paths: { "/var/lib/redis/dump.rdb": "link 0777 redis:redis" },
+      files: { dataFiles: ["/var/lib/redis/dump.rdb"] },
+    });
+    expect(addresses(plan)).not.toContain("file:/var/lib/redis/dump.rdb");
+  });
+
+  it.each([
+    [
+      "Sentinel",
+      { service: { sentinels: ["redis-sentinel.service"] } },
+      /Sentinel on this host rewrites its files/,
+    ],
+    ["a cluster", { info: { cluster_enabled: "1" } }, /Redis Cluster rewrites its own configuration/],
+  ])("leaves /etc/redis to %s, which rewrites it, and says so", (_, differences, reason) => {
+    const plan = permissions(differences);
+    expect(addresses(plan).filter((address) => address.includes("/etc/redis"))).toEqual([]);
+    expect(plan.tasks[0]?.reason).toMatch(reason);
+    expect(
+      verifyTask("permissions", {}, hostWith(differences)).find(({ control }) => control === "RK-SYS-03"),
+    ).toMatchObject({ outcome: "skip", observed: expect.stringMatching(reason) });
+  });
+
+  it("fails the check while others can read data or configuration", () => {
+    const checks = verifyTask(
+      "permissions",
+      {},
+      hostWith({
+        like: "hardened",
+        paths: {
+          "/etc/redis/redis.conf": "file 0644 root:redis",
+          "/var/lib/redis": "directory 0755 redis:redis",
+        },
+      }),
+    );
+    expect(findings(checks)).toEqual([
+      "RK-SYS-03 fail: /etc/redis/redis.conf 0644 root:redis",
+      "RK-SYS-04 fail: /var/lib/redis 0755 redis:redis",
+    ]);
+  });
+
+  it("fails the check where a dump would land among cron's files", () => {
+    const facts = hostWith({
+      like: "hardened",
+      files: { dataDirectory: "/var/spool/redis/cron", logFile: "", dataFiles: [] },
+      paths: { "/var/spool/redis/cron": "directory 0750 redis:redis" },
+    });
+    expect(verifyTask("permissions", {}, facts).find(({ control }) => control === "RK-SYS-04")?.outcome).toBe(
+      "fail",
+    );
+  });
+
+  it("closes data that another task gives to the service user, without giving it back to root", () => {
+    const plan = planTasks({ "service-user": {}, permissions: {} }, hostWith(AS_ROOT));
+    expect(plan.actions.attributes.find(({ path }) => path === "/var/lib/redis")).toEqual({
+      path: "/var/lib/redis",
+      attributes: { owner: "redis", group: "redis", mode: 0o750 },
+      before: { owner: "root", group: "root", mode: 0o755 },
+    });
+    expect(
+      changesOf(plan)
+        .filter(({ address }) => address === "file:/var/lib/redis")
+        .map(({ after }) => after),
+    ).toEqual(["0755 redis:redis", "0750 redis:redis"]);
+  });
+});
