@@ -9,7 +9,7 @@ import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
-import type { TemplateData } from "../playbook/template.ts";
+import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.ts";
 import { Secret } from "../secret.ts";
@@ -312,11 +312,11 @@ export function failWith(session: HostSession, error: unknown): void {
       error.kind === "unreachable" ? "unreachable" : error.kind === "lost" ? "unknown" : "failed";
     const where = { unreachable: "connect", failed: "command", lost: "link" }[error.kind];
     fail(session, status, { where, found: error.message, remedy: error.remedy });
-  } else if (error instanceof InputError) {
+  } else if (error instanceof InputError || error instanceof TemplateError) {
     fail(session, "failed", {
       where: "playbook",
       found: error.message,
-      remedy: "correct the playbook or the inventory",
+      remedy: "correct the playbook, its templates or the inventory",
     });
   } else if (error instanceof Error && error.name === "AbortError") {
     session.record.status = "not-started";

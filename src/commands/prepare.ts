@@ -1,6 +1,6 @@
 import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { didYouMean, InputError, type Problem } from "../errors.ts";
@@ -53,7 +53,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   const { cwd, env } = environment;
   await checkRecordPath(options.json);
   const file = playbookFile(options.playbook, cwd);
-  const playbook = await loadPlaybook(file);
+  const playbook = await loadPlaybook(file, cwd);
   const inventory = await loadInventory({
     sources: options.inventory,
     playbookDir: playbook.directory,
@@ -63,7 +63,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
   const state = await State.open(options.state, options.inventory[0], cwd);
-  const secrets = new Secrets(state, options.rotate, playbook.directory, env);
+  const secrets = new Secrets(state, options.rotate, resolve(cwd, playbook.directory), env);
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
   const selected = selectPlays(inventory, playbook, limit);
   const unfinished =
@@ -74,14 +74,17 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
       (unfinished === undefined || unfinished.has(host)),
   );
   const problems = new Map<string, Problem>();
-  const collect = async <T>(work: () => T | Promise<T>): Promise<T | undefined> => {
+  const collect = async <T>(host: string, work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       // The same mistake in the playbook shows on every host: it is told once.
       for (const problem of error.problems)
-        problems.set(JSON.stringify([problem.place, problem.key]), problem);
+        problems.set(
+          JSON.stringify([problem.place, problem.key, problem.message.replaceAll(host, "")]),
+          problem,
+        );
       return undefined;
     }
   };
@@ -97,13 +100,13 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
         first,
       );
     const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
-    const connection = await collect(() =>
+    const connection = await collect(host, () =>
       connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
     );
-    const unit = await collect(() =>
+    const unit = await collect(host, () =>
       unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place),
     );
-    await collect(async () => secrets.of(tasks().tasks));
+    await collect(host, async () => secrets.of(tasks().tasks));
     if (connection !== undefined && unit !== undefined) {
       jobs.push({ host, plays, connection, unit, tasks, secrets: (tasks) => secrets.of(tasks) });
     }
@@ -116,7 +119,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     secrets,
     jobs,
     warnings: [...inventory.warnings, ...unknownTags(playbook, options)],
-    render: templateRenderer(playbook.directory),
+    render: templateRenderer(resolve(cwd, playbook.directory)),
   };
 }
 

@@ -1,9 +1,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { InputError } from "../errors.ts";
-import { issueClientCertificate, type KeyPair, makeAuthority } from "../pki/openssl.ts";
+import { InputError, type Place } from "../errors.ts";
+import { createAuthority, readAuthority } from "../pki/authority.ts";
+import { authorityProblem } from "../pki/certificate.ts";
+import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
 import type { HostTask } from "../plan/build-plan.ts";
 import type { Controller } from "../plan/controller.ts";
-import { Secret } from "../secret.ts";
+import type { Secret } from "../secret.ts";
 import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../secret-source.ts";
 import type { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
@@ -31,18 +33,22 @@ export class Secrets {
   /** @throws InputError for a secret that cannot be read: no host is touched then. */
   async of(tasks: readonly HostTask[]): Promise<HostSecrets> {
     const passwords = new Map<string, Secret | undefined>();
-    for (const { definition, params, task } of tasks) {
-      for (const [name, source] of definition.secrets?.(params) ?? []) {
-        passwords.set(
-          name,
+    for (const { definition, params, task, placeOf } of tasks) {
+      for (const [index, [name, source]] of [...(definition.secrets?.(params) ?? [])].entries()) {
+        const place = placeOf(["users", index, "password"]);
+        const value =
           "generate" in source
             ? this.#generated(name)
-            : await this.#read(source, `${task}.users.${name}.password`),
-        );
+            : await this.#read(source, place, `${task}.users[${index}].password`);
+        passwords.set(name, value);
       }
     }
-    const tls = tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
-    const ca = tls === undefined ? undefined : await this.#authority(tls);
+    const tlsTask = tasks.find(({ task }) => task === "tls");
+    const tls = tlsTask?.params as TlsParams | undefined;
+    const ca =
+      tls === undefined || tlsTask === undefined
+        ? undefined
+        : await this.#authority(tls, tlsTask.placeOf(["ca"]));
     return {
       password: (name) => {
         const value = passwords.get(name);
@@ -50,7 +56,10 @@ export class Secrets {
       },
       rotate: this.#rotate,
       caCertificate: ca?.certificate,
-      certificate: tls?.certificate ? await this.#ownCertificate(tls.certificate) : undefined,
+      certificate:
+        tls?.certificate && tlsTask
+          ? await this.#pair(tls.certificate, "tls.certificate", tlsTask.placeOf(["certificate"]))
+          : undefined,
       ca,
       missing: {
         passwords: [...passwords].filter(([, value]) => value === undefined).map(([name]) => name),
@@ -67,9 +76,7 @@ export class Secrets {
       this.#rotated.add(name);
     }
     if (missing.ca) {
-      const { certificate, key } = await makeAuthority();
-      await this.#state.write("pki/ca.key", key.reveal());
-      await this.#state.write("pki/ca.crt", certificate);
+      await createAuthority(this.#state, this.#rotate.has("ca"));
       this.#rotated.add("ca");
     }
   }
@@ -92,38 +99,40 @@ export class Secrets {
     return this.#rotate.has(name) && !this.#rotated.has(name) ? undefined : this.#state.password(name);
   }
 
-  #read(source: SecretSource, key: string, multiline = false): Promise<Secret> {
-    return readSecretSource(source, { ...this.#options, key, multiline });
+  #read(source: SecretSource, place: Place, key: string, multiline = false): Promise<Secret> {
+    return readSecretSource(source, { ...this.#options, place, key, multiline });
   }
 
-  async #authority({ ca }: TlsParams): Promise<KeyPair | undefined> {
-    if (!("generate" in ca)) return await this.#pair(ca, "tls.ca");
+  async #authority({ ca }: TlsParams, place: Place): Promise<KeyPair | undefined> {
+    if (!("generate" in ca)) {
+      const pair = await this.#pair(ca, "tls.ca", place);
+      const problem = authorityProblem(pair.certificate, Date.now() / 1000);
+      if (problem !== undefined) throw new InputError({ place, key: "tls.ca.cert", message: problem });
+      return pair;
+    }
     if (this.#rotate.has("ca") && !this.#rotated.has("ca")) return undefined;
-    const [certificate, key] = [await this.#state.read("pki/ca.crt"), await this.#state.read("pki/ca.key")];
-    return certificate === undefined || key === undefined ? undefined : { certificate, key: new Secret(key) };
+    return await readAuthority(this.#state);
   }
 
-  async #ownCertificate(sources: {
-    cert: SecretSource;
-    key: SecretSource;
-  }): Promise<{ certificate: string; key: Secret }> {
-    return await this.#pair(sources, "tls.certificate");
-  }
-
-  async #pair({ cert, key }: { cert: SecretSource; key: SecretSource }, name: string): Promise<KeyPair> {
-    const certificate = (await this.#read(cert, `${name}.cert`, true)).reveal();
-    const secret = await this.#read(key, `${name}.key`, true);
+  async #pair(
+    { cert, key }: { cert: SecretSource; key: SecretSource },
+    name: string,
+    place: Place,
+  ): Promise<KeyPair> {
+    const certificate = (await this.#read(cert, place, `${name}.cert`, true)).reveal();
+    const secret = await this.#read(key, place, `${name}.key`, true);
     const parsed = attempt(() => new X509Certificate(certificate));
     if (parsed === undefined)
-      throw new InputError({ key: `${name}.cert`, message: "should be a certificate in PEM form" });
+      throw new InputError({ place, key: `${name}.cert`, message: "should be a certificate in PEM form" });
     const privateKey = attempt(() => createPrivateKey(secret.reveal()));
     if (privateKey === undefined)
       throw new InputError({
+        place,
         key: `${name}.key`,
         message: "should be a private key in PEM form, without a passphrase",
       });
     if (!parsed.checkPrivateKey(privateKey))
-      throw new InputError({ key: name, message: "the key does not belong to the certificate" });
+      throw new InputError({ place, key: name, message: "the key does not belong to the certificate" });
     return { certificate, key: secret };
   }
 }

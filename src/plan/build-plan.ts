@@ -1,3 +1,4 @@
+import type { Place } from "../errors.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { renderRules } from "../firewall/ufw-rules.ts";
 import type { TemplateData } from "../playbook/template.ts";
@@ -20,6 +21,8 @@ export interface HostTask {
   name: string;
   definition: TaskDefinition;
   params: unknown;
+  /** Where a parameter stands in the playbook. */
+  placeOf: (path: readonly (string | number)[]) => Place;
 }
 
 export interface PlanInput {

@@ -49,7 +49,13 @@ export function hostTasks(
         });
       } else {
         taken.add(task);
-        result.tasks.push({ task, name, definition, params: resolved.params });
+        result.tasks.push({
+          task,
+          name,
+          definition,
+          params: resolved.params,
+          placeOf: (path) => entry.document.placeOf([...entry.path, task, ...path]),
+        });
       }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

@@ -106,11 +106,13 @@ class PlaybookReader {
       if (strange.length === 0) this.#problem(path, `should name a task: one of ${known.join(", ")}`);
       return undefined;
     }
+    const definition = await loadTask(task);
+    const params = entry[task] ?? {};
     return {
       name: this.#optional(entry, path, "name", "string") ?? task,
       task,
-      definition: await loadTask(task),
-      params: entry[task] ?? {},
+      definition,
+      params: isMapping(params) ? { ...definition.leftOut, ...params } : params,
       tags: [...playTags, ...this.#tags(entry.tags, [...path, "tags"])],
       when: this.#when(entry.when, [...path, "when"]),
       vars: this.#variables(entry.vars, [...path, "vars"]),

@@ -95,6 +95,19 @@ const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [
 /** The all-powerful default user goes off; named users get what their work needs. */
 export default defineTask<AclParams>({
   params,
+  leftOut: {
+    users: [
+      {
+        name: "app",
+        preset: "application",
+        keys: ["app:*"],
+        channels: ["app:*"],
+        password: { env: "APP_PASSWORD" },
+      },
+      { name: "metrics", preset: "metrics", password: { generate: true } },
+      { name: "admin", preset: "admin", password: { generate: true } },
+    ],
+  },
   facts: ["proofs"],
   phase: 0,
 

@@ -29,6 +29,7 @@ type Context = TaskContext<Params>;
 /** Listen only where it was declared, and on a Unix socket that root can always use. */
 export default defineTask<Params>({
   params,
+  leftOut: { addresses: ["127.0.0.1", "-::1", '<%= typeof private_ip === "undefined" ? "" : private_ip %>'] },
   facts: ["proofs"],
   phase: 0,
 

@@ -38,6 +38,7 @@ const UNAFFECTED_UDP = new Set([68, 546, 1900, 5353]);
 /** Only the application network reaches Redis, and SSH stays open. */
 export default defineTask<Params>({
   params,
+  leftOut: { allow: ['<%= typeof app_subnet === "undefined" ? "" : app_subnet %>'] },
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
   phase: 3,
@@ -114,15 +115,18 @@ function stateOf({ facts }: Context): FirewallState {
   };
 }
 
-function wantedOf({ facts, params, config }: Context): WantedFirewall | undefined {
+function wantedOf({ facts, params, config, server }: Context): WantedFirewall | undefined {
   const peer = facts.host.sshPeer;
   if (peer === undefined) return undefined;
+  const sshPorts = [...new Set([...facts.host.sshPorts, peer.localPort])];
+  const ports = redisPorts(config);
   return {
     ssh: {
-      ports: [...new Set([...facts.host.sshPorts, peer.localPort])],
+      ports: sshPorts,
       peer: { address: peer.address, port: peer.localPort, destination: peer.localAddress },
     },
-    redisPorts: redisPorts(config),
+    redisPorts: ports,
+    leftPorts: redisPorts(server.config).filter((port) => !ports.includes(port) && !sshPorts.includes(port)),
     allow: params.allow.filter((text) => text !== ""),
     default: params.default,
   };

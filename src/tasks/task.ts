@@ -26,6 +26,8 @@ export interface TaskContext<P> {
 export interface TaskDefinition<P = unknown> {
   /** Its parameters: the schema is the reference, and an unknown key is an error. */
   params: z.ZodType<P>;
+  /** Parameters as if the playbook had written them, where it leaves them out: these may be templates. */
+  leftOut?: Readonly<Record<string, unknown>>;
   /** The facts it needs beside those that every probe has. */
   facts: readonly FactName[];
   /** Tasks with a later phase see what earlier phases want, whatever their order in the playbook. */

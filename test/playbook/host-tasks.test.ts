@@ -23,6 +23,20 @@ describe("the tasks of a host", () => {
     expect(needsFacts).toBe(false);
   });
 
+  it("take what the default playbook says where addresses, subnets and users are left out", async () => {
+    const { tasks } = await tasksOf({
+      play: "tasks: [bind: , acl: , firewall: ]",
+      host: "{ private_ip: 10.0.0.5, app_subnet: 10.0.0.0/24 }",
+    });
+    const [bind, acl, firewall] = tasks.map(({ params }) => params);
+    expect(bind).toMatchObject({ addresses: ["127.0.0.1", "-::1", "10.0.0.5"] });
+    expect(acl).toMatchObject({ users: [{ name: "app" }, { name: "metrics" }, { name: "admin" }] });
+    expect(firewall).toMatchObject({ allow: ["10.0.0.0/24"] });
+    expect(await paramsOf({ play: "tasks: [bind: ]" })).toMatchObject({
+      addresses: ["127.0.0.1", "-::1", ""],
+    });
+  });
+
   it("are those that the tags select", async () => {
     const play =
       "tasks: [{ bind: , tags: network }, { acl: , tags: [access] }, limits: , { permissions: , tags: never }]";

@@ -96,7 +96,8 @@ function tasksFor(facts: HostFacts): Promise<HostTasks> {
 function oneTask(name: string, params: unknown): HostTasks {
   const definition = definitions.get(name);
   if (definition === undefined) throw new Error(`there is no task ${name}`);
-  const task = { task: name, name, definition, params: definition.params.parse(params) };
+  const placeOf = () => ({ file: "playbook.yml" });
+  const task = { task: name, name, definition, params: definition.params.parse(params), placeOf };
   return { tasks: [task], skipped: [], needsFacts: false };
 }
 
