@@ -46,6 +46,8 @@ export interface WantedFirewall {
     peer: { address: string; port: number; destination?: string | undefined; interface?: string | undefined };
   };
   redisPorts: readonly number[];
+  /** Ports that Redis leaves with this run: nobody needs them any more. */
+  leftPorts?: readonly number[];
   /** Subnets and addresses, of both families, that may reach the Redis ports. */
   allow: readonly string[];
   default: "deny" | "reject";
@@ -294,15 +296,18 @@ class FamilyPlan {
   }
 
   /** Entries that let others than the wanted subnets reach a port, in order. */
-  private wideOpenings(port: number): UfwEntry[] {
-    return strangers(this.entries, this.wanted.default, port, this.subnets).flatMap(({ family, rule }) =>
+  private wideOpenings(port: number, subnets: readonly string[] = this.subnets): UfwEntry[] {
+    return strangers(this.entries, this.wanted.default, port, subnets).flatMap(({ family, rule }) =>
       rule === "default" || family !== this.family ? [] : [rule],
     );
   }
 
   private wideRules(): UfwRule[] {
-    return this.wanted.redisPorts
-      .flatMap((port) => this.wideOpenings(port))
+    const { redisPorts, leftPorts = [] } = this.wanted;
+    return [
+      ...redisPorts.flatMap((port) => this.wideOpenings(port)),
+      ...leftPorts.flatMap((port) => this.wideOpenings(port, [])),
+    ]
       .filter((entry) => entry.kind === "rule")
       .filter((rule) => this.profileRules(rule).every((member) => this.opensOnlyRedis(member)));
   }
@@ -311,7 +316,8 @@ class FamilyPlan {
     if (rule.destinationPorts === "any") return false;
     return rule.destinationPorts.split(",").every((part) => {
       const [low = 0, high = low] = part.split(":").map(Number);
-      const inside = new Set(this.wanted.redisPorts.filter((port) => includesPort(part, port)));
+      const ours = [...this.wanted.redisPorts, ...(this.wanted.leftPorts ?? [])];
+      const inside = new Set(ours.filter((port) => includesPort(part, port)));
       return inside.size === high - low + 1;
     });
   }

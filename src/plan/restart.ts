@@ -34,6 +34,14 @@ export function* restartRefusals(
   throughServer: ReadonlySet<string>,
 ): Iterable<Refusal> {
   const { running } = server;
+  if (facts.service.process === undefined) {
+    yield {
+      guard: "server-stopped",
+      found: `${server.unit} does not run (${facts.service.properties.get("ActiveState") ?? "unknown"}): this run would start it, without knowing its keys`,
+      remedy: `start it first; systemctl status ${server.unit} says why it stopped`,
+    };
+    return;
+  }
   if (running === undefined) {
     if (config.get("save")?.join("") === "" && config.get("appendonly")?.[0]?.toLowerCase() !== "yes") {
       yield {

@@ -103,6 +103,18 @@ describe("a stock host", () => {
     expect(words(plan.rules6)).toEqual(["allow 22022/tcp", "allow 22/tcp", "allow 2222/tcp"]);
   });
 
+  it("loses the rules for a port that Redis leaves, but not those that open other ports too", () => {
+    const opened = [
+      "allow 6379",
+      "allow from 10.77.0.0/24 to any port 6379 proto tcp",
+      "allow 6000:7000/tcp",
+    ];
+    const plan = settle(stateOf(opened, []), wantedOf({ leftPorts: [6379] }));
+    expect(words(plan.rules4)).not.toContain(opened[0]);
+    expect(words(plan.rules4)).not.toContain(opened[1]);
+    expect(words(plan.rules4)).toContain(opened[2]);
+  });
+
   it("opens nothing but SSH where nobody may reach Redis", () => {
     expect(words(settle(stock, wantedOf({ allow: [] })).rules4)).toEqual(["allow 22/tcp"]);
   });
