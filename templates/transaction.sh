@@ -169,7 +169,13 @@ apply() {
   arm cap "$CAP" || fail arm
   ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
   note armed
-  if [ -n "$PERSIST" ]; then note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence; fi
+  if [ -n "$PERSIST" ]; then
+    note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence
+    if [ -z "$NEW_SAVE" ] && [ "$NEW_AOF" = no ]; then                 # the last snapshot would come back at a later start
+      wait_info old persistence rdb_bgsave_in_progress 0 || fail persistence
+      echo "$(config_get old dir)/$(config_get old dbfilename)" >"$d/last-snapshot"
+    fi
+  fi
   if [ -n "$REWRITE_AOF" ]; then
     note rewrite-aof; one old BGREWRITEAOF >/dev/null; rewrite_aof old || fail rewrite-aof
   fi
@@ -272,7 +278,11 @@ rollback() {
 confirm() {
   IFS= read -r nonce; [ "$nonce" = "$NONCE" ] || exit 65
   lock 60
-  if [ "$(state)" = applied ]; then enter committed; fi
+  if [ "$(state)" = applied ]; then
+    enter committed
+    last=$(cat "$d/last-snapshot" 2>/dev/null)
+    if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then mv "$last" "$d/old/last.rdb"; fi
+  fi
   if [ "$(state)" = committed ]; then
     finish; note committed
     ls -1d $root/txn/* | sort -r | tail -n +6 | while IFS= read -r old; do rm -rf "$old"; done    # the last five runs stay

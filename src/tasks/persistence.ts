@@ -28,7 +28,7 @@ export default defineTask<Params>({
     return {
       resources: steps.length === 0 ? resources : [...resources, { kind: "persistence", steps }],
       refusals: [...refusals(context)],
-      notes: context.params.mode === "keep" ? [`${describe(context)}: left as it is`] : [],
+      notes: notes(context, steps),
     };
   },
 
@@ -79,6 +79,14 @@ function describe({ facts, server }: Pick<Context, "facts" | "server">): string 
       ? ""
       : `, last save ${age < 120 ? "moments" : `${Math.round(age / 60)} minutes`} ago`;
   return `${parts.length === 0 ? "nothing is written to disk" : parts.join(" and ")}${since}`;
+}
+
+function notes(context: Context, steps: readonly PersistenceStep[]): string[] {
+  const { mode } = context.params;
+  if (mode === "keep") return [`${describe(context)}: left as it is`];
+  return mode === "none" && steps.length > 0
+    ? ["the last snapshot is set aside: it would come back, out of date, at a later start"]
+    : [];
 }
 
 function* refusals(context: Context): Iterable<Refusal> {
