@@ -108,6 +108,7 @@ fi
         .filter((line) => line.includes(":"))
         .map(infoLine),
     );
+    const users = sections.lines("acl-list").filter((line) => line.startsWith("user "));
     return {
       user: user === "" ? undefined : user,
       loginError: sections.text("login-error")?.trim(),
@@ -115,10 +116,8 @@ fi
       info,
       // With CONFIG gone the answer is one error line.
       config: config.size > 10 ? config : undefined,
-      aclUsers:
-        sections.text("acl-list") === undefined
-          ? undefined
-          : sections.lines("acl-list").filter((line) => line.startsWith("user ")),
+      // Every server has a default user: without a line the answer was an error.
+      aclUsers: users.length === 0 ? undefined : users,
       categories: new Map(
         [...sections.startingWith("category")].map(([name, text]) => [
           name,

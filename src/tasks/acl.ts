@@ -317,6 +317,9 @@ function loginNotes({ facts }: Context): string[] {
     : [];
 }
 
+/** What a stranger is told: a timeout or a failed handshake proves nothing. */
+const REFUSED = /^(NOAUTH|-?DENIED)|Connection refused/;
+
 function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";
@@ -327,10 +330,9 @@ function defaultUserChecks(context: Context): Check[] {
   const open = [...foundUsers(context).values()]
     .filter((user) => user.enabled && user.nopass)
     .map(({ name }) => name);
-  const strangers = [...facts.proofs.plainPings, ...facts.proofs.withCertificate].filter(
-    ([, reply]) => reply === "PONG",
-  );
-  const asked = facts.proofs.plainPings.size + facts.proofs.withCertificate.size;
+  const asked = [...facts.proofs.plainPings, ...facts.proofs.withCertificate];
+  const strangers = asked.filter(([, reply]) => reply === "PONG");
+  const unclear = asked.filter(([, reply]) => reply !== "PONG" && !REFUSED.test(reply));
   return [
     check(
       "RK-ACL-01",
@@ -346,12 +348,16 @@ function defaultUserChecks(context: Context): Check[] {
       {
         expected: "PING without a login is refused",
         observed:
-          strangers.length === 0
-            ? `refused on ${asked} port(s)`
-            : `answered on ${strangers.map(([where]) => where).join(", ")}`,
+          strangers.length > 0
+            ? `answered on ${strangers.map(([where]) => where).join(", ")}`
+            : unclear.length > 0
+              ? `no clear answer on ${unclear.map(([where]) => where).join(", ")}`
+              : `refused on ${asked.length} port(s)`,
         source: "PING without a login, from the host itself",
       },
-      asked === 0 ? { outcome: "unknown" } : strangers.length === 0,
+      strangers.length === 0 && (asked.length === 0 || unclear.length > 0)
+        ? { outcome: "unknown" }
+        : strangers.length === 0,
     ),
     check(
       "RK-ACL-02",

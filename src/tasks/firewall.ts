@@ -288,9 +288,32 @@ function kernelFindings({ facts, params, config }: Context, family: 4 | 6): stri
   return found;
 }
 
-/** With IPV6=no an enabled ufw drops all of it. */
+/** With IPV6=no an enabled ufw drops all of it, and loads no rule. */
 function isIpv6Dropped(defaults: string, kernel6: string): boolean {
-  return !parseDefaults(defaults).ipv6Enabled && /^:INPUT DROP/m.test(kernel6);
+  return (
+    !parseDefaults(defaults).ipv6Enabled &&
+    /^:INPUT DROP/m.test(kernel6) &&
+    !parseKernelRules(kernel6, 6).active
+  );
+}
+
+/** Rules that let packets to Redis in before ufw's are asked. */
+function aheadOfUfw({ facts, config }: Context): string[] {
+  const { kernel4, kernel6 } = facts.firewall;
+  const ports = redisPorts(config);
+  return foreignFirewalls({ kernel4, kernel6, foreign: "", dockerPorts: "" }).filter((sentence) => {
+    const [, named] = / --dports? (\S+)/.exec(sentence) ?? [];
+    return / ahead of ufw.* -j ACCEPT/.test(sentence) && ports.some((port) => namesPort(named, port));
+  });
+}
+
+/** `6379`, `22,80`, `6000:7000`; without a port a rule is for all. */
+function namesPort(ports: string | undefined, port: number): boolean {
+  if (ports === undefined) return true;
+  return ports.split(",").some((range) => {
+    const [from = "", to = from] = range.split(":");
+    return Number(from) <= port && port <= Number(to);
+  });
 }
 
 function allowedSubnets({ allow }: Params): string[] {
@@ -306,11 +329,22 @@ function firewallChecks(context: Context): Check[] {
   }
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
+  const ahead = aheadOfUfw(context);
   return [
     check(
       "RK-NET-04",
       { expected, observed: four.join("; ") || "as wanted", source: "iptables-save" },
       four.length === 0,
+    ),
+    check(
+      "RK-NET-04",
+      {
+        expected: "no rule ahead of ufw's lets anybody reach Redis",
+        observed: ahead.join("; ") || "none",
+        source: "iptables-save, ip6tables-save",
+        isAdvisory: true,
+      },
+      ahead.length === 0,
     ),
     check(
       "RK-NET-06",

@@ -217,7 +217,7 @@ export function wantedNames({ params, config, facts }: Pick<Context, "params" | 
   const bound = (config.get("bind") ?? [])
     .map((text) => text.replace(/^-/, ""))
     .filter((text) => !isWildcard(text) && isIP(text) !== 0);
-  const all = [facts.host.hostname, "localhost", "127.0.0.1", ...bound, ...params.names];
+  const all = [facts.host.hostname, "localhost", "127.0.0.1", ...bound, ...params.names].filter(Boolean);
   return {
     dns: [...new Set(all.filter((text) => isIP(text) === 0).map((text) => text.toLowerCase()))],
     ip: [...new Set(all.filter((text) => isIP(text) !== 0))],

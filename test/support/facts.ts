@@ -29,12 +29,49 @@ export function factsOf(name: string): HostFacts {
   return parseProbe(probeOutput(name), inputFor(name), NONCE);
 }
 
-/** Facts of a recorded host whose answer was edited: for what a real host could say as well. */
-export function editedFacts(name: string, edit: (output: string) => string): HostFacts {
-  const output = probeOutput(name);
-  const edited = edit(output);
-  if (edited === output) throw new Error(`nothing was edited in ${name}`);
-  return parseProbe(edited, inputFor(name), NONCE);
+/** What a section says instead; undefined takes the section away. */
+export type SectionEdits = Record<string, (text: string) => string | undefined>;
+
+/**
+ * Facts of a recorded host that answered otherwise in some sections: for what a real host could say as well. A section
+ * that the host did not print is added. Throws for an edit that changes nothing.
+ */
+export function editedFacts(name: string, edits: SectionEdits): HostFacts {
+  const [noise = "", ...parts] = probeOutput(name).split(`\n${NONCE} `);
+  const sections = new Map(
+    parts.map((part) => {
+      const at = part.indexOf("\n");
+      return [part.slice(0, at), part.slice(at + 1)];
+    }),
+  );
+  for (const [title, edit] of Object.entries(edits)) {
+    const before = sections.get(title);
+    const after = edit(before ?? "");
+    if (after === before) throw new Error(`${name}: nothing was edited in "${title}"`);
+    if (after === undefined) sections.delete(title);
+    else sections.set(title, after);
+  }
+  // The section "end" closes the answer, whatever was added.
+  const end = sections.get("end") ?? "";
+  sections.delete("end");
+  const output = [noise, ...[...sections, ["end", end]].map(([title, text]) => `${title}\n${text}`)];
+  return parseProbe(output.join(`\n${NONCE} `), inputFor(name), NONCE);
+}
+
+/** An edit of the section `running`: what `CONFIG GET *` says of a setting. */
+export function withRunning(setting: string, value: string): (text: string) => string {
+  return (text) =>
+    text.includes(`\n${setting}\n`) || text.startsWith(`${setting}\n`)
+      ? text.replace(new RegExp(`(^|\\n)${setting}\\n.*`), `$1${setting}\n${value}`)
+      : `${setting}\n${value}\n${text}`;
+}
+
+/** The titles of a recorded answer's sections, in order. */
+export function sectionsOf(name: string): string[] {
+  return probeOutput(name)
+    .split(`\n${NONCE} `)
+    .slice(1)
+    .map((part) => part.slice(0, part.indexOf("\n")));
 }
 
 /** The probe of the default playbook, with everything that verify wants to know. */
