@@ -1,0 +1,258 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
+import type { ProbeInput } from "../../src/facts/probe-input.ts";
+import { redisFact } from "../../src/facts/redis.ts";
+import { isServer, serverOf } from "../../src/redis/server.ts";
+import { Secret } from "../../src/secret.ts";
+import { editedFacts, factsOf, NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
+import { findings, planAll, verifyAll } from "../support/run-task.ts";
+
+const nothing: ProbeInput = {
+  unit: "",
+  paths: [],
+  commands: [],
+  dryRuns: [],
+  tlsPorts: [],
+  prove: false,
+};
+
+describe("the probe's answer", () => {
+  it("is refused where its end is missing, however much came", () => {
+    const whole = probeOutput("stock");
+    const cut = whole.slice(0, whole.lastIndexOf(`\n${NONCE} end`));
+    expect(() => parseProbe(cut, nothing, NONCE)).toThrow(ProbeError);
+    expect(() => parseProbe("", nothing, NONCE)).toThrow(ProbeError);
+  });
+
+  it("is read behind the noise of a login shell", () => {
+    const noise = "Welcome!\n*** maintenance tonight ***\n";
+    expect(parseProbe(noise + probeOutput("stock"), nothing, NONCE).host).toEqual(factsOf("stock").host);
+  });
+
+  it("cannot be forged by a file that prints section lines without knowing the word of this run", () => {
+    const forged = `# harmless\n0123456789abcdef unit\nssh.service\nend\n`;
+    const facts = editedFacts("stock", { "config /etc/redis/redis.conf": (text) => text + forged });
+    expect(facts.service.unit).toBe("redis-server.service");
+    expect(facts.configFiles.main?.text).toContain(forged);
+  });
+
+  it("says the same for one section that says nothing: unknown, and no promise is called kept for that", async () => {
+    const insecure = await verifyAll(factsOf("stock"));
+    const kept = new Set(
+      insecure.filter(({ outcome }) => outcome === "pass").map(({ control, expected }) => control + expected),
+    );
+    for (const title of [
+      "acl-list",
+      "clients",
+      "plain-ping 127.0.0.1 6379",
+      "running",
+      "info",
+      "listeners-tcp",
+    ]) {
+      for (const text of [undefined, "", "ERR unknown\n"]) {
+        const checks = await verifyAll(editedFacts("stock", { [title]: () => text }));
+        const gained = checks.filter(
+          ({ control, expected, outcome }) => outcome === "pass" && !kept.has(control + expected),
+        );
+        expect(gained, `${title}: ${text}`).toEqual([]);
+      }
+    }
+  });
+
+  it("never breaks the plan, whatever a section holds", async () => {
+    const garbage = `\u001b[31m\u0007\u202e\n__proto__\nconstructor\n__proto__:1\ntoString=x\n${"9".repeat(400)}\n=\n:\n|||||||\n`;
+    const titles = sectionsOf("hardened").filter(
+      (title) => !/^(end|addresses|category |dry-run |command )/.test(title),
+    );
+    for (const title of titles) {
+      for (const text of [undefined, garbage]) {
+        const facts = editedFacts("hardened", { [title]: () => text });
+        if (!isServer(serverOf(facts))) continue;
+        await expect(planAll(facts), `${title}: ${text}`).resolves.toBeDefined();
+        await expect(verifyAll(facts), `${title}: ${text}`).resolves.toBeDefined();
+      }
+    }
+    expect({}.constructor).toBe(Object);
+  }, 60_000);
+});
+
+describe("facts of a stock host", () => {
+  const { host, service, redis, files, firewall, transaction } = factsOf("stock");
+
+  it("name the machine and how it was reached", () => {
+    expect(host.os).toEqual({ name: "Debian GNU/Linux", version: "12" });
+    expect(host.uid).toBe(0);
+    expect(host.machineId).toMatch(/^[0-9a-f]{32}$/);
+    expect(host.bootId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(host.epoch).toBeGreaterThan(1_700_000_000);
+    expect(host.sshPorts).toEqual([22]);
+    expect(host.sshPeer?.localPort).toBe(22);
+    expect([...host.tools]).toEqual(expect.arrayContaining(["ufw", "openssl", "ss", "flock"]));
+  });
+
+  it("tell which unit holds which socket", () => {
+    const redisSockets = host.listeners.filter(({ unit }) => unit === "redis-server.service");
+    expect(redisSockets).toEqual([
+      { protocol: "tcp", address: "127.0.0.1", port: 6379, unit: "redis-server.service" },
+    ]);
+    expect(host.listeners.filter(({ port }) => port === 22).map(({ address }) => address)).toEqual(
+      expect.arrayContaining(["0.0.0.0", "::"]),
+    );
+  });
+
+  it("name the service, its process and its account", () => {
+    expect(service).toMatchObject({
+      unit: "redis-server.service",
+      binary: "/usr/bin/redis-server",
+      configPath: "/etc/redis/redis.conf",
+      client: "redis-cli",
+      arguments: ["--supervised", "systemd", "--daemonize", "no"],
+      account: { name: "redis", home: "/var/lib/redis", shell: "/usr/sbin/nologin", groups: ["redis"] },
+    });
+    expect(service.process?.noNewPrivileges).toBe(true);
+    expect(service.process?.umask).toBe(0o007);
+    expect(service.properties.get("User")).toBe("redis");
+  });
+
+  it("hold what the running server says", () => {
+    expect(redis.user).toBe("default");
+    expect(redis.config?.get("maxmemory-policy")).toBe("noeviction");
+    expect(redis.info.get("redis_version")).toBe("7.0.15");
+    expect(redis.aclUsers).toHaveLength(1);
+    expect(redis.categories.get("dangerous")).toContain("flushall");
+    expect(redis.commands.get("FLUSHALL")).toBe(true);
+  });
+
+  it("know files with owner and mode, and that ufw is off", () => {
+    expect(files.paths.get("/etc/redis")).toMatchObject({ kind: "directory", owner: "redis", mode: 0o2770 });
+    expect(files.paths.get("/etc/redis/redis.conf")).toMatchObject({ kind: "file", mode: 0o640, links: 1 });
+    expect(files.digests.get("/etc/redis/redis.conf")).toMatch(/^[0-9a-f]{64}$/);
+    expect(files.dataDirectory).toBe("/var/lib/redis");
+    expect(firewall.installed).toBe(true);
+    expect(firewall.ufwConf).toContain("ENABLED=no");
+    expect(transaction.pending).toBeUndefined();
+  });
+});
+
+describe("facts of unusual hosts", () => {
+  it("keep a configuration byte for byte, and find the way in through requirepass", () => {
+    const { configFiles, redis } = factsOf("strange");
+    expect(configFiles.main?.text).toContain("BIND 0.0.0.0\r\nProtected-Mode\tno\r\n");
+    expect(configFiles.includes.map(({ path }) => path)).toEqual(["/etc/redis/company.conf"]);
+    expect(redis.user).toBe("default");
+    expect(redis.endpoint).toEqual(["-h", "127.0.0.1", "-p", "7379"]);
+  });
+
+  it("never carry a running server's passwords", () => {
+    expect(factsOf("strange").redis.config?.get("requirepass")).toBe("(set)");
+    expect(factsOf("stock").redis.config?.get("requirepass")).toBe("");
+  });
+
+  it("ask CONFIG by its new name", () => {
+    const { redis } = factsOf("config-renamed");
+    expect(redis.commands.get("CONFIG")).toBe(false);
+    expect(redis.config?.get("maxmemory")).toBe("0");
+  });
+
+  it("know a replica, its primary and a Sentinel's connections", () => {
+    expect(factsOf("replica").redis.info.get("role")).toBe("slave");
+    const { service, redis } = factsOf("watched-by-sentinel");
+    expect(service.sentinels).toEqual(["redis-sentinel.service"]);
+    expect(redis.clients.some(({ name }) => name.startsWith("sentinel-"))).toBe(true);
+  });
+
+  it("say that nothing is known where the login fails, and why", () => {
+    const { redis } = editedFacts("stock", {
+      login: () => undefined,
+      "login-error": () => "NOAUTH Authentication required.\n",
+      info: () => undefined,
+      running: () => undefined,
+      "acl-list": () => undefined,
+    });
+    expect(redis.user).toBeUndefined();
+    expect(redis.loginError).toBe("NOAUTH Authentication required.");
+    expect(redis.config).toBeUndefined();
+    expect(redis.aclUsers).toBeUndefined();
+  });
+
+  it("take a refused ACL LIST for unknown, not for a server without users", async () => {
+    const facts = editedFacts("hardened", { "acl-list": () => "NOPERM no permissions to run 'acl|list'\n" });
+    expect(facts.redis.aclUsers).toBeUndefined();
+    expect(findings(await verifyAll(facts))).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^RK-ACL-01 unknown/),
+        expect.stringMatching(/^RK-ACL-08 unknown/),
+      ]),
+    );
+  });
+});
+
+describe("listeners", () => {
+  const listeners = (line: string) =>
+    editedFacts("stock", { "listeners-tcp": () => `${line}\n` }).host.listeners.filter(
+      ({ protocol }) => protocol === "tcp",
+    );
+
+  it.each([
+    [
+      "LISTEN 0 511 [::1]:6379 [::]:* uid:101 ino:1 sk:2 cgroup:/system.slice/redis-server.service v6only:1 <->",
+      "::1",
+      6379,
+    ],
+    ["LISTEN 0 511 *:6379 *:* ino:1 sk:2 cgroup:/system.slice/redis-server.service <->", "*", 6379],
+    ["LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:* uid:102 ino:3 sk:1 <->", "127.0.0.53", 53],
+    ["LISTEN 0 128 [fe80::1]%eth0:22 [::]:* ino:3 sk:1 <->", "fe80::1", 22],
+  ])("are read from %s", (line, address, port) => {
+    expect(listeners(line)).toMatchObject([{ address, port }]);
+  });
+
+  it.each(["", "LISTEN", "LISTEN 0 128 nonsense", "LISTEN 0 1 a:b c:d", "\u0000"])(
+    "are none in %j",
+    (line) => {
+      expect(listeners(line)).toEqual([]);
+    },
+  );
+});
+
+describe("the probe's script", () => {
+  const script = (input: Partial<ProbeInput>) => redisFact.script({ ...nothing, ...input });
+
+  it("refuses a unit that is no unit's name", () => {
+    expect(() => probeScript([], { ...nothing, unit: "x';reboot;'" }, NONCE)).toThrow(/not a unit name/);
+  });
+
+  it("runs nothing that a user's name holds, and asks for that very name", () => {
+    const user = `it's-$(echo pwned)-\`id\`-"\\`;
+    const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
+      .split("\n")
+      .filter((line) => line.includes("ACL DRYRUN"));
+    const helpers = 'current() { echo "$1"; }; frame() { printf "%s\\n" "$1"; }';
+    const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
+      encoding: "utf8",
+    }).split("\n");
+    expect(title).toMatch(/^dry-run x[0-9a-f]+ FLUSHALL$/);
+    const hex = [...Buffer.from(user)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+    expect(question).toBe(`ACL DRYRUN "${hex}" FLUSHALL `);
+    expect(
+      redisFact
+        .parse(
+          {
+            text: (name: string) => (name === title ? "OK\n" : undefined),
+            lines: () => [],
+            startingWith: () => [],
+          } as never,
+          { ...nothing, dryRuns: [{ user, command: ["FLUSHALL"] }] },
+        )
+        .dryRuns.get(`${user} FLUSHALL`),
+    ).toBe("OK");
+  });
+
+  it("holds the administrator's password only in hex, and its name as one word of the shell", () => {
+    const text = script({ login: { user: "o'admin", password: new Secret("p'w $(id)") } });
+    expect(text).not.toContain("p'w $(id)");
+    const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
+    const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
+    expect(shown.toString()).toBe("o'admin");
+  });
+});
