@@ -14,7 +14,8 @@ note() { echo "$(cut -d' ' -f1 /proc/uptime) $*" >>"$d/journal" && sync "$d/jour
 state() { cat "$d/state"; }
 enter() { echo "$1" >"$d/state.new" && sync "$d/state.new" && mv -f "$d/state.new" "$d/state" && sync "$d"; }
 mine() { [ "$(readlink $root/pending)" = "txn/$id" ]; }
-lock() { exec 9>>$root/lock; flock -w "$1" 9 || exit 75; }             # the kernel frees it; 9>&- for what lives on
+lock() { exec 9>>$root/lock; flock -w "$1" 9; }                        # the kernel frees it; 9>&- for what lives on
+refuse() { enter refused; note "$*"; exit 75; }
 fail() { note "fail $*"; exit 1; }                                      # ExecStopPost rolls back
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
@@ -27,12 +28,17 @@ signature() {
 }
 rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
 owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then echo absent; else stat -c '%U:%G %a' "$1"; fi; }
+# The folder may be writable by the service user. So owner and mode are set where only root can reach; cp then makes the
+# file anew and gives it both by its descriptor: nothing here follows a link that is planted meanwhile.
 swap() { # FROM TO OWNER:GROUP MODE
-  t=$(dirname "$2")/.redkeep.$id; rm -f "$t"
-  cp "$1" "$t" && chown "$3" "$t" && chmod "$4" "$t" && sync "$t" && mv -f "$t" "$2" && sync "$(dirname "$2")"
+  t=$(dirname "$2")/.redkeep.$id
+  chown "$3" "$1" && chmod "$4" "$1" && cp -p --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$(dirname "$2")"
 }
-own() { # PATH OWNER:GROUP MODE: never through a link. chmod with five digits clears setgid on directories
-  [ ! -L "$1" ] && chown -h "$2" "$1" && chmod "00$3" "$1"
+mode() { # PATH MODE: of what is open, after a look that the path is no link to it
+  { [ "$(stat -c %d:%i "$1")" = "$(stat -Lc %d:%i /proc/self/fd/8)" ] && chmod "$2" /proc/self/fd/8; } 8<"$1"
+}
+own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
+  { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
 }
 data_files() { # what Redis saves: plain files with one name
   for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1"/appendonlydir/*; do
@@ -81,14 +87,22 @@ persist() { # LOGIN SAVE APPENDONLY
   if [ "$3" = no ] && [ "$aof" = yes ]; then config_set "$1" appendonly no || return 1; fi
   if [ -z "$2" ] && [ -n "$save" ]; then config_set "$1" save '' || return 1; fi
 }
-# Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone.
+# Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone, and a
+# dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 restart() { # LOGIN-BEFORE LOGIN-AFTER
-  : >"$d/restarted"; only_memory=
-  if answers "$1" && [ -z "$(config_get "$1" save)" ] && [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
-    only_memory=1; dump=$(config_get "$1" dir)/$(config_get "$1" dbfilename)
-    if [ -f "$dump" ] && [ ! -e "$d/old/stale.rdb" ]; then mv "$dump" "$d/old/stale.rdb" || return 1; echo "$dump" >"$d/old/stale"; fi
-    config_set "$1" save '315360000 1' || return 1
+  only_memory=
+  if answers "$1"; then
+    if [ -n "$(config_get "$1" save)" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
+    elif [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
+      only_memory=1; dump=$(config_get "$1" dir)/$(config_get "$1" dbfilename)
+      if [ ! -e "$d/dump" ]; then
+        echo "$dump" >"$d/dump" && sync "$d/dump" || return 1
+        if [ -f "$dump" ]; then mv "$dump" "$d/old/stale.rdb" || return 1; fi
+      fi
+      config_set "$1" save '315360000 1' && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
+    fi
   fi
+  : >"$d/restarted"
   systemctl reset-failed "$UNIT" 2>/dev/null
   from=$(milliseconds)
   if [ -n "$HANDOVER" ] && [ "$2" = new ]; then                         # what root saves has to be the new user's
@@ -133,8 +147,10 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
 }
 finish() {
   if mine; then rm -f $root/pending && sync $root; fi
-  rm -f "$d/login.old" "$d/login.new"
-  systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" 2>/dev/null
+  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"
+  for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do
+    if systemctl -q is-active "$unit"; then systemctl stop "$unit"; fi
+  done
 }
 
 load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
@@ -142,19 +158,20 @@ load_firewall() { # each family in one step; `ufw reload` would leave every port
 }
 
 apply() {
-  lock 0
-  if [ -L $root/pending ]; then enter refused; note "refused another transaction waits for its confirmation"; exit 75; fi
+  lock 0 || refuse "locked $(cat $root/lock)"
+  if [ -L $root/pending ]; then refuse "locked $(cat $root/pending/holder)"; fi
+  cat "$d/holder" >$root/lock
   note begin
   # What the plan relied on must still be so.
-  while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || { enter refused; note "stale $p"; exit 76; }; done <"$d/expected"
-  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || { enter refused; note "stale $p"; exit 76; }; done <"$d/expected-modes"
+  while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || refuse "stale $p"; done <"$d/expected"
+  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || refuse "stale $p"; done <"$d/expected-modes"
   if [ -n "$INVOCATION" ] && [ "$(systemctl show -p InvocationID --value "$UNIT")" != "$INVOCATION" ]; then
-    enter refused; note "stale $UNIT was restarted since"; exit 76
+    refuse "stale $UNIT was restarted since"
   fi
   while read -r n p o m; do
-    s=$(signature "$p"); case $s in link|unusual) enter refused; note "refused $p is a link, or no plain file"; exit 1;; esac
+    s=$(signature "$p"); case $s in link|unusual) refuse "refused $p is a link, or no plain file";; esac
     echo "$s" >"$d/old/$n.signature"
-    if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" || fail backup "$p"; fi
+    if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" && [ "$(signature "$d/old/$n")" = "$s" ] || fail "backup $p"; fi
     echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)" >"$d/new/$n.signature"
   done <"$d/files"
   if [ -n "$NEEDS_REDIS" ]; then 
@@ -180,7 +197,7 @@ apply() {
     note rewrite-aof; one old BGREWRITEAOF >/dev/null; rewrite_aof old || fail rewrite-aof
   fi
   while read -r p o m; do
-    note "directory $p"; if [ ! -d "$p" ]; then mkdir "$p" && echo "$p" >>"$d/created" || fail "directory $p"; fi
+    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && mkdir "$p" || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do note "file $p"; swap "$d/new/$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
@@ -199,7 +216,7 @@ apply() {
       if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
   fi
   # What the old process saved when it stopped has the old mode.
-  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do chmod g-wx,o-rwx "$p" || exit 1; done; } || fail "mode of data"; fi
+  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
   if [ -n "$FIREWALL" ]; then
     note "firewall $FIREWALL"
     case $FIREWALL in enable) ufw --force enable >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
@@ -223,14 +240,18 @@ apply() {
 
 # Puts back what still is as we made it; an edit by someone else stops it before it touches a file.
 rollback() {
-  case "$1 $(state)" in "stop prepared"|"stop refused") rm -f "$d/login.old" "$d/login.new"; exit 0;; esac
+  # What never began must not wait for the lock of another.
+  case "$1 $(state)" in "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;; esac
   if [ "$1" = cap ]; then systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null; fi
-  lock 60
+  lock 60 || exit 75
   case "$1 $(state)" in
     *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
     "stop applied") exit 0;;
   esac
-  if ! mine; then enter rolled_back; finish; exit 0; fi
+  if ! mine; then
+    if [ "$(state)" = prepared ]; then enter rolled_back; finish; exit 0; fi
+    if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
+  fi
   enter rolling_back; note "rollback $1"
   while read -r n p o m; do
     rm -f "$(dirname "$p")/.redkeep.$id"
@@ -259,25 +280,31 @@ rollback() {
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
-    load_firewall; if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&-; fi
+    load_firewall; if [ -n "$POLICY" ]; then ufw default allow incoming >/dev/null 9>&-; fi
+  elif [ -n "$POLICY" ]; then sed -i 's/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY="ACCEPT"/' /etc/default/ufw
   fi
   if [ "$1" != boot ]; then
     if [ -f "$d/restarted" ]; then
       if ! answers $login; then login=old; fi
       restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
-    elif [ -s "$d/undo" ]; then ask new <"$d/undo" >/dev/null
+    elif [ -s "$d/undo" ]; then
+      if answers old && [ "$(sed -n 4p "$d/login.old")" != any ]; then login=old; fi        # a new user may be gone half way
+      ask $login <"$d/undo" >"$d/undo.replies"
     fi
-    if [ -f "$d/old/stale" ]; then dump=$(cat "$d/old/stale"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
+    # The server answers: what was saved for its restart is stale from now on.
+    if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then rm -f "$(cat "$d/dump")"; fi
   fi
+  if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
   while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   enter rolled_back; note rolled_back; finish
+  exit 0
 }
 
 # Compare and swap from `applied` to `committed`, under the lock that a rollback takes too. The nonce comes on stdin.
 confirm() {
   IFS= read -r nonce; [ "$nonce" = "$NONCE" ] || exit 65
-  lock 60
+  lock 60 || exit 75
   if [ "$(state)" = applied ]; then
     enter committed
     last=$(cat "$d/last-snapshot" 2>/dev/null)
@@ -285,7 +312,7 @@ confirm() {
   fi
   if [ "$(state)" = committed ]; then
     finish; note committed
-    ls -1d $root/txn/* | sort -r | tail -n +6 | while IFS= read -r old; do rm -rf "$old"; done    # the last five runs stay
+    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r old; do rm -rf "$old"; done    # the last five runs stay
   fi
   state
 }

@@ -38,6 +38,14 @@ export interface CompileInput {
 /** Seconds that a confirmation may take; after them the host puts itself back. */
 export const CONFIRM_WINDOW = 60;
 
+/** Seconds after which a host puts back a change that has not come to its end: time to save and load on a slow disk. */
+export function capSeconds({ usedMemory = 0 }: Pick<Server, "usedMemory">): number {
+  return 120 + Math.ceil(usedMemory / (30 * 1024 * 1024)) * 3;
+}
+
+/** Exit status of the script where the transaction could not be laid down: nothing has begun. */
+export const NOT_BEGUN = 65;
+
 const ROOT = "/var/lib/redkeep";
 
 /**
@@ -86,19 +94,26 @@ export function compileApply(input: CompileInput): string {
   ];
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
 root=${ROOT}; d=$root/txn/${id}
-mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" "$d/new" "$d/old" "$d/scratch" || exit 65
+mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" && mkdir "$d/new" "$d/old" "$d/scratch" || exit 65
+begun=; trap 'if [ -z "$begun" ]; then rm -rf "$d"; fi' EXIT
 ${parts.map(([name, text]) => put(name, text)).join("\n")}
-echo prepared >"$d/state"; : >"$d/log"; : >"$d/journal"
+echo prepared >"$d/state" && : >"$d/log" && : >"$d/journal" && begun=1 || exit 65
 systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
   -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
-  -p TimeoutStopSec=180 /bin/sh "$d/transaction.sh" apply </dev/null >/dev/null 2>&1
+  -p TimeoutStopSec=${2 * capSeconds(server) + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
+if [ ! -s "$d/journal" ]; then rm -f "$d/login.old" "$d/login.new"; fi
 ${reportScript(nonce)}
 `;
 }
 
-/** Asks again how a transaction stands, after a reply was lost. */
+/** Asks again how a transaction stands, after a reply was lost: once it has come to rest, after at most a minute. */
 export function compileStatus(id: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}\n${reportScript(nonce)}`;
+  return `d=${ROOT}/txn/${id}; i=0
+while [ $i -lt 240 ]; do
+  case $(systemctl show -p ActiveState --value redkeep-apply-${id}.service) in active|activating|deactivating) ;; *) break;; esac
+  i=$((i + 1)); sleep 0.25
+done
+${reportScript(nonce)}`;
 }
 
 /** `confirm` turns `applied` into `committed`, or finds that the host has put itself back meanwhile. */
@@ -127,6 +142,8 @@ export interface TransactionReport {
   unavailableMs: number;
   keysBefore: number | undefined;
   keysAfter: number | undefined;
+  /** What the programs on the host said, for the case that nothing began. */
+  log: string;
 }
 
 /** Undefined where the answer is cut short: then nothing is known. */
@@ -151,6 +168,7 @@ export function parseReport(output: string, nonce: string): TransactionReport | 
     unavailableMs: count("unavailable") ?? 0,
     keysBefore: count("keys.before"),
     keysAfter: count("keys.after"),
+    log: (texts.get("log") ?? "").trim(),
   };
 }
 
@@ -175,20 +193,18 @@ function environment(input: CompileInput, config: ConfigDocument): string {
   const { actions } = plan;
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
-  const load = Math.ceil((server.usedMemory ?? 0) / (30 * 1024 * 1024));
   const planned = plannedUnit(input);
-  const user = planned.get("User") || server.user;
-  const isHandedOver = planned.get("User") !== (facts.service.properties.get("User") ?? "");
+  const isHandedOver = planned.get("User") !== (facts.service.properties.get("User") || "root");
   const values: Record<string, string | number> = {
     NONCE: nonce,
-    CAP: 120 + load * 3,
+    CAP: capSeconds(server),
     WINDOW: CONFIRM_WINDOW,
     UNIT: server.unit,
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     BIN: facts.service.binary,
     CLI: facts.service.client,
-    RUNUSER: user,
-    RUNGROUP: planned.get("Group") || server.group,
+    RUNUSER: planned.get("User") ?? "",
+    RUNGROUP: planned.get("Group") ?? "",
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PERSIST: persists ? "1" : "",
     NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
@@ -203,7 +219,6 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     POLICY: actions.firewall?.defaultPolicy ?? "",
-    OLD_POLICY: "allow",
     OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
@@ -221,19 +236,23 @@ export function shellAssignments(values: Readonly<Record<string, string | number
 }
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
-function plannedUnit({ plan, facts }: CompileInput): Map<string, string> {
+function plannedUnit({ plan, facts, server }: CompileInput): Map<string, string> {
   const properties = new Map(
     SANDBOX_PROPERTIES.flatMap((name) => {
       const value = facts.service.properties.get(name);
       return value === undefined ? [] : [[name as string, value] as const];
     }),
   );
-  const dropIn = plan.actions.files.find(({ path }) => path.endsWith("/redkeep.conf"))?.content;
+  const dropIn = plan.actions.files.find(({ path }) => path === dropInPath(facts))?.content;
   if (dropIn !== undefined && "text" in dropIn) {
     for (const [, name = "", value = ""] of dropIn.text.matchAll(/^([A-Za-z]+)=(.*)$/gm)) {
       if (properties.has(name)) properties.set(name, value);
     }
   }
+  // A unit that names neither, and gets neither, runs as root: so does the candidate, which reads what root reads.
+  const user = properties.get("User") || "root";
+  properties.set("User", user);
+  properties.set("Group", properties.get("Group") || (user === "root" ? "root" : server.group));
   return properties;
 }
 
@@ -287,8 +306,6 @@ function scratchFiles(
         .map(({ name, args }) => joinWords(name, args))
         .join("\n");
   const properties = plannedUnit(input);
-  properties.set("User", properties.get("User") || server.user);
-  properties.set("Group", properties.get("Group") || server.group);
   properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
   return [
     ["scratch.conf", `${text}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`],
@@ -310,15 +327,18 @@ function reliedOn({ plan, server, facts }: CompileInput, written: readonly strin
     plan.actions.firewall === undefined
       ? []
       : ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/ufw/ufw.conf", "/etc/default/ufw"];
-  const dropIn = `/etc/systemd/system/${facts.service.unit}.d/redkeep.conf`;
   const all = [
     ...server.config.files().map(({ path }) => path),
     ...(aclfile ? [aclfile] : []),
-    dropIn,
+    dropInPath(facts),
     ...firewall,
     ...written,
   ];
   return [...new Set(all)];
+}
+
+function dropInPath({ service }: HostFacts): string {
+  return `/etc/systemd/system/${service.unit}.d/redkeep.conf`;
 }
 
 /** As transaction.sh computes it; owner and mode included. */

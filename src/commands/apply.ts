@@ -1,17 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { createInterface } from "node:readline/promises";
+import { setTimeout } from "node:timers/promises";
 import {
+  CONFIRM_WINDOW,
   type CompileInput,
+  capSeconds,
   compileApply,
   compileConfirm,
   compileRollback,
   compileStatus,
   type Login,
+  NOT_BEGUN,
   parseReport,
   type TransactionReport,
 } from "../apply/compile.ts";
-import type { Connection } from "../connection/connection.ts";
+import { type Connection, HostError } from "../connection/connection.ts";
 import { InputError } from "../errors.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
 import { changesOf, type HostPlan, hasChanges } from "../plan/plan.ts";
@@ -171,10 +175,11 @@ async function applyHost(
   environment: Environment,
   progress: Progress,
 ): Promise<void> {
-  const { job, record, observation, connection } = session;
-  if (observation === undefined || connection === undefined) return;
+  const { job, record, observation } = session;
+  if (observation === undefined || session.connection === undefined) return;
   const startedAt = performance.now() - record.durationMs;
   const tell = (text: string) => progress.update(job.host, text);
+  let hasBegun = false;
   try {
     const context = { accepted: options.accept, render: run.render };
     // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
@@ -182,126 +187,186 @@ async function applyHost(
     const id = `${new Date().toISOString().replace(/[-:]/g, "").replace(/\.\d+/, "")}-${randomBytes(4).toString("hex")}`;
     const nonce = randomBytes(16).toString("hex");
     const program = compileApply(await compileInput(session, observation, plan, run, id, nonce));
+    // The plan may have been read for longer than a firewall keeps a silent connection.
+    if (!session.connection.isOpen)
+      session.connection = await openConnection(session, environment.interrupted);
     tell(plan.actions.restart ? "validating, changing, restarting" : "validating, changing");
-    const outcome = await runTransaction(session, connection, program, id, environment);
+    const outcome = await runTransaction(session, program, id, nonce);
+    hasBegun = true;
     record.restart = { needed: plan.actions.restart, unavailableMs: outcome?.unavailableMs ?? 0 };
     if (outcome?.state !== "applied") {
       failTransaction(session, outcome);
       return;
     }
     tell("logging in anew");
-    await confirmOrRollBack({ run, session, options, plan, id, nonce, connection, tell });
+    await confirmOrRollBack({ run, session, options, plan, id, nonce, tell });
   } catch (error) {
     failWith(session, error);
+    if (!hasBegun) return;
     if (session.record.error !== null)
       session.record.error.state =
         "not known: if it was changed, it puts itself back within a minute unless it is confirmed";
     session.record.status = "unknown";
   } finally {
     record.durationMs = Math.round(performance.now() - startedAt);
-    connection.close();
+    session.connection?.close();
     for (const task of record.tasks) {
       if (task.status === "would-change") task.status = record.status === "changed" ? "changed" : "failed";
     }
   }
 }
 
-/** Milliseconds for the whole program: the host's own cap ends it before that. */
-const TRANSACTION_TIMEOUT = 15 * 60_000;
 const CONFIRM_TIMEOUT = 90_000;
 
+/** Milliseconds for which a host that fell silent is tried again: until it has put itself back in any case. */
+const ASK_AGAIN_FOR = (CONFIRM_WINDOW + 30) * 1000;
+
+/** @throws HostError only where nothing began on the host. */
 async function runTransaction(
   session: HostSession,
-  connection: Connection,
   program: string,
   id: string,
-  environment: Environment,
+  nonce: string,
 ): Promise<TransactionReport | undefined> {
-  const nonce = /printf '\\n%s end\\n' (\w+)/.exec(program)?.[1] ?? "";
+  const { connection, observation, record } = session;
+  if (connection === undefined || observation === undefined) throw new Error("not connected");
   try {
-    const { stdout } = await connection.run(program, { timeoutMs: TRANSACTION_TIMEOUT });
-    session.record.roundTrips++;
+    // The host's own cap ends it before that, and putting back takes as long at most.
+    const timeoutMs = 3 * capSeconds(observation.server) * 1000;
+    const { status, stdout, stderr } = await connection.run(program, { timeoutMs });
     const outcome = parseReport(stdout.toString("utf8"), nonce);
     if (outcome !== undefined) return outcome;
-  } catch {
-    session.record.roundTrips++;
-  }
-  // The reply was lost, not the host: it goes on alone, so it is asked again over a new login.
-  const again = await openConnection(session, environment.interrupted);
-  try {
-    const { stdout } = await again.run(compileStatus(id, nonce), { timeoutMs: CONFIRM_TIMEOUT });
-    session.record.roundTrips++;
-    return parseReport(stdout.toString("utf8"), nonce);
+    if (status === NOT_BEGUN) {
+      throw new HostError(
+        "failed",
+        `the host cannot take the transaction: ${stderr.trim() || "nothing can be written to /var/lib/redkeep"}`,
+        "see that /var/lib has room, and that /var/lib/redkeep is root's alone (mode 0700)",
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof HostError) || error.kind !== "lost") throw error;
   } finally {
-    again.close();
+    record.roundTrips++;
   }
+  // The reply was lost, not the host: it goes on alone.
+  return await askAgain(session, compileStatus(id, nonce), nonce);
 }
 
-/** A new TCP connection, key exchange and login; fresh facts; only then the host may keep what it has. */
-async function confirmOrRollBack(given: {
+/**
+ * Asks over new logins until the host has answered. An interruption does not end it: what is under way is settled.
+ * Undefined where it stayed silent.
+ */
+async function askAgain(
+  session: HostSession,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  const until = performance.now() + ASK_AGAIN_FOR;
+  while (performance.now() < until) {
+    try {
+      const connection = await openConnection(session, new AbortController().signal);
+      try {
+        const outcome = await status(session, connection, script, nonce);
+        if (outcome !== undefined) return outcome;
+      } finally {
+        connection.close();
+      }
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+    }
+    await setTimeout(1000);
+  }
+  return undefined;
+}
+
+async function status(
+  { record }: HostSession,
+  connection: Connection,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  record.roundTrips++;
+  const { stdout } = await connection.run(script, { timeoutMs: CONFIRM_TIMEOUT });
+  return parseReport(stdout.toString("utf8"), nonce);
+}
+
+/** Over this connection, or over others where it is gone: each script may run twice. */
+async function settle(
+  session: HostSession,
+  connection: Connection | undefined,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  try {
+    const outcome = connection === undefined ? undefined : await status(session, connection, script, nonce);
+    if (outcome !== undefined) return outcome;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+  }
+  return await askAgain(session, script, nonce);
+}
+
+interface Proof {
   run: Run;
   session: HostSession;
   options: RunOptions;
   plan: HostPlan;
-  id: string;
-  nonce: string;
-  connection: Connection;
-  tell: (text: string) => void;
-}): Promise<void> {
-  const { run, session, options, plan, id, nonce, connection, tell } = given;
+}
+
+/** A new TCP connection, key exchange and login; fresh facts; only then the host may keep what it has. */
+async function confirmOrRollBack(
+  given: Proof & { id: string; nonce: string; tell: (text: string) => void },
+): Promise<void> {
+  const { session, id, nonce, tell } = given;
   const { record } = session;
-  const status = async (over: Connection, script: string): Promise<TransactionReport | undefined> => {
-    const { stdout } = await over.run(script, { timeoutMs: CONFIRM_TIMEOUT });
-    record.roundTrips++;
-    return parseReport(stdout.toString("utf8"), nonce);
-  };
-  const rollBack = async (over: Connection, where: string, found: string): Promise<void> => {
+  const rollBack = async (over: Connection | undefined, where: string, found: string): Promise<void> => {
     tell("putting back");
-    const outcome = await status(over, compileRollback(id, nonce));
-    const isBack = outcome?.state === "rolled_back";
-    fail(session, isBack ? "rolled-back" : "unknown", {
-      where,
-      found,
-      state: isBack ? putBack(outcome) : `not known (${outcome?.state ?? "no answer"})`,
-      remedy: "correct the cause, then run again",
-    });
+    const outcome = await settle(session, over, compileRollback(id, nonce), nonce);
+    failTransaction(session, outcome);
+    if (record.error === null) return;
+    if (record.status === "rolled-back") Object.assign(record.error, { where, found });
+    else record.error.found = `${found}\n${record.error.found}`;
   };
+  const before = session.connection;
   let fresh: Connection;
   try {
     fresh = await openConnection(session, new AbortController().signal);
   } catch (error) {
-    await rollBack(
-      connection,
-      "log in anew",
-      `a new login did not work: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    await rollBack(before, "log in anew", `a new login did not work: ${messageOf(error)}`);
     return;
   }
-  const before = session.connection;
   session.connection = fresh;
   try {
     tell("verifying");
-    const observation = await ask(session, true);
-    record.roundTrips++;
-    if (observation === undefined) {
-      await rollBack(fresh, "verify", record.error?.found ?? "the host could not be asked");
-      return;
-    }
-    session.observation = observation;
-    const checks = checksFor(observation, run.render);
-    record.checks = checks.map(toRecord);
-    const broken = brokenPromises(plan, observation, checks, run, options);
+    const broken = await freshProof(given).catch((error: unknown) => [messageOf(error)]);
     if (broken.length > 0) {
       await rollBack(fresh, "verify", broken.join("\n"));
       return;
     }
-    const outcome = await status(fresh, compileConfirm(id, nonce, nonce));
+    // A lost reply may have been a yes: only what is read back counts.
+    const outcome = await settle(session, fresh, compileConfirm(id, nonce, nonce), nonce);
     if (outcome?.state === "committed") record.status = "changed";
     else failTransaction(session, outcome);
   } finally {
-    fresh.close();
     before?.close();
   }
+}
+
+/** Puts fresh facts into the record; returns what they do not bear out. */
+async function freshProof({ run, session, options, plan }: Proof): Promise<string[]> {
+  const { record } = session;
+  record.roundTrips++;
+  const observation = await ask(session, true);
+  if (observation === undefined) return [record.error?.found ?? "the host could not be asked"];
+  session.observation = observation;
+  const checks = checksFor(observation, run.render);
+  record.checks = checks.map(toRecord);
+  return brokenPromises(plan, observation, checks, run, options);
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof HostError || error instanceof InputError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** What this run changed and fresh facts do not show, or a check of it that fails. */
@@ -348,20 +413,35 @@ function failTransaction(session: HostSession, outcome: TransactionReport | unde
   const failures = journal.filter((line) => line.startsWith("fail ")).map((line) => line.slice(5));
   const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited)\b/.test(line));
   const step = steps.at(-1) ?? "start";
-  const stale = journal.find((line) => /^(stale|refused) /.test(line));
   switch (state) {
-    case "refused":
-      fail(session, "refused", {
-        where: "stale plan",
-        found:
-          stale?.replace(/^stale /, "changed since it was looked at: ") ?? "another transaction is at work",
-        remedy: "run again: the plan is made anew",
-      });
+    case "refused": {
+      const [, why = "", what = ""] = /^(stale|refused|locked) (.*)$/m.exec(journal.join("\n")) ?? [];
+      fail(
+        session,
+        "refused",
+        why === "locked"
+          ? {
+              where: "lock",
+              found: `another run is at work here: ${what || "unknown"}`,
+              remedy:
+                "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
+            }
+          : {
+              where: "stale plan",
+              found: why === "stale" ? `changed since it was looked at: ${what}` : what,
+              remedy: "run again: the plan is made anew",
+            },
+      );
       return;
+    }
     case "rolled_back":
       fail(session, "rolled-back", {
         where: step,
-        found: failures.join("\n") || `the step "${step}" did not end`,
+        found:
+          failures.join("\n") ||
+          (step === "applied"
+            ? `the change was not confirmed within ${CONFIRM_WINDOW} s`
+            : `the step "${step}" did not end`),
         state: putBack(outcome),
         remedy: "correct the cause, then run again",
       });
@@ -373,7 +453,7 @@ function failTransaction(session: HostSession, outcome: TransactionReport | unde
       if (!journal.includes("armed")) {
         fail(session, "failed", {
           where: step === "backup" ? "validate" : step,
-          found: failures.join("\n") || `the step "${step}" did not end`,
+          found: failures.join("\n") || outcome.log || `the step "${step}" did not end`,
           remedy: "correct the cause, then run again",
         });
         return;
