@@ -125,11 +125,11 @@ fi
         ]),
       ),
       commands: new Map(
-        input.commands.flatMap((command) => {
-          const answer = sections.text(`command ${command}`);
-          return answer === undefined
-            ? []
-            : [[command, answer.trim().toLowerCase().startsWith(command.toLowerCase())]];
+        input.commands.flatMap((command): [string, boolean][] => {
+          const answer = sections.text(`command ${command}`)?.trim().toLowerCase();
+          if (answer === "") return [[command, false]];
+          // An error tells nothing of the command that was asked for.
+          return answer?.split("\n")[0] === command.toLowerCase() ? [[command, true]] : [];
         }),
       ),
       clients: sections.lines("clients").flatMap(parseClient),
