@@ -284,7 +284,7 @@ export const GUARDS = [
   ..."other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(
     " ",
   ),
-  ..."sentinel sentinel-rename stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
+  ..."sentinel sentinel-rename server-stopped stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
     " ",
   ),
 ];

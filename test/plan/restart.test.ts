@@ -200,6 +200,17 @@ describe("before a restart", () => {
     });
   });
 
+  it("is not a start of what someone stopped: its keys are not known", () => {
+    const differences = {
+      ...NO_LOGIN,
+      service: { process: undefined },
+      properties: { ActiveState: "failed" },
+    };
+    expect(guards(restart(differences))).toEqual(["server-stopped"]);
+    expect(restart(differences).refusals[0]?.found).toMatch(/^redis-server.service does not run \(failed\)/);
+    expect(guards(restart(differences, ["server-stopped"]))).toEqual([]);
+  });
+
   it("lifts with --accept exactly the one refusal that it names", () => {
     const differences = {
       running: { appendonly: "yes" },

@@ -1,0 +1,200 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { transactionProgram } from "../../src/templates.ts";
+
+const SHELLS = ["sh", "dash", "bash"].filter((shell) => existsSync(`/bin/${shell}`));
+const me = execFileSync("sh", ["-c", "echo $(id -un):$(id -gn)"], { encoding: "utf8" }).trim();
+
+/** A transaction's folder as compileApply lays it down, and beside it what the tests change. */
+let folder: string;
+let etc: string;
+
+beforeEach(() => {
+  const directory = mkdtempSync(join(tmpdir(), "redkeep-transaction-"));
+  folder = join(directory, "20260101T000000Z-0badcafe");
+  etc = join(directory, "etc");
+  mkdirSync(folder);
+  mkdirSync(etc);
+  writeFileSync(join(folder, "transaction.sh"), transactionProgram());
+  writeFileSync(join(folder, "env"), `NONCE='right'\nCLI=cat\nCAP=1\n`);
+  writeFileSync(join(folder, "journal"), "");
+});
+
+afterEach(() => rmSync(join(folder, ".."), { recursive: true }));
+
+/** Runs one function of the program, as the program itself would. */
+function run(shell: string, ...words: string[]): { status: number | null; out: string } {
+  const { status, stdout } = spawnSync(shell, [join(folder, "transaction.sh"), ...words], {
+    encoding: "utf8",
+    input: "",
+  });
+  return { status, out: stdout.trimEnd() };
+}
+
+const put = (name: string, text: string, mode = 0o644) => {
+  const path = join(etc, name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+};
+const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
+
+describe.each(SHELLS)("the host's program under %s", (shell) => {
+  it("has no syntax that this shell lacks", () => {
+    execFileSync(shell, ["-n", join(folder, "transaction.sh")]);
+  });
+
+  describe("signature", () => {
+    it("changes with content, owner and mode, and not with time", () => {
+      const path = put("redis.conf", "port 6379\n");
+      const first = run(shell, "signature", path).out;
+      expect(first).toMatch(new RegExp(`^${me} 644 [0-9a-f]{64}$`));
+      put("redis.conf", "port 6379\n");
+      expect(run(shell, "signature", path).out).toBe(first);
+      chmodSync(path, 0o640);
+      expect(run(shell, "signature", path).out).not.toBe(first);
+      put("redis.conf", "port 6380\n");
+      expect(run(shell, "signature", path).out).not.toBe(first);
+    });
+
+    it("tells what is no plain file from one, even where it leads to one", () => {
+      const path = put("redis.conf", "x");
+      symlinkSync(path, join(etc, "link"));
+      symlinkSync("/nowhere", join(etc, "dangling"));
+      expect(run(shell, "signature", join(etc, "link")).out).toBe("link");
+      expect(run(shell, "signature", join(etc, "dangling")).out).toBe("link");
+      expect(run(shell, "signature", etc).out).toBe("unusual");
+      expect(run(shell, "signature", join(etc, "none")).out).toBe("absent");
+      linkSync(path, join(etc, "twin"));
+      expect(run(shell, "signature", path).out).toBe("unusual");
+    });
+
+    it("reads a hostile name as a name", () => {
+      const path = put("-n $(touch pwned) ;'", "x");
+      expect(run(shell, "signature", path).out).toMatch(/^\S+ 644 [0-9a-f]{64}$/);
+      expect(readdirSync(etc)).toHaveLength(1);
+    });
+  });
+
+  describe("swap", () => {
+    it("puts content, owner and mode in place in one step, and leaves nothing behind", () => {
+      const from = put("new", "port 0\n");
+      const to = put("redis.conf", "port 6379\n");
+      expect(run(shell, "swap", from, to, me, "640").status).toBe(0);
+      expect(readFileSync(to, "utf8")).toBe("port 0\n");
+      expect(modeOf(to)).toBe("640");
+      expect(readdirSync(etc).filter((name) => name.startsWith(".redkeep"))).toEqual([]);
+    });
+
+    it("writes beside a link, never through it", () => {
+      const from = put("new", "port 0\n");
+      const victim = put("victim", "precious");
+      symlinkSync(victim, join(etc, "redis.conf"));
+      symlinkSync(victim, join(etc, ".redkeep.20260101T000000Z-0badcafe"));
+      run(shell, "swap", from, join(etc, "redis.conf"), me, "640");
+      expect(readFileSync(victim, "utf8")).toBe("precious");
+      expect(modeOf(victim)).toBe("644");
+    });
+
+    it("fails without touching the file where the new content is missing", () => {
+      const to = put("redis.conf", "port 6379\n");
+      expect(run(shell, "swap", join(etc, "none"), to, me, "640").status).not.toBe(0);
+      expect(readFileSync(to, "utf8")).toBe("port 6379\n");
+    });
+  });
+
+  describe("own", () => {
+    it("clears setgid on a directory", () => {
+      chmodSync(etc, 0o2770);
+      expect(run(shell, "own", etc, me, "750").status).toBe(0);
+      expect(modeOf(etc)).toBe("750");
+    });
+
+    it("keeps setgid where the mode has it", () => {
+      expect(run(shell, "own", etc, me, "2750").status).toBe(0);
+      expect(modeOf(etc)).toBe("2750");
+    });
+
+    it("fails on a link that took the place of a file meanwhile, and leaves its target", () => {
+      const victim = put("victim", "x");
+      symlinkSync(victim, join(etc, "redis.conf"));
+      expect(run(shell, "own", join(etc, "redis.conf"), me, "777").status).not.toBe(0);
+      expect(modeOf(victim)).toBe("644");
+    });
+  });
+
+  it("owner_mode tells a missing file and a link from one that can be set", () => {
+    expect(run(shell, "owner_mode", put("redis.conf", "x", 0o640)).out).toBe(`${me} 640`);
+    symlinkSync("/etc", join(etc, "link"));
+    expect(run(shell, "owner_mode", join(etc, "link")).out).toBe("absent");
+    expect(run(shell, "owner_mode", join(etc, "none")).out).toBe("absent");
+  });
+
+  it("data_files are the plain files that Redis saves, and no link among them", () => {
+    for (const name of ["dump.rdb", "appendonly.aof", "appendonly.aof.1.incr", "notes.txt"]) put(name, "x");
+    mkdirSync(join(etc, "appendonlydir"));
+    put("appendonlydir/appendonly.aof.manifest", "x");
+    symlinkSync("/etc/passwd", join(etc, "passwd.rdb"));
+    expect(run(shell, "data_files", etc).out.split("\n").sort()).toEqual(
+      ["appendonly.aof", "appendonly.aof.1.incr", "appendonlydir/appendonly.aof.manifest", "dump.rdb"].map(
+        (name) => join(etc, name),
+      ),
+    );
+  });
+
+  it("rules are those of ufw's file, whatever else it says", () => {
+    const rules =
+      "### tuple ### allow any 22 0.0.0.0/0 any 0.0.0.0/0 in\n-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n";
+    const path = put("user.rules", `*filter\n:ufw-user-input - [0:0]\n${rules}### END RULES ###\nCOMMIT\n`);
+    expect(`${run(shell, "rules", path).out}\n`).toBe(rules);
+  });
+
+  it.each([
+    [
+      "two databases",
+      "# Keyspace\r\ndb0:keys=10000,expires=12,avg_ttl=0\r\ndb15:keys=7,expires=7,avg_ttl=9\r\n",
+      "10007 19",
+    ],
+    ["more fields, as newer servers print them", "db0:keys=5,expires=2,avg_ttl=0,subexpiry=1\r\n", "5 2"],
+    ["none", "# Keyspace\r\n", "0 0"],
+    ["a refusal", "NOAUTH Authentication required.\n", "0 0"],
+  ])("keys counts %s", (_, reply, counted) => {
+    // The client program is `cat`, and what it prints is this reply.
+    writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
+    expect(run(shell, "keys", "old").out).toBe(counted);
+  });
+
+  it.each([
+    ["a number of keys", "OK\n12\n", "", 0],
+    ["an error", "ERR unknown command\n", "", 1],
+    ["silence", "", "", 1],
+    ["a demand for a password that should have been given", "NOAUTH Authentication required.\n", "", 1],
+    ["a demand for a password that nobody knows", "NOAUTH Authentication required.\n", "any", 0],
+    ["a server that still loads", "LOADING Redis is loading the dataset in memory\n", "any", 1],
+  ])("takes %s for an answer or not", (_, reply, known, status) => {
+    writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n${known}\n`);
+    expect(run(shell, "answers", "old").status).toBe(status);
+  });
+
+  it("is confirmed by nobody who does not know the nonce", () => {
+    writeFileSync(join(folder, "state"), "applied\n");
+    const { status } = spawnSync(shell, [join(folder, "transaction.sh"), "confirm"], { input: "wrong\n" });
+    expect(status).toBe(65);
+    expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
+  });
+});

@@ -1,0 +1,296 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Directory, startTcp, temporaryDirectory, userKey } from "../connection/support/server.ts";
+import { type Outcome, redkeep } from "../support/cli.ts";
+import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
+
+const SOURCES = resolve(import.meta.dirname, "../../src");
+
+let directory: Directory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory[Symbol.dispose]());
+
+/** Writes an inventory of these ports, known_hosts for those with a key, and a playbook of one task. */
+function project(
+  hosts: Record<string, { port: number; hostKey?: { public: string } }>,
+  task = "limits: { nofile: 64 }",
+): string[] {
+  const lines = Object.entries(hosts).map(
+    ([name, { port }]) =>
+      `    ${name}: { ansible_host: 127.0.0.1, ansible_port: ${port}, ansible_user: root }`,
+  );
+  const known = Object.values(hosts).flatMap(({ port, hostKey }) =>
+    hostKey === undefined ? [] : [`[127.0.0.1]:${port} ${hostKey.public}`],
+  );
+  directory.write("hosts.yml", `all:\n  hosts:\n${lines.join("\n")}\n`);
+  directory.write("site.yml", `- hosts: all\n  tasks:\n    - ${task}\n`);
+  return [
+    "site.yml",
+    "-i",
+    "hosts.yml",
+    "--known-hosts",
+    directory.write("known_hosts", `${known.join("\n")}\n`),
+    "--private-key",
+    directory.write("id_ed25519", userKey.private),
+    "--timeout",
+    "5",
+  ];
+}
+
+const run = (
+  args: readonly string[],
+  more: { onStart?: (signal: (name: string) => void) => void } = {},
+): Promise<Outcome> => redkeep(args, { cwd: directory.path, ...more });
+
+/** `redkeep plan` on one recorded host. */
+async function plan(host: RecordedHost, ...more: string[]) {
+  const outcome = await run(["plan", ...project({ "redis-01": host }), "--json", "-", ...more]);
+  const [record] = JSON.parse(outcome.stdout).hosts;
+  return { ...outcome, record };
+}
+
+describe("plan on a host that answers", () => {
+  it("ends with 0 where nothing is to be done, in one connection and one round trip", async () => {
+    await using host = await startRecordedHost("hardened");
+    const { exitCode, record } = await plan(host);
+    expect(exitCode).toBe(0);
+    expect(record).toMatchObject({ status: "unchanged", connections: 1, roundTrips: 1, error: null });
+  });
+
+  it("ends with 2 where something is", async () => {
+    await using host = await startRecordedHost("stock");
+    const { exitCode, record } = await plan(host);
+    expect(exitCode).toBe(2);
+    expect(record.status).toBe("would-change");
+  });
+
+  it.each([
+    [
+      "an older one",
+      "redis-7.0.15",
+      (text: string) => text.replace("redis_version:7.0.15", "redis_version:7.2.4"),
+      "Redis 7.2.4",
+    ],
+    [
+      "a newer one",
+      "redis-7.0.15",
+      (text: string) => text.replace("redis_version:7.0.15", "redis_version:8.4.0"),
+      "Redis 8.4.0",
+    ],
+  ])("refuses a version that was never tried, %s, unless it is accepted", async (_, _from, edit, name) => {
+    await using host = await startRecordedHost("stock", edit);
+    const refused = await plan(host);
+    expect(refused.exitCode).toBe(3);
+    expect(refused.record).toMatchObject({
+      status: "refused",
+      error: {
+        where: "unmeasured-version",
+        guards: ["unmeasured-version"],
+        found: expect.stringContaining(name),
+      },
+    });
+    expect((await plan(host, "--accept", "unmeasured-version")).exitCode).toBe(2);
+  });
+
+  it("refuses a version without ACLs, whatever is accepted", async () => {
+    await using host = await startRecordedHost("stock", (text) =>
+      text.replace("redis_version:7.0.15", "redis_version:5.0.14"),
+    );
+    const { exitCode, record } = await plan(host, "--accept", "unmeasured-version");
+    expect(exitCode).toBe(3);
+    expect(record.error).toMatchObject({ where: "version", guards: [] });
+  });
+
+  it("refuses while another run waits for its confirmation, and names it", async () => {
+    const pending = "txn/20260101T000000Z-0badcafe\napplied\nana@laptop since 2026-01-01T00:00:00Z\n";
+    await using host = await startRecordedHost("stock", (text) =>
+      text.replace(/^(\S+ pending\n)/m, `$1${pending}`),
+    );
+    const { exitCode, record } = await plan(host);
+    expect(exitCode).toBe(3);
+    expect(record).toMatchObject({
+      status: "refused",
+      error: { found: expect.stringContaining("ana@laptop since 2026-01-01") },
+    });
+  });
+
+  it.each([
+    [
+      "a missing tool, with its package",
+      (text: string) => text.replace("\nflock\n", "\n"),
+      "refused",
+      "install util-linux",
+    ],
+    [
+      "a missing client program",
+      (text: string) => text.replace("client\nredis-cli\n", "client\n\n"),
+      "refused",
+      "install redis-tools",
+    ],
+    [
+      "a login that is not root",
+      (text: string) => text.replace(/^0\n\n(\S+ memory)/m, "1000\n\n$1"),
+      "failed",
+      "become: true",
+    ],
+    ["an answer that ends too early", (text: string) => text.slice(0, text.length / 2), "failed", ""],
+    ["no answer", () => "", "failed", ""],
+  ])("does not go on with %s", async (_, edit, status, remedy) => {
+    await using host = await startRecordedHost("stock", edit);
+    const { exitCode, record } = await plan(host);
+    expect(exitCode).toBe(3);
+    expect(record).toMatchObject({ status, error: { remedy: expect.stringContaining(remedy) }, tasks: [] });
+    expect(record.error.state).toBe("nothing was changed on this host");
+  });
+
+  it("sends nothing that writes: the probe alone", async () => {
+    await using host = await startRecordedHost("stock");
+    await plan(host);
+    expect(host.scripts).toHaveLength(1);
+    expect(host.scripts[0]).not.toMatch(
+      /\/var\/lib\/redkeep\/txn|systemctl (restart|stop|start|daemon-reload)|CONFIG SET|ACL SETUSER/,
+    );
+  });
+});
+
+describe("exit codes of several hosts", () => {
+  it("4 for an unreachable host, unless another one failed; the others are told all the same", async () => {
+    await using good = await startRecordedHost("hardened");
+    await using broken = await startRecordedHost("stock", () => "");
+    await using closing = await startTcp((socket) => socket.destroy());
+    const args = project({ good, down: closing });
+    expect((await run(["plan", ...args])).exitCode).toBe(4);
+    const outcome = await run(["plan", ...project({ good, down: closing, broken }), "--json", "-"]);
+    expect(outcome.exitCode).toBe(3);
+    const statuses = JSON.parse(outcome.stdout).hosts.map(
+      ({ host, status }: { host: string; status: string }) => `${host} ${status}`,
+    );
+    expect(statuses).toEqual(["good unchanged", "down unreachable", "broken failed"]);
+  });
+
+  it("130 after Ctrl-C, within a moment, although a host never answers", async () => {
+    await using good = await startRecordedHost("hardened");
+    let interrupt = (_name: string) => {};
+    await using silent = await startTcp(() => interrupt("SIGINT"));
+    const startedAt = performance.now();
+    const outcome = await run(["plan", ...project({ good, silent }), "--json", "-"], {
+      onStart: (signal) => {
+        interrupt = signal;
+      },
+    });
+    expect(outcome.exitCode).toBe(130);
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
+    expect(outcome.stderr).toContain("Interrupted: nothing new is started");
+  });
+
+  it("130 before anything else, also where a host failed", async () => {
+    let interrupt = (_name: string) => {};
+    await using broken = await startRecordedHost("stock", () => {
+      interrupt("SIGTERM");
+      return "";
+    });
+    const outcome = await run(["plan", ...project({ broken })], {
+      onStart: (signal) => {
+        interrupt = signal;
+      },
+    });
+    expect(outcome.exitCode).toBe(130);
+  });
+});
+
+describe("--accept", () => {
+  /** The guards that the source raises, wherever it does. */
+  const raised = () => {
+    const names = new Set<string>();
+    for (const file of readdirSync(SOURCES, { recursive: true, encoding: "utf8" })) {
+      if (!file.endsWith(".ts")) continue;
+      const text = readFileSync(join(SOURCES, file), "utf8");
+      for (const [, name = ""] of text.matchAll(/\bguard: "([a-z0-9-]+)"/g)) names.add(name);
+      for (const [, list = ""] of text.matchAll(/\bguards: \[([^\]]*)\]/g))
+        for (const [, name = ""] of list.matchAll(/"([a-z0-9-]+)"/g)) names.add(name);
+    }
+    return [...names].sort();
+  };
+
+  it("knows every guard that the source raises, and no other", async () => {
+    const { exitCode, stderr } = await run(["plan", ...project({}), "--accept", "no-such-guard"]);
+    expect(exitCode).toBe(1);
+    const known = /Guards are ([a-z0-9, -]+)/.exec(stderr)?.[1]?.split(", ") ?? [];
+    expect(known.length).toBeGreaterThan(20);
+    expect([...known].sort()).toEqual(raised());
+  });
+
+  it("tells a typo before any host is asked, and what was meant", async () => {
+    await using host = await startRecordedHost("stock");
+    const { exitCode, stderr } = await run(["plan", ...project({ host }), "--accept", "persistence-difers"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/there is no guard "persistence-difers".*persistence-differs/);
+    expect(stderr).toContain("No host was touched.");
+    expect(host.connections).toBe(0);
+  });
+});
+
+describe("wrong usage ends with 1 and reaches no host", () => {
+  it.each([
+    ["no inventory", ["plan", "site.yml"], /--inventory/],
+    ["an unknown option", ["plan", "site.yml", "-i", "hosts.yml", "--limt", "x"], /--limit/],
+    ["an unknown command", ["plam"], /plan/],
+    [
+      "apply without a terminal and without --yes",
+      ["apply", "site.yml", "-i", "hosts.yml"],
+      /--yes: is needed to apply without a terminal/,
+    ],
+    [
+      "a shard that counts from 0",
+      ["plan", "site.yml", "-i", "hosts.yml", "--shard", "0/3"],
+      /--shard: should be I\/N with I from 1 to N/,
+    ],
+    ["a shard beyond the last", ["plan", "site.yml", "-i", "hosts.yml", "--shard", "4/3"], /--shard/],
+    ["a shard of nothing", ["plan", "site.yml", "-i", "hosts.yml", "--shard", "1/0"], /--shard/],
+    [
+      "forks that are no number",
+      ["plan", "site.yml", "-i", "hosts.yml", "--forks", "many"],
+      /whole number from 1 to 1000/,
+    ],
+    ["no forks", ["plan", "site.yml", "-i", "hosts.yml", "--forks", "0"], /whole number from 1 to 1000/],
+    [
+      "-k without a terminal",
+      ["plan", "site.yml", "-i", "hosts.yml", "-k"],
+      /-k: needs a terminal to ask on/,
+    ],
+    ["an inventory that is not there", ["plan", "site.yml", "-i", "none.yml"], /none\.yml/],
+  ])("%s", async (_, args, message) => {
+    await using host = await startRecordedHost("stock");
+    project({ host });
+    const { exitCode, stderr, stdout } = await run(args);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(1);
+    expect(stdout).toBe("");
+    expect(host.connections).toBe(0);
+  });
+});
+
+describe("a part of the fleet", () => {
+  it("is the same host in one shard of three, and ends with 0 where a shard is empty", async () => {
+    await using host = await startRecordedHost("hardened");
+    const outcomes = [];
+    for (const shard of ["1/3", "2/3", "3/3"])
+      outcomes.push(await run(["plan", ...project({ host }), "--shard", shard, "--json", "-"]));
+    expect(outcomes.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
+    expect(outcomes.map(({ stdout }) => JSON.parse(stdout).hosts.length).sort()).toEqual([0, 0, 1]);
+    expect(host.connections).toBe(1);
+  });
+});
+
+it("leaves the controller as it was: plan writes no state", async () => {
+  await using host = await startRecordedHost("stock");
+  mkdirSync(join(directory.path, "state"));
+  writeFileSync(join(directory.path, "state", "mine"), "");
+  await run(["plan", ...project({ host }), "--state", "state"]);
+  expect(readdirSync(join(directory.path, "state"))).toEqual(["mine"]);
+  expect(readdirSync(directory.path)).not.toContain(".redkeep");
+});

@@ -1,0 +1,38 @@
+import type { ServerChannel } from "ssh2";
+import { generateKey, type KeyPair, startServer, type TestServer } from "../connection/support/server.ts";
+import { NONCE, probeOutput } from "./facts.ts";
+
+export interface RecordedHost extends TestServer {
+  /** The scripts that it was sent, in order. */
+  scripts: string[];
+}
+
+/** A host on loopback that answers each probe as a recorded one did, by SSH. It runs nothing. */
+export async function startRecordedHost(
+  name: string,
+  edit: (answer: string) => string = (answer) => answer,
+  hostKey: KeyPair = generateKey(),
+): Promise<RecordedHost> {
+  const scripts: string[] = [];
+  const server = await startServer({
+    hostKeys: [hostKey],
+    exec: (command, channel) => answer(command, channel, scripts, edit(probeOutput(name))),
+  });
+  return Object.assign(server, { scripts });
+}
+
+/** As the bootstrap's shell does: the marker on both outputs, then what the script prints. */
+function answer(command: string, channel: ServerChannel, scripts: string[], recorded: string): void {
+  const [, first, second] = /'([0-9a-f]{24})' '([0-9a-f]{24})'$/.exec(command) ?? [];
+  const chunks: Buffer[] = [];
+  channel.on("data", (chunk: Buffer) => chunks.push(chunk));
+  channel.on("end", () => {
+    const script = Buffer.concat(chunks).toString("utf8");
+    scripts.push(script);
+    const nonce = /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
+    channel.stderr.write(`${first}:${second}\n`);
+    channel.write(`${first}:${second}\n${recorded.replaceAll(NONCE, nonce)}`);
+    channel.exit(0);
+    channel.end();
+  });
+}
