@@ -12,13 +12,10 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const sessions = await observeAll(run, options, environment, "plan", progress);
   await progress.stop();
   const record = recordOf("plan", sessions, startedAt, environment);
-  return await report(
-    record,
-    planText(
-      record,
-      textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json),
-    ),
-    options,
-    environment,
-  );
+  const path = options.json === "-" ? undefined : options.json;
+  const context = textContext(run, sessions, options, environment, path);
+  // The next step makes the new values. Once apply has made them they are only handed out, so its next step has none.
+  const rotate = [...options.rotate].flatMap((name) => ["--rotate", name]);
+  const otherArguments = [...(context.otherArguments ?? []), ...rotate];
+  return await report(record, planText(record, { ...context, otherArguments }), options, environment);
 }

@@ -16,6 +16,7 @@ import type { Play, Playbook } from "../playbook/playbook.ts";
 import type { TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { State } from "../state.ts";
+import type { TlsParams } from "../tasks/tls.ts";
 import { templateRenderer } from "../templates.ts";
 import { readTextFile } from "../yaml.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -112,6 +113,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     }
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
+  checkRotate(options.rotate, jobs);
   return {
     inventory,
     playbook,
@@ -148,6 +150,25 @@ const RUN_RECORD = z.object({
   schema: z.literal("redkeep.run/1"),
   hosts: z.array(z.object({ host: z.string(), status: z.string() })),
 });
+
+/** A typo in --rotate would replace nothing, and say nothing. What waits for a host's facts cannot be told yet. */
+function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): void {
+  if (rotate.size === 0) return;
+  const all = jobs.map(({ tasks }) => tasks());
+  if (all.length === 0 || all.some(({ needsFacts }) => needsFacts)) return;
+  const generated = new Set<string>();
+  for (const { task, params, definition } of all.flatMap(({ tasks }) => tasks)) {
+    for (const [name, source] of definition.secrets?.(params) ?? [])
+      if ("generate" in source) generated.add(name);
+    if (task === "tls" && "generate" in (params as TlsParams).ca) generated.add("ca");
+  }
+  const strange = [...rotate].find((name) => !generated.has(name));
+  if (strange === undefined) return;
+  throw new InputError({
+    key: "--rotate",
+    message: `redkeep generates nothing called "${strange}" for these tasks.${didYouMean(strange, generated)} It generates ${[...generated].join(", ") || "nothing"}`,
+  });
+}
 
 /** A run whose record cannot be written would have to fail after it has changed hosts. */
 async function checkRecordPath(file: string | undefined): Promise<void> {

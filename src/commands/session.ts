@@ -102,6 +102,7 @@ export function textContext(
   const { colour, unicode, width } = terminalOf(stream, environment.env);
   const [first = "", ...more] = options.inventory;
   const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
+  const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
   return {
     plays: run.playbook.plays.map(({ name, tasks }) => ({ name, taskCount: tasks.length })),
     hostFacts: hostFactsForTexts(sessions),
@@ -109,11 +110,20 @@ export function textContext(
     ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
     otherArguments: [
       ...pairs("-i", more),
-      ...(options.limit === undefined ? [] : ["--limit", options.limit]),
+      ...given("--limit", options.limit),
+      ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
+      ...given("--retry-failed", options.retryFailed),
       ...pairs("--tags", options.tags),
       ...pairs("--skip-tags", options.skipTags),
       ...pairs("-e", options.extraVars),
       ...pairs("--accept", [...options.accept]),
+      ...given("--user", options.user),
+      ...given("--private-key", options.privateKey),
+      ...(options.password === undefined ? [] : ["--ask-pass"]),
+      ...(options.become === true ? ["--become"] : []),
+      ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
+      ...given("--known-hosts", options.knownHosts),
+      ...given("--state", options.state),
     ],
     ...(recordPath === undefined ? {} : { recordPath }),
     verbose: options.verbose,

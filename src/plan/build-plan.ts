@@ -288,7 +288,23 @@ class PlanBuilder {
       if (fileHolds && runningHolds) continue;
       const before = loaded ?? there;
       if (!runningHolds && isLoaded) this.#liveAcl.push(...liveUser(user, loaded, server));
-      const made = generated.includes(user.name) ? "; password ••••, generated at apply" : "";
+      const isGenerated = generated.includes(user.name);
+      if (
+        before !== undefined &&
+        !runningHolds &&
+        before.passwords.size > 0 &&
+        this.#permitsTheSame({ ...user, passwords: before.passwords }, before)
+      ) {
+        changes.push({
+          address: `users.acl:${user.name}`,
+          action: "update",
+          before: "password ••••",
+          after: `another password ••••${isGenerated ? ", generated at apply" : ""}`,
+          restart: !isLoaded,
+        });
+        continue;
+      }
+      const made = isGenerated ? "; password ••••, generated at apply" : "";
       const after = `${describeUser(user)}${made}`;
       const note =
         before !== undefined && describeUser(before) === after
@@ -468,8 +484,8 @@ class PlanBuilder {
     return plan.changes.map(({ address, action, before, after, reason }) => ({
       address,
       action,
-      before: before ?? (action === "delete" ? reason : null),
-      // The address is the rule in ufw's own words; what is left to say of a new one is why.
+      // The address is the rule in ufw's own words; what is left to say of one that comes or goes is why.
+      before: action === "delete" ? reason || before : before,
       after:
         after === null
           ? null

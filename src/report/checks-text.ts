@@ -119,7 +119,9 @@ function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "
     case "fail":
       return `${observed}; wanted ${merged((check) => check.expected)} (${first?.source})`;
     case "unknown":
-      return `not checked${first?.blockedBy === undefined ? "" : ` for lack of ${LACK[first.blockedBy]}`}, ${observed}`;
+      return first?.blockedBy === undefined || observed.startsWith("no login to Redis")
+        ? `not checked, ${observed}`
+        : `not checked for lack of ${LACK[first.blockedBy]}, ${observed}`;
     case "skip":
       return observed;
   }

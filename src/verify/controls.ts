@@ -94,7 +94,7 @@ export function check(
 export function noLogin(control: ControlId, expected: string, source: string, reason: string): Check {
   return check(
     control,
-    { expected, observed: `no login to Redis: ${reason}`, source },
+    { expected, observed: reason === "" ? "no login to Redis" : `no login to Redis: ${reason}`, source },
     { outcome: "unknown", blockedBy: "login" },
   );
 }
