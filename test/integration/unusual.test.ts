@@ -43,7 +43,9 @@ async function isReachable(host: LabHost, port: number): Promise<boolean> {
 }
 
 describe.concurrent("redis.conf as operators leave it", () => {
-  it("CRLF, tabs, upper case and duplicates are read as Redis reads them; the operator's own lines stay", async () => {
+  it("CRLF, tabs, upper case and duplicates are read as Redis reads them; the operator's own lines stay", async ({
+    expect,
+  }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await configure(
@@ -67,7 +69,9 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("100");
   });
 
-  it("an include with a renamed command and save points is respected, and each rename stands once", async () => {
+  it("an include with a renamed command and save points is respected, and each rename stands once", async ({
+    expect,
+  }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await host.writeFile(
@@ -87,7 +91,9 @@ describe.concurrent("redis.conf as operators leave it", () => {
   });
 
   // Guide traps 3, 12 and 16.
-  it("requirepass and inline users give way to the ACL file, and nobody reads their passwords", async () => {
+  it("requirepass and inline users give way to the ACL file, and nobody reads their passwords", async ({
+    expect,
+  }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await configure(
@@ -112,7 +118,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "GET app:1")).toBe("kept");
   });
 
-  it("a CONFIG that the operator renamed keeps its name", async () => {
+  it("a CONFIG that the operator renamed keeps its name", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await configure(host, `echo 'rename-command CONFIG "ops-config"' >>redis.conf`);
@@ -122,7 +128,9 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("100");
   });
 
-  it("a user that lives in memory only is kept, written to the file, and reported: no rollback", async () => {
+  it("a user that lives in memory only is kept, written to the file, and reported: no rollback", async ({
+    expect,
+  }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await host.redis("ACL", "SETUSER", "ops", "on", ">ops-runtime-password", "~ops:*", "+get", "+set");
@@ -134,7 +142,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     await expect.poll(() => host.sh(ops).then(({ stdout }) => stdout)).toBe("OK\n");
   });
 
-  it("a stopped Redis is told as such, and stays stopped and untouched", async () => {
+  it("a stopped Redis is told as such, and stays stopped and untouched", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "systemctl stop redis-server");
@@ -148,7 +156,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     ).toBe(`${before}\ninactive`);
   });
 
-  it("a Redis that does not start is told as such", async () => {
+  it("a Redis that does not start is told as such", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(
@@ -163,7 +171,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
 });
 
 describe.concurrent("firewalls and ports as operators leave them", () => {
-  it("an active ufw keeps its other rules and loses what opens Redis more widely", async () => {
+  it("an active ufw keeps its other rules and loses what opens Redis more widely", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(
@@ -184,7 +192,7 @@ describe.concurrent("firewalls and ports as operators leave them", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("10");
   });
 
-  it("another service's port is a reason to refuse; keep leaves it open", async () => {
+  it("another service's port is a reason to refuse; keep leaves it open", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "systemd-run -q --unit=exporter systemd-socket-activate -a -l 0.0.0.0:9100 /bin/cat");
@@ -205,7 +213,7 @@ describe.concurrent("firewalls and ports as operators leave them", () => {
     expect(await isReachable(host, 22)).toBe(true);
   });
 
-  it("another service's port is closed where the playbook says close", async () => {
+  it("another service's port is closed where the playbook says close", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "systemd-run -q --unit=exporter systemd-socket-activate -a -l 0.0.0.0:9100 /bin/cat");
@@ -219,7 +227,7 @@ describe.concurrent("firewalls and ports as operators leave them", () => {
   });
 
   // Guide trap 4: ufw enabled without a rule for where sshd really listens.
-  it("an sshd on another port stays reachable", async () => {
+  it("an sshd on another port stays reachable", async ({ expect }) => {
     await using host = await startHost();
     await onHost(host, "echo 'Port 2222' >>/etc/ssh/sshd_config; systemctl restart ssh");
     using project = openProject(

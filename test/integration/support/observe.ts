@@ -8,6 +8,12 @@ export async function onHost(host: LabHost, script: string, input?: string): Pro
   return stdout.replace(/\n$/, "");
 }
 
+/** Does something on a host as soon as a shell condition holds there; throws where it does not within a minute. */
+export async function asSoonAs(host: LabHost, condition: string, action: string): Promise<string> {
+  const wait = `until ${condition}; do [ "$(date +%s)" -lt "$end" ] || exit 1; done`;
+  return await onHost(host, `end=$(($(date +%s) + 60)); ${wait}; ${action}`);
+}
+
 /** Which process Redis is: another one after any restart. */
 export async function redisProcess(host: LabHost): Promise<string> {
   return await onHost(host, "systemctl show -p MainPID -p InvocationID -p NRestarts redis-server");

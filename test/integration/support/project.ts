@@ -107,11 +107,14 @@ export class Project implements Disposable {
     return (stdout + stderr).trim();
   }
 
-  /** CONFIG GET under the name that only root can read. */
+  /** The reply to a CONFIG command, under the name that only root can read. */
+  async config(host: LabHost, command: string): Promise<string> {
+    const name = await host.sh("sed -n 's/^rename-command CONFIG //p' /etc/redis/redis.conf | tr -d '\"'");
+    return await this.asAdmin(host, `${name.stdout.trim() || "CONFIG"} ${command}`);
+  }
+
   async configGet(host: LabHost, setting: string): Promise<string> {
-    const config = await host.sh("sed -n 's/^rename-command CONFIG //p' /etc/redis/redis.conf | tr -d '\"'");
-    const reply = await this.asAdmin(host, `${config.stdout.trim() || "CONFIG"} GET ${setting}`);
-    return reply.split("\n")[1] ?? "";
+    return (await this.config(host, `GET ${setting}`)).split("\n")[1] ?? "";
   }
 
   [Symbol.dispose](): void {
