@@ -240,6 +240,15 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
   const listed = new Set(["default", ...playbook.map(({ user }) => user.name)]);
   const unlisted =
     params.unlisted === "keep" ? [...found.values()].filter(({ name }) => !listed.has(name)) : [];
+  for (const { name, problems } of unlisted) {
+    const [problem] = problems;
+    if (problem === undefined) continue;
+    refusals.push({
+      guard: null,
+      found: `user ${name} on the host has a rule that redkeep cannot read, so it cannot be kept: ${problem}`,
+      remedy: "put the user into the playbook, or say acl.unlisted: remove",
+    });
+  }
   return {
     users: [
       disabledDefaultUser(server.version.capabilities),

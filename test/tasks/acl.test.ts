@@ -1,0 +1,433 @@
+import { describe, expect, it } from "vitest";
+import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
+import { Secret } from "../../src/secret.ts";
+import { isWeakPassword } from "../../src/tasks/acl.ts";
+import { editedFacts, factsOf, PASSWORDS, type SectionEdits } from "../support/facts.ts";
+import {
+  addresses,
+  changeLines,
+  findings,
+  guards,
+  planTask,
+  verifyTask,
+  written,
+} from "../support/run-task.ts";
+
+const FILE = "/etc/redis/users.acl";
+const CONF = "/etc/redis/redis.conf";
+const generate = { generate: true } as const;
+const app = { name: "app", preset: "application", keys: ["app:*"], channels: ["app:*"], password: generate };
+const metrics = { name: "metrics", preset: "metrics", password: generate };
+const admin = { name: "admin", preset: "admin", password: generate };
+const params = { users: [app, metrics, admin] };
+const hash = (name: string) => hashPassword(PASSWORDS.get(name) ?? new Secret(""));
+
+const plan = (name: string, more: object = {}, options = {}) =>
+  planTask("acl", { ...params, ...more }, factsOf(name), options);
+
+/** The host has another user in memory, and in its file where `inFile`. */
+const withUser = (line: string, inFile: boolean): SectionEdits => ({
+  "acl-list": (text) => `${text.trimEnd()}\n${line}\n`,
+  ...(inFile ? { [`acl-file ${FILE}`]: (text: string) => `${text.trimEnd()}\n${line}\n` } : {}),
+});
+
+describe("acl", () => {
+  it("writes the users of a stock host, hashed, one line for each", () => {
+    const made = plan("stock");
+    expect(changeLines(made)).toEqual([
+      'update redis.conf:aclfile: "" → /etc/redis/users.acl',
+      "update users.acl:default: ~* &*, every command; any password → off, no password, no commands",
+      expect.stringMatching(/^create users\.acl:app: null → ~app:\* &app:\*, .*; password ••••$/),
+      expect.stringMatching(/^create users\.acl:metrics: null → no keys, only ping, .*; password ••••$/),
+      "create users.acl:admin: null → ~* &*, every command; password ••••",
+    ]);
+    expect(made.actions.files.map(({ path }) => path)).toEqual([FILE, CONF]);
+    expect(made.actions.files[0]?.attributes).toEqual({ owner: "root", group: "redis", mode: 0o640 });
+    expect(guards(made)).toEqual([]);
+  });
+
+  it("shows no password and no hash", () => {
+    const shown = JSON.stringify([plan("stock").tasks, plan("strange").tasks, plan("requirepass").tasks]);
+    for (const [name, secret] of PASSWORDS) {
+      expect(shown).not.toContain(secret.reveal());
+      expect(shown).not.toContain(hash(name));
+    }
+    expect(shown).not.toMatch(/Strange|Legacy-password|Recorded-requirepass|[0-9a-f]{64}/);
+  });
+
+  it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
+    "plans nothing on %s, whatever order and words Redis gave the rules",
+    (name) => {
+      expect(changeLines(plan(name))).toEqual([]);
+      expect(guards(plan(name))).toEqual([]);
+      const open = verifyTask("acl", params, factsOf(name)).filter(({ outcome }) => outcome !== "pass");
+      expect(open.map(({ outcome, source }) => `${outcome} ${source}`)).toEqual(
+        name.startsWith("redis-6") ? ["skip ACL DRYRUN"] : [],
+      );
+    },
+  );
+
+  it("finds the user that somebody made at run time, in memory and in no file", () => {
+    expect(changeLines(plan("drifted", { unlisted: "remove" }))).toEqual([
+      "delete users.acl:intruder: ~* &*, every command; password •••• → null",
+    ]);
+    expect(plan("drifted", { unlisted: "remove" }).actions.liveAcl).toEqual([["ACL", "DELUSER", "intruder"]]);
+    expect(findings(verifyTask("acl", params, factsOf("drifted")))).toEqual([
+      "RK-ACL-01 unknown: no clear answer on 6380",
+      'RK-ACL-08 fail: also "intruder" (~* &*, every command; password ••••)',
+      "RK-ACL-09 fail: file and memory differ: intruder",
+    ]);
+  });
+
+  it("keeps it where unlisted users are kept, and writes it down so that no restart loses it", () => {
+    const made = plan("drifted");
+    expect(addresses(made)).toEqual(["users.acl:intruder"]);
+    expect(written(made, FILE)).toMatch(/^user intruder on #[0-9a-f]{64} ~\* &\* \+@all$/m);
+    expect(made.actions.liveAcl).toEqual([]);
+  });
+
+  it("puts a widened user back on the running server, in one command", () => {
+    const facts = editedFacts("hardened", {
+      "acl-list": (text) => text.replace(/^(user app on #\w+) .*$/m, "$1 ~* resetchannels &* +@all"),
+    });
+    const made = planTask("acl", params, facts);
+    expect(addresses(made)).toEqual(["users.acl:app"]);
+    expect(made.restartFor).toEqual([]);
+    const [command = []] = made.actions.liveAcl;
+    expect(made.actions.liveAcl).toHaveLength(1);
+    expect(command.slice(0, 6)).toEqual(["ACL", "SETUSER", "app", "reset", "on", `#${hash("app")}`]);
+    const failed = findings(verifyTask("acl", params, facts)).map((line) => line.slice(0, 14));
+    expect(failed).toEqual(["RK-ACL-08 fail", "RK-ACL-05 fail", "RK-ACL-06 fail", "RK-ACL-09 fail"]);
+  });
+
+  it("adds what allow asks for, and asks about the rest only", () => {
+    const users = [{ ...app, allow: ["+eval", "+EVALSHA"] }, metrics, admin];
+    const text = written(planTask("acl", { users }, factsOf("stock")), FILE);
+    expect(text).toMatch(/^user app .* \+info \+eval \+evalsha$/m);
+    const plain = verifyTask("acl", { users }, factsOf("hardened"));
+    expect(findings(plain)).toEqual([
+      expect.stringMatching(/^RK-ACL-08 fail: app: may not run eval and evalsha/),
+    ]);
+  });
+
+  it("refuses a rule that this server does not know, and says what was meant", () => {
+    const made = planTask("acl", { users: [{ ...app, allow: ["+evall"] }, admin] }, factsOf("stock"));
+    expect(guards(made)).toEqual(["-"]);
+    expect(made.refusals[0]?.found).toMatch(/^acl user app: \+evall: .*eval/);
+  });
+
+  it("keeps selectors of users that it leaves alone, word by word", () => {
+    const line = `user reader on #${"a".repeat(64)} ~cache:* resetchannels -@all +get (%R~log:* resetchannels -@all +xread)`;
+    const facts = editedFacts("hardened", withUser(line, true));
+    expect(changeLines(planTask("acl", params, facts))).toEqual([]);
+    const memory = editedFacts("hardened", withUser(line, false));
+    const text = written(planTask("acl", params, memory), FILE);
+    const reader = parseAclFile(text, FILE).users.find(({ user }) => user.name === "reader")?.user;
+    expect(reader?.problems).toEqual([]);
+    expect(reader?.selectors).toHaveLength(1);
+    expect(text).toContain("(%R~log:* resetchannels -@all +xread)");
+  });
+
+  it("takes a selector that somebody gave to a user of the playbook away", () => {
+    const facts = editedFacts("hardened", {
+      "acl-list": (text) => text.replace(/^(user metrics .*)$/m, "$1 (~* resetchannels -@all +get)"),
+    });
+    const made = planTask("acl", params, facts);
+    expect(addresses(made)).toEqual(["users.acl:metrics"]);
+    expect(made.actions.liveAcl[0]?.join(" ")).not.toContain("(");
+    expect(findings(verifyTask("acl", params, facts))).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^RK-ACL-08 fail: metrics: has selectors/)]),
+    );
+  });
+
+  it("refuses to write down a user whose rules it cannot read", () => {
+    const facts = editedFacts("hardened", withUser(`user odd on #${"b".repeat(64)} ~* &* +@all db=5`, false));
+    const made = planTask("acl", params, facts);
+    expect(guards(made)).toEqual(["-"]);
+    expect(made.refusals[0]?.found).toContain("user odd");
+    expect(guards(planTask("acl", { ...params, unlisted: "remove" }, facts))).toEqual([]);
+  });
+
+  describe("trap A2: a default user with nopass closes the door to remote clients", () => {
+    it.each(["stock", "redis-6-stock", "redis-8-stock"])("writes none on %s", (name) => {
+      expect(written(plan(name), FILE)).toMatch(/^user default off resetpass /m);
+      expect(written(plan(name), FILE)).not.toContain("nopass");
+    });
+
+    it("finds one that is off and still has the flag", () => {
+      const facts = editedFacts("hardened", {
+        "acl-list": (text) =>
+          text.replace(/^user default .*$/m, "user default off nopass resetchannels -@all"),
+      });
+      expect(addresses(planTask("acl", params, facts))).toEqual(["users.acl:default"]);
+      expect(findings(verifyTask("acl", params, facts))).toEqual([
+        "RK-ACL-01 fail: off, no password, no commands; any password",
+        "RK-ACL-09 fail: file and memory differ: default",
+      ]);
+    });
+  });
+
+  describe("trap A3: requirepass beside an ACL file is ignored", () => {
+    it.each(["requirepass", "strange"])(
+      "takes it away on %s, and the file has its own default line",
+      (name) => {
+        const made = plan(name);
+        expect(addresses(made)).toContain("redis.conf:requirepass");
+        expect(written(made, CONF)).not.toMatch(/^\s*requirepass/im);
+        expect(written(made, FILE)).toMatch(/^user default off/m);
+      },
+    );
+
+    it("finds both methods together, and a file without a default line", () => {
+      const facts = editedFacts("hardened", {
+        [`config ${CONF}`]: (text) => `${text}requirepass something-long-enough\n`,
+        [`acl-file ${FILE}`]: (text) => text.replace(/^user default .*\n/m, ""),
+      });
+      expect(addresses(planTask("acl", params, facts))).toEqual([
+        "redis.conf:requirepass",
+        "users.acl:default",
+      ]);
+      expect(findings(verifyTask("acl", params, facts)).map((line) => line.slice(0, 14))).toEqual([
+        "RK-ACL-03 fail",
+        "RK-ACL-04 fail",
+        "RK-ACL-09 fail",
+      ]);
+    });
+  });
+
+  it("trap A10: the application has no way to what destroys or shows all data", () => {
+    const line = /^user app .*$/m.exec(written(plan("stock"), FILE))?.[0] ?? "";
+    expect(line).toContain("~app:* resetchannels &app:* -@all");
+    for (const rule of ["-@admin", "-@dangerous", "-@scripting"]) expect(line).toContain(rule);
+    const answers = editedFacts("hardened", { "dry-run app FLUSHALL": () => "OK\n" });
+    expect(findings(verifyTask("acl", params, answers))).toEqual(["RK-ACL-05 fail: FLUSHALL allowed"]);
+  });
+
+  describe("trap A11: sockets that are logged in keep their rights", () => {
+    it("ends the sessions of a default user that goes off", () => {
+      const facts = editedFacts("hardened", {
+        "acl-list": (text) => text.replace(/^user default .*$/m, "user default on nopass ~* &* +@all"),
+      });
+      expect(planTask("acl", params, facts).actions.liveAcl).toEqual([
+        expect.arrayContaining(["ACL", "SETUSER", "default", "reset", "off"]),
+        ["CLIENT", "KILL", "USER", "default", "SKIPME", "yes"],
+      ]);
+    });
+
+    it("ends those of a user whose password changed, and of no other", () => {
+      const facts = editedFacts("hardened", {
+        "acl-list": (text) => text.replace(hash("app"), "c".repeat(64)),
+      });
+      const live = planTask("acl", params, facts).actions.liveAcl;
+      expect(live.filter(([word]) => word === "CLIENT")).toEqual([
+        ["CLIENT", "KILL", "USER", "app", "SKIPME", "yes"],
+      ]);
+    });
+  });
+
+  describe("traps A12 and 16: user lines in redis.conf win over requirepass and stop Redis beside an ACL file", () => {
+    it("takes away the one that CONFIG REWRITE wrote, so that no old password lives on", () => {
+      expect(factsOf("requirepass").configFiles.main?.text).toMatch(/^user default on/m);
+      const made = plan("requirepass");
+      expect(addresses(made)).toContain("redis.conf:user default");
+      expect(written(made, CONF)).not.toMatch(/^user /m);
+      expect(written(made, FILE)).toMatch(/^user default off resetpass resetchannels -@all$/m);
+    });
+
+    it("moves an operator's user into the file with its password hashed", () => {
+      const made = plan("strange");
+      expect(written(made, CONF)).not.toMatch(/^user /m);
+      const legacy = hashPassword(new Secret("Legacy-password-0001"));
+      expect(written(made, FILE)).toContain(`user legacy on #${legacy} ~* resetchannels +@all`);
+    });
+  });
+
+  it.each(["stock", "strange", "redis-6-stock", "redis-8-stock"])(
+    "trap 17: the file has no comment, single blanks and hashes only (%s)",
+    (name) => {
+      const text = written(plan(name), FILE);
+      expect(text.endsWith("\n")).toBe(true);
+      for (const line of text.trimEnd().split("\n")) {
+        expect(line).toMatch(/^user \S+( \S+)+$/);
+        expect(line).not.toMatch(/ >|\t|\r/);
+      }
+      expect(parseAclFile(text, FILE).problems).toEqual([]);
+    },
+  );
+
+  it("trap 18: Redis 6.0 gets no channel rule, which it would not start with", () => {
+    const made = plan("redis-6-stock");
+    expect(written(made, FILE)).not.toMatch(/&|channels|%R~|sanitize/);
+    expect(made.tasks[0]?.reason).toContain("app may use every channel");
+    expect(written(plan("redis-8-stock"), FILE)).toContain("resetchannels &app:*");
+  });
+
+  it("trap 18: refuses key rules that Redis 6.0 does not know", () => {
+    const users = [{ ...app, keys: ["%R~app:*"] }, admin];
+    expect(guards(planTask("acl", { users }, factsOf("redis-6-stock")))).toEqual(["-"]);
+    expect(guards(planTask("acl", { users }, factsOf("stock")))).toEqual([]);
+  });
+
+  describe("trap 21: replicas and Sentinel log in too", () => {
+    const repl = { name: "repl", preset: "replication", password: generate };
+    const sentinel = { name: "sentinel", preset: "sentinel", password: generate };
+
+    it("refuses on a primary whose replicas have no user", () => {
+      expect(guards(plan("primary"))).toEqual(["replication"]);
+      expect(guards(plan("primary", { users: [...params.users, repl] }))).toEqual([]);
+    });
+
+    it("refuses on a replica that logs in as the default user", () => {
+      expect(guards(plan("replica", { users: [...params.users, repl] }))).toEqual(["replication"]);
+      const facts = editedFacts("replica", {
+        [`config ${CONF}`]: (text) => `${text}masteruser repl\nmasterauth something\n`,
+      });
+      expect(guards(planTask("acl", { users: [...params.users, repl] }, facts))).toEqual([]);
+    });
+
+    it("refuses under a Sentinel without a user of its own", () => {
+      const watched = "watched-by-sentinel";
+      expect(guards(plan(watched, { users: [...params.users, repl] }))).toEqual(["sentinel"]);
+      expect(guards(plan(watched, { users: [...params.users, repl, sentinel] }))).toEqual([]);
+    });
+  });
+
+  it("trap 26: the application may do what ordinary clients do when they connect", () => {
+    const facts = editedFacts("hardened", {
+      "dry-run app SELECT 1": () => "User app has no permissions to run the 'select' command\n",
+    });
+    expect(findings(verifyTask("acl", params, facts))).toEqual(["RK-ACL-05 fail: SELECT 1 denied"]);
+    const six = /^user app .*$/m.exec(written(plan("redis-6-stock"), FILE))?.[0] ?? "";
+    for (const rule of ["+@connection", "+@transaction", "+@pubsub", "+info", "+select", "+client|setname"])
+      expect(six).toContain(rule);
+  });
+
+  it("trap 31: on Valkey the file lies beside its configuration, readable for its own user", () => {
+    const made = plan("valkey-8-stock");
+    expect(made.actions.files.map(({ path }) => path)).toEqual([
+      "/etc/valkey/users.acl",
+      "/etc/valkey/valkey.conf",
+    ]);
+    expect(made.actions.files[0]?.attributes).toEqual({ owner: "root", group: "valkey", mode: 0o640 });
+    expect(written(made, "/etc/valkey/valkey.conf")).toMatch(/^aclfile \/etc\/valkey\/users\.acl$/m);
+  });
+
+  it("trap 33: on Redis 6.0 the default user may say HELLO, or RESP3 clients cannot log in", () => {
+    expect(written(plan("redis-6-stock"), FILE)).toMatch(/^user default off resetpass -@all \+hello$/m);
+    expect(written(plan("stock"), FILE)).toMatch(/^user default off resetpass resetchannels -@all$/m);
+  });
+
+  describe("passwords", () => {
+    it("generated at apply are said to be, and force the user's line", () => {
+      const made = plan("stock", {}, { passwords: new Map() });
+      expect(changeLines(made)).toContain(
+        "create users.acl:admin: null → ~* &*, every command; password ••••, generated at apply",
+      );
+      expect(guards(made)).toEqual([]);
+    });
+
+    it("that a host has and this controller lacks stop the host: nothing is replaced", () => {
+      const made = plan(
+        "hardened",
+        {},
+        { passwords: new Map([...PASSWORDS].filter(([name]) => name !== "app")) },
+      );
+      expect(guards(made)).toEqual(["-"]);
+      expect(made.refusals[0]?.found).toContain("user app has a password on the host");
+      expect(made.refusals[0]?.remedy).toContain("--rotate app");
+    });
+
+    it("are looked for in the file where no login works", () => {
+      const facts = editedFacts("hardened", {
+        login: () => undefined,
+        "login-error": () => "WRONGPASS\n",
+        "acl-list": () => undefined,
+        running: () => undefined,
+      });
+      const made = planTask("acl", params, facts, { passwords: new Map() });
+      expect(made.refusals.map(({ found }) => found)).toHaveLength(3);
+      expect(made.tasks[0]?.reason).toMatch(/no login to Redis \(WRONGPASS\)/);
+    });
+
+    it("are replaced where --rotate names the user, and of no other", () => {
+      const made = plan("hardened", {}, { rotate: ["metrics"] });
+      expect(guards(made)).toEqual([]);
+      expect(addresses(made)).toEqual(["users.acl:metrics"]);
+      expect(changeLines(made)[0]).toContain("generated at apply");
+    });
+
+    it.each([
+      ["short", "only-15-chars-x"],
+      ["an example", "use-a-very-long-random-password-here"],
+      ["one character", "aaaaaaaaaaaaaaaaaaaa"],
+    ])("that are weak (%s) are refused by name, and fail where accepted", (_, text) => {
+      const passwords = new Map([...PASSWORDS, ["app", new Secret(text)]]);
+      expect(guards(plan("stock", {}, { passwords }))).toEqual(["weak-password"]);
+      expect(guards(plan("stock", {}, { passwords, accepted: ["weak-password"] }))).toEqual([]);
+      const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords }).slice(-1);
+      expect(check).toMatchObject({ control: "RK-ACL-10", outcome: "fail", observed: "weak: app" });
+      expect(isWeakPassword(text)).toBe(true);
+    });
+
+    it("that two users share fail the check", () => {
+      const same = PASSWORDS.get("admin") ?? new Secret("");
+      const passwords = new Map([...PASSWORDS, ["metrics", same]]);
+      const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords }).slice(-1);
+      expect(check).toMatchObject({ control: "RK-ACL-10", outcome: "fail", observed: "used twice: admin" });
+    });
+
+    it("in clear text in the file are rewritten as hashes although everything else holds", () => {
+      const clear = PASSWORDS.get("app")?.reveal() ?? "";
+      const facts = editedFacts("hardened", {
+        [`acl-file ${FILE}`]: (text) => text.replace(`#${hash("app")}`, `>${clear}`),
+      });
+      const made = planTask("acl", params, facts);
+      expect(addresses(made)).toEqual([`file:${FILE}`]);
+      expect(made.restartFor).toEqual([]);
+      expect(written(made, FILE)).not.toContain(clear);
+      expect(findings(verifyTask("acl", params, facts))).toEqual([
+        "RK-ACL-09 fail: a password in clear text",
+      ]);
+    });
+  });
+
+  it("proves nothing without a login, and passes nothing for that", () => {
+    const facts = editedFacts("hardened", {
+      login: () => undefined,
+      "login-error": () => "WRONGPASS\n",
+      "acl-list": () => undefined,
+      running: () => undefined,
+      ...Object.fromEntries(
+        ["FLUSHALL", "PING"].map((command) => [`dry-run app ${command}`, () => undefined]),
+      ),
+    });
+    const checks = verifyTask("acl", params, facts);
+    const blocked = checks.filter(({ blockedBy }) => blockedBy === "login").map(({ control }) => control);
+    expect(blocked).toEqual(["RK-ACL-01", "RK-ACL-08", "RK-ACL-09"]);
+  });
+
+  it.each([
+    ["PONG", "fail"],
+    ["", "unknown"],
+    ["LOADING Redis is loading the dataset in memory", "unknown"],
+    ["NOAUTH Authentication required.", "pass"],
+    ["DENIED Redis is running in protected mode", "pass"],
+  ])("a stranger's PING answered with %j is: %s", (reply, outcome) => {
+    const facts = editedFacts("hardened", { "plain-ping 127.0.0.1 6379": () => `${reply}\n` });
+    const check = verifyTask("acl", params, facts).find(({ source }) => source.startsWith("PING"));
+    expect(check?.outcome).toBe(outcome);
+  });
+
+  it.each([
+    [{ users: [{ ...app, name: "default" }] }],
+    [{ users: [{ ...app, name: "a\nuser evil on nopass" }] }],
+    [{ users: [{ ...app, keys: ["app:* +@all"] }] }],
+    [{ users: [app, app] }],
+    [{ users: [{ ...app, allow: ["nopass"] }] }],
+    [{ users: [{ ...app, preset: "root" }] }],
+    [{ users: [{ ...app, password: "in clear text" }] }],
+    [{ file: "/etc/redis/users.acl;reboot" }],
+  ])("does not take %j", (wrong) => {
+    expect(() => planTask("acl", wrong, factsOf("stock"))).toThrow();
+  });
+});
