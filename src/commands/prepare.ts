@@ -52,7 +52,7 @@ export interface Run {
  */
 export async function prepare(options: RunOptions, environment: Environment): Promise<Run> {
   const { cwd, env } = environment;
-  await checkRecordPath(options.json);
+  await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
   const inventory = await loadInventory({
@@ -171,16 +171,16 @@ function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): voi
 }
 
 /** A run whose record cannot be written would have to fail after it has changed hosts. */
-async function checkRecordPath(file: string | undefined): Promise<void> {
+async function checkRecordPath(file: string | undefined, cwd: string): Promise<void> {
   if (file === undefined || file === "-") return;
   const bad = (message: string) => new InputError({ place: { file }, key: "--json", message });
-  const found = await stat(file).catch(() => undefined);
+  const found = await stat(resolve(cwd, file)).catch(() => undefined);
   if (found?.isDirectory()) throw bad("should be a file, found a folder");
   // A pipe or /dev/stdout is written to; a file is replaced, which its folder must allow.
   if (found !== undefined && !found.isFile()) return;
   const folder = dirname(file);
   try {
-    await access(folder, constants.W_OK);
+    await access(resolve(cwd, folder), constants.W_OK);
   } catch {
     throw bad(`the folder ${folder} is not there, or may not be written to`);
   }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { packageVersion } from "../package.ts";
 import { hasChanges } from "../plan/plan.ts";
@@ -146,7 +147,7 @@ export async function report(
     await printRecord(record, environment.stdout);
   } else {
     environment.stdout.write(text);
-    if (options.json !== undefined) await writeRecord(record, options.json);
+    if (options.json !== undefined) await writeRecord(record, resolve(environment.cwd, options.json));
   }
   return record.exitCode;
 }

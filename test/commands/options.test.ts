@@ -1,0 +1,58 @@
+import { mkdirSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
+import { redkeep } from "../support/cli.ts";
+
+let directory: Directory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  // Port 1 refuses at once: the run gets as far as the host, and no further.
+  directory.write("hosts.yml", "all: { hosts: { h1: { ansible_host: 127.0.0.1, ansible_port: 1 } } }\n");
+  directory.write(
+    "site.yml",
+    "- hosts: all\n  tasks:\n    - acl: { users: [{ name: admin, preset: admin, password: { generate: true } }] }\n      tags: [users]\n",
+  );
+});
+afterEach(() => directory[Symbol.dispose]());
+
+const plan = (...more: string[]) =>
+  redkeep(["plan", "site.yml", "-i", "hosts.yml", ...more], { cwd: directory.path });
+
+describe("options that no host has to be reached for", () => {
+  it.each(["gone/run.json", "folder"])("refuses --json %s before the run, not after it", async (path) => {
+    mkdirSync(`${directory.path}/folder`);
+    const { exitCode, stderr } = await plan("--json", path);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`${path}  --json: `);
+    expect(stderr).toContain("No host was touched");
+  });
+
+  it("refuses to rotate what it does not generate, and says what was meant", async () => {
+    const { exitCode, stderr } = await plan("--rotate", "admn");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('"admn" for these tasks. Did you mean "admin"? It generates admin');
+  });
+
+  it("warns of a tag that no task has, and says what was meant", async () => {
+    const { stderr } = await plan("--tags", "user");
+    expect(stderr).toContain('no task has the tag "user". Did you mean "users"?');
+  });
+
+  it("keeps every choice in the command that it offers next", async () => {
+    const choice = [
+      "--shard",
+      "1/1",
+      "--rotate",
+      "admin",
+      "--user",
+      "deploy",
+      "--become",
+      "--state",
+      "state",
+    ];
+    const { exitCode, stdout } = await plan(...choice, "--known-hosts", "known");
+    expect(exitCode).toBe(4);
+    const next = stdout.split("\n").find((line) => line.startsWith("Then: redkeep plan site.yml")) ?? "";
+    for (const word of [...choice, "--known-hosts"]) expect(next.split(/\s+/)).toContain(word);
+  });
+});
