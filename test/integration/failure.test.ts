@@ -1,0 +1,177 @@
+import { cpSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type LabHost, startHost } from "./support/lab.ts";
+import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
+import { openProject, type Project } from "./support/project.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const harden = readFileSync(join(repository, "playbooks/harden.yml"), "utf8");
+
+/** All that redkeep could have left changed on a host. */
+async function stateOf(host: LabHost): Promise<{ files: string; firewall: string; keys: string }> {
+  return {
+    files: await filesOf(host),
+    firewall: await onHost(host, "ufw status"),
+    keys: await host.redis("DBSIZE"),
+  };
+}
+
+const withoutRecovery = (text: string): string =>
+  text
+    .split("\n")
+    .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep/.test(line))
+    .join("\n");
+
+describe.concurrent("a host on which apply does not work out", () => {
+  it("a restart that fails puts the old state back, byte for byte", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await onHost(
+      host,
+      `mkdir -p /etc/systemd/system/redis-server.service.d
+       printf '[Service]\\nExecStartPre=+/bin/sh -c "test ! -e /etc/redis/users.acl"\\n' >/etc/systemd/system/redis-server.service.d/site.conf
+       systemctl daemon-reload`,
+    );
+    const before = await stateOf(host);
+    const run = await project.run("apply", "--yes");
+    const { error } = run.host("redis-01");
+    expect(run.host("redis-01")).toMatchObject({ status: "rolled-back", checks: [], error });
+    expect(error).toMatchObject({ where: "restart redis-server.service" });
+    expect(error?.state).toContain("put back as it was found; Redis answers, 1000 keys");
+    expect(run.status).toBe(5);
+    const after = await stateOf(host);
+    expect(withoutRecovery(after.files)).toBe(withoutRecovery(before.files));
+    expect(after).toMatchObject({ firewall: before.firewall, keys: "1000" });
+    expect(before.firewall).toContain("inactive");
+    expect(await host.redis("GET", "app:1000")).toBe("value 1000");
+    expect(await residueOf(host)).toBe("");
+    expect(await onHost(host, "systemctl is-failed redis-server || true")).toBe("active");
+  });
+
+  it("a new server that dies right after its start is put back too", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 10);
+    await onHost(
+      host,
+      `mkdir -p /etc/systemd/system/redis-server.service.d
+       printf '[Service]\\nExecStartPost=+/bin/sh -c "if test -e /etc/redis/users.acl; then kill -KILL $MAINPID; fi"\\n' >/etc/systemd/system/redis-server.service.d/site.conf
+       systemctl daemon-reload`,
+    );
+    const before = await stateOf(host);
+    const run = await project.run("apply", "--yes");
+    expect(run.host("redis-01")).toMatchObject({ status: "rolled-back", error: {} });
+    expect(run.status).toBe(5);
+    const after = await stateOf(host);
+    expect(withoutRecovery(after.files)).toBe(withoutRecovery(before.files));
+    expect(after).toMatchObject({ firewall: before.firewall, keys: "10" });
+    expect(await residueOf(host)).toBe("");
+  });
+
+  it("a configuration that Redis does not take is found by the scratch server: nothing was changed", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 10);
+    cpSync(join(repository, "templates"), project.path("playbooks/templates"), { recursive: true });
+    cpSync(join(repository, "playbooks/harden.yml"), project.path("playbooks/harden.yml"));
+    project.write(
+      "playbooks/templates/limits.conf.ejs",
+      "maxmemory 64mb\nmaxmemory-policy allkeys-nonsense\n",
+    );
+    const before = await stateOf(host);
+    const process = await redisProcess(host);
+    const run = await project.run("apply", "playbooks/harden.yml", "--yes", "--accept", "evicts-stored-keys");
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({ status: "failed", error: { where: "validate" } });
+    expect(run.host("redis-01").error?.found).toContain("allkeys-lru, allkeys-lfu");
+    const after = await stateOf(host);
+    expect(withoutRecovery(after.files)).toBe(withoutRecovery(before.files));
+    expect(await redisProcess(host)).toBe(process);
+    expect(await residueOf(host)).toBe("");
+  });
+
+  // What the transaction itself finds well, fresh facts do not: the firewall is off again before anybody can log in anew.
+  it("a host on which the changes do not hold is put back after verify", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 10);
+    const before = await stateOf(host);
+    const undone = asSoonAs(
+      host,
+      "ls /var/lib/redkeep/txn 2>/dev/null | grep -q .",
+      `sshd=$(systemctl show -p MainPID --value ssh); kill -STOP $sshd
+       until grep -qE '^(applied|rolled_back)' /var/lib/redkeep/txn/*/state 2>/dev/null; do :; done
+       ufw disable; kill -CONT $sshd`,
+    );
+    const run = await project.run("apply", "--yes");
+    await undone;
+    expect(run.host("redis-01")).toMatchObject({ status: "rolled-back", error: { where: "verify" } });
+    expect(run.status).toBe(5);
+    expect(run.host("redis-01").error?.found).toContain("ufw:status");
+    const after = await stateOf(host);
+    expect(withoutRecovery(after.files)).toBe(withoutRecovery(before.files));
+    expect(after.keys).toBe("10");
+  });
+});
+
+describe("runs that meet", () => {
+  let host: LabHost;
+  let project: Project;
+  beforeAll(async () => {
+    host = await startHost();
+    project = openProject({ "redis-01": host });
+    await fill(host, "app", 10);
+  });
+  afterAll(async () => {
+    project?.[Symbol.dispose]();
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it("a file edited between plan and change is a stale plan: refused, and the edit stays", async () => {
+    // The folder of the transaction is there before its first look at the files.
+    const edited = asSoonAs(
+      host,
+      "ls /var/lib/redkeep/txn 2>/dev/null | grep -q .",
+      "echo '# edited meanwhile' >>/etc/redis/redis.conf",
+    );
+    const run = await project.run("apply", "--yes");
+    await edited;
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({ status: "refused", error: { where: "stale plan" } });
+    expect(run.host("redis-01").error?.found).toContain("/etc/redis/redis.conf");
+    expect(await onHost(host, "tail -n 1 /etc/redis/redis.conf; ls /etc/redis")).toBe(
+      "# edited meanwhile\nredis.conf",
+    );
+    expect(await residueOf(host)).toBe("");
+  });
+
+  it("of two applies at once one wins, and the other names it", async () => {
+    const runs = await Promise.all([project.run("apply", "--yes"), project.run("apply", "--yes")]);
+    const outcomes = runs.map((run) => run.host("redis-01")).map(({ status, error }) => ({ status, error }));
+    expect(outcomes).toContainEqual({ status: "changed", error: null });
+    expect(outcomes).toContainEqual({ status: "refused", error: expect.anything() });
+    const refused = runs.find((run) => run.host("redis-01").status === "refused");
+    expect(refused?.status).toBe(3);
+    expect(refused?.host("redis-01").error?.found).toMatch(/another|changed since|restarted since/);
+    expect((await project.run("verify")).status).toBe(0);
+  });
+
+  it("a link lost during apply does not stop the host, and the end is told truthfully", async () => {
+    const playbook = project.write(
+      "playbooks/swapdb.yml",
+      harden.replace("DEBUG: disable\n", "DEBUG: disable\n          SWAPDB: disable\n"),
+    );
+    const cut = asSoonAs(host, "ls /run | grep -q '^redkeep-'", "pkill -KILL -f '^sshd: root' && echo cut");
+    const run = await project.run("apply", playbook, "--yes");
+    expect(await cut).toContain("cut");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(run.status).toBe(0);
+    expect(await project.asAdmin(host, "SWAPDB 0 1")).toContain("unknown command");
+    expect((await project.run("verify", playbook)).status).toBe(0);
+    await expect.poll(() => residueOf(host)).toBe("");
+  });
+});
