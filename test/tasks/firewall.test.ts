@@ -1,0 +1,300 @@
+import { describe, expect, it } from "vitest";
+import { editedFacts, factsOf, privateNetwork, type SectionEdits } from "../support/facts.ts";
+import {
+  addresses,
+  changeLines,
+  findings,
+  guards,
+  planTask,
+  verifyTask,
+  written,
+} from "../support/run-task.ts";
+
+const RULES = "/etc/ufw/user.rules";
+const RULES6 = "/etc/ufw/user6.rules";
+const subnet = (name: string) => privateNetwork(factsOf(name)).app_subnet;
+const allowOf = (name: string, more = {}) => ({ allow: [subnet(name)], ...more });
+const plan = (name: string, more = {}, options = {}) =>
+  planTask("firewall", allowOf(name, more), factsOf(name), options);
+const tuples = (text: string) => text.split("\n").filter((line) => line.startsWith("### tuple"));
+
+/** The port on which a hardened Redis listens, on a host whose ufw has this as its first rule in file and kernel. */
+const firstRule = (tuple: string, kernel: string): SectionEdits => ({
+  "ufw-rules4": (text) =>
+    text.replace(
+      "### RULES ###\n",
+      `### RULES ###\n\n### tuple ### ${tuple} in\n-A ufw-user-input ${kernel}\n`,
+    ),
+  kernel4: (text) => text.replace("-A ufw-user-input ", `-A ufw-user-input ${kernel}\n-A ufw-user-input `),
+});
+
+describe("firewall", () => {
+  it("lets SSH and the application's network in, then switches a stock host's ufw on", () => {
+    const made = plan("stock");
+    expect(addresses(made)).toEqual([
+      "ufw:allow 22/tcp",
+      `ufw:allow from ${subnet("stock")} to any port 6379 proto tcp`,
+      "ufw:status",
+    ]);
+    expect(made.actions.firewall).toEqual({ enable: true, defaultPolicy: undefined });
+    expect(made.restartFor).toEqual([]);
+    expect(guards(made)).toEqual([]);
+  });
+
+  it("opens the port that the other tasks decide on", () => {
+    const facts = editedFacts("stock", {
+      "config /etc/redis/redis.conf": (text) => text.replace(/^port .*$/m, "port 0\ntls-port 6390"),
+    });
+    expect(addresses(planTask("firewall", allowOf("stock"), facts))[1]).toContain("port 6390");
+  });
+
+  it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
+    "plans nothing and proves all on %s",
+    (name) => {
+      expect(changeLines(plan(name))).toEqual([]);
+      expect(findings(verifyTask("firewall", allowOf(name), factsOf(name)))).toEqual([]);
+    },
+  );
+
+  it("compares networks by what they are", () => {
+    const [address] = subnet("hardened").split("/");
+    const params = { allow: [`${address?.replace(/\.0$/, ".77")}/16`, ""] };
+    expect(changeLines(planTask("firewall", params, factsOf("hardened")))).toEqual([]);
+  });
+
+  it("fails every check where ufw is off or missing", () => {
+    expect(findings(verifyTask("firewall", allowOf("stock"), factsOf("stock")))).toEqual([
+      "RK-NET-04 fail: ufw is inactive",
+      "RK-NET-06 fail: IPv6 is not filtered",
+    ]);
+    const bare = editedFacts("stock", { "ufw-conf": () => undefined });
+    expect(findings(verifyTask("firewall", allowOf("stock"), bare))).toEqual([
+      "RK-NET-04 fail: ufw is not installed",
+    ]);
+    const made = planTask("firewall", allowOf("stock"), bare);
+    expect(guards(made)).toEqual(["-"]);
+    expect(made.refusals[0]?.remedy).toContain("apt-get install ufw");
+  });
+
+  it("keeps the operator's rules, their order and their denials", () => {
+    const made = plan("strange");
+    const before = tuples(factsOf("strange").firewall.rules4);
+    const after = tuples(written(made, RULES));
+    expect(after.filter((line) => before.includes(line))).toEqual(
+      before.filter((line) => !line.includes("7379")),
+    );
+    expect(after.some((line) => line.includes("deny any any 0.0.0.0/0 any 203.0.113.0/24"))).toBe(true);
+    expect(made.actions.firewall).toEqual({ enable: false, defaultPolicy: undefined });
+  });
+
+  it("loads ufw's rules anew where the kernel has others", () => {
+    const facts = editedFacts("hardened", {
+      kernel4: (text) => text.replace(/^-A ufw-user-input .*6380.*\n/m, ""),
+    });
+    const made = planTask("firewall", allowOf("hardened"), facts);
+    expect(changeLines(made)).toEqual([
+      `update ufw:rules: ${subnet("hardened")} does not reach port 6380 → ufw's own rules, loaded anew`,
+    ]);
+    expect(made.actions.files).toEqual([]);
+    expect(findings(verifyTask("firewall", allowOf("hardened"), facts))).toEqual([
+      `RK-NET-04 fail: ${subnet("hardened")} does not reach port 6380`,
+    ]);
+  });
+
+  it("closes what lets in all that no rule names", () => {
+    const facts = editedFacts("hardened", {
+      "ufw-defaults": (text) => text.replace('DEFAULT_INPUT_POLICY="DROP"', 'DEFAULT_INPUT_POLICY="ACCEPT"'),
+      kernel4: (text) => text.replace(":INPUT DROP", ":INPUT ACCEPT"),
+      kernel6: (text) => text.replace(":INPUT DROP", ":INPUT ACCEPT"),
+    });
+    const made = planTask("firewall", allowOf("hardened"), facts);
+    expect(made.actions.firewall?.defaultPolicy).toBe("deny");
+    expect(findings(verifyTask("firewall", allowOf("hardened"), facts))[0]).toMatch(
+      /^RK-NET-04 fail: what no rule names/,
+    );
+  });
+
+  describe("trap A4: a firewall without a rule for SSH locks everybody out", () => {
+    it("opens the ports that sshd has and the one that the session came by, before it is switched on", () => {
+      const facts = editedFacts("stock", {
+        sshd: () => "port 2222\nport 2022\n",
+        peer: () => "192.0.2.9 50000 10.0.0.5 22\n",
+      });
+      const rules = addresses(planTask("firewall", allowOf("stock"), facts));
+      for (const port of [2222, 2022, 22]) {
+        const at = rules.findIndex(
+          (address) => address.includes(`${port}/tcp`) || address.includes(`port ${port}`),
+        );
+        expect(at).toBeGreaterThanOrEqual(0);
+        expect(at).toBeLessThan(rules.indexOf("ufw:status"));
+      }
+    });
+
+    it("refuses where the session's own address is not known", () => {
+      const facts = editedFacts("stock", { peer: () => "\n" });
+      const made = planTask("firewall", allowOf("stock"), facts);
+      expect(guards(made)).toEqual(["-"]);
+      expect(made.actions.firewall).toBeUndefined();
+    });
+
+    it("finds an active firewall that no longer lets the session in", () => {
+      const facts = editedFacts("hardened", {
+        kernel4: (text) => text.replace(/^-A ufw-user-input .*--dport 22 .*\n/m, ""),
+      });
+      expect(findings(verifyTask("firewall", allowOf("hardened"), facts))).toEqual([
+        expect.stringMatching(/^RK-NET-04 fail: SSH from \S+ is not let in$/),
+      ]);
+    });
+  });
+
+  describe("trap A6: order decides", () => {
+    it("takes an allow for everybody away that somebody put above", () => {
+      const made = plan("drifted");
+      expect(changeLines(made)).toEqual([expect.stringMatching(/^delete ufw:allow 6380\/tcp: .* → null$/)]);
+      expect(tuples(written(made, RULES)).join("\n")).not.toContain("6380 0.0.0.0/0 any 0.0.0.0/0");
+      expect(tuples(written(made, RULES6)).join("\n")).not.toContain("6380");
+      expect(findings(verifyTask("firewall", allowOf("drifted"), factsOf("drifted")))).toEqual([
+        "RK-NET-04 fail: others reach port 6380",
+        "RK-NET-06 fail: others reach port 6380",
+      ]);
+    });
+
+    it("moves the application's rule above a denial that hides it", () => {
+      const facts = editedFacts(
+        "hardened",
+        firstRule("deny tcp 6380 0.0.0.0/0 any 0.0.0.0/0", "-p tcp --dport 6380 -j DROP"),
+      );
+      const made = planTask("firewall", allowOf("hardened"), facts);
+      const after = tuples(written(made, RULES));
+      const [allow, deny] = ["allow tcp 6380", "deny tcp 6380"].map((words) =>
+        after.findIndex((line) => line.includes(words)),
+      );
+      expect(allow).toBeGreaterThanOrEqual(0);
+      expect(deny === -1 || (allow ?? 0) < (deny ?? 0)).toBe(true);
+      expect(findings(verifyTask("firewall", allowOf("hardened"), facts))).toEqual([
+        `RK-NET-04 fail: ${subnet("hardened")} does not reach port 6380`,
+      ]);
+    });
+
+    it("finds a wide network that covers the port", () => {
+      const facts = editedFacts(
+        "hardened",
+        firstRule("allow any any 0.0.0.0/0 any 10.0.0.0/8", "-s 10.0.0.0/8 -j ACCEPT"),
+      );
+      expect(findings(verifyTask("firewall", allowOf("hardened"), facts))).toEqual([
+        "RK-NET-04 fail: others reach port 6380",
+      ]);
+    });
+  });
+
+  describe("rules ahead of ufw's", () => {
+    const ahead = (rule: string) =>
+      verifyTask(
+        "firewall",
+        allowOf("hardened"),
+        editedFacts("hardened", {
+          kernel4: (text) => text.replace("-A INPUT -j ufw-before-logging-input", `${rule}\n$&`),
+        }),
+      ).filter(({ outcome }) => outcome === "fail");
+
+    it.each([
+      "-A INPUT -p tcp -m tcp --dport 6380 -j ACCEPT",
+      "-A INPUT -p tcp -m multiport --dports 22,6000:7000 -j ACCEPT",
+      "-A INPUT -s 203.0.113.0/24 -j ACCEPT",
+    ])("that open Redis fail the check, and roll nothing back: %s", (rule) => {
+      expect(ahead(rule)).toMatchObject([{ control: "RK-NET-04", isAdvisory: true }]);
+      expect(ahead(rule)[0]?.observed).toContain(rule);
+    });
+
+    it.each(["-A INPUT -p tcp -m tcp --dport 9100 -j ACCEPT", "-A INPUT -s 203.0.113.9/32 -j DROP"])(
+      "that do not are left to the operator: %s",
+      (rule) => {
+        expect(ahead(rule)).toEqual([]);
+      },
+    );
+  });
+
+  describe("other services' ports", () => {
+    const webapp = editedFacts("stock", {
+      "listeners-tcp": (text) =>
+        `${text}LISTEN 0 511 0.0.0.0:8080 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/webapp.service <->\n` +
+        "LISTEN 0 511 127.0.0.1:9000 0.0.0.0:* ino:2 sk:2 cgroup:/system.slice/local.service <->\n",
+      "listeners-udp": (text) => `${text}UNCONN 0 0 0.0.0.0:68 0.0.0.0:* ino:3 sk:3 <->\n`,
+    });
+
+    it("that would be cut off are named, and only those", () => {
+      const made = planTask("firewall", allowOf("stock"), webapp);
+      expect(guards(made)).toEqual(["other-ports"]);
+      expect(made.refusals[0]?.found).toBe("the firewall would cut off 8080/tcp (webapp.service)");
+    });
+
+    it("stay open where the playbook keeps them, and are closed where it says so", () => {
+      const kept = planTask("firewall", allowOf("stock", { other_ports: "keep" }), webapp);
+      expect(guards(kept)).toEqual([]);
+      expect(changeLines(kept)[0]).toBe("create ufw:allow 8080/tcp: null → webapp.service listens there");
+      expect(tuples(written(kept, RULES)).join("\n")).toContain("allow tcp 8080");
+      const closed = planTask("firewall", allowOf("stock", { other_ports: "close" }), webapp);
+      expect(guards(closed)).toEqual([]);
+      expect(addresses(closed).join("\n")).not.toContain("8080");
+    });
+  });
+
+  it("refuses to open Redis to everyone", () => {
+    expect(guards(planTask("firewall", { allow: ["0.0.0.0/0"] }, factsOf("stock")))).toEqual([
+      "firewall-open",
+    ]);
+    expect(guards(planTask("firewall", { allow: ["::/0"] }, factsOf("stock")))).toEqual(["firewall-open"]);
+  });
+
+  it("takes an empty list only where Redis listens on loopback alone", () => {
+    expect(guards(planTask("firewall", { allow: [""] }, factsOf("stock")))).toEqual([]);
+    expect(guards(planTask("firewall", { allow: [""] }, factsOf("hardened")))).toEqual(["firewall-empty"]);
+  });
+
+  it("refuses to enable ufw with IPV6=no, which drops all IPv6", () => {
+    const facts = editedFacts("stock", { "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no") });
+    expect(guards(planTask("firewall", allowOf("stock"), facts))).toEqual(["ufw-ipv6-off"]);
+  });
+
+  it("does not call IPv6 dropped for a file that says so while the kernel lets it in", () => {
+    const facts = editedFacts("drifted", { "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no") });
+    expect(findings(verifyTask("firewall", allowOf("drifted"), facts))).toContain(
+      "RK-NET-06 fail: others reach port 6380",
+    );
+  });
+
+  it("relies on no rule that it cannot read: its own come first, and what they do not name is denied", () => {
+    const line = "-A ufw-user-input -m owner --uid-owner 0 -j ACCEPT\n";
+    const facts = editedFacts("hardened", {
+      "ufw-rules4": (text) => text.replace("### RULES ###\n", `### RULES ###\n\n${line}`),
+      kernel4: (text) => text.replace("-A ufw-user-input ", `${line}-A ufw-user-input `),
+    });
+    const text = written(planTask("firewall", allowOf("hardened"), facts), RULES);
+    const order = ["--dport 22 ", `-s ${subnet("hardened")} -j ACCEPT`, "--dport 6380 -j DROP", line];
+    const places = order.map((words) => text.indexOf(words));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+    expect(findings(verifyTask("firewall", allowOf("hardened"), facts))[0]).toMatch(/^RK-NET-04 fail/);
+  });
+
+  it("tells of other firewalls, and of ports that Docker publishes past ufw", () => {
+    const facts = editedFacts("stock", {
+      foreign: () => "firewalld\n",
+      "docker-ports": () => "cache 0.0.0.0:6379->6379/tcp\n",
+    });
+    const reason = planTask("firewall", allowOf("stock"), facts).tasks[0]?.reason ?? "";
+    expect(reason).toContain("firewalld is active");
+    expect(reason).toContain("Docker publishes port 6379/tcp");
+  });
+
+  it.each([
+    [{ allow: ["10.0.0.0/33"] }],
+    [{ allow: ["example.com"] }],
+    [{ allow: ["10.0.0.0/8; ufw disable"] }],
+    [{ backend: "nftables" }],
+    [{ default: "allow" }],
+    [{ other_ports: "open" }],
+  ])("does not take %j", (params) => {
+    expect(() => planTask("firewall", params, factsOf("stock"))).toThrow();
+  });
+});

@@ -1,0 +1,324 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
+import { EC, Workshop } from "../pki/support.ts";
+import { editedFacts, FACTS, factsOf, privateNetwork, withRunning } from "../support/facts.ts";
+import {
+  addresses,
+  changeLines,
+  findings,
+  guards,
+  planTask,
+  verifyTask,
+  written,
+} from "../support/run-task.ts";
+
+const CONF = "/etc/redis/redis.conf";
+const CRT = "/etc/redis/tls/redkeep-server.crt";
+const KEY = "/etc/redis/tls/redkeep-server.key";
+const CA = "/etc/redis/tls/redkeep-ca.crt";
+const DAY = 86_400;
+
+const plan = (name: string, params = {}, options = {}) => planTask("tls", params, factsOf(name), options);
+const controls = (lines: readonly string[]) => lines.map((line) => line.split(":")[0]);
+
+/** The host's clock says something else: the fifth line of its machine section. */
+const inDays = (days: number) => (text: string) =>
+  text.replace(/^\d{10}$/m, (epoch) => String(Number(epoch) + days * DAY));
+
+describe("tls", () => {
+  it("issues a certificate to a stock host and closes the plain port", () => {
+    const made = plan("stock");
+    expect(changeLines(made).slice(0, 6)).toEqual([
+      "create file:/etc/redis/tls: null → directory, 0750 root:redis",
+      `create file:${CA}: null → the CA's certificate, 0640 root:redis`,
+      `create file:${CRT}: null → issued for 825 days, 0640 root:redis`,
+      `create file:${KEY}: null → a new private key ••••, 0640 root:redis`,
+      "update redis.conf:port: 6379 → 0",
+      "update redis.conf:tls-port: 0 → 6380",
+    ]);
+    expect(written(made, CONF)).toContain('tls-protocols "TLSv1.2 TLSv1.3"\n');
+    expect(written(made, CONF)).toMatch(/^tls-auth-clients yes$/m);
+    expect(guards(made)).toEqual([]);
+  });
+
+  it("brings no key of the CA to a host", () => {
+    const made = plan("stock");
+    expect(written(made, CA)).toBe(readFileSync(`${FACTS}/ca.crt`, "utf8"));
+    const texts = made.actions.files.map(({ content }) =>
+      "text" in content ? content.text : content.issued,
+    );
+    expect(texts.join("\n")).not.toContain("PRIVATE KEY");
+  });
+
+  it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
+    "plans nothing and proves all on %s",
+    (name) => {
+      expect(changeLines(plan(name))).toEqual([]);
+      expect(findings(verifyTask("tls", {}, factsOf(name)))).toEqual([]);
+    },
+  );
+
+  it("keeps the plain port beside it where that is asked for", () => {
+    const made = plan("hardened", { plain_port: 6379 });
+    expect(addresses(made)).toEqual(["redis.conf:port"]);
+    expect(made.restartFor).toEqual([]);
+    expect(findings(verifyTask("tls", { plain_port: 6379 }, factsOf("hardened")))).toEqual([
+      "RK-TLS-01 fail: running 0",
+    ]);
+  });
+
+  it("writes what auth_clients says, in Redis' words", () => {
+    const text = (auth_clients: unknown) => written(plan("stock", { auth_clients }), CONF);
+    expect(text(false)).toMatch(/^tls-auth-clients no$/m);
+    expect(text("optional")).toMatch(/^tls-auth-clients optional$/m);
+  });
+
+  it("issues anew where the private key on the host is another one, and lets the server read it again", () => {
+    const made = plan("drifted");
+    expect(changeLines(made)).toEqual([
+      `update file:${CRT}: the private key on the host does not belong to it → issued for 825 days, 0640 root:redis`,
+      `update file:${KEY}: the private key on the host does not belong to it → a new private key ••••, 0640 root:redis`,
+    ]);
+    expect(made.restartFor).toEqual([]);
+    expect(made.actions.liveSettings).toEqual([
+      ["tls-cert-file", CRT],
+      ["tls-key-file", KEY],
+      ["tls-ca-cert-file", CA],
+    ]);
+    expect(controls(findings(verifyTask("tls", {}, factsOf("drifted"))))).toEqual([
+      "RK-TLS-01 fail",
+      "RK-TLS-05 fail",
+      "RK-TLS-06 unknown",
+    ]);
+  });
+
+  it("renews a certificate near its end, and says until when it was good", () => {
+    const facts = editedFacts("hardened", { machine: inDays(800) });
+    const made = planTask("tls", {}, facts);
+    expect(addresses(made)).toEqual([`file:${CRT}`, `file:${KEY}`]);
+    expect(findings(verifyTask("tls", {}, facts))).toEqual([
+      expect.stringMatching(/^RK-TLS-06 fail: ends in 2\d days$/),
+    ]);
+    expect(addresses(planTask("tls", { renew_before_days: 10 }, facts))).toEqual([]);
+  });
+
+  it("issues anew for a name that the certificate lacks", () => {
+    const made = plan("hardened", { names: ["redis.example.com"] });
+    expect(changeLines(made)[0]).toContain("redis.example.com");
+    expect(
+      controls(findings(verifyTask("tls", { names: ["redis.example.com"] }, factsOf("hardened")))),
+    ).toEqual(["RK-TLS-05 fail"]);
+  });
+
+  it("issues anew for an address that redis.conf binds", () => {
+    const facts = editedFacts("hardened", {
+      [`config ${CONF}`]: (text) => text.replace(/^bind .*$/m, "bind 127.0.0.1 192.0.2.44"),
+    });
+    expect(changeLines(planTask("tls", {}, facts))[0]).toContain("192.0.2.44");
+  });
+
+  describe("certificates of a CA that this controller does not have", () => {
+    it("stop the host: nothing is replaced", () => {
+      const made = plan("hardened", {}, { ca: null });
+      expect(guards(made)).toEqual(["-"]);
+      expect(made.refusals[0]?.remedy).toContain("--rotate ca");
+      expect(guards(plan("hardened", {}, { ca: null, rotate: ["ca"] }))).toEqual([]);
+    });
+
+    it("are replaced by those of another CA that the playbook brings", async () => {
+      const other = await makeAuthority();
+      const made = plan("hardened", {}, { ca: other.certificate });
+      expect(addresses(made)).toEqual([`file:${CA}`, `file:${CRT}`, `file:${KEY}`]);
+      expect(
+        controls(findings(verifyTask("tls", {}, factsOf("hardened"), { ca: other.certificate }))),
+      ).toEqual(["RK-TLS-05 fail"]);
+    });
+  });
+
+  describe("trap 28: without the plain port, links of replicas break", () => {
+    it.each(["primary", "replica"])("refuses on a %s whose links do not use TLS", (name) => {
+      expect(guards(plan(name))).toEqual(["replication-needs-tls"]);
+      expect(guards(plan(name, { plain_port: 6379 }))).toEqual([]);
+      expect(guards(plan(name, {}, { accepted: ["replication-needs-tls"] }))).toEqual([]);
+    });
+
+    it("lets those pass that use TLS already", () => {
+      const facts = editedFacts("replica", { [`config ${CONF}`]: (text) => `${text}tls-replication yes\n` });
+      expect(guards(planTask("tls", {}, facts))).toEqual([]);
+    });
+  });
+
+  describe("trap 29: who demands client certificates has to hand them out", () => {
+    it("says so where nobody gets one", () => {
+      expect(plan("stock", { clients: [] }).tasks[0]?.reason).toContain("tls.clients names nobody");
+      expect(plan("stock").tasks[0]?.reason).toBeNull();
+      expect(plan("stock", { clients: [], auth_clients: "optional" }).tasks[0]?.reason).toBeNull();
+    });
+
+    it("finds a server that answers without one", () => {
+      const facts = editedFacts("hardened", {
+        "without-certificate 6380": () => "NOAUTH Authentication required.\n",
+      });
+      expect(findings(verifyTask("tls", {}, facts))).toEqual(["RK-TLS-04 fail: answered"]);
+      expect(
+        findings(verifyTask("tls", { auth_clients: "optional" }, facts)).filter((line) =>
+          line.includes("answered"),
+        ),
+      ).toEqual(["RK-TLS-04 skip: answered"]);
+    });
+
+    it("does not take silence for a refusal", () => {
+      const facts = editedFacts("hardened", { "without-certificate 6380": () => undefined });
+      expect(findings(verifyTask("tls", {}, facts))).toEqual(["RK-TLS-04 fail: nothing listens there"]);
+    });
+  });
+
+  describe("trap 30: a certificate with a common name alone is no good for clients", () => {
+    it("is refused where the playbook brings one", async () => {
+      const workshop = await Workshop.open();
+      workshop.authority("ca", EC, [
+        "basicConstraints=critical,CA:TRUE",
+        "keyUsage=critical,keyCertSign,cRLSign",
+      ]);
+      const { certificate, key } = workshop.issue("redis-01", "ca", EC, ["extendedKeyUsage=serverAuth"]);
+      const ca = workshop.pair("ca").certificate;
+      const made = plan("stock", {}, { ca, certificate: { certificate, key } });
+      expect(new Set(guards(made))).toEqual(new Set(["certificate"]));
+      expect(made.refusals.map(({ found }) => found).join("\n")).toContain("localhost");
+      const accepted = plan(
+        "stock",
+        {},
+        { ca, certificate: { certificate, key }, accepted: ["certificate"] },
+      );
+      expect(guards(accepted)).toEqual([]);
+      expect(written(accepted, CRT)).toBe(certificate);
+      expect(changeLines(accepted).join("\n")).not.toContain("PRIVATE KEY");
+    });
+
+    it("is taken where it has every name and address", async () => {
+      const ca = await makeAuthority();
+      const { hostname } = factsOf("stock").host;
+      const own = await issueServerCertificate(
+        ca,
+        hostname,
+        { dns: [hostname, "localhost"], ip: ["127.0.0.1", "::1"] },
+        90,
+      );
+      expect(guards(plan("stock", {}, { ca: ca.certificate, certificate: own }))).toEqual([]);
+    });
+  });
+
+  it("refuses a port that another service has", () => {
+    const made = plan("strange", { port: 8080 });
+    expect(guards(made)).toEqual(["-"]);
+    expect(made.refusals[0]?.found).toBe("port 8080 is taken by webapp.service");
+  });
+
+  it("refuses a member of a cluster", () => {
+    const facts = editedFacts("stock", {
+      info: (text) => text.replace("cluster_enabled:0", "cluster_enabled:1"),
+    });
+    expect(guards(planTask("tls", {}, facts))).toEqual(["cluster"]);
+  });
+
+  it("says what is not known without a login, and still plans what the file lacks", () => {
+    const facts = editedFacts("stock", {
+      login: () => undefined,
+      "login-error": () => "WRONGPASS\n",
+      running: () => undefined,
+      info: () => undefined,
+    });
+    const made = planTask("tls", {}, facts);
+    expect(guards(made)).toEqual([]);
+    expect(addresses(made)).toContain("redis.conf:tls-port");
+    expect(made.restartFor).toContain("redis.conf:tls-port");
+    const blocked = verifyTask("tls", {}, facts).filter(({ blockedBy }) => blockedBy === "login");
+    expect(blocked.length).toBeGreaterThan(3);
+    expect(verifyTask("tls", {}, facts).filter(({ outcome }) => outcome === "pass")).toEqual([]);
+  });
+
+  it("plans and proves without openssl on the host, and says what was not tried", () => {
+    const facts = editedFacts("hardened", {
+      keys: () => undefined,
+      "served 6380": () => undefined,
+      "old-protocol 6380": () => undefined,
+    });
+    expect(addresses(planTask("tls", {}, facts))).toEqual([]);
+    expect(controls(findings(verifyTask("tls", {}, facts)))).toEqual([
+      "RK-TLS-03 unknown",
+      "RK-TLS-06 unknown",
+    ]);
+  });
+
+  it.each([
+    [
+      "a served certificate that is not the one on disk",
+      { "served 6380": () => readFileSync(`${FACTS}/ca.crt`, "utf8") },
+      "RK-TLS-06",
+    ],
+    ["TLS 1.1", { "old-protocol 6380": () => "accepted\n" }, "RK-TLS-03"],
+    ["other ciphers at run time", { running: withRunning("tls-ciphers", "ALL") }, "RK-TLS-03"],
+    [
+      "a key that others may read",
+      {
+        paths: (text: string) => text.replace(/\|640\|(\d+\|\d+\|\S*redkeep-server\.key)/, "|644|$1"),
+      },
+      "RK-TLS-07",
+    ],
+  ])("finds %s", (_, edits, control) => {
+    expect(controls(findings(verifyTask("tls", {}, editedFacts("hardened", edits))))).toEqual([
+      `${control} fail`,
+    ]);
+  });
+
+  it("finds the CA's own key on a host, under whatever name", () => {
+    const certificate = `${FACTS}/ca.crt`;
+    const spki = execFileSync("sh", [
+      "-c",
+      `openssl x509 -in "${certificate}" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum`,
+    ]);
+    const digest = spki.toString().slice(0, 64);
+    const facts = editedFacts("hardened", { keys: (text) => `${digest} /etc/redis/tls/old.key\n${text}` });
+    expect(findings(verifyTask("tls", {}, facts))).toEqual([
+      "RK-TLS-07 fail: 0640 root:redis; the CA's key lies in /etc/redis/tls/old.key",
+    ]);
+  });
+
+  it("trap 31: uses Valkey's directory and group", () => {
+    const made = plan("valkey-8-stock");
+    expect(addresses(made)[0]).toBe("file:/etc/valkey/tls");
+    expect(written(made, "/etc/valkey/valkey.conf")).toContain(
+      "tls-key-file /etc/valkey/tls/redkeep-server.key\n",
+    );
+    for (const { path, attributes } of made.actions.files.filter(({ path }) => path.includes("/tls/")))
+      expect([path, attributes.group, attributes.mode]).toEqual([path, "valkey", 0o640]);
+  });
+
+  it("needs a restart on Redis 6.0, and none since for a port", () => {
+    const facts = (name: string) => editedFacts(name, { running: withRunning("tls-port", "7777") });
+    expect(planTask("tls", {}, facts("redis-6-hardened")).restartFor).toEqual(["redis.conf:tls-port"]);
+    expect(planTask("tls", {}, facts("hardened")).restartFor).toEqual([]);
+  });
+
+  it("names the address of a host in the certificate, not the empty name of one that has none", () => {
+    const facts = editedFacts("hardened", { machine: (text) => text.replace(/^.*/, "") });
+    const check = verifyTask("tls", {}, facts).find(({ control }) => control === "RK-TLS-05");
+    expect(check?.expected).toBe(`valid for localhost, 127.0.0.1, ::1, ${privateNetwork(facts).private_ip}`);
+  });
+
+  it.each([
+    [{ port: 0 }],
+    [{ port: 70_000 }],
+    [{ protocols: ["TLSv1.1"] }],
+    [{ ciphers: [] }],
+    [{ ciphers: ['ALL"\nport 6379'] }],
+    [{ names: ["a b"] }],
+    [{ clients: ["../../etc/passwd"] }],
+    [{ auth_clients: "yes" }],
+    [{ valid_days: 30, renew_before_days: 30 }],
+  ])("does not take %j", (params) => {
+    expect(() => plan("stock", params)).toThrow();
+  });
+});
