@@ -201,7 +201,8 @@ apply() {
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do note "file $p"; swap "$d/new/$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
-  while read -r p o m; do note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; done <"$d/modes"
+  # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
+  while read -r p o m; do if [ -e "$p" ] || [ -L "$p" ]; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi; done <"$d/modes"
   if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
   if [ -s "$d/live" ]; then
     note live; ask old <"$d/live" >"$d/live.replies"
