@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import { isServer, serverOf } from "../../src/redis/server.ts";
+import { editedFacts, factsOf } from "../support/facts.ts";
+import { server } from "../support/run-task.ts";
+
+const CONF = "config /etc/redis/redis.conf";
+
+describe("the server of a host", () => {
+  it.each([
+    ["stock", "Redis 7.0.15", "redis-server.service", "/etc/redis/redis.conf", "redis", "/run/redis"],
+    ["redis-6-stock", "Redis 6.0.16", "redis-server.service", "/etc/redis/redis.conf", "redis", "/run/redis"],
+    ["redis-8-stock", "Redis 8.0.2", "redis-server.service", "/etc/redis/redis.conf", "redis", "/run/redis"],
+    [
+      "valkey-8-stock",
+      "Valkey 8.1.1",
+      "valkey-server.service",
+      "/etc/valkey/valkey.conf",
+      "valkey",
+      "/run/valkey",
+    ],
+  ])("of %s is %s", (name, product, unit, configPath, user, runtimeDirectory) => {
+    const found = server(factsOf(name));
+    expect(found).toMatchObject({ unit, configPath, user, group: user, runtimeDirectory });
+    expect(found.version.name).toBe(product);
+    expect(found.version.support).toBe("measured");
+    expect(found.commands).toBeDefined();
+  });
+
+  it("is read from its binary where nobody can log in", () => {
+    const found = server(editedFacts("valkey-8-stock", { login: () => undefined, info: () => undefined }));
+    expect(found.version).toMatchObject({ product: "valkey", version: "8.1.1" });
+    expect(found.keys).toBeUndefined();
+    expect(found.usedMemory).toBeUndefined();
+    expect(found.role).toBeUndefined();
+  });
+
+  it("counts the keys of every database", () => {
+    expect(server(factsOf("aof")).keys).toBe(3);
+    const found = editedFacts("aof", {
+      info: (text) =>
+        text.replace(/^db0:.*$/m, "db0:keys=3,expires=0,avg_ttl=0\ndb12:keys=40,expires=0,avg_ttl=0"),
+    });
+    expect(server(found).keys).toBe(43);
+    expect(server(factsOf("stock")).keys).toBe(0);
+  });
+
+  it("knows its place in a group", () => {
+    expect(server(factsOf("primary"))).toMatchObject({ role: "master", replicas: 1, hasSentinel: false });
+    expect(server(factsOf("replica"))).toMatchObject({ role: "slave", replicas: 0, hasSentinel: false });
+    expect(server(factsOf("watched-by-sentinel")).hasSentinel).toBe(true);
+    expect(server(factsOf("stock")).isCluster).toBe(false);
+    const cluster = editedFacts("stock", { [CONF]: (text) => `${text}Cluster-Enabled YES\n` });
+    expect(server(cluster).isCluster).toBe(true);
+  });
+
+  it("has the product's user where the unit still runs as root", () => {
+    const edits = {
+      properties: (text: string) => text.replace(/^User=.*$/m, "User=").replace(/^Group=.*$/m, "Group="),
+    };
+    expect(server(editedFacts("stock", { ...edits, account: () => "" }))).toMatchObject({
+      user: "redis",
+      group: "redis",
+    });
+    expect(server(editedFacts("valkey-8-stock", { ...edits, account: () => "" }))).toMatchObject({
+      user: "valkey",
+      group: "valkey",
+    });
+  });
+
+  it("reads a configuration from Windows as Redis does", () => {
+    const { config } = server(factsOf("strange"));
+    expect(config.get("port")).toEqual(["7379"]);
+    expect(config.get("maxmemory")).toEqual(["200mb"]);
+    expect(config.get("bind")).toEqual(["0.0.0.0"]);
+    expect(config.get("requirepass")).toEqual(["Strange password"]);
+    expect(config.all("rename-command").map(({ args }) => args[0])).toEqual(["FLUSHDB", "config"]);
+  });
+
+  it.each(["stock", "strange", "requirepass", "aof", "redis-6-stock", "redis-8-stock", "valkey-8-stock"])(
+    "reads in the files of %s what the server runs with",
+    (name) => {
+      const { config, running } = server(factsOf(name));
+      for (const setting of ["port", "dir", "maxmemory", "protected-mode", "bind", "appendonly"]) {
+        const inFile = config.get(setting)?.join(" ");
+        const runs = running?.get(setting);
+        const isMemory = setting === "maxmemory" && inFile !== undefined;
+        if (inFile !== undefined) expect([setting, isMemory ? "209715200" : inFile]).toEqual([setting, runs]);
+      }
+    },
+  );
+});
+
+describe("a host without a server", () => {
+  const problem = (facts: ReturnType<typeof factsOf>) => {
+    const found = serverOf(facts);
+    return isServer(found) ? undefined : found.problem;
+  };
+
+  it.each([
+    ["no unit", { units: () => "\n", unit: () => undefined }, "no Redis or Valkey unit was found"],
+    [
+      "several units",
+      { units: () => "redis-server.service\nredis-server@two.service\n", unit: () => undefined },
+      "several units: redis-server.service, redis-server@two.service",
+    ],
+    ["a unit that is not there", { argv: () => "\n" }, "redis-server.service is not a unit of this host"],
+    [
+      "a start without a file",
+      { [CONF]: () => undefined },
+      "redis-server.service starts without a configuration file that can be read",
+    ],
+    [
+      "text that is not UTF-8",
+      { [CONF]: (text: string) => `${text}# caf\ufffd\n` },
+      "/etc/redis/redis.conf is not UTF-8 text",
+    ],
+    [
+      "unbalanced quotes",
+      { [CONF]: () => 'port 6379\nrequirepass "open\n' },
+      "/etc/redis/redis.conf:2: the quotes in this line are unbalanced",
+    ],
+    [
+      "a missing include",
+      { [CONF]: () => "include /etc/redis/none.conf\n" },
+      "/etc/redis/redis.conf:1: /etc/redis/none.conf is missing",
+    ],
+    [
+      "an include of itself",
+      { [CONF]: () => "include /etc/redis/redis.conf\n" },
+      "/etc/redis/redis.conf:1: /etc/redis/redis.conf includes itself",
+    ],
+    [
+      "no version",
+      { info: () => undefined, "binary-version": () => "\u001b[31mRedis?\n" },
+      "the server's version could not be read",
+    ],
+  ])("says so: %s", (_, edits, expected) => {
+    expect(problem(editedFacts("stock", edits))).toBe(expected);
+  });
+
+  it("takes a Sentinel's unit for no server", () => {
+    const facts = editedFacts("stock", { units: () => "redis-sentinel.service\n", unit: () => undefined });
+    expect(problem(facts)).toBe("no Redis or Valkey unit was found");
+  });
+});
