@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
 import type { Resource } from "../plan/desired.ts";
+import { isRedisOwn } from "../redis/own-directory.ts";
 import { check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -140,14 +141,6 @@ function dataPaths({ facts }: Context): PathFact[] {
     const found = paths.get(path);
     return found === undefined || found.kind === "link" || found.kind === "other" ? [] : [found];
   });
-}
-
-/** A directory of its own, such as /etc/redis or /srv/valkey/data: never /etc, /var/log or /srv themselves. */
-function isRedisOwn(directory: string): boolean {
-  const [root, first, ...below] = directory.split("/");
-  return (
-    root === "" && first !== "" && below.some((name) => /redis|valkey/i.test(name)) && !below.includes("..")
-  );
 }
 
 /** Where a dump file turns into a way in: cron, keys, web roots. */

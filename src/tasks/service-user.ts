@@ -1,5 +1,7 @@
+import { dirname } from "node:path";
 import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
+import { isRedisOwn } from "../redis/own-directory.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -52,6 +54,7 @@ export default defineTask<Params>({
       unit("User", wanted.user);
       unit("Group", wanted.group);
       for (const path of ownedBefore(context)) {
+        if (facts.files.paths.get(path)?.owner === wanted.user) continue;
         resources.push({
           kind: "attributes",
           path,
@@ -94,7 +97,8 @@ function wantedAccount({ params, server }: Context): { user: string; group: stri
 /** What the new user has to own before it can start: data and log, never the configuration. */
 function ownedBefore({ facts }: Context): string[] {
   const { dataDirectory, dataFiles, logFile } = facts.files;
-  return [dataDirectory, ...dataFiles, logFile].filter((path) => path.startsWith("/"));
+  const directories = [dataDirectory, dirname(logFile)].filter(isRedisOwn);
+  return [...directories, ...dataFiles, logFile].filter((path) => path.startsWith("/"));
 }
 
 function missingWalls(context: Context): [string, string][] {
@@ -149,6 +153,14 @@ function writablePaths({ facts, server, config }: Context): string[] {
 function* refusals(context: Context): Iterable<Refusal> {
   const { params, facts } = context;
   const { user } = wantedAccount(context);
+  const { dataDirectory } = facts.files;
+  if (user !== (facts.service.properties.get("User") ?? "") && !isRedisOwn(dataDirectory)) {
+    yield {
+      guard: null,
+      found: `the data lies in ${dataDirectory || "no known directory"}, which is not Redis' own: ${user} could not write there`,
+      remedy: "move it to a directory of its own, such as /var/lib/redis, or leave service-user out",
+    };
+  }
   const known = [facts.service.account?.name, ...facts.service.productUsers];
   if (!known.includes(user)) {
     yield {

@@ -51,6 +51,28 @@ describe("service-user", () => {
     expect(plan.actions).toMatchObject({ restart: true, daemonReload: true });
   });
 
+  it("gives it the log's directory where that is Redis' own, and never a directory that others share", () => {
+    const owned = (logFile: string, dir: string) =>
+      serviceUser({
+        ...AS_ROOT,
+        files: { ...AS_ROOT.files, logFile },
+        paths: { ...AS_ROOT.paths, [dir]: "directory 0755 root:root", [logFile]: "file 0644 root:root" },
+      }).actions.attributes.map(({ path }) => path);
+    expect(owned("/var/log/redis/redis-server.log", "/var/log/redis")).toContain("/var/log/redis");
+    expect(owned("/var/log/redis.log", "/var/log")).not.toContain("/var/log");
+  });
+
+  it.each(["/", "/srv", "/data", ""])("refuses to give %j away, where the data lies", (dataDirectory) => {
+    const plan = serviceUser({
+      ...AS_ROOT,
+      files: { dataDirectory },
+      paths: { [dataDirectory]: "directory 0755 root:root" },
+    });
+    expect(guards(plan)).toEqual(["-"]);
+    expect(plan.refusals[0]?.found).toMatch(/which is not Redis' own: redis could not write there/);
+    expect(plan.actions.attributes.map(({ path }) => path)).not.toContain(dataDirectory);
+  });
+
   it("takes Valkey's own user where the unit runs as root", () => {
     const facts = hostWith({
       like: "valkey-8-stock",
