@@ -194,7 +194,6 @@ function environment(input: CompileInput, config: ConfigDocument): string {
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const planned = plannedUnit(input);
-  const isHandedOver = planned.get("User") !== (facts.service.properties.get("User") || "root");
   const values: Record<string, string | number> = {
     NONCE: nonce,
     CAP: capSeconds(server),
@@ -213,7 +212,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
-    HANDOVER: isHandedOver ? facts.files.dataDirectory : "",
+    HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
@@ -254,6 +253,11 @@ function plannedUnit({ plan, facts, server }: CompileInput): Map<string, string>
   properties.set("User", user);
   properties.set("Group", properties.get("Group") || (user === "root" ? "root" : server.group));
   return properties;
+}
+
+/** True where another user starts the service than the one that stops it. */
+function isHandedOver(planned: ReadonlyMap<string, string>, { service }: HostFacts): boolean {
+  return planned.get("User") !== (service.properties.get("User") || "root");
 }
 
 /** The candidate's own configuration, and copies of what it reads, for a server that touches nothing of the real one. */
@@ -297,15 +301,18 @@ function scratchFiles(
     ...copies.map(([setting]): [string, string] => [setting, `${run}/${setting}`]),
   ];
   const [main, ...includes] = config.files();
-  const sameIncludes = includes.every(({ path }) => !files.some((file) => file.path === path));
-  // Byte for byte where no included file changes; else as one list of lines, since `include` names the old files.
-  const text = sameIncludes
-    ? (main?.text ?? "")
-    : config.directives
-        .filter(({ name }) => name !== "include")
-        .map(({ name, args }) => joinWords(name, args))
-        .join("\n");
   const properties = plannedUnit(input);
+  const sameIncludes = includes.every(({ path }) => !files.some((file) => file.path === path));
+  // Redis enters `dir` and opens `logfile` as it reads their lines, although others follow: to a new user they are closed yet.
+  const isEntered = (name: string) => isHandedOver(properties, facts) && ["dir", "logfile"].includes(name);
+  // Byte for byte where no included file changes; else as one list of lines, since `include` names the old files.
+  const text =
+    sameIncludes && !config.directives.some(({ name }) => isEntered(name))
+      ? (main?.text ?? "")
+      : config.directives
+          .filter(({ name }) => name !== "include" && !isEntered(name))
+          .map(({ name, args }) => joinWords(name, args))
+          .join("\n");
   properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
   return [
     ["scratch.conf", `${text}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`],

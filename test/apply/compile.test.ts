@@ -131,7 +131,7 @@ describe("the program for a host", () => {
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const root = join(directory, "state");
     const laying = script
-      .slice(0, script.indexOf("\nsystemd-run"))
+      .slice(0, script.search(/\n *systemd-run/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     mkdirSync(root, { mode: 0o700 });
@@ -152,7 +152,7 @@ describe("the program for a host", () => {
     chmodSync(root, 0o755);
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const laying = script
-      .slice(0, script.indexOf("\nsystemd-run"))
+      .slice(0, script.search(/\n *systemd-run/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     expect(() => execFileSync("sh", { input: laying, stdio: ["pipe", "ignore", "ignore"] })).toThrow();
@@ -499,7 +499,7 @@ describe("the candidate that is tried beside the service", () => {
   it("has the planned settings, and touches no file, port, peer or data of the real one", () => {
     const facts = hostWith({
       conf: (text) =>
-        `${text}\nreplicaof 10.0.0.9 6379\ncluster-enabled yes\nunixsocket /run/redis/redis.sock\n`,
+        `${text}\nappendonly yes\nreplicaof 10.0.0.9 6379\ncluster-enabled yes\nunixsocket /run/redis/redis.sock\n`,
     });
     const { config, text } = scratch(facts, planTasks({ limits: { maxmemory: "1gb" } }, facts));
     const run = `/run/redkeep-${ID}/scratch`;
@@ -552,6 +552,14 @@ describe("the candidate that is tried beside the service", () => {
       expect(config.get(name)).toEqual([`${run}/${name}`]);
       expect(parts.get(`scratch/${name}`), name).toBeTruthy();
     }
+  });
+
+  it("does not enter the old user's data and log, which the new one cannot yet", () => {
+    const facts = hostWith(AS_ROOT);
+    const { text, config } = scratch(facts, planTasks({ "service-user": {} }, facts));
+    expect(text).not.toMatch(/^dir \/var\/lib\/redis|^logfile \/var\/log/m);
+    expect(config.get("maxmemory-policy") ?? config.get("databases")).toBeDefined();
+    expect(config.get("dir")).toEqual([`/run/redkeep-${ID}/scratch`]);
   });
 
   it("stands behind the walls that the unit will have", () => {
