@@ -26,7 +26,6 @@ import { writeRecord } from "../report/json.ts";
 import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import { Secret } from "../secret.ts";
-import type { AclParams } from "../tasks/acl.ts";
 import { type TlsParams, tlsPaths, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
 import { inBatches } from "./batches.ts";
@@ -44,6 +43,7 @@ import {
 import type { Environment, RunOptions } from "./options.ts";
 import { plan } from "./plan.ts";
 import { prepare, type Run } from "./prepare.ts";
+import { adminOf } from "./secrets.ts";
 import { observeAll, outcomeText, recordOf, report, startProgress, textContext, warn } from "./session.ts";
 
 /** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
@@ -93,12 +93,8 @@ export async function apply(options: RunOptions, environment: Environment): Prom
     }
   }
   const record = recordOf("apply", sessions, startedAt, environment);
-  const path = await run.state.pathFor(
-    `runs/${startedAt
-      .toISOString()
-      .replaceAll(":", "-")
-      .replace(/\.\d+Z$/, "Z")}.json`,
-  );
+  // Down to the millisecond: two runs may start in the same second.
+  const path = await run.state.pathFor(`runs/${startedAt.toISOString().replaceAll(":", "-")}.json`);
   await writeRecord(record, path);
   return await report(
     record,
@@ -518,7 +514,7 @@ async function compileInput(
 /** The way in that the probe found. */
 function loginBefore({ facts, server, secrets, tasks }: Observation): Login {
   const { user, endpoint } = facts.redis;
-  const admin = adminOf(tasks.tasks);
+  const admin = adminOf(tasks)?.name;
   const password = admin === undefined ? undefined : secrets.password(admin);
   if (user !== undefined && user === admin && password !== undefined && "value" in password) {
     return { endpoint, auth: { user, password: password.value }, isKnown: true };
@@ -531,7 +527,7 @@ function loginBefore({ facts, server, secrets, tasks }: Observation): Login {
 /** The way in that the plan leads to: the Unix socket where there will be one. */
 function loginAfter(observation: Observation, config: Observation["server"]["config"]): Login {
   const { server, secrets, tasks } = observation;
-  const admin = adminOf(tasks.tasks);
+  const admin = adminOf(tasks)?.name;
   const password = admin === undefined ? undefined : secrets.password(admin);
   const socket = config.get("unixsocket")?.[0];
   const port = config.get("port")?.[0] ?? "6379";
@@ -564,9 +560,4 @@ function loginAfter(observation: Observation, config: Observation["server"]["con
     return { endpoint, auth: { user: admin, password: password.value }, isKnown: true };
   }
   return { ...loginBefore(observation), endpoint };
-}
-
-function adminOf(tasks: Observation["tasks"]["tasks"]): string | undefined {
-  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
-  return acl?.users.find(({ preset }) => preset === "admin")?.name;
 }

@@ -13,10 +13,9 @@ import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.ts";
 import { Secret } from "../secret.ts";
-import type { AclParams } from "../tasks/acl.ts";
 import type { Check } from "../verify/controls.ts";
 import type { HostJob } from "./prepare.ts";
-import type { HostSecrets } from "./secrets.ts";
+import { adminOf, type HostSecrets } from "./secrets.ts";
 
 /** What a host has told: its facts, and what follows from them. */
 export interface Observation {
@@ -120,7 +119,7 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
   if (connection === undefined) throw new Error("not connected");
   const early = job.tasks();
   const early_secrets = await job.secrets(early.tasks);
-  const input = probeInput(job, early.tasks, early_secrets, prove);
+  const input = probeInput({ unit: job.unit, login: early.login }, early.tasks, early_secrets, prove);
   const nonce = randomBytes(12).toString("hex");
   const result = await connection.run(probeScript(factNames(early), input, nonce), {
     timeoutMs: PROBE_TIMEOUT,
@@ -335,14 +334,13 @@ export function factNames({ tasks }: HostTasks): Set<FactName> {
 
 /** The one question to a host, as its tasks need it. */
 export function probeInput(
-  { unit }: Pick<HostJob, "unit">,
+  { unit, login }: { unit: string; login?: HostTask | undefined },
   tasks: readonly HostTask[],
   secrets: HostSecrets,
   prove: boolean,
 ): ProbeInput {
   const asked = tasks.map(({ definition, params }) => definition.probe?.(params) ?? {});
-  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
-  const admin = acl?.users.find(({ preset }) => preset === "admin");
+  const admin = adminOf({ tasks, login });
   const password = admin === undefined ? undefined : secrets.password(admin.name);
   return {
     unit,

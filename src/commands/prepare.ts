@@ -107,9 +107,11 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     const unit = await collect(host, () =>
       unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place),
     );
-    await collect(host, async () => secrets.of(tasks().tasks));
+    const known = await collect(host, () => tasks());
+    const secretsOf = (selected: readonly HostTask[]) => secrets.of(selected, known?.login);
+    await collect(host, () => secretsOf(known?.tasks ?? []));
     if (connection !== undefined && unit !== undefined) {
-      jobs.push({ host, plays, connection, unit, tasks, secrets: (tasks) => secrets.of(tasks) });
+      jobs.push({ host, plays, connection, unit, tasks, secrets: secretsOf });
     }
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
@@ -258,7 +260,13 @@ function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play):
     offset += part.tasks.length + part.skipped.length;
     return moved;
   });
-  return { tasks, skipped, needsFacts: parts.some(({ needsFacts }) => needsFacts) };
+  const login = parts.find((part) => part.login !== undefined)?.login;
+  return {
+    tasks,
+    skipped,
+    needsFacts: parts.some(({ needsFacts }) => needsFacts),
+    ...(login === undefined ? {} : { login }),
+  };
 }
 
 function connectionDefaults(options: RunOptions, play: Play) {

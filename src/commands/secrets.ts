@@ -8,6 +8,7 @@ import type { Controller } from "../plan/controller.ts";
 import type { Secret } from "../secret.ts";
 import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../secret-source.ts";
 import type { State } from "../state.ts";
+import type { AclParams } from "../tasks/acl.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 
 /** The secrets of one host's tasks, as far as they are there. */
@@ -15,6 +16,18 @@ export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
   /** What apply has to make before it can touch the host. */
   missing: { passwords: string[]; ca: boolean };
+}
+
+/** The user whom redkeep logs in as: of the acl task, also where the tags leave that out. */
+export function adminOf({
+  tasks,
+  login,
+}: {
+  tasks: readonly HostTask[];
+  login?: HostTask | undefined;
+}): AclParams["users"][number] | undefined {
+  const acl = tasks.find(({ task }) => task === "acl") ?? login;
+  return (acl?.params as AclParams | undefined)?.users.find(({ preset }) => preset === "admin");
 }
 
 /** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
@@ -30,8 +43,11 @@ export class Secrets {
     this.#options = { baseDir, env, cache: new Map() };
   }
 
-  /** @throws InputError for a secret that cannot be read: no host is touched then. */
-  async of(tasks: readonly HostTask[]): Promise<HostSecrets> {
+  /**
+   * @param login the acl task of an administrator whom redkeep logs in as although the tags leave the task out.
+   * @throws InputError for a secret of these tasks that cannot be read: no host is touched then.
+   */
+  async of(tasks: readonly HostTask[], login?: HostTask): Promise<HostSecrets> {
     const passwords = new Map<string, Secret | undefined>();
     for (const { definition, params, task, placeOf } of tasks) {
       for (const [index, [name, source]] of [...(definition.secrets?.(params) ?? [])].entries()) {
@@ -43,6 +59,7 @@ export class Secrets {
         passwords.set(name, value);
       }
     }
+    const known = new Map([...passwords, ...(await this.#passwordOf(login))]);
     const tlsTask = tasks.find(({ task }) => task === "tls");
     const tls = tlsTask?.params as TlsParams | undefined;
     const ca =
@@ -51,7 +68,7 @@ export class Secrets {
         : await this.#authority(tls, tlsTask.placeOf(["ca"]));
     return {
       password: (name) => {
-        const value = passwords.get(name);
+        const value = known.get(name);
         return value === undefined ? { missing: "generate" } : { value };
       },
       rotate: this.#rotate,
@@ -66,6 +83,23 @@ export class Secrets {
         ca: tls !== undefined && ca === undefined,
       },
     };
+  }
+
+  /** The administrator's password, as far as it is there: it only opens the door, so nothing is made for it. */
+  async #passwordOf(login: HostTask | undefined): Promise<[string, Secret][]> {
+    const user = adminOf({ tasks: [], login });
+    if (login === undefined || user === undefined) return [];
+    const { name, password: source } = user;
+    try {
+      const value =
+        "generate" in source
+          ? this.#state.password(name)
+          : await this.#read(source, login.placeOf(["users"]), `acl.users.${name}.password`);
+      return value === undefined ? [] : [[name, value]];
+    } catch (error) {
+      if (error instanceof InputError) return [];
+      throw error;
+    }
   }
 
   /** Makes and stores what is missing, before any host learns of it. */

@@ -14,6 +14,8 @@ export interface HostTasks {
   skipped: { task: string; name: string; reason: string; index: number }[];
   /** True where a value waits for the facts: then the tasks are only known with them. */
   needsFacts: boolean;
+  /** The acl task where the tags leave it out: redkeep still logs in as its administrator. */
+  login?: HostTask;
 }
 
 /**
@@ -34,8 +36,12 @@ export function hostTasks(
   const problems: Problem[] = [];
   const taken = new Set<string>();
   for (const [index, entry] of play.tasks.entries()) {
-    if (!isSelected(entry.tags, tags)) continue;
-    const { task, name, definition } = entry;
+    const { task, name } = entry;
+    if (!isSelected(entry.tags, tags)) {
+      const login = task === "acl" ? loginTask(inventory, host, play, entry, facts) : undefined;
+      if (login !== undefined) result.login ??= login;
+      continue;
+    }
     try {
       const resolved = resolveEntry(entry, new Renderer(inventory, host, play, entry, facts));
       if (resolved === "skipped") {
@@ -49,13 +55,7 @@ export function hostTasks(
         });
       } else {
         taken.add(task);
-        result.tasks.push({
-          task,
-          name,
-          definition,
-          params: resolved.params,
-          placeOf: (path) => entry.document.placeOf([...entry.path, task, ...path]),
-        });
+        result.tasks.push(taskOf(entry, resolved.params));
       }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -64,6 +64,29 @@ export function hostTasks(
   }
   if (problems.length > 0) throw new InputError(problems);
   return result;
+}
+
+/** What is wrong with a task that was not chosen is no reason to stop: then there is only no login. */
+function loginTask(
+  inventory: Inventory,
+  host: string,
+  play: Play,
+  entry: TaskEntry,
+  facts: FactsForTemplates | undefined,
+): HostTask | undefined {
+  try {
+    const resolved = resolveEntry(entry, new Renderer(inventory, host, play, entry, facts));
+    return typeof resolved === "string" ? undefined : taskOf(entry, resolved.params);
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}
+
+function taskOf(entry: TaskEntry, params: unknown): HostTask {
+  const { task, name, definition } = entry;
+  const placeOf: HostTask["placeOf"] = (path) => entry.document.placeOf([...entry.path, task, ...path]);
+  return { task, name, definition, params, placeOf };
 }
 
 function resolveEntry(entry: TaskEntry, renderer: Renderer): { params: unknown } | "skipped" | "waits" {

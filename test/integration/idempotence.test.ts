@@ -1,0 +1,81 @@
+import { readdirSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type LabHost, startHost } from "./support/lab.ts";
+import { fill, onHost, redisProcess } from "./support/observe.ts";
+import { notPassed, openProject, type Project } from "./support/project.ts";
+
+describe("a host whose redis.conf Redis itself wrote", () => {
+  let host: LabHost;
+  let project: Project;
+  beforeAll(async () => {
+    host = await startHost();
+    project = openProject({ "redis-01": host });
+    await host.redis("CONFIG", "SET", "maxclients", "300");
+    expect(await host.redis("CONFIG", "REWRITE")).toBe("OK");
+    await fill(host, "app", 500);
+    expect((await project.run("apply", "--yes")).status).toBe(0);
+  });
+  afterAll(async () => {
+    project?.[Symbol.dispose]();
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it("is hardened once, and then left alone", async () => {
+    const before = await redisProcess(host);
+    const again = await project.run("apply", "--yes");
+    expect(again.status).toBe(0);
+    expect(again.host("redis-01")).toMatchObject({ status: "unchanged", connections: 1, roundTrips: 1 });
+    expect((await project.run("plan")).status).toBe(0);
+    expect(await redisProcess(host)).toBe(before);
+  });
+
+  it.each([
+    ["a reboot", () => host.restart()],
+    ["a power cut", () => host.kill().then(() => host.restart())],
+  ])("is as hard after %s, with its keys, and needs nothing", async (_name, reboot) => {
+    await project.asAdmin(host, "SAVE");
+    await reboot();
+    project.writeInventory();
+    await expect.poll(() => project.asAdmin(host, "DBSIZE")).toBe("500");
+    await expect.poll(() => onHost(host, "ufw status")).toContain("Status: active");
+    const verified = await project.run("verify");
+    expect(notPassed(verified.host("redis-01"))).toEqual([]);
+    expect(verified.status).toBe(0);
+    const again = await project.run("apply", "--yes");
+    expect(again.record.summary).toMatchObject({ unchanged: 1, changes: 0 });
+  });
+
+  it("tasks chosen by tag find nothing to do, and set right what drifted, with the administrator's login", async () => {
+    const none = await project.run("apply", "--tags", "network", "--yes");
+    expect(none.status).toBe(0);
+    expect(none.record.summary).toMatchObject({ unchanged: 1, changes: 0 });
+    await project.config(host, "SET protected-mode no");
+    const right = await project.run("apply", "--tags", "network", "--yes");
+    expect(right.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(right.status).toBe(0);
+    expect(await project.configGet(host, "protected-mode")).toBe("yes");
+  });
+
+  it("keeps a run record for each apply, and none for plan and verify", async () => {
+    const count = (): number => readdirSync(project.path(".redkeep/runs")).length;
+    const before = count();
+    await project.run("plan");
+    await project.run("verify");
+    expect(count()).toBe(before);
+    await Promise.all([project.run("apply", "--yes"), project.run("apply", "--yes")]);
+    expect(count()).toBe(before + 2);
+  });
+});
+
+describe("one machine under two names", () => {
+  it("is done once, and the other name says where", async () => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host, "redis-by-another-name": host });
+    const run = await project.run("apply", "--yes");
+    expect(run.status).toBe(0);
+    expect(run.host("redis-01").status).toBe("changed");
+    expect(run.host("redis-by-another-name").status).toBe("unchanged");
+    expect(run.host("redis-by-another-name").tasks[0]?.reason).toContain("redis-01");
+    expect((await project.run("verify")).status).toBe(0);
+  });
+});
