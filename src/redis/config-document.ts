@@ -25,19 +25,20 @@ const HEADER = "# Set by redkeep";
  * The operator's redis.conf and the files that it includes, in the order in which Redis reads them.
  * `includes` holds the files that `include` lines may name, also those of included files; relative names and
  * patterns count from `directory`, the working directory of the server ("/" under systemd). What is wrong with the files
- * stands in `problems`: Redis would not start with them.
+ * stands in `problems`: Redis would not start with them. `saveResetsAfterInclude` as in the server's capabilities.
  */
 export function parseConfig(
   main: ConfigFile,
   includes: readonly ConfigFile[] = [],
   directory = "/",
+  saveResetsAfterInclude = false,
 ): ConfigDocument {
   const files = [main, ...includes].map(({ path, text }) => ({
     path: resolve(directory, path),
     original: text,
     lines: splitLines(text),
   }));
-  return new ConfigDocument(files, directory);
+  return new ConfigDocument(files, directory, saveResetsAfterInclude);
 }
 
 interface FileLines {
@@ -54,10 +55,12 @@ export class ConfigDocument {
   readonly problems: readonly Problem[];
   readonly #files: readonly FileLines[];
   readonly #directory: string;
+  readonly #saveResets: boolean;
 
-  constructor(files: readonly FileLines[], directory: string) {
+  constructor(files: readonly FileLines[], directory: string, saveResetsAfterInclude: boolean) {
     this.#files = files;
     this.#directory = directory;
+    this.#saveResets = saveResetsAfterInclude;
     const reader = new Reader(files, directory);
     reader.read(this.#main, []);
     this.directives = reader.directives;
@@ -79,15 +82,17 @@ export class ConfigDocument {
   /**
    * The value that counts: of the last line, since a later one overrides. Lines that add up give one value as
    * `CONFIG GET` does: the classes of `client-output-buffer-limit`, and the `save` points that remain after the
-   * last `save ""`, or `[""]` when none does. Undefined without a line.
+   * last `save ""`, or `[""]` when none does. Since Redis 7.0 a `save` line behind an `include` of its file also takes
+   * away those before it. Undefined without a line.
    */
   get(name: string): readonly string[] | undefined {
     const lines = this.all(name);
     if (lines.length === 0) return undefined;
     if (name === "client-output-buffer-limit") return lines.flatMap(({ args }) => args);
     if (name !== "save") return lines.at(-1)?.args;
-    const lastReset = lines.findLastIndex(isSaveReset);
-    const points = lines.slice(lastReset + 1).flatMap(({ args }) => args.flatMap((arg) => arg.split(" ")));
+    const lastReset = lines.findLastIndex((line) => isSaveReset(line) || this.#isBehindInclude(line));
+    const counting = lines.slice(lastReset < 0 ? 0 : lastReset).filter((line) => !isSaveReset(line));
+    const points = counting.flatMap(({ args }) => args.flatMap((arg) => arg.split(" ")));
     return points.length === 0 ? [""] : points;
   }
 
@@ -133,7 +138,11 @@ export class ConfigDocument {
     const existing = this.all("save");
     const own = existing.filter(({ file }) => file === this.#main.path);
     const included = own.length < existing.length;
-    const lines = points.map((point) => joinWords("save", point.map(String)));
+    // One line holds them all where each line would take away the one before it; Redis 6.0 takes one point a line.
+    const isOneLine = this.#saveResets && points.length > 0 && this.all("include").length > 0;
+    const lines = isOneLine
+      ? [joinWords("save", args)]
+      : points.map((point) => joinWords("save", point.map(String)));
     // Points of an included file would add to ours.
     if (points.length === 0 || included) lines.unshift('save ""');
     const first = own[0];
@@ -179,6 +188,10 @@ export class ConfigDocument {
       .map(({ path, text }) => ({ path, text }));
   }
 
+  #isBehindInclude({ file, line }: Directive): boolean {
+    return this.#saveResets && this.all("include").some((other) => other.file === file && other.line < line);
+  }
+
   #with(path: string, edit: (lines: string[]) => void): ConfigDocument {
     const files = this.#files.map((file) => {
       if (file.path !== path) return file;
@@ -186,7 +199,7 @@ export class ConfigDocument {
       edit(lines);
       return { ...file, lines };
     });
-    return new ConfigDocument(files, this.#directory);
+    return new ConfigDocument(files, this.#directory, this.#saveResets);
   }
 
   #replace(directive: Directive, line: string): ConfigDocument {

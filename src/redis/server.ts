@@ -67,7 +67,13 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   const broken = [configFiles.main, ...configFiles.includes].find(({ text }) => text.includes("\ufffd"));
   if (broken !== undefined)
     return { problem: `${broken.path} is not UTF-8 text`, remedy: "convert it to UTF-8" };
-  const config = parseConfig(configFiles.main, configFiles.includes);
+  const version = versionOf(facts);
+  const config = parseConfig(
+    configFiles.main,
+    configFiles.includes,
+    "/",
+    version?.capabilities.saveResetsAfterInclude,
+  );
   const [problem] = config.problems;
   if (problem !== undefined) {
     const { file = configFiles.main.path, line } = problem.place ?? {};
@@ -76,7 +82,6 @@ export function serverOf(facts: HostFacts): Server | NoServer {
       remedy: "correct the line: Redis would not start with it",
     };
   }
-  const version = versionOf(facts);
   if (version === undefined) {
     return {
       problem: "the server's version could not be read",

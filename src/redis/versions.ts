@@ -39,6 +39,8 @@ export interface Capabilities {
   helloNeedsDefaultUser: boolean;
   /** `SELECT` and the harmless `CLIENT` subcommands are not reached by `+@connection`. */
   selectAndClientOutsideConnection: boolean;
+  /** In a file that included another before, each `save` line replaces those before it; else they add up. */
+  saveResetsAfterInclude: boolean;
   /** `redis-cli -e` exits 1 on an error reply. */
   cliErrorExit: boolean;
 }
@@ -107,6 +109,7 @@ export function serverVersion(info: {
     appendDirName: since(7, 0),
     helloNeedsDefaultUser: !since(6, 2),
     selectAndClientOutsideConnection: !since(7, 0),
+    saveResetsAfterInclude: since(7, 0),
     cliErrorExit: since(7, 0),
   };
   const immutableSettings = new Set(IMMUTABLE);

@@ -200,6 +200,45 @@ describe("setSave", () => {
   });
 });
 
+// Measured on Redis 7.0.15, 8.0.2 and Valkey 8.1.1; Redis 6.0.16 adds all of them up.
+describe("save lines behind an include, since Redis 7.0", () => {
+  const include = { path: "/a.conf", text: "save 300 10\n" };
+  const since7 = (text: string) => parseConfig({ path: "/redis.conf", text }, [include], "/", true);
+
+  it.each([
+    ["include /a.conf\nsave 900 1\n", "900 1"],
+    ["include /a.conf\nsave 900 1\nsave 60 5\n", "60 5"],
+    ["include /a.conf\nsave 900 1 60 5\n", "900 1 60 5"],
+    ["save 900 1\nsave 800 2\ninclude /a.conf\nsave 700 3\n", "700 3"],
+    ["save 900 1\ninclude /a.conf\n", "900 1 300 10"],
+    ['include /a.conf\nsave ""\n', ""],
+  ])("take away those before them: %j", (text, running) => {
+    expect(since7(text).get("save")?.join(" ")).toBe(running);
+  });
+
+  it("are written as one, so that no point takes another away", () => {
+    for (const text of [
+      "include /a.conf\n",
+      "include /a.conf\nsave 900 1\n",
+      "save 1 1\ninclude /a.conf\n",
+    ]) {
+      const changed = since7(text).set("save", ["3600", "1", "60", "10"]);
+      expect(changed.get("save")).toEqual(["3600", "1", "60", "10"]);
+      expect(changed.files()[0]?.text).toContain("\nsave 3600 1 60 10\n");
+      expect(changed.set("save", ["60", "10", "3600", "1"])).toBe(changed);
+    }
+    expect(since7("include /a.conf\n").setSave([]).get("save")).toEqual([""]);
+  });
+
+  it("add up before, and are written one for each point", () => {
+    const document = parseConfig({ path: "/redis.conf", text: "include /a.conf\nsave 900 1\n" }, [include]);
+    expect(document.get("save")?.join(" ")).toBe("300 10 900 1");
+    expect(document.set("save", ["3600", "1", "60", "10"]).files()[0]?.text).toContain(
+      "save 3600 1\nsave 60 10\n",
+    );
+  });
+});
+
 it("refuses half a save point", () => {
   expect(() => conf("").set("save", ["3600"])).toThrow(
     'save: should be pairs of seconds and changes, found "3600"',

@@ -80,7 +80,7 @@ describe("the server of a host", () => {
     "reads in the files of %s what the server runs with",
     (name) => {
       const { config, running } = server(factsOf(name));
-      for (const setting of ["port", "dir", "maxmemory", "protected-mode", "bind", "appendonly"]) {
+      for (const setting of ["port", "dir", "maxmemory", "protected-mode", "bind", "appendonly", "save"]) {
         const inFile = config.get(setting)?.join(" ");
         const runs = running?.get(setting);
         const isMemory = setting === "maxmemory" && inFile !== undefined;

@@ -108,6 +108,10 @@ describe("the default playbook", () => {
     },
   );
 
+  it("refuses nothing on a strange host that it reads as its server does", async () => {
+    expect(guards(await planAll(factsOf("strange")))).toEqual([]);
+  });
+
   it("generates for each product and version what it can read", async () => {
     const conf = async (name: string) =>
       written(
