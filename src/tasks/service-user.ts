@@ -68,13 +68,12 @@ export default defineTask<Params>({
     for (const [property, value] of walls) unit(property, value);
     if (params.sandbox && process?.noNewPrivileges === false && properties.get("NoNewPrivileges") === "yes")
       unit("NoNewPrivileges", "yes", "no");
-    if (walls.some(([property]) => property === "ProtectSystem")) {
-      unit(
-        "ReadWritePaths",
-        writablePaths(context)
-          .map((path) => `-${path}`)
-          .join(" "),
-      );
+    const isNew = walls.some(([property]) => property === "ProtectSystem");
+    const isStrict = properties.get("ProtectSystem") === "strict";
+    // A socket or log in a place that is read-only to the unit would stop its start.
+    if (isNew || (params.sandbox && isStrict && newPaths(context).length > 0)) {
+      const paths = [...new Set([...writablePaths(context), ...openPaths(context)])];
+      unit("ReadWritePaths", paths.map((path) => `-${path}`).join(" "));
     }
     return {
       resources,
@@ -133,11 +132,30 @@ function* leftOpen({ facts, server, config, params }: Context): Iterable<string>
     yield `PrivateTmp stays open: ${temporary} lies behind it`;
 }
 
-/** What Redis writes: data, log, socket and pid file, and whatever the unit allows already. */
-function writablePaths({ facts, server, config }: Context): string[] {
-  const already = (facts.service.properties.get("ReadWritePaths") ?? "")
+/** What the unit may write already. */
+function openPaths({ facts }: Context): string[] {
+  return (facts.service.properties.get("ReadWritePaths") ?? "")
     .split(" ")
-    .map((path) => path.replace(/^[-+]+/, ""));
+    .map((path) => path.replace(/^[-+]+/, ""))
+    .filter((path) => path.startsWith("/"));
+}
+
+/** What it will have to write and may not: its runtime directory and /tmp are writable in any case. */
+function newPaths(context: Context): string[] {
+  const { runtimeDirectory = "/run/redis" } = context.server;
+  const open = [...openPaths(context), runtimeDirectory, "/tmp", "/var/tmp", "/dev"].map(realRun);
+  return writablePaths(context).filter(
+    (path) => !open.some((above) => `${realRun(path)}/`.startsWith(above === "/" ? above : `${above}/`)),
+  );
+}
+
+/** /var/run is a link to /run. */
+function realRun(path: string): string {
+  return path.replace(/^\/var\/run(?=\/|$)/, "/run");
+}
+
+/** What Redis writes: data, log, socket and pid file. */
+function writablePaths({ facts, server, config }: Context): string[] {
   const directories = [
     facts.files.logFile,
     config.get("pidfile")?.[0] ?? "",
@@ -145,9 +163,9 @@ function writablePaths({ facts, server, config }: Context): string[] {
   ]
     .filter((path) => path.startsWith("/"))
     .map((path) => path.replace(/\/[^/]*$/, ""));
-  return [
-    ...new Set([facts.files.dataDirectory, ...directories, server.runtimeDirectory ?? "", ...already]),
-  ].filter((path) => path.startsWith("/"));
+  return [...new Set([facts.files.dataDirectory, ...directories, server.runtimeDirectory ?? ""])].filter(
+    (path) => path.startsWith("/"),
+  );
 }
 
 function* refusals(context: Context): Iterable<Refusal> {

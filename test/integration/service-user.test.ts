@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { startHost } from "./support/lab.ts";
 import { onHost } from "./support/observe.ts";
-import { openProject } from "./support/project.ts";
+import { notPassed, openProject } from "./support/project.ts";
 
 it("a server that runs as root becomes an ordinary user's, with its keys, its data and the next start", async () => {
   await using host = await startHost();
@@ -31,4 +31,23 @@ it("a server that runs as root becomes an ordinary user's, with its keys, its da
   expect(again.host("redis-01")).toMatchObject({ status: "unchanged", connections: 1 });
   await onHost(host, "redis-cli SET app:2 later; systemctl restart redis-server");
   expect(await onHost(host, "redis-cli MGET app:1 app:2")).toBe("kept\nlater");
+});
+
+it("a socket outside of what the unit may write comes up, and what failed before rolls nothing back", async () => {
+  await using host = await startHost();
+  using project = openProject({ "redis-01": host });
+  await onHost(host, "install -d -o redis -g redis -m 750 /srv/redis");
+  const playbook = project.playbook("socket.yml", [
+    { "service-user": {} },
+    { bind: { addresses: ["127.0.0.1"], unix_socket: "/srv/redis/redis.sock" } },
+  ]);
+  const applied = await project.run("apply", playbook, "--yes");
+  expect(applied.host("redis-01")).toMatchObject({ status: "changed", error: null });
+  expect(await onHost(host, "redis-cli -s /srv/redis/redis.sock PING")).toBe("PONG");
+  // Without users a stranger is still answered, as before: that is told, by exit code 6 too.
+  expect(notPassed(applied.host("redis-01"))).toEqual([expect.stringContaining("RK-NET-03")]);
+  expect(applied.status).toBe(6);
+  expect((await project.run("apply", playbook, "--yes")).host("redis-01")).toMatchObject({
+    status: "unchanged",
+  });
 });

@@ -86,7 +86,7 @@ describe("a setting", () => {
     );
   });
 
-  it("is refused by name where the server does not know it", () => {
+  it("trap 13: is refused by name where the server does not know it and would not start", () => {
     const plan = planTasks([wants(setting("no-such-setting", "1"))], hostWith());
     expect(guards(plan)).toEqual(["unknown-setting"]);
     expect(plan.refusals[0]?.found).toBe("Redis 7.0.15 does not know the setting no-such-setting");

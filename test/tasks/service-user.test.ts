@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
+import { planTasks } from "../support/plan-tasks.ts";
 import {
   addresses,
   changeLines,
@@ -120,6 +121,16 @@ describe("service-user", () => {
       properties: { ProtectSystem: "full", ReadWritePaths: "/srv/export -/srv/more" },
     });
     expect(written(plan, DROP_IN)).toMatch(/^ReadWritePaths=.*-\/srv\/export -\/srv\/more$/m);
+  });
+
+  it("trap 32: opens the place of a socket that the unit could not write, in the same change", () => {
+    const tasks = { "service-user": {}, bind: { unix_socket: "/srv/redis/redis.sock" } };
+    expect(changeLines(planTasks(tasks, hostWith())).filter((line) => line.includes("unit:"))).toEqual([
+      "update unit:ReadWritePaths: -/var/lib/redis -/var/log/redis -/var/run/redis -/etc/redis → " +
+        "-/var/lib/redis -/var/log/redis -/run/redis -/srv/redis -/var/run/redis -/etc/redis",
+    ]);
+    const open = hostWith({ properties: { ReadWritePaths: "-/var/lib/redis -/var/log/redis /srv" } });
+    expect(addresses(planTasks(tasks, open))).not.toContain("unit:ReadWritePaths");
   });
 
   it("never loosens a stricter value, and leaves out what this systemd does not know", () => {
