@@ -25,6 +25,7 @@ import { applyText } from "../report/apply-text.ts";
 import { writeRecord } from "../report/json.ts";
 import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
+import type { CheckRecord } from "../report/record.ts";
 import { Secret } from "../secret.ts";
 import { type TlsParams, tlsPaths, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
@@ -355,14 +356,21 @@ async function freshProof({ run, session, options, plan }: Proof): Promise<strin
   const observation = await ask(session, true);
   if (observation === undefined) return [record.error?.found ?? "the host could not be asked"];
   session.observation = observation;
+  const stood = new Set(record.checks.filter(({ outcome }) => outcome === "fail").map(findingOf));
   const checks = checksFor(observation, run.render);
   record.checks = checks.map(toRecord);
-  return brokenPromises(plan, observation, checks, run, options);
+  // What failed before just so is reported, and putting everything back would not mend it.
+  const broken = checks.filter((check) => !stood.has(findingOf(check)));
+  return brokenPromises(plan, observation, broken, run, options);
 }
 
 function messageOf(error: unknown): string {
   if (error instanceof HostError || error instanceof InputError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function findingOf({ control, expected, observed }: CheckRecord): string {
+  return JSON.stringify([control, expected, observed]);
 }
 
 /** What this run changed and fresh facts do not show, or a check of it that fails. */
