@@ -3,6 +3,7 @@
 #   env                 names and numbers, as shell assignments
 #   files               N PATH OWNER:GROUP MODE         what is written; new/N is its content
 #   directories, modes  PATH OWNER:GROUP MODE           what is created; what only gets another owner or mode
+#   removals            PATH OWNER:GROUP MODE           directories that go, where they are empty
 #   expected            PATH SIGNATURE                  what the plan relied on
 #   login.old .new      redis-cli's words; AUTH line; the name of CONFIG; `any` where no password is known
 #   state               prepared applying applied committed | rolling_back rolled_back refused needs_human
@@ -34,12 +35,21 @@ swap() { # FROM TO OWNER:GROUP MODE
   t=$(dirname "$2")/.redkeep.$id
   chown "$3" "$1" && chmod "$4" "$1" && cp -p --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$(dirname "$2")"
 }
+put() { # N PATH OWNER:GROUP MODE, or `absent` for a file that goes
+  if [ "$3" = absent ]; then rm -f "$2" && sync "$(dirname "$2")"; else swap "$d/new/$1" "$2" "$3" "$4"; fi
+}
+is_ours() { # N PATH: as this transaction made it
+  [ "$(signature "$2")" = "$(cat "$d/new/$1.signature")" ] && return
+  # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
+  case $2 in /etc/ufw/*) [ "$(rules "$2")" = "$(rules "$d/new/$1")" ];; *) return 1;; esac
+}
 mode() { # PATH MODE: of what is open, after a look that the path is no link to it
   { [ "$(stat -c %d:%i "$1")" = "$(stat -Lc %d:%i /proc/self/fd/8)" ] && chmod "$2" /proc/self/fd/8; } 8<"$1"
 }
 own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
   { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
 }
+is_kept() { case $1 in "$(dirname "$CONF")"|"$(dirname "$CONF")"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 data_files() { # what Redis saves: plain files with one name
   for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1"/appendonlydir/*; do
     if [ -f "$p" ] && [ ! -L "$p" ] && [ "$(stat -c %h "$p")" = 1 ]; then printf "%s\n" "$p"; fi
@@ -51,7 +61,7 @@ hand_over() { data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$RUN
 # Commands come on stdin; passwords are never an argument of a process.
 ask() { { sed -n 2p "$d/login.$1"; cat; } | timeout "${2:-20}" "$CLI" $(sed -n 1p "$d/login.$1") 2>&1; }
 config_name() { sed -n 3p "$d/login.$1"; }
-one() { echo "$2" | ask "$1" | tail -n 1; }
+one() { echo "$2" | ask "$1" | grep . | tail -n 1; }    # redis-cli prints an empty line behind an error
 info() { echo "INFO $2" | ask "$1" | tr -d '\r' | sed -n "s/^$3://p"; }
 answers() { # a login's line 4 says `any` where no password is known: then being alive is all that can be asked
   case $(one "$1" DBSIZE) in [0-9]*) return 0;; NOAUTH*) [ "$(sed -n 4p "$d/login.$1")" = any ];; *) return 1;; esac
@@ -164,7 +174,7 @@ apply() {
   note begin
   # What the plan relied on must still be so.
   while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || refuse "stale $p"; done <"$d/expected"
-  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || refuse "stale $p"; done <"$d/expected-modes"
+  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
   if [ -n "$INVOCATION" ] && [ "$(systemctl show -p InvocationID --value "$UNIT")" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
   fi
@@ -172,7 +182,7 @@ apply() {
     s=$(signature "$p"); case $s in link|unusual) refuse "refused $p is a link, or no plain file";; esac
     echo "$s" >"$d/old/$n.signature"
     if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" && [ "$(signature "$d/old/$n")" = "$s" ] || fail "backup $p"; fi
-    echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)" >"$d/new/$n.signature"
+    if [ "$o" = absent ]; then echo absent; else echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)"; fi >"$d/new/$n.signature"
   done <"$d/files"
   if [ -n "$NEEDS_REDIS" ]; then 
     answers old || fail "redis the running server does not answer"
@@ -200,7 +210,8 @@ apply() {
     note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && mkdir "$p" || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
-  while read -r n p o m; do note "file $p"; swap "$d/new/$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
+  while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
+  if [ -f "$d/removals" ]; then while read -r p o m; do rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
   while read -r p o m; do if [ -e "$p" ] || [ -L "$p" ]; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi; done <"$d/modes"
   if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
@@ -220,10 +231,11 @@ apply() {
   if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
   if [ -n "$FIREWALL" ]; then
     note "firewall $FIREWALL"
-    case $FIREWALL in enable) ufw --force enable >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
+    case $FIREWALL in enable|disable) ufw --force "$FIREWALL" >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
     if [ -n "$POLICY" ]; then ufw default "$POLICY" incoming >/dev/null 9>&- || fail "firewall policy"; fi
-    grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"
+    if [ "$FIREWALL" != disable ]; then grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"; fi
   fi
+  while read -r n p o m; do is_ours "$n" "$p" || fail "check $p is not as it was written"; done <"$d/files"
   if [ -n "$NEEDS_REDIS" ]; then
     note check
     answers new || fail "check the server does not answer a login"
@@ -241,8 +253,11 @@ apply() {
 
 # Puts back what still is as we made it; an edit by someone else stops it before it touches a file.
 rollback() {
-  # What never began must not wait for the lock of another.
-  case "$1 $(state)" in "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;; esac
+  # What ended well, or never began, must not wait for the lock of another.
+  case "$1 $(state)" in
+    "stop applied") exit 0;;
+    "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;;
+  esac
   if [ "$1" = cap ]; then systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null; fi
   lock 60 || exit 75
   case "$1 $(state)" in
@@ -256,9 +271,7 @@ rollback() {
   enter rolling_back; note "rollback $1"
   while read -r n p o m; do
     rm -f "$(dirname "$p")/.redkeep.$id"
-    case $(signature "$p") in "$(cat "$d/old/$n.signature")"|"$(cat "$d/new/$n.signature")") continue;; esac
-    # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
-    case $p in /etc/ufw/*) if [ "$(rules "$p")" = "$(rules "$d/new/$n")" ]; then continue; fi;; esac
+    if [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_ours "$n" "$p"; then continue; fi
     enter needs_human; note "edited $p"; finish; exit 1
   done <"$d/files"
   if [ "$FIREWALL" = enable ]; then
@@ -273,17 +286,23 @@ rollback() {
   while read -r n p o m; do
     b=$(cat "$d/old/$n.signature"); [ "$(signature "$p")" = "$b" ] && continue
     note "restore $p"
-    if [ "$b" = absent ]; then rm -f "$p"; sync "$(dirname "$p")"; else set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
+    if [ "$b" = absent ]; then rm -f "$p"; sync "$(dirname "$p")"; else
+      [ -d "$(dirname "$p")" ] || mkdir "$(dirname "$p")"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
   done <"$d/files"
+  if [ -f "$d/removals" ]; then while read -r p o m; do own "$p" "$o" "$m"; done <"$d/removals"; fi
   while read -r p om; do
     if [ "$om" != absent ] && [ "$(owner_mode "$p")" != "$om" ]; then set -- "$1" $om; own "$p" "$2" "$3"; fi
   done <"$d/expected-modes"
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
-    load_firewall; if [ -n "$POLICY" ]; then ufw default allow incoming >/dev/null 9>&-; fi
-  elif [ -n "$POLICY" ]; then sed -i 's/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY="ACCEPT"/' /etc/default/ufw
+    if [ "$FIREWALL" = disable ]; then ufw --force enable >/dev/null 9>&-; else load_firewall; fi
+    if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&-; fi
+  elif [ -n "$POLICY" ]; then
+    case $OLD_POLICY in allow) word=ACCEPT;; deny) word=DROP;; *) word=REJECT;; esac
+    sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$word\"/" /etc/default/ufw
   fi
+  if [ "$FIREWALL" = disable ]; then sed -i "s/^ENABLED=.*/ENABLED=yes/" /etc/ufw/ufw.conf; fi
   if [ "$1" != boot ]; then
     if [ -f "$d/restarted" ]; then
       if ! answers $login; then login=old; fi
@@ -300,6 +319,43 @@ rollback() {
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   enter rolled_back; note rolled_back; finish
   exit 0
+}
+
+# Lays down, in this folder, the transaction that puts back what the committed one SOURCE changed; refuses where someone
+# has changed it since. `login.admin` is the AUTH line that the controller knows.
+undo() { # SOURCE
+  s=$root/txn/$1
+  for list in files directories modes expected expected-modes removals; do : >"$d/$list"; done
+  while read -r n p o m; do
+    now=$(signature "$p"); before=$(cat "$s/old/$n.signature")
+    if [ "$now" != "$(cat "$s/new/$n.signature")" ]; then
+      case $p in /etc/ufw/*) [ "$(rules "$p")" = "$(rules "$s/new/$n")" ];; *) false;; esac || refuse "stale $p"
+    fi
+    echo "$p $now" >>"$d/expected"
+    if [ "$before" = absent ]; then echo "$n $p absent 0" >>"$d/files"; : >"$d/new/$n"
+    else set -- "$1" $before; echo "$n $p $2 $3" >>"$d/files"; cp -p "$s/old/$n" "$d/new/$n" || exit 65; fi
+  done <"$s/files"
+  while read -r p om; do
+    now=$(owner_mode "$p")
+    if ! grep -qxF "$p $now" "$s/modes"; then if is_kept "$p"; then refuse "stale $p"; else continue; fi; fi
+    echo "$p $om" >>"$d/modes"; echo "$p $now" >>"$d/expected-modes"
+  done <"$s/expected-modes"
+  if [ -f "$s/created" ]; then sort -r "$s/created" | while IFS= read -r p; do echo "$p $(owner_mode "$p")"; done >"$d/removals"; fi
+  cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
+  case $BEFORE_AUTH in
+    admin) auth=$(cat "$d/login.admin");;
+    requirepass) auth="AUTH $(while read -r n p o m; do if [ "$p" = "$CONF" ]; then sed -n 's/^[[:space:]]*requirepass[[:space:]]\{1,\}//p' "$s/old/$n"; fi; done <"$s/files" | tail -n 1)";;
+    *) auth=;;
+  esac
+  printf '%s\n%s\n%s\n%s\n' "$BEFORE_ENDPOINT" "$auth" "$BEFORE_CONFIG" "$(if [ "$BEFORE_AUTH" = unknown ]; then echo any; fi)" >"$d/login.new"
+  rm -f "$d/login.admin"
+  { echo "OLD_SAVE='$NEW_SAVE' OLD_AOF='$NEW_AOF' NEW_SAVE='$OLD_SAVE' NEW_AOF='$OLD_AOF'"
+    echo "INVOCATION= TIGHTEN= HANDOVER= RELOAD=1"
+    case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
+    if [ -n "$POLICY" ]; then echo "POLICY=$OLD_POLICY OLD_POLICY=$POLICY"; fi
+    # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
+    if [ -n "$RESTART" ] && [ "$OLD_AOF" = yes ]; then echo REWRITE_AOF=1; else echo REWRITE_AOF=; fi
+  } >>"$d/env"
 }
 
 # Compare and swap from `applied` to `committed`, under the lock that a rollback takes too. The nonce comes on stdin.

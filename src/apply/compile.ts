@@ -31,7 +31,7 @@ export interface CompileInput {
   before: Login;
   after: Login;
   /** The texts of templates/transaction.sh and of the recovery unit. */
-  transaction: string;
+  program: string;
   recoverUnit: string;
 }
 
@@ -61,7 +61,6 @@ export function compileApply(input: CompileInput): string {
     text: contentOf(file.content, input),
   }));
   const config = plannedConfig(server, files);
-  const put = (name: string, text: string) => `base64 -d >"$d/${name}" <<'.' || exit 65\n${wrap(text)}\n.`;
   const scratch = scratchFiles(input, config, files);
   const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
   const modes = actions.attributes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`);
@@ -90,18 +89,65 @@ export function compileApply(input: CompileInput): string {
     ["undo", lines(undoCommands(input))],
     ...scratch,
     ["recover.service", input.recoverUnit],
-    ["transaction.sh", input.transaction],
+    ["transaction.sh", input.program],
   ];
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: "" });
+}
+
+export interface CompileUndoInput {
+  /** The committed transaction whose changes are put back. */
+  source: string;
+  holder: string;
+  id: string;
+  nonce: string;
+  server: Server;
+  /** The way into Redis as it is now. */
+  before: Login;
+  /** The administrator's login, where Redis will take it again afterwards. */
+  admin: Login["auth"];
+  program: string;
+  recoverUnit: string;
+}
+
+/** The transaction that puts back what a committed one changed: the host knows what that was, and says whether it still is. */
+export function compileUndo(input: CompileUndoInput): string {
+  const { source, id, nonce, server } = input;
+  const parts: [string, string][] = [
+    ["env.own", `NONCE='${nonce}'\n`],
+    ["holder", `${input.holder}\n`],
+    ["undoes", `${source}\n`],
+    ["login.old", loginText(input.before, configName(server.config))],
+    ["login.admin", `${authLine(input.admin)}\n`],
+    ["recover.service", input.recoverUnit],
+    ["transaction.sh", input.program],
+  ];
+  const prepare = `cat "$root/txn/${source}/env" "$d/env.own" >"$d/env" || exit 65
+/bin/sh "$d/transaction.sh" undo ${source} </dev/null >>"$d/log" 2>&1 &&`;
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare });
+}
+
+/** Lays down a transaction's folder, starts it in a unit of its own, waits, and prints what came of it. */
+function program(given: {
+  id: string;
+  nonce: string;
+  capSeconds: number;
+  parts: readonly (readonly [name: string, text: string])[];
+  /** Shell that comes before the unit's start, on the same command line. */
+  prepare: string;
+}): string {
+  const { id, nonce, parts, prepare } = given;
+  const put = ([name, text]: readonly [string, string]) =>
+    `base64 -d >"$d/${name}" <<'.' || exit 65\n${wrap(text)}\n.`;
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
 root=${ROOT}; d=$root/txn/${id}
 mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" && mkdir "$d/new" "$d/old" "$d/scratch" || exit 65
 begun=; trap 'if [ -z "$begun" ]; then rm -rf "$d"; fi' EXIT
-${parts.map(([name, text]) => put(name, text)).join("\n")}
+${parts.map(put).join("\n")}
 echo prepared >"$d/state" && : >"$d/log" && : >"$d/journal" && begun=1 || exit 65
-systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
+${prepare} systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
   -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
-  -p TimeoutStopSec=${2 * capSeconds(server) + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
-if [ ! -s "$d/journal" ]; then rm -f "$d/login.old" "$d/login.new"; fi
+  -p TimeoutStopSec=${2 * given.capSeconds + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
+case $(cat "$d/state") in prepared|refused) rm -f "$d"/login.*;; esac
 ${reportScript(nonce)}
 `;
 }
@@ -185,7 +231,8 @@ function plannedConfig(server: Server, files: readonly PlannedFile[]): ConfigDoc
   const [main, ...includes] = server.config
     .files()
     .map(({ path, text }) => ({ path, text: files.find((file) => file.path === path)?.text ?? text }));
-  return main === undefined ? server.config : parseConfig(main, includes);
+  const { saveResetsAfterInclude } = server.version.capabilities;
+  return main === undefined ? server.config : parseConfig(main, includes, "/", saveResetsAfterInclude);
 }
 
 function environment(input: CompileInput, config: ConfigDocument): string {
@@ -218,6 +265,12 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     POLICY: actions.firewall?.defaultPolicy ?? "",
+    OLD_POLICY: "allow",
+    CONF: server.configPath,
+    // For a later rollback of this run: how Redis was reached before it. The password itself is not kept.
+    BEFORE_ENDPOINT: input.before.endpoint.join(" "),
+    BEFORE_CONFIG: configName(server.config),
+    BEFORE_AUTH: authKind(input.before),
     OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
@@ -266,7 +319,7 @@ function scratchFiles(
   config: ConfigDocument,
   files: readonly PlannedFile[],
 ): [string, string][] {
-  const { plan, facts, server, id } = input;
+  const { plan, facts, id } = input;
   if (
     plan.actions.files.every(({ path }) => path.startsWith("/etc/ufw/") || path === "/etc/default/ufw") &&
     !plan.actions.restart
@@ -363,12 +416,20 @@ function ownerMode({ owner, group, mode }: Attributes): string {
   return `${owner}:${group} ${mode.toString(8)}`;
 }
 
-function loginText({ endpoint, auth, isKnown }: Login, config: string): string {
-  const words =
-    auth === undefined
-      ? []
-      : ["user" in auth ? redisWord(auth.user) : "", redisWord(auth.password.reveal())].filter(Boolean);
-  return `${endpoint.join(" ")}\n${words.length === 0 ? "" : `AUTH ${words.join(" ")}`}\n${config}\n${isKnown ? "" : "any"}\n`;
+function loginText(login: Login, config: string): string {
+  return `${login.endpoint.join(" ")}\n${authLine(login.auth)}\n${config}\n${login.isKnown ? "" : "any"}\n`;
+}
+
+function authLine(auth: Login["auth"]): string {
+  if (auth === undefined) return "";
+  return `AUTH ${"user" in auth ? `${redisWord(auth.user)} ` : ""}${redisWord(auth.password.reveal())}`;
+}
+
+/** Who logged in before the run; a rollback finds the password again by this word. */
+function authKind({ auth, isKnown }: Login): "admin" | "requirepass" | "none" | "unknown" {
+  if (!isKnown) return "unknown";
+  if (auth === undefined) return "none";
+  return "user" in auth ? "admin" : "requirepass";
 }
 
 /** The name under which CONFIG answers. */

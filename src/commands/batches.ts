@@ -26,18 +26,23 @@ export async function inBatches(
     const isOurs = ({ job }: HostSession) => job.plays[0] === play;
     const all = sessions.filter(isOurs);
     const hosts = pending.filter(isOurs);
-    const lost = all.filter(({ record }) => FAILED.has(record.status));
+    const lost = all.filter(hasFailed);
     if (play.anyErrorsFatal && lost.length > 0) return;
     if (exceeds(lost.length, all.length, play.maxFailPercentage)) return;
     for (const batch of batchesOf(hosts, play.serial)) {
       if (interrupted.aborted) return;
       await work(batch);
-      const failed = batch.filter(({ record }) => FAILED.has(record.status)).length;
+      const failed = batch.filter(hasFailed).length;
       const isWhollyFailed = failed === batch.length;
       if (failed > 0 && play.anyErrorsFatal) return;
       if (isWhollyFailed || exceeds(failed, batch.length, play.maxFailPercentage)) return;
     }
   }
+}
+
+/** A rollback that did what was asked has no error. */
+function hasFailed({ record }: HostSession): boolean {
+  return FAILED.has(record.status) && !(record.status === "rolled-back" && record.error === null);
 }
 
 function exceeds(failed: number, total: number, percentage: number | undefined): boolean {

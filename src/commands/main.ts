@@ -64,6 +64,19 @@ function reportError(error: unknown, { stderr }: Environment): number {
 
 type Raw = Record<string, unknown>;
 
+type RunCommand = "plan" | "apply" | "verify" | "rollback";
+
+/** Loaded when they are asked for: `--help` needs none of it. */
+const COMMANDS: Record<
+  RunCommand,
+  () => Promise<(options: RunOptions, environment: Environment) => Promise<number>>
+> = {
+  plan: async () => (await import("./plan.ts")).plan,
+  apply: async () => (await import("./apply.ts")).apply,
+  verify: async () => (await import("./verify.ts")).verify,
+  rollback: async () => (await import("./rollback.ts")).rollback,
+};
+
 /** The commands and their options, as commander has them. `done` gets the exit code of the one that ran. */
 export function createProgram(environment: Environment, done: (code: number) => void): Command {
   const program = new Command("redkeep");
@@ -83,7 +96,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       "\nExample:\n  redkeep init\n  redkeep plan -i inventory/hosts.yml\n\nEach command says more with --help.\n",
     );
 
-  const run = (name: "plan" | "apply" | "verify", description: string, examples: string) => {
+  const run = (name: RunCommand, description: string, examples: string) => {
     const command = program
       .command(name)
       .description(description)
@@ -92,19 +105,8 @@ export function createProgram(environment: Environment, done: (code: number) => 
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {
       const options = await runOptions(playbook, raw, environment);
-      const module =
-        name === "plan"
-          ? await import("./plan.ts")
-          : name === "apply"
-            ? await import("./apply.ts")
-            : await import("./verify.ts");
-      const go = (
-        module as unknown as Record<
-          string,
-          (options: RunOptions, environment: Environment) => Promise<number>
-        >
-      )[name];
-      done((await go?.(options, environment)) ?? 1);
+      const go = await COMMANDS[name]();
+      done(await go(options, environment));
     });
   };
   run(
@@ -121,6 +123,12 @@ export function createProgram(environment: Environment, done: (code: number) => 
     "verify",
     "prove it on the running hosts; changes nothing",
     "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n",
+  );
+
+  run(
+    "rollback",
+    "put back what the last run on each host changed",
+    "  redkeep rollback -i inventory/production.yml\n  redkeep rollback -i inventory/production.yml --limit redis-02 --yes\n",
   );
 
   program
@@ -168,7 +176,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   return program;
 }
 
-function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): void {
+function addRunOptions(command: Command, name: RunCommand): void {
   const group = (title: string, options: readonly Option[]) => {
     for (const option of options) {
       option.helpGroup(title);
@@ -192,11 +200,12 @@ function addRunOptions(command: Command, name: "plan" | "apply" | "verify"): voi
     ),
   ]);
   const careful = [
-    ...(name === "apply"
-      ? [option("-C, --check", "plan only"), option("-y, --yes", "do not ask; needed without a terminal")]
+    ...(name === "apply" ? [option("-C, --check", "plan only")] : []),
+    ...(name === "apply" || name === "rollback"
+      ? [option("-y, --yes", "do not ask; needed without a terminal")]
       : []),
     option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
-    ...(name === "verify"
+    ...(name === "verify" || name === "rollback"
       ? []
       : [option("--rotate <name>", "make this user's generated password, or ca, anew").argParser(collect)]),
     option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
+import { createInterface } from "node:readline/promises";
 import { packageVersion } from "../package.ts";
-import { hasChanges } from "../plan/plan.ts";
 import { pool } from "../pool.ts";
 import { terminalOf } from "../report/colours.ts";
 import { printRecord, writeRecord } from "../report/json.ts";
@@ -12,6 +12,7 @@ import type { RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
 import { type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
+import { planRollback } from "./plan-rollback.ts";
 import type { Run } from "./prepare.ts";
 
 /** Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody. */
@@ -27,14 +28,15 @@ export async function observeAll(
     if (environment.interrupted.aborted) return;
     progress.update(session.job.host, "asking");
     await observe(session, {
-      prove: command !== "plan",
+      prove: command === "apply" || command === "verify",
       accepted: options.accept,
       render: run.render,
       signal: environment.interrupted,
     });
-    const pending = session.plan !== undefined && session.record.error === null && hasChanges(session.plan);
-    // Only apply goes on with a host, and only where there is something to do.
-    if (command === "apply" && pending) progress.update(session.job.host, "planned");
+    if (command === "rollback" && session.plan !== undefined) planRollback(session);
+    // Only these go on with a host, and only where there is something to do.
+    const goesOn = command === "apply" || command === "rollback";
+    if (goesOn && session.record.status === "would-change") progress.update(session.job.host, "planned");
     else {
       session.connection?.close();
       if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
@@ -154,4 +156,53 @@ export async function report(
 
 export function warn(run: Run, environment: Environment): void {
   for (const warning of run.warnings) environment.stderr.write(`warning: ${printable(warning)}\n`);
+}
+
+/** Several names for one machine are done once: the same machine-id and the same start of the same unit. */
+export function onePerMachine(sessions: readonly HostSession[]): HostSession[] {
+  const first = new Map<string, string>();
+  return sessions.filter((session) => {
+    const facts = session.observation?.facts;
+    const machine = `${facts?.host.machineId} ${facts?.service.unit} ${facts?.service.properties.get("InvocationID")}`;
+    const other = first.get(machine);
+    if (other === undefined) {
+      first.set(machine, session.job.host);
+      return true;
+    }
+    session.record.status = "unchanged";
+    for (const task of session.record.tasks) {
+      Object.assign(task, {
+        status: "skipped",
+        reason: `the same machine as ${other}: done there`,
+        changes: [],
+      });
+    }
+    session.record.checks = [];
+    session.record.restart.needed = false;
+    return false;
+  });
+}
+
+/** Asks on the terminal. `question` is followed by the number of hosts. */
+export async function confirmed(
+  { stdin, stderr }: Environment,
+  question: string,
+  hosts: number,
+): Promise<boolean> {
+  const terminal = createInterface({ input: stdin, output: stderr });
+  try {
+    const answer = await terminal.question(`${question} ${hosts} host${hosts === 1 ? "" : "s"}? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Keeps the record of a run that changed hosts in the controller's state, and gives its path. */
+export async function saveRecord(run: Run, record: RunRecord, startedAt: Date): Promise<string> {
+  // Down to the millisecond: two runs may start in the same second.
+  const time = startedAt.toISOString().replaceAll(":", "-");
+  const path = await run.state.pathFor(`runs/${time}.json`);
+  await writeRecord(record, path);
+  return path;
 }

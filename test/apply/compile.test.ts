@@ -59,7 +59,7 @@ function inputOf(facts: HostFacts, plan: HostPlan, more: Partial<CompileInput> =
     issued: { certificate: "CERTIFICATE", key: new Secret("PRIVATE-KEY-OF-THE-SERVER") },
     before: nobody,
     after: nobody,
-    transaction: transactionProgram(),
+    program: transactionProgram(),
     recoverUnit: "[Unit]\n",
     ...more,
   };

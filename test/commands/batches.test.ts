@@ -77,8 +77,13 @@ async function run(
   const pending = sessions.filter(({ record }) => record.status === "would-change");
   await inBatches(plays, sessions, pending, interrupt.signal, (batch) => {
     done.push(batch.map(({ job }) => job.host));
-    for (const { job, record } of batch)
-      record.status = job.host.startsWith("ok") ? "changed" : (job.host.replace(/-\d+$/, "") as HostStatus);
+    for (const { job, record } of batch) {
+      if (job.host.startsWith("ok")) record.status = "changed";
+      else {
+        record.status = job.host.replace(/-\d+$/, "") as HostStatus;
+        record.error = { where: "", found: "", state: "", remedy: "", guards: [] };
+      }
+    }
     if (done.length >= interruptAfter) interrupt.abort();
     return Promise.resolve();
   });
@@ -95,6 +100,19 @@ describe("a play", () => {
       ["ok-2"],
       ["ok-3", "ok-4"],
     ]);
+  });
+
+  it("goes on with a rollback that does what was asked", async () => {
+    const one = play("one", { serial: [{ count: 1 }] });
+    const sessions = named([one], "a", "b");
+    const done: string[] = [];
+    await inBatches([one], sessions, sessions, new AbortController().signal, async (batch) => {
+      for (const { job, record } of batch) {
+        record.status = "rolled-back";
+        done.push(job.host);
+      }
+    });
+    expect(done).toEqual(["a", "b"]);
   });
 
   it("counts in serial only hosts that would change: a right canary says nothing", async () => {

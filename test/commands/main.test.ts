@@ -151,7 +151,7 @@ describe("plan on a host that answers", () => {
     await plan(host);
     expect(host.scripts).toHaveLength(1);
     expect(host.scripts[0]).not.toMatch(
-      /\/var\/lib\/redkeep\/txn|systemctl (restart|stop|start|daemon-reload)|CONFIG SET|ACL SETUSER/,
+      /transaction\.sh|systemctl (restart|stop|start|daemon-reload)|CONFIG SET|ACL SETUSER/,
     );
   });
 });

@@ -1,0 +1,149 @@
+import { compileUndo } from "../apply/compile.ts";
+import { InputError } from "../errors.ts";
+import { pool } from "../pool.ts";
+import { applyText } from "../report/apply-text.ts";
+import { planPreview } from "../report/plan-text.ts";
+import type { Progress } from "../report/progress.ts";
+import { transactionProgram } from "../templates.ts";
+import { inBatches } from "./batches.ts";
+import { ask, failWith, type HostSession, openConnection } from "./observe.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import { prepare, type Run } from "./prepare.ts";
+import {
+  confirmed,
+  observeAll,
+  onePerMachine,
+  outcomeText,
+  recordOf,
+  report,
+  saveRecord,
+  startProgress,
+  textContext,
+  warn,
+} from "./session.ts";
+import {
+  adminLogin,
+  confirmOrRollBack,
+  failTransaction,
+  loginBefore,
+  newTransaction,
+  runTransaction,
+} from "./transaction.ts";
+
+/**
+ * Puts back what the last run changed on each host, as a transaction of its own. A host that somebody has changed since
+ * is refused; one where the last run was a rollback, or where there was none, stays as it is.
+ */
+export async function rollback(options: RunOptions, environment: Environment): Promise<number> {
+  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
+    throw new InputError({ key: "--yes", message: "is needed to roll back without a terminal" });
+  }
+  const startedAt = new Date();
+  const run = await prepare({ ...options, become: true }, environment);
+  warn(run, environment);
+  let progress = startProgress(run, "rollback", environment);
+  const sessions = await observeAll(run, options, environment, "rollback", progress);
+  const pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  if (!options.yes && pending.length > 0) {
+    await progress.stop();
+    const preview = recordOf("plan", sessions, startedAt, environment);
+    environment.stdout.write(
+      planPreview(preview, textContext(run, sessions, options, environment, undefined)),
+    );
+    if (!(await confirmed(environment, "Put this back on", pending.length))) {
+      for (const session of pending) session.connection?.close();
+      environment.stderr.write("Nothing was changed.\n");
+      return 0;
+    }
+    progress = startProgress(run, "rollback", environment);
+  }
+  try {
+    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
+      pool(batch, options.forks, async (session) => {
+        if (environment.interrupted.aborted) return;
+        await rollBackHost(run, session, environment, progress);
+        progress.done(session.job.host, session.record.status, outcomeText(session, "rollback"));
+      }),
+    );
+  } finally {
+    for (const session of sessions) session.connection?.close();
+    await progress.stop();
+  }
+  for (const { record } of sessions) {
+    if (record.status === "would-change") record.status = "not-started";
+    record.checks = [];
+  }
+  const record = recordOf("rollback", sessions, startedAt, environment);
+  const path = await saveRecord(run, record, startedAt);
+  return await report(
+    record,
+    applyText(record, textContext(run, sessions, options, environment, path)),
+    options,
+    environment,
+  );
+}
+
+async function rollBackHost(
+  run: Run,
+  session: HostSession,
+  environment: Environment,
+  progress: Progress,
+): Promise<void> {
+  const { job, record, observation } = session;
+  const source = observation?.facts.transaction.last?.id;
+  if (observation === undefined || source === undefined) return;
+  const startedAt = performance.now() - record.durationMs;
+  const tell = (text: string) => progress.update(job.host, text);
+  let hasBegun = false;
+  try {
+    const transaction = newTransaction();
+    const program = compileUndo({
+      ...transaction,
+      source,
+      server: observation.server,
+      before: loginBefore(observation),
+      admin: adminLogin(observation),
+      program: transactionProgram(),
+      recoverUnit: run.render("redkeep-recover.service.ejs", { unit: observation.server.unit }),
+    });
+    if (session.connection?.isOpen !== true)
+      session.connection = await openConnection(session, environment.interrupted);
+    tell("putting back");
+    const outcome = await runTransaction(session, program, transaction);
+    hasBegun = true;
+    record.restart = {
+      needed: (outcome?.unavailableMs ?? 0) > 0,
+      unavailableMs: outcome?.unavailableMs ?? 0,
+    };
+    if (outcome?.state !== "applied") {
+      failTransaction(session, outcome);
+      return;
+    }
+    tell("logging in anew");
+    // The host has compared every file with what the run found; a new login and a running server are left to be seen.
+    await confirmOrRollBack(session, transaction, tell, async () => {
+      record.roundTrips++;
+      const fresh = await ask(session, false);
+      if (fresh === undefined) return [record.error?.found ?? "the host could not be asked"];
+      return fresh.facts.service.process === undefined && observation.facts.service.process !== undefined
+        ? ["Redis does not run"]
+        : [];
+    });
+  } catch (error) {
+    failWith(session, error);
+    if (!hasBegun) return;
+    record.status = "unknown";
+  } finally {
+    record.durationMs = Math.round(performance.now() - startedAt);
+    session.connection?.close();
+    const isDone = record.status === "changed";
+    // In the record of a rollback, `rolled-back` is what was asked for; one that did not hold has failed.
+    if (isDone) record.status = "rolled-back";
+    else if (record.status === "rolled-back" && record.error !== null) {
+      record.status = "failed";
+      record.error.state = "as the last run left it: the rollback was taken back";
+    }
+    for (const task of record.tasks)
+      if (task.status === "would-change") task.status = isDone ? "changed" : "failed";
+  }
+}

@@ -1,0 +1,313 @@
+import { randomBytes } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { setTimeout } from "node:timers/promises";
+import {
+  CONFIRM_WINDOW,
+  capSeconds,
+  compileConfirm,
+  compileRollback,
+  compileStatus,
+  type Login,
+  NOT_BEGUN,
+  parseReport,
+  type TransactionReport,
+} from "../apply/compile.ts";
+import { type Connection, HostError } from "../connection/connection.ts";
+import { InputError } from "../errors.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
+import { Secret } from "../secret.ts";
+import { tlsPaths } from "../tasks/tls.ts";
+import { fail, type HostSession, type Observation, openConnection } from "./observe.ts";
+import { adminOf } from "./secrets.ts";
+
+/** One transaction on one host, as both sides call it. */
+export interface Transaction {
+  id: string;
+  /** Known to this controller alone: only with it the host confirms. */
+  nonce: string;
+  /** Who is at work and since when, for whoever comes second. */
+  holder: string;
+}
+
+export function newTransaction(): Transaction {
+  const now = new Date().toISOString();
+  const time = now.replace(/[-:]/g, "").replace(/\.\d+/, "");
+  return {
+    id: `${time}-${randomBytes(4).toString("hex")}`,
+    nonce: randomBytes(16).toString("hex"),
+    holder: `${userInfo().username}@${hostname()} since ${now}`,
+  };
+}
+
+const CONFIRM_TIMEOUT = 90_000;
+
+/** Milliseconds for which a host that fell silent is tried again: until it has put itself back in any case. */
+const ASK_AGAIN_FOR = (CONFIRM_WINDOW + 30) * 1000;
+
+/** @throws HostError only where nothing began on the host. */
+export async function runTransaction(
+  session: HostSession,
+  program: string,
+  { id, nonce }: Transaction,
+): Promise<TransactionReport | undefined> {
+  const { connection, observation, record } = session;
+  if (connection === undefined || observation === undefined) throw new Error("not connected");
+  try {
+    // The host's own cap ends it before that, and putting back takes as long at most.
+    const timeoutMs = 3 * capSeconds(observation.server) * 1000;
+    const { status, stdout, stderr } = await connection.run(program, { timeoutMs });
+    const outcome = parseReport(stdout.toString("utf8"), nonce);
+    if (outcome !== undefined) return outcome;
+    if (status === NOT_BEGUN) {
+      throw new HostError(
+        "failed",
+        `the host cannot take the transaction: ${stderr.trim() || "nothing can be written to /var/lib/redkeep"}`,
+        "see that /var/lib has room, and that /var/lib/redkeep is root's alone (mode 0700)",
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof HostError) || error.kind !== "lost") throw error;
+  } finally {
+    record.roundTrips++;
+  }
+  // The reply was lost, not the host: it goes on alone.
+  return await askAgain(session, compileStatus(id, nonce), nonce);
+}
+
+/**
+ * Asks over new logins until the host has answered. An interruption does not end it: what is under way is settled.
+ * Undefined where it stayed silent.
+ */
+async function askAgain(
+  session: HostSession,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  const until = performance.now() + ASK_AGAIN_FOR;
+  while (performance.now() < until) {
+    try {
+      const connection = await openConnection(session, new AbortController().signal);
+      try {
+        const outcome = await status(session, connection, script, nonce);
+        if (outcome !== undefined) return outcome;
+      } finally {
+        connection.close();
+      }
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+    }
+    await setTimeout(1000);
+  }
+  return undefined;
+}
+
+async function status(
+  { record }: HostSession,
+  connection: Connection,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  record.roundTrips++;
+  const { stdout } = await connection.run(script, { timeoutMs: CONFIRM_TIMEOUT });
+  return parseReport(stdout.toString("utf8"), nonce);
+}
+
+/** Over this connection, or over others where it is gone: each script may run twice. */
+async function settle(
+  session: HostSession,
+  connection: Connection | undefined,
+  script: string,
+  nonce: string,
+): Promise<TransactionReport | undefined> {
+  try {
+    const outcome = connection === undefined ? undefined : await status(session, connection, script, nonce);
+    if (outcome !== undefined) return outcome;
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+  }
+  return await askAgain(session, script, nonce);
+}
+
+/**
+ * A new TCP connection, key exchange and login, and fresh proof over it; only then the host may keep what it has.
+ * @param prove what speaks against keeping it, in sentences; empty for nothing.
+ */
+export async function confirmOrRollBack(
+  session: HostSession,
+  { id, nonce }: Transaction,
+  tell: (text: string) => void,
+  prove: () => Promise<string[]>,
+): Promise<void> {
+  const { record } = session;
+  const rollBack = async (over: Connection | undefined, where: string, found: string): Promise<void> => {
+    tell("putting back");
+    const outcome = await settle(session, over, compileRollback(id, nonce), nonce);
+    failTransaction(session, outcome);
+    if (record.error === null) return;
+    if (record.status === "rolled-back") Object.assign(record.error, { where, found });
+    else record.error.found = `${found}\n${record.error.found}`;
+  };
+  const before = session.connection;
+  let fresh: Connection;
+  try {
+    fresh = await openConnection(session, new AbortController().signal);
+  } catch (error) {
+    await rollBack(before, "log in anew", `a new login did not work: ${messageOf(error)}`);
+    return;
+  }
+  session.connection = fresh;
+  try {
+    tell("verifying");
+    const broken = await prove().catch((error: unknown) => [messageOf(error)]);
+    if (broken.length > 0) {
+      await rollBack(fresh, "verify", broken.join("\n"));
+      return;
+    }
+    // A lost reply may have been a yes: only what is read back counts.
+    const outcome = await settle(session, fresh, compileConfirm(id, nonce, nonce), nonce);
+    if (outcome?.state !== "committed") failTransaction(session, outcome);
+    else record.status = "changed";
+  } finally {
+    before?.close();
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof HostError || error instanceof InputError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function putBack({ keysBefore }: TransactionReport): string {
+  return `put back as it was found; Redis answers${keysBefore === undefined ? "" : `, ${keysBefore} keys were there before`}`;
+}
+
+/** A transaction that did not get as far as being confirmed, in the four parts of every failure. */
+export function failTransaction(session: HostSession, outcome: TransactionReport | undefined): void {
+  if (outcome?.state === undefined) {
+    fail(session, "unknown", {
+      where: "transaction",
+      found: "the host did not say how the transaction ended",
+      state: "not known; an unconfirmed change puts itself back within a minute",
+      remedy: "run redkeep verify",
+    });
+    return;
+  }
+  const { state, journal } = outcome;
+  const failures = journal.filter((line) => line.startsWith("fail ")).map((line) => line.slice(5));
+  const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited)\b/.test(line));
+  const step = steps.at(-1) ?? "start";
+  switch (state) {
+    case "refused": {
+      const [, why = "", what = ""] = /^(stale|refused|locked) (.*)$/m.exec(journal.join("\n")) ?? [];
+      fail(
+        session,
+        "refused",
+        why === "locked"
+          ? {
+              where: "lock",
+              found: `another run is at work here: ${what || "unknown"}`,
+              remedy:
+                "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
+            }
+          : {
+              where: "stale plan",
+              found: why === "stale" ? `changed since it was looked at: ${what}` : what,
+              remedy: "run again: the plan is made anew",
+            },
+      );
+      return;
+    }
+    case "rolled_back":
+      fail(session, "rolled-back", {
+        where: step,
+        found:
+          [...failures, outcome.log.split("\n").at(-1) ?? ""].filter(Boolean).join("\n") ||
+          (step === "applied"
+            ? `the change was not confirmed within ${CONFIRM_WINDOW} s`
+            : `the step "${step}" did not end`),
+        state: putBack(outcome),
+        remedy: "correct the cause, then run again",
+      });
+      return;
+    case "prepared":
+    case "applying":
+    case "rolling_back":
+      // Nothing was changed before the nets were armed.
+      if (!journal.includes("armed")) {
+        fail(session, "failed", {
+          where: step === "backup" ? "validate" : step,
+          found: failures.join("\n") || outcome.log || `the step "${step}" did not end`,
+          remedy: "correct the cause, then run again",
+        });
+        return;
+      }
+      break;
+    default:
+  }
+  fail(session, state === "needs_human" ? "failed" : "unknown", {
+    where: state,
+    found:
+      [...failures, ...journal.filter((line) => /^(edited|not restored|redis )/.test(line))].join("\n") ||
+      state,
+    state:
+      state === "needs_human"
+        ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched"
+        : "not known",
+    remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
+  });
+}
+
+/** The way in that the probe found. */
+export function loginBefore(observation: Observation): Login {
+  const { facts, server } = observation;
+  const { user, endpoint } = facts.redis;
+  const admin = adminLogin(observation);
+  if (admin !== undefined && "user" in admin && admin.user === user)
+    return { endpoint, auth: admin, isKnown: true };
+  const requirepass = server.config.get("requirepass")?.[0];
+  const auth = requirepass === undefined ? undefined : { password: new Secret(requirepass) };
+  return { endpoint, auth, isKnown: user !== undefined };
+}
+
+/** The way in that the plan leads to: the Unix socket where there will be one. */
+export function loginAfter(observation: Observation, config: ConfigDocument): Login {
+  const { server } = observation;
+  const socket = config.get("unixsocket")?.[0];
+  const port = config.get("port")?.[0] ?? "6379";
+  const tlsPort = config.get("tls-port")?.[0] ?? "0";
+  const bound = (config.get("bind") ?? ["127.0.0.1"]).map((text) => text.replace(/^-/, ""));
+  const address =
+    bound.includes("127.0.0.1") || bound.includes("0.0.0.0") || bound.includes("*")
+      ? "127.0.0.1"
+      : (bound[0] ?? "127.0.0.1");
+  const paths = tlsPaths(server.configPath);
+  const endpoint =
+    socket !== undefined && socket !== ""
+      ? ["-s", socket]
+      : port !== "0"
+        ? ["-h", address, "-p", port]
+        : [
+            "-h",
+            address,
+            "-p",
+            tlsPort,
+            "--tls",
+            "--cacert",
+            paths.ca,
+            "--cert",
+            paths.certificate,
+            "--key",
+            paths.key,
+          ];
+  const auth = adminLogin(observation);
+  return auth === undefined ? { ...loginBefore(observation), endpoint } : { endpoint, auth, isKnown: true };
+}
+
+/** The administrator of the playbook, where the password is known. */
+export function adminLogin({ secrets, tasks }: Observation): Login["auth"] {
+  const user = adminOf(tasks)?.name;
+  const password = user === undefined ? undefined : secrets.password(user);
+  return user !== undefined && password !== undefined && "value" in password
+    ? { user, password: password.value }
+    : undefined;
+}
