@@ -1,0 +1,199 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe, it } from "vitest";
+import { type LabHost, startHost } from "./support/lab.ts";
+import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
+import { openProject, type Project } from "./support/project.ts";
+
+const repository = join(import.meta.dirname, "../..");
+const TXN = "/var/lib/redkeep/txn/*";
+
+/** Files of a host but for what redkeep keeps there for good: its recovery unit and its own folder. */
+async function filesBut(host: LabHost): Promise<string> {
+  const files = await filesOf(host);
+  return files
+    .split("\n")
+    .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep/.test(line))
+    .join("\n");
+}
+
+/** An apply whose controller can die. */
+function startApply(project: Project) {
+  const controller = spawn(
+    join(repository, "node_modules/.bin/node"),
+    [join(repository, "src/cli.ts"), "apply", "--yes", "-i", "inventory.yml"],
+    { cwd: project.dir, env: { ...process.env, APP_PASSWORD: project.appPassword }, stdio: "ignore" },
+  );
+  const ended = once(controller, "exit");
+  return {
+    async kill() {
+      controller.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+/** Kills the transaction with all its processes, as the kernel would without memory. */
+const KILL = "systemctl kill -s KILL 'redkeep-apply-*'";
+
+describe.concurrent("a transaction that is killed", () => {
+  it("while the candidate runs leaves no server, no file and no timer behind", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    const before = await filesBut(host);
+    // Stopped, so that it cannot take the candidate away again before it is killed.
+    const killed = asSoonAs(
+      host,
+      "pgrep -f 'unit=redkeep-scratc[h]' >/dev/null",
+      `systemctl kill -s STOP --kill-who=main 'redkeep-apply-*'
+       until systemctl is-active -q 'redkeep-scratch-*'; do :; done; ${KILL}`,
+    );
+    const run = await project.run("apply", "--yes");
+    await killed;
+    expect(run.host("redis-01")).toMatchObject({
+      status: "failed",
+      error: { state: "nothing was changed on this host" },
+    });
+    expect(run.status).toBe(3);
+    expect(await filesBut(host)).toBe(before);
+    expect(await residueOf(host)).toBe("");
+    expect(await onHost(host, `ls ${TXN} | grep login || true`)).toBe("");
+  });
+
+  it("right after its link was set does not leave the link until a timer comes", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    const before = await filesBut(host);
+    const killed = asSoonAs(host, "[ -L /var/lib/redkeep/pending ]", KILL);
+    const run = await project.run("apply", "--yes");
+    await killed;
+    expect(["failed", "rolled-back"]).toContain(run.host("redis-01").status);
+    await expect.poll(() => residueOf(host), { timeout: 20_000 }).toBe("");
+    expect(await filesBut(host)).toBe(before);
+  });
+
+  it("in the restart keeps keys that live in memory only, and the dump from before stays as it was", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await host.redis("CONFIG", "SET", "save", "");
+    await onHost(
+      host,
+      `echo 'save ""' >>/etc/redis/redis.conf
+       echo old >/var/lib/redis/dump.rdb; chown redis:redis /var/lib/redis/dump.rdb`,
+    );
+    const killed = asSoonAs(host, `ls ${TXN}/restarted >/dev/null 2>&1`, KILL);
+    const run = await project.run("apply", "--yes");
+    await killed;
+    expect(run.host("redis-01")).toMatchObject({ status: "rolled-back" });
+    expect(await host.redis("DBSIZE")).toBe("1000");
+    expect(await host.redis("CONFIG", "GET", "save")).toBe("save\n");
+    expect(await host.readFile("/var/lib/redis/dump.rdb")).toBe("old\n");
+    expect(await residueOf(host)).toBe("");
+  });
+
+  it("by a power cut, with the controller dead, is put back before Redis starts", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await host.redis("SAVE");
+    const before = await filesBut(host);
+    const controller = startApply(project);
+    // Without a controller it waits for its confirmation.
+    await asSoonAs(host, `ls ${TXN} >/dev/null 2>&1 && systemctl is-active -q 'redkeep-apply-*'`, "true");
+    await controller.kill();
+    await asSoonAs(host, `grep -q ^applied ${TXN}/state`, "true");
+    expect(await onHost(host, "ufw status | head -n 1")).toBe("Status: active");
+    await host.kill();
+    await host.restart();
+    expect(await onHost(host, `cat ${TXN}/state`)).toBe("rolled_back");
+    expect(await filesBut(host)).toBe(before);
+    expect(await host.redis("DBSIZE")).toBe("1000");
+    expect(await onHost(host, "ufw status")).toBe("Status: inactive");
+    expect(await residueOf(host)).toBe("");
+  });
+});
+
+describe.concurrent("a host on which a transaction meets trouble", () => {
+  it("is not told to stop a server that cannot save: it would never end", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await onHost(host, "chown root:root /var/lib/redis && chmod 755 /var/lib/redis");
+    const [before, process] = [await filesBut(host), await redisProcess(host)];
+    const run = await project.run("apply", "--yes", "--tags", "network");
+    expect(run.host("redis-01").status).toBe("rolled-back");
+    expect(run.host("redis-01").error?.found).toContain("the server cannot save its keys");
+    expect(await redisProcess(host)).toBe(process);
+    expect(await filesBut(host)).toBe(before);
+    expect(await residueOf(host)).toBe("");
+  });
+
+  it("without room for it is not touched, and says so", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await onHost(
+      host,
+      "mkdir -m 700 /var/lib/redkeep && mount -t tmpfs -o size=64k,mode=700 tmpfs /var/lib/redkeep",
+    );
+    const before = await filesBut(host);
+    const run = await project.run("apply", "--yes");
+    expect(run.host("redis-01")).toMatchObject({
+      status: "failed",
+      error: { state: "nothing was changed on this host" },
+    });
+    expect(run.host("redis-01").error?.found).toContain("cannot take the transaction");
+    expect(run.status).toBe(3);
+    expect(await filesBut(host)).toBe(before);
+    expect(await onHost(host, "find /var/lib/redkeep/txn -mindepth 1")).toBe("");
+  });
+
+  it("is asked again where the reply to the confirmation is lost", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    // The lock is held until the link of the confirmation is cut: the answer cannot have been sent.
+    const cut = asSoonAs(
+      host,
+      `grep -q ^applied ${TXN}/state 2>/dev/null`,
+      `exec 9>>/var/lib/redkeep/lock; flock 9
+       until pgrep -f 'transaction.sh confir[m]' >/dev/null; do :; done
+       pkill -KILL -f '^sshd: root' && echo cut`,
+    );
+    const run = await project.run("apply", "--yes");
+    expect(await cut).toContain("cut");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(run.status).toBe(0);
+    expect(await onHost(host, `cat ${TXN}/state`)).toBe("committed");
+    await expect.poll(() => residueOf(host)).toBe("");
+  });
+
+  it("writes its AOF anew meanwhile, and is hardened all the same", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await host.redis("CONFIG", "SET", "appendonly", "yes");
+    await asSoonAs(host, "redis-cli INFO persistence | grep -q 'aof_rewrite_in_progress:0'", "true");
+    await host.redis("CONFIG", "REWRITE");
+    const run = await project.run("apply", "--yes");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(await project.asAdmin(host, "DBSIZE")).toBe("1000");
+  });
+
+  it("says why where a file cannot be replaced", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await onHost(
+      host,
+      "cp -p /etc/redis/redis.conf /root/redis.conf && mount --bind /root/redis.conf /etc/redis/redis.conf",
+    );
+    const process = await redisProcess(host);
+    const run = await project.run("apply", "--yes");
+    expect(run.host("redis-01").status).toBe("rolled-back");
+    expect(run.host("redis-01").error?.found).toContain("Device or resource busy");
+    expect(await redisProcess(host)).toBe(process);
+    expect(await residueOf(host)).toBe("");
+  });
+});
