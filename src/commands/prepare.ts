@@ -13,7 +13,7 @@ import type { HostTask } from "../plan/build-plan.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
-import type { TagSelection } from "../playbook/tags.ts";
+import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
@@ -116,6 +116,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
   checkRotate(options.rotate, jobs);
+  checkTags(playbook, tags);
   return {
     inventory,
     playbook,
@@ -125,6 +126,18 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     warnings: [...inventory.warnings, ...unknownTags(playbook, options)],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
+}
+
+/** A typo in --tags must not pass for a clean host. */
+function checkTags({ plays }: Playbook, tags: TagSelection): void {
+  if (tags.only.length + tags.skip.length === 0) return;
+  if (plays.some(({ tasks }) => tasks.some((task) => isSelected(task.tags, tags)))) return;
+  const known = new Set(plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)));
+  const [wanted = ""] = tags.only;
+  throw new InputError({
+    key: tags.only.length > 0 ? "--tags" : "--skip-tags",
+    message: `leaves no task of the playbook.${didYouMean(wanted, known)}`,
+  });
 }
 
 const FINISHED = ["changed", "unchanged"];

@@ -34,8 +34,17 @@ describe("options that no host has to be reached for", () => {
   });
 
   it("warns of a tag that no task has, and says what was meant", async () => {
-    const { stderr } = await plan("--tags", "user");
+    const { stderr } = await plan("--tags", "users,user");
     expect(stderr).toContain('no task has the tag "user". Did you mean "users"?');
+  });
+
+  it.each([
+    ["--tags", "user", '--tags: leaves no task of the playbook. Did you mean "users"?'],
+    ["--skip-tags", "users", "--skip-tags: leaves no task of the playbook."],
+  ])("refuses %s %s, which leaves nothing to do", async (option, tag, message) => {
+    const { exitCode, stderr } = await plan(option, tag);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(message);
   });
 
   it("keeps every choice in the command that it offers next", async () => {
