@@ -9,12 +9,12 @@ import { openProject, type Project } from "./support/project.ts";
 const repository = join(import.meta.dirname, "../..");
 const TXN = "/var/lib/redkeep/txn/*";
 
-/** Files of a host but for what redkeep keeps there for good: its recovery unit and its own folder. */
+/** Files of a host but for Docker's own and what redkeep keeps there for good: its recovery unit and its own folder. */
 async function filesBut(host: LabHost): Promise<string> {
   const files = await filesOf(host);
   return files
     .split("\n")
-    .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep/.test(line))
+    .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep|\/etc\/hosts$/.test(line))
     .join("\n");
 }
 
