@@ -18,7 +18,7 @@ export interface RedisFact {
   user: string | undefined;
   /** Why no login worked, in the server's or redis-cli's own words. */
   loginError: string | undefined;
-  /** How the server is reached: words for redis-cli, such as `-s /run/redis/redis.sock`. */
+  /** How the server is reached: words for redis-cli, such as `-s /run/redis/redis.sock`; also where it refused the login. */
   endpoint: readonly string[];
   info: ReadonlyMap<string, string>;
   /** `CONFIG GET *`; passwords read `(set)`. Undefined where CONFIG is taken away. */
@@ -54,11 +54,13 @@ REQUIREPASS=$(conf_lines requirepass | tail -n 1); if [ -n "$REQUIREPASS" ]; the
 tls_words() {
   echo "--tls --cacert $(conf_get tls-ca-cert-file) --cert $(conf_get tls-cert-file) --key $(conf_get tls-key-file)"
 }
-WHO= CRED= EP= WHY=
+WHO= CRED= EP= WHY= HERE=
+# redis-cli prints an empty line behind an error.
 try_login() {
   for CRED in "$ADMIN" "$REQUIREPASS" ""; do
-    WHO=$(printf '%s\\nACL WHOAMI\\n' "$CRED" | timeout 5 $CLI $EP 2>&1 | tail -n 1)
+    WHO=$(printf '%s\\nACL WHOAMI\\n' "$CRED" | timeout 5 $CLI $EP 2>&1 | grep . | tail -n 1)
     case $WHO in ''|*' '*) if [ -n "$WHO" ]; then WHY=$WHO; fi; WHO=;; esac
+    case $WHY in NOAUTH*|WRONGPASS*|NOPERM*) HERE=\${HERE:-$EP};; esac
     if [ -n "$WHO" ] && { [ "$CRED" != "$ADMIN" ] || [ "$WHO" = "$ADMIN_USER" ] || [ -z "$CRED" ]; }; then return 0; fi
   done
   WHO=; return 1
@@ -92,11 +94,12 @@ ${input.dryRuns.map(dryRunLine).join("\n")}
   section session-categories
   for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
 else
-  section login-error; echo "$WHY"
+  section login-error; echo "$WHY"; echo "$HERE"
 fi
 `,
   parse: (sections, input) => {
-    const [user = "", endpoint = ""] = (sections.text("login") ?? "").split("\n");
+    const [loginError, refusedAt = ""] = sections.text("login-error")?.split("\n") ?? [];
+    const [user = "", endpoint = refusedAt] = sections.text("login")?.split("\n") ?? [];
     const pairs = sections.text("running")?.replace(/\n$/, "").split("\n");
     const config = new Map<string, string>();
     if (pairs !== undefined) {
@@ -111,7 +114,7 @@ fi
     const users = sections.lines("acl-list").filter((line) => line.startsWith("user "));
     return {
       user: user === "" ? undefined : user,
-      loginError: sections.text("login-error")?.trim(),
+      loginError,
       endpoint: endpoint.split(" ").filter(Boolean),
       info,
       // With CONFIG gone the answer is one error line.

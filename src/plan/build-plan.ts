@@ -269,7 +269,13 @@ class PlanBuilder {
     ];
   }
 
-  #aclFile({ path, users, generated, attributes }: Resource & { kind: "acl-file" }): ChangeRecord[] {
+  #aclFile({
+    path,
+    users,
+    generated,
+    refused = [],
+    attributes,
+  }: Resource & { kind: "acl-file" }): ChangeRecord[] {
     const { facts, server } = this.#input;
     const content = facts.configFiles.aclFiles.get(path);
     const parsed = content === undefined ? undefined : parseAclFile(content, path);
@@ -283,7 +289,7 @@ class PlanBuilder {
         there !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, there);
       const runningHolds =
         running === undefined
-          ? fileHolds
+          ? fileHolds && !refused.includes(user.name)
           : loaded !== undefined && !generated.includes(user.name) && this.#permitsTheSame(user, loaded);
       if (fileHolds && runningHolds) continue;
       const before = loaded ?? there;

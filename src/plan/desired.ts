@@ -22,6 +22,8 @@ export type Resource =
       users: readonly AclUser[];
       /** Users whose password is only made at apply. */
       generated: readonly string[];
+      /** Users whose login the running server refuses: only a restart loads their line, right as it may be. */
+      refused?: readonly string[];
       attributes: Attributes;
     }
   | {

@@ -131,7 +131,14 @@ export default defineTask<AclParams>({
         after: "the ACL file: requirepass is ignored beside it",
       },
       { kind: "no-setting", name: "user", secret: true, after: "the ACL file: both together stop Redis" },
-      { kind: "acl-file", path, users, generated, attributes: aclAttributes(server.group) },
+      {
+        kind: "acl-file",
+        path,
+        users,
+        generated,
+        refused: refusedLogins(context),
+        attributes: aclAttributes(server.group),
+      },
     ];
     return {
       resources,
@@ -316,6 +323,13 @@ function channelNotes({ params, server }: Context): string[] {
     .map(({ name }) => name);
   if (server.version.capabilities.aclChannels || limited.length === 0) return [];
   return [`${server.version.name} knows no channel rules: ${limited.join(", ")} may use every channel`];
+}
+
+/** The administrator, where its password is known and the running server does not take it. */
+function refusedLogins({ params, facts, controller }: Context): string[] {
+  if (!/^(NOAUTH|WRONGPASS)/.test(facts.redis.loginError ?? "")) return [];
+  const admin = params.users.find(({ preset }) => preset === "admin");
+  return admin !== undefined && "value" in controller.password(admin.name) ? [admin.name] : [];
 }
 
 function loginNotes({ facts }: Context): string[] {

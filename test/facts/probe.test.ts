@@ -165,15 +165,24 @@ describe("facts of unusual hosts", () => {
   it("say that nothing is known where the login fails, and why", () => {
     const { redis } = editedFacts("stock", {
       login: () => undefined,
-      "login-error": () => "NOAUTH Authentication required.\n",
+      "login-error": () => "NOAUTH Authentication required.\n-s /run/redis/redis.sock\n",
       info: () => undefined,
       running: () => undefined,
       "acl-list": () => undefined,
     });
     expect(redis.user).toBeUndefined();
     expect(redis.loginError).toBe("NOAUTH Authentication required.");
+    // That it answers there is enough for a transaction that gives root a way in again.
+    expect(redis.endpoint).toEqual(["-s", "/run/redis/redis.sock"]);
     expect(redis.config).toBeUndefined();
     expect(redis.aclUsers).toBeUndefined();
+  });
+
+  it("tell why the administrator's login is refused, and where", () => {
+    const { redis } = factsOf("login-lost");
+    expect(redis.user).toBeUndefined();
+    expect(redis.loginError).toBe("NOAUTH Authentication required.");
+    expect(redis.endpoint).toEqual(["-s", "/run/redis/redis.sock"]);
   });
 
   it("take a refused ACL LIST for unknown, not for a server without users", async () => {

@@ -119,6 +119,13 @@ const STORIES: Record<string, () => Promise<void>> = {
     await record("drifted", host);
   },
 
+  async "login-lost"() {
+    await using host = await startHost();
+    await harden("login-lost", host);
+    await asAdmin(host, "'ACL SETUSER admin resetpass >Somebody-elses-password-1'");
+    await record("login-lost", host);
+  },
+
   async strange() {
     await using host = await startHost();
     await host.writeFile(

@@ -391,6 +391,20 @@ describe("acl", () => {
     });
   });
 
+  it("loads the administrator's line by a restart where the running server refuses its password", () => {
+    const made = plan("login-lost");
+    expect(made.tasks[0]?.reason).toContain("no login to Redis (NOAUTH Authentication required.)");
+    expect(addresses(made)).toEqual(["users.acl:admin"]);
+    expect(made.restartFor).toEqual(["users.acl:admin"]);
+    expect(written(made, FILE)).toContain(`user admin on #${hash("admin")} `);
+    expect(findings(verifyTask("acl", params, factsOf("login-lost")))).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^RK-ACL-01 unknown/),
+        expect.stringMatching(/^RK-ACL-08 unknown/),
+      ]),
+    );
+  });
+
   it("proves nothing without a login, and passes nothing for that", () => {
     const facts = editedFacts("hardened", {
       login: () => undefined,
