@@ -82,7 +82,11 @@ export default defineTask<Params>({
               : open.map(({ path }) => describe(path)).join("; ")),
           source: "stat",
         },
-        rewrites !== undefined ? { outcome: "skip" } : open.length === 0,
+        rewrites !== undefined
+          ? { outcome: "skip" }
+          : config.length === 0
+            ? { outcome: "unknown", blockedBy: "rights" }
+            : open.length === 0,
       ),
       check(
         "RK-SYS-04",

@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { changesOf } from "../../src/plan/plan.ts";
+import { editedFacts } from "../support/facts.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import { addresses, changeLines, findings, guards, planTask, verifyTask } from "../support/run-task.ts";
 
 const permissions = (...given: Parameters<typeof hostWith>) =>
   planTask("permissions", {}, hostWith(...given));
+
+it("does not call closed what the host did not describe", () => {
+  const found = verifyTask("permissions", {}, editedFacts("hardened", { paths: () => undefined }));
+  expect(found.find(({ control }) => control === "RK-SYS-03")?.outcome).toBe("unknown");
+});
 
 describe("permissions", () => {
   it("closes a stock install: configuration to root, data and log to others, and what is written later", () => {
