@@ -1,17 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { type CompileInput, compileApply } from "../apply/compile.ts";
-import { InputError } from "../errors.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
-import { changesOf, type HostPlan, hasChanges } from "../plan/plan.ts";
-import { pool } from "../pool.ts";
+import { changesOf, type HostPlan } from "../plan/plan.ts";
 import { parseConfig } from "../redis/config-document.ts";
-import { applyText } from "../report/apply-text.ts";
-import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { CheckRecord } from "../report/record.ts";
 import { type TlsParams, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
-import { inBatches } from "./batches.ts";
+import { changeHosts } from "./change-hosts.ts";
 import {
   ask,
   checksFor,
@@ -24,19 +20,7 @@ import {
 } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { plan } from "./plan.ts";
-import { prepare, type Run } from "./prepare.ts";
-import {
-  confirmed,
-  observeAll,
-  onePerMachine,
-  outcomeText,
-  recordOf,
-  report,
-  saveRecord,
-  startProgress,
-  textContext,
-  warn,
-} from "./session.ts";
+import type { Run } from "./prepare.ts";
 import {
   confirmOrRollBack,
   failTransaction,
@@ -50,61 +34,11 @@ import {
 /** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
 export async function apply(options: RunOptions, environment: Environment): Promise<number> {
   if (options.check) return await plan(options, environment);
-  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
-    throw new InputError({ key: "--yes", message: "is needed to apply without a terminal (or say --check)" });
-  }
-  const startedAt = new Date();
-  const run = await prepare(options, environment);
-  warn(run, environment);
-  let progress = startProgress(run, "apply", environment);
-  const sessions = await observeAll(run, options, environment, "apply", progress);
-  const pending = onePerMachine(sessions.filter((session) => isPending(session)));
-  if (!options.yes && pending.length > 0) {
-    await progress.stop();
-    const preview = recordOf("plan", sessions, startedAt, environment);
-    environment.stdout.write(
-      planPreview(preview, textContext(run, sessions, options, environment, undefined)),
-    );
-    if (!(await confirmed(environment, "Apply this to", pending.length))) {
-      for (const session of pending) session.connection?.close();
-      environment.stderr.write("Nothing was changed.\n");
-      return 0;
-    }
-    progress = startProgress(run, "apply", environment);
-  }
-  try {
-    await makeMissing(run, pending);
-    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
-      pool(batch, options.forks, async (session) => {
-        if (environment.interrupted.aborted) return;
-        await applyHost(run, session, options, environment, progress);
-        progress.done(session.job.host, session.record.status, outcomeText(session, "apply"));
-      }),
-    );
-  } finally {
-    for (const session of sessions) session.connection?.close();
-    await progress.stop();
-  }
-  for (const { record } of sessions) {
-    if (record.status === "would-change") record.status = "not-started";
-    // What was put back or never touched was not verified: the checks would speak of a state that is not the result.
-    if (record.status !== "changed" && record.status !== "unchanged") {
-      record.checks = [];
-      record.restart.unavailableMs = 0;
-    }
-  }
-  const record = recordOf("apply", sessions, startedAt, environment);
-  const path = await saveRecord(run, record, startedAt);
-  return await report(
-    record,
-    applyText(record, textContext(run, sessions, options, environment, path)),
-    options,
-    environment,
-  );
-}
-
-function isPending({ plan, record }: HostSession): boolean {
-  return plan !== undefined && record.error === null && hasChanges(plan);
+  return await changeHosts("apply", options, environment, {
+    question: "Apply this to",
+    before: makeMissing,
+    work: (run, session, progress) => applyHost(run, session, options, environment, progress),
+  });
 }
 
 /** Passwords, CA and client certificates that the hosts will need: stored here before any host is touched. */

@@ -1,26 +1,10 @@
 import { compileUndo } from "../apply/compile.ts";
-import { InputError } from "../errors.ts";
-import { pool } from "../pool.ts";
-import { applyText } from "../report/apply-text.ts";
-import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import { transactionProgram } from "../templates.ts";
-import { inBatches } from "./batches.ts";
+import { changeHosts } from "./change-hosts.ts";
 import { ask, failWith, type HostSession, openConnection } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
-import { prepare, type Run } from "./prepare.ts";
-import {
-  confirmed,
-  observeAll,
-  onePerMachine,
-  outcomeText,
-  recordOf,
-  report,
-  saveRecord,
-  startProgress,
-  textContext,
-  warn,
-} from "./session.ts";
+import type { Run } from "./prepare.ts";
 import {
   adminLogin,
   confirmOrRollBack,
@@ -35,52 +19,11 @@ import {
  * is refused; one where the last run was a rollback, or where there was none, stays as it is.
  */
 export async function rollback(options: RunOptions, environment: Environment): Promise<number> {
-  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
-    throw new InputError({ key: "--yes", message: "is needed to roll back without a terminal" });
-  }
-  const startedAt = new Date();
-  const run = await prepare({ ...options, become: true }, environment);
-  warn(run, environment);
-  let progress = startProgress(run, "rollback", environment);
-  const sessions = await observeAll(run, options, environment, "rollback", progress);
-  const pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
-  if (!options.yes && pending.length > 0) {
-    await progress.stop();
-    const preview = recordOf("plan", sessions, startedAt, environment);
-    environment.stdout.write(
-      planPreview(preview, textContext(run, sessions, options, environment, undefined)),
-    );
-    if (!(await confirmed(environment, "Put this back on", pending.length))) {
-      for (const session of pending) session.connection?.close();
-      environment.stderr.write("Nothing was changed.\n");
-      return 0;
-    }
-    progress = startProgress(run, "rollback", environment);
-  }
-  try {
-    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
-      pool(batch, options.forks, async (session) => {
-        if (environment.interrupted.aborted) return;
-        await rollBackHost(run, session, environment, progress);
-        progress.done(session.job.host, session.record.status, outcomeText(session, "rollback"));
-      }),
-    );
-  } finally {
-    for (const session of sessions) session.connection?.close();
-    await progress.stop();
-  }
-  for (const { record } of sessions) {
-    if (record.status === "would-change") record.status = "not-started";
-    record.checks = [];
-  }
-  const record = recordOf("rollback", sessions, startedAt, environment);
-  const path = await saveRecord(run, record, startedAt);
-  return await report(
-    record,
-    applyText(record, textContext(run, sessions, options, environment, path)),
-    options,
-    environment,
-  );
+  return await changeHosts("rollback", { ...options, become: true }, environment, {
+    question: "Put this back on",
+    before: async () => {},
+    work: (run, session, progress) => rollBackHost(run, session, environment, progress),
+  });
 }
 
 async function rollBackHost(

@@ -1,0 +1,94 @@
+import { InputError } from "../errors.ts";
+import { pool } from "../pool.ts";
+import { applyText } from "../report/apply-text.ts";
+import { planPreview } from "../report/plan-text.ts";
+import type { Progress } from "../report/progress.ts";
+import type { HostStatus } from "../report/record.ts";
+import { inBatches } from "./batches.ts";
+import type { HostSession } from "./observe.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import { prepare, type Run } from "./prepare.ts";
+import {
+  confirmed,
+  observeAll,
+  onePerMachine,
+  outcomeText,
+  recordOf,
+  report,
+  saveRecord,
+  startProgress,
+  textContext,
+  warn,
+} from "./session.ts";
+
+/** What apply and rollback do each in their own way. */
+export interface ChangeSteps {
+  /** Such as `Apply this to`; the number of hosts follows. */
+  question: string;
+  /** Before the first host is changed, once for all of them. */
+  before: (run: Run, pending: readonly HostSession[]) => Promise<void>;
+  /** One host; whatever happens ends in its record. */
+  work: (run: Run, session: HostSession, progress: Progress) => Promise<void>;
+}
+
+/** The hosts whose checks speak of the state that they were left in. */
+const PROVED: readonly HostStatus[] = ["changed", "unchanged"];
+
+/**
+ * Observes every host, shows what would change and asks, then does the hosts batch by batch and keeps the record.
+ * Nothing is changed on any host before all were looked at.
+ * @throws InputError without --yes where there is no terminal to ask on.
+ */
+export async function changeHosts(
+  command: "apply" | "rollback",
+  options: RunOptions,
+  environment: Environment,
+  { question, before, work }: ChangeSteps,
+): Promise<number> {
+  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
+    const check = command === "apply" ? " (or say --check)" : "";
+    throw new InputError({ key: "--yes", message: `is needed to ${command} without a terminal${check}` });
+  }
+  const startedAt = new Date();
+  const run = await prepare(options, environment);
+  warn(run, environment);
+  let progress = startProgress(run, command, environment);
+  const sessions = await observeAll(run, options, environment, command, progress);
+  const pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  if (!options.yes && pending.length > 0) {
+    await progress.stop();
+    const preview = recordOf("plan", sessions, startedAt, environment);
+    const context = textContext(run, sessions, options, environment, undefined);
+    environment.stdout.write(planPreview(preview, context));
+    if (!(await confirmed(environment, question, pending.length))) {
+      for (const session of pending) session.connection?.close();
+      environment.stderr.write("Nothing was changed.\n");
+      return preview.exitCode;
+    }
+    progress = startProgress(run, command, environment);
+  }
+  try {
+    await before(run, pending);
+    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
+      pool(batch, options.forks, async (session) => {
+        if (environment.interrupted.aborted) return;
+        await work(run, session, progress);
+        progress.done(session.job.host, session.record.status, outcomeText(session, command));
+      }),
+    );
+  } finally {
+    for (const session of sessions) session.connection?.close();
+    await progress.stop();
+  }
+  for (const { record } of sessions) {
+    if (record.status === "would-change") record.status = "not-started";
+    if (PROVED.includes(record.status)) continue;
+    record.checks = [];
+    // What a plan expects of a restart is not what was measured.
+    if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
+  }
+  const record = recordOf(command, sessions, startedAt, environment);
+  const path = await saveRecord(run, record, startedAt);
+  const text = applyText(record, textContext(run, sessions, options, environment, path));
+  return await report(record, text, options, environment);
+}
