@@ -18,9 +18,9 @@ import {
   diffUsers,
   hashPassword,
   parseAclFile,
-  parseAclUser,
   unknownRules,
 } from "../redis/acl-rule.ts";
+import { foundUsers } from "../redis/found-users.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -199,25 +199,6 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
       ? { user, isGenerated: false }
       : { user: { ...user, passwords: new Set<string>() }, isGenerated: true };
   });
-}
-
-/** Users as the running server has them; from its files where redkeep could not log in. */
-export function foundUsers({
-  facts,
-  server,
-}: Pick<Context, "facts" | "server">): ReadonlyMap<string, AclUser> {
-  const options = { allChannelsByDefault: server.running?.get("acl-pubsub-default") === "allchannels" };
-  const { aclUsers } = facts.redis;
-  const users =
-    aclUsers !== undefined
-      ? aclUsers.map((line) => parseAclUser(line, options))
-      : [
-          ...server.config.all("user").map(({ args }) => parseAclUser(["user", ...args], options)),
-          ...[...facts.configFiles.aclFiles].flatMap(([path, content]) =>
-            parseAclFile(content, path, options).users.map(({ user }) => user),
-          ),
-        ];
-  return new Map(users.map((user) => [user.name, user]));
 }
 
 function wantedUsers(context: Context): { users: AclUser[]; generated: string[]; refusals: Refusal[] } {
