@@ -174,4 +174,19 @@ describe("runs that meet", () => {
     expect((await project.run("verify", playbook)).status).toBe(0);
     await expect.poll(() => residueOf(host)).toBe("");
   });
+
+  it("an interruption lets what is under way come to its end, and says so", async () => {
+    const playbook = project.write(
+      "playbooks/limits.yml",
+      harden.replace("maxmemory: 512mb", "maxmemory: 600mb"),
+    );
+    const stop = new AbortController();
+    const begun = asSoonAs(host, "ls /run | grep -q '^redkeep-'", "true").then(() => stop.abort());
+    const run = await project.runWith({ interrupt: stop.signal }, "apply", playbook, "--yes");
+    await begun;
+    expect(run.status).toBe(130);
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(await project.configGet(host, "maxmemory")).toBe(`${600 * 1024 * 1024}`);
+    expect(await residueOf(host)).toBe("");
+  });
 });

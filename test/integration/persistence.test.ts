@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { fill, onHost } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 
 const KEYS = 10_000;
+const harden = readFileSync(join(import.meta.dirname, "../../playbooks/harden.yml"), "utf8");
 
 /** Only what decides which data the next start loads; Redis keeps its open default user. */
 function playbookFor(project: Project, mode: string, ...tasks: Record<string, unknown>[]): string {
@@ -93,6 +96,24 @@ describe("10 000 keys", () => {
     expect(run.status).toBe(3);
     expect(run.host("redis-01").error).toMatchObject({ guards: ["persistence-differs"] });
     expect(await host.redis("DBSIZE")).toBe(`${KEYS + 1}`);
+  });
+});
+
+describe.concurrent("the run that hardens a stock host", () => {
+  // Guide traps 1 and 14 together: new persistence, a restart, and a FLUSHALL that the new server no longer knows.
+  it.each(["none", "aof"])("keeps 10 000 keys on the way to %s", async (mode) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "old", 10);
+    await host.redis("FLUSHALL");
+    await fill(host, "app", KEYS);
+    const playbook = project.write("playbooks/mode.yml", harden.replace("mode: keep", `mode: ${mode}`));
+    const run = await project.run("apply", playbook, "--yes");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(await project.asAdmin(host, "DBSIZE")).toBe(`${KEYS}`);
+    const again = await project.run("apply", playbook, "--yes");
+    expect(again.record.summary).toMatchObject({ unchanged: 1, changes: 0 });
+    if (mode === "none") expect(await snapshots(host)).toBe("");
   });
 });
 
