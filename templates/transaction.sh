@@ -158,6 +158,7 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
 finish() {
   if mine; then rm -f $root/pending && sync $root; fi
   rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"
+  case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
   for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do
     if systemctl -q is-active "$unit"; then systemctl stop "$unit"; fi
   done
@@ -191,6 +192,7 @@ apply() {
   sync -f "$d" || fail sync
   note backup
   validate || { sed -e '/^>>>/d' -e '/^ *$/d' "$d/scratch.log" | tail -n 3 | sed 's/^/fail validate /' >>"$d/journal"; exit 1; }
+  rm -rf "$d/scratch" "$d/scratch.conf"                                                 # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
   arm cap "$CAP" || fail arm
