@@ -13,7 +13,7 @@ const TLS_DIRECTORY = "/etc/redis/tls";
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
 export const certificatesFact: Fact<CertificatesFact> = {
   script: ({ paths }) => `
-for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-file) ${paths
+for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-file) "$(dirname "$CONF")"/tls/redkeep-*.crt ${paths
     .filter((path) => path.endsWith(".crt"))
     .map(quotePath)
     .join(" ")} | sort -u); do

@@ -34,16 +34,17 @@ DIR=
 if [ -n "$WHO" ]; then DIR=$(echo "$(current CONFIG) GET dir" | ask | sed -n '/^dir$/{n;p;}'); fi
 if [ -z "$DIR" ]; then DIR=$(conf_get dir); fi
 LOG=$(conf_get logfile)
+TLS="$(conf_get tls-cert-file) $(conf_get tls-key-file) $(conf_get tls-ca-cert-file) $(dirname "$CONF")/tls/redkeep-*"
 section data-directory; echo "$DIR"; echo "$LOG"
 section paths
-for path in $seen $(conf_get aclfile) $(conf_get unixsocket) $(conf_get tls-cert-file) $(conf_get tls-key-file) $(conf_get tls-ca-cert-file) "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
+for path in $seen $(conf_get aclfile) $(conf_get unixsocket) $TLS "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then describe "$path"; describe "$(dirname "$path")"; fi
 done | sort -u
 for path in /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service; do describe "$path"; done
 section data-files
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$(dirname "$LOG")"/redis*.log "$(dirname "$LOG")"/valkey*.log; do describe "$path"; done; fi
 section digests
-for path in $seen $(conf_get aclfile) ${paths.map(quotePath).join(" ")} /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service; do
+for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service; do
   if [ -f "$path" ]; then sha256sum -- "$path"; fi
 done | sort -u
 section disks; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; else echo '0 0'; fi; if [ -d /var/lib ]; then stat -f -c '%a %S' /var/lib; fi

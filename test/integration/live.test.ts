@@ -102,6 +102,25 @@ describe("a hardened host in use", () => {
     expect((await project.run("apply", "--yes")).status).toBe(0);
   });
 
+  it("a certificate that lacks a name is issued anew and served without a restart, and so is one of a new CA", async () => {
+    const process = await redisProcess(host);
+    const playbook = project.write(
+      "playbooks/names.yml",
+      harden.replace("names: []", "names: [db.example.org]"),
+    );
+    for (const [args, serverName] of [
+      [[playbook], "db.example.org"],
+      [["--rotate", "ca"], "localhost"],
+    ] as const) {
+      const run = await project.run("apply", "--yes", ...args);
+      expect(run.status).toBe(0);
+      expect(run.host("redis-01")).toMatchObject({ status: "changed", restart: { needed: false } });
+      using client = await RespClient.open(asApplication(project, host, { serverName }));
+      expect(await client.command("PING")).toBe("PONG");
+    }
+    expect(await redisProcess(host)).toBe(process);
+  });
+
   it.each([
     [
       "a setting changed on the running server alone",

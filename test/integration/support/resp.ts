@@ -9,6 +9,8 @@ export interface Endpoint {
   port: number;
   /** PEM texts; without them the connection is plain. */
   tls?: { ca: string; cert: string; key: string };
+  /** The name that its certificate has to cover; else the address. */
+  serverName?: string;
   user?: string;
   password?: string;
 }
@@ -27,8 +29,11 @@ export class RespClient implements Disposable {
   }
 
   /** Connects and logs in where a user is given. */
-  static async open({ host, port, tls, user, password }: Endpoint): Promise<RespClient> {
-    const socket = tls === undefined ? connectTcp({ host, port }) : connectTls({ host, port, ...tls });
+  static async open({ host, port, tls, serverName, user, password }: Endpoint): Promise<RespClient> {
+    const socket =
+      tls === undefined
+        ? connectTcp({ host, port })
+        : connectTls({ host, port, ...tls, ...(serverName && { servername: serverName }) });
     socket.setNoDelay(true);
     await new Promise<void>((done, failed) => {
       socket.once(tls === undefined ? "connect" : "secureConnect", done);
