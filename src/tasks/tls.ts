@@ -56,14 +56,13 @@ const params = z
     valid_days: z.number().int().min(1).max(3650).default(825),
     renew_before_days: z.number().int().min(0).max(365).default(30),
   })
-  .superRefine(({ valid_days, renew_before_days }, issue) => {
+  .superRefine(({ port, plain_port, valid_days, renew_before_days }, issue) => {
+    const problem = (key: string, message: string) =>
+      issue.addIssue({ code: "custom", path: [key], message });
+    if (plain_port === port) problem("plain_port", "should be another port than the one with TLS");
     // A fresh certificate has a day less than it is valid: it would be issued again by every run.
-    if (renew_before_days < valid_days - 1) return;
-    issue.addIssue({
-      code: "custom",
-      path: ["renew_before_days"],
-      message: `should be less than valid_days (${valid_days}) by two at least`,
-    });
+    if (renew_before_days >= valid_days - 1)
+      problem("renew_before_days", `should be less than valid_days (${valid_days}) by two at least`);
   });
 
 export type TlsParams = z.output<typeof params>;

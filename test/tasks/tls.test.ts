@@ -311,6 +311,7 @@ describe("tls", () => {
   it.each([
     [{ port: 0 }],
     [{ port: 70_000 }],
+    [{ plain_port: 6380 }],
     [{ protocols: ["TLSv1.1"] }],
     [{ ciphers: [] }],
     [{ ciphers: ['ALL"\nport 6379'] }],
