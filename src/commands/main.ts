@@ -247,18 +247,13 @@ async function runOptions(
   environment: Environment,
 ): Promise<RunOptions> {
   const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
-  const tags = (name: string) =>
-    list(name)
-      .flatMap((text) => text.split(","))
-      .map((tag) => tag.trim())
-      .filter(Boolean);
   const text = (name: string) => raw[name] as string | undefined;
   return {
     inventory: list("inventory"),
     playbook,
     limit: text("limit"),
-    tags: tags("tags"),
-    skipTags: tags("skipTags"),
+    tags: tagNames("--tags", list("tags")),
+    skipTags: tagNames("--skip-tags", list("skipTags")),
     extraVars: list("extraVars"),
     forks: raw.forks as number,
     diff: raw.diff === true,
@@ -280,6 +275,16 @@ async function runOptions(
     retryFailed: text("retryFailed"),
     shard: shard(text("shard")),
   };
+}
+
+/** An empty list, as of an empty variable in a CI job, would select everything: it is no selection. */
+function tagNames(flag: string, given: readonly string[]): string[] {
+  const names = given
+    .flatMap((text) => text.split(","))
+    .map((tag) => tag.trim())
+    .filter(Boolean);
+  if (given.length > 0 && names.length === 0) throw new InputError({ key: flag, message: "names no tag" });
+  return names;
 }
 
 /** Every guard by name, so that a typo in --accept is told. */

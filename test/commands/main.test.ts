@@ -251,6 +251,7 @@ describe("wrong usage ends with 1 and reaches no host", () => {
     ],
     ["a shard beyond the last", ["plan", "site.yml", "-i", "hosts.yml", "--shard", "4/3"], /--shard/],
     ["a shard of nothing", ["plan", "site.yml", "-i", "hosts.yml", "--shard", "1/0"], /--shard/],
+    ["tags that name none", ["plan", "site.yml", "-i", "hosts.yml", "--tags", " ,"], /--tags: names no tag/],
     [
       "forks that are no number",
       ["plan", "site.yml", "-i", "hosts.yml", "--forks", "many"],
