@@ -264,8 +264,8 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     RESTART: actions.restart ? "1" : "",
     LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
-    POLICY: actions.firewall?.defaultPolicy ?? "",
-    OLD_POLICY: "allow",
+    POLICY: actions.firewall?.defaultPolicy?.after ?? "",
+    OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     CONF: server.configPath,
     // For a later rollback of this run: how Redis was reached before it. The password itself is not kept.
     BEFORE_ENDPOINT: input.before.endpoint.join(" "),

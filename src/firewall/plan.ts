@@ -67,6 +67,8 @@ export interface FirewallPlan {
   rules4: UfwRulesFile;
   rules6: UfwRulesFile;
   changes: FirewallChange[];
+  /** What happens to packets that no rule names, where that changes. */
+  defaultPolicy?: { before: DefaultPolicy; after: "deny" | "reject" };
   /** Set where it cannot be shown that the peer of the live session may log in again. Never apply such a plan. */
   lockoutRisk?: string;
   /** Why the plan cannot be carried out, in sentences; empty for a plan that passed its own check. */
@@ -123,6 +125,9 @@ export function planFirewall(state: FirewallState, wanted: WantedFirewall): Fire
     rules4: v4.file,
     rules6: v6.file,
     changes: [...mergeFamilies(v4.steps, v6.steps), ...statusChanges(state, wanted)],
+    ...(state.defaultIncoming === wanted.default
+      ? {}
+      : { defaultPolicy: { before: state.defaultIncoming, after: wanted.default } }),
     ...(lockoutRisk === undefined ? {} : { lockoutRisk }),
     problems: [...v4.problems, ...v6.problems, ...(lockoutRisk === undefined ? [] : [lockoutRisk])],
     notes: [...new Set([...v4.notes, ...v6.notes])],

@@ -464,7 +464,7 @@ class PlanBuilder {
     ];
   }
 
-  #firewall({ plan, defaultPolicy }: Resource & { kind: "firewall" }): ChangeRecord[] {
+  #firewall({ plan }: Resource & { kind: "firewall" }): ChangeRecord[] {
     if (plan.changes.length === 0) return [];
     const { firewall } = this.#input.facts;
     const attributes: Attributes = { owner: "root", group: "root", mode: 0o640 };
@@ -475,18 +475,16 @@ class PlanBuilder {
     write("/etc/ufw/user.rules", renderRules(plan.rules4), firewall.rules4, attributes);
     write("/etc/ufw/user6.rules", renderRules(plan.rules6), firewall.rules6, attributes);
     const enable = plan.changes.some(({ address }) => address === "ufw:status");
+    const { defaultPolicy } = plan;
     if (defaultPolicy !== undefined && enable) {
+      const word = { deny: "DROP", reject: "REJECT" }[defaultPolicy.after];
       const defaults = firewall.defaults.replace(
         /^DEFAULT_INPUT_POLICY=.*$/m,
-        `DEFAULT_INPUT_POLICY="${defaultPolicy}"`,
+        `DEFAULT_INPUT_POLICY="${word}"`,
       );
       write("/etc/default/ufw", defaults, firewall.defaults, { ...attributes, mode: 0o644 });
     }
-    this.#actions.firewall = {
-      enable,
-      defaultPolicy:
-        defaultPolicy === undefined || enable ? undefined : defaultPolicy === "DROP" ? "deny" : "reject",
-    };
+    this.#actions.firewall = { enable, defaultPolicy: enable ? undefined : defaultPolicy };
     return plan.changes.map(({ address, action, before, after, reason }) => ({
       address,
       action,

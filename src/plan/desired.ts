@@ -47,7 +47,7 @@ export type Resource =
   /** `process` is what the running process has where that is not the value: loading the unit does not change it. */
   | { kind: "unit"; property: string; value: string; loaded: string; process?: string | undefined }
   | { kind: "persistence"; steps: readonly PersistenceStep[] }
-  | { kind: "firewall"; plan: FirewallPlan; defaultPolicy: "DROP" | "REJECT" | undefined };
+  | { kind: "firewall"; plan: FirewallPlan };
 
 /** Text that is there now, or a part of the certificate that apply issues for this host. */
 export type FileContent = { text: string; secret: boolean } | { issued: "certificate" | "key" };

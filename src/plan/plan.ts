@@ -1,3 +1,4 @@
+import type { FirewallPlan } from "../firewall/plan.ts";
 import type { ChangeRecord, Impact, TaskRecord } from "../report/record.ts";
 import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
 
@@ -43,7 +44,7 @@ export interface FirewallAction {
   /** Switches ufw on; where it is on already the kernel's rules are replaced in one step for each family. */
   enable: boolean;
   /** `ufw default deny incoming` or `reject`, where the policy has to change on an active firewall. */
-  defaultPolicy: "deny" | "reject" | undefined;
+  defaultPolicy: FirewallPlan["defaultPolicy"];
 }
 
 export function hasChanges(plan: HostPlan): boolean {

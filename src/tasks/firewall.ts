@@ -11,7 +11,7 @@ import {
 } from "../firewall/plan.ts";
 import { makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
 import { isLoopback, normalizeSubnet, splitZone } from "../network.ts";
-import type { Refusal, Resource } from "../plan/desired.ts";
+import type { Refusal } from "../plan/desired.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -76,20 +76,8 @@ export default defineTask<Params>({
         ? otherPorts(context, state, wanted, planFirewall(state, wanted))
         : [];
     const plan = withReload(context, state, withKept(planFirewall(withRules(state, kept), wanted), kept));
-    const resources: Resource[] = [
-      {
-        kind: "firewall",
-        plan,
-        defaultPolicy:
-          state.defaultIncoming === "allow"
-            ? context.params.default === "deny"
-              ? "DROP"
-              : "REJECT"
-            : undefined,
-      },
-    ];
     return {
-      resources,
+      resources: [{ kind: "firewall", plan }],
       refusals: [
         ...refusals(context, state, wanted, plan.problems),
         ...otherPortRefusals(context, state, wanted, plan),
@@ -266,7 +254,8 @@ function kernelFindings({ facts, params, config }: Context, family: 4 | 6): stri
   if (!kernel.active) return [family === 4 ? "ufw is inactive" : "IPv6 is not filtered"];
   const allow = allowedSubnets(params);
   const policy = kernel.defaultIncoming ?? "allow";
-  const found = policy === "allow" ? ["what no rule names is let in"] : [];
+  const meaning = { allow: "let in", deny: "dropped", reject: "rejected" }[policy];
+  const found = policy === params.default ? [] : [`what no rule names is ${meaning}`];
   for (const port of redisPorts(config)) {
     if (strangers(kernel.entries, policy, port, allow).length > 0) found.push(`others reach port ${port}`);
     for (const subnet of allow) {

@@ -101,6 +101,24 @@ describe("firewall", () => {
     ]);
   });
 
+  it("answers with a refusal instead of silence where it is asked to, and knows what was there before", () => {
+    const params = { ...allowOf("hardened"), default: "reject" };
+    const made = planTask("firewall", params, factsOf("hardened"));
+    expect(changeLines(made)).toEqual([
+      "update ufw:default incoming: deny → reject (what no rule allows stays out)",
+    ]);
+    expect(made.actions.firewall).toEqual({
+      enable: false,
+      defaultPolicy: { before: "deny", after: "reject" },
+    });
+    expect(findings(verifyTask("firewall", params, factsOf("hardened")))).toEqual([
+      "RK-NET-04 fail: what no rule names is dropped",
+      "RK-NET-06 fail: what no rule names is dropped",
+    ]);
+    const stock = planTask("firewall", params, factsOf("stock"));
+    expect(written(stock, "/etc/default/ufw")).toContain('DEFAULT_INPUT_POLICY="REJECT"');
+  });
+
   it("closes what lets in all that no rule names", () => {
     const facts = editedFacts("hardened", {
       "ufw-defaults": (text) => text.replace('DEFAULT_INPUT_POLICY="DROP"', 'DEFAULT_INPUT_POLICY="ACCEPT"'),
@@ -108,7 +126,7 @@ describe("firewall", () => {
       kernel6: (text) => text.replace(":INPUT DROP", ":INPUT ACCEPT"),
     });
     const made = planTask("firewall", allowOf("hardened"), facts);
-    expect(made.actions.firewall?.defaultPolicy).toBe("deny");
+    expect(made.actions.firewall?.defaultPolicy).toEqual({ before: "allow", after: "deny" });
     expect(findings(verifyTask("firewall", allowOf("hardened"), facts))[0]).toMatch(
       /^RK-NET-04 fail: what no rule names/,
     );
