@@ -1,5 +1,6 @@
 import type { Play, Serial } from "../playbook/playbook.ts";
 import type { HostStatus } from "../report/record.ts";
+import type { Groups } from "./groups.ts";
 import type { HostSession } from "./observe.ts";
 
 /** What `max_fail_percentage` counts: whatever did not end as wanted, unreachable hosts too. */
@@ -13,12 +14,13 @@ const FAILED: ReadonlySet<HostStatus> = new Set([
 
 /**
  * Runs the hosts that would change play by play, in the batches of `serial`, and stops where the play says so.
- * `serial` and its percentages count hosts that can be reached and would change.
+ * `serial` and its percentages count hosts that can be reached and would change. Replicas come before their primary.
  */
 export async function inBatches(
   plays: readonly Play[],
   sessions: readonly HostSession[],
   pending: readonly HostSession[],
+  groups: Groups,
   interrupted: AbortSignal,
   work: (batch: HostSession[]) => Promise<void>,
 ): Promise<void> {
@@ -29,7 +31,7 @@ export async function inBatches(
     const lost = all.filter(hasFailed);
     if (play.anyErrorsFatal && lost.length > 0) return;
     if (exceeds(lost.length, all.length, play.maxFailPercentage)) return;
-    for (const batch of batchesOf(hosts, play.serial)) {
+    for (const batch of batchesOf(groups.ordered(hosts), play.serial)) {
       if (interrupted.aborted) return;
       await work(batch);
       const failed = batch.filter(hasFailed).length;
@@ -41,7 +43,7 @@ export async function inBatches(
 }
 
 /** A rollback that did what was asked has no error. */
-function hasFailed({ record }: HostSession): boolean {
+export function hasFailed({ record }: HostSession): boolean {
   return FAILED.has(record.status) && !(record.status === "rolled-back" && record.error === null);
 }
 

@@ -1,10 +1,10 @@
 import { InputError } from "../errors.ts";
-import { pool } from "../pool.ts";
 import { applyText } from "../report/apply-text.ts";
 import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { HostStatus } from "../report/record.ts";
 import { inBatches } from "./batches.ts";
+import { Groups } from "./groups.ts";
 import type { HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare, type Run } from "./prepare.ts";
@@ -69,8 +69,9 @@ export async function changeHosts(
   }
   try {
     await before(run, pending);
-    await inBatches(run.playbook.plays, sessions, pending, environment.interrupted, (batch) =>
-      pool(batch, options.forks, async (session) => {
+    const groups = new Groups(sessions);
+    await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
+      groups.work(batch, options.forks, async (session) => {
         if (environment.interrupted.aborted) return;
         await work(run, session, progress);
         progress.done(session.job.host, session.record.status, outcomeText(session, command));

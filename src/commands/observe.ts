@@ -291,7 +291,7 @@ function pendingTransaction({
 
 export function fail(
   session: HostSession,
-  status: "refused" | "failed" | "unreachable" | "unknown" | "rolled-back",
+  status: "refused" | "failed" | "unreachable" | "unknown" | "rolled-back" | "not-started",
   error: Partial<HostErrorRecord> & { where: string },
 ): void {
   session.record.status = status;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { batchesOf, inBatches } from "../../src/commands/batches.ts";
+import { Groups } from "../../src/commands/groups.ts";
 import { type HostSession, newSession } from "../../src/commands/observe.ts";
 import type { Play, Serial } from "../../src/playbook/playbook.ts";
 import type { HostStatus } from "../../src/report/record.ts";
@@ -75,7 +76,7 @@ async function run(
   const done: string[][] = [];
   const interrupt = new AbortController();
   const pending = sessions.filter(({ record }) => record.status === "would-change");
-  await inBatches(plays, sessions, pending, interrupt.signal, (batch) => {
+  await inBatches(plays, sessions, pending, new Groups(sessions), interrupt.signal, (batch) => {
     done.push(batch.map(({ job }) => job.host));
     for (const { job, record } of batch) {
       if (job.host.startsWith("ok")) record.status = "changed";
@@ -106,12 +107,19 @@ describe("a play", () => {
     const one = play("one", { serial: [{ count: 1 }] });
     const sessions = named([one], "a", "b");
     const done: string[] = [];
-    await inBatches([one], sessions, sessions, new AbortController().signal, async (batch) => {
-      for (const { job, record } of batch) {
-        record.status = "rolled-back";
-        done.push(job.host);
-      }
-    });
+    await inBatches(
+      [one],
+      sessions,
+      sessions,
+      new Groups(sessions),
+      new AbortController().signal,
+      async (batch) => {
+        for (const { job, record } of batch) {
+          record.status = "rolled-back";
+          done.push(job.host);
+        }
+      },
+    );
     expect(done).toEqual(["a", "b"]);
   });
 

@@ -1,0 +1,79 @@
+import { type Place, replicasFirst, replicationGroups } from "../plan/replication.ts";
+import { pool } from "../pool.ts";
+import { hasFailed } from "./batches.ts";
+import { fail, type HostSession } from "./observe.ts";
+
+/**
+ * The replication groups among the hosts of a run: replicas are changed before their primary, never two of a group at
+ * once, and none any more after one of them ended otherwise than asked.
+ */
+export class Groups {
+  readonly #places: Map<string, Place>;
+  /** Replicas whose link to their primary was up when the run began. */
+  readonly #linked: Set<string>;
+  /** Why no further host of a group is begun. */
+  readonly #stopped = new Map<object, string>();
+
+  constructor(sessions: readonly HostSession[]) {
+    this.#places = replicationGroups(
+      sessions.flatMap(({ job, observation }) => {
+        if (observation === undefined) return [];
+        const { facts, server } = observation;
+        const addresses = facts.host.addresses.map(({ address }) => address);
+        return {
+          host: job.host,
+          names: [...addresses, facts.host.hostname, job.connection.address],
+          info: facts.redis.info,
+          configuredPrimary: server.config.get("replicaof"),
+        };
+      }),
+    );
+    this.#linked = new Set(sessions.filter(isLinked).map(({ job }) => job.host));
+  }
+
+  /** The same hosts, replicas before their primary. */
+  ordered(hosts: readonly HostSession[]): HostSession[] {
+    return replicasFirst(hosts, ({ job }) => this.#places.get(job.host));
+  }
+
+  /** Works on the hosts of a batch, `limit` at a time, those of one group one after the other. */
+  async work(
+    batch: readonly HostSession[],
+    limit: number,
+    work: (session: HostSession) => Promise<void>,
+  ): Promise<void> {
+    const lanes = new Map<object, HostSession[]>();
+    for (const session of batch) {
+      const lane = this.#places.get(session.job.host)?.group ?? session;
+      lanes.set(lane, [...(lanes.get(lane) ?? []), session]);
+    }
+    await pool([...lanes], limit, async ([group, lane]) => {
+      for (const session of lane) {
+        const obstacle = this.#stopped.get(group);
+        if (obstacle === undefined) {
+          await work(session);
+          const trouble = this.#troubleWith(session);
+          if (trouble !== undefined) this.#stopped.set(group, trouble);
+        } else {
+          fail(session, "not-started", {
+            where: "replication group",
+            found: obstacle,
+            remedy: "see to that host first, then run again: two of a group are never put at risk",
+          });
+        }
+      }
+    });
+  }
+
+  #troubleWith(session: HostSession): string | undefined {
+    const { job, record } = session;
+    if (hasFailed(session)) return `${job.host}, of the same replication group, ended as ${record.status}`;
+    return record.status === "changed" && this.#linked.has(job.host) && !isLinked(session)
+      ? `the replica ${job.host} is not in step with its primary yet`
+      : undefined;
+  }
+}
+
+function isLinked({ observation }: HostSession): boolean {
+  return observation?.facts.redis.info.get("master_link_status") === "up";
+}
