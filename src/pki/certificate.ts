@@ -7,6 +7,7 @@ export interface CertificateNames {
 }
 
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 const DAY_SECONDS = 86_400;
 /** The host's clock may be this far behind that of the machine which issued the certificate. */
 const CLOCK_SKEW_SECONDS = 300;
@@ -48,6 +49,12 @@ export function authorityProblem(pem: string, epoch: number): string | undefined
   if (ca === undefined) return "it is no certificate";
   if (!ca.ca) return "it is no CA's certificate (basicConstraints lacks CA:TRUE)";
   return validityFindings(ca, epoch, 0)[0];
+}
+
+/** Whether a server takes it from a client too. Certificates of a company's PKI are often for servers alone. */
+export function isForClients(pem: string): boolean {
+  const usage = parseAll(pem)[0]?.keyUsage;
+  return usage === undefined || usage.includes(CLIENT_AUTH);
 }
 
 function trustFindings(

@@ -2,7 +2,13 @@ import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { isWildcard } from "../network.ts";
-import { certificateFindings, daysLeft, publicKeyDigest, sameCertificate } from "../pki/certificate.ts";
+import {
+  certificateFindings,
+  daysLeft,
+  isForClients,
+  publicKeyDigest,
+  sameCertificate,
+} from "../pki/certificate.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { secretSource } from "../playbook/secret-schema.ts";
@@ -321,21 +327,12 @@ function* refusals(context: Context): Iterable<Refusal> {
 
 function portChecks(context: Context): Check[] {
   const { params, facts } = context;
-  const handshake = facts.proofs.withCertificate.get(String(params.port));
   const without = facts.proofs.withoutCertificate.get(String(params.port));
   const refused = without !== undefined && !/PONG|NOAUTH/.test(without);
   return [
     runningOr(context, "RK-TLS-01", "port", [String(params.plain_port)]),
     runningOr(context, "RK-TLS-01", "tls-port", [String(params.port)]),
-    check(
-      "RK-TLS-01",
-      {
-        expected: `an answer over TLS on port ${params.port}`,
-        observed: handshake?.split("\n")[0] ?? "nothing listens there",
-        source: "PING over TLS with a certificate",
-      },
-      handshake !== undefined && /^(PONG|NOAUTH)/.test(handshake),
-    ),
+    answerCheck(context),
     runningOr(context, "RK-TLS-04", "tls-auth-clients", [authClients(params)]),
     check(
       "RK-TLS-04",
@@ -350,6 +347,26 @@ function portChecks(context: Context): Check[] {
       params.auth_clients === true ? refused : { outcome: "skip" },
     ),
   ];
+}
+
+/** The host's only certificate is the server's. Where no client may use that, the handshake alone can be seen. */
+function answerCheck({ params, facts, server }: Context): Check {
+  const port = String(params.port);
+  const reply = facts.proofs.withCertificate.get(port);
+  const answers = reply !== undefined && /^(PONG|NOAUTH)/.test(reply);
+  const certificate = facts.certificates.pem.get(tlsPaths(server.configPath).certificate);
+  const expected = `an answer over TLS on port ${port}`;
+  if (answers || reply === undefined || certificate === undefined || isForClients(certificate)) {
+    const observed = reply?.split("\n")[0] ?? "nothing listens there";
+    return check("RK-TLS-01", { expected, observed, source: "PING over TLS with a certificate" }, answers);
+  }
+  const served = facts.proofs.served.get(port) ?? "";
+  const observed = `${served === "" ? "no" : "a"} handshake; PING not tried, since the certificate is for servers alone`;
+  return check(
+    "RK-TLS-01",
+    { expected, observed, source: "openssl s_client" },
+    served === "" ? { outcome: "unknown" } : true,
+  );
 }
 
 function cipherChecks(context: Context): Check[] {

@@ -197,6 +197,30 @@ describe("tls", () => {
       expect(changeLines(accepted).join("\n")).not.toContain("PRIVATE KEY");
     });
 
+    it("is no reason to fail where it is for servers alone: then nobody on the host can send a PING", async () => {
+      const workshop = await Workshop.open();
+      workshop.authority("ca", EC, [
+        "basicConstraints=critical,CA:TRUE",
+        "keyUsage=critical,keyCertSign,cRLSign",
+      ]);
+      const { certificate } = workshop.issue("redis-01", "ca", EC, ["extendedKeyUsage=serverAuth"]);
+      const answers = (served: string) =>
+        verifyTask(
+          "tls",
+          {},
+          editedFacts("hardened", {
+            [`pem ${CRT}`]: () => certificate,
+            "with-certificate 6380": () => "Error: Connection reset by peer\n",
+            "served 6380": () => served,
+          }),
+        ).find(({ expected }) => expected === "an answer over TLS on port 6380");
+      expect(answers(certificate)).toMatchObject({
+        outcome: "pass",
+        observed: expect.stringContaining("not tried"),
+      });
+      expect(answers("")).toMatchObject({ outcome: "unknown" });
+    });
+
     it("is taken where it has every name and address", async () => {
       const ca = await makeAuthority();
       const { hostname } = factsOf("stock").host;
