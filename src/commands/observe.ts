@@ -118,8 +118,8 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
   const { job, connection } = session;
   if (connection === undefined) throw new Error("not connected");
   const early = job.tasks();
-  const early_secrets = await job.secrets(early.tasks);
-  const input = probeInput({ unit: job.unit, login: early.login }, early.tasks, early_secrets, prove);
+  const earlySecrets = await job.secrets(early.tasks);
+  const input = probeInput({ unit: job.unit, login: early.login }, early.tasks, earlySecrets, prove);
   const nonce = randomBytes(12).toString("hex");
   const result = await connection.run(probeScript(factNames(early), input, nonce), {
     timeoutMs: PROBE_TIMEOUT,
@@ -171,7 +171,7 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
     for (const { args } of server.config.all(name)) new Secret(args[0] ?? "");
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
-  return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : early_secrets };
+  return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets };
 }
 
 export function planFor(
