@@ -4,6 +4,7 @@ import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { HostStatus } from "../report/record.ts";
 import { inBatches } from "./batches.ts";
+import { guardBlastRadius } from "./blast-radius.ts";
 import { Groups } from "./groups.ts";
 import type { HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -54,7 +55,9 @@ export async function changeHosts(
   warn(run, environment);
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
-  const pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  let pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
+  pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
     await progress.stop();
     const preview = recordOf("plan", sessions, startedAt, environment);
@@ -68,6 +71,9 @@ export async function changeHosts(
     progress = startProgress(run, command, environment);
   }
   try {
+    // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
+    if (pending.length > 0)
+      await saveRecord(run, recordOf(command, sessions, startedAt, environment), startedAt);
     await before(run, pending);
     const groups = new Groups(sessions);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>

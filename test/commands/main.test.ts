@@ -287,6 +287,16 @@ describe("a part of the fleet", () => {
   });
 });
 
+it("changes no host where the record of the run cannot be kept", async () => {
+  await using host = await startRecordedHost("stock");
+  mkdirSync(join(directory.path, ".redkeep"));
+  writeFileSync(join(directory.path, ".redkeep", "runs"), "");
+  const { exitCode, stderr } = await run(["apply", ...project({ host }), "--yes"]);
+  expect(stderr).toContain("runs");
+  expect(exitCode).toBe(1);
+  expect(host.scripts).toHaveLength(1);
+});
+
 it("leaves the controller as it was: plan writes no state", async () => {
   await using host = await startRecordedHost("stock");
   mkdirSync(join(directory.path, "state"));
