@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { dump } from "js-yaml";
@@ -99,6 +99,17 @@ export class State {
       return await readFile(path, "utf8");
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
+      throw unreadable(error, path);
+    }
+  }
+
+  /** The names of the files in a folder of the state; none where it is not there. */
+  async list(folder: string): Promise<string[]> {
+    const path = join(this.directory, folder);
+    try {
+      return await readdir(path);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
       throw unreadable(error, path);
     }
   }

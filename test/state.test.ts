@@ -174,6 +174,8 @@ describe("files of the state", () => {
     await state.write("runs/a.json", "two");
     expect(await state.read("runs/a.json")).toBe("two");
     expect(await state.read("runs/b.json")).toBeUndefined();
+    expect(await state.list("runs")).toEqual(["a.json"]);
+    expect(await state.list("pki")).toEqual([]);
     expect(await readdir(join(state.directory, "runs"))).toEqual(["a.json"]);
   });
 

@@ -4,6 +4,7 @@ import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { HostStatus } from "../report/record.ts";
 import { inBatches } from "./batches.ts";
+import { guardBlastRadius } from "./blast-radius.ts";
 import { Groups } from "./groups.ts";
 import type { HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -54,7 +55,9 @@ export async function changeHosts(
   warn(run, environment);
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
-  const pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  let pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
+  pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
     await progress.stop();
     const preview = recordOf("plan", sessions, startedAt, environment);

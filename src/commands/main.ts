@@ -289,7 +289,7 @@ function tagNames(flag: string, given: readonly string[]): string[] {
 
 /** Every guard by name, so that a typo in --accept is told. */
 export const GUARDS = [
-  ..."aof-rewrite-failed bind-absent-address bind-everywhere blinding-rename certificate cluster disk-too-small".split(
+  ..."aof-rewrite-failed bind-absent-address bind-everywhere blast-radius blinding-rename certificate cluster disk-too-small".split(
     " ",
   ),
   ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(

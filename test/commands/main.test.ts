@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Directory, startTcp, temporaryDirectory, userKey } from "../connection/support/server.ts";
+import { type Directory, startTcp, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
+import { writeProject } from "../support/project.ts";
 import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
 
 const SOURCES = resolve(import.meta.dirname, "../../src");
@@ -13,32 +14,8 @@ beforeEach(() => {
 });
 afterEach(() => directory[Symbol.dispose]());
 
-/** Writes an inventory of these ports, known_hosts for those with a key, and a playbook of one task. */
-function project(
-  hosts: Record<string, { port: number; hostKey?: { public: string } }>,
-  task = "limits: { nofile: 64 }",
-): string[] {
-  const lines = Object.entries(hosts).map(
-    ([name, { port }]) =>
-      `    ${name}: { ansible_host: 127.0.0.1, ansible_port: ${port}, ansible_user: root }`,
-  );
-  const known = Object.values(hosts).flatMap(({ port, hostKey }) =>
-    hostKey === undefined ? [] : [`[127.0.0.1]:${port} ${hostKey.public}`],
-  );
-  directory.write("hosts.yml", `all:\n  hosts:\n${lines.join("\n")}\n`);
-  directory.write("site.yml", `- hosts: all\n  tasks:\n    - ${task}\n`);
-  return [
-    "site.yml",
-    "-i",
-    "hosts.yml",
-    "--known-hosts",
-    directory.write("known_hosts", `${known.join("\n")}\n`),
-    "--private-key",
-    directory.write("id_ed25519", userKey.private),
-    "--timeout",
-    "5",
-  ];
-}
+const project = (hosts: Record<string, { port: number; hostKey?: { public: string } }>, task?: string) =>
+  writeProject(directory, hosts, task);
 
 const run = (
   args: readonly string[],
