@@ -1,0 +1,23 @@
+import { describe, it } from "vitest";
+import { type FaultCase, runCase } from "../faults/case.ts";
+import { problemsOf } from "../faults/report.ts";
+
+/** The parts of `npm run faults` that need no minute: each strikes another kind of step. */
+const cases: (FaultCase & { leaves: ("old" | "new")[] })[] = [
+  { fault: "unit-killed", boundary: "backup", seed: 1, leaves: ["old"] },
+  { fault: "unit-killed", boundary: "file /etc/redis/redis.conf", seed: 1, leaves: ["old"] },
+  { fault: "unit-killed", boundary: "restart redis-server.service", seed: 1, leaves: ["old"] },
+  { fault: "unit-killed", boundary: "firewall enable", seed: 1, leaves: ["old"] },
+  { fault: "connection-reset", boundary: "armed", seed: 1, leaves: ["new"] },
+  { fault: "connection-reset", boundary: "applied", seed: 1, leaves: ["new"] },
+  { fault: "reboot", boundary: "file /etc/redis/users.acl", seed: 1, leaves: ["old"] },
+  { fault: "reboot", boundary: "firewall enable", seed: 1, leaves: ["old"] },
+];
+
+describe.concurrent("a host with 100 000 keys and a client that writes", () => {
+  it.for(cases)("is old or new, and loses nothing: $fault at $boundary", async ({ leaves, ...struck }, { expect }) => {
+    const row = await runCase(struck);
+    expect(problemsOf(row)).toEqual([]);
+    expect(leaves).toContain(row.state);
+  });
+});
