@@ -508,9 +508,10 @@ export function describeUser(user: AclUser): string {
 function describeRules([base, ...rules]: readonly string[]): string {
   const names = (sign: string) => rules.filter((rule) => rule.startsWith(sign)).map((rule) => rule.slice(1));
   const plain = (list: string[]) => list.map((name) => name.replace(/^@/, ""));
-  const [allowed, denied] = [names("+"), names("-")];
+  const [allowed, denied] = [names("+"), names("-").sort()];
   const categories = allowed.filter((name) => name.startsWith("@"));
-  const single = allowed.filter((name) => !name.startsWith("@"));
+  // Each server lists commands in an order of its own: the same user has to read the same on all hosts.
+  const single = allowed.filter((name) => !name.startsWith("@")).sort();
   const but = denied.length === 0 ? "" : `, not ${listOf(plain(denied), "or")}`;
   if (base === "+@all") return `every command${but}`;
   if (allowed.length === 0) return "no commands";

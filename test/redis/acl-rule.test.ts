@@ -252,7 +252,8 @@ describe("describeUser", () => {
       `on #${HASH} ~app:* &app:* +@read +@write -@admin -@dangerous +info`,
       "~app:* &app:*, read and write, not admin or dangerous, and info; password ••••",
     ],
-    [`on #${HASH} +ping +info`, "no keys, only ping and info; password ••••"],
+    [`on #${HASH} +ping +info`, "no keys, only info and ping; password ••••"],
+    [`on #${HASH} +@read -swapdb -keys`, "no keys, read, not keys or swapdb; password ••••"],
     ["on nopass ~* +@all -@dangerous", "~*, every command, not dangerous; any password"],
   ])("says %s in words", (rules, text) => {
     expect(describeUser(parseAclUser(`user u ${rules}`))).toBe(text);
