@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { z } from "zod";
 import type { DryRun } from "../facts/probe-input.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
@@ -131,6 +132,7 @@ export default defineTask<AclParams>({
         after: "the ACL file: requirepass is ignored beside it",
       },
       { kind: "no-setting", name: "user", secret: true, after: "the ACL file: both together stop Redis" },
+      ...missingDirectory(context, path),
       {
         kind: "acl-file",
         path,
@@ -156,6 +158,15 @@ export default defineTask<AclParams>({
   ],
 });
 
+/** One that is there keeps its owner and mode, or gets them from permissions. */
+function missingDirectory({ facts, server }: Context, path: string): Resource[] {
+  const directory = dirname(path);
+  if (facts.files.paths.has(directory)) return [];
+  return [
+    { kind: "directory", path: directory, attributes: { owner: "root", group: server.group, mode: 0o750 } },
+  ];
+}
+
 export function aclAttributes(group: string): Attributes {
   return { owner: "root", group, mode: 0o640 };
 }
@@ -173,11 +184,15 @@ function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number])
   }));
 }
 
-/** `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. */
+/**
+ * `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. Which commands a category has
+ * is only known with the server's answer: one that may hold some of them takes the question away.
+ */
 function isAllowedByRule([name = ""]: readonly string[], allow: readonly string[]): boolean {
-  return allow.some(
-    (rule) => rule.toLowerCase().startsWith(`+${name.toLowerCase()}`) || rule.startsWith("+@"),
-  );
+  return allow.some((rule) => {
+    const [command] = rule.slice(1).toLowerCase().split("|");
+    return command === name.toLowerCase() || rule.startsWith("+@");
+  });
 }
 
 /** The playbook's users with their password's hash; a user whose password apply will make keeps none for now. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
 import { Secret } from "../../src/secret.ts";
-import { isWeakPassword } from "../../src/tasks/acl.ts";
+import acl, { isWeakPassword } from "../../src/tasks/acl.ts";
 import { editedFacts, factsOf, PASSWORDS, type SectionEdits } from "../support/facts.ts";
 import {
   addresses,
@@ -38,7 +38,7 @@ describe("acl", () => {
       'update redis.conf:aclfile: "" → /etc/redis/users.acl',
       "update users.acl:default: ~* &*, every command; any password → off, no password, no commands",
       expect.stringMatching(/^create users\.acl:app: null → ~app:\* &app:\*, .*; password ••••$/),
-      expect.stringMatching(/^create users\.acl:metrics: null → no keys, only ping, .*; password ••••$/),
+      expect.stringMatching(/^create users\.acl:metrics: null → no keys, only dbsize, .*; password ••••$/),
       "create users.acl:admin: null → ~* &*, every command; password ••••",
     ]);
     expect(made.actions.files.map(({ path }) => path)).toEqual([FILE, CONF]);
@@ -98,6 +98,18 @@ describe("acl", () => {
     expect(command.slice(0, 6)).toEqual(["ACL", "SETUSER", "app", "reset", "on", `#${hash("app")}`]);
     const failed = findings(verifyTask("acl", params, facts)).map((line) => line.slice(0, 14));
     expect(failed).toEqual(["RK-ACL-08 fail", "RK-ACL-05 fail", "RK-ACL-06 fail", "RK-ACL-09 fail"]);
+  });
+
+  it("makes the directory of a file that is to lie elsewhere, and leaves one that is there", () => {
+    const made = (file: string) => addresses(planTask("acl", { ...params, file }, factsOf("hardened")));
+    expect(made("/etc/redis/acl/people.acl")).toContain("file:/etc/redis/acl");
+    expect(made("/etc/redis/people.acl")).not.toContain("file:/etc/redis");
+  });
+
+  it("asks about a command although a rule names one that starts alike", () => {
+    const users = [{ ...app, allow: ["+sort_ro"] }, metrics, admin];
+    const asked = acl.probe?.(acl.params.parse({ users })).dryRuns?.map(({ command }) => command[0]);
+    expect(asked).toContain("SORT");
   });
 
   it("adds what allow asks for, and asks about the rest only", () => {
