@@ -15,9 +15,12 @@ const cases: (FaultCase & { leaves: ("old" | "new")[] })[] = [
 ];
 
 describe.concurrent("a host with 100 000 keys and a client that writes", () => {
-  it.for(cases)("is old or new, and loses nothing: $fault at $boundary", async ({ leaves, ...struck }, { expect }) => {
-    const row = await runCase(struck);
-    expect(problemsOf(row)).toEqual([]);
-    expect(leaves).toContain(row.state);
-  });
+  it.for(cases)(
+    "is old or new, and loses nothing: $fault at $boundary",
+    async ({ leaves, ...struck }, { expect }) => {
+      const row = await runCase(struck);
+      expect(problemsOf(row)).toEqual([]);
+      expect(leaves).toContain(row.state);
+    },
+  );
 });
