@@ -5,7 +5,15 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { FAULTS, type FaultCase, findBoundaries, needsAof, type Row, runCase } from "../test/faults/case.ts";
+import {
+  FAULTS,
+  type FaultCase,
+  findBoundaries,
+  fraction,
+  needsAof,
+  type Row,
+  runCase,
+} from "../test/faults/case.ts";
 import { problemsOf, tableOf } from "../test/faults/report.ts";
 import { sweep } from "../test/integration/support/sweep.ts";
 
@@ -25,7 +33,6 @@ if (faults.length !== new Set(values.only).size) throw new Error(`--only takes $
 process.env.REDKEEP_LAB_PID = String(process.pid);
 sweep();
 process.on("exit", () => sweep(process.pid));
-for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => process.exit(1));
 
 const cases: FaultCase[] = [];
 const boundaries = new Map<boolean, string[]>();
@@ -37,12 +44,18 @@ for (const fault of faults) {
     for (let seed = 1; seed <= Number(values.seeds); seed++) cases.push({ fault, boundary, seed });
   }
 }
-// A limited sweep is a fair sample: each stride through the cases meets every fault and the whole journal.
-const stride = Math.max(1, Math.floor(cases.length / Math.min(Number(values.limit), cases.length)));
-const queue = Array.from({ length: stride }, (_, first) => cases.filter((_, at) => at % stride === first))
-  .flat()
-  .slice(0, Number(values.limit));
+// In an order that is mixed, and always the same: a sweep that is cut short is a fair sample.
+const order = ({ fault, boundary, seed }: FaultCase): number => fraction(`${seed} ${boundary} ${fault}`);
+const queue = cases.toSorted((one, other) => order(one) - order(other)).slice(0, Number(values.limit));
 console.log(`${queue.length} of ${cases.length} cases, on ${values.hosts} hosts at a time`);
+
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => {
+    console.log("Interrupted: what is running is finished. Once more to leave at once.");
+    queue.length = 0;
+    process.once(name, () => process.exit(1));
+  });
+}
 
 const rows: Row[] = [];
 let failed = 0;

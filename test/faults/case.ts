@@ -162,7 +162,7 @@ function strikeCommand(boundary: string, delay: number, command: string): string
 }
 
 /** A fraction that is always the same for a text: FNV-1a. */
-function fraction(text: string): number {
+export function fraction(text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
   return hash / 2 ** 32;
