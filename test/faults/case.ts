@@ -18,7 +18,7 @@ const repository = join(import.meta.dirname, "../..");
 const read = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8");
 
 export const KEYS = 100_000;
-/** A host has to be at rest by then, counted from the strike. */
+/** A host has to be at rest by then, in seconds from the strike, or from `applied` where that came later. */
 export const REST_WITHIN = CONFIRM_WINDOW + 10;
 
 export const FAULTS = [
@@ -47,7 +47,10 @@ export interface Row extends FaultCase {
   told: HostStatus | null;
   /** What it said is what happened, as far as it said anything. */
   truthful: boolean;
+  /** From the strike. */
   secondsToRest: number;
+  /** How long after the strike all changes were in place and the host began to wait for its confirmation; else 0. */
+  secondsToApplied: number;
   keysBefore: number;
   keysAfter: number;
   writesAcked: number;
@@ -117,6 +120,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
   }
   let residue = await untilAtRest(host, start);
   const secondsToRest = (performance.now() - start) / 1000;
+  const secondsToApplied = Math.max(0, secondsToRest - (await secondsSinceApplied(host)));
   // The lab gives a host another port at its restart: the controller could ask for ever.
   if (fault === "reboot") controller.signal("SIGKILL");
   await controller.ended;
@@ -137,6 +141,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
     told,
     truthful: isTruthful(told, state),
     secondsToRest: Number(secondsToRest.toFixed(1)),
+    secondsToApplied: Number(secondsToApplied.toFixed(1)),
     keysBefore,
     keysAfter: await keysOf(host, project),
     writesAcked: acknowledged.length,
@@ -210,6 +215,17 @@ async function untilAtRest(host: LabHost, start: number): Promise<string> {
     residue = await residueOf(host);
   }
   return residue;
+}
+
+/** Infinite where the transaction did not get so far. */
+async function secondsSinceApplied(host: LabHost): Promise<number> {
+  const [now, applied] = (
+    await onHost(
+      host,
+      "cut -d ' ' -f 1 /proc/uptime; sed -n 's/ applied$//p' /var/lib/redkeep/txn/*/journal 2>/dev/null || true",
+    )
+  ).split("\n");
+  return applied ? Number(now) - Number(applied) : Number.POSITIVE_INFINITY;
 }
 
 /** Writes from inside the host, over the Unix socket; a reboot ends it, and start() goes on with higher numbers. */

@@ -15,7 +15,9 @@ export function problemsOf(row: Row): string[] {
   return [
     ...(row.state === "mixed" ? [`mixed: ${row.differences.slice(0, 5).join("; ")}`] : []),
     ...(row.truthful ? [] : [`redkeep said ${row.told}, the host is ${row.state}`]),
-    ...(row.secondsToRest > REST_WITHIN ? [`at rest after ${row.secondsToRest} s`] : []),
+    ...(row.secondsToRest - row.secondsToApplied > REST_WITHIN
+      ? [`at rest after ${row.secondsToRest} s`]
+      : []),
     ...(lost === 0 ? [] : [`${lost} keys lost`]),
     ...(row.writesLost === 0 ? [] : [`${row.writesLost} acknowledged writes lost`]),
     ...(row.served ? [] : ["the client is not served"]),
