@@ -49,16 +49,18 @@ const order = ({ fault, boundary, seed }: FaultCase): number => fraction(`${seed
 const queue = cases.toSorted((one, other) => order(one) - order(other)).slice(0, Number(values.limit));
 console.log(`${queue.length} of ${cases.length} cases, on ${values.hosts} hosts at a time`);
 
+const rows: Row[] = [];
+let failed = 0;
+function report(): void {
+  console.log(`\n${tableOf(rows)}\n\n${rows.length} runs, ${failed} failed`);
+}
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => {
-    console.log("Interrupted: what is running is finished. Once more to leave at once.");
-    queue.length = 0;
-    process.once(name, () => process.exit(1));
+    report();
+    process.exit(1);
   });
 }
 
-const rows: Row[] = [];
-let failed = 0;
 async function work(): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const name = `${next.fault} at "${next.boundary}", seed ${next.seed}`;
@@ -78,5 +80,5 @@ async function work(): Promise<void> {
   }
 }
 await Promise.all(Array.from({ length: Number(values.hosts) }, work));
-console.log(`\n${tableOf(rows)}\n\n${rows.length} runs, ${failed} failed`);
+report();
 process.exitCode = failed > 0 ? 1 : 0;

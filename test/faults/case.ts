@@ -266,14 +266,16 @@ class Writer {
 
   /** Waits until one more write is acknowledged; false where none is within 20 seconds. */
   async nextWrite(): Promise<boolean> {
-    const from = this.acknowledged.size;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), 20_000);
     try {
-      while (this.acknowledged.size === from) {
-        await once(this.#lines, "line", { signal: AbortSignal.timeout(20_000) });
-      }
+      const from = this.acknowledged.size;
+      while (this.acknowledged.size === from) await once(this.#lines, "line", { signal: late.signal });
       return true;
     } catch {
       return false;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
