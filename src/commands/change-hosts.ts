@@ -2,7 +2,7 @@ import { InputError } from "../errors.ts";
 import { applyText } from "../report/apply-text.ts";
 import { planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
-import type { HostStatus } from "../report/record.ts";
+import type { HostStatus, RunRecord } from "../report/record.ts";
 import { inBatches } from "./batches.ts";
 import { guardBlastRadius } from "./blast-radius.ts";
 import { Groups } from "./groups.ts";
@@ -55,7 +55,8 @@ export async function changeHosts(
   warn(run, environment);
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
-  let pending = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
+  let { pending } = machines;
   if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
   pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
@@ -73,7 +74,7 @@ export async function changeHosts(
   try {
     // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
     if (pending.length > 0)
-      await saveRecord(run, recordOf(command, sessions, startedAt, environment), startedAt);
+      await keepRecord(run, recordOf(command, sessions, startedAt, environment), startedAt);
     await before(run, pending);
     const groups = new Groups(sessions);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
@@ -87,6 +88,12 @@ export async function changeHosts(
     for (const session of sessions) session.connection?.close();
     await progress.stop();
   }
+  for (const [{ record }, { record: done }] of machines.aliases) {
+    // "As wanted" only where the work under the other name came to its end.
+    if (done.status === "changed") continue;
+    record.status = done.status;
+    record.error = done.error;
+  }
   for (const { record } of sessions) {
     if (record.status === "would-change") record.status = "not-started";
     if (PROVED.includes(record.status)) continue;
@@ -98,4 +105,14 @@ export async function changeHosts(
   const path = await saveRecord(run, record, startedAt);
   const text = applyText(record, textContext(run, sessions, options, environment, path));
   return await report(record, text, options, environment);
+}
+
+/** @throws InputError where it cannot be written: no host was changed yet. */
+async function keepRecord(run: Run, record: RunRecord, startedAt: Date): Promise<void> {
+  try {
+    await saveRecord(run, record, startedAt);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new InputError({ key: "--state", message: `the run's record cannot be kept: ${error.message}` });
+  }
 }

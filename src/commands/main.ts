@@ -17,6 +17,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     interrupted: interrupt.signal,
+    reached: () => {},
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
@@ -32,18 +33,23 @@ export async function main(process: NodeJS.Process): Promise<void> {
     if (error.code !== "EPIPE") throw error;
   });
   let exitCode = 0;
+  let hasReachedHosts = false;
+  environment.reached = () => {
+    hasReachedHosts = true;
+  };
   try {
     const program = createProgram(environment, (code) => {
       exitCode = code;
     });
     await program.parseAsync(process.argv.slice(2), { from: "user" });
   } catch (error) {
-    exitCode = reportError(error, environment);
+    exitCode = reportError(error, environment, hasReachedHosts);
   }
   process.exitCode = exitCode;
 }
 
-function reportError(error: unknown, { stderr }: Environment): number {
+function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: boolean): number {
+  const code = hasReachedHosts ? 3 : 1;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
   if (error instanceof InputError) {
     const count = error.problems.length;
@@ -54,12 +60,12 @@ function reportError(error: unknown, { stderr }: Environment): number {
   }
   if (error instanceof Error && "code" in error && typeof error.code === "string" && "path" in error) {
     stderr.write(`${printableText(error.message)}\n`);
-    return 1;
+    return code;
   }
   stderr.write(
     `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`,
   );
-  return 1;
+  return code;
 }
 
 type Raw = Record<string, unknown>;

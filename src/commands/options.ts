@@ -40,4 +40,6 @@ export interface Environment {
   stderr: NodeJS.WriteStream;
   /** Aborted by the first Ctrl-C: nothing new is started. */
   interrupted: AbortSignal;
+  /** Called before the first connection: what goes wrong afterwards is no longer "no host was touched". */
+  reached: () => void;
 }

@@ -1,5 +1,6 @@
 import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { ConnectionVariables } from "../connection/settings.ts";
@@ -18,7 +19,7 @@ import type { TemplateData } from "../playbook/template.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import { templateRenderer } from "../templates.ts";
-import { readTextFile } from "../yaml.ts";
+import { readTextFile, unreadable } from "../yaml.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { inShard } from "./shard.ts";
@@ -104,6 +105,7 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     const connection = await collect(host, () =>
       connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
     );
+    if (connection !== undefined) await collect(host, () => checkKeyFiles(connection, options, cwd));
     const unit = await collect(host, () =>
       unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place),
     );
@@ -126,6 +128,30 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     warnings: [...inventory.warnings, ...unknownTags(playbook, options)],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
+}
+
+/** Files that somebody named and that cannot be read: known before any host is reached, so told before. */
+async function checkKeyFiles(
+  { host, privateKeyFile, knownHostsFile }: ConnectionVariables,
+  options: RunOptions,
+  cwd: string,
+): Promise<void> {
+  const named: [key: string, file: string | undefined][] = [
+    [
+      privateKeyFile === options.privateKey ? "--private-key" : `ansible_ssh_private_key_file of ${host}`,
+      privateKeyFile,
+    ],
+    ["--known-hosts", knownHostsFile],
+  ];
+  for (const [key, file] of named) {
+    if (file === undefined) continue;
+    try {
+      await access(resolve(cwd, file.replace(/^~(?=\/)/, homedir())), constants.R_OK);
+    } catch (error) {
+      const { problems } = unreadable(error, file);
+      throw new InputError(problems.map((problem) => ({ ...problem, key })));
+    }
+  }
 }
 
 /** A typo in --tags must not pass for a clean host. */

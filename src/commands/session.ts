@@ -24,6 +24,7 @@ export async function observeAll(
   progress: Progress,
 ): Promise<HostSession[]> {
   const sessions = run.jobs.map(newSession);
+  environment.reached();
   await pool(sessions, options.forks, async (session) => {
     if (environment.interrupted.aborted) return;
     progress.update(session.job.host, "asking");
@@ -159,21 +160,27 @@ export function warn(run: Run, environment: Environment): void {
 }
 
 /** Several names for one machine are done once: the same machine-id and the same start of the same unit. */
-export function onePerMachine(sessions: readonly HostSession[]): HostSession[] {
-  const first = new Map<string, string>();
-  return sessions.filter((session) => {
+export function onePerMachine(sessions: readonly HostSession[]): {
+  pending: HostSession[];
+  /** The other names, each with the session that does the work. */
+  aliases: ReadonlyMap<HostSession, HostSession>;
+} {
+  const first = new Map<string, HostSession>();
+  const aliases = new Map<HostSession, HostSession>();
+  const pending = sessions.filter((session) => {
     const facts = session.observation?.facts;
     const machine = `${facts?.host.machineId} ${facts?.service.unit} ${facts?.service.properties.get("InvocationID")}`;
     const other = first.get(machine);
     if (other === undefined) {
-      first.set(machine, session.job.host);
+      first.set(machine, session);
       return true;
     }
+    aliases.set(session, other);
     session.record.status = "unchanged";
     for (const task of session.record.tasks) {
       Object.assign(task, {
         status: "skipped",
-        reason: `the same machine as ${other}: done there`,
+        reason: `the same machine as ${other.job.host}: done there`,
         changes: [],
       });
     }
@@ -181,6 +188,7 @@ export function onePerMachine(sessions: readonly HostSession[]): HostSession[] {
     session.record.restart.needed = false;
     return false;
   });
+  return { pending, aliases };
 }
 
 /** Asks on the terminal. `question` is followed by the number of hosts. */

@@ -264,7 +264,11 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
 }
 
 /** Replicas and Sentinel log in too: with the default user off they stand outside. */
-function* linkRefusals({ params, server, config }: Context): Iterable<Refusal> {
+function* linkRefusals(context: Context): Iterable<Refusal> {
+  const { params, server, config } = context;
+  // Where the default user is off already, nobody loses it by this run.
+  if (context.facts.redis.aclUsers !== undefined && foundUsers(context).get("default")?.enabled === false)
+    return;
   const has = (preset: string) => params.users.some((user) => user.preset === preset);
   if (server.role === "slave" && config.get("masteruser") === undefined) {
     yield {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { didYouMean } from "../errors.ts";
 import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
@@ -136,7 +137,27 @@ function holds({ facts, config }: Context, { command, to }: { command: string; t
   return line?.args[1] === to && facts.redis.commands.get(command) === false;
 }
 
-function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
+function* refusals(context: Context): Iterable<Refusal> {
+  const { params, server, facts } = context;
+  const known = server.commands?.commands;
+  for (const name of Object.keys(params.commands)) {
+    if (known === undefined || known.has(name.toLowerCase())) continue;
+    const hint = didYouMean(
+      name,
+      [...known].filter((command) => !command.includes("|")).map((command) => command.toUpperCase()),
+    );
+    yield {
+      guard: null,
+      found: `rename-command.commands.${name}: ${server.version.name} has no such command.${hint}`,
+      remedy: "correct the command's name in the playbook",
+    };
+  }
+  // What holds already cuts nobody off: a nightly run must not need the same risk accepted again.
+  const pending = new Set(
+    wantedRenames(context)
+      .filter((rename) => !holds(context, rename))
+      .map(({ command }) => command),
+  );
   const commands = Object.entries(params.commands).map(([name, wish]) => ({
     command: name.toUpperCase(),
     wish,
@@ -155,7 +176,7 @@ function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
     };
   }
   const needed = commands
-    .filter(({ command }) => SENTINEL_NEEDS.includes(command))
+    .filter(({ command }) => SENTINEL_NEEDS.includes(command) && pending.has(command))
     .map(({ command }) => command);
   if (server.hasSentinel && needed.length > 0) {
     yield {
@@ -166,7 +187,7 @@ function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
   }
   if (
     (server.replicas > 0 || server.role === "slave") &&
-    commands.some(({ command }) => command.startsWith("FLUSH"))
+    commands.some(({ command }) => command.startsWith("FLUSH") && pending.has(command))
   ) {
     yield {
       guard: "replica-rename",
@@ -177,7 +198,8 @@ function* refusals({ params, server, facts }: Context): Iterable<Refusal> {
   }
   if (
     facts.redis.info.get("aof_enabled") === "1" &&
-    facts.redis.info.get("aof_last_bgrewrite_status") === "err"
+    facts.redis.info.get("aof_last_bgrewrite_status") === "err" &&
+    pending.size > 0
   ) {
     yield {
       guard: "aof-rewrite-failed",

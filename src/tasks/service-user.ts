@@ -32,7 +32,7 @@ const SANDBOX = {
 } as const;
 
 /** Values that are as strict as the wanted one or stricter, and so stay. */
-const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs", "read-only"] };
+const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs"] };
 
 /** Redis runs as an ordinary user, behind the walls that systemd offers. */
 export default defineTask<Params>({
@@ -125,7 +125,7 @@ function* leftOpen({ facts, server, config, params }: Context): Iterable<string>
     ...named.map((name) => config.get(name)?.[0] ?? ""),
   ];
   const home = paths.find((path) => /^\/(home|root|run\/user)\//.test(path));
-  if (home !== undefined && facts.service.properties.get("ProtectHome") === "no")
+  if (home !== undefined && !["yes", "tmpfs"].includes(facts.service.properties.get("ProtectHome") ?? ""))
     yield `ProtectHome stays open: ${home} lies behind it`;
   const temporary = paths.find((path) => /^\/(var\/)?tmp\//.test(path));
   if (temporary !== undefined && facts.service.properties.get("PrivateTmp") === "no")

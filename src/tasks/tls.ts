@@ -186,7 +186,9 @@ function certificateFile(
         : { text: own.certificate, secret: false };
   const what =
     part === "key"
-      ? "a new private key ••••"
+      ? own === undefined
+        ? "a new private key ••••"
+        : "the playbook's private key ••••"
       : own === undefined
         ? `issued for ${params.valid_days} days`
         : "the playbook's certificate";

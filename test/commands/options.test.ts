@@ -33,6 +33,13 @@ describe("options that no host has to be reached for", () => {
     expect(stderr).toContain('"admn" for these tasks. Did you mean "admin"? It generates admin');
   });
 
+  it.each(["--private-key", "--known-hosts"])("refuses %s with a file that is not there", async (option) => {
+    const { exitCode, stderr } = await plan(option, "nofile");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`nofile  ${option}: does not exist`);
+    expect(stderr).toContain("No host was touched");
+  });
+
   it("warns of a tag that no task has, and says what was meant", async () => {
     const { stderr } = await plan("--tags", "users,user");
     expect(stderr).toContain('no task has the tag "user". Did you mean "users"?');
@@ -59,6 +66,7 @@ describe("options that no host has to be reached for", () => {
       "--state",
       "state",
     ];
+    directory.write("known", "");
     const { exitCode, stdout } = await plan(...choice, "--known-hosts", "known");
     expect(exitCode).toBe(4);
     const next = stdout.split("\n").find((line) => line.startsWith("Then: redkeep plan site.yml")) ?? "";

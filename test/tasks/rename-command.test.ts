@@ -206,3 +206,20 @@ describe("rename-command", () => {
     expect(() => planTask(TASK, params, factsOf("stock"))).toThrow();
   });
 });
+
+it("tells a command that this server does not have, and what was meant", () => {
+  const made = planTask("rename-command", { commands: { FLSHDB: "disable" } }, factsOf("stock"));
+  expect(made.refusals.map(({ guard, found }) => ({ guard, found }))).toEqual([
+    {
+      guard: null,
+      found: 'rename-command.commands.FLSHDB: Redis 7.0.15 has no such command. Did you mean "FLUSHDB"?',
+    },
+  ]);
+});
+
+it("asks to accept a risk once, not every night: what holds already cuts nobody off", () => {
+  const group = { info: (text: string) => text.replace("connected_slaves:0", "connected_slaves:1") };
+  const params = { commands: { FLUSHALL: "disable" } };
+  expect(guards(planTask("rename-command", params, editedFacts("stock", group)))).toEqual(["replica-rename"]);
+  expect(guards(planTask("rename-command", params, editedFacts("hardened", group)))).toEqual([]);
+});
