@@ -187,7 +187,7 @@ apply() {
   done <"$d/files"
   if [ -n "$NEEDS_REDIS" ]; then 
     answers old || fail "redis the running server does not answer"
-    if [ "$(sed -n 4p "$d/login.old")" != any ]; then keys old >"$d/keys.before"; fi
+    if [ "$(sed -n 4p "$d/login.old")" != any ]; then keys old >"$d/keys.before"; info old replication master_link_status >"$d/link.before"; fi
   fi
   sync -f "$d" || fail sync
   note backup
@@ -246,6 +246,10 @@ apply() {
       read -r k e <"$d/keys.before"; read -r now _ <"$d/keys.after"
       # Clients may delete, and keys may expire, meanwhile; half of what cannot expire does not go away by itself.
       [ "$now" -ge $(((k - e) / 2)) ] || fail "check $k keys before, $now after"
+      # A replica finds its primary again within a second or two; the controller looks, before it goes on with others.
+      if [ "$(cat "$d/link.before")" = up ]; then until=$(($(milliseconds) + 20000))
+        until [ "$(info new replication master_link_status)" = up ] || [ "$(milliseconds)" -ge $until ]; do sleep 0.05; done
+      fi
     fi
   fi
   arm win "$WINDOW" || fail "arm window"
