@@ -144,7 +144,7 @@ export default defineTask<AclParams>({
     ];
     return {
       resources,
-      refusals: [...refusals, ...linkRefusals(context), ...ruleRefusals(context)],
+      refusals: [...refusals, ...fileRefusals(context), ...linkRefusals(context), ...ruleRefusals(context)],
       notes: [...loginNotes(context), ...channelNotes(context)],
     };
   },
@@ -264,6 +264,21 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
 }
 
 /** Replicas and Sentinel log in too: with the default user off they stand outside. */
+/** A file of somebody else's, such as /etc/shadow, is not to be written over. */
+function* fileRefusals({ params, facts, server }: Context): Iterable<Refusal> {
+  const path = aclPath(params.file, server.configPath);
+  const content = facts.configFiles.aclFiles.get(path);
+  if (!facts.files.paths.has(path) || server.config.get("aclfile")?.[0] === path) return;
+  const isAclFile =
+    content !== undefined && (content.trim() === "" || parseAclFile(content, path).users.length > 0);
+  if (isAclFile) return;
+  yield {
+    guard: null,
+    found: `acl.file ${path} is there already, and is no ACL file`,
+    remedy: "name another file (acl.file), or move that one away",
+  };
+}
+
 function* linkRefusals(context: Context): Iterable<Refusal> {
   const { params, server, config } = context;
   // Where the default user is off already, nobody loses it by this run.

@@ -457,3 +457,11 @@ describe("acl", () => {
     expect(() => planTask("acl", wrong, factsOf("stock"))).toThrow();
   });
 });
+
+it("writes over no file that is not an ACL file", () => {
+  const shadow = editedFacts("stock", {
+    paths: (text) => `${text}regular file|root|shadow|640|1|900|/etc/shadow\n`,
+  });
+  const made = planTask("acl", { file: "/etc/shadow", users: [] }, shadow);
+  expect(made.refusals[0]?.found).toBe("acl.file /etc/shadow is there already, and is no ACL file");
+});
