@@ -280,8 +280,10 @@ rollback() {
     if [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_ours "$n" "$p"; then continue; fi
     enter needs_human; note "edited $p"; finish; exit 1
   done <"$d/files"
+  firewall=back
   if [ "$FIREWALL" = enable ]; then
-    if [ "$1" != boot ]; then ufw --force disable >/dev/null 9>&-; fi
+    # Once more where it failed: a kill inside `ufw enable` may have left the kernel's tables busy for a moment.
+    if [ "$1" != boot ]; then ufw --force disable >/dev/null 9>&- || ufw --force disable >/dev/null 9>&- || firewall=; fi
     sed -i "s/^ENABLED=.*/ENABLED=$OLD_ENABLED/" /etc/ufw/ufw.conf
   fi
   login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
@@ -302,8 +304,8 @@ rollback() {
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
-    if [ "$FIREWALL" = disable ]; then ufw --force enable >/dev/null 9>&-; else load_firewall; fi
-    if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&-; fi
+    if [ "$FIREWALL" = disable ]; then ufw --force enable >/dev/null 9>&-; else load_firewall; fi || firewall=
+    if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&- || firewall=; fi
   elif [ -n "$POLICY" ]; then
     case $OLD_POLICY in allow) word=ACCEPT;; deny) word=DROP;; *) word=REJECT;; esac
     sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$word\"/" /etc/default/ufw
@@ -323,6 +325,7 @@ rollback() {
   if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
   while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
+  if [ -z "$firewall" ]; then enter needs_human; note "not restored the firewall: its files are back, the kernel's rules may not be"; finish; exit 1; fi
   enter rolled_back; note rolled_back; finish
   exit 0
 }

@@ -251,7 +251,9 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
       state,
     state:
       state === "needs_human"
-        ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched"
+        ? journal.some((line) => line.startsWith("edited "))
+          ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched"
+          : "it was to be put back, and not all of it could be"
         : "not known",
     remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
   });
