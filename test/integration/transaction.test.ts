@@ -196,4 +196,31 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await redisProcess(host)).toBe(process);
     expect(await residueOf(host)).toBe("");
   });
+
+  it("is not called put back where its firewall could not be", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    // A ufw that switches on, and neither reports success for it nor switches off again.
+    await host.writeFile(
+      "/usr/local/sbin/ufw-that-sticks",
+      '#!/bin/sh\ncase "$*" in *enable*) /usr/sbin/ufw.real "$@"; exit 1;; *disable*) exit 1;; esac\nexec /usr/sbin/ufw.real "$@"\n',
+      "0755",
+    );
+    await onHost(
+      host,
+      "mv /usr/sbin/ufw /usr/sbin/ufw.real && cp -p /usr/local/sbin/ufw-that-sticks /usr/sbin/ufw",
+    );
+    const run = await project.run("apply", "--yes");
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({
+      status: "failed",
+      error: {
+        found: expect.stringContaining("not restored the firewall"),
+        state: "it was to be put back, and not all of it could be",
+      },
+    });
+    // What could be put back is back, and Redis answers as before.
+    expect(await host.redis("PING")).toBe("PONG");
+    expect(await residueOf(host)).toBe("");
+  });
 });
