@@ -120,7 +120,7 @@ describe("a stock host", () => {
   });
 });
 
-describe("the guide's traps", () => {
+describe("trap 6: the order of rules decides", () => {
   it("puts the subnet ahead of a deny", () => {
     const plan = settle(stateOf(["allow 22/tcp", "deny 6380/tcp"]));
     expect(words(plan.rules4)).toEqual(["allow 22/tcp", REDIS, "deny 6380/tcp"]);

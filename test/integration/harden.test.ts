@@ -207,7 +207,7 @@ describe("a neighbour outside app_subnet", () => {
 });
 
 describe("the host itself", () => {
-  it("has an active firewall, which ufw itself reports", async () => {
+  it("trap 5: has an active firewall, which ufw itself reports", async () => {
     expect(await onHost(host, "ufw status")).toContain("Status: active");
   });
 

@@ -28,7 +28,7 @@ describe("a hardened host in use", () => {
     await host?.[Symbol.asyncDispose]();
   });
 
-  it("ten clients work on without an error through a run that needs no restart", async () => {
+  it("trap 27: ten clients work on without an error through a run that needs no restart", async () => {
     const process = await redisProcess(host);
     const clients = await Promise.all(
       Array.from({ length: 10 }, () => RespClient.open(asApplication(project, host))),

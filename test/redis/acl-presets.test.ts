@@ -129,7 +129,7 @@ describe("presetUser", () => {
 });
 
 describe("dangerousFor", () => {
-  it("finds what the usual application user may do to others", () => {
+  it("trap 10: finds what the usual application user may do to others", () => {
     const guide = usersOf(fixture("redis-7.0.15/guide.acl-list.1.txt")).get("appuser");
     if (guide === undefined) throw new Error("no user appuser");
     expect(dangerousFor(guide, table)).toEqual(
