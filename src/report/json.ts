@@ -37,8 +37,10 @@ export async function writeRecord(record: RunRecord, path: string): Promise<void
 async function writeInto(file: FileHandle, text: string): Promise<void> {
   try {
     await file.writeFile(text);
-    // Pipes and terminals have nothing to synchronise, and say so with EINVAL.
-    await file.sync().catch(() => undefined);
+    await file.sync().catch((error: NodeJS.ErrnoException) => {
+      // Pipes and terminals have nothing to synchronise. Anything else means that the record may not be on the disk.
+      if (error.code !== "EINVAL" && error.code !== "ENOTSUP") throw error;
+    });
   } finally {
     await file.close();
   }
