@@ -34,10 +34,12 @@ export function* restartRefusals(
   throughServer: ReadonlySet<string>,
 ): Iterable<Refusal> {
   const { running } = server;
-  if (facts.service.process === undefined) {
+  // One that systemd starts again and again has a process for moments; one that still loads its data has no keys to tell.
+  const state = facts.service.properties.get("ActiveState") ?? "unknown";
+  if (facts.service.process === undefined || (state === "activating" && running === undefined)) {
     yield {
       guard: "server-stopped",
-      found: `${server.unit} does not run (${facts.service.properties.get("ActiveState") ?? "unknown"}): this run would start it, without knowing its keys`,
+      found: `${server.unit} does not run (${state}): this run would start it, without knowing its keys`,
       remedy: `start it first; systemctl status ${server.unit} says why it stopped`,
     };
     return;

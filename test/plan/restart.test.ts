@@ -211,6 +211,11 @@ describe("before a restart", () => {
     expect(guards(restart(differences, ["server-stopped"]))).toEqual([]);
   });
 
+  it("is not a start of what systemd starts again and again, at whatever moment it was seen", () => {
+    const differences = { ...NO_LOGIN, properties: { ActiveState: "activating" } };
+    expect(guards(restart(differences))).toEqual(["server-stopped"]);
+  });
+
   it("lifts with --accept exactly the one refusal that it names", () => {
     const differences = {
       running: { appendonly: "yes" },
