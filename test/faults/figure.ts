@@ -1,0 +1,27 @@
+/** One thing that a whole run of the faults measures. */
+export interface Figure {
+  /** The word for it on the command line. */
+  name: string;
+  /** What is claimed, in a user's words. */
+  title: string;
+  /** What has to be reached. */
+  target: string;
+  /** @param options.count replaces the number of cases, for a short run. */
+  run(options: FigureOptions): Promise<Measured>;
+}
+
+export interface FigureOptions {
+  count?: number;
+  /** Tells how far it is, a line each. */
+  log: (line: string) => void;
+}
+
+export interface Measured {
+  /** As seen: `100 of 100`, `longest gap 12 ms`. */
+  measured: string;
+  ok: boolean;
+  /** What went wrong, a line each. */
+  problems: string[];
+  /** What it was counted from. */
+  details?: unknown;
+}
