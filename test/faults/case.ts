@@ -2,24 +2,30 @@
  * One case of the kill sweep: a fresh lab host with 100 000 keys and a client that writes; `redkeep apply`; a fault at a
  * line of the transaction's journal; then what is left is compared with what was.
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
-import { load } from "js-yaml";
-import { CONFIRM_WINDOW } from "../../src/apply/compile.ts";
 import type { HostStatus, RunRecord } from "../../src/report/record.ts";
-import { type LabHost, labKey, startHost } from "../integration/support/lab.ts";
-import { filesOf, onHost, residueOf } from "../integration/support/observe.ts";
+import type { LabHost } from "../integration/support/lab.ts";
+import { onHost, residueOf } from "../integration/support/observe.ts";
 import { openProject, type Project } from "../integration/support/project.ts";
+import {
+  type Comparison,
+  canLogIn,
+  compare,
+  keysOf,
+  missingWrites,
+  observe,
+  prepareHost,
+  quote,
+  secretsIn,
+  untilAtRest,
+  Writer,
+} from "./host.ts";
 
 const repository = join(import.meta.dirname, "../..");
-const read = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8");
-
-export const KEYS = 100_000;
-/** A host has to be at rest by then, in seconds from the strike, or from `applied` where that came later. */
-export const REST_WITHIN = CONFIRM_WINDOW + 10;
+const strike = readFileSync(join(import.meta.dirname, "strike.py"), "utf8");
 
 export const FAULTS = [
   "unit-killed",
@@ -38,11 +44,7 @@ export interface FaultCase {
   seed: number;
 }
 
-export interface Row extends FaultCase {
-  /** `mixed`: neither the host from before nor the planned one. */
-  state: "old" | "new" | "mixed";
-  /** What is neither old nor new, one line each. */
-  differences: string[];
+export interface Row extends FaultCase, Comparison {
   /** What the controller said; null where it was killed, or left, before it could. */
   told: HostStatus | null;
   /** What it said is what happened, as far as it said anything. */
@@ -68,7 +70,7 @@ export interface Row extends FaultCase {
 
 /** Runs an apply without a fault and returns the lines of its journal: the boundaries to strike at. */
 export async function findBoundaries(withAof: boolean): Promise<string[]> {
-  await using host = await prepareHost(withAof);
+  await using host = await prepareHost({ aof: withAof });
   using project = openProject({ "redis-01": host });
   const { status, stdout } = await project.run("apply", "--yes");
   if (status !== 0) throw new Error(stdout);
@@ -82,23 +84,8 @@ export async function findBoundaries(withAof: boolean): Promise<string[]> {
  */
 export const needsAof = (fault: Fault): boolean => fault === "reboot";
 
-async function prepareHost(withAof: boolean): Promise<LabHost> {
-  const host = await startHost();
-  if (withAof) {
-    await onHost(
-      host,
-      `sed -i 's/^appendonly no/appendonly yes/; s/^appendfsync .*/appendfsync always/' /etc/redis/redis.conf
-       systemctl restart redis-server`,
-    );
-  }
-  const fill = "for i = 1, ARGV[1] do redis.call('SET', 'app:' .. i, 'value ' .. i) end";
-  await host.redis("EVAL", fill, "0", `${KEYS}`);
-  await host.redis("SAVE");
-  return host;
-}
-
 export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row> {
-  await using host = await prepareHost(needsAof(fault));
+  await using host = await prepareHost({ aof: needsAof(fault) });
   using project = openProject({ "redis-01": host });
   const before = await observe(host);
   const keysBefore = await keysOf(host, project);
@@ -163,7 +150,7 @@ const ON_HOST: Partial<Record<Fault, string>> = {
 };
 
 function strikeCommand(boundary: string, delay: number, command: string): string {
-  return `exec python3 -c ${quote(read("strike.py"))} ${quote(boundary)} ${delay} ${quote(command)}`;
+  return `exec python3 -c ${quote(strike)} ${quote(boundary)} ${delay} ${quote(command)}`;
 }
 
 /** A fraction that is always the same for a text: FNV-1a. */
@@ -204,19 +191,6 @@ function startController(project: Project) {
   };
 }
 
-/** Until nothing of redkeep is under way on the host. Returns what was still there when the time was over. */
-async function untilAtRest(host: LabHost, start: number): Promise<string> {
-  let residue = await residueOf(host);
-  while (residue !== "" && performance.now() - start < (REST_WITHIN + 30) * 1000) {
-    const result = await host.sh(
-      `i=0; while [ $i -lt 20 ] && systemctl list-units --plain --no-legend 'redkeep-*' | grep -q .; do i=$((i + 1)); sleep 0.1; done`,
-    );
-    if (result.status !== 0) throw new Error(result.stderr);
-    residue = await residueOf(host);
-  }
-  return residue;
-}
-
 /** Infinite where the transaction did not get so far. */
 async function secondsSinceApplied(host: LabHost): Promise<number> {
   const [now, applied] = (
@@ -226,162 +200,6 @@ async function secondsSinceApplied(host: LabHost): Promise<number> {
     )
   ).split("\n");
   return applied ? Number(now) - Number(applied) : Number.POSITIVE_INFINITY;
-}
-
-/** Writes from inside the host, over the Unix socket; a reboot ends it, and start() goes on with higher numbers. */
-class Writer {
-  /** Number and time (ms) of each write that Redis has acknowledged. */
-  readonly acknowledged = new Map<number, number>();
-  readonly #host: LabHost;
-  readonly #password: string;
-  #first = 1;
-  #lines: Interface;
-  #child: ReturnType<typeof spawn> | undefined;
-  #ended: Promise<unknown> | undefined;
-
-  constructor(host: LabHost, password: string) {
-    this.#host = host;
-    this.#password = password;
-    this.#lines = this.start();
-  }
-
-  start(): Interface {
-    const child = spawn(
-      "docker",
-      ["exec", "-i", this.#host.id, "python3", "-c", read("client.py"), `${this.#first}`],
-      {
-        stdio: ["pipe", "pipe", "ignore"],
-      },
-    );
-    this.#first += 1_000_000;
-    child.stdin.write(`${this.#password}\n`);
-    this.#ended = once(child, "close");
-    this.#lines = createInterface({ input: child.stdout }).on("line", (line) => {
-      const [number, seconds] = line.split(" ").map(Number);
-      if (number !== undefined && seconds !== undefined) this.acknowledged.set(number, seconds * 1000);
-    });
-    this.#child = child;
-    return this.#lines;
-  }
-
-  /** Waits until one more write is acknowledged; false where none is within 20 seconds. */
-  async nextWrite(): Promise<boolean> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), 20_000);
-    try {
-      const from = this.acknowledged.size;
-      while (this.acknowledged.size === from) await once(this.#lines, "line", { signal: late.signal });
-      return true;
-    } catch {
-      return false;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async stop(): Promise<void> {
-    // docker exec forwards no signal: the process inside ends with the pipe it prints to.
-    await onHost(this.#host, "pkill -f '^python3 -c .*numbered ke[y]' || true");
-    await this.#ended;
-    this.#child?.kill();
-  }
-
-  longestGap(): number {
-    const times = [...this.acknowledged.values()];
-    return Math.round(Math.max(0, ...times.slice(1).map((time, index) => time - (times[index] ?? time))));
-  }
-}
-
-type Observed = Record<"files" | "config" | "acl" | "kernel" | "ufw" | "unit", string>;
-
-/** Everything that redkeep manages, as it is now, seen without redkeep. */
-async function observe(host: LabHost): Promise<Observed> {
-  const files = await filesOf(host);
-  const config = await host.redis("CONFIG", "GET", "*");
-  return {
-    files: files
-      .split("\n")
-      // The recovery unit and redkeep's own folder stay; /etc/hosts is Docker's; a rewritten AOF has other names.
-      .filter(
-        (line) => !/redkeep-recover\.service|\/var\/lib\/redkeep|\/etc\/hosts\b|\/appendonlydir\//.test(line),
-      )
-      .join("\n"),
-    config: pairs(config.split("\n")).toSorted().join("\n"),
-    acl: (await host.redis("ACL", "LIST")).split("\n").toSorted().join("\n"),
-    kernel: [
-      effectiveRules(await onHost(host, "iptables-save")),
-      effectiveRules(await onHost(host, "ip6tables-save")),
-    ].join("\n"),
-    ufw: await onHost(host, "ufw status verbose"),
-    unit: await onHost(
-      host,
-      `systemctl show redis-server -p User,Group,UMask,FragmentPath,DropInPaths,NeedDaemonReload,UnitFileState,ActiveState \\
-         -p Restart,TimeoutStartUSec,TimeoutStopUSec,LimitNOFILE,ProtectSystem,ReadWritePaths,CapabilityBoundingSet
-       grep 'open files' /proc/$(systemctl show -p MainPID --value redis-server)/limits`,
-    ),
-  };
-}
-
-/** Rules and policies that decide on packets. A disabled ufw leaves jumps into chains of its own that are empty. */
-function effectiveRules(saved: string): string {
-  let rules = saved.split("\n").filter((line) => line.startsWith("-A "));
-  for (let before = -1; before !== rules.length; ) {
-    before = rules.length;
-    const filled = new Set(rules.map((rule) => rule.split(" ")[1]));
-    rules = rules.filter((rule) => {
-      const [, target] = / -j (ufw6?-\S+)$/.exec(rule) ?? [];
-      return target === undefined || filled.has(target);
-    });
-  }
-  const policies = saved.split("\n").filter((line) => /^:\S+ (?:DROP|REJECT)/.test(line));
-  return [...policies.map((line) => line.replace(/ \[.*/, "")), ...rules].join("\n");
-}
-
-const pairs = (lines: string[]): string[] =>
-  lines.flatMap((name, index) => (index % 2 === 0 ? [`${name} ${lines[index + 1] ?? ""}`] : []));
-
-/**
- * Old is what was seen before, to the letter. New is what the transaction's list names, file by file, with nothing left to
- * plan and every check passed.
- */
-async function compare(
-  host: LabHost,
-  project: Project,
-  before: Observed,
-): Promise<Pick<Row, "state" | "differences">> {
-  const transaction = await onHost(host, "cat /var/lib/redkeep/txn/*/state 2>/dev/null || true");
-  if (transaction !== "committed") {
-    let now: Observed;
-    try {
-      now = await observe(host);
-    } catch (error) {
-      return { state: "mixed", differences: [transaction, (error as Error).message] };
-    }
-    const differences = (Object.keys(before) as (keyof Observed)[]).flatMap((name) => {
-      const [was, is] = [before[name].split("\n"), now[name].split("\n")];
-      return [
-        ...was.filter((line) => !is.includes(line)).map((line) => `${name} - ${line}`),
-        ...is.filter((line) => !was.includes(line)).map((line) => `${name} + ${line}`),
-      ];
-    });
-    return { state: differences.length === 0 ? "old" : "mixed", differences };
-  }
-  project.writeInventory();
-  const differences = [];
-  const changed = await onHost(
-    host,
-    `cd /var/lib/redkeep/txn/* && while read -r n p o m; do
-       now="$(stat -c '%U:%G %a' "$p") $(sha256sum <"$p" | cut -d ' ' -f 1)"
-       case $p in /etc/ufw/*) continue;; esac
-       [ "$now" = "$(cat "new/$n.signature")" ] || echo "$p $now"
-     done <files`,
-  );
-  if (changed !== "") differences.push(...changed.split("\n"));
-  const plan = await project.run("plan");
-  if (plan.status !== 0) differences.push(plan.stdout);
-  const verified = await project.run("verify");
-  if (verified.status !== 0) differences.push(verified.stdout);
-  return { state: differences.length === 0 ? "new" : "mixed", differences };
 }
 
 function toldBy(project: Project): HostStatus | null {
@@ -397,76 +215,3 @@ function isTruthful(told: HostStatus | null, state: Row["state"]): boolean {
   if (told === null || told === "unknown") return true;
   return told === "changed" ? state === "new" : state === "old";
 }
-
-/** Over the way in that the host has: without a login, or as the administrator. */
-async function evaluate(host: LabHost, project: Project, script: string, argument: number): Promise<string> {
-  const reply = await host.redis("EVAL", script, "0", `${argument}`).catch(() => "NOAUTH");
-  if (!/^(?:NOAUTH|NOPERM)/.test(reply)) return reply;
-  return await project.asAdmin(host, `EVAL ${quote(script)} 0 ${argument}`);
-}
-
-/** How many of the preloaded keys hold their value. */
-async function keysOf(host: LabHost, project: Project): Promise<number> {
-  const script = `local n = 0
-    for i = 1, ARGV[1] do if redis.call('GET', 'app:' .. i) == 'value ' .. i then n = n + 1 end end
-    return n`;
-  return Number(await evaluate(host, project, script, KEYS));
-}
-
-/** Numbers without a key. After a reboot the numbers go on a million later. */
-async function missingWrites(host: LabHost, project: Project, last: number): Promise<number[]> {
-  const script = `local missing = {}
-    for _, first in ipairs({1, 1000001}) do
-      for i = first, math.min(ARGV[1], first + 99999) do
-        if redis.call('GET', 'app:write:' .. i) ~= tostring(i) then missing[#missing + 1] = i end
-      end
-    end
-    return table.concat(missing, ' ')`;
-  const reply = await evaluate(host, project, script, last);
-  return reply.split(" ").filter(Boolean).map(Number);
-}
-
-async function canLogIn(host: LabHost): Promise<boolean> {
-  const options = [
-    "BatchMode=yes",
-    "StrictHostKeyChecking=no",
-    "UserKnownHostsFile=/dev/null",
-    "ControlPath=none",
-  ];
-  const args = [
-    ...options.flatMap((option) => ["-o", option]),
-    ...["-i", labKey, "-p", `${host.sshPort}`, `root@${host.address}`, "true"],
-  ];
-  return await new Promise((done) => {
-    execFile("ssh", args, { timeout: 20_000 }, (error) => done(error === null));
-  });
-}
-
-/** Looks for every password and private key of the run in journals, logs and what the controller printed and recorded. */
-async function secretsIn(host: LabHost, project: Project, output: string): Promise<string[]> {
-  const { passwords } = load(readFileSync(project.path(".redkeep/secrets.yml"), "utf8")) as {
-    passwords: Record<string, string>;
-  };
-  const key = readFileSync(project.path(".redkeep/pki/ca.key"), "utf8").split("\n")[1] ?? "";
-  const markers = [project.appPassword, ...Object.values(passwords), key].filter(Boolean);
-  const forms = markers.flatMap((marker) => [
-    marker,
-    Buffer.from(marker).toString("base64").replace(/=+$/, ""),
-  ]);
-  const found = await onHost(
-    host,
-    `cat >/tmp/markers
-     journalctl --no-pager -o verbose 2>/dev/null | grep -qFf /tmp/markers && echo journal
-     grep -rlFf /tmp/markers /var/log /run/log /var/lib/redkeep/txn/*/journal /var/lib/redkeep/txn/*/log 2>/dev/null
-     rm /tmp/markers`,
-    forms.join("\n"),
-  );
-  let record = "";
-  try {
-    record = readFileSync(project.path("run.json"), "utf8");
-  } catch {}
-  const told = forms.some((form) => output.includes(form) || record.includes(form));
-  return [...found.split("\n").filter(Boolean), ...(told ? ["controller"] : [])];
-}
-
-const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -1,5 +1,6 @@
 /** What a sweep says of its rows: a table by fault, and what must not be. */
-import { FAULTS, REST_WITHIN, type Row } from "./case.ts";
+import { FAULTS, type Row } from "./case.ts";
+import { REST_WITHIN } from "./host.ts";
 
 const NAMES: Record<Row["fault"], string> = {
   "unit-killed": "SIGKILL of the transaction on the host",
