@@ -23,6 +23,7 @@ import {
   untilAtRest,
   Writer,
 } from "./host.ts";
+import { Wire } from "./wire.ts";
 
 const repository = join(import.meta.dirname, "../..");
 const strike = readFileSync(join(import.meta.dirname, "strike.py"), "utf8");
@@ -32,6 +33,8 @@ export const FAULTS = [
   "controller-killed",
   "interrupted-twice",
   "connection-reset",
+  "black-hole",
+  "cut-off",
   "reboot",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
@@ -49,6 +52,8 @@ export interface Row extends FaultCase, Comparison {
   told: HostStatus | null;
   /** What it said is what happened, as far as it said anything. */
   truthful: boolean;
+  /** From the strike to the controller's next login, or from when the host could be reached again. Null where none was needed. */
+  secondsToLogin: number | null;
   /** From the strike. */
   secondsToRest: number;
   /** How long after the strike all changes were in place and the host began to wait for its confirmation; else 0. */
@@ -91,6 +96,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
   const keysBefore = await keysOf(host, project);
   const writer = new Writer(host, project.appPassword);
   await writer.nextWrite();
+  await using wire = DROPPED.includes(fault) ? await Wire.to(host) : undefined;
   const controller = startController(project);
   const delay = seed === 1 ? 0 : Math.round(300 * fraction(`${fault} ${boundary} ${seed}`));
   const struck = onHost(host, strikeCommand(boundary, delay, ON_HOST[fault] ?? "true"));
@@ -98,6 +104,9 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
     throw new Error(`${boundary} was not in the journal:\n${controller.output()}`);
   }
   const start = performance.now();
+  let reachable = Date.now();
+  if (fault === "black-hole") await wire?.dropConnected();
+  if (fault === "cut-off") await wire?.dropAll();
   if (fault === "controller-killed") controller.signal("SIGKILL");
   if (fault === "interrupted-twice") await controller.interruptTwice();
   if (fault === "reboot") {
@@ -108,10 +117,15 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
   let residue = await untilAtRest(host, start);
   const secondsToRest = (performance.now() - start) / 1000;
   const secondsToApplied = Math.max(0, secondsToRest - (await secondsSinceApplied(host)));
+  if (fault === "cut-off") {
+    await wire?.open();
+    reachable = Date.now();
+  }
   // The lab gives a host another port at its restart: the controller could ask for ever.
   if (fault === "reboot") controller.signal("SIGKILL");
   await controller.ended;
   residue ||= await residueOf(host);
+  const nextLogin = await secondsToLogin(host, reachable);
   const served = await writer.nextWrite();
   await writer.stop();
 
@@ -127,6 +141,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
     differences,
     told,
     truthful: isTruthful(told, state),
+    secondsToLogin: nextLogin,
     secondsToRest: Number(secondsToRest.toFixed(1)),
     secondsToApplied: Number(secondsToApplied.toFixed(1)),
     keysBefore,
@@ -140,6 +155,9 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
     secrets: await secretsIn(host, project, controller.output()),
   };
 }
+
+/** What breaks the network and not the host. */
+const DROPPED: readonly Fault[] = ["black-hole", "cut-off"];
 
 /** What is done by a shell on the host itself, at once. */
 const ON_HOST: Partial<Record<Fault, string>> = {
@@ -200,6 +218,19 @@ async function secondsSinceApplied(host: LabHost): Promise<number> {
     )
   ).split("\n");
   return applied ? Number(now) - Number(applied) : Number.POSITIVE_INFINITY;
+}
+
+/** @param since in ms, as the machine's clock has it, which is the host's too. */
+async function secondsToLogin(host: LabHost, since: number): Promise<number | null> {
+  const lines = await onHost(
+    host,
+    "journalctl --no-pager -o short-unix -t sshd | sed -n 's/ .*Accepted .*//p'",
+  );
+  const next = lines
+    .split("\n")
+    .map((seconds) => Number(seconds) - since / 1000)
+    .find((seconds) => seconds > 0);
+  return next === undefined ? null : Number(next.toFixed(1));
 }
 
 function toldBy(project: Project): HostStatus | null {

@@ -7,8 +7,15 @@ const NAMES: Record<Row["fault"], string> = {
   "controller-killed": "SIGKILL of redkeep on the laptop",
   "interrupted-twice": "Ctrl-C twice",
   "connection-reset": "SSH connection reset",
+  "black-hole": "SSH connection falls silent",
+  "cut-off": "nothing gets to the host, nor from it",
   reboot: "power cut of the host, and boot",
 };
+
+/** After these the controller is there to read what became of the host. */
+const LIVED: readonly Row["fault"][] = ["unit-killed", "connection-reset", "black-hole", "cut-off"];
+/** Seconds that a controller may wait for a connection that is dead. */
+const LOGIN_WITHIN = 20;
 
 /** What is wrong with a row, in words; empty for nothing. */
 export function problemsOf(row: Row): string[] {
@@ -16,6 +23,12 @@ export function problemsOf(row: Row): string[] {
   return [
     ...(row.state === "mixed" ? [`mixed: ${row.differences.slice(0, 5).join("; ")}`] : []),
     ...(row.truthful ? [] : [`redkeep said ${row.told}, the host is ${row.state}`]),
+    ...(LIVED.includes(row.fault) && (row.told === null || row.told === "unknown")
+      ? [`redkeep said ${row.told ?? "nothing"}`]
+      : []),
+    ...(row.secondsToLogin !== null && row.secondsToLogin > LOGIN_WITHIN && LIVED.includes(row.fault)
+      ? [`the host was asked again after ${row.secondsToLogin} s`]
+      : []),
     ...(row.secondsToRest - row.secondsToApplied > REST_WITHIN
       ? [`at rest after ${row.secondsToRest} s`]
       : []),
