@@ -53,6 +53,9 @@ export interface LabNetwork extends AsyncDisposable {
   /** CIDR. */
   subnet: string;
   gateway: string;
+  /** The same over IPv6, where it was asked for; else empty. */
+  subnet6: string;
+  gateway6: string;
 }
 
 class SystemdHost extends GenericContainer {
@@ -210,13 +213,22 @@ async function waitUntilReady(container: StartedTestContainer, ready: string): P
 }
 
 /** A network of its own, for tests in which one client is let in and another is not. */
-export async function startNetwork(): Promise<LabNetwork> {
-  const name = `redkeep-lab-${randomBytes(6).toString("hex")}`;
-  await docker("network", "create", "--label", `redkeep.lab=${owner()}`, name);
+export async function startNetwork({ ipv6 = false } = {}): Promise<LabNetwork> {
+  const id = randomBytes(6).toString("hex");
+  const name = `redkeep-lab-${id}`;
+  const prefix6 = `fd${id.slice(0, 2)}:${id.slice(2, 6)}:${id.slice(6, 10)}::`;
+  const options = ipv6 ? ["--ipv6", "--subnet", `${prefix6}/64`] : [];
+  await docker("network", "create", "--label", `redkeep.lab=${owner()}`, ...options, name);
   const remove = async (): Promise<void> => {
     await docker("network", "rm", name);
   };
-  return { name, ...(await subnetOf(name)), [Symbol.asyncDispose]: remove };
+  return {
+    name,
+    ...(await subnetOf(name)),
+    subnet6: ipv6 ? `${prefix6}/64` : "",
+    gateway6: ipv6 ? `${prefix6}1` : "",
+    [Symbol.asyncDispose]: remove,
+  };
 }
 
 async function subnetOf(network: string): Promise<{ subnet: string; gateway: string }> {
