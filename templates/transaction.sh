@@ -164,6 +164,19 @@ finish() {
   done
 }
 
+# What the plan relied on beside files, a line each, as it is now; of Redis in one call.
+facts() {
+  systemctl show "$UNIT" $(sed -n 's/^unit \([A-Za-z]*\)=.*/-p \1/p' "$d/expected-facts") | sed 's/^/unit /'
+  echo "version $("$BIN" --version)"
+  if grep -q '^sshd ' "$d/expected-facts"; then sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'; fi
+  if [ -s "$d/questions" ]; then ask old <"$d/questions" | tr -d '\r' | sed "$MASK" | sed -n \
+    -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
+}
+fact_names() {
+  sed -e 's/^user \([^ ]*\).*/user \1 of the running server/;t' -e 's/^\(info\|running\) \([^ ]*\).*/\2 of the running server/;t' \
+    -e 's/^unit \([^=]*\).*/\1 of the unit/;t' -e "s/^version .*/the installed server's version/;t" -e "s/^sshd .*/sshd's port/" |
+    sort -u | head -n 3 | paste -sd, | sed 's/,/, /g'
+}
 load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
   iptables-restore -w 10 -n </etc/ufw/user.rules && { [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n </etc/ufw/user6.rules; }
 }
@@ -178,6 +191,12 @@ apply() {
   while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
   if [ -n "$INVOCATION" ] && [ "$(systemctl show -p InvocationID --value "$UNIT")" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
+  fi
+  if [ -s "$d/expected-facts" ]; then
+    changed=$(facts | sort - "$d/expected-facts" | uniq -u | fact_names)
+    if [ -n "$changed" ] && [ -s "$d/questions" ] && ! answers old; then changed="the running server does not answer the login"; fi
+    rm -f "$d/expected-facts"
+    [ -z "$changed" ] || refuse "stale $changed"
   fi
   while read -r n p o m; do
     s=$(signature "$p"); case $s in link|unusual) refuse "refused $p is a link, or no plain file";; esac

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { shellQuote } from "../connection/shell-quote.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { redisWord } from "../facts/redis.ts";
+import { MASK_PASSWORDS, redisWord } from "../facts/redis.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import type { HostPlan } from "../plan/plan.ts";
@@ -82,6 +82,8 @@ export function compileApply(input: CompileInput): string {
     ],
     ["modes", lines(modes)],
     ["expected", lines(relied.map((path) => `${path} ${signature(facts, path)}`))],
+    ["expected-facts", lines(factLines(input))],
+    ["questions", lines(questions(input))],
     ["expected-modes", lines(actions.attributes.map(({ path, before }) => `${path} ${ownerMode(before)}`))],
     ["login.old", loginText(input.before, configName(server.config))],
     ["login.new", loginText(input.after, configName(config))],
@@ -267,6 +269,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     CONF: server.configPath,
+    MASK: MASK_PASSWORDS,
     // For a later rollback of this run: how Redis was reached before it. The password itself is not kept.
     BEFORE_ENDPOINT: input.before.endpoint.join(" "),
     BEFORE_CONFIG: configName(server.config),
@@ -387,14 +390,53 @@ function reliedOn({ plan, server, facts }: CompileInput, written: readonly strin
     plan.actions.firewall === undefined
       ? []
       : ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/etc/ufw/ufw.conf", "/etc/default/ufw"];
+  // A certificate that stays was looked at, too: where it is a plain file under a name that the list can hold.
+  const tls = ["tls-cert-file", "tls-key-file", "tls-ca-cert-file"].flatMap((name) => {
+    const path = server.config.get(name)?.[0] ?? "";
+    return facts.files.digests.has(path) && !/\s/.test(path) ? [path] : [];
+  });
   const all = [
     ...server.config.files().map(({ path }) => path),
+    ...tls,
     ...(aclfile ? [aclfile] : []),
     dropInPath(facts),
     ...firewall,
     ...written,
   ];
   return [...new Set(all)];
+}
+
+const CIRCUMSTANCES = ["FragmentPath", "DropInPaths", "NeedDaemonReload", ...SANDBOX_PROPERTIES] as const;
+const INFO_FIELDS = ["run_id", "role", "master_host", "master_port"] as const;
+
+/** What the plan relied on beside files, in the words in which transaction.sh looks again. */
+function factLines({ plan, facts, before }: CompileInput): string[] {
+  const { service, redis, host } = facts;
+  const asked = before.isKnown ? redis : undefined;
+  return [
+    ...CIRCUMSTANCES.flatMap((name) => {
+      const value = service.properties.get(name);
+      return value === undefined ? [] : [`unit ${name}=${value}`];
+    }),
+    `version ${service.binaryVersion}`,
+    ...(plan.actions.firewall === undefined ? [] : host.sshPorts.map((port) => `sshd port ${port}`)),
+    ...INFO_FIELDS.flatMap((name) => {
+      const value = asked?.info.get(name);
+      return value === undefined ? [] : [`info ${name} ${value}`];
+    }),
+    ...(asked?.aclUsers ?? []),
+    ...[...(asked?.config ?? [])].map(([name, value]) => `running ${name} ${value}`),
+  ];
+}
+
+/** Only what the running server has answered already: an error now would pass for a change. */
+function questions({ server, facts: { redis }, before }: CompileInput): string[] {
+  if (!before.isKnown) return [];
+  return [
+    ...(redis.info.size === 0 ? [] : ["INFO server", "INFO replication"]),
+    ...(redis.aclUsers === undefined ? [] : ["ACL LIST"]),
+    ...(redis.config === undefined ? [] : ["ECHO --", `${configName(server.config)} GET *`]),
+  ];
 }
 
 function dropInPath({ service }: HostFacts): string {

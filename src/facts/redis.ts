@@ -41,6 +41,10 @@ export function redisWord(text: string): string {
   return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
 }
 
+/** For sed, on the answer to CONFIG GET: whether a password is set is all that leaves the host. */
+export const MASK_PASSWORDS =
+  "/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}";
+
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
   script: (input) => `
@@ -90,7 +94,7 @@ if log_in; then
 ${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
     frame session-end
-  } | ask | sed -e '/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}'
+  } | ask | sed -e '${MASK_PASSWORDS}'
   section session-categories
   for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
 else

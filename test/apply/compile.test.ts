@@ -265,11 +265,76 @@ describe("what the plan relied on", () => {
     );
   });
 
+  it("includes certificates that stay, but none that was not read", () => {
+    const pem = "/etc/redis/tls/redkeep-server.crt";
+    const { digests } = hostWith({ like: "hardened" }).files;
+    expect(digests.has(pem)).toBe(false);
+    const expectedOf = (read: [string, string][]) =>
+      compiled(
+        hostWith({ like: "hardened", files: { digests: new Map([...digests, ...read]) } }),
+        planWith({}),
+      ).get("expected");
+    expect(expectedOf([[pem, "ab".repeat(32)]])).toContain(`${pem} root:redis 640 ${"ab".repeat(32)}`);
+    expect(expectedOf([])).not.toContain(pem);
+  });
+
   it("includes ufw's files only where the firewall changes", () => {
     const facts = hostWith();
     expect(compiled(facts, planWith({})).get("expected")).not.toContain("/etc/ufw");
     const plan = planWith({ firewall: { enable: true, defaultPolicy: undefined } });
     expect(compiled(facts, plan).get("expected")).toContain("/etc/ufw/user6.rules");
+  });
+});
+
+describe("what the plan relied on beside files", () => {
+  it("is the running server's own account, its unit, and the installed version", () => {
+    const parts = compiled(hostWith(), planWith({}));
+    const facts = parts.get("expected-facts")?.split("\n") ?? [];
+    expect(facts).toEqual(
+      expect.arrayContaining([
+        "info role master",
+        expect.stringMatching(/^info run_id [0-9a-f]{40}$/),
+        "running maxmemory 0",
+        "unit NeedDaemonReload=no",
+        expect.stringMatching(/^user default on /),
+        expect.stringMatching(/^version Redis server v=7/),
+      ]),
+    );
+    expect(facts.filter((line) => line.startsWith("sshd "))).toEqual([]);
+    expect(parts.get("questions")).toBe("INFO server\nINFO replication\nACL LIST\nECHO --\nCONFIG GET *\n");
+  });
+
+  it("includes sshd's ports where the firewall changes", () => {
+    const plan = planWith({ firewall: { enable: true, defaultPolicy: undefined } });
+    expect(compiled(hostWith(), plan).get("expected-facts")).toMatch(/^sshd port 22$/m);
+  });
+
+  it("asks the server nothing that it did not answer before", () => {
+    const stranger = { ...nobody, isKnown: false };
+    expect(compiled(hostWith(), planWith({}), { before: stranger }).get("questions")).toBe("");
+    const { user } = hostWith().redis;
+    const limited = hostWith({ redis: { user, config: undefined, aclUsers: undefined } });
+    expect(compiled(limited, planWith({})).get("questions")).toBe("INFO server\nINFO replication\n");
+  });
+
+  it.each(SHELLS)("is told by name, never by value, under %s", (shell) => {
+    writeFileSync(join(directory, "env"), "");
+    writeFileSync(join(directory, "transaction.sh"), transactionProgram());
+    const told = (lines: string[]) =>
+      execFileSync(shell, [join(directory, "transaction.sh"), "fact_names"], {
+        input: lines.map((line) => `${line}\n`).join(""),
+        encoding: "utf8",
+      }).trim();
+    expect(told([])).toBe("");
+    expect(told(["running masterauth (set)", "running masterauth "])).toBe(
+      "masterauth of the running server",
+    );
+    expect(told(["user app on #0123 ~* +@all", "unit UMask=0077"])).toBe(
+      "UMask of the unit, user app of the running server",
+    );
+    expect(told(["info role slave", "version Redis server v=8", "sshd port 22"])).toBe(
+      "role of the running server, sshd's port, the installed server's version",
+    );
   });
 });
 
