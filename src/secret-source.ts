@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { InputError, type Place } from "./errors.ts";
-import { Secret } from "./secret.ts";
+import { excerpt, Secret } from "./secret.ts";
 import { readTextFile } from "./yaml.ts";
 
 /** Where a secret comes from, as people write it: an environment variable, a file, or a command's output. */
@@ -111,7 +111,7 @@ function runCommand(
     const child = execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return done(stdout);
       // Its output is never shown: it may be half a secret. What it says on stderr is meant for people.
-      const reason = stderr.trim().split("\n").at(-1)?.slice(0, 200);
+      const reason = excerpt(stderr.trim().split("\n").at(-1) ?? "", 200);
       if (error.killed) return reject(fail(`did not come within ${COMMAND_TIMEOUT_MS / 1000} s`));
       if (error.code === "ENOENT") return reject(fail("cannot be read: there is no such program"));
       reject(

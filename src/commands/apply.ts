@@ -5,6 +5,7 @@ import { changesOf, type HostPlan } from "../plan/plan.ts";
 import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
 import type { CheckRecord } from "../report/record.ts";
+import { Secret } from "../secret.ts";
 import { type TlsParams, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
@@ -77,7 +78,7 @@ async function applyHost(
   try {
     const context = { accepted: options.accept, render: run.render };
     // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
-    const plan = planFor(observation, context, () => `RK_${randomBytes(12).toString("hex").toUpperCase()}`);
+    const plan = planFor(observation, context, drawName);
     const transaction = newTransaction();
     const program = compileApply(await compileInput(session, observation, plan, run, transaction));
     // The plan may have been read for longer than a firewall keeps a silent connection.
@@ -107,6 +108,11 @@ async function applyHost(
       if (task.status === "would-change") task.status = record.status === "changed" ? "changed" : "failed";
     }
   }
+}
+
+/** What a renamed command is called from now on: whoever knows it can run the command. */
+function drawName(): string {
+  return new Secret(`RK_${randomBytes(12).toString("hex").toUpperCase()}`).reveal();
 }
 
 interface Proof {

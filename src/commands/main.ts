@@ -19,6 +19,10 @@ export async function main(process: NodeJS.Process): Promise<void> {
     interrupted: interrupt.signal,
     reached: () => {},
   };
+  let hasReachedHosts = false;
+  environment.reached = () => {
+    hasReachedHosts = true;
+  };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
       if (interrupt.signal.aborted) process.exit(130);
@@ -28,15 +32,15 @@ export async function main(process: NodeJS.Process): Promise<void> {
       interrupt.abort();
     });
   }
+  // Node would print what was thrown as it stands, secrets and all.
+  process.on("uncaughtException", (error) => {
+    process.exit(reportError(error, environment, hasReachedHosts));
+  });
   // A reader that went away, as in `redkeep … | head`, is no error of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
   });
   let exitCode = 0;
-  let hasReachedHosts = false;
-  environment.reached = () => {
-    hasReachedHosts = true;
-  };
   try {
     const program = createProgram(environment, (code) => {
       exitCode = code;

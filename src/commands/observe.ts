@@ -10,9 +10,10 @@ import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import { type TemplateData, TemplateError } from "../playbook/template.ts";
+import { foundSecrets } from "../redis/found-secrets.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.ts";
-import { Secret } from "../secret.ts";
+import { excerpt, maskFound } from "../secret.ts";
 import type { Check } from "../verify/controls.ts";
 import type { HostJob } from "./prepare.ts";
 import { adminOf, type HostSecrets } from "./secrets.ts";
@@ -32,6 +33,8 @@ export interface HostSession {
   connection: Connection | undefined;
   observation: Observation | undefined;
   plan: HostPlan | undefined;
+  /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
+  needsHuman: boolean;
   /** `performance.now()` when the host's own work began. */
   startedAt: number;
 }
@@ -70,6 +73,7 @@ export function newSession(job: HostJob): HostSession {
     connection: undefined,
     observation: undefined,
     plan: undefined,
+    needsHuman: false,
     startedAt: performance.now(),
   };
 }
@@ -132,9 +136,11 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
     if (!(error instanceof ProbeError)) throw error;
     throw new HostError(
       "failed",
-      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${result.stderr.slice(0, 300)}`}`,
+      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(result.stderr, 300)}`}`,
     );
   }
+  // What the operator's own files keep in clear text must not leave through a message either.
+  for (const secret of foundSecrets(facts.configFiles)) maskFound(secret);
   if (facts.host.uid !== 0) {
     fail(session, "failed", {
       where: "login",
@@ -165,10 +171,6 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
       remedy: "install redis-tools or valkey-tools",
     });
     return undefined;
-  }
-  // What the operator's own file keeps in clear text must not leave through a message either.
-  for (const name of ["requirepass", "masterauth", "tls-key-file-pass"]) {
-    for (const { args } of server.config.all(name)) new Secret(args[0] ?? "");
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets };

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
+import { excerpt } from "../secret.ts";
 
 /** Control, bidirectional and zero-width characters: they can rewrite a line that a person or a CI log reads. */
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;
 
-/** What a host said, as part of one line of ours: no control characters, at most `limit` characters. */
+/** What a host said, as part of one line of ours: no control characters, no secret, at most `limit` characters. */
 export function oneLine(text: string, limit = 300): string {
-  const line = stripVTControlCharacters(text).replace(INVISIBLE, " ").trim();
-  return line.length > limit ? `${line.slice(0, limit)}…` : line;
+  return excerpt(stripVTControlCharacters(text).replace(INVISIBLE, " ").trim(), limit);
 }

@@ -22,6 +22,7 @@ import {
   unknownRules,
 } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
+import { excerpt } from "../secret.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -606,7 +607,7 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
         const isOrdinary =
           ALLOWED_TO_APPLICATIONS.some(([name]) => name === command[0]) || command[0] === "GET";
         // Any other error, such as a wrong number of arguments, tells neither.
-        if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${answer.slice(0, 60)}`);
+        if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${excerpt(answer, 60)}`);
         else if (isDenied === isOrdinary)
           wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
         else if (isDenied) denied++;

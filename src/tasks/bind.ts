@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
+import { excerpt } from "../secret.ts";
 import { check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -149,5 +150,5 @@ function* addressRefusals({ params, facts, server }: Context): Iterable<Refusal>
 }
 
 function firstLine(text: string): string {
-  return text.split("\n")[0]?.slice(0, 120) ?? "";
+  return excerpt(text.split("\n")[0] ?? "", 120);
 }

@@ -1,0 +1,101 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "vitest";
+import { excerpt, maskFound, redact, Secret } from "../src/secret.ts";
+
+const value = `Käse "4" it's 100%+\\$x/y~`;
+const secret = new Secret(value);
+const key = new Secret(
+  "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\nq83vEjRWeJq83vEjRWeJq83vEjRWeJo=\n-----END PRIVATE KEY-----\n",
+);
+const bytes = Buffer.from(value);
+const base64 = (before: string, behind: string) =>
+  Buffer.concat([Buffer.from(before), bytes, Buffer.from(behind)]).toString("base64");
+
+/** What of the secret is left in base64: eight characters of it in a row are a leak. */
+function left(text: string): string[] {
+  const plain = text.replaceAll("••••", " ");
+  return [0, 1, 2].flatMap((offset) => {
+    const whole = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64");
+    return Array.from({ length: whole.length - 12 }, (_, at) => whole.slice(at + 2, at + 10)).filter((part) =>
+      plain.includes(part),
+    );
+  });
+}
+
+describe("a secret", () => {
+  it("does not print by itself", () => {
+    expect(`${secret} ${JSON.stringify({ secret })} ${inspect({ secret })} ${String(key)}`).not.toMatch(
+      /Käse|MIGH/,
+    );
+    expect(secret.reveal()).toBe(value);
+  });
+});
+
+describe("redact", () => {
+  it.each([
+    ["plain", value],
+    ["URL-encoded", encodeURIComponent(value)],
+    ["URL-encoded in small letters", encodeURIComponent(value).replace(/%../g, (byte) => byte.toLowerCase())],
+    ["of a form", new URLSearchParams({ value }).toString().slice("value=".length)],
+    ["JSON", JSON.stringify(value).slice(1, -1)],
+    ["JSON in ASCII", JSON.stringify(value).slice(1, -1).replace("ä", "\\u00e4")],
+    ["quoted for a shell", value.replaceAll("'", `'\\''`)],
+    ["quoted for a shell by double quotes", value.replaceAll("'", `'"'"'`)],
+    ["escaped for a shell", value.replace(/[ "'\\$~]/g, "\\$&")],
+    ["in double quotes of a shell", value.replace(/["\\$]/g, "\\$&")],
+    ["words for redis-cli", [...bytes].map((byte) => `\\x${byte.toString(16)}`).join("")],
+    ["as Redis prints it", value.replace(/["\\]/g, "\\$&").replace("ä", "\\xc3\\xa4")],
+    ["hex", bytes.toString("hex")],
+    ["hex in capitals", bytes.toString("hex").toUpperCase()],
+  ])("masks the form %s", (_, form) => {
+    expect(redact(`before ${form} behind`)).toBe("before •••• behind");
+  });
+
+  it.each(["", "a", "ab", "abc", "user:", "password="])("masks it in base64 behind %j", (before) => {
+    for (const behind of ["", "x", "yz", "\n"]) {
+      const text = base64(before, behind);
+      expect(left(text).length).toBeGreaterThan(10);
+      expect(left(redact(text))).toEqual([]);
+      expect(left(redact(text.replaceAll("+", "-").replaceAll("/", "_")))).toEqual([]);
+    }
+  });
+
+  it("masks each line of a key", () => {
+    expect(redact(key.reveal().split("\n")[2] ?? "")).toBe("••••");
+    expect(redact("-----BEGIN PRIVATE KEY-----")).toBe("-----BEGIN PRIVATE KEY-----");
+  });
+
+  it.each([
+    [`>>> 'requirepass "hunter 2"'`, ">>> 'requirepass ••••"],
+    [">>> 'user bob on >hunter2 ~* +@all'", ">>> 'user ••••"],
+    [">>> 'masterauth hunter2 too many'", ">>> 'masterauth ••••"],
+    [">>> 'maxmemory 12 elephants'", ">>> 'maxmemory 12 elephants'"],
+  ])("masks a line that Redis quotes, whoever knows its secret: %s", (line, shown) => {
+    expect(redact(`at line 12\n${line}\nBad directive`)).toBe(`at line 12\n${shown}\nBad directive`);
+  });
+
+  it("masks what is found on a host, but no word that our own texts are made of", () => {
+    for (const found of [
+      "legacy-0815-password",
+      "s3cret-x",
+      "redis",
+      "redis-server",
+      "test",
+      "admin",
+      "password",
+    ]) {
+      maskFound(found);
+    }
+    expect(redact("s3cret-x legacy-0815-password")).toBe("•••• ••••");
+    const ours = "redis.conf:requirepass of redis-server, the admin's password in a test";
+    expect(redact(ours)).toBe(ours);
+  });
+});
+
+describe("excerpt", () => {
+  it("shows no part of a secret, wherever it cuts", () => {
+    for (let limit = 1; limit < 40; limit++) expect(excerpt(`word ${value}`, limit)).not.toContain("K");
+    expect(excerpt(`word ${value} and more`, 12)).toBe("word •••• an…");
+    expect(excerpt("short", 12)).toBe("short");
+  });
+});
