@@ -1,59 +1,64 @@
 /**
- * `npm run faults [-- --seeds N --only FAULT --at TEXT --limit N --hosts N --out FILE]`: a fault at every line of a
- * transaction's journal. Writes faults.json, prints a Markdown table, and fails where a host is neither old nor new, lost
- * something, or kept something.
+ * `npm run faults [-- PART…]`: what redkeep does under faults, measured. The parts are `sweep`, a fault at every line of a
+ * transaction's journal, and the figures of test/faults/figures, by name; without a name, all of them. Prints what was
+ * measured against what has to be reached, and fails where that is missed or could not be measured.
+ *
+ * Writes faults.json after each step, and faults.md, its tables, at the end. `--resume FILE` goes on with a faults.json:
+ * what is in it is not measured again, save a figure that is named.
+ *
+ *     --count N                                 number of cases of each figure
+ *     --seeds N --only FAULT --at TEXT --limit N   the sweep's cases
+ *     --hosts N                                 hosts at a time in the sweep
+ *     --out FILE                                instead of faults.json
  */
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import {
-  FAULTS,
-  type FaultCase,
-  findBoundaries,
-  fraction,
-  needsAof,
-  type Row,
-  runCase,
-} from "../test/faults/case.ts";
-import { problemsOf, tableOf } from "../test/faults/report.ts";
-import { sweep } from "../test/integration/support/sweep.ts";
+import { FAULTS, type Row } from "../test/faults/case.ts";
+import type { Figure, Measured } from "../test/faults/figure.ts";
+import { planSweep, runSweep } from "../test/faults/kill-sweep.ts";
+import { figuresOf, figureTable, type Line, problemsOf, tableOf } from "../test/faults/report.ts";
+import { sweep as removeHosts } from "../test/integration/support/sweep.ts";
 
-const { values } = parseArgs({
+interface Results {
+  /** How many cases the sweep has. */
+  planned: number;
+  isWhole: boolean;
+  sweep: Row[];
+  figures: Record<string, Measured & Pick<Figure, "title" | "target">>;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
-    seeds: { type: "string", default: "3" },
-    only: { type: "string", multiple: true, default: [...FAULTS] },
-    at: { type: "string", default: "" },
-    limit: { type: "string", default: "Infinity" },
-    hosts: { type: "string", default: "3" },
+    seeds: { type: "string", default: "4" },
+    only: { type: "string", multiple: true },
+    at: { type: "string" },
+    limit: { type: "string" },
+    hosts: { type: "string", default: "4" },
+    count: { type: "string" },
     out: { type: "string", default: "faults.json" },
+    resume: { type: "string" },
   },
 });
-const faults = FAULTS.filter((fault) => values.only.includes(fault));
-if (faults.length !== new Set(values.only).size) throw new Error(`--only takes ${FAULTS.join(", ")}`);
+const faults = FAULTS.filter((fault) => values.only?.includes(fault) ?? true);
+if (values.only !== undefined && faults.length !== new Set(values.only).size) {
+  throw new Error(`--only takes ${FAULTS.join(", ")}`);
+}
+const folder = join(import.meta.dirname, "../test/faults/figures");
+const names = readdirSync(folder).map((file) => file.replace(/\.ts$/, ""));
+const parts = ["sweep", ...names.toSorted()];
+const unknown = positionals.filter((name) => !parts.includes(name));
+if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(", ")} (${parts.join(", ")})`);
+const isAsked = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
+
+const results: Results = { planned: 0, isWhole: true, sweep: [], figures: {} };
+if (values.resume !== undefined) Object.assign(results, JSON.parse(readFileSync(values.resume, "utf8")));
+const notMeasured: string[] = [];
 
 process.env.REDKEEP_LAB_PID = String(process.pid);
-sweep();
-process.on("exit", () => sweep(process.pid));
-
-const cases: FaultCase[] = [];
-const boundaries = new Map<boolean, string[]>();
-for (const fault of faults) {
-  const withAof = needsAof(fault);
-  const lines = boundaries.get(withAof) ?? (await findBoundaries(withAof));
-  boundaries.set(withAof, lines);
-  for (const boundary of lines.filter((line) => line.includes(values.at))) {
-    for (let seed = 1; seed <= Number(values.seeds); seed++) cases.push({ fault, boundary, seed });
-  }
-}
-// In an order that is mixed, and always the same: a sweep that is cut short is a fair sample.
-const order = ({ fault, boundary, seed }: FaultCase): number => fraction(`${seed} ${boundary} ${fault}`);
-const queue = cases.toSorted((one, other) => order(one) - order(other)).slice(0, Number(values.limit));
-console.log(`${queue.length} of ${cases.length} cases, on ${values.hosts} hosts at a time`);
-
-const rows: Row[] = [];
-let failed = 0;
-function report(): void {
-  console.log(`\n${tableOf(rows)}\n\n${rows.length} runs, ${failed} failed`);
-}
+removeHosts();
+process.on("exit", () => removeHosts(process.pid));
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => {
     report();
@@ -61,24 +66,75 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-async function work(): Promise<void> {
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const name = `${next.fault} at "${next.boundary}", seed ${next.seed}`;
-    try {
-      const row = await runCase(next);
-      rows.push(row);
-      const problems = problemsOf(row);
-      if (problems.length > 0) failed++;
-      console.log(
-        `${name}: ${row.state} after ${row.secondsToRest} s${problems.map((problem) => `\n  ${problem}`).join("")}`,
-      );
-    } catch (error) {
-      failed++;
-      console.log(`${name}: not run: ${(error as Error).message}`);
-    }
-    writeFileSync(values.out, `${JSON.stringify(rows, null, 1)}\n`);
-  }
+const log = (line: string): void => console.log(line);
+
+/** Whole at any moment. */
+function save(): void {
+  writeFileSync(`${values.out}.new`, `${JSON.stringify(results, null, 1)}\n`);
+  renameSync(`${values.out}.new`, values.out);
 }
-await Promise.all(Array.from({ length: Number(values.hosts) }, work));
-report();
-process.exitCode = failed > 0 ? 1 : 0;
+
+/** Prints the tables, writes them as Markdown too, and says whether everything was reached. */
+function report(): boolean {
+  const lines: Line[] = [
+    ...(results.planned > 0 ? figuresOf(results.sweep, results.planned, results.isWhole) : []),
+    ...Object.values(results.figures),
+  ];
+  const tables = [
+    figureTable(lines),
+    ...(results.sweep.length > 0 ? [tableOf(results.sweep)] : []),
+    ...Object.values(results.figures).flatMap(({ title, table }) =>
+      table === undefined ? [] : [`${title}:\n\n${table}`],
+    ),
+  ];
+  writeFileSync(values.out.replace(/(\.json)?$/, ".md"), `${tables.join("\n\n")}\n`);
+  console.log(`\n${tables.join("\n\n")}\n`);
+  const problems = [
+    ...results.sweep.flatMap((row) =>
+      problemsOf(row).map((problem) => `${row.fault} at "${row.boundary}", seed ${row.seed}: ${problem}`),
+    ),
+    ...Object.entries(results.figures).flatMap(([name, figure]) =>
+      figure.problems.map((problem) => `${name}: ${problem}`),
+    ),
+    ...notMeasured,
+  ];
+  for (const problem of problems) console.log(problem);
+  const missed = lines.filter(({ ok }) => !ok).length;
+  console.log(
+    `${lines.length - missed} figures reached, ${missed} missed, ${notMeasured.length} not measured`,
+  );
+  return missed === 0 && notMeasured.length === 0;
+}
+
+if (isAsked("sweep")) {
+  const options = {
+    faults,
+    at: values.at ?? "",
+    seeds: Number(values.seeds),
+    limit: Number(values.limit ?? "Infinity"),
+    hosts: Number(values.hosts),
+    log,
+  };
+  const cases = await planSweep(options);
+  results.planned = cases.length;
+  results.isWhole = [values.only, values.at, values.limit].every((value) => value === undefined);
+  await runSweep(cases, results.sweep, options, save);
+}
+for (const name of parts.slice(1).filter(isAsked)) {
+  if (name in results.figures && !positionals.includes(name)) continue;
+  log(`\n${name}`);
+  delete results.figures[name];
+  try {
+    const { figure } = (await import(join(folder, `${name}.ts`))) as { figure: Figure };
+    const measured = await figure.run({
+      ...(values.count === undefined ? {} : { count: Number(values.count) }),
+      log: (line) => log(`  ${line}`),
+    });
+    results.figures[name] = { title: figure.title, target: figure.target, ...measured };
+    log(`${figure.title}: ${measured.measured} (${figure.target})${measured.ok ? "" : ", missed"}`);
+  } catch (error) {
+    notMeasured.push(`${name}: not measured: ${(error as Error).message}`);
+  }
+  save();
+}
+process.exitCode = report() ? 0 : 1;

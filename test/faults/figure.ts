@@ -22,6 +22,8 @@ export interface Measured {
   ok: boolean;
   /** What went wrong, a line each. */
   problems: string[];
+  /** A Markdown table that says it in full. */
+  table?: string;
   /** What it was counted from. */
   details?: unknown;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "./case.ts";
-import { problemsOf, tableOf } from "./report.ts";
+import { figuresOf, figureTable, problemsOf, tableOf } from "./report.ts";
 
 const row: Row = {
   fault: "unit-killed",
@@ -64,5 +64,56 @@ describe("a row of the sweep", () => {
       "| power cut of the host, and boot | 1 | 0 | 0 | 1 | 1000 of 100 000 | 0 of 1 500 | 3.0 s | 0.1 s | 1 | 0 | 0 |",
       "| All | 3 | 2 | 0 | 1 | 1000 of 300 000 | 0 of 4 500 | 3.0 s | 0.1 s | 1 | 0 | 0 |",
     ]);
+  });
+});
+
+describe("the figures of the sweep", () => {
+  const missed = (rows: Row[], planned = rows.length, isWhole = false): string[] =>
+    figuresOf(rows, planned, isWhole)
+      .filter(({ ok }) => !ok)
+      .map(({ title, measured }) => `${title}: ${measured}`);
+
+  it("are reached where every row is good", () => {
+    expect(missed([row, { ...row, state: "new", secondsToRest: 75, secondsToApplied: 8 }])).toEqual([]);
+    expect(
+      missed(
+        Array.from({ length: 500 }, () => row),
+        500,
+        true,
+      ),
+    ).toEqual([]);
+  });
+
+  it("are missed where a case has no row, or the whole is too small", () => {
+    expect(missed([row], 2)).toEqual(["Faults at each line of a transaction's journal: 1 of 2 runs"]);
+    expect(missed([row], 1, true)).toEqual([
+      "Faults at each line of a transaction's journal: 1 of 1 runs",
+      "Keys lost: 0 of 100 000",
+    ]);
+  });
+
+  it.each([
+    [{ state: "mixed" }, "The host is exactly as it was, or exactly as planned: 1 of 2"],
+    [
+      { secondsToRest: 70.1 },
+      "The host is at rest within the confirm window and 10 s: 1 of 2, longest 70.1 s",
+    ],
+    [{ keysAfter: 99_998 }, "Keys lost: 2 of 200 000"],
+    [{ writesLost: 1 }, "Acknowledged writes lost: 1 of 3 000"],
+    [{ login: false }, "Hosts without an SSH login afterwards: 1 of 2"],
+    [{ served: false }, "Hosts that serve their client no more: 1 of 2"],
+    [{ truthful: false }, "What redkeep said is what happened: 1 of 2"],
+    [{ secondsToLogin: 20.1 }, "A controller that loses its connection asks again: longest 20.1 s of 2"],
+    [{ told: null }, "A controller that is there until the end says what became of the host: 1 of 2"],
+    [{ residue: ["/run/redkeep-1"] }, "Runs that left a file, unit or timer behind: 1 of 2"],
+    [{ secrets: ["journal"] }, "Runs with a secret in a journal, log or record: 1 of 2"],
+  ] as [Partial<Row>, string][])("are missed where one row is bad: %j", (change, figure) => {
+    expect(missed([row, { ...row, ...change }])).toEqual([figure]);
+  });
+
+  it("are a table", () => {
+    expect(figureTable([{ title: "Keys lost", target: "0", measured: "2 of 9", ok: false }])).toBe(
+      "| What | Target | Measured | Reached |\n| --- | --- | --- | --- |\n| Keys lost | 0 | 2 of 9 | **no** |",
+    );
   });
 });
