@@ -21,10 +21,27 @@ export interface FilesFact {
   /** Data files directly in it and in its append-only directory. */
   dataFiles: readonly string[];
   logFile: string;
-  /** Bytes free on the file system of the data directory, and of /var/lib/redkeep's; undefined where it has none. */
+  /** Bytes free on the file system of the data directory; undefined where it has none. */
   dataFree: number | undefined;
-  stateFree: number | undefined;
+  /** False where the running server's own user may not write into it; undefined where that could not be tried. */
+  dataWritable: boolean | undefined;
+  /** Existing directories in which redkeep writes, with the room on their file systems. */
+  rooms: ReadonlyMap<string, Room>;
+  /** Of all these paths: where not even root may write, be it a read-only mount or the immutable attribute. */
+  unwritable: ReadonlySet<string>;
+  /** Files that are mounts of their own: no other can take their place. */
+  mountedFiles: ReadonlySet<string>;
 }
+
+/** What is free on a file system: bytes, and inodes where it counts them. */
+export interface Room {
+  bytes: number;
+  inodes: number | undefined;
+}
+
+/** Where redkeep writes on every host; the unit's own drop-in comes beside them. */
+const OWN_PATHS =
+  '/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service';
 
 /** Owner, group and mode of everything the tasks may set, and the room on the disks. */
 export const filesFact: Fact<FilesFact> = {
@@ -40,23 +57,38 @@ section paths
 for path in $seen $(conf_get aclfile) $(conf_get unixsocket) $TLS "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then describe "$path"; describe "$(dirname "$path")"; fi
 done | sort -u
-for path in /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service; do describe "$path"; done
+for path in ${OWN_PATHS}; do describe "$path"; done
 section data-files
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$(dirname "$LOG")"/redis*.log "$(dirname "$LOG")"/valkey*.log; do describe "$path"; done; fi
 section digests
-for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service; do
+for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
   if [ -f "$path" ]; then sha256sum -- "$path"; fi
 done | sort -u
-section disks; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; else echo '0 0'; fi; if [ -d /var/lib ]; then stat -f -c '%a %S' /var/lib; fi
+section disk; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; fi
+section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
+  setpriv --reuid="$(stat -c %u "/proc/$PID")" --regid="$(stat -c %g "/proc/$PID")" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
+fi
+section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '
+for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
+  if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
+  if [ -f "$path" ]; then case $mounts in *" $path "*) echo "mounted $path";; esac; fi
+  while [ -n "$path" ]; do
+    path=\${path%/*}; if [ ! -d "$path" ]; then continue; fi
+    case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
+      if [ ! -w "$path" ]; then echo "unwritable $path"; fi
+      echo "room $(stat -f -c '%a %S %d %c' "$path") $path";; esac
+    break
+  done
+done
 `,
   parse: (sections) => {
     const described = [...sections.lines("paths"), ...sections.lines("data-files")].flatMap(parsePath);
     const [dataDirectory = "", logFile = ""] = (sections.text("data-directory") ?? "").split("\n");
-    const [dataFree, stateFree] = sections.lines("disks").map((line) => {
-      const [blocks, size] = line.split(" ").map(Number);
-      // A full disk has no free blocks; a missing directory has no block size either.
-      return blocks === undefined || !size ? undefined : blocks * size;
-    });
+    const [blocks, size] = (sections.text("disk") ?? "").split(" ").map(Number);
+    const writable = sections.text("data-writable")?.trim();
+    const places = sections.lines("places").map((line) => line.split(" "));
+    const named = (kind: string) =>
+      new Set(places.flatMap(([word, ...path]) => (word === kind ? [path.join(" ")] : [])));
     return {
       paths: new Map(described.map((path) => [path.path, path])),
       digests: new Map(
@@ -71,8 +103,12 @@ section disks; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; else echo '0 0'
         .flatMap(parsePath)
         .map((path) => path.path),
       logFile,
-      dataFree,
-      stateFree,
+      // A full disk has no free blocks; a missing directory has no block size either.
+      dataFree: blocks === undefined || !size ? undefined : blocks * size,
+      dataWritable: writable === "yes" ? true : writable === "no" ? false : undefined,
+      rooms: new Map(places.flatMap(parseRoom)),
+      unwritable: named("unwritable"),
+      mountedFiles: named("mounted"),
     };
   },
 };
@@ -97,5 +133,16 @@ function parsePath(line: string): PathFact[] {
       links: Number(links),
       bytes: Number(bytes),
     },
+  ];
+}
+
+/** `room BLOCKS SIZE INODES ALL PATH`; a file system that counts no inodes has 0 of 0. */
+function parseRoom([word, blocks, size, inodes, all, ...path]: string[]): [string, Room][] {
+  if (word !== "room" || path.length === 0) return [];
+  return [
+    [
+      path.join(" "),
+      { bytes: Number(blocks) * Number(size), inodes: Number(all) === 0 ? undefined : Number(inodes) },
+    ],
   ];
 }

@@ -73,6 +73,14 @@ export function* restartRefusals(
       remedy: "make file and running server agree (CONFIG SET, or edit redis.conf), then run again",
     };
   }
+  // Kept or not: should its one start fail, and the next find no file, the replicas would follow an empty primary.
+  if (keepsKeysInMemoryOnly(server) && server.replicas > 0 && throughServer.size === 0) {
+    yield {
+      guard: "primary-without-persistence",
+      found: `${server.replicas} replica(s) follow this host, which writes nothing to disk: a restart that goes wrong would empty them too`,
+      remedy: "switch persistence on (persistence.mode: rdb), or make a replica the primary first",
+    };
+  }
   const { info } = facts.redis;
   const failed = [
     info.get("rdb_last_bgsave_status") === "err" ? "snapshot" : "",
@@ -115,6 +123,34 @@ export function* restartRefusals(
 }
 
 /**
+ * Why Redis could not save its keys now. One snapshot that fails is enough to stop every write of its clients (MISCONF), so
+ * none is tried where this can be seen before.
+ */
+export function* saveRefusals({ files }: HostFacts, server: Server): Iterable<Refusal> {
+  const { running } = server;
+  if (running === undefined || ((running.get("save") ?? "") === "" && !keepsKeysInMemoryOnly(server))) return;
+  const { dataDirectory } = files;
+  if (files.dataWritable === false) {
+    const found = files.paths.get(dataDirectory);
+    const owner = found && ` (${found.owner}:${found.group} 0${found.mode.toString(8)})`;
+    yield {
+      guard: null,
+      found: `Redis may not write into ${dataDirectory}${owner ?? ""}: it could not save its keys before the restart`,
+      remedy: `give the directory to ${server.user} (chown), and mount it writable`,
+    };
+  }
+  const dump = `${dataDirectory}/${running.get("dbfilename") ?? ""}`;
+  const kind = files.paths.get(dump)?.kind;
+  if (kind === "directory" || kind === "other") {
+    yield {
+      guard: null,
+      found: `${dump} is no plain file: Redis could not save its keys before the restart`,
+      remedy: "move it away, then run again",
+    };
+  }
+}
+
+/**
  * About how long Redis will be away, in milliseconds: systemd's part as measured on small servers (transaction.md, 7),
  * and saving and loading the data once each at 100 MiB a second.
  */
@@ -122,12 +158,19 @@ export function restartEstimate({ usedMemory = 0 }: Server): number {
   return 100 + Math.round((usedMemory / (100 * 1024 * 1024)) * 2 * 1000);
 }
 
-/** More time to load, where systemd would otherwise kill a big server over and over (redis-hardening.md, 7). */
+/**
+ * More time to load, where systemd would otherwise kill a big or slow server over and over (redis-hardening.md, 7): by its
+ * size, and by how long its last start took until it was ready.
+ */
 export function loadTime(facts: HostFacts, server: Server): Resource[] {
-  const loaded = facts.service.properties.get("TimeoutStartUSec") ?? "";
-  const need = Math.ceil(((server.usedMemory ?? 0) / SLOW_DISK) * 2);
-  if (seconds(loaded) >= need || need < 60) return [];
-  return [{ kind: "unit", property: "TimeoutStartSec", value: `${need}s`, loaded }];
+  const { properties } = facts.service;
+  const loaded = properties.get("TimeoutStartUSec") ?? "";
+  const at = (name: string): number => Number(properties.get(name) ?? 0) / 1_000_000;
+  const lastStart = at("ActiveEnterTimestampMonotonic") - at("ExecMainStartTimestampMonotonic");
+  // Twice the last one: its data may have grown since.
+  const mayTake = Math.max((server.usedMemory ?? 0) / SLOW_DISK, lastStart * 2);
+  if (seconds(loaded) >= mayTake) return [];
+  return [{ kind: "unit", property: "TimeoutStartSec", value: `${Math.ceil(mayTake * 2)}s`, loaded }];
 }
 
 /** True where nothing is written to disk although there are keys: apply saves them once, for the restart alone. */

@@ -21,6 +21,35 @@ describe("before a restart", () => {
     expect(restart({}).actions.restart).toBe(true);
   });
 
+  // One failed snapshot is enough to stop every write of its clients.
+  describe("Redis must be able to save its keys", () => {
+    const words = (differences: Parameters<typeof hostWith>[0]) =>
+      restart({ info: KEYS, ...differences }).refusals.map(({ found }) => found);
+
+    it("into a directory that it may write", () => {
+      expect(words({ files: { dataWritable: false } })).toEqual([
+        expect.stringContaining("Redis may not write into /var/lib/redis"),
+      ]);
+      expect(words({ files: { dataWritable: true } })).toEqual([]);
+      expect(words({ files: { dataWritable: undefined } })).toEqual([]);
+    });
+
+    it("as a plain file", () => {
+      const dump = (text: string) => words({ paths: { "/var/lib/redis/dump.rdb": text } });
+      expect(dump("directory 0755 redis:redis")).toEqual([
+        expect.stringContaining("dump.rdb is no plain file"),
+      ]);
+      expect(dump("file 0640 redis:redis")).toEqual([]);
+    });
+
+    it("unless nothing is saved for a restart", () => {
+      const running = { save: "", appendonly: "yes" };
+      expect(words({ running, files: { dataWritable: false } })).not.toContainEqual(
+        expect.stringContaining("may not write"),
+      );
+    });
+  });
+
   describe("trap 8: what the next start loads must be what runs now", () => {
     it.each([
       [

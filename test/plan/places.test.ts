@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import type { Room } from "../../src/facts/files.ts";
+import { hostWith } from "../support/host-facts.ts";
+import { planTasks, taskThat } from "../support/plan-tasks.ts";
+import { guards } from "../support/run-task.ts";
+
+const MB = 1024 ** 2;
+const setting = taskThat(() => ({ resources: [{ kind: "setting", name: "maxmemory", args: ["1gb"] }] }));
+const PLENTY: Room = { bytes: 100 * MB, inodes: undefined };
+
+function plan(files: {
+  rooms?: Record<string, Room>;
+  unwritable?: string[];
+  mountedFiles?: string[];
+}): ReturnType<typeof planTasks> {
+  const rooms = { "/etc/redis": PLENTY, "/var/lib": PLENTY, "/etc/systemd/system": PLENTY, ...files.rooms };
+  return planTasks(
+    [setting],
+    hostWith({
+      files: {
+        rooms: new Map(Object.entries(rooms)),
+        unwritable: new Set(files.unwritable),
+        mountedFiles: new Set(files.mountedFiles),
+      },
+    }),
+  );
+}
+
+const found = (files: Parameters<typeof plan>[0]) => plan(files).refusals.map((refusal) => refusal.found);
+
+describe("where the plan writes", () => {
+  it("nothing stands against it on a host with room", () => {
+    expect(found({})).toEqual([]);
+  });
+
+  it.each(["/etc/redis", "/etc/redis/redis.conf", "/var/lib", "/etc/systemd/system"])(
+    "%s must be writable, else it is named",
+    (path) => {
+      expect(found({ unwritable: [path] })).toEqual([
+        `${path} cannot be written to, not even by root: it is mounted read-only, or immutable`,
+      ]);
+    },
+  );
+
+  it("what the plan does not write may be closed", () => {
+    expect(found({ unwritable: ["/etc/ufw", "/etc/ufw/user.rules"] })).toEqual([]);
+  });
+
+  it("there must be room for files and for their names", () => {
+    expect(found({ rooms: { "/etc/redis": { bytes: MB, inodes: undefined } } })).toEqual([
+      expect.stringMatching(/^1mb are free in \/etc\/redis, and this run may need 2.\dmb there$/),
+    ]);
+    expect(found({ rooms: { "/var/lib": { bytes: 100 * MB, inodes: 3 } } })).toEqual([
+      expect.stringMatching(/^3 inodes are free in \/var\/lib, and this run may need \d+ there$/),
+    ]);
+    expect(guards(plan({ rooms: { "/var/lib": { bytes: 0, inodes: 0 } } }))).toEqual(["disk-too-small"]);
+  });
+
+  it("a file that is a mount of its own cannot be replaced", () => {
+    expect(found({ mountedFiles: ["/etc/redis/redis.conf"] })).toEqual([
+      "/etc/redis/redis.conf is a mount of its own: no other file can take its place",
+    ]);
+    expect(found({ mountedFiles: ["/etc/hosts"] })).toEqual([]);
+  });
+});
