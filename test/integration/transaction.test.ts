@@ -122,11 +122,20 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 1000);
-    await onHost(host, "chown root:root /var/lib/redis && chmod 755 /var/lib/redis");
     const [before, process] = [await filesBut(host), await redisProcess(host)];
+    // After the plan, which would have seen it.
+    const closed = asSoonAs(
+      host,
+      `grep -q ' armed' ${TXN}/journal 2>/dev/null`,
+      "chown root:root /var/lib/redis",
+    );
     const run = await project.run("apply", "--yes", "--tags", "network");
-    expect(run.host("redis-01").status).toBe("rolled-back");
-    expect(run.host("redis-01").error?.found).toContain("the server cannot save its keys");
+    await closed;
+    await onHost(host, "chown redis:redis /var/lib/redis");
+    expect(run.host("redis-01")).toMatchObject({
+      status: "rolled-back",
+      error: { found: expect.stringContaining("the server cannot save its keys") },
+    });
     expect(await redisProcess(host)).toBe(process);
     expect(await filesBut(host)).toBe(before);
     expect(await residueOf(host)).toBe("");
@@ -140,7 +149,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
       "mkdir -m 700 /var/lib/redkeep && mount -t tmpfs -o size=64k,mode=700 tmpfs /var/lib/redkeep",
     );
     const before = await filesBut(host);
-    const run = await project.run("apply", "--yes");
+    const run = await project.run("apply", "--yes", "--accept", "disk-too-small");
     expect(run.host("redis-01")).toMatchObject({
       status: "failed",
       error: { state: "nothing was changed on this host" },
@@ -185,12 +194,15 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
   it("says why where a file cannot be replaced", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
-    await onHost(
+    const process = await redisProcess(host);
+    // After the plan, which would have seen it.
+    const mounted = asSoonAs(
       host,
+      `grep -q ' backup' ${TXN}/journal 2>/dev/null`,
       "cp -p /etc/redis/redis.conf /root/redis.conf && mount --bind /root/redis.conf /etc/redis/redis.conf",
     );
-    const process = await redisProcess(host);
     const run = await project.run("apply", "--yes");
+    await mounted;
     expect(run.host("redis-01").status).toBe("rolled-back");
     expect(run.host("redis-01").error?.found).toContain("Device or resource busy");
     expect(await redisProcess(host)).toBe(process);
