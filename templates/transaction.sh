@@ -49,12 +49,38 @@ mode() { # PATH MODE: of what is open, after a look that the path is no link to 
 own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
   { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
 }
+is_edited() { grep -qx "$1" "$d/edited"; }
 is_kept() { case $1 in "$(dirname "$CONF")"|"$(dirname "$CONF")"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
-data_files() { # what Redis saves: plain files with one name
-  for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1"/appendonlydir/*; do
-    if [ -f "$p" ] && [ ! -L "$p" ] && [ "$(stat -c %h "$p")" = 1 ]; then printf "%s\n" "$p"; fi
+data_files() { # what Redis saves: plain files with one name, beside the one that we gave them
+  for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1/$DUMP" "$1/$AOF" "$1/${AOFDIR:-appendonlydir}"/*; do
+    if [ ! -f "$p" ] || [ -L "$p" ]; then continue; fi
+    names=1; for kept in "$1/.redkeep.$id".*/"${p##*/}"; do if [ "$kept" -ef "$p" ]; then names=$((names + 1)); fi; done
+    if [ "$(stat -c %h "$p")" = "$names" ]; then printf "%s\n" "$p"; fi
+  done | sort -u
+}
+# A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
+# has loaded too little; it does not write into them. The first ones stay: a second restart must not replace them.
+set_aside() { # new, or old: the restart that comes
+  if [ -z "$DATA" ] || [ -e "$d/aside.$1" ]; then return 0; fi
+  to=$DATA/.redkeep.$id.$1
+  echo "$to" >"$d/aside.$1" && sync "$d/aside.$1" && mkdir "$to" || return 1
+  data_files "$DATA" | while IFS= read -r p; do
+    # The AOF's files come and go while Redis runs.
+    cp -p --reflink=always "$p" "$to/" 2>/dev/null || ln -Pf "$p" "$to/" || [ ! -e "$p" ] || exit 1
   done
 }
+drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then rm -rf "$(cat "$f")"; fi; done; }
+# A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
+# else takes.
+reserve() {
+  head -c 524288 /dev/zero >"$d/room" && sync "$d/room" || return 1
+  while read -r n p o m; do
+    t=$(dirname "$p")/.redkeep.$id.room
+    if [ ! -d "$(dirname "$p")" ] || [ -e "$t" ]; then continue; fi
+    cp --sparse=never --remove-destination "$d/room" "$t" && sync "$t" || return 1
+  done <"$d/files"
+}
+release() { rm -f "$d/room"; while read -r n p o m; do rm -f "$(dirname "$p")/.redkeep.$id.room"; done <"$d/files"; }
 hand_over() { data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$RUNUSER:$RUNGROUP" "$p" || exit 1; done; }; }
 
 # --- Redis -------------------------------------------------------------------------------------------------------------
@@ -100,7 +126,7 @@ persist() { # LOGIN SAVE APPENDONLY
 # Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone, and a
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 restart() { # LOGIN-BEFORE LOGIN-AFTER
-  only_memory=
+  only_memory=; rm -f "$d/keys.stop"
   if answers "$1"; then
     if [ -n "$(config_get "$1" save)" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
     elif [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
@@ -112,6 +138,8 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
       config_set "$1" save '315360000 1' && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
   fi
+  set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
+  if answers "$1" && [ "$(sed -n 4p "$d/login.$1")" != any ]; then keys "$1" >"$d/keys.stop"; fi
   : >"$d/restarted"
   systemctl reset-failed "$UNIT" 2>/dev/null
   from=$(milliseconds)
@@ -123,6 +151,22 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
   echo $(($(milliseconds) - from)) >"$d/unavailable"
   if [ -n "$only_memory" ]; then rm -f "$dump"; fi                     # else it would come back, stale, at a later start
 }
+# A replica finds its primary again within a second or two, and may be empty until then; the controller looks, before it goes
+# on with others.
+wait_link() { # LOGIN
+  [ "$(cat "$d/link.before" 2>/dev/null)" = up ] || return 0
+  until=$(($(milliseconds) + 20000))
+  until [ "$(info "$1" replication master_link_status)" = up ] || [ "$(milliseconds)" -ge $until ]; do sleep 0.05; done
+}
+# A start that loaded too little: another one would only write that down. Clients may delete, and keys may expire, meanwhile.
+missing_keys() { # LOGIN: says what is missing
+  [ -f "$d/keys.stop" ] && echo 'INFO keyspace' | ask "$1" | grep -q '^# Keyspace' || return 1
+  read -r k e <"$d/keys.stop"; now=$(keys "$1" | cut -d' ' -f1)
+  if [ $((k - e - now)) -le $((10 + (k - e) / 10)) ]; then return 1; fi
+  echo "$k keys before the restart, $now after; the files from before it are in $(cat "$d"/aside.* | tail -n 1)"
+}
+invocation() { systemctl show -p InvocationID --value "$UNIT"; }
+undisturbed() { [ -z "$INVOCATION" ] || [ "$(invocation)" = "$INVOCATION" ]; }
 
 # --- the candidate, started once beside the service, behind the same walls -----------------------------------------------
 validate() {
@@ -157,8 +201,9 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
 }
 finish() {
   if mine; then rm -f $root/pending && sync $root; fi
-  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"
+  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"; release
   case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
+  grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
   for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do
     if systemctl -q is-active "$unit"; then systemctl stop "$unit"; fi
   done
@@ -189,7 +234,7 @@ apply() {
   # What the plan relied on must still be so.
   while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || refuse "stale $p"; done <"$d/expected"
   while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
-  if [ -n "$INVOCATION" ] && [ "$(systemctl show -p InvocationID --value "$UNIT")" != "$INVOCATION" ]; then
+  if [ -n "$INVOCATION" ] && [ "$(invocation)" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
   fi
   if [ -s "$d/expected-facts" ]; then
@@ -214,6 +259,7 @@ apply() {
   rm -rf "$d/scratch" "$d/scratch.conf"                                                 # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
+  reserve || fail "room for the way back"
   arm cap "$CAP" || fail arm
   ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
   note armed
@@ -232,7 +278,7 @@ apply() {
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
-  if [ -f "$d/removals" ]; then while read -r p o m; do rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
+  if [ -f "$d/removals" ]; then while read -r p o m; do rm -f "$p/.redkeep.$id.room"; rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
   while read -r p o m; do if [ -e "$p" ] || [ -L "$p" ]; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi; done <"$d/modes"
   if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
@@ -243,13 +289,16 @@ apply() {
       grep -Ev '^(OK|[0-9]+)$' "$d/live.replies" | head -n 1 | sed 's/^/fail live /' >>"$d/journal"; exit 1
     fi
   fi
+  undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -n "$RESTART" ]; then
     note "restart $UNIT"
     restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
       if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
+    if [ -n "$INVOCATION" ]; then INVOCATION=$(invocation); fi
   fi
   # What the old process saved when it stopped has the old mode.
-  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
+  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do
+    echo "00$(stat -c %a "$p") $p" >>"$d/tightened"; mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
   if [ -n "$FIREWALL" ]; then
     note "firewall $FIREWALL"
     case $FIREWALL in enable|disable) ufw --force "$FIREWALL" >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
@@ -262,21 +311,18 @@ apply() {
     answers new || fail "check the server does not answer a login"
     if [ -f "$d/keys.before" ] && [ "$(sed -n 4p "$d/login.new")" != any ]; then
       keys new >"$d/keys.after"
-      read -r k e <"$d/keys.before"; read -r now _ <"$d/keys.after"
-      # Clients may delete, and keys may expire, meanwhile; half of what cannot expire does not go away by itself.
-      [ "$now" -ge $(((k - e) / 2)) ] || fail "check $k keys before, $now after"
-      # A replica finds its primary again within a second or two; the controller looks, before it goes on with others.
-      if [ "$(cat "$d/link.before")" = up ]; then until=$(($(milliseconds) + 20000))
-        until [ "$(info new replication master_link_status)" = up ] || [ "$(milliseconds)" -ge $until ]; do sleep 0.05; done
-      fi
     fi
+    wait_link new
+    if missing=$(missing_keys new); then enter needs_human; note "data $missing"; exit 1; fi
   fi
+  undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   arm win "$WINDOW" || fail "arm window"
   enter applied || fail applied
   systemctl stop "redkeep-cap-$id.timer"; note applied
 }
 
-# Puts back what still is as we made it; an edit by someone else stops it before it touches a file.
+# Puts back what still is as we made it. An edit by someone else stops it before it touches a file: around an edited file the
+# next start might fail. Only where Redis is down anyway, all that nobody edited goes back.
 rollback() {
   # What ended well, or never began, must not wait for the lock of another.
   case "$1 $(state)" in
@@ -293,12 +339,15 @@ rollback() {
     if [ "$(state)" = prepared ]; then enter rolled_back; finish; exit 0; fi
     if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
   fi
-  enter rolling_back; note "rollback $1"
+  release; enter rolling_back; note "rollback $1"; : >"$d/edited"
   while read -r n p o m; do
     rm -f "$(dirname "$p")/.redkeep.$id"
     if [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_ours "$n" "$p"; then continue; fi
-    enter needs_human; note "edited $p"; finish; exit 1
+    echo "$n" >>"$d/edited"; note "edited $p"
   done <"$d/files"
+  if [ -s "$d/edited" ]; then
+    if [ "$1" = boot ] || [ -z "$NEEDS_REDIS" ] || answers new || answers old; then enter needs_human; finish; exit 1; fi
+  fi
   firewall=back
   if [ "$FIREWALL" = enable ]; then
     # Once more where it failed: a kill inside `ufw enable` may have left the kernel's tables busy for a moment.
@@ -308,10 +357,12 @@ rollback() {
   login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
     if answers new; then login=new; fi
     # Files alone would lose what was written since: the running server goes back first.
-    if [ -n "$PERSIST" ] && answers $login; then persist $login "$OLD_SAVE" "$OLD_AOF" || note "persistence could not be put back on the running server"; fi
+    if [ -n "$PERSIST" ] && answers $login; then
+      persist $login "$OLD_SAVE" "$OLD_AOF" || { enter needs_human; note "redis does not take its old persistence again: a restart with the old files would lose what was written since"; finish; exit 1; }
+    fi
   fi
   while read -r n p o m; do
-    b=$(cat "$d/old/$n.signature"); [ "$(signature "$p")" = "$b" ] && continue
+    b=$(cat "$d/old/$n.signature"); if [ "$(signature "$p")" = "$b" ] || is_edited "$n"; then continue; fi
     note "restore $p"
     if [ "$b" = absent ]; then rm -f "$p"; sync "$(dirname "$p")"; else
       [ -d "$(dirname "$p")" ] || mkdir "$(dirname "$p")"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
@@ -331,9 +382,13 @@ rollback() {
   fi
   if [ "$FIREWALL" = disable ]; then sed -i "s/^ENABLED=.*/ENABLED=yes/" /etc/ufw/ufw.conf; fi
   if [ "$1" != boot ]; then
-    if [ -f "$d/restarted" ]; then
+    if [ -f "$d/tightened" ]; then while IFS=' ' read -r m p; do if [ -f "$p" ]; then mode "$p" "$m"; fi; done <"$d/tightened"; fi
+    # Whoever restarted or stopped it: it may have read new files.
+    if [ -f "$d/restarted" ] || ! undisturbed || { [ -n "$NEEDS_REDIS" ] && ! answers new && ! answers old; }; then
       if ! answers $login; then login=old; fi
       restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
+      wait_link old
+      if missing=$(missing_keys old); then enter needs_human; note "data $missing"; finish; exit 1; fi
     elif [ -s "$d/undo" ]; then
       if answers old && [ "$(sed -n 4p "$d/login.old")" != any ]; then login=old; fi        # a new user may be gone half way
       ask $login <"$d/undo" >"$d/undo.replies"
@@ -342,9 +397,10 @@ rollback() {
     if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then rm -f "$(cat "$d/dump")"; fi
   fi
   if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
-  while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
+  while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   if [ -z "$firewall" ]; then enter needs_human; note "not restored the firewall: its files are back, the kernel's rules may not be"; finish; exit 1; fi
+  if [ -s "$d/edited" ]; then enter needs_human; finish; exit 1; fi
   enter rolled_back; note rolled_back; finish
   exit 0
 }
@@ -378,7 +434,7 @@ undo() { # SOURCE
   printf '%s\n%s\n%s\n%s\n' "$BEFORE_ENDPOINT" "$auth" "$BEFORE_CONFIG" "$(if [ "$BEFORE_AUTH" = unknown ]; then echo any; fi)" >"$d/login.new"
   rm -f "$d/login.admin"
   { echo "OLD_SAVE='$NEW_SAVE' OLD_AOF='$NEW_AOF' NEW_SAVE='$OLD_SAVE' NEW_AOF='$OLD_AOF'"
-    echo "INVOCATION= TIGHTEN= HANDOVER= RELOAD=1"
+    echo "INVOCATION=$(invocation) TIGHTEN= HANDOVER= RELOAD=1"
     case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
     if [ -n "$POLICY" ]; then echo "POLICY=$OLD_POLICY OLD_POLICY=$POLICY"; fi
     # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
@@ -397,7 +453,7 @@ confirm() {
   fi
   if [ "$(state)" = committed ]; then
     finish; note committed
-    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r old; do rm -rf "$old"; done    # the last five runs stay
+    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r d; do drop_aside; rm -rf "$d"; done    # the last five runs stay
   fi
   state
 }

@@ -243,6 +243,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const planned = plannedUnit(input);
+  const loaded = (setting: string) => running?.get(setting) ?? server.config.get(setting)?.[0] ?? "";
   const values: Record<string, string | number> = {
     NONCE: nonce,
     CAP: capSeconds(server),
@@ -260,6 +261,10 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     OLD_SAVE: running?.get("save") ?? "",
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
+    DATA: actions.restart ? facts.files.dataDirectory : "",
+    DUMP: loaded("dbfilename"),
+    AOF: loaded("appendfilename"),
+    AOFDIR: loaded("appenddirname"),
     TIGHTEN: actions.restart ? actions.closedData : "",
     HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",

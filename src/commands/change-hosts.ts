@@ -79,7 +79,7 @@ export async function changeHosts(
     const groups = new Groups(sessions);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
       groups.work(batch, options.forks, async (session) => {
-        if (environment.interrupted.aborted) return;
+        if (environment.interrupted.aborted || sessions.some(({ needsHuman }) => needsHuman)) return;
         await work(run, session, progress);
         progress.done(session.job.host, session.record.status, outcomeText(session, command));
       }),

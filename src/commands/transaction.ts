@@ -247,16 +247,25 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
   fail(session, state === "needs_human" ? "failed" : "unknown", {
     where: state,
     found:
-      [...failures, ...journal.filter((line) => /^(edited|not restored|redis )/.test(line))].join("\n") ||
-      state,
-    state:
-      state === "needs_human"
-        ? journal.some((line) => line.startsWith("edited "))
-          ? "part of the change is still there: someone edited a file meanwhile, so nothing more was touched"
-          : "it was to be put back, and not all of it could be"
-        : "not known",
+      [...failures, ...journal.filter((line) => /^(edited|not restored|redis |data )/.test(line))].join(
+        "\n",
+      ) || state,
+    state: state === "needs_human" ? leftAs(journal) : "not known",
     remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
   });
+  session.needsHuman = state === "needs_human";
+}
+
+/** How a host stands that put nothing more back by itself, and why. */
+function leftAs(journal: string[]): string {
+  const has = (word: string) => journal.some((line) => line.startsWith(`${word} `));
+  if (has("data")) {
+    return "Redis answers and has fewer keys than before; nothing more was touched, and no other host was begun";
+  }
+  if (!has("edited")) return "it was to be put back, and not all of it could be";
+  return has("restore")
+    ? "someone edited a file meanwhile and Redis did not answer: all but that file was put back"
+    : "part of the change is still there: someone edited a file meanwhile, so nothing more was touched";
 }
 
 /** The way in that the probe found. */

@@ -31,7 +31,7 @@ beforeEach(() => {
   mkdirSync(folder);
   mkdirSync(etc);
   writeFileSync(join(folder, "transaction.sh"), transactionProgram());
-  writeFileSync(join(folder, "env"), `NONCE='right'\nCLI=cat\nCAP=1\n`);
+  writeFileSync(join(folder, "env"), `NONCE='right'\nCLI=cat\nCAP=1\nDUMP=keys AOF= AOFDIR=\n`);
   writeFileSync(join(folder, "journal"), "");
 });
 
@@ -146,15 +146,28 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   });
 
   it("data_files are the plain files that Redis saves, and no link among them", () => {
-    for (const name of ["dump.rdb", "appendonly.aof", "appendonly.aof.1.incr", "notes.txt"]) put(name, "x");
+    for (const name of ["dump.rdb", "keys", "appendonly.aof", "appendonly.aof.1.incr", "notes.txt"])
+      put(name, "x");
     mkdirSync(join(etc, "appendonlydir"));
     put("appendonlydir/appendonly.aof.manifest", "x");
     symlinkSync("/etc/passwd", join(etc, "passwd.rdb"));
     expect(run(shell, "data_files", etc).out.split("\n").sort()).toEqual(
-      ["appendonly.aof", "appendonly.aof.1.incr", "appendonlydir/appendonly.aof.manifest", "dump.rdb"].map(
-        (name) => join(etc, name),
-      ),
+      [
+        "appendonly.aof",
+        "appendonly.aof.1.incr",
+        "appendonlydir/appendonly.aof.manifest",
+        "dump.rdb",
+        "keys",
+      ].map((name) => join(etc, name)),
     );
+  });
+
+  it("data_files that were set aside are still data files, and those with any other second name are not", () => {
+    const aside = join(etc, ".redkeep.20260101T000000Z-0badcafe.new");
+    mkdirSync(aside);
+    linkSync(put("dump.rdb", "x"), join(aside, "dump.rdb"));
+    linkSync(put("other.rdb", "x"), join(etc, "second"));
+    expect(run(shell, "data_files", etc).out).toBe(join(etc, "dump.rdb"));
   });
 
   it("rules are those of ufw's file, whatever else it says", () => {

@@ -160,6 +160,91 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await onHost(host, "find /var/lib/redkeep/txn -mindepth 1")).toBe("");
   });
 
+  it("that makes it start with too few keys keeps the data from before, starts it no second time, and stops the fleet", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    await using next = await startHost();
+    using project = openProject({ "redis-01": host, "redis-02": next });
+    await fill(host, "app", 1000);
+    await onHost(
+      host,
+      `mkdir -p /etc/systemd/system/redis-server.service.d
+       printf '[Service]\nExecStartPre=+/bin/rm -f /var/lib/redis/dump.rdb\n' >/etc/systemd/system/redis-server.service.d/90-lose.conf
+       systemctl daemon-reload`,
+    );
+    const run = await project.run("apply", "--yes");
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({
+      status: "failed",
+      error: { found: expect.stringContaining("1000 keys before the restart, 0 after") },
+    });
+    expect(run.host("redis-02").status).toBe("not-started");
+    expect(await project.asAdmin(host, "DBSIZE")).toBe("0");
+    const kept = await onHost(
+      host,
+      "stat -c '%a %U' /var/lib/redis/.redkeep.*; ls /var/lib/redis/.redkeep.*",
+    );
+    expect(kept).toBe("700 root\ndump.rdb");
+    expect(await onHost(host, "redis-check-rdb /var/lib/redis/.redkeep.*/dump.rdb")).toContain(
+      "1000 keys read",
+    );
+  });
+
+  it("restarted by someone else meanwhile is put back, and runs with its old configuration again", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    // In an order that differs with every start.
+    const running = async () => (await host.redis("CONFIG", "GET", "*")).split("\n").toSorted();
+    const [files, config] = [await filesBut(host), await running()];
+    const restarted = asSoonAs(
+      host,
+      `grep -q 'file /etc/redis/redis.conf' ${TXN}/journal 2>/dev/null`,
+      "systemctl kill -s STOP 'redkeep-apply-*'; systemctl restart redis-server; systemctl kill -s CONT 'redkeep-apply-*'",
+    );
+    const run = await project.run("apply", "--yes");
+    await restarted;
+    expect(run.status).toBe(5);
+    expect(run.host("redis-01").error?.found).toContain(
+      "redis-server.service was restarted by someone else meanwhile",
+    );
+    expect(await filesBut(host)).toBe(files);
+    expect(await running()).toEqual(config);
+    expect(await host.redis("DBSIZE")).toBe("1000");
+    expect(await residueOf(host)).toBe("");
+  });
+
+  it("where Redis is down and someone edited a file gets all but that file back, and Redis up", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    const before = await host.readFile("/etc/redis/redis.conf");
+    const edited = asSoonAs(
+      host,
+      `grep -q 'restart redis-server.service' ${TXN}/journal 2>/dev/null`,
+      `systemctl kill -s STOP 'redkeep-apply-*'; echo 'user ops on nopass ~* +get' >>/etc/redis/users.acl
+       systemctl stop redis-server; ${KILL}`,
+    );
+    const run = await project.run("apply", "--yes");
+    await edited;
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({
+      status: "failed",
+      error: {
+        found: expect.stringContaining("edited /etc/redis/users.acl"),
+        state: "someone edited a file meanwhile and Redis did not answer: all but that file was put back",
+      },
+    });
+    expect(await host.redis("PING")).toBe("PONG");
+    expect(await host.readFile("/etc/redis/redis.conf")).toBe(before);
+    expect(await host.readFile("/etc/redis/users.acl")).toContain("user ops on");
+    expect(await residueOf(host)).toBe("");
+  });
+
   it("is asked again where the reply to the confirmation is lost", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
