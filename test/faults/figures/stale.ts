@@ -1,0 +1,395 @@
+/** A host that changes between the plan and the yes: refused, whatever it was, and nothing touched. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type LabHost,
+  type LabNetwork,
+  redkeep,
+  startHost,
+  startNetwork,
+} from "../../integration/support/lab.ts";
+import { filesOf, onHost, redisProcess, residueOf } from "../../integration/support/observe.ts";
+import { openProject, type Project } from "../../integration/support/project.ts";
+import { applyAsking } from "../asking.ts";
+import type { Figure } from "../figure.ts";
+
+interface StaleCase {
+  name: string;
+  /** Before the plan is made. */
+  given?: string;
+  /** Shell, on the host while apply asks; `cli` gets into Redis. Or what somebody does from elsewhere. */
+  meanwhile: string | ((host: LabHost, project: Project) => Promise<unknown>);
+  /** What the refusal has to name. */
+  names: string;
+}
+
+const UNITD = "/etc/systemd/system/redis-server.service.d";
+const UP = "until cli PING 2>&1 | grep -q -e PONG -e NOAUTH; do sleep 0.05; done";
+const harden = readFileSync(join(import.meta.dirname, "../../../playbooks/harden.yml"), "utf8");
+const WIDER = harden.replace("maxmemory: 512mb", "maxmemory: 600mb");
+const WIDEST = harden.replace("maxmemory: 512mb", "maxmemory: 700mb");
+
+/** On a host as Debian makes it, which is about to be hardened wholly. */
+const STOCK: readonly StaleCase[] = [
+  {
+    name: "a line in redis.conf",
+    meanwhile: "echo 'hz 20' >>/etc/redis/redis.conf",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "a blank in redis.conf",
+    meanwhile: "sed -i 's/^port 6379$/port 6379 /' /etc/redis/redis.conf",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "the mode of redis.conf",
+    meanwhile: "chmod 644 /etc/redis/redis.conf",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "the owner of redis.conf",
+    meanwhile: "chown root /etc/redis/redis.conf",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "the group of redis.conf",
+    meanwhile: "chgrp root /etc/redis/redis.conf",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "redis.conf becomes a link",
+    meanwhile: "mv /etc/redis/redis.conf /root/; ln -s /root/redis.conf /etc/redis/",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "redis.conf gets a second name",
+    meanwhile: "ln /etc/redis/redis.conf /etc/redis/redis.twin",
+    names: "/etc/redis/redis.conf",
+  },
+  { name: "redis.conf goes", meanwhile: "rm /etc/redis/redis.conf", names: "/etc/redis/redis.conf" },
+  { name: "the mode of the directory", meanwhile: "chmod 755 /etc/redis", names: "/etc/redis" },
+  {
+    name: "an included file",
+    given: "echo 'hz 11' >/etc/redis/site.conf; echo 'include /etc/redis/site.conf' >>/etc/redis/redis.conf",
+    meanwhile: "echo 'hz 12' >/etc/redis/site.conf",
+    names: "/etc/redis/site.conf",
+  },
+  {
+    name: "the mode of an included file",
+    given: "echo 'hz 11' >/etc/redis/site.conf; echo 'include /etc/redis/site.conf' >>/etc/redis/redis.conf",
+    meanwhile: "chmod 600 /etc/redis/site.conf",
+    names: "/etc/redis/site.conf",
+  },
+  {
+    name: "an included file goes",
+    given: "echo 'hz 11' >/etc/redis/site.conf; echo 'include /etc/redis/site.conf' >>/etc/redis/redis.conf",
+    meanwhile: "rm /etc/redis/site.conf",
+    names: "/etc/redis/site.conf",
+  },
+  {
+    name: "an ACL file appears",
+    meanwhile: "echo 'user default on nopass ~* &* +@all' >/etc/redis/users.acl",
+    names: "/etc/redis/users.acl",
+  },
+  {
+    name: "a certificate appears",
+    meanwhile: "mkdir -p /etc/redis/tls; echo x >/etc/redis/tls/redkeep-server.crt",
+    names: "/etc/redis/tls/redkeep-server.crt",
+  },
+  {
+    name: "redkeep's drop-in appears",
+    meanwhile: `printf '[Service]\\n' >${UNITD}/redkeep.conf`,
+    names: `${UNITD}/redkeep.conf`,
+  },
+  {
+    name: "a drop-in, loaded",
+    meanwhile: `printf '[Service]\\nUMask=0022\\n' >${UNITD}/site.conf; systemctl daemon-reload`,
+    names: "DropInPaths",
+  },
+  {
+    name: "a drop-in, not loaded",
+    meanwhile: `printf '[Service]\\nUMask=0022\\n' >${UNITD}/site.conf`,
+    names: "NeedDaemonReload",
+  },
+  {
+    name: "another value in a drop-in",
+    given: `printf '[Service]\\nUMask=0022\\n' >${UNITD}/site.conf; systemctl daemon-reload`,
+    meanwhile: `printf '[Service]\\nUMask=0027\\n' >${UNITD}/site.conf; systemctl daemon-reload`,
+    names: "UMask",
+  },
+  {
+    name: "a unit file of the host's own",
+    meanwhile: "cp /lib/systemd/system/redis-server.service /etc/systemd/system/; systemctl daemon-reload",
+    names: "FragmentPath",
+  },
+  { name: "a firewall rule", meanwhile: "ufw allow 9999/tcp", names: "/etc/ufw/user.rules" },
+  { name: "the firewall switched on", meanwhile: "ufw allow 22/tcp; ufw --force enable", names: "/etc/ufw/" },
+  { name: "the firewall's policy", meanwhile: "ufw default reject incoming", names: "/etc/default/ufw" },
+  {
+    name: "the firewall without IPv6",
+    meanwhile: "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw",
+    names: "/etc/default/ufw",
+  },
+  {
+    name: "another port of sshd",
+    meanwhile: "printf 'Port 22\\nPort 2222\\n' >/etc/ssh/sshd_config.d/ports.conf",
+    names: "sshd's port",
+  },
+  {
+    name: "another version",
+    meanwhile: `mv /usr/bin/redis-server /usr/bin/redis-server.real; printf '#!/bin/sh\\nif [ "$1" = --version ]; then echo Redis server v=7.0.99; else exec /usr/bin/redis-server.real "$@"; fi\\n' >/usr/bin/redis-server; chmod 755 /usr/bin/redis-server`,
+    names: "version",
+  },
+  {
+    name: "Redis restarted",
+    meanwhile: `systemctl restart redis-server; ${UP}`,
+    names: "was restarted since",
+  },
+  { name: "Redis stopped", meanwhile: "systemctl stop redis-server", names: "does not answer" },
+  {
+    name: "Redis killed, and started by systemd",
+    meanwhile: `kill -9 "$(systemctl show -p MainPID --value redis-server)"; ${UP}`,
+    names: "was restarted since",
+  },
+  { name: "the host rebooted", meanwhile: (host) => host.restart(), names: "was restarted since" },
+  {
+    name: "CONFIG SET maxmemory",
+    meanwhile: "cli CONFIG SET maxmemory 300mb",
+    names: "maxmemory of the running server",
+  },
+  { name: "CONFIG SET save", meanwhile: "cli CONFIG SET save ''", names: "save of the running server" },
+  {
+    name: "CONFIG SET appendonly",
+    meanwhile: "cli CONFIG SET appendonly yes",
+    names: "appendonly of the running server",
+  },
+  {
+    name: "CONFIG SET bind",
+    meanwhile: "cli CONFIG SET bind 127.0.0.1",
+    names: "bind of the running server",
+  },
+  {
+    name: "CONFIG SET requirepass",
+    meanwhile: "cli CONFIG SET requirepass set-in-a-hurry",
+    names: "does not answer the login",
+  },
+  {
+    name: "CONFIG SET masterauth",
+    meanwhile: "cli CONFIG SET masterauth set-in-a-hurry",
+    names: "masterauth of the running server",
+  },
+  {
+    name: "CONFIG REWRITE",
+    meanwhile: "cli CONFIG SET maxclients 300; cli CONFIG REWRITE",
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "a new user",
+    meanwhile: "cli ACL SETUSER ops on nopass '~*' +@all",
+    names: "user ops of the running server",
+  },
+  {
+    name: "a user with other rights",
+    given: "cli ACL SETUSER ops on nopass '~*' +get",
+    meanwhile: "cli ACL SETUSER ops +set",
+    names: "user ops of the running server",
+  },
+  {
+    name: "a user that goes",
+    given: "cli ACL SETUSER ops on nopass '~*' +get",
+    meanwhile: "cli ACL DELUSER ops",
+    names: "user ops of the running server",
+  },
+  {
+    name: "a primary becomes a replica",
+    meanwhile: "cli REPLICAOF 192.0.2.1 6379",
+    names: "role of the running server",
+  },
+  {
+    name: "a replica becomes the primary",
+    given: "cli REPLICAOF 192.0.2.1 6379",
+    meanwhile: "cli REPLICAOF NO ONE",
+    names: "role of the running server",
+  },
+  {
+    name: "another primary",
+    given: "cli REPLICAOF 192.0.2.1 6379",
+    meanwhile: "cli REPLICAOF 192.0.2.2 6379",
+    names: "master_host of the running server",
+  },
+];
+
+/** On a hardened host, of which one setting is about to change without a restart. */
+const HARDENED: readonly StaleCase[] = [
+  {
+    name: "a listed user's rights",
+    meanwhile: "cli ACL SETUSER app '~*' +@all",
+    names: "user app of the running server",
+  },
+  {
+    name: "the administrator's password",
+    meanwhile: "cli ACL SETUSER admin resetpass '>another-password'",
+    names: "does not answer the login",
+  },
+  {
+    name: "a line in the ACL file",
+    meanwhile: "echo 'user x off' >>/etc/redis/users.acl",
+    names: "/etc/redis/users.acl",
+  },
+  {
+    name: "another certificate",
+    meanwhile: "cp /etc/redis/tls/redkeep-ca.crt /etc/redis/tls/redkeep-server.crt",
+    names: "/etc/redis/tls/redkeep-server.crt",
+  },
+  {
+    name: "the mode of the key",
+    meanwhile: "chmod 644 /etc/redis/tls/redkeep-server.key",
+    names: "/etc/redis/tls/redkeep-server.key",
+  },
+  {
+    name: "client certificates not asked for",
+    meanwhile: "cli CONFIG SET tls-auth-clients no",
+    names: "tls-auth-clients of the running server",
+  },
+  {
+    name: "a run of somebody else",
+    meanwhile: async (_host, project) =>
+      await project.run("apply", project.write("playbooks/widest.yml", WIDEST), "--yes"),
+    names: "/etc/redis/redis.conf",
+  },
+  {
+    name: "a rollback by somebody else",
+    meanwhile: async (_host, project) =>
+      await redkeep(["rollback", "--yes", "-i", "inventory.yml"], {
+        cwd: project.dir,
+        env: { APP_PASSWORD: project.appPassword },
+      }),
+    names: "/etc/redis/",
+  },
+];
+
+export const STALE_CASES = STOCK.length + HARDENED.length;
+
+/** Runs cases one after another on one host, put back between them, and returns what was wrong, by case. */
+async function runOn(
+  network: LabNetwork,
+  cases: readonly StaleCase[],
+  harden: boolean,
+  log: (line: string) => void,
+) {
+  await using host = await startHost({ network });
+  // By its own address, which it keeps through a reboot.
+  using project = openProject(
+    { "redis-01": host },
+    { ansible_ssh_common_args: "-o UserKnownHostsFile=known" },
+    { "redis-01": { ansible_host: host.ip, ansible_port: 22 } },
+  );
+  project.write("known", `${host.ip} ${host.hostKey}\n`);
+  const playbook = project.write("playbooks/run.yml", harden ? WIDER : WIDEST);
+  const results: { name: string; problems: string[] }[] = [];
+  const login = async (): Promise<string> => (harden ? project.password("admin") : "");
+  if (harden) await project.run("apply", "--yes");
+  await onHost(
+    host,
+    `mkdir -p ${UNITD}; tar -cpf /root/etc.tar -C / etc/redis etc/ufw etc/default/ufw etc/systemd/system etc/ssh/sshd_config.d usr/bin/redis-server`,
+  );
+  for (const stale of cases) {
+    const shell = async (script: string) =>
+      await onHost(host, `${CLI}\n{ ${script}\n} >/dev/null 2>&1`, `${await login()}\n`);
+    await shell(`${RESET}${harden ? "" : "\nufw --force disable"}\n${stale.given ?? ""}`);
+    let before = "";
+    const observed = async (): Promise<string> =>
+      [
+        await filesOf(host, { times: true }),
+        await redisProcess(host),
+        await onHost(
+          host,
+          `${CLI}\ncli CONFIG GET '*'; cli ACL LIST; iptables-save | sed -e '/^#/d' -e 's/\\[.*//'`,
+          `${await login()}\n`,
+        ),
+      ]
+        .join("\n")
+        .replace(/^\/var\/lib\/redkeep.*\n/gm, "");
+    const { meanwhile } = stale;
+    const { status, record, output } = await applyAsking(project, [playbook], async () => {
+      if (typeof meanwhile === "string") await shell(meanwhile);
+      else await meanwhile(host, project);
+      before = await observed();
+    });
+    const done = record.hosts[0];
+    const problems: string[] = [];
+    if (before === "") problems.push(`it was not asked: ${output}`);
+    if (status !== 3 || done?.status !== "refused" || done.error?.where !== "stale plan")
+      problems.push(`${status} ${done?.status} ${JSON.stringify(done?.error)}`);
+    if (!done?.error?.found?.includes(stale.names))
+      problems.push(`it does not name ${stale.names}: ${done?.error?.found}`);
+    const after = await observed();
+    if (after !== before) problems.push(`changed: ${difference(before, after)}`);
+    const residue = await residueOf(host);
+    if (residue !== "") problems.push(`left behind: ${residue}`);
+    const result = { name: stale.name, problems, told: done?.error?.found };
+    log(JSON.stringify(result));
+    results.push(result);
+  }
+  return results;
+}
+
+/** Back to where the host was, Redis and all; a reboot has lost nothing but its tmpfs. */
+const RESET = `
+  rm -rf /etc/redis /etc/ufw /etc/systemd/system/redis-server.service* /etc/ssh/sshd_config.d; tar -xpf /root/etc.tar -C /
+  systemctl daemon-reload; systemctl reset-failed redis-server; systemctl restart redis-server
+  ${UP}`;
+
+/** \`cli\` for both kinds of host; the administrator's password comes on stdin. */
+const CLI = `
+  read -r password
+  cli() {
+    if [ "$1" = CONFIG ]; then shift; set -- "$(sed -n 's/^rename-command CONFIG //p' /etc/redis/redis.conf | tail -n 1 | tr -d '"' | grep . || echo CONFIG)" "$@"; fi
+    if [ -n "$password" ]; then REDISCLI_AUTH=$password redis-cli -s /run/redis/redis.sock --user admin "$@"; else redis-cli "$@"; fi
+  }`;
+
+function difference(before: string, after: string): string {
+  const [old, now] = [before.split("\n"), after.split("\n")];
+  return [
+    ...old.filter((line) => !now.includes(line)).map((line) => `-${line}`),
+    ...now.filter((line) => !old.includes(line)).map((line) => `+${line}`),
+  ]
+    .slice(0, 6)
+    .join(" ");
+}
+
+/** Cases by name; all without one. */
+export async function runStale(
+  log: (line: string) => void,
+  isWanted: (name: string, index: number) => boolean,
+) {
+  await using network = await startNetwork();
+  const wanted = (cases: readonly StaleCase[], from: number) =>
+    cases.filter(({ name }, index) => isWanted(name, from + index));
+  const both = [
+    { cases: wanted(STOCK, 0), harden: false },
+    { cases: wanted(HARDENED, STOCK.length), harden: true },
+  ].filter(({ cases }) => cases.length > 0);
+  return (await Promise.all(both.map(({ cases, harden }) => runOn(network, cases, harden, log)))).flat();
+}
+
+export const figure: Figure = {
+  name: "stale",
+  title: "A host that changes between plan and yes is refused, by the name of what changed, and not touched",
+  target: "50 of 50",
+  async run({ count = STALE_CASES, log }) {
+    // A short run takes them from all over the list.
+    const results = await runStale(
+      log,
+      (_name, index) =>
+        Math.floor((index * count) / STALE_CASES) !== Math.floor(((index - 1) * count) / STALE_CASES),
+    );
+    const bad = results.filter(({ problems }) => problems.length > 0);
+    return {
+      measured: `${results.length - bad.length} of ${results.length}`,
+      ok: bad.length === 0,
+      problems: bad.flatMap(({ name, problems }) => problems.map((problem) => `${name}: ${problem}`)),
+      details: results,
+    };
+  },
+};
