@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { BecomePasswords } from "../connection/become-passwords.ts";
 import { type Connection, HostError } from "../connection/connection.ts";
 import { connect } from "../connection/ssh.ts";
 import { InputError } from "../errors.ts";
@@ -29,6 +30,8 @@ export interface Observation {
 /** A host during a run. Its record is complete at every moment. */
 export interface HostSession {
   job: HostJob;
+  /** Shared by the hosts of a run. */
+  becomePasswords: BecomePasswords;
   record: HostRecord;
   connection: Connection | undefined;
   observation: Observation | undefined;
@@ -55,9 +58,10 @@ const NEEDED_TOOLS: Readonly<Record<string, string>> = {
   grep: "grep",
 };
 
-export function newSession(job: HostJob): HostSession {
+export function newSession(job: HostJob, becomePasswords = new BecomePasswords()): HostSession {
   return {
     job,
+    becomePasswords,
     record: {
       host: job.host,
       status: "not-started",
@@ -114,7 +118,8 @@ export async function observe(
 
 export async function openConnection(session: HostSession, signal: AbortSignal): Promise<Connection> {
   session.record.connections++;
-  return await connect(session.job.connection, { signal });
+  const { becomePasswords } = session;
+  return await connect(session.job.connection, { signal, becomePasswords });
 }
 
 /** Runs the probe on the session's connection. Undefined where the record says why there is nothing to plan. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
+import { BecomePasswords } from "../connection/become-passwords.ts";
 import { packageVersion } from "../package.ts";
 import { pool } from "../pool.ts";
 import { terminalOf } from "../report/colours.ts";
@@ -23,7 +24,8 @@ export async function observeAll(
   command: RunRecord["command"],
   progress: Progress,
 ): Promise<HostSession[]> {
-  const sessions = run.jobs.map(newSession);
+  const passwords = new BecomePasswords();
+  const sessions = run.jobs.map((job) => newSession(job, passwords));
   environment.reached();
   await pool(sessions, options.forks, async (session) => {
     if (environment.interrupted.aborted) return;

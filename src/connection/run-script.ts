@@ -1,5 +1,6 @@
 import type { ClientChannel } from "ssh2";
 import type { Secret } from "../secret.ts";
+import type { BecomePasswords, Verdict } from "./become-passwords.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
 import { oneLine } from "./one-line.ts";
@@ -11,6 +12,8 @@ export interface ScriptHost {
   user: string;
   become: boolean;
   becomePassword: Secret | undefined;
+  /** Shared by the hosts of a run. */
+  becomePasswords: BecomePasswords;
   /** Milliseconds that the login shell and sudo have until the script can start. */
   startTimeoutMs: number;
   /** Opens a channel that runs `command`. @throws HostError */
@@ -34,6 +37,23 @@ export async function runScript(
   host: ScriptHost,
   script: string,
   options: RunOptions,
+): Promise<CommandResult> {
+  if (!host.become || host.becomePassword === undefined)
+    return await runOnce(host, script, options, () => {});
+  const judge = await host.becomePasswords.enter(host.host, host.user, host.becomePassword);
+  try {
+    return await runOnce(host, script, options, judge);
+  } finally {
+    judge("untold");
+  }
+}
+
+/** @param judge is told what sudo says to the password, as soon as it does. */
+async function runOnce(
+  host: ScriptHost,
+  script: string,
+  options: RunOptions,
+  judge: (verdict: Verdict) => void,
 ): Promise<CommandResult> {
   const { timeoutMs, maxOutputBytes = MAX_OUTPUT_BYTES, signal } = options;
   signal?.throwIfAborted();
@@ -89,6 +109,7 @@ export async function runScript(
     stdout.add(data);
     if (!wasStarted && stdout.isStarted) {
       clearTimeout(startTimer);
+      judge("taken");
       if (become === "sudo with password") channel?.end(payload);
     }
     if (stdout.isFull) {
@@ -105,13 +126,8 @@ export async function runScript(
       passwordSentAt = talk.length;
       channel?.write(`${password}\n`);
     } else if (talk.indexOf(prompt, passwordSentAt) >= 0) {
-      giveUp(
-        new HostError(
-          "failed",
-          `${host.host}: sudo does not take the become password of ${host.user}`,
-          "It was tried once. Check ansible_become_password, or run with -K.",
-        ),
-      );
+      judge("refused");
+      giveUp(notTaken(host));
     }
   };
   const onClose = (code: number | null | undefined, name?: string) =>
@@ -119,7 +135,16 @@ export async function runScript(
       if (!stdout.isStarted) {
         const lost = host.isLost();
         const ended = `exit ${code ?? name ?? "without a status"}`;
-        reject(lost ? linkLost(host) : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start));
+        // Where sudo takes one try only, it does not ask again.
+        const refused = passwordSentAt !== undefined && /incorrect password attempt/.test(stderr.noise);
+        if (refused) judge("refused");
+        reject(
+          lost
+            ? linkLost(host)
+            : refused
+              ? notTaken(host)
+              : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start),
+        );
       } else if (host.isLost() && !endedWhole) {
         reject(linkLost(host));
       } else if (stderr.text.includes(start.incomplete)) {
@@ -208,6 +233,14 @@ function abandon(channel: ClientChannel): void {
 
 function linkLost({ host }: ScriptHost): HostError {
   return new HostError("lost", `${host}: the connection was lost while a script ran`);
+}
+
+function notTaken({ host, user }: ScriptHost): HostError {
+  return new HostError(
+    "failed",
+    `${host}: sudo does not take the become password of ${user}`,
+    "It was tried once. Check ansible_become_password, or run with -K.",
+  );
 }
 
 function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt }: Bootstrap): HostError {

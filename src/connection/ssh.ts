@@ -1,4 +1,5 @@
 import type { Client, ClientChannel } from "ssh2";
+import { BecomePasswords } from "./become-passwords.ts";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
 import { oneLine } from "./one-line.ts";
@@ -9,6 +10,8 @@ import { type ResolvedConnection, resolveConnection } from "./ssh-config.ts";
 
 export interface ConnectOptions {
   signal?: AbortSignal | undefined;
+  /** Shared by the hosts of a run. */
+  becomePasswords?: BecomePasswords;
 }
 
 /**
@@ -17,11 +20,11 @@ export interface ConnectOptions {
  */
 export async function connect(
   variables: ConnectionVariables,
-  { signal }: ConnectOptions = {},
+  { signal, becomePasswords = new BecomePasswords() }: ConnectOptions = {},
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const target = await resolveConnection(variables);
-  return new SshConnection(await login(target, signal), target, variables);
+  return new SshConnection(await login(target, signal), target, variables, becomePasswords);
 }
 
 class SshConnection implements Connection {
@@ -30,7 +33,12 @@ class SshConnection implements Connection {
   readonly #host: ScriptHost;
   #isOpen = true;
 
-  constructor(session: Session, target: ResolvedConnection, { become, becomePassword }: ConnectionVariables) {
+  constructor(
+    session: Session,
+    target: ResolvedConnection,
+    { become, becomePassword }: ConnectionVariables,
+    becomePasswords: BecomePasswords,
+  ) {
     this.#session = session;
     const onEnd = () => {
       this.#isOpen = false;
@@ -41,6 +49,7 @@ class SshConnection implements Connection {
       user: target.user,
       become: become && target.user !== "root",
       becomePassword,
+      becomePasswords,
       startTimeoutMs: Math.max(target.timeoutSeconds, 10) * 1000,
       open: (command) => this.#open(command),
       isLost: () => !this.#isOpen,

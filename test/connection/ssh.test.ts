@@ -2,6 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { KeyboardAuthContext, PasswordAuthContext, PublicKeyAuthContext, ServerChannel } from "ssh2";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { BecomePasswords } from "../../src/connection/become-passwords.ts";
 import { HostError } from "../../src/connection/connection.ts";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
@@ -13,6 +14,7 @@ import {
   startAgent,
   startServer,
   startTcp,
+  type TestServer,
   temporaryDirectory,
   userKey,
   variablesFor,
@@ -334,6 +336,68 @@ describe("becoming root", () => {
       message: "redis-01: sudo does not take the become password of deploy",
     });
     expect(passwords()).toBe("wrong\n");
+  });
+
+  it("takes a sudo at its word that asks once only", async () => {
+    const once = `${RUN}
+      printf '%s' "$prompt" >&2; read -r password; echo 'sudo: 1 incorrect password attempt' >&2; exit 1`;
+    await using server = await startServer({ env: fakeSudo(once) });
+    const variables = variablesFor(server, directory, { ...deploy, becomePassword: new Secret("wrong") });
+    await expect(runOnce(variables, "true")).rejects.toMatchObject({
+      message: "redis-01: sudo does not take the become password of deploy",
+    });
+  });
+
+  describe("on several hosts with one password", () => {
+    const tryOn = async (
+      server: TestServer,
+      password: string,
+      becomePasswords: BecomePasswords,
+      host: string,
+    ) => {
+      const variables = { ...deploy, becomePassword: new Secret(password) };
+      const connection = await connect(
+        { ...variablesFor(server, directory, variables), host },
+        { becomePasswords },
+      );
+      try {
+        return (await connection.run("echo root", OPTIONS)).stdout.toString();
+      } finally {
+        connection.close();
+      }
+    };
+
+    it("shows a wrong one to no second host, which could lock the account", async () => {
+      await using server = await startServer({ env: fakeSudo(ASK) });
+      const run = new BecomePasswords();
+      const tried = await Promise.allSettled(
+        ["redis-01", "redis-02", "redis-03"].map((host) => tryOn(server, "wrong", run, host)),
+      );
+      const reasons = tried.map((result) => result.status === "rejected" && result.reason.message);
+      const [first] = reasons.flatMap((reason) => /^(\S+): sudo does not take/.exec(`${reason}`)?.[1] ?? []);
+      expect(
+        reasons.filter((reason) => `${reason}`.includes(`not tried: sudo on ${first} did not`)),
+      ).toHaveLength(2);
+      expect(passwords()).toBe("wrong\n");
+      // Another password is another question.
+      expect(await tryOn(server, "right", run, "redis-04")).toBe("root\n");
+    });
+
+    it("lets all go on once one has taken it", async () => {
+      await using server = await startServer({ env: fakeSudo(ASK) });
+      const run = new BecomePasswords();
+      const hosts = ["redis-01", "redis-02", "redis-03"];
+      const said = await Promise.all(hosts.map((host) => tryOn(server, "right", run, host)));
+      expect(said).toEqual(["root\n", "root\n", "root\n"]);
+    });
+
+    it("lets the next one try where the first came to no word of sudo", async () => {
+      await using server = await startServer({ env: fakeSudo("echo 'sudo: unable to dlopen' >&2; exit 1") });
+      const run = new BecomePasswords();
+      await expect(tryOn(server, "right", run, "redis-01")).rejects.toMatchObject({ kind: "failed" });
+      fakeSudo(ASK);
+      expect(await tryOn(server, "right", run, "redis-02")).toBe("root\n");
+    });
   });
 
   it("does not fall for a prompt that is not sudo's", async () => {
