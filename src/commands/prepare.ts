@@ -69,7 +69,9 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
   const selected = selectPlays(inventory, playbook, limit);
   const unfinished =
-    options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, inventory);
+    options.retryFailed === undefined
+      ? undefined
+      : await unfinishedHosts(options.retryFailed, inventory, cwd);
   const chosen = [...selected].filter(
     ([host]) =>
       (options.shard === undefined || inShard(host, options.shard)) &&
@@ -146,7 +148,9 @@ async function checkKeyFiles(
   for (const [key, file] of named) {
     if (file === undefined) continue;
     try {
-      await access(resolve(cwd, file.replace(/^~(?=\/)/, homedir())), constants.R_OK);
+      const path = resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
+      await access(path, constants.R_OK);
+      if ((await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     } catch (error) {
       const { problems } = unreadable(error, file);
       throw new InputError(problems.map((problem) => ({ ...problem, key })));
@@ -169,9 +173,9 @@ function checkTags({ plays }: Playbook, tags: TagSelection): void {
 const FINISHED = ["changed", "unchanged"];
 
 /** The hosts of a run record that did not end as wanted, or were never started. */
-async function unfinishedHosts(file: string, inventory: Inventory): Promise<Set<string>> {
+async function unfinishedHosts(file: string, inventory: Inventory, cwd: string): Promise<Set<string>> {
   const bad = (message: string) => new InputError({ place: { file }, key: "--retry-failed", message });
-  const text = await readTextFile(file);
+  const text = await readTextFile(resolve(cwd, file), file);
   let record: unknown;
   try {
     record = JSON.parse(text);

@@ -5,7 +5,7 @@ export interface Listener {
   /** An IP address without brackets; `*` is every address of both families. */
   address: string;
   port: number;
-  /** The systemd unit whose cgroup holds the socket, where `ss` tells. */
+  /** The systemd unit, a service or a socket, whose cgroup holds the socket, where `ss` tells. */
   unit: string | undefined;
 }
 
@@ -67,7 +67,7 @@ echo "$peer"
       bootId,
       epoch: Number(epoch),
       uptimeSeconds: Number(uptime),
-      memoryBytes: Number(/(\d+) kB/.exec(sections.text("memory") ?? "")?.[1] ?? 0) * 1024,
+      memoryBytes: Number(/(\d{1,15}) kB/.exec(sections.text("memory") ?? "")?.[1] ?? 0) * 1024,
       uid: Number(uid),
       tools: new Set(sections.lines("tools")),
       addresses: sections.lines("addresses").flatMap(parseAddress),
@@ -103,7 +103,7 @@ function parseListener(protocol: "tcp" | "udp", line: string): Listener[] {
     .slice(0, at)
     .replace(/^\[|\]$/g, "")
     .replace(/%.*$/, "");
-  const unit = /\scgroup:\S*\/([^/\s]+\.service)(?:\s|$)/.exec(line)?.[1];
+  const unit = /\scgroup:\S*\/([^/\s]+\.(?:service|socket))(?:\s|$)/.exec(line)?.[1];
   return [{ protocol, address: address.replace(/\]$/, ""), port, unit }];
 }
 

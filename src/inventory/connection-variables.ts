@@ -66,6 +66,8 @@ const REFUSED_WITH_BECOME = [
 ];
 const HOST_KEY_CHECKING = ["ansible_host_key_checking", "ansible_ssh_host_key_checking"];
 const DEFAULT_TIMEOUT_SECONDS = 10;
+/** One word that no program takes for an option. */
+const USER_NAME = /^[^-\s\0][^\s\0]*$/;
 
 /**
  * How to reach one host, from its variables (as `hostVariables` gives them) and, weaker, the play and the command line.
@@ -84,6 +86,7 @@ export async function connectionVariables(
   reader.refuse(REFUSED);
   reader.checkHostKeyChecking();
   reader.checkConnection(play);
+  reader.checkUser(play, defaults.user);
 
   const strong = reader.sshArguments(["ansible_ssh_args"]);
   const weak = reader.sshArguments(["ansible_ssh_common_args", "ansible_ssh_extra_args"]);
@@ -163,7 +166,8 @@ class ConnectionReader {
   address(): string | undefined {
     return this.#read(NAMES.address, (value) => {
       const isAddress =
-        typeof value === "string" && (isIP(value) !== 0 || /^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(value));
+        typeof value === "string" &&
+        (isIP(value) !== 0 || /^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,252}$/u.test(value));
       if (isAddress) return value;
       throw expected("a host name or an IP address", value);
     });
@@ -180,9 +184,21 @@ class ConnectionReader {
   user(): string | undefined {
     return this.#read(NAMES.user, (value) => {
       if (value === "") return undefined;
-      if (typeof value === "string" && /^[^-\s\0][^\s\0]*$/.test(value)) return value;
+      if (typeof value === "string" && USER_NAME.test(value)) return value;
       throw expected("a user name", value);
     });
+  }
+
+  /** The user that the play and the command line name. */
+  checkUser({ place, remoteUser }: PlayConnection, option: string | undefined): void {
+    const given: [key: string, user: string | undefined, place: Place | undefined][] = [
+      ["remote_user", remoteUser, place],
+      ["--user", option, undefined],
+    ];
+    for (const [key, user, place] of given) {
+      if (user === undefined || USER_NAME.test(user)) continue;
+      this.#problems.push({ place, key, message: `expected a user name, found ${JSON.stringify(user)}` });
+    }
   }
 
   path(names: readonly string[]): string | undefined {
@@ -203,7 +219,7 @@ class ConnectionReader {
 
   boolean(names: readonly string[]): boolean | undefined {
     return this.#read(names, (value) => {
-      const text = String(value).toLowerCase();
+      const text = typeof value === "object" ? "" : String(value).toLowerCase();
       if (["true", "yes", "on", "y", "t", "1"].includes(text)) return true;
       if (["false", "no", "off", "n", "f", "0"].includes(text)) return false;
       throw expected("true or false", value);

@@ -3,6 +3,8 @@ import { InputError, type Place } from "../errors.ts";
 
 /** How many hosts one key such as `r[1:9999][a:f]` may stand for. */
 const MAX_HOSTS = 100_000;
+/** As in DNS; a longer one could have no file in host_vars either. */
+const MAX_NAME = 253;
 const ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /**
@@ -27,6 +29,12 @@ function checkHostName(name: string, key: string, place: Place): void {
   if (name === "all")
     throw refusal(key, place, '"all" is the group of every host, a host cannot have that name');
   if (isIPv6(name) && !name.includes("%")) return;
+  if (name.length > MAX_NAME) {
+    throw refusal(key, place, `a host name has at most ${MAX_NAME} characters, this one has ${name.length}`);
+  }
+  if (name.split(/[._-]/).some(mixesAlphabets)) {
+    throw refusal(key, place, "mixes letters of alphabets that look alike: it may pass for another host");
+  }
   if (/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name)) return;
   if (/\{[{%#]/.test(name)) {
     throw refusal(
@@ -42,6 +50,13 @@ function checkHostName(name: string, key: string, place: Place): void {
     key,
     place,
     "a host name has only letters, digits, . _ and -, or is an IPv6 address, and starts with no . or -",
+  );
+}
+
+/** Letters beside Latin ones that only look like them: `redis` with a Cyrillic `e`. */
+function mixesAlphabets(word: string): boolean {
+  return (
+    /\p{Script=Latin}/u.test(word) && /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}]/u.test(word)
   );
 }
 

@@ -105,12 +105,20 @@ function splitPattern(pattern: string, place: Place | undefined): string[] {
       .filter((term) => term !== "");
   }
   if (isIPv6(pattern) || /^[^:[\]]+:[0-9]+$/.test(pattern)) return [pattern];
-  const terms = pattern.match(/(?:[^\s:[\]]|\[[^\]]*\])+/g) ?? [];
-  const leftOver = pattern.replace(/\[[^\]]*\]/g, "");
-  if (/[[\]]/.test(leftOver)) {
+  if (!bracketsClose(pattern)) {
     throw new InputError({ place, key: pattern, message: "a bracket is not closed or not opened" });
   }
-  return terms;
+  return pattern.match(/(?:[^\s:[\]]|\[[^\]]*\])+/g) ?? [];
+}
+
+/** Looked at first: where a bracket stays open, a search for pairs would start anew at each. */
+function bracketsClose(pattern: string): boolean {
+  let isOpen = false;
+  for (const char of pattern) {
+    if (char === "]" && !isOpen) return false;
+    if (char === "[" || char === "]") isOpen = char === "[";
+  }
+  return !isOpen;
 }
 
 function evaluate(inventory: Inventory, terms: readonly string[], place: Place | undefined): PatternMatch {

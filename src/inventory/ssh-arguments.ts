@@ -165,7 +165,7 @@ function jumpHost(text: string, fail: Fail): string {
     .replace(/^ssh:\/\//, "")
     .replace(/\/$/, "");
   const [, address, port] =
-    /^(?:[^\s@-][^\s@]*@)?(\[[^\]]*\]|[^\s@:[\]-][^\s@:[\]]*)(?::([0-9]{1,5}))?$/.exec(jump) ?? [];
+    /^(?:[^\s@-][^\s@]*@)?(\[[^\]]*\]|[\p{L}\p{N}_][\p{L}\p{N}_.-]*)(?::([0-9]{1,5}))?$/u.exec(jump) ?? [];
   const isAddress = address?.startsWith("[") ? isIPv6(address.slice(1, -1)) : address !== undefined;
   if (!isAddress || (port !== undefined && (Number(port) < 1 || Number(port) > 65535))) {
     throw fail(`expected a jump host as [user@]host[:port], found "${text}"`);

@@ -51,7 +51,7 @@ function cap(text: string, maxLength: number): string {
  * step of every renderer, since wrapping can move remote text to the beginning of a line.
  */
 export function guardLines(text: string): string {
-  return text.replace(/^([^\S\n]*)::/gm, "$1| ::");
+  return text.replace(/^([^\S\r\n\u2028\u2029]*)::/gm, "$1| ::");
 }
 
 /** The fields of the record that may hold several lines. Line breaks anywhere else are an attempt at something. */

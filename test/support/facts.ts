@@ -26,7 +26,12 @@ export function probeOutput(name: string): string {
 
 /** A recorded host's facts. Each call parses anew, so a test may change what it gets. */
 export function factsOf(name: string): HostFacts {
-  return parseProbe(probeOutput(name), inputFor(name), NONCE);
+  return parseAnswer(name, probeOutput(name));
+}
+
+/** What an answer says to the question that a recorded host was asked. @throws ProbeError */
+export function parseAnswer(name: string, output: string): HostFacts {
+  return parseProbe(output, inputFor(name), NONCE);
 }
 
 /** What a section says instead; undefined takes the section away. */
@@ -55,7 +60,7 @@ export function editedFacts(name: string, edits: SectionEdits): HostFacts {
   const end = sections.get("end") ?? "";
   sections.delete("end");
   const output = [noise, ...[...sections, ["end", end]].map(([title, text]) => `${title}\n${text}`)];
-  return parseProbe(output.join(`\n${NONCE} `), inputFor(name), NONCE);
+  return parseAnswer(name, output.join(`\n${NONCE} `));
 }
 
 /** An edit of the section `running`: what `CONFIG GET *` says of a setting. */

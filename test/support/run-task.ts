@@ -28,6 +28,8 @@ export interface Options {
   ca?: string | null;
   certificate?: HostSecrets["certificate"];
   rotate?: readonly string[];
+  /** Default: those of the default playbook for the host's own network. */
+  tasks?: HostTasks;
 }
 
 /** The plan for one task alone. Parameters are checked and completed as in a playbook. */
@@ -42,12 +44,16 @@ export function verifyTask(name: string, params: unknown, facts: HostFacts, opti
 
 /** The plan of the default playbook, for an application in the recorded host's own network. */
 export async function planAll(facts: HostFacts, options: Options = {}): Promise<HostPlan> {
-  return planFor(observation(facts, await tasksFor(facts), options), planOptions(options), drawName);
+  return planFor(
+    observation(facts, options.tasks ?? (await tasksFor(facts)), options),
+    planOptions(options),
+    drawName,
+  );
 }
 
 /** The checks of the default playbook. */
 export async function verifyAll(facts: HostFacts, options: Options = {}): Promise<Check[]> {
-  return checksFor(observation(facts, await tasksFor(facts), options), render);
+  return checksFor(observation(facts, options.tasks ?? (await tasksFor(facts)), options), render);
 }
 
 /** `create redis.conf:port: null → 0`, a line for each change. */

@@ -1,0 +1,70 @@
+/** What a host may say: facts and reports, used as a run uses them. */
+import assert from "node:assert/strict";
+import { parseReport } from "../../../src/apply/compile.ts";
+import { newSession } from "../../../src/commands/observe.ts";
+import { failTransaction } from "../../../src/commands/transaction.ts";
+import type { HostFacts } from "../../../src/facts/probe.ts";
+import { isServer, serverOf } from "../../../src/redis/server.ts";
+import { safeRecord } from "../../../src/report/printable.ts";
+import type { HostStatus } from "../../../src/report/record.ts";
+import { defaultTasks } from "../../support/default-playbook.ts";
+import { NONCE, parseAnswer, probeOutput } from "../../support/facts.ts";
+import { runRecord } from "../../support/records.ts";
+import { planAll, verifyAll } from "../../support/run-task.ts";
+import { compile } from "./compiled.ts";
+
+const tasks = await defaultTasks(["private_ip=172.17.0.10", "app_subnet=172.17.0.0/16"]);
+
+/** Plans, checks and compiles what follows from an answer to the probe. @throws what a run would have to report */
+export async function useAnswer(answer: string, recording = "stock"): Promise<void> {
+  const facts: HostFacts = parseAnswer(recording, answer);
+  if (!isServer(serverOf(facts))) return;
+  const plan = await planAll(facts, { tasks });
+  await verifyAll(facts, { tasks });
+  if (plan.refusals.length === 0) compile(facts, plan);
+}
+
+/** Each title of a recorded answer with its section, in order; the first is what came before them. */
+export function sectionsIn(recording: string): [title: string, text: string][] {
+  return probeOutput(recording)
+    .split(`\n${NONCE} `)
+    .map((part, index) => {
+      const at = part.indexOf("\n");
+      return index === 0 ? ["", part] : [part.slice(0, at), part.slice(at + 1)];
+    });
+}
+
+/** One section of each kind: a category or a command is like the next. */
+export const TITLES = sectionsIn("stock")
+  .map(([title]) => title)
+  .filter((title, index, all) => {
+    const word = title.split(" ")[0];
+    return !["", "end"].includes(title) && all.findIndex((other) => other.split(" ")[0] === word) === index;
+  });
+
+/** A recorded answer with one of its sections edited. */
+export function withSection(title: string, edit: (text: string) => string, recording = "stock"): string {
+  return sectionsIn(recording)
+    .map(([name, text], index) => (index === 0 ? text : `${name}\n${name === title ? edit(text) : text}`))
+    .join(`\n${NONCE} `);
+}
+
+/** A transaction's report as the host frames it. */
+export function framed(parts: Readonly<Record<string, string>>, nonce = NONCE): string {
+  return Object.entries({ ...parts, end: "" })
+    .map(([name, text]) => `\n${nonce} ${name}\n${text}`)
+    .join("");
+}
+
+/** What redkeep would say of a host whose transaction was reported like this and is not confirmed. */
+export function labelOf(report: string): HostStatus {
+  const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+  failTransaction(session, parseReport(report, NONCE));
+  const { hosts } = safeRecord(runRecord("apply", [session.record]));
+  const text = JSON.stringify(hosts);
+  // JSON has escapes of its own for C0; the others, and those that reorder text, stand as they are.
+  assert.doesNotMatch(text, /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]|\\u00[01]|\\[bfr]/u);
+  const [host] = hosts;
+  assert(host?.error, "a transaction that did not come to its end has an error");
+  return host.status;
+}
