@@ -58,7 +58,8 @@ export async function untilAtRest(host: LabHost, start: number): Promise<string>
   let residue = await residueOf(host);
   while (residue !== "" && performance.now() - start < (REST_WITHIN + 30) * 1000) {
     const result = await host.sh(
-      `i=0; while [ $i -lt 20 ] && systemctl list-units --plain --no-legend 'redkeep-*' | grep -q .; do i=$((i + 1)); sleep 0.1; done`,
+      // The files of transient units: to ask systemd that often would take the processor from the host under test.
+      `i=0; set -- /run/systemd/transient/redkeep-*; while [ $i -lt 20 ] && [ -e "$1" ]; do i=$((i + 1)); sleep 0.1; set -- /run/systemd/transient/redkeep-*; done`,
     );
     if (result.status !== 0) throw new Error(result.stderr);
     residue = await residueOf(host);
@@ -130,10 +131,18 @@ export class Writer {
 
 export type Observed = Record<"files" | "config" | "acl" | "kernel" | "ufw" | "unit", string>;
 
-/** Everything that redkeep manages, as it is now, seen without redkeep. */
-export async function observe(host: LabHost): Promise<Observed> {
+type Ask = (...command: string[]) => Promise<string>;
+
+/**
+ * Everything that redkeep manages, as it is now, seen without redkeep.
+ * @param ask the way in to Redis. Default: without a login, as on a stock host
+ */
+export async function observe(
+  host: LabHost,
+  ask: Ask = (...command) => host.redis(...command),
+): Promise<Observed> {
   const files = await filesOf(host);
-  const config = await host.redis("CONFIG", "GET", "*");
+  const config = await ask("CONFIG", "GET", "*");
   return {
     files: files
       .split("\n")
@@ -143,7 +152,7 @@ export async function observe(host: LabHost): Promise<Observed> {
       )
       .join("\n"),
     config: pairs(config.split("\n")).toSorted().join("\n"),
-    acl: (await host.redis("ACL", "LIST")).split("\n").toSorted().join("\n"),
+    acl: (await ask("ACL", "LIST")).split("\n").toSorted().join("\n"),
     kernel: [
       effectiveRules(await onHost(host, "iptables-save")),
       effectiveRules(await onHost(host, "ip6tables-save")),
@@ -251,7 +260,11 @@ export async function missingWrites(host: LabHost, project: Project, last: numbe
   return reply.split(" ").filter(Boolean).map(Number);
 }
 
-export async function canLogIn(host: LabHost): Promise<boolean> {
+/** @param at another address and port than those that the lab publishes */
+export async function canLogIn(
+  host: LabHost,
+  at: { address: string; port: number } = { address: host.address, port: host.sshPort },
+): Promise<boolean> {
   const options = [
     "BatchMode=yes",
     "StrictHostKeyChecking=no",
@@ -260,7 +273,7 @@ export async function canLogIn(host: LabHost): Promise<boolean> {
   ];
   const args = [
     ...options.flatMap((option) => ["-o", option]),
-    ...["-i", labKey, "-p", `${host.sshPort}`, `root@${host.address}`, "true"],
+    ...["-i", labKey, "-p", `${at.port}`, `root@${at.address}`, "true"],
   ];
   return await new Promise((done) => {
     execFile("ssh", args, { timeout: 20_000 }, (error) => done(error === null));
