@@ -305,10 +305,10 @@ export const GUARDS = [
   ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(
     " ",
   ),
-  ..."other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(
+  ..."other-firewall other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(
     " ",
   ),
-  ..."sentinel sentinel-rename server-stopped stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
+  ..."sentinel sentinel-rename server-stopped ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
     " ",
   ),
 ];

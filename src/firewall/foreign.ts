@@ -1,16 +1,31 @@
-import { isLoopback } from "../network.ts";
+import { contains, isLoopback, normalizeSubnet } from "../network.ts";
+import { includesPort } from "./evaluate.ts";
 
 /** Raw texts from a host; an empty one says nothing. */
 export interface ForeignTexts {
   /** `iptables-save -t filter` and `ip6tables-save -t filter`. */
   kernel4: string;
   kernel6: string;
-  /** Names of active firewall units, one a line: "firewalld", "nftables". */
+  /** The same of the other iptables, `iptables-legacy-save`, where its tables are in the kernel too. */
+  legacy4: string;
+  legacy6: string;
+  /** `iptables-save -t nat` and `ip6tables-save -t nat`. */
+  nat4: string;
+  nat6: string;
+  /** One a line: active firewall units ("firewalld", "nftables"), and hooks of ufw's that are executable ("before.init"). */
   foreign: string;
   /** `docker ps --format '{{.Names}} {{.Ports}}'`. */
   dockerPorts: string;
-  /** `nft list ruleset`, where it was asked for. */
-  nftables?: string | undefined;
+  /** `nft -s list ruleset`: at least its lines of tables, of hooks and of rules that forward. */
+  nftables: string;
+}
+
+/** Something beside ufw's rules that decides about incoming packets. */
+interface Finding {
+  /** For people. */
+  text: string;
+  /** What it lets in past ufw's rules: ports as `includesPort` reads them, and from where; nothing where it only may. */
+  opens?: { ports: string; source?: string | undefined };
 }
 
 /** A port that Docker forwards to a container. */
@@ -25,17 +40,49 @@ export interface PublishedPort {
 }
 
 /**
- * What else decides about incoming packets, in sentences: other firewalls, rules ahead of ufw's, ports that Docker
- * publishes past it. For the report only; nothing of it is changed.
+ * What else decides about incoming packets, in sentences: other firewalls, rules ahead of ufw's and behind them, ports that
+ * Docker or others forward past it. For the report only; nothing of it is changed.
  */
 export function foreignFirewalls(texts: ForeignTexts): string[] {
+  return [...new Set(findings(texts).map(({ text }) => text))];
+}
+
+/** Those among them that let others than the allowed subnets reach one of the ports. */
+export function bypasses(
+  texts: ForeignTexts,
+  ports: readonly number[],
+  allowed: readonly string[],
+): string[] {
+  const lets = ({ opens }: Finding): boolean => {
+    if (opens === undefined || !ports.some((port) => includesPort(opens.ports, port))) return false;
+    const source = normalizeSubnet(opens.source ?? "")?.subnet;
+    return source === undefined || !allowed.some((subnet) => contains(subnet, source));
+  };
+  return [...new Set(findings(texts).flatMap((found) => (lets(found) ? [found.text] : [])))];
+}
+
+/**
+ * Whether another firewall filters what comes in while ufw is off: to switch ufw on would put one over the other, and to
+ * switch it off again would open what the other keeps closed.
+ */
+export function otherFirewall({ foreign, kernel4, kernel6 }: ForeignTexts): string | undefined {
+  if (foreign.split("\n").some((line) => line.trim() === "firewalld")) return "firewalld is active";
+  const policy = `${kernel4}\n${kernel6}`.split("\n").find((line) => /^:INPUT DROP /.test(line));
+  return policy && "the kernel drops what no rule lets in, and that is not ufw's doing";
+}
+
+function findings(texts: ForeignTexts): Finding[] {
+  const published = parsePublishedPorts(texts.dockerPorts);
   return [
-    ...texts.foreign.split("\n").flatMap((unit) => unitSentence(unit.trim())),
-    ...inputSentences(texts.kernel4, "IPv4"),
-    ...inputSentences(texts.kernel6, "IPv6"),
-    ...beforeSentences(`${texts.kernel4}\n${texts.kernel6}`),
-    ...nftSentences(texts.nftables ?? ""),
-    ...publishedSentences(parsePublishedPorts(texts.dockerPorts)),
+    ...texts.foreign.split("\n").flatMap((line) => unitFindings(line.trim())),
+    ...inputFindings(texts.kernel4, "IPv4"),
+    ...inputFindings(texts.kernel6, "IPv6"),
+    ...inputFindings(texts.legacy4, "IPv4").map(asLegacy),
+    ...inputFindings(texts.legacy6, "IPv6").map(asLegacy),
+    ...beforeFindings(`${texts.kernel4}\n${texts.kernel6}`),
+    ...nftFindings(texts.nftables),
+    ...publishedFindings(published),
+    ...natFindings(`${texts.nat4}\n${texts.nat6}`, published),
   ];
 }
 
@@ -56,12 +103,17 @@ export function parsePublishedPorts(text: string): PublishedPort[] {
   });
 }
 
-function unitSentence(unit: string): string[] {
-  if (unit === "firewalld" || unit === "running") {
-    return ["firewalld is active: it writes its own rules beside ufw's, and each may undo the other's"];
+function unitFindings(line: string): Finding[] {
+  if (line === "firewalld" || line === "running") {
+    return [
+      { text: "firewalld is active: it writes its own rules beside ufw's, and each may undo the other's" },
+    ];
   }
-  if (unit === "nftables") {
-    return ["nftables.service is active: loading its ruleset again may flush ufw's rules"];
+  if (line === "nftables") {
+    return [{ text: "nftables.service is active: loading its ruleset again may flush ufw's rules" }];
+  }
+  if (/^(before|after)6?\.init$/.test(line)) {
+    return [{ text: `/etc/ufw/${line} runs whenever ufw starts, and may add rules that nobody can foresee` }];
   }
   return [];
 }
@@ -78,56 +130,120 @@ const KNOWN_CHAINS: readonly (readonly [RegExp, string | undefined])[] = [
   [/^(LIBVIRT_INP)$/, "libvirt"],
 ];
 
-function inputSentences(save: string, family: string): string[] {
+function inputFindings(save: string, family: string): Finding[] {
   const rules = save.split("\n").filter((line) => line.startsWith("-A INPUT "));
   const firstOfUfw = rules.findIndex((rule) => /-j ufw6?-/.test(rule));
-  const sentences = rules.flatMap((rule, i) => {
+  return rules.flatMap((rule, i): Finding[] => {
     const target = / -[jg] (\S+)/.exec(rule)?.[1] ?? "";
     const [pattern, tool] = KNOWN_CHAINS.find(([known]) => known.test(target)) ?? [];
     // ufw comes first with its own accept of loopback; others add the same line.
     if ((pattern !== undefined && tool === undefined) || rule === "-A INPUT -i lo -j ACCEPT") return [];
-    if (tool !== undefined) return [`${tool} has rules of its own for incoming ${family} packets`];
+    if (tool !== undefined) return [{ text: `${tool} has rules of its own for incoming ${family} packets` }];
     const where = firstOfUfw < 0 ? "" : i < firstOfUfw ? " ahead of ufw" : " behind ufw";
-    return [`the kernel has an ${family} rule${where} that ufw does not know: ${rule}`];
+    return [
+      {
+        text: `the kernel has an ${family} rule${where} that ufw does not know: ${rule}`,
+        ...acceptedBy(rule),
+      },
+    ];
   });
-  return [...new Set(sentences)];
+}
+
+function asLegacy({ text, ...rest }: Finding): Finding {
+  return { ...rest, text: `${text} (in the tables of iptables-legacy)` };
+}
+
+/** What a rule lets in of new tcp connections from elsewhere. */
+function acceptedBy(rule: string): Pick<Finding, "opens"> {
+  const [, protocol = "tcp"] = / -p (\S+)/.exec(rule) ?? [];
+  const isForNew = !/ --(ct)?state /.test(rule) || / --(ct)?state \S*NEW/.test(rule);
+  if (
+    !/ -[jg] ACCEPT\b/.test(rule) ||
+    !["tcp", "all"].includes(protocol) ||
+    !isForNew ||
+    / -i lo /.test(rule)
+  )
+    return {};
+  return {
+    opens: { ports: / --dports? (\S+)/.exec(rule)?.[1] ?? "any", source: / -s (\S+)/.exec(rule)?.[1] },
+  };
 }
 
 /** What the operator lets in by /etc/ufw/before.rules: as shipped, that is loopback, answers, ICMP and a few of udp. */
-function beforeSentences(save: string): string[] {
+function beforeFindings(save: string): Finding[] {
   return save
     .split("\n")
     .filter((line) => /^-A ufw6?-before-input .*-j ACCEPT$/.test(line))
     .filter((line) => !/ -i lo | --ctstate RELATED,ESTABLISHED | -p (udp|icmp|ipv6-icmp) /.test(line))
-    .map((line) => `before.rules lets packets in ahead of ufw's rules: ${line}`);
+    .map((line) => ({
+      text: `before.rules lets packets in ahead of ufw's rules: ${line}`,
+      ...acceptedBy(line),
+    }));
 }
 
-/** Base chains on incoming packets, but for those that iptables itself keeps in nftables. */
-function nftSentences(ruleset: string): string[] {
-  const sentences: string[] = [];
+/** Base chains on incoming packets and rules that forward them, but for those that iptables itself keeps in nftables. */
+function nftFindings(ruleset: string): Finding[] {
+  const found: Finding[] = [];
   let table = "";
   for (const line of ruleset.split("\n")) {
     table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
-    const policy = /^\s*type filter hook input priority [^;]+;(?: policy (\w+);)?/.exec(line)?.[1];
-    const isInput = policy !== undefined || /^\s*type filter hook input /.test(line);
-    const isIptables = /^ip6? (filter|nat|mangle|raw|security)$/.test(table);
-    if (!isInput || isIptables || /^\S+ f2b-table$/.test(table)) continue;
-    sentences.push(
-      table.endsWith(" firewalld")
-        ? "firewalld's rules are in the kernel beside ufw's"
-        : `nftables table ${table} filters incoming packets beside ufw (policy ${policy ?? "accept"})`,
-    );
+    if (/^ip6? (filter|nat|mangle|raw|security)$/.test(table) || /^\S+ f2b-table$/.test(table)) continue;
+    const [, hook, policy = "accept"] =
+      /^\s*type filter hook (input|prerouting|ingress)\b[^;]*;(?: policy (\w+);)?/.exec(line) ?? [];
+    if (hook !== undefined && table.endsWith(" firewalld")) {
+      found.push({ text: "firewalld's rules are in the kernel beside ufw's" });
+    } else if (hook !== undefined) {
+      found.push({ text: `nftables table ${table} filters incoming packets beside ufw (policy ${policy})` });
+    } else if (/\b(dnat|redirect) /.test(line)) {
+      const ports = / dport (\d+)\b/.exec(line)?.[1];
+      found.push({
+        text: `nftables table ${table} forwards packets before ufw sees them: ${line.trim()}`,
+        ...(ports === undefined ? {} : { opens: { ports } }),
+      });
+    }
   }
-  return [...new Set(sentences)];
+  return found;
 }
 
-/** One sentence for each published port, whichever addresses it is published on. */
-function publishedSentences(ports: readonly PublishedPort[]): string[] {
-  const exposed = ports.filter(({ address }) => !isLoopback(address));
-  const sentences = exposed.map(
-    ({ container, port, containerPort, protocol }) =>
-      `Docker publishes port ${port}/${protocol} (${containerPort} of container ${container}) past ufw; ` +
-      "publish it on 127.0.0.1, or filter it in DOCKER-USER",
-  );
-  return [...new Set(sentences)];
+/** One for each published port, whichever addresses it is published on. */
+function publishedFindings(ports: readonly PublishedPort[]): Finding[] {
+  return ports
+    .filter(({ address }) => !isLoopback(address))
+    .flatMap(({ container, port, containerPort, protocol }) => {
+      const text =
+        `Docker publishes port ${port}/${protocol} (${containerPort} of container ${container}) past ufw; ` +
+        "publish it on 127.0.0.1, or filter it in DOCKER-USER";
+      // A Redis in a container counts by its own port too: strangers reach it whatever the host's port is called.
+      const opened = [port, containerPort].map((range) => range.replace("-", ":")).join(",");
+      return [{ text, ...(protocol === "tcp" ? { opens: { ports: opened } } : {}) }];
+    });
+}
+
+/**
+ * Rules of the nat table that send incoming packets elsewhere before INPUT: such packets never meet ufw's rules. Those of
+ * Docker's published ports are left out where Docker itself was asked; Kubernetes' and Calico's are too many to name.
+ */
+function natFindings(save: string, published: readonly PublishedPort[]): Finding[] {
+  const rules = save.split("\n").filter((line) => line.startsWith("-A "));
+  const chainOf = (rule: string) => rule.split(" ")[1] ?? "";
+  const targetOf = (rule: string) => / -[jg] (\S+)/.exec(rule)?.[1] ?? "";
+  const incoming = new Set(["PREROUTING"]);
+  // A set takes what is added while it is gone through.
+  for (const chain of incoming) {
+    for (const rule of rules) if (chainOf(rule) === chain) incoming.add(targetOf(rule));
+  }
+  return rules
+    .filter((rule) => incoming.has(chainOf(rule)) && targetOf(rule) === "DNAT")
+    .filter((rule) => !/^(KUBE-|cali-|CNI-)/.test(chainOf(rule)))
+    .flatMap((rule) => {
+      const [, port] = / --dport (\d+)/.exec(rule) ?? [];
+      const [, to = "", toPort] = / --to-destination (\S+?)(?::(\d+))?(?:\s|$)/.exec(rule) ?? [];
+      const [, address = ""] = / -d (\S+?)(?:\/32|\/128)?\s/.exec(rule) ?? [];
+      if (isLoopback(address)) return [];
+      if (published.some((known) => known.port === port && known.containerPort === toPort)) return [];
+      const protocol = / -p (\S+)/.exec(rule)?.[1] ?? "tcp";
+      const ports = [port, toPort].filter((text) => text !== undefined).join(",") || "any";
+      const text = `the kernel forwards ${port === undefined ? "packets" : `port ${port}/${protocol}`} to ${to} before ufw sees them: ${rule}`;
+      return [{ text, ...(protocol === "tcp" ? { opens: { ports } } : {}) }];
+    });
 }

@@ -34,6 +34,23 @@ export function parseKernelRules(save: string, family: Family): KernelFirewall {
   };
 }
 
+/**
+ * What /etc/ufw/before.rules (family 4) or before6.rules (family 6) say about new tcp connections from elsewhere, in order,
+ * as entries ahead of ufw's own. As shipped, that is nothing.
+ */
+export function parseBeforeRules(text: string, family: Family): UfwEntry[] {
+  const prefix = family === 4 ? "ufw" : "ufw6";
+  return text
+    .split("\n")
+    .map((line) => line.trim().replace(/ -m (?:conntrack --ct|state --)state NEW\b/, ""))
+    .filter((line) => line.startsWith(`-A ${prefix}-before-input `) && !NEVER_NEW_TCP.test(line))
+    .flatMap((line) => parseLine(line, family, prefix));
+}
+
+/** Loopback, packets of known or broken connections, other protocols, chains that only log or keep strays out. */
+const NEVER_NEW_TCP =
+  / -i lo | --(?:ct)?state (?:RELATED|ESTABLISHED|INVALID)| -p (?:udp|icmp|icmpv6|ipv6-icmp)\b| --rt-type | -[jg] (?:ufw-not-local|LOG|ufw6?-logging-)/;
+
 function parseLine(line: string, family: Family, prefix: string): UfwEntry[] {
   const unknown: UfwEntry = { kind: "unknown", family, reason: "a line that ufw did not load", raw: line };
   const words = line.match(/"(?:[^"\\]|\\.)*"|\S+/g)?.slice(2) ?? [];

@@ -4,11 +4,14 @@ import {
   isLoopback,
   normalizeAddress,
   normalizeSubnet,
+  rangeOf,
   splitZone,
+  subtract,
 } from "../network.ts";
 import {
   concernsPort,
   type DefaultPolicy,
+  evaluate,
   includesPort,
   isAllowed,
   isDeny,
@@ -36,6 +39,8 @@ export interface FirewallState {
   defaultIncoming: DefaultPolicy;
   rules4: UfwRulesFile;
   rules6: UfwRulesFile;
+  /** What ufw will load ahead of the rules when it is switched on, of both families; none of an active one. */
+  ahead: readonly UfwEntry[];
 }
 
 export interface WantedFirewall {
@@ -43,7 +48,14 @@ export interface WantedFirewall {
     /** The ports that sshd listens on. */
     ports: readonly number[];
     /** The live session: the client's address, and the port of this host it is connected to. */
-    peer: { address: string; port: number; destination?: string | undefined; interface?: string | undefined };
+    peer: {
+      address: string;
+      port: number;
+      destination?: string | undefined;
+      interface?: string | undefined;
+      /** The interface that has `destination`: where packets to it most likely, but not surely, come in. */
+      nextTo?: string | undefined;
+    };
   };
   redisPorts: readonly number[];
   /** Ports that Redis leaves with this run: nobody needs them any more. */
@@ -71,6 +83,8 @@ export interface FirewallPlan {
   defaultPolicy?: { before: DefaultPolicy; after: "deny" | "reject" };
   /** Set where it cannot be shown that the peer of the live session may log in again. Never apply such a plan. */
   lockoutRisk?: string;
+  /** Set where the host's own rules, once switched on, leave SSH open to the live peer and to nobody else. */
+  onlyPeer?: string;
   /** Why the plan cannot be carried out, in sentences; empty for a plan that passed its own check. */
   problems: string[];
   /** What stays as the operator has it although it narrows what the playbook allows. */
@@ -129,6 +143,11 @@ export function planFirewall(state: FirewallState, wanted: WantedFirewall): Fire
       ? {}
       : { defaultPolicy: { before: state.defaultIncoming, after: wanted.default } }),
     ...(lockoutRisk === undefined ? {} : { lockoutRisk }),
+    ...(leavesOnlyPeer(state, wanted, [...v4.file.entries, ...v6.file.entries])
+      ? {
+          onlyPeer: `SSH on port ${wanted.ssh.peer.port} would be open to you alone, who come from ${wanted.ssh.peer.address}`,
+        }
+      : {}),
     problems: [...v4.problems, ...v6.problems, ...(lockoutRisk === undefined ? [] : [lockoutRisk])],
     notes: [...new Set([...v4.notes, ...v6.notes])],
   };
@@ -260,6 +279,8 @@ class FamilyPlan {
     const at = blocker < 0 ? this.entries.length : blocker;
     // Where no rule speaks of SSH it is opened as everybody does; where the operator keeps it narrow, so do we.
     const isNarrow = this.isOpen(this.entries, port) || this.entries[blocker]?.kind === "rule";
+    // A rule against the peer alone says nothing about others, who come by the same port.
+    if (isNarrow) this.keepSshOpen(port);
     const rule = isNarrow ? this.sshRule(port, packet.source) : this.sshRule(port);
     if (isNarrow && !this.state.active) {
       this.notes.push(
@@ -431,9 +452,36 @@ function findLockout(
   if (familyOf(packet.source) === 6 && !state.ipv6Enabled && !isLoopback(packet.source)) {
     return `the SSH session comes from ${packet.source}, and ufw has IPV6=no: it would drop all IPv6`;
   }
-  if (isAllowed(entries, wanted.default, packet)) return undefined;
-  return `${packet.source} could not log in again on port ${packet.destinationPort}`;
+  if (isAllowed([...state.ahead, ...entries], wanted.default, packet)) return undefined;
+  const text = `${packet.source} could not log in again on port ${packet.destinationPort}`;
+  const blocker = state.ahead.find((entry) => !isAllowed([entry], "allow", packet));
+  if (blocker === undefined) return text;
+  return `${text}: /etc/ufw/before${blocker.family === 4 ? "" : "6"}.rules has "${describeEntry(blocker)}"`;
 }
+
+/** Whether SSH, open to everybody while ufw is off, would let nobody but the live peer in once it is on. */
+function leavesOnlyPeer(state: FirewallState, wanted: WantedFirewall, entries: readonly UfwEntry[]): boolean {
+  const { source, destination, destinationPort } = peerPacket(wanted);
+  if (state.active || isLoopback(source)) return false;
+  const way = { protocol: "tcp" as const, destination, destinationPort, sourcePort: EPHEMERAL_PORT };
+  // What others would meet who come the same way: rules for it hold for them, rules for other ways do not.
+  const met = entries.flatMap((entry): UfwEntry[] => {
+    if (entry.kind === "unknown") return [entry];
+    const packet = { ...way, source: anyOf(entry.source), interface: wanted.ssh.peer.nextTo };
+    const anywhere = { ...entry, source: entry.family === 4 ? "0.0.0.0/0" : "::/0" };
+    if (evaluate([{ ...anywhere, action: "allow" }], "deny", packet).verdict !== "allow") return [];
+    return [{ ...entry, interfaceIn: "", destination: anywhere.source, sourcePorts: "any" }];
+  });
+  const others = openings(met, wanted.default, destinationPort)
+    .filter(({ family }) => family === familyOf(source))
+    .flatMap(({ sources }) => subtract(sources, [rangeOf(source)]));
+  return others.length === 0;
+}
+
+/** One of those that clients come from. */
+const EPHEMERAL_PORT = 50_000;
+
+const anyOf = (subnet: string): string => subnet.replace(/\/.*/, "");
 
 /** A rule for any address stands in both files and is one rule to ufw's users; so it is one change. */
 function mergeFamilies(v4: readonly Step[], v6: readonly Step[]): FirewallChange[] {

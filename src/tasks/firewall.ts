@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
-import { foreignFirewalls } from "../firewall/foreign.ts";
-import { parseKernelRules } from "../firewall/kernel-rules.ts";
+import { bypasses, foreignFirewalls, otherFirewall } from "../firewall/foreign.ts";
+import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import {
   type FirewallPlan,
   type FirewallState,
@@ -9,7 +9,7 @@ import {
   portsCutOff,
   type WantedFirewall,
 } from "../firewall/plan.ts";
-import { makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
+import { describeEntry, makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
 import { isLoopback, normalizeSubnet, splitZone } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { type Check, check } from "../verify/controls.ts";
@@ -79,7 +79,7 @@ export default defineTask<Params>({
     return {
       resources: [{ kind: "firewall", plan }],
       refusals: [
-        ...refusals(context, state, wanted, plan.problems),
+        ...refusals(context, state, wanted, plan),
         ...otherPortRefusals(context, state, wanted, plan),
       ],
       notes: [...plan.notes, ...foreignFirewalls(facts.firewall)],
@@ -90,7 +90,7 @@ export default defineTask<Params>({
 });
 
 function stateOf({ facts }: Context): FirewallState {
-  const { ufwConf, defaults, rules4, rules6, kernel4 } = facts.firewall;
+  const { ufwConf, defaults, rules4, rules6, before4, before6, kernel4 } = facts.firewall;
   const kernel = parseKernelRules(kernel4, 4);
   const configured = parseDefaults(defaults);
   const active = /^ENABLED=yes/im.test(ufwConf) && kernel.active;
@@ -100,18 +100,24 @@ function stateOf({ facts }: Context): FirewallState {
     defaultIncoming: (active ? kernel.defaultIncoming : undefined) ?? configured.defaultIncoming ?? "deny",
     rules4: parseRules(rules4, 4),
     rules6: parseRules(rules6, 6),
+    ahead: active ? [] : [...parseBeforeRules(before4, 4), ...parseBeforeRules(before6, 6)],
   };
 }
 
 function wantedOf({ facts, params, config, server }: Context): WantedFirewall | undefined {
   const peer = facts.host.sshPeer;
   if (peer === undefined) return undefined;
-  const sshPorts = [...new Set([...facts.host.sshPorts, peer.localPort])];
+  const sshPorts = [...new Set([...facts.host.sshPorts, ...listeningSshPorts(facts.host), peer.localPort])];
   const ports = redisPorts(config);
   return {
     ssh: {
       ports: sshPorts,
-      peer: { address: peer.address, port: peer.localPort, destination: peer.localAddress },
+      peer: {
+        address: peer.address,
+        port: peer.localPort,
+        destination: peer.localAddress,
+        nextTo: facts.host.addresses.find(({ address }) => address === peer.localAddress)?.interface,
+      },
     },
     redisPorts: ports,
     leftPorts: redisPorts(server.config).filter((port) => !ports.includes(port) && !sshPorts.includes(port)),
@@ -120,23 +126,31 @@ function wantedOf({ facts, params, config, server }: Context): WantedFirewall | 
   };
 }
 
+/** Where systemd listens for sshd, which sshd itself does not know. */
+function listeningSshPorts({ listeners }: Context["facts"]["host"]): number[] {
+  return listeners
+    .filter(({ protocol, unit }) => protocol === "tcp" && /^sshd?\.(service|socket)$/.test(unit ?? ""))
+    .map(({ port }) => port);
+}
+
 /** The ports on which Redis will listen when the other tasks' settings hold. */
 function redisPorts(config: Context["config"]): number[] {
   const ports = [config.get("port")?.[0] ?? "6379", config.get("tls-port")?.[0] ?? "0"].map(Number);
   return [...new Set(ports.filter((port) => port > 0))];
 }
 
-/** Other services' ports that the plan would close. */
+/** Ports that the plan would close, of other services and of the server's own cluster bus. */
 function otherPorts(
-  { facts, server }: Context,
+  { facts, server, config }: Context,
   state: FirewallState,
   wanted: WantedFirewall,
   plan: FirewallPlan,
 ): OtherPort[] {
+  const ours = [...redisPorts(server.config), ...redisPorts(config)];
   const listeners = facts.host.listeners.filter(
     ({ protocol, address, port, unit }) =>
       !isLoopback(address) &&
-      unit !== server.unit &&
+      !(unit === server.unit && ours.includes(port)) &&
       !wanted.ssh.ports.includes(port) &&
       !(protocol === "udp" && UNAFFECTED_UDP.has(port)),
   );
@@ -194,10 +208,10 @@ function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan
 }
 
 function* refusals(
-  { config }: Context,
+  { config, facts }: Context,
   state: FirewallState,
   wanted: WantedFirewall,
-  problems: readonly string[],
+  { problems, onlyPeer }: FirewallPlan,
 ): Iterable<Refusal> {
   const everywhere = wanted.allow.find((text) => /\/0$/.test(text));
   if (everywhere !== undefined) {
@@ -221,6 +235,30 @@ function* refusals(
       found: problem,
       remedy: "correct the rule by hand (ufw status numbered), then run again",
     };
+  // `ufw enable` writes its files anew, from the rules that it can read.
+  const dropped = state.active ? [] : [...state.rules4.entries, ...state.rules6.entries];
+  for (const entry of dropped.filter(({ kind }) => kind === "unknown")) {
+    yield {
+      guard: null,
+      found: `ufw would drop this from /etc/ufw/user${entry.family === 4 ? "" : "6"}.rules when it is switched on: ${describeEntry(entry)}`,
+      remedy: "say it as a rule of ufw's, or move it to before.rules",
+    };
+  }
+  if (onlyPeer !== undefined) {
+    yield {
+      guard: "ssh-peer-only",
+      found: `${onlyPeer}: the host's own rules, switched off until now, turn everybody else away`,
+      remedy: "let in by ufw who else comes over SSH, or delete the rule that denies it (ufw show added)",
+    };
+  }
+  const other = state.active ? undefined : otherFirewall(facts.firewall);
+  if (other !== undefined) {
+    yield {
+      guard: "other-firewall",
+      found: `ufw is off, and ${other}: another firewall is at work here`,
+      remedy: "keep one of the two: switch the other off, or leave the firewall task out for this host",
+    };
+  }
   if (!state.ipv6Enabled && !state.active) {
     yield {
       guard: "ufw-ipv6-off",
@@ -286,25 +324,6 @@ function isIpv6Dropped(defaults: string, kernel6: string): boolean {
   );
 }
 
-/** Rules that let packets to Redis in before ufw's are asked. */
-function aheadOfUfw({ facts, config }: Context): string[] {
-  const { kernel4, kernel6 } = facts.firewall;
-  const ports = redisPorts(config);
-  return foreignFirewalls({ kernel4, kernel6, foreign: "", dockerPorts: "" }).filter((sentence) => {
-    const [, named] = / --dports? (\S+)/.exec(sentence) ?? [];
-    return / ahead of ufw.* -j ACCEPT/.test(sentence) && ports.some((port) => namesPort(named, port));
-  });
-}
-
-/** `6379`, `22,80`, `6000:7000`; without a port a rule is for all. */
-function namesPort(ports: string | undefined, port: number): boolean {
-  if (ports === undefined) return true;
-  return ports.split(",").some((range) => {
-    const [from = "", to = from] = range.split(":");
-    return Number(from) <= port && port <= Number(to);
-  });
-}
-
 function allowedSubnets({ allow }: Params): string[] {
   return allow.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
 }
@@ -318,7 +337,8 @@ function firewallChecks(context: Context): Check[] {
   }
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
-  const ahead = aheadOfUfw(context);
+  const past = bypasses(facts.firewall, redisPorts(context.config), allowedSubnets(params));
+  const others = foreignFirewalls(facts.firewall).filter((text) => !past.includes(text));
   return [
     check(
       "RK-NET-04",
@@ -328,12 +348,23 @@ function firewallChecks(context: Context): Check[] {
     check(
       "RK-NET-04",
       {
-        expected: "no rule ahead of ufw's lets anybody reach Redis",
-        observed: ahead.join("; ") || "none",
-        source: "iptables-save, ip6tables-save",
+        expected: "nobody else reaches Redis past ufw's rules",
+        observed: past.join("; ") || "nobody",
+        source: "iptables-save, nft, docker ps",
         isAdvisory: true,
       },
-      ahead.length === 0,
+      past.length === 0,
+    ),
+    check(
+      "RK-NET-04",
+      {
+        expected: "ufw alone decides about incoming packets",
+        observed: others.join("; ") || "ufw alone",
+        source: "iptables-save, nft, docker ps",
+        isAdvisory: true,
+      },
+      // What they do to which packet is theirs: it is named, and called neither good nor bad.
+      others.length === 0 || { outcome: "unknown" },
     ),
     check(
       "RK-NET-06",

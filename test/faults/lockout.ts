@@ -230,14 +230,14 @@ function projectFor(
   return project;
 }
 
-/** What ufw and the kernel have, but for the chains that a disabled ufw leaves empty. */
+/** What ufw and the kernel have. A disabled ufw leaves jumps into chains of its own that are empty. */
 async function firewallOf(host: LabHost): Promise<string> {
   return await onHost(
     host,
     `cat /etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw | sha256sum
      ufw status verbose
      for family in iptables ip6tables; do
-       $family-save | grep -E '^(:[A-Z]+ (DROP|REJECT)|-A )' | grep -vE ' -A ufw|-j ufw' | grep -v '^-A ufw' | sed 's/ \\[.*//'
+       $family-save | grep -E '^(:[A-Z]+ DROP|-A (INPUT|FORWARD|PREROUTING) )' | grep -v -e '-j ufw' | sed 's/ \\[.*//'
      done; true`,
   );
 }

@@ -1,10 +1,26 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type ForeignTexts, foreignFirewalls, parsePublishedPorts } from "../../src/firewall/foreign.ts";
+import {
+  bypasses,
+  type ForeignTexts,
+  foreignFirewalls,
+  otherFirewall,
+  parsePublishedPorts,
+} from "../../src/firewall/foreign.ts";
 
 const fixture = (path: string) => readFileSync(new URL(`../fixtures/ufw/${path}`, import.meta.url), "utf8");
-const find = (texts: Partial<ForeignTexts>) =>
-  foreignFirewalls({ kernel4: "", kernel6: "", foreign: "", dockerPorts: "", ...texts });
+const NOTHING: ForeignTexts = {
+  kernel4: "",
+  kernel6: "",
+  legacy4: "",
+  legacy6: "",
+  nat4: "",
+  nat6: "",
+  foreign: "",
+  dockerPorts: "",
+  nftables: "",
+};
+const find = (texts: Partial<ForeignTexts>) => foreignFirewalls({ ...NOTHING, ...texts });
 
 describe("foreignFirewalls", () => {
   it("finds nothing where ufw is alone", () => {
@@ -79,6 +95,92 @@ table inet firewalld {
     expect(find({ dockerPorts })).toEqual([
       "Docker publishes port 36379/tcp (6379 of container cache) past ufw; publish it on 127.0.0.1, or filter it in DOCKER-USER",
     ]);
+  });
+});
+
+describe("ports that are forwarded past ufw", () => {
+  // Recorded: iptables 1.8.9 with a rule by hand, Docker 20.10's published port, and its resolver inside a container.
+  const nat4 = `-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A PREROUTING -p tcp -m tcp --dport 6379 -j DNAT --to-destination 172.18.0.9:6379
+-A OUTPUT -d 127.0.0.11/32 -j DOCKER_OUTPUT
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p tcp -m tcp --dport 9000 -j DNAT --to-destination 172.17.0.3:9000
+-A DOCKER_OUTPUT -d 127.0.0.11/32 -p tcp -m tcp --dport 53 -j DNAT --to-destination 127.0.0.11:35513
+`;
+
+  it("are found in the nat table, whoever put them there and whether Docker answers or not", () => {
+    expect(find({ nat4 }).map((text) => text.split(":").slice(0, 3).join(":"))).toEqual([
+      "the kernel forwards port 6379/tcp to 172.18.0.9 before ufw sees them: -A PREROUTING -p tcp -m tcp --dport 6379 -j DNAT --to-destination 172.18.0.9:6379",
+      "the kernel forwards port 8080/tcp to 172.17.0.2 before ufw sees them: -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80",
+    ]);
+    const told = find({ nat4, dockerPorts: "web 0.0.0.0:8080->80/tcp\n" });
+    expect(told.filter((text) => text.includes("8080"))).toEqual([
+      expect.stringContaining("Docker publishes port 8080/tcp"),
+    ]);
+  });
+
+  it("are found in nftables' own tables, with chains that filter ahead of INPUT", () => {
+    // Recorded from nft 1.0.6, the lines that the probe keeps.
+    const nftables = `table ip nat {
+		type nat hook prerouting priority dstnat; policy accept;
+		tcp dport 6379 counter dnat to 172.18.0.9:6379
+table inet mine {
+		type filter hook input priority filter - 10; policy accept;
+table netdev early {
+		type filter hook ingress device "eth0" priority filter; policy drop;
+table ip mynat {
+		type nat hook prerouting priority dstnat; policy accept;
+		tcp dport 6379 dnat to 172.18.0.9:6380
+`;
+    expect(find({ nftables })).toEqual([
+      "nftables table inet mine filters incoming packets beside ufw (policy accept)",
+      "nftables table netdev early filters incoming packets beside ufw (policy drop)",
+      "nftables table ip mynat forwards packets before ufw sees them: tcp dport 6379 dnat to 172.18.0.9:6380",
+    ]);
+  });
+
+  it("open Redis where they have its port, on the host or in the container", () => {
+    const opened = (texts: Partial<ForeignTexts>) => bypasses({ ...NOTHING, ...texts }, [6379], []);
+    expect(opened({ nat4 })).toHaveLength(1);
+    expect(opened({ dockerPorts: "cache 0.0.0.0:16379->6379/tcp\nweb 0.0.0.0:80->80/tcp\n" })).toHaveLength(
+      1,
+    );
+    expect(opened({ dockerPorts: "many 0.0.0.0:6000-7000->6000-7000/tcp\n" })).toHaveLength(1);
+    expect(opened({ dockerPorts: "dns 0.0.0.0:6379->53/udp\n" })).toEqual([]);
+  });
+});
+
+describe("bypasses", () => {
+  const opened = (...rules: string[]) =>
+    bypasses({ ...NOTHING, kernel4: rules.join("\n") }, [6379], ["10.0.0.0/24"]);
+  const ufw = "-A INPUT -j ufw-before-input";
+
+  it("are rules that accept, ahead of ufw or behind it: what ufw does not name gets that far", () => {
+    const rule = "-A INPUT -p tcp -m tcp --dport 6379 -j ACCEPT";
+    expect(opened(rule, ufw)[0]).toContain(`ahead of ufw that ufw does not know: ${rule}`);
+    expect(opened(ufw, rule)[0]).toContain(`behind ufw that ufw does not know: ${rule}`);
+    expect(bypasses({ ...NOTHING, legacy4: rule }, [6379], [])[0]).toContain("iptables-legacy");
+  });
+
+  it.each([
+    "-A INPUT -s 10.0.0.7/32 -p tcp -m tcp --dport 6379 -j ACCEPT",
+    "-A INPUT -p udp -m udp --dport 6379 -j ACCEPT",
+    "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A INPUT -i lo -p tcp -j ACCEPT",
+    "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
+  ])("are none that let nobody else reach Redis: %s", (rule) => {
+    expect(opened(rule, ufw)).toEqual([]);
+  });
+});
+
+describe("otherFirewall", () => {
+  it("is firewalld, or a kernel that drops what no rule lets in", () => {
+    expect(otherFirewall(NOTHING)).toBeUndefined();
+    expect(
+      otherFirewall({ ...NOTHING, foreign: "nftables\n", kernel4: ":INPUT ACCEPT [0:0]\n" }),
+    ).toBeUndefined();
+    expect(otherFirewall({ ...NOTHING, foreign: "firewalld\n" })).toContain("firewalld");
+    expect(otherFirewall({ ...NOTHING, kernel6: ":INPUT DROP [0:0]\n" })).toContain("kernel drops");
   });
 });
 

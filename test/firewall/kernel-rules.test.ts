@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../../src/firewall/evaluate.ts";
-import { parseKernelRules } from "../../src/firewall/kernel-rules.ts";
+import { parseBeforeRules, parseKernelRules } from "../../src/firewall/kernel-rules.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
 
 const fixture = (name: string) =>
@@ -65,5 +65,50 @@ describe("parseKernelRules", () => {
     "-A ufw-user-input -p tcp -m conntrack --ctstate NEW -j ACCEPT",
   ])("takes %s for unknown", (line) => {
     expect(parseKernelRules(line, 4).entries.map(({ kind }) => kind)).toEqual(["unknown"]);
+  });
+});
+
+describe("parseBeforeRules", () => {
+  const verdict = (line: string, family: 4 | 6 = 4) =>
+    evaluate(parseBeforeRules(line, family), "allow", {
+      protocol: "tcp",
+      source: family === 4 ? "203.0.113.7" : "2001:db8::7",
+      destinationPort: 22,
+    }).verdict;
+
+  it.each([
+    ["-A ufw-before-input -p tcp --dport 22 -j DROP", "deny"],
+    ["  -A ufw-before-input -s 203.0.113.0/24 -j REJECT", "reject"],
+    ["-A ufw-before-input -p tcp -m conntrack --ctstate NEW --dport 22 -j DROP", "deny"],
+    ["-A ufw-before-input -p tcp --dport 22 -j ACCEPT\n-A ufw-before-input -j DROP", "allow"],
+    ["-A ufw-before-input -j site", "unknown"],
+    ["-A ufw-before-input ! -s 10.0.0.0/8 -p tcp --dport 22 -j DROP", "unknown"],
+  ])("decide about a new connection: %s", (line, expected) => {
+    expect(verdict(line)).toBe(expected);
+  });
+
+  // As ufw 0.36 ships them.
+  it.each([
+    "-A ufw-before-input -i lo -j ACCEPT",
+    "-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A ufw-before-input -m conntrack --ctstate INVALID -j ufw-logging-deny",
+    "-A ufw-before-input -m conntrack --ctstate INVALID -j DROP",
+    "-A ufw-before-input -p icmp --icmp-type echo-request -j ACCEPT",
+    "-A ufw-before-input -p udp --sport 67 --dport 68 -j ACCEPT",
+    "-A ufw-before-input -j ufw-not-local",
+    "-A ufw-before-forward -j DROP",
+    "# -A ufw-before-input -j DROP",
+  ])("as shipped say nothing about it: %s", (line) => {
+    expect(parseBeforeRules(line, 4)).toEqual([]);
+  });
+
+  it("as shipped for IPv6 say nothing either", () => {
+    const shipped = `-A ufw6-before-input -m rt --rt-type 0 -j DROP
+-A ufw6-before-input -p icmpv6 --icmpv6-type echo-reply -j ACCEPT
+-A ufw6-before-input -p icmpv6 --icmpv6-type 141 -m hl --hl-eq 255 -s fe80::/10 -j ACCEPT
+-A ufw6-before-input -p udp -s fe80::/10 --sport 547 -d fe80::/10 --dport 546 -j ACCEPT
+-A ufw6-before-input -p udp -d ff02::fb --dport 5353 -j ACCEPT`;
+    expect(parseBeforeRules(shipped, 6)).toEqual([]);
+    expect(verdict(`${shipped}\n-A ufw6-before-input -p tcp --dport 22 -j DROP`, 6)).toBe("deny");
   });
 });

@@ -18,6 +18,7 @@ function stateOf(rules4: string[], rules6: string[] = [], more: Partial<Firewall
     defaultIncoming: "deny",
     rules4: rulesFile(4, rules4),
     rules6: rulesFile(6, rules6),
+    ahead: [],
     ...more,
   };
 }

@@ -154,6 +154,7 @@ describe("planFirewall", () => {
         defaultIncoming: pick(["allow", "deny", "reject"] as const),
         rules4: randomFile(pick, 4),
         rules6: randomFile(pick, 6),
+        ahead: [],
       },
       wanted: {
         ssh: {

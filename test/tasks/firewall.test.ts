@@ -148,6 +148,62 @@ describe("firewall", () => {
       }
     });
 
+    it("opens where systemd listens for sshd, and calls it no other service's port", () => {
+      const facts = editedFacts("stock", {
+        "listeners-tcp": (text) =>
+          `${text}LISTEN 0 4096 *:2022 *:* ino:1 sk:1 cgroup:/system.slice/ssh.socket v6only:0 <->\n`,
+      });
+      const made = planTask("firewall", allowOf("stock"), facts);
+      expect(addresses(made)).toContain("ufw:allow 2022/tcp");
+      expect(guards(made)).toEqual([]);
+    });
+
+    it("refuses where before.rules would turn the session's peer away", () => {
+      const rule = "-A ufw-before-input -p tcp --dport 22 -j DROP";
+      const made = planTask(
+        "firewall",
+        allowOf("stock"),
+        editedFacts("stock", { "ufw-before4": () => `${rule}\n` }),
+      );
+      expect(guards(made)).toEqual(["-"]);
+      expect(made.refusals[0]?.found).toContain(
+        "could not log in again on port 22: /etc/ufw/before.rules has",
+      );
+    });
+
+    it("refuses where nobody else would get in, and opens to others what is only closed to the peer", () => {
+      const withRule = (tuple: string, line: string) =>
+        planTask(
+          "firewall",
+          allowOf("stock"),
+          editedFacts("stock", { "ufw-rules4": firstRule(tuple, line)["ufw-rules4"] ?? String }),
+        );
+      const peer = factsOf("stock").host.sshPeer?.address;
+      const denied = withRule("deny tcp 22 0.0.0.0/0 any 0.0.0.0/0", "-p tcp --dport 22 -j DROP");
+      expect(guards(denied)).toEqual(["ssh-peer-only"]);
+      expect(denied.refusals[0]?.found).toContain(`open to you alone, who come from ${peer}`);
+      const banned = withRule(`deny any any 0.0.0.0/0 any ${peer}`, `-s ${peer} -j DROP`);
+      expect(guards(banned)).toEqual([]);
+      expect(addresses(banned)).toContain("ufw:allow 22/tcp");
+      expect(addresses(banned)).toContain(`ufw:allow from ${peer} to any port 22 proto tcp`);
+    });
+
+    it("refuses to switch ufw on where that drops lines of its files", () => {
+      const facts = editedFacts("stock", {
+        "ufw-rules4": (text) =>
+          text.replace("### RULES ###\n", "### RULES ###\n\n-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n"),
+      });
+      const made = planTask("firewall", allowOf("stock"), facts);
+      expect(made.refusals.map(({ found }) => found)).toEqual([
+        expect.stringMatching(/^ufw would drop this from \/etc\/ufw\/user.rules when it is switched on: /),
+      ]);
+    });
+
+    it("refuses to switch ufw on over another firewall", () => {
+      const facts = editedFacts("stock", { kernel4: (text) => text.replace(":INPUT ACCEPT", ":INPUT DROP") });
+      expect(guards(planTask("firewall", allowOf("stock"), facts))).toEqual(["other-firewall"]);
+    });
+
     it("refuses where the session's own address is not known", () => {
       const facts = editedFacts("stock", { peer: () => "\n" });
       const made = planTask("firewall", allowOf("stock"), facts);
@@ -232,6 +288,22 @@ describe("firewall", () => {
     );
   });
 
+  it("never calls a host compliant in silence that others decide about too", () => {
+    const rk04 = (edits: SectionEdits) =>
+      verifyTask("firewall", allowOf("hardened"), editedFacts("hardened", edits)).filter(
+        ({ control, outcome }) => control === "RK-NET-04" && outcome !== "pass",
+      );
+    const web = rk04({ "docker-ports": () => "web 0.0.0.0:80->80/tcp\n" });
+    expect(web).toMatchObject([{ outcome: "unknown", isAdvisory: true }]);
+    expect(web[0]?.observed).toContain("Docker publishes port 80/tcp");
+    expect(rk04({ foreign: () => "firewalld\n" })).toMatchObject([{ outcome: "unknown" }]);
+    expect(
+      rk04({ nftables: () => "table inet mine {\n\t\ttype filter hook input priority 0; policy accept;\n" }),
+    ).toMatchObject([{ outcome: "unknown" }]);
+    const forwarded = "-A PREROUTING -p tcp -m tcp --dport 6380 -j DNAT --to-destination 172.17.0.2:6379\n";
+    expect(rk04({ nat4: () => forwarded })).toMatchObject([{ outcome: "fail", isAdvisory: true }]);
+  });
+
   describe("other services' ports", () => {
     const webapp = editedFacts("stock", {
       "listeners-tcp": (text) =>
@@ -244,6 +316,15 @@ describe("firewall", () => {
       const made = planTask("firewall", allowOf("stock"), webapp);
       expect(guards(made)).toEqual(["other-ports"]);
       expect(made.refusals[0]?.found).toBe("the firewall would cut off 8080/tcp (webapp.service)");
+    });
+
+    it("are those of the cluster's bus too, which the server itself listens on", () => {
+      const node = editedFacts("stock", {
+        "listeners-tcp": (text) =>
+          `${text}LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
+      });
+      const made = planTask("firewall", allowOf("stock"), node);
+      expect(made.refusals[0]?.found).toBe("the firewall would cut off 16379/tcp (redis-server.service)");
     });
 
     it("stay open where the playbook keeps them, and are closed where it says so", () => {

@@ -34,6 +34,8 @@ const beforeRules = (line: string, family = ""): string =>
   `sed -i '/^# allow all on loopback/i -A ufw${family}-before-input ${line}' /etc/ufw/before${family}.rules`;
 const noIpv6 = "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw";
 
+const ALONE = /open to you alone/;
+
 /** sshd and firewalls as operators leave them. */
 const FOUND: readonly Situation[] = [
   { name: "a stock host", ends: "changed" },
@@ -58,10 +60,10 @@ const FOUND: readonly Situation[] = [
     ...both(sshd(2222), off("allow 22/tcp")),
     ends: "changed",
   },
-  { name: "ufw off, denies SSH", prepare: off("deny 22/tcp"), ends: "changed" },
-  { name: "ufw off, denies SSH of any protocol", prepare: off("deny 22"), ends: "changed" },
-  { name: "ufw off, rejects SSH", prepare: off("reject 22/tcp"), ends: "changed" },
-  { name: "ufw off, denies the profile OpenSSH", prepare: off("deny OpenSSH"), ends: "changed" },
+  { name: "ufw off, denies SSH", prepare: off("deny 22/tcp"), ends: "refused", says: ALONE },
+  { name: "ufw off, denies SSH of any protocol", prepare: off("deny 22"), ends: "refused", says: ALONE },
+  { name: "ufw off, rejects SSH", prepare: off("reject 22/tcp"), ends: "refused", says: ALONE },
+  { name: "ufw off, denies the profile OpenSSH", prepare: off("deny OpenSSH"), ends: "refused", says: ALONE },
   { name: "ufw off, denies the peer", prepare: off("deny from $PEER"), ends: "changed" },
   {
     name: "ufw off, rejects the peer's network",
@@ -90,7 +92,8 @@ const FOUND: readonly Situation[] = [
   {
     name: "ufw off, denies SSH by interface",
     prepare: off("deny in on eth0 to any port 22"),
-    ends: "changed",
+    ends: "refused",
+    says: ALONE,
   },
   {
     name: "ufw off, lets SSH in by an interface that is gone",
@@ -105,17 +108,20 @@ const FOUND: readonly Situation[] = [
   {
     name: "ufw off, denies SSH to the host's address",
     prepare: off("deny from any to $HOST port 22 proto tcp"),
-    ends: "changed",
+    ends: "refused",
+    says: ALONE,
   },
   {
     name: "ufw off, denies what comes from high ports",
     prepare: off("deny proto tcp from any port 1024:65535 to any"),
-    ends: "changed",
+    ends: "refused",
+    says: ALONE,
   },
   {
     name: "ufw off, lines by hand among its rules",
     prepare: inFile("-p tcp --dport 22 -j DROP"),
-    ends: "changed",
+    ends: "refused",
+    says: /would drop this/,
   },
   { name: "ufw off, lines by hand that let in what they should not", prepare: inFile("-p tcp -j ACCEPT") },
   {
@@ -207,7 +213,15 @@ const FOUND: readonly Situation[] = [
     prepare: on("deny 6379", "allow from 172.16.0.0/12"),
     ends: "changed",
   },
-  { name: "ufw on, lines by hand let SSH in", prepare: `${inFile("-p tcp --dport 22 -j ACCEPT")}\n${on()}` },
+  {
+    name: "ufw on, lines by hand let SSH in",
+    prepare: `${on()}; ${inFile("-p tcp --dport 22 -j ACCEPT")}; ufw reload`,
+    ends: "changed",
+  },
+  {
+    name: "ufw on, lines by hand let SSH in, another policy is wanted",
+    prepare: `${on("default reject incoming")}; ${inFile("-p tcp --dport 22 -j ACCEPT")}; ufw reload`,
+  },
   {
     name: "ufw on, SSH let in by a raw rule alone",
     prepare: `iptables -I INPUT -p tcp --dport 22 -j ACCEPT\n${on()}`,
@@ -249,7 +263,7 @@ const FOUND: readonly Situation[] = [
   { name: "through a jump host over IPv6", jump: true, family: 6, ends: "changed" },
   { name: "IPv6", family: 6, ends: "changed" },
   { name: "IPv6, another port", family: 6, ...sshd(2222), ends: "changed" },
-  { name: "IPv6, ufw off, denies SSH", family: 6, prepare: off("deny 22/tcp"), ends: "changed" },
+  { name: "IPv6, ufw off, denies SSH", family: 6, prepare: off("deny 22/tcp"), ends: "refused", says: ALONE },
   {
     name: "IPv6, ufw off, lets IPv4 in alone",
     family: 6,
@@ -344,7 +358,7 @@ const THIRD_PARTY: readonly Situation[] = [
   },
 ].map((situation) => ({ ...situation, ends: "rolled-back", says: /a new login did not work/ }) as Situation);
 
-/** redkeep itself shuts everybody out: nothing but its nets can help. */
+/** redkeep itself shuts everybody out, with its look at the rules off: nothing but its nets can help. */
 const BY_US: readonly Situation[] = [
   { name: "ufw off", strike: { at: enable, command: "true" }, ends: "rolled-back" },
   {
@@ -374,7 +388,9 @@ const BY_US: readonly Situation[] = [
     family: 6,
     strike: { at: enable, command: "true", kill: "controller" },
   },
-].map((situation) => ({ ...situation, withoutAllowance: true }) as Situation);
+].map(
+  (situation) => ({ ...situation, withoutAllowance: true, args: ["--accept", "ssh-peer-only"] }) as Situation,
+);
 
 /** A kill in the middle of the firewall's step: the rules are old or new, and SSH is open in both. */
 const INTERRUPTED: readonly Situation[] = [0, 0.1, 0.2, 0.3, 0.5].flatMap((delay) => [
