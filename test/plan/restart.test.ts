@@ -201,6 +201,18 @@ describe("before a restart", () => {
       expect(addresses(restart(differences))).not.toContain("unit:TimeoutStartSec");
     });
 
+    it("gets the time that its last start needed, and as much again as its data may have grown", () => {
+      const started = (ready: number) => ({
+        TimeoutStartUSec: "5s",
+        ExecMainStartTimestampMonotonic: "1000000",
+        ActiveEnterTimestampMonotonic: String(1_000_000 + ready * 1_000_000),
+      });
+      expect(changeLines(restart({ properties: started(3) }))).toContain(
+        "update unit:TimeoutStartSec: 5s → 12s",
+      );
+      expect(addresses(restart({ properties: started(2) }))).not.toContain("unit:TimeoutStartSec");
+    });
+
     it("plans nothing for it while nothing restarts: it is no reason for a restart of its own", () => {
       expect(addresses(planTasks([needsNone], hostWith({ info })))).toEqual(["redis.conf:maxmemory"]);
     });
@@ -213,6 +225,13 @@ describe("before a restart", () => {
       const plan = restart(MEMORY);
       expect(guards(plan)).toEqual([]);
       expect(plan.actions.keepKeys).toBe(true);
+    });
+
+    it("are not risked on a primary: its replicas would be empty with it", () => {
+      const primary = { ...MEMORY, info: { ...KEYS, role: "master", connected_slaves: "1" } };
+      expect(guards(restart(primary))).toEqual(["primary-without-persistence"]);
+      expect(guards(restart(primary, ["primary-without-persistence"]))).toEqual([]);
+      expect(guards(planTasks([needsNone], hostWith(primary)))).toEqual([]);
     });
 
     it("need no keeping where there are none, where they are on disk, or without a restart", () => {
