@@ -28,7 +28,7 @@ export interface State {
 
 export type Past = (typeof PASTS)[number];
 
-const PASTS = ["none", "none", "none", "none", "part", "whole", "rolled back"] as const;
+const PASTS = ["none", "none", "none", "none", "none", "none", "part", "whole", "rolled back"] as const;
 
 const conf = (...lines: string[]): string =>
   `printf '%s\\n' ${lines.map((line) => `'${line.replaceAll("'", `'\\''`)}'`).join(" ")} >>redis.conf`;
@@ -36,6 +36,8 @@ const conf = (...lines: string[]): string =>
 const certificate = (days: number): string => `
   mkdir -p tls; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days ${days} -subj /CN=redis \\
     -keyout tls/own.key -out tls/own.crt 2>/dev/null; chown redis:redis tls/own.key`;
+/** redkeep's own, where it is free. */
+const TLS_PORT = 'echo "tls-port $((PORT == 6380 ? 6390 : 6380))" >>redis.conf';
 const TLS_FILES = [
   "tls-cert-file /etc/redis/tls/own.crt",
   "tls-key-file /etc/redis/tls/own.key",
@@ -198,11 +200,11 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       { name: "TLS prepared, not on", files: `${certificate(90)}; ${conf("tls-port 0", ...TLS_FILES)}` },
       {
         name: "TLS with a key that all may read",
-        files: `${certificate(90)}; chmod 644 tls/own.key; ${conf("tls-port 6380", ...TLS_FILES)}`,
+        files: `${certificate(90)}; chmod 644 tls/own.key; ${conf(...TLS_FILES)}; ${TLS_PORT}`,
       },
       {
         name: "TLS about to end",
-        files: `${certificate(1)}; ${conf("tls-port 6380", "tls-auth-clients optional", ...TLS_FILES)}`,
+        files: `${certificate(1)}; ${conf("tls-auth-clients optional", ...TLS_FILES)}; ${TLS_PORT}`,
       },
     ],
   },
@@ -252,7 +254,7 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       {
         name: "runs as root",
         files:
-          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/user.conf; chown -R root:root /var/lib/redis /var/log/redis /etc/redis",
+          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/user.conf; chown -R root:root /var/lib/redis /var/log/redis /etc/redis; if [ -d /srv/redis ]; then chown root:root /srv/redis; fi",
       },
       {
         name: "a part of redkeep's drop-in",

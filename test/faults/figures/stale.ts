@@ -13,12 +13,15 @@ import { openProject, type Project } from "../../integration/support/project.ts"
 import { applyAsking } from "../asking.ts";
 import type { Figure } from "../figure.ts";
 
+/** Shell on the host, where `cli` gets into Redis; or what somebody does from elsewhere. */
+type Doing = string | ((host: LabHost, project: Project) => Promise<unknown>);
+
 interface StaleCase {
   name: string;
   /** Before the plan is made. */
-  given?: string;
-  /** Shell, on the host while apply asks; `cli` gets into Redis. Or what somebody does from elsewhere. */
-  meanwhile: string | ((host: LabHost, project: Project) => Promise<unknown>);
+  given?: Doing;
+  /** While apply asks. */
+  meanwhile: Doing;
   /** What the refusal has to name. */
   names: string;
 }
@@ -28,6 +31,10 @@ const UP = "until cli PING 2>&1 | grep -q -e PONG -e NOAUTH; do sleep 0.05; done
 const harden = readFileSync(join(import.meta.dirname, "../../../playbooks/harden.yml"), "utf8");
 const WIDER = harden.replace("maxmemory: 512mb", "maxmemory: 600mb");
 const WIDEST = harden.replace("maxmemory: 512mb", "maxmemory: 700mb");
+
+async function runWidest(_host: LabHost, project: Project): Promise<unknown> {
+  return await project.run("apply", project.write("playbooks/widest.yml", WIDEST), "--yes");
+}
 
 /** On a host as Debian makes it, which is about to be hardened wholly. */
 const STOCK: readonly StaleCase[] = [
@@ -253,30 +260,43 @@ const HARDENED: readonly StaleCase[] = [
   },
   {
     name: "a run of somebody else",
-    meanwhile: async (_host, project) =>
-      await project.run("apply", project.write("playbooks/widest.yml", WIDEST), "--yes"),
+    meanwhile: runWidest,
     names: "/etc/redis/redis.conf",
   },
   {
     name: "a rollback by somebody else",
+    given: runWidest,
     meanwhile: async (_host, project) =>
       await redkeep(["rollback", "--yes", "-i", "inventory.yml"], {
         cwd: project.dir,
         env: { APP_PASSWORD: project.appPassword },
       }),
-    names: "/etc/redis/",
+    names: "/etc/redis/redis.conf",
   },
 ];
 
+/** A replica without its primary is refused before anything is asked. */
+const ACCEPTED = ["replication", "replica-rename", "replication-needs-tls"].flatMap((guard) => [
+  "--accept",
+  guard,
+]);
+
 export const STALE_CASES = STOCK.length + HARDENED.length;
 
-/** Runs cases one after another on one host, put back between them, and returns what was wrong, by case. */
+interface Result {
+  name: string;
+  /** What the operator read. */
+  told: string | undefined;
+  problems: string[];
+}
+
+/** Runs cases one after another on one host, put back between them. */
 async function runOn(
   network: LabNetwork,
   cases: readonly StaleCase[],
-  harden: boolean,
+  isHardened: boolean,
   log: (line: string) => void,
-) {
+): Promise<Result[]> {
   await using host = await startHost({ network });
   // By its own address, which it keeps through a reboot.
   using project = openProject(
@@ -285,53 +305,61 @@ async function runOn(
     { "redis-01": { ansible_host: host.ip, ansible_port: 22 } },
   );
   project.write("known", `${host.ip} ${host.hostKey}\n`);
-  const playbook = project.write("playbooks/run.yml", harden ? WIDER : WIDEST);
-  const results: { name: string; problems: string[] }[] = [];
-  const login = async (): Promise<string> => (harden ? project.password("admin") : "");
-  if (harden) await project.run("apply", "--yes");
+  project.write("playbooks/run.yml", isHardened ? WIDER : harden);
+  if (isHardened) await project.run("apply", "--yes");
   await onHost(
     host,
     `mkdir -p ${UNITD}; tar -cpf /root/etc.tar -C / etc/redis etc/ufw etc/default/ufw etc/systemd/system etc/ssh/sshd_config.d usr/bin/redis-server`,
   );
+  const results: Result[] = [];
   for (const stale of cases) {
-    const shell = async (script: string) =>
-      await onHost(host, `${CLI}\n{ ${script}\n} >/dev/null 2>&1`, `${await login()}\n`);
-    await shell(`${RESET}${harden ? "" : "\nufw --force disable"}\n${stale.given ?? ""}`);
-    let before = "";
-    const observed = async (): Promise<string> =>
-      [
-        await filesOf(host, { times: true }),
-        await redisProcess(host),
-        await onHost(
-          host,
-          `${CLI}\ncli CONFIG GET '*'; cli ACL LIST; iptables-save | sed -e '/^#/d' -e 's/\\[.*//'`,
-          `${await login()}\n`,
-        ),
-      ]
-        .join("\n")
-        .replace(/^\/var\/lib\/redkeep.*\n/gm, "");
-    const { meanwhile } = stale;
-    const { status, record, output } = await applyAsking(project, [playbook], async () => {
-      if (typeof meanwhile === "string") await shell(meanwhile);
-      else await meanwhile(host, project);
-      before = await observed();
-    });
-    const done = record.hosts[0];
-    const problems: string[] = [];
-    if (before === "") problems.push(`it was not asked: ${output}`);
-    if (status !== 3 || done?.status !== "refused" || done.error?.where !== "stale plan")
-      problems.push(`${status} ${done?.status} ${JSON.stringify(done?.error)}`);
-    if (!done?.error?.found?.includes(stale.names))
-      problems.push(`it does not name ${stale.names}: ${done?.error?.found}`);
-    const after = await observed();
-    if (after !== before) problems.push(`changed: ${difference(before, after)}`);
-    const residue = await residueOf(host);
-    if (residue !== "") problems.push(`left behind: ${residue}`);
-    const result = { name: stale.name, problems, told: done?.error?.found };
-    log(JSON.stringify(result));
-    results.push(result);
+    const password = isHardened ? project.password("admin") : "";
+    const shell = async (script: string) => await onHost(host, `${CLI}\n${script}`, `${password}\n`);
+    await shell(`{ ${RESET}\n${isHardened ? "" : "ufw --force disable"}\n} >/dev/null 2>&1`);
+    results.push(await runCase(stale, host, project, shell));
+    log(JSON.stringify(results.at(-1)));
   }
   return results;
+}
+
+async function runCase(
+  { name, given = ":", meanwhile, names }: StaleCase,
+  host: LabHost,
+  project: Project,
+  shell: (script: string) => Promise<string>,
+): Promise<Result> {
+  const act = async (doing: Doing) =>
+    typeof doing === "string" ? await shell(`{ ${doing}\n} >/dev/null 2>&1`) : await doing(host, project);
+  const observed = async (): Promise<string> => {
+    const files = await filesOf(host, { times: true });
+    const running = await shell(
+      "cli CONFIG GET '*'; cli ACL LIST; iptables-save | sed -e '/^#/d' -e 's/\\[.*//'",
+    );
+    // What redkeep keeps for itself holds the refused run.
+    return [files.replace(/^\/var\/lib\/redkeep.*\n/gm, ""), await redisProcess(host), running].join("\n");
+  };
+  await act(given);
+  let before = "";
+  const { status, record, output } = await applyAsking(
+    project,
+    ["playbooks/run.yml", ...ACCEPTED],
+    async () => {
+      await act(meanwhile);
+      before = await observed();
+    },
+  );
+  const done = record.hosts[0];
+  const told = done?.error?.found;
+  const problems: string[] = [];
+  if (before === "") problems.push(`it was not asked: ${output.slice(-300)}`);
+  if (status !== 3 || done?.status !== "refused" || done.error?.where !== "stale plan")
+    problems.push(`${done?.status}, exit status ${status}: ${done?.error?.where}`);
+  if (!told?.includes(names)) problems.push(`it does not name ${names}: ${told}`);
+  const after = await observed();
+  if (after !== before) problems.push(`changed: ${difference(before, after)}`);
+  const residue = await residueOf(host);
+  if (residue !== "") problems.push(`left behind: ${residue}`);
+  return { name, told, problems };
 }
 
 /** Back to where the host was, Redis and all; a reboot has lost nothing but its tmpfs. */
@@ -362,15 +390,17 @@ function difference(before: string, after: string): string {
 export async function runStale(
   log: (line: string) => void,
   isWanted: (name: string, index: number) => boolean,
-) {
+): Promise<Result[]> {
   await using network = await startNetwork();
   const wanted = (cases: readonly StaleCase[], from: number) =>
     cases.filter(({ name }, index) => isWanted(name, from + index));
   const both = [
-    { cases: wanted(STOCK, 0), harden: false },
-    { cases: wanted(HARDENED, STOCK.length), harden: true },
+    { cases: wanted(STOCK, 0), isHardened: false },
+    { cases: wanted(HARDENED, STOCK.length), isHardened: true },
   ].filter(({ cases }) => cases.length > 0);
-  return (await Promise.all(both.map(({ cases, harden }) => runOn(network, cases, harden, log)))).flat();
+  return (
+    await Promise.all(both.map(({ cases, isHardened }) => runOn(network, cases, isHardened, log)))
+  ).flat();
 }
 
 export const figure: Figure = {
