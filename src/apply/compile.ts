@@ -415,33 +415,49 @@ const CIRCUMSTANCES = ["FragmentPath", "DropInPaths", "NeedDaemonReload", ...SAN
 const INFO_FIELDS = ["run_id", "role", "master_host", "master_port"] as const;
 
 /** What the plan relied on beside files, in the words in which transaction.sh looks again. */
-function factLines({ plan, facts, before }: CompileInput): string[] {
-  const { service, redis, host } = facts;
-  const asked = before.isKnown ? redis : undefined;
+function factLines(input: CompileInput): string[] {
+  const { plan, facts } = input;
+  const { info, users, config } = comparable(input);
   return [
     ...CIRCUMSTANCES.flatMap((name) => {
-      const value = service.properties.get(name);
+      const value = facts.service.properties.get(name);
       return value === undefined ? [] : [`unit ${name}=${value}`];
     }),
-    `version ${service.binaryVersion}`,
-    ...(plan.actions.firewall === undefined ? [] : host.sshPorts.map((port) => `sshd port ${port}`)),
-    ...INFO_FIELDS.flatMap((name) => {
-      const value = asked?.info.get(name);
-      return value === undefined ? [] : [`info ${name} ${value}`];
-    }),
-    ...(asked?.aclUsers ?? []),
-    ...[...(asked?.config ?? [])].map(([name, value]) => `running ${name} ${value}`),
+    `version ${facts.service.binaryVersion}`,
+    ...(plan.actions.firewall === undefined ? [] : facts.host.sshPorts.map((port) => `sshd port ${port}`)),
+    ...info,
+    ...users,
+    ...config,
   ];
 }
 
 /** Only what the running server has answered already: an error now would pass for a change. */
-function questions({ server, facts: { redis }, before }: CompileInput): string[] {
-  if (!before.isKnown) return [];
+function questions(input: CompileInput): string[] {
+  const { info, users, config } = comparable(input);
   return [
-    ...(redis.info.size === 0 ? [] : ["INFO server", "INFO replication"]),
-    ...(redis.aclUsers === undefined ? [] : ["ACL LIST"]),
-    ...(redis.config === undefined ? [] : ["ECHO --", `${configName(server.config)} GET *`]),
+    ...(info.length === 0 ? [] : ["INFO server", "INFO replication"]),
+    ...(users.length === 0 ? [] : ["ACL LIST"]),
+    ...(config.length === 0 ? [] : ["ECHO --", `${configName(input.server.config)} GET *`]),
   ];
+}
+
+/** The running server's answers; none of a kind that holds bytes which are no text, and would never be found again. */
+function comparable({
+  facts: { redis },
+  before,
+}: CompileInput): Record<"info" | "users" | "config", string[]> {
+  const text = (lines: string[]) =>
+    before.isKnown && !lines.some((line) => line.includes("\ufffd")) ? lines : [];
+  return {
+    info: text(
+      INFO_FIELDS.flatMap((name) => {
+        const value = redis.info.get(name);
+        return value === undefined ? [] : [`info ${name} ${value}`];
+      }),
+    ),
+    users: text([...(redis.aclUsers ?? [])]),
+    config: text([...(redis.config ?? [])].map(([name, value]) => `running ${name} ${value}`)),
+  };
 }
 
 function dropInPath({ service }: HostFacts): string {

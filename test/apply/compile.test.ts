@@ -317,6 +317,12 @@ describe("what the plan relied on beside files", () => {
     expect(compiled(limited, planWith({})).get("questions")).toBe("INFO server\nINFO replication\n");
   });
 
+  it("does not compare what is no text, which would be refused for ever", () => {
+    const odd = hostWith({ running: { "proc-title-template": "caf\ufffd" } });
+    expect(compiled(odd, planWith({})).get("questions")).toBe("INFO server\nINFO replication\nACL LIST\n");
+    expect(compiled(odd, planWith({})).get("expected-facts")).not.toMatch(/^running /m);
+  });
+
   it.each(SHELLS)("is told by name, never by value, under %s", (shell) => {
     writeFileSync(join(directory, "env"), "");
     writeFileSync(join(directory, "transaction.sh"), transactionProgram());
