@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { raceConfirm, raceRuns } from "../faults/figures/races.ts";
+import { startHost } from "./support/lab.ts";
+import { openProject } from "./support/project.ts";
+
+// Catalogue F1 to F3: a few of the races of `npm run faults`.
+
+describe("who comes second on a host", () => {
+  it("is told who is at work there, or that the plan is old, and changes nothing", async () => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    for (const [number, offset] of [0, 200].entries()) {
+      const { told, problems } = await raceRuns(host, project, number, offset);
+      expect(problems, told.join(", ")).toEqual([]);
+    }
+    for (const number of [0, 1]) {
+      const { told, problems } = await raceConfirm(host, project, number);
+      expect(problems, told.join(", ")).toEqual([]);
+    }
+  });
+});
