@@ -112,6 +112,10 @@ rewrite_aof() {
   wait_info "$1" persistence aof_rewrite_in_progress 0 && wait_info "$1" persistence aof_rewrite_scheduled 0 &&
     wait_info "$1" persistence aof_rewrite_in_progress 0 && [ "$(info "$1" persistence aof_last_bgrewrite_status)" = ok ]
 }
+aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name follows the lines *COUNT and $LENGTH
+  data_files "$DATA" | grep '[.]aof$' | while IFS= read -r p; do grep -aA2 '^[*][0-9]' "$p"; done |
+    tr -d '\r' | grep -aioxE "$RENAMED" | tr a-z A-Z | sort -u | paste -sd' ' -
+}
 # From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
 persist() { # LOGIN SAVE APPENDONLY
   save=$(config_get "$1" save); aof=$(config_get "$1" appendonly)
@@ -137,6 +141,10 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
       fi
       config_set "$1" save '315360000 1' && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
+  fi
+  if [ "$2" = new ] && [ -n "$RENAMED" ] && answers "$1"; then
+    for _ in 1 2 3; do used=$(aof_names); [ -n "$used" ] || break; one "$1" BGREWRITEAOF >/dev/null; rewrite_aof "$1" || break; done
+    if [ -n "$used" ]; then note "fail a client uses $used again and again: an AOF that holds it would stop the start"; return 1; fi
   fi
   set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
   if answers "$1" && [ "$(sed -n 4p "$d/login.$1")" != any ]; then keys "$1" >"$d/keys.stop"; fi
@@ -434,7 +442,7 @@ undo() { # SOURCE
   printf '%s\n%s\n%s\n%s\n' "$BEFORE_ENDPOINT" "$auth" "$BEFORE_CONFIG" "$(if [ "$BEFORE_AUTH" = unknown ]; then echo any; fi)" >"$d/login.new"
   rm -f "$d/login.admin"
   { echo "OLD_SAVE='$NEW_SAVE' OLD_AOF='$NEW_AOF' NEW_SAVE='$OLD_SAVE' NEW_AOF='$OLD_AOF'"
-    echo "INVOCATION=$(invocation) TIGHTEN= HANDOVER= RELOAD=1"
+    echo "INVOCATION=$(invocation) TIGHTEN= HANDOVER= RENAMED= RELOAD=1"
     case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
     if [ -n "$POLICY" ]; then echo "POLICY=$OLD_POLICY OLD_POLICY=$POLICY"; fi
     # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.

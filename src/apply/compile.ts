@@ -265,6 +265,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     DUMP: loaded("dbfilename"),
     AOF: loaded("appendfilename"),
     AOFDIR: loaded("appenddirname"),
+    RENAMED: actions.persistence.includes("rewrite-aof") ? renamed(config).join("|") : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
     HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",
@@ -283,6 +284,12 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
   return shellAssignments(values);
+}
+
+/** Commands that get another name or none, in capitals. */
+function renamed(config: ConfigDocument): string[] {
+  const names = config.all("rename-command").map(({ args }) => args[0]?.toUpperCase() ?? "");
+  return names.filter((name) => /^[A-Z_-]+$/.test(name));
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
-import { fill, onHost } from "./support/observe.ts";
+import { fill, onHost, redisProcess } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 
 const KEYS = 10_000;
@@ -153,5 +153,26 @@ describe("commands in an AOF", () => {
     expect(run.status).toBe(0);
     expect(await keysAfterRestart(host)).toBe("1");
     expect(await host.redis("FLUSHALL")).toContain("unknown command");
+  });
+
+  it("a client that sends FLUSHDB again and again meets no server that does not start", async () => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await host.redis("CONFIG", "SET", "appendonly", "yes");
+    await onHost(host, "sed -i 's/^appendonly .*/appendonly yes/' /etc/redis/redis.conf");
+    await expect.poll(() => host.redis("INFO", "persistence")).toContain("aof_rewrite_in_progress:0");
+    await onHost(
+      host,
+      `systemd-run -q --unit=client sh -c 'while :; do echo "SET app:1 x"; echo FLUSHDB; sleep 0.01; done | redis-cli'`,
+    );
+    const process = await redisProcess(host);
+    const playbook = project.playbook("rename.yml", [{ "rename-command": {} }]);
+    const run = await project.run("apply", playbook, "--yes");
+    expect(run.host("redis-01")).toMatchObject({
+      status: "rolled-back",
+      error: { found: expect.stringContaining("a client uses FLUSHDB again and again") },
+    });
+    expect(await redisProcess(host)).toBe(process);
+    expect(await host.redis("FLUSHDB")).toBe("OK");
   });
 });
