@@ -48,6 +48,8 @@ export interface Situation {
   withoutAllowance?: boolean;
   /** Done on the host as soon as the journal has this line's beginning. */
   strike?: { at: string; delay?: number; command: string; kill?: "controller" };
+  /** No probe meanwhile, which ufw's `limit` would count. */
+  unprobed?: boolean;
   /** Who may log in afterwards. Default: both. */
   vantages?: readonly Vantage[];
   /** Default: any end that leaves the logins. */
@@ -126,7 +128,7 @@ export async function runLockout(site: Site, situation: Situation): Promise<Outc
   using project = projectFor(host, site, situation, at, port);
   const before = await firewallOf(host);
 
-  const probe = situation.strike === undefined ? undefined : new Probe(at.host, port);
+  const probe = strike === undefined || situation.unprobed ? undefined : new Probe(at.host, port);
   const run = startRun(project, situation, site);
   let struckAt: number | undefined;
   if (strike !== undefined) {

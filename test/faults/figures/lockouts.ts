@@ -333,6 +333,7 @@ const THIRD_PARTY: readonly Situation[] = [
   },
   {
     name: "new logins dropped, ufw limits SSH",
+    unprobed: true,
     prepare: on("limit 22/tcp"),
     strike: { at: load, command: byThirdParty(dropNew()) },
   },
@@ -404,7 +405,35 @@ const INTERRUPTED: readonly Situation[] = [0, 0.1, 0.2, 0.3, 0.5].flatMap((delay
   },
 ]);
 
-export const situations = { FOUND, THIRD_PARTY, BY_US, INTERRUPTED };
+/** The first loading of IPv6 rules takes the transaction down with it: IPv4 has the new rules, IPv6 the old ones. */
+const killedBetweenFamilies = `cd /usr/sbin && cp -P ip6tables-restore ip6tables-restore.real
+  printf '#!/bin/sh\\nif [ ! -e /run/struck ] && ls /run/redkeep-* >/dev/null 2>&1; then : >/run/struck; systemctl kill -s KILL "redkeep-apply-*"; sleep 5; fi\\nexec /usr/sbin/ip6tables-restore.real "$@"\\n' >ip6tables-restore.new
+  chmod 755 ip6tables-restore.new; mv ip6tables-restore.new ip6tables-restore`;
+const legacy = `for tool in iptables ip6tables; do update-alternatives --set $tool /usr/sbin/$tool-legacy >/dev/null; done`;
+const holdLock = (seconds: number): string => `systemd-run -q flock /run/xtables.lock sleep ${seconds}`;
+
+/** The firewall's own tools fail half way, or are kept from working by somebody else's lock. */
+const STUCK: readonly Situation[] = [
+  {
+    name: "killed between the families",
+    prepare: `${on("allow 22/tcp")}\n${killedBetweenFamilies}`,
+    ends: "rolled-back",
+  },
+  ...[5, 30, 90].flatMap((seconds): Situation[] => [
+    {
+      name: `xtables' lock held for ${seconds} s, ufw off`,
+      prepare: legacy,
+      strike: { at: enable, command: holdLock(seconds) },
+    },
+    {
+      name: `xtables' lock held for ${seconds} s, ufw on`,
+      prepare: `${legacy}\n${running}`,
+      strike: { at: load, command: holdLock(seconds) },
+    },
+  ]),
+];
+
+export const situations = { STUCK, FOUND, THIRD_PARTY, BY_US, INTERRUPTED };
 
 function allCases(): Situation[] {
   const named = (kind: string, list: readonly Situation[]) =>
@@ -416,6 +445,7 @@ function allCases(): Situation[] {
     ...named("third party, later", THIRD_PARTY.map(later)),
     ...named("by us", BY_US),
     ...named("interrupted", INTERRUPTED),
+    ...named("stuck", STUCK),
   ];
 }
 
