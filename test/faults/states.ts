@@ -254,7 +254,7 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       {
         name: "runs as root",
         files:
-          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/user.conf; chown -R root:root /var/lib/redis /var/log/redis /etc/redis; if [ -d /srv/redis ]; then chown root:root /srv/redis; fi",
+          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/user.conf; systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis; if [ -d /srv/redis ]; then chown root:root /srv/redis; fi",
       },
       {
         name: "a part of redkeep's drop-in",

@@ -1,13 +1,7 @@
 /** A host that changes between the plan and the yes: refused, whatever it was, and nothing touched. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type LabHost,
-  type LabNetwork,
-  redkeep,
-  startHost,
-  startNetwork,
-} from "../../integration/support/lab.ts";
+import { type LabHost, redkeep, startHost, startNetwork } from "../../integration/support/lab.ts";
 import { filesOf, onHost, redisProcess, residueOf } from "../../integration/support/observe.ts";
 import { openProject, type Project } from "../../integration/support/project.ts";
 import { applyAsking } from "../asking.ts";
@@ -292,13 +286,13 @@ interface Result {
 
 /** Runs cases one after another on one host, put back between them. */
 async function runOn(
-  network: LabNetwork,
   cases: readonly StaleCase[],
   isHardened: boolean,
   log: (line: string) => void,
 ): Promise<Result[]> {
+  // By its own address, which it keeps through a reboot where nobody else comes and goes.
+  await using network = await startNetwork();
   await using host = await startHost({ network });
-  // By its own address, which it keeps through a reboot.
   using project = openProject(
     { "redis-01": host },
     { ansible_ssh_common_args: "-o UserKnownHostsFile=known" },
@@ -391,16 +385,13 @@ export async function runStale(
   log: (line: string) => void,
   isWanted: (name: string, index: number) => boolean,
 ): Promise<Result[]> {
-  await using network = await startNetwork();
   const wanted = (cases: readonly StaleCase[], from: number) =>
     cases.filter(({ name }, index) => isWanted(name, from + index));
   const both = [
     { cases: wanted(STOCK, 0), isHardened: false },
     { cases: wanted(HARDENED, STOCK.length), isHardened: true },
   ].filter(({ cases }) => cases.length > 0);
-  return (
-    await Promise.all(both.map(({ cases, isHardened }) => runOn(network, cases, isHardened, log)))
-  ).flat();
+  return (await Promise.all(both.map(({ cases, isHardened }) => runOn(cases, isHardened, log)))).flat();
 }
 
 export const figure: Figure = {
