@@ -257,7 +257,7 @@ function applyPlanToRecord(session: HostSession, plan: HostPlan, server: Server)
       where: first?.guard ?? first?.task ?? "guard",
       found: plan.refusals.map(({ found }) => found).join("\n"),
       remedy: [...new Set(plan.refusals.map(({ remedy }) => remedy))].join("\n"),
-      guards: plan.refusals.map(({ guard }) => guard).filter((guard) => guard !== null),
+      guards: [...new Set(plan.refusals.flatMap(({ guard }) => guard ?? []))],
     });
   } else record.status = hasChanges(plan) ? "would-change" : "unchanged";
 }

@@ -1,7 +1,8 @@
 /** Settings that would stop Redis, open it, or lose its keys. Row C of the catalogue in test/faults. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CA_EXTENSIONS, EC, Workshop } from "../pki/support.ts";
 import { type LabHost, startHost } from "./support/lab.ts";
-import { fill, onHost } from "./support/observe.ts";
+import { filesOf, fill, onHost } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 import { applyInVain } from "./support/untouched.ts";
 
@@ -98,5 +99,116 @@ describe("what would not work on this host", () => {
     await onHost(host, "systemctl daemon-reload");
     const { where } = await applyInVain(host, project, "failed", "--tags", "network");
     expect(where).toBe("validate");
+  });
+});
+
+/** Certificates that Redis starts with, and that a client would not take; and why. */
+const ZOO: Record<string, RegExp> = {
+  nameless: /it does not cover .*127\.0\.0\.1/,
+  elsewhere: /it does not cover .*127\.0\.0\.1/,
+  weak: /its RSA key has 1024 bits/,
+  orphan: /it is not signed by the CA/,
+  stranger: /it is not signed by the CA/,
+  client: /it is no server certificate/,
+  authority: /it is a CA's own certificate/,
+  old: /it is an X\.509 v1 certificate/,
+};
+
+describe("a certificate of the operator's own", () => {
+  let host: LabHost;
+  let project: Project;
+  let workshop: Workshop;
+  let playbook: string;
+  beforeAll(async () => {
+    host = await startHost();
+    const hosts = ["good", ...Object.keys(ZOO)];
+    project = openProject(
+      Object.fromEntries(hosts.map((name) => [name, host])),
+      {},
+      Object.fromEntries(hosts.map((name) => [name, { own: `zoo/${name}` }])),
+    );
+    project.write("zoo/README", "made by openssl for these tests\n");
+    workshop = new Workshop(project.path("zoo"));
+    const names = `subjectAltName=DNS:localhost,DNS:${await onHost(host, "hostname")},IP:127.0.0.1,IP:::1,IP:${host.ip}`;
+    const server = ["extendedKeyUsage=serverAuth,clientAuth", names];
+    const RSA = (bits: number) => [`rsa:${bits}`];
+    workshop.authority("ca", EC, CA_EXTENSIONS);
+    workshop.authority("other", EC, CA_EXTENSIONS);
+    workshop.issue("between", "ca", EC, CA_EXTENSIONS);
+    workshop.issue("good", "ca", EC, server);
+    workshop.issue("nameless", "ca", EC, server.slice(0, 1));
+    workshop.issue("elsewhere", "ca", EC, [...server.slice(0, 1), "subjectAltName=DNS:redis.example.com"]);
+    workshop.issue("weak", "ca", RSA(1024), server);
+    workshop.issue("orphan", "between", EC, server);
+    workshop.issue("stranger", "other", EC, server);
+    workshop.issue("client", "ca", EC, ["extendedKeyUsage=clientAuth", names]);
+    workshop.issue("authority", "ca", EC, [...CA_EXTENSIONS, names]);
+    workshop.issue("old", "ca", EC, []);
+    const file = (path: string) => ({ file: path });
+    const ca = { cert: file(workshop.path("ca.crt")), key: file(workshop.path("ca.key")) };
+    const certificate = { cert: file("<%= own %>.crt"), key: file("<%= own %>.key") };
+    playbook = project.playbook("tls.yml", [{ tls: { ca, certificate, clients: [] } }]);
+  });
+  afterAll(async () => {
+    project?.[Symbol.dispose]();
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  it("that clients would not take is refused before the switch, and the reason is told", async () => {
+    const before = await filesOf(host);
+    const run = await project.run("apply", playbook, "--yes", "--limit", "!good");
+    expect(run.status).toBe(3);
+    for (const [name, reason] of Object.entries(ZOO)) {
+      expect(run.host(name)).toMatchObject({ status: "refused", error: { guards: ["certificate"] } });
+      expect(run.host(name).error?.found).toMatch(reason);
+    }
+    expect(await filesOf(host)).toBe(before);
+  });
+
+  it("is judged by the host's clock, whose wrong day is told", async () => {
+    await onHost(
+      host,
+      `mv /usr/bin/date /usr/bin/date.real
+       printf '#!/bin/sh\\nexec /usr/bin/date.real -d "$(cat /run/skew)" "$@"\\n' >/usr/bin/date; chmod 755 /usr/bin/date`,
+    );
+    for (const [skew, reason] of [
+      ["+200 days", "it has expired"],
+      ["-2 days", "it is not valid yet by the host's clock"],
+    ]) {
+      await host.writeFile("/run/skew", `${skew}\n`);
+      const run = await project.run("apply", playbook, "--yes", "--limit", "good");
+      expect(run.status).toBe(3);
+      expect(run.host("good").error?.found).toBe(`tls.certificate: ${reason}`);
+    }
+    await onHost(host, "mv /usr/bin/date.real /usr/bin/date");
+  });
+
+  it("whose key is another one, or that is none, touches no host", async () => {
+    workshop.write("mixed.crt", workshop.pair("good").certificate);
+    workshop.write("mixed.key", workshop.pair("weak").key.reveal());
+    workshop.write("broken.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+    workshop.write("broken.key", workshop.pair("good").key.reveal());
+    for (const name of ["mixed", "broken", "absent"]) {
+      const run = project.run(
+        "apply",
+        playbook,
+        "--yes",
+        "--limit",
+        "good",
+        "-e",
+        `own=${workshop.path(name)}`,
+      );
+      await expect(run, name).rejects.toThrow(/ended with 1: .*No host was touched/s);
+    }
+  });
+
+  it("that they take is served", async () => {
+    const run = await project.run("apply", playbook, "--yes", "--limit", "good");
+    expect(run.host("good")).toMatchObject({ status: "changed", error: null });
+    const served = await onHost(
+      host,
+      "openssl s_client -connect localhost:6380 </dev/null 2>/dev/null | openssl x509",
+    );
+    expect(served).toBe(workshop.pair("good").certificate.trim());
   });
 });
