@@ -154,7 +154,11 @@ export class Renderer {
 
 /** The names that a template's code uses, but for those of properties. */
 function namesIn(text: string): Set<string> {
-  const code = [...text.matchAll(/<%(?:[^%]|%(?!>))*%>/g)].map(([part]) => part).join(" ");
+  const code = text
+    .split("<%")
+    .slice(1)
+    .map((part) => part.split("%>", 1)[0])
+    .join(" ");
   return new Set(code.match(/(?<![\w$]|(?<!\.)\.)[A-Za-z_$][\w$]*/g));
 }
 

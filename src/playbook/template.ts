@@ -56,6 +56,8 @@ function renderWith(text: string, data: TemplateData, options: RenderOptions): s
   if (text.includes("<%-")) {
     throw new TemplateError("<%- inserts a value without checking it for line breaks: write <%=");
   }
+  // EJS looks for the end of a run of blanks anew from each of them.
+  if (/[ \t]{500}/.test(text)) throw new TemplateError("a template has 500 blanks in a row");
   const usable = Object.entries(data).filter(
     ([name]) => /^[A-Za-z_$][\w$]*$/.test(name) && !name.startsWith("__") && !RESERVED.has(name),
   );

@@ -15,7 +15,7 @@ import { guardLines, printableText } from "../../../src/report/printable.ts";
 import { parseYaml } from "../../../src/yaml.ts";
 import { ACCEPTED, compileParameter, PARAMETERS } from "./compiled.ts";
 import { framed, labelOf, TITLES, useAnswer, withSection } from "./host-says.ts";
-import { isRefusal, type Sandbox } from "./sandbox.ts";
+import { isRefusal, Sandbox } from "./sandbox.ts";
 
 export interface Curated {
   /** Way in, and what is hostile. */
@@ -1121,6 +1121,7 @@ const LONG: [what: string, read: (text: string) => unknown, unit: string][] = [
   ["a jump host", (text) => parseSshArguments(`-J ${text}`, fail), "a."],
   ["a template", (text) => evaluate(text, {}), "<%"],
   ["a template with blanks", (text) => evaluate(`<%=${text}`, {}), " "],
+  ["the names in a template", (text) => renderParameter(text), "<%"],
   ["a YAML text of quotes", (text) => parseYaml(text, "x"), '"'],
   ["a YAML text of blanks", (text) => parseYaml(`a:${text}b`, "x"), " "],
   ["a YAML text of colons", (text) => parseYaml(text, "x"), ": "],
@@ -1143,6 +1144,13 @@ const nobody: Inventory = { hosts: new Map(), groups: new Map(), extraVars: new 
 
 function fail(message: string): InputError {
   return new InputError({ message });
+}
+
+/** As the first thing that a run does with a playbook's text. */
+async function renderParameter(text: string): Promise<void> {
+  using sandbox = new Sandbox();
+  const site = `- hosts: redis\n  tasks: [{ limits: { maxmemory: ${JSON.stringify(text)} } }]\n`;
+  await refuses(sandbox, PLAN, { "hosts.yml": HOSTS, "site.yml": site }, /^site\.yml:2/m);
 }
 
 const endless: Curated[] = LONG.map(([what, read, unit]) => ({
