@@ -228,7 +228,7 @@ facts() {
 fact_names() {
   sed -e 's/^user \([^ ]*\).*/user \1 of the running server/;t' -e 's/^\(info\|running\) \([^ ]*\).*/\2 of the running server/;t' \
     -e 's/^unit \([^=]*\).*/\1 of the unit/;t' -e "s/^version .*/the installed server's version/;t" -e "s/^sshd .*/sshd's port/" |
-    sort -u | head -n 3 | paste -sd, | sed 's/,/, /g'
+    sort -u | head -n 5 | paste -sd, | sed 's/,/, /g'
 }
 load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
   iptables-restore -w 10 -n </etc/ufw/user.rules && { [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n </etc/ufw/user6.rules; }
