@@ -99,8 +99,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
   await using wire = DROPPED.includes(fault) ? await Wire.to(host) : undefined;
   const controller = startController(project);
   const delay = seed === 1 ? 0 : Math.round(300 * fraction(`${fault} ${boundary} ${seed}`));
-  const struck = onHost(host, strikeCommand(boundary, delay, ON_HOST[fault] ?? "true"));
-  if ((await Promise.race([struck, controller.ended.then(() => struck)])) !== "struck") {
+  if (!(await strikeAt(host, boundary, ON_HOST[fault] ?? "true", delay))) {
     throw new Error(`${boundary} was not in the journal:\n${controller.output()}`);
   }
   const start = performance.now();
@@ -167,8 +166,19 @@ const ON_HOST: Partial<Record<Fault, string>> = {
   reboot: "systemctl kill -s STOP 'redkeep-apply-*' 2>/dev/null",
 };
 
-function strikeCommand(boundary: string, delay: number, command: string): string {
-  return `exec python3 -c ${quote(strike)} ${quote(boundary)} ${delay} ${quote(command)}`;
+/**
+ * Runs a shell command on the host as soon as the line is in the transaction's journal, and says so; false where it has not
+ * come within a minute.
+ * @param delay milliseconds to wait after the line
+ */
+export async function strikeAt(
+  host: LabHost,
+  boundary: string,
+  command: string,
+  delay = 0,
+): Promise<boolean> {
+  const program = `exec python3 -c ${quote(strike)} ${quote(boundary)} ${delay} ${quote(command)}`;
+  return (await host.sh(program)).stdout === "struck\n";
 }
 
 /** A fraction that is always the same for a text: FNV-1a. */
@@ -179,10 +189,10 @@ export function fraction(text: string): number {
 }
 
 /** An apply as an operator starts it, that signals reach. */
-function startController(project: Project) {
+export function startController(project: Project) {
   const child = spawn(
     join(repository, "node_modules/.bin/node"),
-    [join(repository, "src/cli.ts"), "apply", "--yes", "-i", "inventory.yml", "--json", "run.json"],
+    [join(project.product, "src/cli.ts"), "apply", "--yes", "-i", "inventory.yml", "--json", "run.json"],
     { cwd: project.dir, env: { ...process.env, NO_COLOR: "1", APP_PASSWORD: project.appPassword } },
   );
   let output = "";

@@ -44,6 +44,8 @@ export interface HostOptions {
   network?: LabNetwork;
   /** The name other hosts of the network reach this one by, and its host name. */
   alias?: string;
+  /** /etc and the folders of Redis and redkeep are on a disk of their own: see CUT_POWER. */
+  disk?: boolean;
   /** The shell command that succeeds inside once the host is up. Default: ssh and redis-server are active. */
   ready?: string;
 }
@@ -73,6 +75,10 @@ class SystemdHost extends GenericContainer {
       CgroupnsMode: "private",
       PortBindings: { "22/tcp": [{ HostIp: "127.0.0.1", HostPort: "0" }] },
     });
+    if (options.disk) {
+      Object.assign(this.hostConfig, { DeviceCgroupRules: ["b 7:* rmw", "c 10:237 rmw"] });
+      this.withCommand(["sh", "-c", BOOT_WITH_DISK]);
+    }
     if (options.alias !== undefined) this.withHostname(options.alias);
     if (options.network !== undefined) {
       this.withNetworkMode(options.network.name);
@@ -85,6 +91,27 @@ class SystemdHost extends GenericContainer {
     }
   }
 }
+
+/** An ext4 file system in a file, mounted before systemd starts. Its journal's old entries are replayed after a cut. */
+const BOOT_WITH_DISK = `set -e
+[ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
+for number in $(seq 0 255); do [ -e /dev/loop$number ] || mknod /dev/loop$number b 7 $number; done
+mkdir -p /disk /var/lib/redkeep
+if [ ! -e /disk.img ]; then
+  truncate -s 128M /disk.img; mkfs.ext4 -q /disk.img; mount -o loop /disk.img /disk
+  cp -a /etc /disk/etc; cp -a /var/lib/redis /disk/redis; mkdir -m 700 /disk/redkeep; sync -f /disk
+else
+  mount -o loop /disk.img /disk
+fi
+for folder in /etc /var/lib/redis /var/lib/redkeep; do mount --bind /disk/$(basename $folder) $folder; done
+exec /sbin/init`;
+
+/**
+ * A shell command: EXT4_IOC_SHUTDOWN without a flush. From now on nothing gets to the disk any more, and what was written and not
+ * synchronised is lost.
+ */
+export const CUT_POWER = `python3 -c 'import fcntl, os, struct
+fcntl.ioctl(os.open("/disk", os.O_RDONLY), 0x8004587D, struct.pack("I", 2))'`;
 
 /** A running lab host. Everything here looks from inside, by `docker exec`, and owes nothing to redkeep's SSH. */
 export class LabHost implements AsyncDisposable {
@@ -288,6 +315,8 @@ export function writeInventory(
 
 export interface RunOptions {
   cwd?: string;
+  /** The folder of a redkeep. Default: the one that is tested. */
+  product?: string;
   /** Beside the environment of the tests; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
   input?: string;
@@ -303,7 +332,7 @@ export async function redkeep(
   options: RunOptions = {},
 ): Promise<Finished & { record?: RunRecord }> {
   const node = join(repository, "node_modules/.bin/node");
-  const finished = await run(node, [join(repository, "src/cli.ts"), ...args], {
+  const finished = await run(node, [join(options.product ?? repository, "src/cli.ts"), ...args], {
     ...options,
     env: { NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env },
   });

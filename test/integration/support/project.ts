@@ -11,6 +11,8 @@ import { dump, load } from "js-yaml";
 import type { HostRecord, RunRecord } from "../../../src/report/record.ts";
 import { type Finished, type LabHost, type RunOptions, redkeep, writeInventory } from "./lab.ts";
 
+const repository = join(import.meta.dirname, "../../..");
+
 export interface ProjectRun extends Finished {
   record: RunRecord;
   /** The record of one host. Throws where there is none. */
@@ -20,6 +22,8 @@ export interface ProjectRun extends Finished {
 export class Project implements Disposable {
   readonly dir: string;
   readonly appPassword = "app-password-of-the-tests";
+  /** The folder of the redkeep that runs here. */
+  product = repository;
   readonly #hosts: Record<string, LabHost>;
   readonly #vars: Record<string, unknown>;
   readonly #hostVars: Record<string, Record<string, unknown>>;
@@ -71,6 +75,7 @@ export class Project implements Disposable {
     const json = this.path(`run-${++this.#runs}.json`);
     const finished = await redkeep([command, ...args, "-i", "inventory.yml", "--json", json], {
       cwd: this.dir,
+      product: this.product,
       ...options,
       env: { APP_PASSWORD: this.appPassword, ...options.env },
     });
