@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
-import { fill, onHost, redisProcess } from "./support/observe.ts";
-import { openProject, type Project } from "./support/project.ts";
+import { asSoonAs, fill, onHost, redisProcess } from "./support/observe.ts";
+import { changesOf, openProject, type Project } from "./support/project.ts";
 import { type Endpoint, RespClient } from "./support/resp.ts";
 
 const harden = readFileSync(join(import.meta.dirname, "../../playbooks/harden.yml"), "utf8");
@@ -34,6 +34,10 @@ describe("a hardened host in use", () => {
       Array.from({ length: 10 }, () => RespClient.open(asApplication(project, host))),
     );
     await expect(clients[0]?.command("EVAL", "return 1", "0")).rejects.toThrow("NOPERM");
+    // ACL LOAD would close every one of them before 7.4 (C21).
+    const quiet = await Promise.all(
+      Array.from({ length: 40 }, () => RespClient.open(asApplication(project, host))),
+    );
     let isOver = false;
     const counts = clients.map(async (client, number) => {
       let count = 0;
@@ -63,7 +67,8 @@ describe("a hardened host in use", () => {
     expect(await redisProcess(host)).toBe(process);
     expect(await project.configGet(host, "maxmemory")).toBe(`${600 * 1024 * 1024}`);
     expect(await clients[0]?.command("EVAL", "return 1", "0")).toBe(1);
-    for (const client of clients) client[Symbol.dispose]();
+    for (const client of quiet) expect(await client.command("PING")).toBe("PONG");
+    for (const client of [...clients, ...quiet]) client[Symbol.dispose]();
     // What was changed on the running server holds after the next start too.
     await onHost(host, "systemctl restart redis-server");
     await expect.poll(() => project.configGet(host, "maxmemory")).toBe(`${600 * 1024 * 1024}`);
@@ -153,6 +158,13 @@ describe("a hardened host in use", () => {
   });
 });
 
+/** A playbook that needs a restart, and nothing else. */
+function restarting(project: Project): string {
+  return project.playbook("playbooks/restart.yml", [
+    { "rename-command": { commands: { SWAPDB: "disable" } } },
+  ]);
+}
+
 describe.concurrent("traps of the guide that only a real server shows", () => {
   // Guide trap 2: `default off nopass` with protected-mode yes answers DENIED to every remote client before AUTH.
   it("a remote client without TLS is asked for a login, not turned away by protected mode", async ({
@@ -196,6 +208,56 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     const run = await project.run("apply", playbook, "--yes");
     expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null, restart: { needed: true } });
     expect(Number(await starts())).toBe(before + 1);
+  });
+
+  it("C16: a snapshot under way is waited for, whether before the plan or after it, and no key is lost", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 5000);
+    // Microseconds for each key: twenty seconds for a snapshot.
+    await host.redis("CONFIG", "SET", "rdb-key-save-delay", "4000");
+    const process = await redisProcess(host);
+    await host.redis("BGSAVE");
+    const refused = await project.run("apply", "--yes", restarting(project));
+    expect(refused.host("redis-01").error?.found).toContain("Redis is busy: rdb_bgsave_in_progress");
+    expect(refused.host("redis-01").status).toBe("refused");
+    expect(await redisProcess(host)).toBe(process);
+    // Not for that long: the one under way is ended, and a quick one leaves no trace of it.
+    const saved = (field: string) => `redis-cli info persistence | grep -q ${field}`;
+    await onHost(host, "kill -KILL $(pgrep -P $(systemctl show -p MainPID --value redis-server))");
+    await asSoonAs(host, saved("rdb_last_bgsave_status:err"), "redis-cli config set rdb-key-save-delay 0");
+    await host.redis("BGSAVE");
+    await asSoonAs(host, saved("rdb_last_bgsave_status:ok"), "redis-cli config set rdb-key-save-delay 200");
+    const begun = "ls /var/lib/redkeep/txn/*/state >/dev/null 2>&1";
+    const started = asSoonAs(host, begun, "redis-cli set app:late 1; redis-cli bgsave");
+    const run = await project.run("apply", "--yes", restarting(project));
+    expect(await started).toContain("Background saving started");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null, restart: { needed: true } });
+    expect(await host.redis("DBSIZE")).toBe("5001");
+  });
+
+  it("C19: a start that takes longer than systemd waits gets the time for it, and is no loop", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 5000);
+    // Two seconds for 5000 keys, as the last start shows; the next one has twice as many.
+    await onHost(
+      host,
+      `echo 'key-load-delay 400' >>/etc/redis/redis.conf; systemctl restart redis-server
+       printf '[Service]\\nTimeoutStartSec=3s\\n' >/etc/systemd/system/redis-server.service.d/override.conf
+       systemctl daemon-reload`,
+    );
+    await fill(host, "more", 5000);
+    const run = await project.run("apply", "--yes", restarting(project));
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null, restart: { needed: true } });
+    expect(changesOf(run.host("redis-01"))).toContain("unit:TimeoutStartSec update");
+    expect(run.host("redis-01").restart.unavailableMs).toBeGreaterThan(3000);
+    expect(await host.redis("DBSIZE")).toBe("10000");
+    expect(await redisProcess(host)).toContain("NRestarts=0");
   });
 
   // Guide trap 32: a data directory outside the unit's writable paths starts, then MISCONF and a hanging restart.
