@@ -36,10 +36,12 @@ export async function main(process: NodeJS.Process): Promise<void> {
   process.on("uncaughtException", (error) => {
     process.exit(reportError(error, environment, hasReachedHosts));
   });
-  // A reader that went away, as in `redkeep … | head`, is no error of ours.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+  // A reader that went away, as in `redkeep … | head`, or a terminal that was closed, is no error of ours.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    });
+  }
   let exitCode = 0;
   try {
     const program = createProgram(environment, (code) => {
@@ -97,7 +99,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .version(packageVersion(), "-V, --version")
     .configureOutput({
       writeOut: (text) => environment.stdout.write(text),
-      writeErr: (text) => environment.stderr.write(text),
+      writeErr: (text) => environment.stderr.write(printableText(text)),
     })
     .exitOverride()
     .showSuggestionAfterError(true)
