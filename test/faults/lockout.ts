@@ -163,7 +163,11 @@ export async function runLockout(site: Site, situation: Situation): Promise<Outc
   const reason = record?.error?.found ?? "";
   if (record === undefined && status === null && strike?.kill === undefined)
     problems.push(`no record: ${run.output()}`);
-  if (status === "failed" || status === "unknown" || status === "unreachable")
+  if (
+    situation.ends === undefined &&
+    status !== null &&
+    ["failed", "unknown", "unreachable"].includes(status)
+  )
     problems.push(`${status}: ${reason}`);
   if (strike !== undefined && struckAt === undefined)
     problems.push(`never came to "${strike.at}": ${run.output()}`);

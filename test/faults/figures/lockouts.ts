@@ -406,9 +406,9 @@ const INTERRUPTED: readonly Situation[] = [0, 0.1, 0.2, 0.3, 0.5].flatMap((delay
 ]);
 
 /** The first loading of IPv6 rules takes the transaction down with it: IPv4 has the new rules, IPv6 the old ones. */
-const killedBetweenFamilies = `cd /usr/sbin && cp -P ip6tables-restore ip6tables-restore.real
-  printf '#!/bin/sh\\nif [ ! -e /run/struck ] && ls /run/redkeep-* >/dev/null 2>&1; then : >/run/struck; systemctl kill -s KILL "redkeep-apply-*"; sleep 5; fi\\nexec /usr/sbin/ip6tables-restore.real "$@"\\n' >ip6tables-restore.new
-  chmod 755 ip6tables-restore.new; mv ip6tables-restore.new ip6tables-restore`;
+const killedBetweenFamilies = `mkdir /opt/real; cp -P /usr/sbin/ip6tables-restore /opt/real
+  printf '#!/bin/sh\\nif [ ! -e /run/struck ] && ls -d /run/redkeep-* >/dev/null 2>&1; then : >/run/struck; systemctl kill -s KILL "redkeep-apply-*"; sleep 5; fi\\nexec /opt/real/ip6tables-restore "$@"\\n' >/opt/wrapper
+  chmod 755 /opt/wrapper; mv /opt/wrapper /usr/sbin/ip6tables-restore`;
 const legacy = `for tool in iptables ip6tables; do update-alternatives --set $tool /usr/sbin/$tool-legacy >/dev/null; done`;
 const holdLock = (seconds: number): string => `systemd-run -q flock /run/xtables.lock sleep ${seconds}`;
 
@@ -423,12 +423,14 @@ const STUCK: readonly Situation[] = [
     {
       name: `xtables' lock held for ${seconds} s, ufw off`,
       prepare: legacy,
-      strike: { at: enable, command: holdLock(seconds) },
+      strike: { at: "armed", command: holdLock(seconds) },
     },
     {
       name: `xtables' lock held for ${seconds} s, ufw on`,
       prepare: `${legacy}\n${running}`,
-      strike: { at: load, command: holdLock(seconds) },
+      strike: { at: "armed", command: holdLock(seconds) },
+      // What redkeep may not touch for so long it cannot have put back: it says so. SSH was never closed.
+      ...(seconds > 60 ? { ends: "failed", says: /not restored the firewall/ } : {}),
     },
   ]),
 ];
