@@ -14,7 +14,8 @@ step() { echo "== $*"; }
 
 restore() {
   trap - ERR
-  echo "line $1 failed: putting everything back" >&2
+  exec >&2 # stdout may be a file on a full disk
+  echo "line $1 failed: putting everything back"
   rm -rf /etc/redis/tls /etc/redis/users.acl "$conf.new" "$dropin"
   cp -a "$backup/redis/." /etc/redis/
   [ ! -e "$backup/hardening.conf" ] || cp -a "$backup/hardening.conf" "$dropin"

@@ -44,6 +44,8 @@ export async function linesOf(host: LabHost, bundle: Bundle): Promise<string[]> 
       .reduce((text, [digest, name]) => text.replace(digest, name), line)
       .replaceAll(bundle.subnet, "SUBNET")
       .replaceAll(host.ip, "ADDRESS")
+      // ufw's columns are as wide as the subnet is long.
+      .replace(/ +/g, " ")
       .replace(/(rename-command \w+) "?\w{16,}"?$/, "$1 ANOTHER");
   return [
     ...lines.filter(isOfInterest).map(ordered),
@@ -58,9 +60,9 @@ export async function linesOf(host: LabHost, bundle: Bundle): Promise<string[]> 
 const ordered = (line: string): string =>
   line.startsWith("acl: ") ? line.split(" ").toSorted().join(" ") : line;
 
-/** Digests of what is looked at line by line, and the folders of the tools themselves. */
+/** Not what is looked at line by line, nor the way to Docker's own name server, which has other ports after each boot. */
 function isOfInterest(line: string): boolean {
-  return !/^files: [0-9a-f]{64} {2}\/etc\/(?:redis\/(?:redis\.conf|users\.acl)|ufw\/user6?\.rules)$/.test(
+  return !/^files: .*\/etc\/(?:redis\/(?:redis\.conf|users\.acl)|ufw\/user6?\.rules)$|^kernel: .*127\.0\.0\.11/.test(
     line,
   );
 }
@@ -115,7 +117,7 @@ export function judge(
   const otherwise = (line: string): string =>
     (fault.otherwise ?? []).reduce((text, [was, is]) => text.replace(was, is), line);
   const base = fault.goesAway ? stock : before;
-  const planned = [...without(base, delta.removed), ...delta.added.map(otherwise)];
+  const planned = [...without(base, delta.removed), ...delta.added].map(otherwise);
   const keeps = fault.keeps === undefined || now.includes(`redis.conf: ${fault.keeps}`);
   const fromOld = differences(relevant(before), relevant(now));
   const fromNew = differences(relevant(planned), relevant(now));
