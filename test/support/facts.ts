@@ -42,6 +42,11 @@ export type SectionEdits = Record<string, (text: string) => string | undefined>;
  * that the host did not print is added. Throws for an edit that changes nothing.
  */
 export function editedFacts(name: string, edits: SectionEdits): HostFacts {
+  return parseAnswer(name, editedAnswer(name, edits));
+}
+
+/** The answer itself, edited in the same way. */
+export function editedAnswer(name: string, edits: SectionEdits): string {
   const [noise = "", ...parts] = probeOutput(name).split(`\n${NONCE} `);
   const sections = new Map(
     parts.map((part) => {
@@ -60,7 +65,7 @@ export function editedFacts(name: string, edits: SectionEdits): HostFacts {
   const end = sections.get("end") ?? "";
   sections.delete("end");
   const output = [noise, ...[...sections, ["end", end]].map(([title, text]) => `${title}\n${text}`)];
-  return parseAnswer(name, output.join(`\n${NONCE} `));
+  return output.join(`\n${NONCE} `);
 }
 
 /** An edit of the section `running`: what `CONFIG GET *` says of a setting. */

@@ -1,0 +1,154 @@
+import type { ServerChannel } from "ssh2";
+import { splitWords } from "../../src/redis/words.ts";
+import {
+  generateKey,
+  type KeyPair,
+  type ServerOptions,
+  startServer,
+  type TestServer,
+} from "../connection/support/server.ts";
+import { takeApart } from "../faults/hostile/compiled.ts";
+import { editedAnswer, NONCE, withRunning } from "./facts.ts";
+
+/** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
+export type Step = "probe" | "transaction" | "status" | "confirm" | "rollback";
+
+/** One request that has arrived whole. */
+export interface Request {
+  step: Step;
+  /** How often this step was asked for, this time included. */
+  time: number;
+  channel: ServerChannel;
+  /** Does what was asked; what is not done was never heard of. */
+  act(): void;
+  /** What the host would answer now. */
+  answer(): string;
+}
+
+export interface ActingHost extends TestServer {
+  /** How its transaction stands; undefined as long as it has none. */
+  state: "applied" | "committed" | "rolled_back" | undefined;
+  /** What it was asked for, in order. */
+  asked: Step[];
+  /** Closes this many of the next connections at once, after dropping those that are open. */
+  leave(connections: number): void;
+}
+
+export interface Acting {
+  hostKey?: KeyPair;
+  /** What its transactions come to; default: applied. */
+  outcome?: () => "applied" | "rolled_back";
+  /** Answers in another way than by doing what was asked and saying so. */
+  on?: (request: Request, host: ActingHost) => void;
+}
+
+const CONF = "/etc/redis/redis.conf";
+let machines = 0;
+
+/**
+ * A host on loopback that has no Redis and behaves as if it had: a recorded stock host, whose redis.conf and running
+ * settings change by what its transactions say. Only settings that need no restart are understood.
+ */
+export async function startActingHost({
+  hostKey = generateKey(),
+  outcome,
+  on,
+}: Acting = {}): Promise<ActingHost> {
+  const machine = (++machines).toString(16).padStart(32, "0");
+  let conf: string | undefined;
+  let running: [string, string][] = [];
+  const take = (script: string) => {
+    host.state = outcome?.() ?? "applied";
+    if (host.state !== "applied") return;
+    const { parts } = takeApart(script);
+    for (const line of (parts.get("files") ?? "").split("\n")) {
+      const [number, path] = line.split(" ");
+      if (path === CONF) conf = parts.get(`new/${number}`);
+    }
+    running = (parts.get("live") ?? "")
+      .split("\n")
+      .flatMap((line) => pairs(splitWords(line)?.slice(2) ?? []));
+  };
+  const putBack = () => {
+    host.state = "rolled_back";
+    conf = undefined;
+    running = [];
+  };
+  const facts = (script: string): string => {
+    const text = editedAnswer("stock", {
+      machine: (text) => text.replace(/^(.*\n).*/, `$1${machine}`),
+      // Recorded hosts have one history: they would pass for a replication group.
+      info: (text) => text.replace(/^master_replid:\S*/m, `master_replid:${machine}00000000`),
+      ...(conf === undefined ? {} : { [`config ${CONF}`]: () => conf }),
+      ...(running.length === 0
+        ? {}
+        : {
+            running: (text: string) =>
+              running.reduce((now, [name, value]) => withRunning(name, value)(now), text),
+          }),
+    });
+    return text.replaceAll(NONCE, /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
+  };
+  const report = (script: string): string => {
+    const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
+    const journal = host.state === undefined ? "" : "1 begin\n2 armed\n3 live\n4 applied\n";
+    const parts = { state: `${host.state ?? ""}\n`, journal, unavailable: "", log: "", end: "" };
+    return Object.entries(parts)
+      .map(([name, text]) => `\n${nonce} ${name}\n${text}`)
+      .join("");
+  };
+
+  const options: ServerOptions = { hostKeys: [hostKey] };
+  options.exec = (command, channel) => {
+    const [, first, second] = /'([0-9a-f]{24})' '([0-9a-f]{24})'$/.exec(command) ?? [];
+    const chunks: Buffer[] = [];
+    channel.on("data", (chunk: Buffer) => chunks.push(chunk));
+    channel.on("end", () => {
+      const script = Buffer.concat(chunks).toString();
+      const step = stepOf(script);
+      host.asked.push(step);
+      const time = host.asked.filter((asked) => asked === step).length;
+      channel.stderr.write(`${first}:${second}\n`);
+      channel.write(`${first}:${second}\n`);
+      const act = () => {
+        if (step === "transaction") take(script);
+        if (step === "confirm" && host.state === "applied") host.state = "committed";
+        if (step === "rollback" && host.state === "applied") putBack();
+      };
+      const answer = () => (step === "probe" ? facts(script) : report(script));
+      if (on !== undefined) on({ step, time, channel, act, answer }, host);
+      else answerAsAsked({ step, time, channel, act, answer });
+    });
+  };
+  const server = await startServer(options);
+  const host: ActingHost = Object.assign(server, {
+    state: undefined as ActingHost["state"],
+    asked: [] as Step[],
+    leave(connections: number) {
+      options.closeFirst = server.connections + connections;
+      server.drop();
+    },
+  });
+  return host;
+}
+
+/** Does it, and says so. */
+export function answerAsAsked({ act, answer, channel }: Request): void {
+  act();
+  channel.write(answer());
+  channel.exit(0);
+  channel.end();
+}
+
+function stepOf(script: string): Step {
+  if (/^N=[0-9a-f]+$/m.test(script)) return "probe";
+  if (/ confirm >/.test(script)) return "confirm";
+  if (/ rollback asked >/.test(script)) return "rollback";
+  return /^begun=/m.test(script) ? "transaction" : "status";
+}
+
+function pairs(words: readonly string[]): [string, string][] {
+  return words.flatMap((word, index): [string, string][] =>
+    index % 2 === 0 ? [[word, words[index + 1] ?? ""]] : [],
+  );
+}
