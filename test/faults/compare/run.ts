@@ -42,7 +42,7 @@ export interface Row {
   seconds: number;
 }
 
-export function survived(row: Row): boolean {
+export function survived(row: Omit<Row, "lied">): boolean {
   return row.state !== "mixed" && row.keysLost === 0 && row.writesLost === 0 && row.served && row.login;
 }
 
@@ -285,11 +285,11 @@ async function answer(
     claims,
     seconds: seen.seconds,
   };
-  return { ...row, lied: claims.some((claim) => isLie(claim, { ...row, lied: false })) };
+  return { ...row, lied: claims.some((claim) => isLie(claim, row)) };
 }
 
 /** `failed` promises nothing; it is wrong where all is as planned, unless the other operator has done it. */
-function isLie(claim: Claim, row: Row): boolean {
+export function isLie(claim: Claim, row: Omit<Row, "lied">): boolean {
   if (claim === "new") return row.state !== "new" || !survived(row);
   if (claim === "old" || claim === "failed") {
     const isOthers = row.claims.includes("new");
