@@ -44,6 +44,9 @@ const TLS_FILES = [
   "tls-ca-cert-file /etc/redis/tls/own.crt",
 ];
 
+/** The users that operators made and the playbook does not list: it keeps them, whatever verify says of their rights. */
+export const KEPT_USERS = ["ops", "legacy", "cache", "picky", "x"] as const;
+
 /** At most one of each group, with the group's odds. */
 const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
   {

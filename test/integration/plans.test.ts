@@ -9,8 +9,11 @@ import { RespClient } from "./support/resp.ts";
 
 // Catalogue F4, F6, F7, F8, F9: the parts of `npm run faults` that need no hours.
 
-describe.concurrent("a host as operators leave it", () => {
-  it.for([3, 9, 20, 25, 26, 29])(
+// Several runs of the program each: on a machine that is busy they take their time.
+const timeout = 300_000;
+
+describe.concurrent("a host as operators leave it", { timeout }, () => {
+  it.for([3, 20, 26, 105])(
     "is left alone by plan, and changed by apply as plan said: start state %i",
     async (seed, { expect }) => {
       const { problems, habits } = await runPlanCase(seed);
@@ -19,15 +22,9 @@ describe.concurrent("a host as operators leave it", () => {
   );
 });
 
-describe("a host that changes between plan and yes", () => {
+describe("a host that changes between plan and yes", { timeout }, () => {
   it("is refused by the name of what changed, and not touched", async () => {
-    const names = [
-      "the mode of an included file",
-      "a drop-in, not loaded",
-      "CONFIG SET maxmemory",
-      "a new user",
-      "another primary",
-    ];
+    const names = ["a drop-in, not loaded", "CONFIG SET maxmemory", "a new user", "another primary"];
     const results = await runStale(
       () => {},
       (name) => names.includes(name),

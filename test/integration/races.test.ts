@@ -5,7 +5,8 @@ import { openProject } from "./support/project.ts";
 
 // Catalogue F1 to F3: a few of the races of `npm run faults`.
 
-describe("who comes second on a host", () => {
+// Eight runs of the program.
+describe("who comes second on a host", { timeout: 300_000 }, () => {
   it("is told who is at work there, or that the plan is old, and changes nothing", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
