@@ -174,5 +174,6 @@ export function compileParameter([place, task, params]: (typeof PARAMETERS)[numb
   const allowed = harmlessNames.get(place) ?? new Set();
   // The user and the file that the value names, and nothing beside them.
   const named = [`/etc/redis/users.acl: user ${value.toWellFormed()}`, `/etc/redis/${value}: user`];
-  assertData(stock, plan, task === "acl" ? new Set([...allowed, ...named]) : allowed);
+  const moved = [...allowed].map((name) => name.replace("/etc/redis/users.acl:", `/etc/redis/${value}:`));
+  assertData(stock, plan, task === "acl" ? new Set([...allowed, ...named, ...moved]) : allowed);
 }

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { CURATED } from "./curated.ts";
+import { runGenerated } from "./generated.ts";
 import { runCurated } from "./run.ts";
 import { Sandbox } from "./sandbox.ts";
 
@@ -12,6 +13,11 @@ afterAll(() => sandbox[Symbol.dispose]());
 describe("hostile input is refused with its place or taken literally, and never executed", () => {
   it.each(Object.entries(CURATED))("in %s", async (_, inputs) => {
     const { problems, executed, uncaught } = await runCurated(sandbox, inputs);
+    expect({ problems, executed, uncaught }).toEqual({ problems: [], executed: 0, uncaught: 0 });
+  });
+
+  it("in inputs that are generated", async () => {
+    const { problems, executed, uncaught } = await runGenerated(sandbox, 2500, 1);
     expect({ problems, executed, uncaught }).toEqual({ problems: [], executed: 0, uncaught: 0 });
   });
 

@@ -15,7 +15,7 @@ import { hostileTexts, pieces } from "./draw.ts";
 const DEADLINE = 30_000;
 
 /** What steers terminals, hides or reorders text. */
-const STEERING = /[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+export const STEERING = /[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 export class Sandbox implements Disposable {
   readonly directory: string;
