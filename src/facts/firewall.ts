@@ -40,8 +40,8 @@ fi
 section nat4; iptables-save -t nat 2>/dev/null | grep '^-A ' | head -n 5000
 section nat6; ip6tables-save -t nat 2>/dev/null | grep '^-A ' | head -n 5000
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
-if [ -s /proc/net/ip_tables_names ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
-if [ -s /proc/net/ip6_tables_names ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
+if grep -q . /proc/net/ip_tables_names && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
+if grep -q . /proc/net/ip6_tables_names && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
 section nftables; if has nft; then timeout 5 nft -s list ruleset 2>/dev/null | grep -E '^table |hook (input|prerouting|ingress) |dnat |redirect '; fi
 section foreign; for unit in firewalld nftables; do if systemctl -q is-active $unit; then echo $unit; fi; done
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done

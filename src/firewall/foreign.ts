@@ -149,8 +149,9 @@ function inputFindings(save: string, family: string): Finding[] {
   });
 }
 
-function asLegacy({ text, ...rest }: Finding): Finding {
-  return { ...rest, text: `${text} (in the tables of iptables-legacy)` };
+/** What these tables accept, ufw's may still drop: they open nothing. */
+function asLegacy({ text }: Finding): Finding {
+  return { text: `${text} (in the tables of iptables-legacy)` };
 }
 
 /** What a rule lets in of new tcp connections from elsewhere. */

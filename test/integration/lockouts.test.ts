@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { situations } from "../faults/figures/lockouts.ts";
 import { runLockout, Site } from "../faults/lockout.ts";
@@ -36,12 +38,25 @@ it("rules are read as the kernel takes them: real connections, allowed and not",
   expect(differences).toEqual([]);
 });
 
-it("names what lets packets in past ufw, in plan and verify", async ({ expect }) => {
+it("a firewall that goes on keeps clients that are connected, and names what lets packets in past it", async ({
+  expect,
+}) => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
+  await host.redis("CONFIG", "SET", "protected-mode", "no");
+  await host.redis("CONFIG", "SET", "bind", "0.0.0.0");
+  const client = connect({ host: host.ip, port: 6379 });
+  const ping = async (): Promise<string> => {
+    client.write("PING\r\n");
+    const [reply] = await once(client, "data", { signal: AbortSignal.timeout(10_000) });
+    return String(reply);
+  };
+  expect(await ping()).toBe("+PONG\r\n");
   const playbook = project.playbook("firewall.yml", [{ firewall: { allow: [host.subnet] } }]);
   const applied = await project.run("apply", playbook, "--yes");
-  expect(applied.status).toBe(0);
+  expect(applied.host("redis-01")).toMatchObject({ status: "changed", error: null });
+  expect(await ping()).toBe("+PONG\r\n");
+  client.destroy();
   // What Docker does to publish a container's port, and a rule that somebody added where ufw has no say.
   await onHost(
     host,
@@ -49,12 +64,14 @@ it("names what lets packets in past ufw, in plan and verify", async ({ expect })
      iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
      iptables -t nat -A DOCKER -p tcp --dport 8080 -j DNAT --to-destination 10.77.9.2:80
      iptables -t nat -A DOCKER -p tcp --dport 16379 -j DNAT --to-destination 10.77.9.2:6379
-     iptables -A INPUT -p tcp --dport 6379 -j ACCEPT`,
+     iptables -A INPUT -p tcp --dport 6379 -j ACCEPT
+     iptables-legacy -A INPUT -p tcp --dport 9100 -j ACCEPT`,
   );
   const named = [
     /forwards port 8080\/tcp to 10\.77\.9\.2/,
     /forwards port 16379\/tcp to 10\.77\.9\.2/,
     /behind ufw that ufw does not know: -A INPUT -p tcp -m tcp --dport 6379 -j ACCEPT/,
+    /--dport 9100 -j ACCEPT \(in the tables of iptables-legacy\)/,
   ];
   const planned = await project.run("plan", playbook);
   for (const text of named) expect(planned.host("redis-01").tasks[0]?.reason).toMatch(text);

@@ -51,6 +51,12 @@ const FOUND: readonly Situation[] = [
     ends: "changed",
   },
   {
+    name: "sshd takes two logins at a time, and somebody holds one open",
+    prepare: `echo 'MaxStartups 2:100:4' >/etc/ssh/sshd_config.d/a.conf; systemctl restart ssh
+      systemd-run -q python3 -c 'import socket, time; held = socket.create_connection(("127.0.0.1", 22)); time.sleep(600)'`,
+    ends: "changed",
+  },
+  {
     name: "sshd listens on one address only",
     prepare: "echo ListenAddress $HOST >/etc/ssh/sshd_config.d/address.conf; systemctl restart ssh",
     ends: "changed",
@@ -378,6 +384,10 @@ const BY_US: readonly Situation[] = [
   },
   { name: "through a jump host", jump: true, strike: { at: enable, command: "true" }, ends: "rolled-back" },
   { name: "the open session is cut too", strike: { at: enable, command: "pkill -KILL -f '^sshd: root'" } },
+  {
+    name: "the transaction hangs behind it",
+    strike: { at: "check", command: "systemctl kill -s STOP 'redkeep-apply-*'", kill: "controller" },
+  },
   { name: "the controller is killed", strike: { at: enable, command: "true", kill: "controller" } },
   {
     name: "the controller is killed, ufw on",
