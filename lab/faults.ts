@@ -31,7 +31,7 @@ interface Results {
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    seeds: { type: "string", default: "4" },
+    seeds: { type: "string", default: "3" },
     only: { type: "string", multiple: true },
     at: { type: "string" },
     limit: { type: "string" },

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HostStatus, RunRecord } from "../../src/report/record.ts";
-import type { LabHost } from "../integration/support/lab.ts";
+import { CUT_POWER, type LabHost } from "../integration/support/lab.ts";
 import { onHost, residueOf } from "../integration/support/observe.ts";
 import { openProject, type Project } from "../integration/support/project.ts";
 import {
@@ -36,6 +36,7 @@ export const FAULTS = [
   "black-hole",
   "cut-off",
   "reboot",
+  "power-cut",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -84,13 +85,13 @@ export async function findBoundaries(withAof: boolean): Promise<string[]> {
 }
 
 /**
- * A power cut takes what Redis has not written to disk, whoever caused it: a host to reboot writes each command to its AOF
- * before it answers. The others keep Debian's snapshots.
+ * After which the host boots again. What Redis has not written to disk is gone then, whoever caused it: such a host writes
+ * each command to its AOF before it answers. The others keep Debian's snapshots.
  */
-export const needsAof = (fault: Fault): boolean => fault === "reboot";
+export const isCut = (fault: Fault): boolean => fault === "reboot" || fault === "power-cut";
 
 export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row> {
-  await using host = await prepareHost({ aof: needsAof(fault) });
+  await using host = await prepareHost({ aof: isCut(fault), disk: fault === "power-cut" });
   using project = openProject({ "redis-01": host });
   const before = await observe(host);
   const keysBefore = await keysOf(host, project);
@@ -108,7 +109,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
   if (fault === "cut-off") await wire?.dropAll();
   if (fault === "controller-killed") controller.signal("SIGKILL");
   if (fault === "interrupted-twice") await controller.interruptTwice();
-  if (fault === "reboot") {
+  if (isCut(fault)) {
     await host.kill();
     await host.restart();
     writer.start();
@@ -121,7 +122,7 @@ export async function runCase({ fault, boundary, seed }: FaultCase): Promise<Row
     reachable = Date.now();
   }
   // The lab gives a host another port at its restart: the controller could ask for ever.
-  if (fault === "reboot") controller.signal("SIGKILL");
+  if (isCut(fault)) controller.signal("SIGKILL");
   await controller.ended;
   residue ||= await residueOf(host);
   const nextLogin = await secondsToLogin(host, reachable);
@@ -164,6 +165,7 @@ const ON_HOST: Partial<Record<Fault, string>> = {
   "connection-reset": "pkill -KILL -f '^sshd: root'",
   // Docker takes its time to cut the power: the transaction gets no further meanwhile.
   reboot: "systemctl kill -s STOP 'redkeep-apply-*' 2>/dev/null",
+  "power-cut": CUT_POWER,
 };
 
 /**

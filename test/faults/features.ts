@@ -66,7 +66,6 @@ export const FEATURES: Feature[] = [
     strike: async (scene) => {
       // As any other program that writes: the names get to the disk, the content of new files does not.
       const flush = "echo >/disk/other; sync /disk/other";
-      await onHost(scene.host, "sync -f /disk");
       await cutPower(scene, "daemon-reload", `${STOP}; ${flush}; ${CUT_POWER}`);
       return await wrongWith(scene, "wait");
     },

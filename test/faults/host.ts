@@ -50,6 +50,8 @@ export async function prepareHost({
   }
   await fill(host, "app", keys);
   await host.redis("SAVE");
+  // What a host has from before is not lost with its power.
+  if (options.disk) await onHost(host, "sync -f /disk");
   return host;
 }
 

@@ -1,5 +1,5 @@
 /** Runs the cases of the kill sweep: each fault at each line of a transaction's journal, with several seeds. */
-import { type Fault, type FaultCase, findBoundaries, fraction, needsAof, type Row, runCase } from "./case.ts";
+import { type Fault, type FaultCase, findBoundaries, fraction, isCut, type Row, runCase } from "./case.ts";
 import { problemsOf } from "./report.ts";
 
 export interface SweepOptions {
@@ -20,7 +20,7 @@ export async function planSweep({ faults, at, seeds, limit, log }: SweepOptions)
   const boundaries = new Map<boolean, string[]>();
   const cases: FaultCase[] = [];
   for (const fault of faults) {
-    const withAof = needsAof(fault);
+    const withAof = isCut(fault);
     const lines = boundaries.get(withAof) ?? (await findBoundaries(withAof));
     if (!boundaries.has(withAof))
       log(`${lines.length} lines in the journal of a run${withAof ? " with AOF" : ""}`);

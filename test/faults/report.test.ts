@@ -61,7 +61,7 @@ describe("a row of the sweep", () => {
     const lines = tableOf([row, row, reboot]).split("\n").slice(2);
     expect(lines).toEqual([
       "| SIGKILL of the transaction on the host | 2 | 2 | 0 | 0 | 0 of 200 000 | 0 of 3 000 | 1.2 s | 0.1 s | 0 | 0 | 0 |",
-      "| power cut of the host, and boot | 1 | 0 | 0 | 1 | 1000 of 100 000 | 0 of 1 500 | 3.0 s | 0.1 s | 1 | 0 | 0 |",
+      "| the host stops at once, and boots | 1 | 0 | 0 | 1 | 1000 of 100 000 | 0 of 1 500 | 3.0 s | 0.1 s | 1 | 0 | 0 |",
       "| All | 3 | 2 | 0 | 1 | 1000 of 300 000 | 0 of 4 500 | 3.0 s | 0.1 s | 1 | 0 | 0 |",
     ]);
   });

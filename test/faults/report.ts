@@ -9,7 +9,8 @@ const NAMES: Record<Row["fault"], string> = {
   "connection-reset": "SSH connection reset",
   "black-hole": "SSH connection falls silent",
   "cut-off": "nothing gets to the host, nor from it",
-  reboot: "power cut of the host, and boot",
+  reboot: "the host stops at once, and boots",
+  "power-cut": "power cut of the host: nothing more gets to its disk",
 };
 
 /** After these the controller is there to read what became of the host. */
