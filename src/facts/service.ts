@@ -1,6 +1,8 @@
 import type { Fact } from "./fact.ts";
 
 export interface ServiceFact {
+  /** False where the host was started by something else than systemd, whatever is installed there. */
+  hasSystemd: boolean;
   /** Redis and Valkey units on the host, without Sentinel's. */
   units: readonly string[];
   /** Sentinel's units that are active here. */
@@ -72,6 +74,7 @@ export const serviceFact: Fact<ServiceFact> = {
   script: ({ unit }) => `
 UNIT=${shellWord(unit)}
 units=$(systemctl list-units --all --plain --no-legend --full --type=service 'redis*' 'valkey*' 2>/dev/null | cut -d' ' -f1)
+section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
 section units; echo "$units"
 section sentinels; for u in $units; do case $u in *sentinel*) if systemctl -q is-active "$u"; then echo "$u"; fi;; esac; done
 if [ -z "$UNIT" ]; then
@@ -108,6 +111,7 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
     const [name = "", , uid = "", , , home = "", shell = ""] = account.split(":");
     const pid = Number(/^Pid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
     return {
+      hasSystemd: sections.text("systemd")?.trim() !== "no",
       units: sections.lines("units").filter((unit) => !unit.includes("sentinel")),
       sentinels: sections.lines("sentinels"),
       unit: (sections.text("unit") ?? "").trim(),

@@ -13,11 +13,14 @@ const MARGIN = { bytes: 2 * 1024 * 1024, inodes: 16 } as const;
 /** Where a write would fail: the host is refused before anything is tried there. */
 export function* placeRefusals(
   { rooms, unwritable, mountedFiles }: FilesFact,
-  { files, directories, attributes }: Actions,
+  { files, directories, attributes, firewall }: Actions,
 ): Iterable<Refusal> {
   const needs = new Map<string, { bytes: number; inodes: number }>();
   const closed = new Set<string>();
-  for (const path of [...ALWAYS, ...[...files, ...directories, ...attributes].map((each) => each.path)]) {
+  const written = [...files, ...directories, ...attributes].map((each) => each.path);
+  // ufw itself writes down that it is on.
+  if (firewall !== undefined) written.push("/etc/ufw/ufw.conf");
+  for (const path of [...ALWAYS, ...written]) {
     const directory = nearest(path, rooms);
     const place = [directory, path].find((each) => each !== undefined && unwritable.has(each));
     if (place !== undefined) closed.add(place);

@@ -41,6 +41,12 @@ export function isServer(server: Server | NoServer): server is Server {
 /** Reads the server out of the facts, or says why there is none. */
 export function serverOf(facts: HostFacts): Server | NoServer {
   const { service, configFiles, redis } = facts;
+  if (!service.hasSystemd) {
+    return {
+      problem: "systemd does not run this host: nothing there could put a change back by itself",
+      remedy: "manage Redis where it runs as a unit of systemd, or take the host out of the play",
+    };
+  }
   if (service.unit === "") {
     return service.units.length === 0
       ? {

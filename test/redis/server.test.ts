@@ -97,6 +97,11 @@ describe("a host without a server", () => {
   };
 
   it.each([
+    [
+      "no systemd",
+      { systemd: () => "no\n" },
+      "systemd does not run this host: nothing there could put a change back by itself",
+    ],
     ["no unit", { units: () => "\n", unit: () => undefined }, "no Redis or Valkey unit was found"],
     [
       "several units",

@@ -48,6 +48,10 @@ export interface HostOptions {
   disk?: boolean;
   /** The shell command that succeeds inside once the host is up. Default: ssh and redis-server are active. */
   ready?: string;
+  /** Beside those that systemd and iptables need, without CAP_. */
+  capabilities?: string[];
+  /** Instead of systemd: a host without it, which needs a `ready` of its own. */
+  command?: string[];
 }
 
 export interface LabNetwork extends AsyncDisposable {
@@ -63,7 +67,7 @@ export interface LabNetwork extends AsyncDisposable {
 class SystemdHost extends GenericContainer {
   constructor(options: HostOptions) {
     super(options.image ?? labImage);
-    this.withAddedCapabilities("SYS_ADMIN", "NET_ADMIN")
+    this.withAddedCapabilities("SYS_ADMIN", "NET_ADMIN", ...(options.capabilities ?? []))
       .withSecurityOpt("seccomp=unconfined", "apparmor=unconfined")
       .withTmpFs({ "/run": "rw", "/run/lock": "rw", "/tmp": "rw" })
       .withExposedPorts(22)
@@ -79,6 +83,7 @@ class SystemdHost extends GenericContainer {
       Object.assign(this.hostConfig, { DeviceCgroupRules: ["b 7:* rmw", "c 10:237 rmw"] });
       this.withCommand(["sh", "-c", BOOT_WITH_DISK]);
     }
+    if (options.command !== undefined) this.withCommand(options.command);
     if (options.alias !== undefined) this.withHostname(options.alias);
     if (options.network !== undefined) {
       this.withNetworkMode(options.network.name);
