@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -281,4 +282,24 @@ it("leaves the controller as it was: plan writes no state", async () => {
   await run(["plan", ...project({ host }), "--state", "state"]);
   expect(readdirSync(join(directory.path, "state"))).toEqual(["mine"]);
   expect(readdirSync(directory.path)).not.toContain(".redkeep");
+});
+
+describe("an error that nobody catches", () => {
+  it("is told as a bug, with its stack and without the secrets in it", () => {
+    const program = `
+      import { main } from ${JSON.stringify(join(SOURCES, "commands/main.ts"))};
+      import { Secret } from ${JSON.stringify(join(SOURCES, "secret.ts"))};
+      const secret = new Secret("marker-of-a-stray-error");
+      void main(process);
+      setTimeout(() => { throw new Error("sent " + secret.reveal()); });
+      setTimeout(() => {}, 60_000);`;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--input-type=module", "-e", program, "inventory", "-i", "a,"],
+      { encoding: "utf8" },
+    );
+    expect(stderr).toMatch(/^Error: sent ••••\n {4}at [\s\S]*This is a bug in redkeep/m);
+    expect(stderr).not.toContain("marker-of-a-stray-error");
+    expect(status).toBe(1);
+  });
 });
