@@ -466,7 +466,9 @@ function leavesOnlyPeer(state: FirewallState, wanted: WantedFirewall, entries: r
   const way = { protocol: "tcp" as const, destination, destinationPort, sourcePort: EPHEMERAL_PORT };
   // What others would meet who come the same way: rules for it hold for them, rules for other ways do not.
   const met = entries.flatMap((entry): UfwEntry[] => {
+    if (!concernsPort(entry, destinationPort)) return [];
     if (entry.kind === "unknown") return [entry];
+    if (`${entry.interfaceIn}${entry.sourcePorts}` === "any" && isAnywhere(entry.destination)) return [entry];
     const packet = { ...way, source: anyOf(entry.source), interface: wanted.ssh.peer.nextTo };
     const anywhere = { ...entry, source: entry.family === 4 ? "0.0.0.0/0" : "::/0" };
     if (evaluate([{ ...anywhere, action: "allow" }], "deny", packet).verdict !== "allow") return [];
