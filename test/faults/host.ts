@@ -58,7 +58,7 @@ export async function prepareHost({
 /** Until nothing of redkeep is under way on the host. Returns what was still there when the time was over. */
 export async function untilAtRest(host: LabHost, start: number): Promise<string> {
   let residue = await residueOf(host);
-  while (residue !== "" && performance.now() - start < (REST_WITHIN + 30) * 1000) {
+  while (residue !== "" && performance.now() - start < 3 * CONFIRM_WINDOW * 1000) {
     const result = await host.sh(
       // The files of transient units: to ask systemd that often would take the processor from the host under test.
       `i=0; set -- /run/systemd/transient/redkeep-*; while [ $i -lt 20 ] && [ -e "$1" ]; do i=$((i + 1)); sleep 0.1; set -- /run/systemd/transient/redkeep-*; done`,
