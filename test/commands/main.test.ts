@@ -295,7 +295,7 @@ describe("an error that nobody catches", () => {
       setTimeout(() => {}, 60_000);`;
     const { status, stderr } = spawnSync(
       process.execPath,
-      ["--input-type=module", "-e", program, "inventory", "-i", "a,"],
+      ["--input-type=module", "-e", program, "redkeep", "inventory", "-i", "a,"],
       { encoding: "utf8" },
     );
     expect(stderr).toMatch(/^Error: sent ••••\n {4}at [\s\S]*This is a bug in redkeep/m);
