@@ -243,6 +243,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const planned = plannedUnit(input);
+  const oldUser = facts.service.properties.get("User") || "root";
   const loaded = (setting: string) => running?.get(setting) ?? server.config.get(setting)?.[0] ?? "";
   const values: Record<string, string | number> = {
     NONCE: nonce,
@@ -254,6 +255,8 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     CLI: facts.service.client,
     RUNUSER: planned.get("User") ?? "",
     RUNGROUP: planned.get("Group") ?? "",
+    OLDUSER: oldUser,
+    OLDGROUP: facts.service.properties.get("Group") || (oldUser === "root" ? "root" : server.group),
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PERSIST: persists ? "1" : "",
     NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
@@ -270,7 +273,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
-    LOG: facts.files.logFile.startsWith("/") ? facts.files.logFile : "",
+    LOG: readableLog(facts),
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
@@ -290,6 +293,12 @@ function environment(input: CompileInput, config: ConfigDocument): string {
 function renamed(config: ConfigDocument): string[] {
   const names = config.all("rename-command").map(({ args }) => args[0]?.toUpperCase() ?? "");
   return names.filter((name) => /^[A-Z_-]+$/.test(name));
+}
+
+/** Where the last lines of the log tell why a restart failed. Through a link of the service user's they would be another file's. */
+function readableLog({ files: { logFile, paths } }: HostFacts): string {
+  const found = paths.get(logFile);
+  return logFile.startsWith("/") && found?.kind === "file" && found.links === 1 ? logFile : "";
 }
 
 /**

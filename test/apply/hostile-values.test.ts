@@ -79,7 +79,10 @@ describe("a password", () => {
 const FACTS: readonly [place: string, facts: (value: string) => HostFacts][] = [
   ["the unit's invocation", (value) => hostWith({ properties: { InvocationID: value } })],
   ["the server's program", (value) => hostWith({ service: { binary: value || "x" } })],
-  ["the log file", (value) => hostWith({ files: { logFile: `/${value}` } })],
+  [
+    "the log file",
+    (value) => hostWith({ files: { logFile: `/${value}` }, paths: { [`/${value}`]: "file 0660 redis:adm" } }),
+  ],
   ["a save point", (value) => hostWith({ running: { save: value } })],
   ["the AOF switch", (value) => hostWith({ running: { appendonly: value } })],
   ["the client's program", (value) => hostWith({ service: { client: value || "x" } })],
