@@ -284,13 +284,22 @@ const FOUND: readonly Situation[] = [
     ends: "changed",
   },
   { name: "IPv6, ufw off, limits SSH", family: 6, prepare: off("limit 22/tcp"), ends: "changed" },
-  { name: "IPv6, ufw off, IPV6=no", family: 6, prepare: noIpv6, ends: "refused", says: /IPV6=no/ },
+  {
+    name: "IPv6, ufw off, IPV6=no",
+    family: 6,
+    prepare: noIpv6,
+    firewall: { allow: ["10.77.0.0/16"] },
+    ends: "refused",
+    says: /it would drop\s+all\s+IPv6/,
+  },
   {
     name: "IPv6, ufw off, IPV6=no, accepted",
     family: 6,
     prepare: noIpv6,
+    firewall: { allow: ["10.77.0.0/16"] },
     args: ["--accept", "ufw-ipv6-off"],
     ends: "refused",
+    says: /it would drop\s+all\s+IPv6/,
   },
   {
     name: "IPv6, ufw off, before6.rules drops SSH",
