@@ -165,7 +165,8 @@ const ON_HOST: Partial<Record<Fault, string>> = {
   "connection-reset": "pkill -KILL -f '^sshd: root'",
   // Docker takes its time to cut the power: the transaction gets no further meanwhile.
   reboot: "systemctl kill -s STOP 'redkeep-apply-*' 2>/dev/null",
-  "power-cut": CUT_POWER,
+  // An fsync that is under way while the file system goes would say yes: the kernel's, not the disk's.
+  "power-cut": `pkill -STOP -x redis-server; systemctl kill -s STOP 'redkeep-apply-*' 2>/dev/null; ${CUT_POWER}`,
 };
 
 /**

@@ -249,6 +249,13 @@ async function cutPower(scene: Scene, boundary: string, command: string): Promis
   await scene.host.restart();
 }
 
+/** One of several lines; rather none with a digest. */
+function inShort(lines: readonly string[]): string {
+  const plain = lines.filter((line) => !/[0-9a-f]{64}/.test(line));
+  const [first = ""] = plain.length > 0 ? plain : lines;
+  return `${first.replace(/\s+/g, " ").trim()}${lines.length > 1 ? `, and ${lines.length - 1} more` : ""}`;
+}
+
 /** What is neither old nor new once nothing can change it any more. */
 async function wrongWith(scene: Scene, rest: Rest): Promise<string[]> {
   const { host, project, before } = scene;
@@ -256,8 +263,8 @@ async function wrongWith(scene: Scene, rest: Rest): Promise<string[]> {
   const residue = await residueOf(host);
   const { state, differences } = await compare(host, project, before);
   return [
-    ...(state === "mixed" ? [`the host is mixed: ${differences.slice(0, 5).join("; ")}`] : []),
-    ...(residue === "" ? [] : [`not at rest: ${residue.replaceAll("\n", "; ")}`]),
+    ...(state === "mixed" ? [`the host is neither old nor new: ${inShort(differences)}`] : []),
+    ...(residue === "" ? [] : [`nothing will bring it to rest: ${inShort(residue.split("\n"))}`]),
   ];
 }
 

@@ -148,9 +148,13 @@ export async function observe(
   return {
     files: files
       .split("\n")
-      // The recovery unit and redkeep's own folder stay; /etc/hosts is Docker's; a rewritten AOF has other names.
+      // The recovery unit and redkeep's own folder stay; /etc/hosts is Docker's; a rewritten AOF has other names,
+      // and one that a power cut stopped leaves Redis' temporary file.
       .filter(
-        (line) => !/redkeep-recover\.service|\/var\/lib\/redkeep|\/etc\/hosts\b|\/appendonlydir\//.test(line),
+        (line) =>
+          !/redkeep-recover\.service|\/var\/lib\/redkeep|\/etc\/hosts\b|\/appendonlydir\/|\/temp-[^/]*\.aof /.test(
+            line,
+          ),
       )
       .join("\n"),
     config: pairs(config.split("\n")).toSorted().join("\n"),
