@@ -14,6 +14,9 @@ import { hostileTexts, pieces } from "./draw.ts";
 /** Milliseconds after which a case hangs: what ends at all ends in a few, on a quiet machine. */
 const DEADLINE = 30_000;
 
+/** /bin/sh of Debian. */
+const HOST_SHELL = "dash";
+
 /** What steers terminals, hides or reorders text. */
 export const STEERING = /[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
@@ -76,7 +79,7 @@ export class Sandbox implements Disposable {
 
   /** Runs a script as a host's sh would, and gives what it printed. */
   sh(script: string): Buffer {
-    return execFileSync("dash", [], {
+    return execFileSync(HOST_SHELL, [], {
       cwd: this.directory,
       input: script,
       stdio: ["pipe", "pipe", "ignore"],
