@@ -81,7 +81,14 @@ reserve() {
   done <"$d/files"
 }
 release() { rm -f "$d/room"; while read -r n p o m; do rm -f "$(dirname "$p")/.redkeep.$id.room"; done <"$d/files"; }
-hand_over() { data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$RUNUSER:$RUNGROUP" "$p" || exit 1; done; }; }
+# Where another user starts the service than the one that stops it: until it has stopped it must be able to save.
+is_handed() { [ -n "$HANDOVER" ] && case $1 in "$HANDOVER"|"$HANDOVER"/*) return 0;; *) return 1;; esac; }
+hand_over() { # new, or old: who comes
+  owner=$RUNUSER:$RUNGROUP; if [ "$1" = old ]; then owner=$OLDUSER:$OLDGROUP; fi
+  data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$owner" "$p" || exit 1; done; } || return 1
+  if [ "$1" = new ]; then while read -r p o m; do if is_handed "$p" && [ -e "$p" ]; then own "$p" "$o" "$m" || return 1; fi; done <"$d/modes"
+  else while read -r p o m; do if is_handed "$p" && [ "$o" != absent ]; then own "$p" "$o" "$m"; fi; done <"$d/expected-modes"; fi
+}
 
 # --- Redis -------------------------------------------------------------------------------------------------------------
 # Commands come on stdin; passwords are never an argument of a process.
@@ -127,6 +134,14 @@ persist() { # LOGIN SAVE APPENDONLY
   if [ "$3" = no ] && [ "$aof" = yes ]; then config_set "$1" appendonly no || return 1; fi
   if [ -z "$2" ] && [ -n "$save" ]; then config_set "$1" save '' || return 1; fi
 }
+# systemd ends a start that loads for longer than the unit says, and begins it anew, for ever: ours have until $CAP.
+patience() { echo "/run/systemd/system/$UNIT.d/zz-redkeep-$id.conf"; }
+be_patient() {
+  t=$(patience); mkdir -p "${t%/*}" && printf '[Service]\nTimeoutStartSec=infinity\n' >"$t" && chmod 644 "$t" && systemctl daemon-reload
+}
+end_patience() {
+  t=$(patience); if [ -e "$t" ]; then rm -f "$t"; rmdir "${t%/*}" 2>/dev/null; systemctl daemon-reload; fi
+}
 # Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone, and a
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 restart() { # LOGIN-BEFORE LOGIN-AFTER
@@ -149,14 +164,16 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
   set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
   if answers "$1" && [ "$(sed -n 4p "$d/login.$1")" != any ]; then keys "$1" >"$d/keys.stop"; fi
   : >"$d/restarted"
+  be_patient || return 1
   systemctl reset-failed "$UNIT" 2>/dev/null
   from=$(milliseconds)
-  if [ -n "$HANDOVER" ] && [ "$2" = new ]; then                         # what root saves has to be the new user's
-    timeout "$CAP" systemctl stop "$UNIT" 9>&- && hand_over && timeout "$CAP" systemctl start "$UNIT" 9>&- || return 1
+  if [ -n "$HANDOVER" ]; then
+    timeout "$CAP" systemctl stop "$UNIT" 9>&- && hand_over "$2" && timeout "$CAP" systemctl start "$UNIT" 9>&- || return 1
   else timeout "$CAP" systemctl restart "$UNIT" 9>&- || return 1; fi
   until=$((from + CAP * 1000))
   until answers "$2"; do [ "$(milliseconds)" -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
   echo $(($(milliseconds) - from)) >"$d/unavailable"
+  end_patience
   if [ -n "$only_memory" ]; then rm -f "$dump"; fi                     # else it would come back, stale, at a later start
 }
 # A replica finds its primary again within a second or two, and may be empty until then; the controller looks, before it goes
@@ -209,7 +226,7 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
 }
 finish() {
   if mine; then rm -f $root/pending && sync $root; fi
-  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"; release
+  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"; release; end_patience
   case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
   grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
   for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do
@@ -288,7 +305,9 @@ apply() {
   while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
   if [ -f "$d/removals" ]; then while read -r p o m; do rm -f "$p/.redkeep.$id.room"; rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
-  while read -r p o m; do if [ -e "$p" ] || [ -L "$p" ]; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi; done <"$d/modes"
+  while read -r p o m; do
+    if { [ -e "$p" ] || [ -L "$p" ]; } && ! is_handed "$p"; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi
+  done <"$d/modes"
   if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
   if [ -s "$d/live" ]; then
     note live; ask old <"$d/live" >"$d/live.replies"
@@ -308,6 +327,8 @@ apply() {
   if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do
     echo "00$(stat -c %a "$p") $p" >>"$d/tightened"; mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
   if [ -n "$FIREWALL" ]; then
+    # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
+    arm win "$FIREWALL_WINDOW" || fail "arm window"
     note "firewall $FIREWALL"
     case $FIREWALL in enable|disable) ufw --force "$FIREWALL" >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
     if [ -n "$POLICY" ]; then ufw default "$POLICY" incoming >/dev/null 9>&- || fail "firewall policy"; fi
@@ -324,7 +345,7 @@ apply() {
     if missing=$(missing_keys new); then enter needs_human; note "data $missing"; exit 1; fi
   fi
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
-  arm win "$WINDOW" || fail "arm window"
+  if [ -z "$FIREWALL" ]; then arm win "$WINDOW" || fail "arm window"; fi
   enter applied || fail applied
   systemctl stop "redkeep-cap-$id.timer"; note applied
 }
@@ -337,7 +358,7 @@ rollback() {
     "stop applied") exit 0;;
     "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;;
   esac
-  if [ "$1" = cap ]; then systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null; fi
+  case $1 in cap|win) systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null;; esac
   lock 60 || exit 75
   case "$1 $(state)" in
     *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
@@ -377,8 +398,9 @@ rollback() {
   done <"$d/files"
   if [ -f "$d/removals" ]; then while read -r p o m; do own "$p" "$o" "$m"; done <"$d/removals"; fi
   while read -r p om; do
-    if [ "$om" != absent ] && [ "$(owner_mode "$p")" != "$om" ]; then set -- "$1" $om; own "$p" "$2" "$3"; fi
+    if [ "$om" != absent ] && [ "$(owner_mode "$p")" != "$om" ] && ! is_handed "$p"; then set -- "$1" $om; own "$p" "$2" "$3"; fi
   done <"$d/expected-modes"
+  if [ "$1" = boot ] && [ -n "$HANDOVER" ] && [ -f "$d/restarted" ]; then hand_over old; fi
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
@@ -400,6 +422,10 @@ rollback() {
     elif [ -s "$d/undo" ]; then
       if answers old && [ "$(sed -n 4p "$d/login.old")" != any ]; then login=old; fi        # a new user may be gone half way
       ask $login <"$d/undo" >"$d/undo.replies"
+    fi
+    # Redis refuses writes after a snapshot that failed, until one succeeds.
+    if [ -n "$NEEDS_REDIS" ] && [ "$(info old persistence rdb_last_bgsave_status)" = err ] && [ -n "$(config_get old save)" ] && ! snapshot old; then
+      enter needs_human; note "redis cannot save its keys, and refuses writes until it can"; finish; exit 1
     fi
     # The server answers: what was saved for its restart is stale from now on.
     if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then rm -f "$(cat "$d/dump")"; fi
@@ -442,7 +468,8 @@ undo() { # SOURCE
   printf '%s\n%s\n%s\n%s\n' "$BEFORE_ENDPOINT" "$auth" "$BEFORE_CONFIG" "$(if [ "$BEFORE_AUTH" = unknown ]; then echo any; fi)" >"$d/login.new"
   rm -f "$d/login.admin"
   { echo "OLD_SAVE='$NEW_SAVE' OLD_AOF='$NEW_AOF' NEW_SAVE='$OLD_SAVE' NEW_AOF='$OLD_AOF'"
-    echo "INVOCATION=$(invocation) TIGHTEN= HANDOVER= RENAMED= RELOAD=1"
+    echo "INVOCATION=$(invocation) TIGHTEN= RENAMED= RELOAD=1"
+    echo "RUNUSER='$OLDUSER' RUNGROUP='$OLDGROUP' OLDUSER='$RUNUSER' OLDGROUP='$RUNGROUP'"
     case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
     if [ -n "$POLICY" ]; then echo "POLICY=$OLD_POLICY OLD_POLICY=$POLICY"; fi
     # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.

@@ -38,6 +38,12 @@ export interface CompileInput {
 /** Seconds that a confirmation may take; after them the host puts itself back. */
 export const CONFIRM_WINDOW = 60;
 
+/**
+ * Seconds from a change of the firewall on, where there is one: the way back takes some, and whoever is locked out by the
+ * new rules can log in again within a minute.
+ */
+export const FIREWALL_WINDOW = 45;
+
 /** Seconds after which a host puts back a change that has not come to its end: time to save and load on a slow disk. */
 export function capSeconds({ usedMemory = 0 }: Pick<Server, "usedMemory">): number {
   return 120 + Math.ceil(usedMemory / (30 * 1024 * 1024)) * 3;
@@ -249,6 +255,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     NONCE: nonce,
     CAP: capSeconds(server),
     WINDOW: CONFIRM_WINDOW,
+    FIREWALL_WINDOW,
     UNIT: server.unit,
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     BIN: facts.service.binary,

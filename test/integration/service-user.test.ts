@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { startHost } from "./support/lab.ts";
-import { onHost } from "./support/observe.ts";
+import { redkeep, startHost } from "./support/lab.ts";
+import { asSoonAs, onHost } from "./support/observe.ts";
 import { notPassed, openProject } from "./support/project.ts";
 
 it("a server that runs as root becomes an ordinary user's, with its keys, its data and the next start", async () => {
@@ -31,6 +31,48 @@ it("a server that runs as root becomes an ordinary user's, with its keys, its da
   expect(again.host("redis-01")).toMatchObject({ status: "unchanged", connections: 1 });
   await onHost(host, "redis-cli SET app:2 later; systemctl restart redis-server");
   expect(await onHost(host, "redis-cli MGET app:1 app:2")).toBe("kept\nlater");
+});
+
+it("a server that runs as root without root's power over files saves to the end, is put back as such, and forward again", async () => {
+  await using host = await startHost();
+  using project = openProject({ "redis-01": host });
+  await onHost(
+    host,
+    `mkdir -p /etc/systemd/system/redis-server.service.d
+     printf '[Service]\\nUser=root\\nCapabilityBoundingSet=\\n' >/etc/systemd/system/redis-server.service.d/50-root.conf
+     systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis
+     systemctl daemon-reload; systemctl start redis-server; redis-cli SET app:1 kept >/dev/null; redis-cli SAVE >/dev/null`,
+  );
+  const look =
+    "ps -o user= -C redis-server; redis-cli GET app:1; stat -c '%U:%G' /var/lib/redis /var/lib/redis/dump.rdb";
+  const playbook = project.playbook("user.yml", [{ "service-user": {} }, { permissions: {} }]);
+  const before = await onHost(host, look);
+  expect(before).toMatch(/^root\nkept\nroot:/);
+  const applied = await project.run("apply", playbook, "--yes");
+  expect(applied.host("redis-01")).toMatchObject({ status: "changed", error: null });
+  expect(await onHost(host, look)).toBe("redis\nkept\nredis:redis\nredis:redis");
+
+  const rollback = await redkeep(["rollback", "--yes", "-i", "inventory.yml"], {
+    cwd: project.dir,
+    env: { APP_PASSWORD: project.appPassword },
+  });
+  expect(rollback.status).toBe(0);
+  expect(await onHost(host, look)).toBe(before);
+  expect(await onHost(host, "redis-cli SET app:2 x; redis-cli SAVE")).toBe("OK\nOK");
+
+  const killed = asSoonAs(
+    host,
+    "grep -q ' restart ' /var/lib/redkeep/pending/journal 2>/dev/null && ps -o user= -C redis-server | grep -qx redis",
+    "systemctl kill -s KILL 'redkeep-apply-*'",
+  );
+  const run = await project.run("apply", playbook, "--yes");
+  await killed;
+  expect(run.host("redis-01")).toMatchObject({
+    status: "rolled-back",
+    error: { where: "restart redis-server.service" },
+  });
+  expect(await onHost(host, look)).toBe(before);
+  expect(await onHost(host, "redis-cli SET app:3 x; redis-cli SAVE")).toBe("OK\nOK");
 });
 
 it("a socket outside of what the unit may write comes up, and what failed before rolls nothing back", async () => {
