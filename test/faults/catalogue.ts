@@ -66,6 +66,11 @@ function row(id: string, breaks: string, titles: Titles, open?: string): FaultRo
 
 const SWEEP = "faults/report.ts";
 const ENVIRONMENT = "integration/environment.test.ts";
+const AROUND: Titles = {
+  "faults/figures/environment.ts": [
+    "Disks that fill up, clocks that jump, a dead jump host, a killed Redis: a host is as before or as planned",
+  ],
+};
 const TRAPS = "integration/traps.test.ts";
 const TRANSACTION = "integration/transaction.test.ts";
 const FAILURE = "integration/failure.test.ts";
@@ -133,10 +138,17 @@ export const CATALOGUE: readonly FaultRow[] = [
     "faults/features.ts": ["the new connection before a change is kept"],
     "faults/figures/lockouts.ts": ["Nobody is locked out: a new SSH login works from everywhere it should"],
   }),
-  row("A11", "sshd or fail2ban turns away too many logins at once", {
-    [SSH]: ["tries again where the server had no room for it", "does not try again after it was refused"],
-  }),
+  row(
+    "A11",
+    "sshd or fail2ban turns away too many logins at once",
+    {
+      "faults/figures/lockouts.ts": ["MaxStartups 2:100:4"],
+      [SSH]: ["tries again where the server had no room for it", "does not try again after it was refused"],
+    },
+    "fail2ban itself is not in the lab",
+  ),
   row("A12", "The jump host dies during a run", {
+    ...AROUND,
     [SSH]: ["take their hosts with them when they go"],
   }),
 
@@ -145,6 +157,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRANSACTION]: ["by a power cut, with the controller dead, is put back before Redis starts"],
   }),
   row("B2", "Disks without room: for data, /etc or redkeep's own folder, before and in the middle", {
+    ...AROUND,
     [ENVIRONMENT]: [
       "names each file system without room, for bytes or for files",
       "a file system that fills up at any moment leaves the host as it was, and no file cut short",
@@ -192,8 +205,8 @@ export const CATALOGUE: readonly FaultRow[] = [
   row(
     "B8",
     "A host whose clock is wrong, or jumps",
-    { [TRAPS]: ["is judged by the host's clock, whose wrong day is told"] },
-    "the clock of a container is that of its machine: only what redkeep reads of it was changed; that clocks differ is told where certificates are concerned, and not as a warning of its own",
+    { ...AROUND, [TRAPS]: ["is judged by the host's clock, whose wrong day is told"] },
+    "a container has the clock of its machine: only what redkeep's programs read of it was changed. A wrong clock is told where it spoils a certificate, and is no warning of its own",
   ),
   row("B9", "A command that hangs: a pipe in the place of a file, a lock that nobody lets go", {
     [ENVIRONMENT]: [
@@ -202,8 +215,14 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
     "faults/features.ts": ["the timer over the whole change"],
   }),
-  row("B10", "A host with hardly any processor, two seconds away", {}, "not measured yet"),
+  row(
+    "B10",
+    "A host with hardly any processor, or far away",
+    AROUND,
+    "a fifth of one processor, not a twentieth; a line with two seconds there and back is not to be had in the lab",
+  ),
   row("B11", "The kernel kills Redis or the transaction for want of memory", {
+    ...AROUND,
     [SWEEP]: ["SIGKILL of the transaction on the host"],
     [FAILURE]: ["a new server that dies right after its start is put back too"],
     [TRANSACTION]: ["right after its link was set does not leave the link until a timer comes"],
@@ -224,6 +243,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "B14",
     "A sandbox that keeps Redis from its new files",
     {
+      ...AROUND,
       [TRAPS]: ["is found by the candidate, behind the same walls as the service"],
       "integration/service-user.test.ts": [
         "a socket outside of what the unit may write comes up, and what failed before rolls nothing back",
@@ -288,6 +308,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "C7",
     "An address to listen on that is wrong, or not there yet at boot",
     {
+      ...AROUND,
       [TRAPS]: [
         "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
       ],
@@ -295,12 +316,17 @@ export const CATALOGUE: readonly FaultRow[] = [
     },
     "an interface that gets its address after Redis starts: the address is bound as written, and the unit does not wait for the network to be online",
   ),
-  row("C8", "A port that is taken, or below 1024", {
-    [TRAPS]: [
-      "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
-    ],
-    "tasks/tls.test.ts": ["refuses a port that another service has"],
-  }),
+  row(
+    "C8",
+    "A port that is taken, or below 1024",
+    {
+      [TRAPS]: [
+        "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
+      ],
+      "tasks/tls.test.ts": ["refuses a port that another service has"],
+    },
+    "a port that only root may open shows at the restart, which is put back",
+  ),
   row("C9", "Certificates that Redis starts with and clients would not take", {
     [TRAPS]: [
       "that clients would not take is refused before the switch, and the reason is told",
@@ -509,6 +535,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "tasks/firewall.test.ts": ["refuses to switch ufw on over another firewall"],
   }),
   row("E6", "A change of rules that is cut off in the middle", {
+    "faults/figures/lockouts.ts": ["killed between the families", "ufw killed ${delay} s into enable"],
     [SWEEP]: ["SIGKILL of the transaction on the host"],
   }),
   row("E7", "A firewall that cuts clients off as it goes on", {
@@ -517,6 +544,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
   }),
   row("E8", "A way back that is blocked itself", {
+    "faults/figures/lockouts.ts": ["xtables' lock held for ${seconds} s, ufw on"],
     [TRANSACTION]: ["is not called put back where its firewall could not be"],
   }),
 
