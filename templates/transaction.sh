@@ -58,6 +58,12 @@ data_files() { # what Redis saves: plain files with one name, beside the one tha
     if [ "$(stat -c %h "$p")" = "$names" ]; then printf "%s\n" "$p"; fi
   done | sort -u
 }
+# Redis says where its dump is. Root moves or removes nothing for it but in a folder of the service user's, which is entered
+# before it is looked at.
+dump_file() { # PATH mv|back OTHER, or PATH rm
+  ( cd -P "$(dirname "$1")" || exit 1; case $(stat -c %U .) in "$RUNUSER"|"$OLDUSER") ;; *) exit 1;; esac
+    case $2 in rm) rm -f "./${1##*/}";; mv) mv "./${1##*/}" "$3";; back) mv -T "$3" "./${1##*/}";; esac )
+}
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
 # has loaded too little; it does not write into them. The first ones stay: a second restart must not replace them.
 set_aside() { # new, or old: the restart that comes
@@ -152,7 +158,7 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
       only_memory=1; dump=$(config_get "$1" dir)/$(config_get "$1" dbfilename)
       if [ ! -e "$d/dump" ]; then
         echo "$dump" >"$d/dump" && sync "$d/dump" || return 1
-        if [ -f "$dump" ]; then mv "$dump" "$d/old/stale.rdb" || return 1; fi
+        if [ -f "$dump" ]; then dump_file "$dump" mv "$d/old/stale.rdb" || return 1; fi
       fi
       config_set "$1" save '315360000 1' && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
@@ -174,7 +180,7 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
   until answers "$2"; do [ "$(milliseconds)" -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
   echo $(($(milliseconds) - from)) >"$d/unavailable"
   end_patience
-  if [ -n "$only_memory" ]; then rm -f "$dump"; fi                     # else it would come back, stale, at a later start
+  if [ -n "$only_memory" ]; then dump_file "$dump" rm; fi                     # else it would come back, stale, at a later start
 }
 # A replica finds its primary again within a second or two, and may be empty until then; the controller looks, before it goes
 # on with others.
@@ -299,7 +305,7 @@ apply() {
     note rewrite-aof; one old BGREWRITEAOF >/dev/null; rewrite_aof old || fail rewrite-aof
   fi
   while read -r p o m; do
-    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && mkdir "$p" || fail "directory $p"; fi
+    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && mkdir "$p" || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
@@ -320,7 +326,7 @@ apply() {
   if [ -n "$RESTART" ]; then
     note "restart $UNIT"
     restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
-      if [ -n "$LOG" ]; then tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
+      if [ -n "$LOG" ]; then timeout 5 setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
     if [ -n "$INVOCATION" ]; then INVOCATION=$(invocation); fi
   fi
   # What the old process saved when it stopped has the old mode.
@@ -425,12 +431,12 @@ rollback() {
     fi
     # Redis refuses writes after a snapshot that failed, until one succeeds.
     if [ -n "$NEEDS_REDIS" ] && [ "$(info old persistence rdb_last_bgsave_status)" = err ] && [ -n "$(config_get old save)" ] && ! snapshot old; then
-      enter needs_human; note "redis cannot save its keys, and refuses writes until it can"; finish; exit 1
+      note "fail Redis still cannot save its keys, and may refuse writes until it can"
     fi
     # The server answers: what was saved for its restart is stale from now on.
-    if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then rm -f "$(cat "$d/dump")"; fi
+    if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then dump_file "$(cat "$d/dump")" rm; fi
   fi
-  if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || mv "$d/old/stale.rdb" "$dump"; fi
+  if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || dump_file "$dump" back "$d/old/stale.rdb"; fi
   while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   if [ -z "$firewall" ]; then enter needs_human; note "not restored the firewall: its files are back, the kernel's rules may not be"; finish; exit 1; fi
@@ -484,7 +490,7 @@ confirm() {
   if [ "$(state)" = applied ]; then
     enter committed
     last=$(cat "$d/last-snapshot" 2>/dev/null)
-    if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then mv "$last" "$d/old/last.rdb"; fi
+    if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then dump_file "$last" mv "$d/old/last.rdb"; fi
   fi
   if [ "$(state)" = committed ]; then
     finish; note committed

@@ -170,6 +170,19 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     expect(run(shell, "data_files", etc).out).toBe(join(etc, "dump.rdb"));
   });
 
+  it("a dump is touched in a folder of the service user's alone, whatever Redis calls its dump", () => {
+    writeFileSync(join(folder, "env"), `RUNUSER=${me.split(":")[0]} OLDUSER=nobody\n`);
+    const dump = put("dump.rdb", "x");
+    expect(run(shell, "dump_file", dump, "mv", join(folder, "kept")).status).toBe(0);
+    expect(run(shell, "dump_file", dump, "back", join(folder, "kept")).status).toBe(0);
+    expect(readFileSync(dump, "utf8")).toBe("x");
+    writeFileSync(join(folder, "env"), "RUNUSER=redis OLDUSER=nobody\n");
+    expect(run(shell, "dump_file", dump, "rm").status).not.toBe(0);
+    symlinkSync(etc, join(folder, "link"));
+    expect(run(shell, "dump_file", join(folder, "link/dump.rdb"), "mv", "/dev/null").status).not.toBe(0);
+    expect(existsSync(dump)).toBe(true);
+  });
+
   it("rules are those of ufw's file, whatever else it says", () => {
     const rules =
       "### tuple ### allow any 22 0.0.0.0/0 any 0.0.0.0/0 in\n-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n";
