@@ -102,9 +102,9 @@ export const FAULTS: readonly Fault[] = [
     title: "maxmemory below what the keys take, with allkeys-lru",
     values: { maxmemory: "8mb", maxmemoryPolicy: "allkeys-lru" },
     otherwise: [
-      ["512mb", "8mb"],
-      [`${512 * 2 ** 20}`, `${8 * 2 ** 20}`],
-      ["noeviction", "allkeys-lru"],
+      ["maxmemory 512mb", "maxmemory 8mb"],
+      [`maxmemory ${512 * 2 ** 20}`, `maxmemory ${8 * 2 ** 20}`],
+      ["maxmemory-policy noeviction", "maxmemory-policy allkeys-lru"],
     ],
   },
   {

@@ -73,14 +73,15 @@ describe("a fault", () => {
   });
 
   it("is lied about by a success that is none, and by a failure that is none", () => {
-    expect(isLie("new", row)).toBe(false);
-    expect(isLie("new", { ...row, keysLost: 5 })).toBe(true);
-    expect(isLie("new", { ...row, state: "old" })).toBe(true);
-    expect(isLie("failed", { ...row, claims: ["failed"], state: "mixed" })).toBe(false);
-    expect(isLie("failed", { ...row, claims: ["failed"] })).toBe(true);
-    expect(isLie("failed", { ...row, claims: ["new", "failed"] })).toBe(false);
-    expect(isLie("old", { ...row, claims: ["old"], state: "mixed" })).toBe(true);
-    expect(isLie("unknown", { ...row, state: "mixed" })).toBe(false);
+    expect(isLie("new", row, fault)).toBe(false);
+    expect(isLie("new", { ...row, keysLost: 5 }, fault)).toBe(true);
+    expect(isLie("new", { ...row, state: "old" }, fault)).toBe(true);
+    expect(isLie("failed", { ...row, claims: ["failed"], state: "mixed" }, fault)).toBe(false);
+    expect(isLie("failed", { ...row, claims: ["failed"] }, fault)).toBe(true);
+    expect(isLie("failed", { ...row, claims: ["new", "failed"] }, fault)).toBe(false);
+    expect(isLie("old", { ...row, claims: ["old"], state: "mixed" }, fault)).toBe(true);
+    expect(isLie("failed", { ...row, claims: ["failed"] }, { ...fault, keeps: "timeout 300" })).toBe(false);
+    expect(isLie("unknown", { ...row, state: "mixed" }, fault)).toBe(false);
   });
 
   it("has a name and a title of its own, and there are thirty", () => {
@@ -106,6 +107,6 @@ it("is told in a column for each tool, and in its totals", () => {
     "| Ansible | not run: no ansible-playbook |  |  |  |  |  |  |  |  |",
   ]);
   expect(faultsTable([fault], columns).split("\n")[2]).toBe(
-    "| SSH connection reset | ✔ new: 0.4 s | ✘ mixed: 100 000 keys lost, 0.4 s, locked out, exit code 0 |",
+    "| SSH connection reset | ✔ new, exit 0, 0.4 s | ✘ mixed, exit 0, which is wrong, 100 000 keys lost, 0.4 s, locked out |",
   );
 });

@@ -285,17 +285,15 @@ async function answer(
     claims,
     seconds: seen.seconds,
   };
-  return { ...row, lied: claims.some((claim) => isLie(claim, row)) };
+  return { ...row, lied: claims.some((claim) => isLie(claim, row, fault)) };
 }
 
-/** `failed` promises nothing; it is wrong where all is as planned, unless the other operator has done it. */
-export function isLie(claim: Claim, row: Omit<Row, "lied">): boolean {
+/** `failed` promises nothing. It is wrong where all is as planned, unless another operator did it, or somebody's line is in it. */
+export function isLie(claim: Claim, row: Omit<Row, "lied">, fault: Fault): boolean {
   if (claim === "new") return row.state !== "new" || !survived(row);
-  if (claim === "old" || claim === "failed") {
-    const isOthers = row.claims.includes("new");
-    return row.state === "new" ? !isOthers : claim === "old" && row.state !== "old";
-  }
-  return false;
+  if (claim === "unknown") return false;
+  if (row.state === "new") return !row.claims.includes("new") && fault.keeps === undefined;
+  return claim === "old" && row.state !== "old";
 }
 
 async function untilLogin(host: LabHost, bundle: Bundle): Promise<boolean> {

@@ -62,20 +62,20 @@ export function faultsTable(faults: readonly Fault[], columns: readonly Column[]
   ]);
 }
 
-/** The state, then what is not in order. */
+/** The state, the exit codes, and what was lost. */
 function cell(row: Row): string {
+  const statuses = row.statuses.map(
+    (status) => status ?? (row.fault.startsWith("killed") ? "killed" : "no end"),
+  );
   const parts = [
+    row.state,
+    `exit ${statuses.join(" and ")}${row.lied ? ", which is wrong" : ""}`,
     ...(row.keysLost > 0 ? [`${grouped(row.keysLost)} keys lost`] : []),
     ...(row.writesLost > 0 ? [`${grouped(row.writesLost)} writes lost`] : []),
     row.served ? `${row.secondsDown} s` : "Redis stays down",
     ...(row.login ? [] : ["locked out"]),
-    ...(row.lied ? [`exit code ${row.statuses.join(", ")}`] : []),
-    ...(row.statuses.includes(null) && row.fault !== "killed" && !row.fault.startsWith("killed-")
-      ? ["no end"]
-      : []),
   ];
-  const mark = survived(row) ? "✔" : "✘";
-  return `${mark} ${row.state}: ${parts.join(", ")}`;
+  return `${survived(row) ? "✔" : "✘"} ${parts.join(", ")}`;
 }
 
 const table = (rows: string[][]): string => rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
