@@ -156,6 +156,12 @@ export const FAULTS: readonly Fault[] = [
     sshPort: 2222,
     prepare: (host) =>
       onHost(host, "echo 'Port 2222' >/etc/ssh/sshd_config.d/port.conf && systemctl restart ssh"),
+    otherwise: [
+      ["-p tcp -m tcp --dport 22 -j ACCEPT", "-p tcp -m tcp --dport 2222 -j ACCEPT"],
+      ["ufw: 22/tcp ALLOW", "ufw: 2222/tcp ALLOW"],
+      ["ufw: 22/tcp (v6) ALLOW", "ufw: 2222/tcp (v6) ALLOW"],
+      ["ufw: ufw allow 22/tcp", "ufw: ufw allow 2222/tcp"],
+    ],
   },
   {
     name: "broad-rule",

@@ -13,7 +13,7 @@ import { type Delta, type Differences, deltaOf, judge, linesOf } from "./state.t
 import type { Claim, Tool } from "./tools.ts";
 
 /** A tool that is not done by then is ended, in seconds from its start. */
-const ENDS_WITHIN = 240;
+const ENDS_WITHIN = 180;
 /** A new login has to work by then, in seconds from the moment the host is at rest. */
 const LOGIN_WITHIN = 60;
 

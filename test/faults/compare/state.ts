@@ -32,6 +32,8 @@ export async function linesOf(host: LabHost, bundle: Bundle): Promise<string[]> 
      done
      ufw show added | sed 's/^/ufw: /'`,
   );
+  // The first rule that fits decides: in their order, and none by itself.
+  const rules = lines.filter((line) => USER_RULE.test(line)).join("; ");
   const known = ["ca.crt", "server.crt", "server.key"].map((name) => {
     const digest = createHash("sha256")
       .update(readFileSync(bundle.project.path(`tls/${name}`)))
@@ -50,6 +52,7 @@ export async function linesOf(host: LabHost, bundle: Bundle): Promise<string[]> 
   return [
     ...lines.filter(isOfInterest).map(ordered),
     ...content.split("\n"),
+    rules,
     ...(await clients(host, bundle)),
   ]
     .map(same)
@@ -60,10 +63,17 @@ export async function linesOf(host: LabHost, bundle: Bundle): Promise<string[]> 
 const ordered = (line: string): string =>
   line.startsWith("acl: ") ? line.split(" ").toSorted().join(" ") : line;
 
-/** Not what is looked at line by line, nor the way to Docker's own name server, which has other ports after each boot. */
+const USER_RULE = /^kernel: -A ufw6?-user-input /;
+
+/**
+ * Not what is looked at otherwise, nor chains that no rule leads to, nor the way to Docker's own name server, which has other
+ * ports after each boot.
+ */
 function isOfInterest(line: string): boolean {
-  return !/^files: .*\/etc\/(?:redis\/(?:redis\.conf|users\.acl)|ufw\/user6?\.rules)$|^kernel: .*127\.0\.0\.11/.test(
-    line,
+  return !(
+    USER_RULE.test(line) ||
+    /^files: .*\/etc\/(?:redis\/(?:redis\.conf|users\.acl)|ufw\/user6?\.rules)$/.test(line) ||
+    /^kernel: (?:-A ufw6?-user-limit|.*127\.0\.0\.11)/.test(line)
   );
 }
 
@@ -115,7 +125,7 @@ export function judge(
     return fault.keeps === undefined ? lines : lines.filter((line) => !line.includes(`: ${setting} `));
   };
   const otherwise = (line: string): string =>
-    (fault.otherwise ?? []).reduce((text, [was, is]) => text.replace(was, is), line);
+    (fault.otherwise ?? []).reduce((text, [was, is]) => text.replaceAll(was, is), line);
   const base = fault.goesAway ? stock : before;
   const planned = [...without(base, delta.removed), ...delta.added].map(otherwise);
   const keeps = fault.keeps === undefined || now.includes(`redis.conf: ${fault.keeps}`);
