@@ -48,16 +48,27 @@ export function presetUser(parameters: PresetParameters, capabilities: Capabilit
 /**
  * The default user switched off. Not `nopass`, however often it is recommended: that flag makes protected mode refuse
  * every remote client before it can log in, although the user is off.
+ *
+ * @param replaysAof whether an AOF is on. At its start the server replays each transaction of it, which is also what a script
+ * wrote, with the permissions of this user: where it may not write, Redis 7.0 drops the transaction and later ones do not start
+ * (redis/redis#14541, #14156).
  */
-export function disabledDefaultUser({ helloNeedsDefaultUser }: Capabilities): AclUser {
+export function disabledDefaultUser(
+  { helloNeedsDefaultUser }: Capabilities,
+  { replaysAof }: { replaysAof: boolean },
+): AclUser {
   return {
     name: "default",
     enabled: false,
     nopass: false,
     passwords: new Set(),
     skipSanitizePayload: false,
-    rules: helloNeedsDefaultUser ? ["-@all", "+hello"] : ["-@all"],
-    allKeys: false,
+    rules: [
+      "-@all",
+      ...(replaysAof ? ["+@write", "+select"] : []),
+      ...(helloNeedsDefaultUser ? ["+hello"] : []),
+    ],
+    allKeys: replaysAof,
     keys: new Map(),
     allChannels: false,
     channels: new Set(),

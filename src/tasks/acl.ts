@@ -24,6 +24,7 @@ import {
 import { foundUsers } from "../redis/found-users.ts";
 import { excerpt } from "../secret.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
+import type { PersistenceParams } from "./persistence.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const text = (problem: (value: string) => string | undefined) =>
@@ -255,13 +256,20 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
   }
   return {
     users: [
-      disabledDefaultUser(server.version.capabilities),
+      disabledDefaultUser(server.version.capabilities, { replaysAof: replaysAof(context) }),
       ...playbook.map(({ user }) => user),
       ...unlisted.sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
     generated: playbook.filter(({ isGenerated }) => isGenerated).map(({ user }) => user.name),
     refusals,
   };
+}
+
+/** Whether an AOF will be on, by the playbook or else as the server has it. */
+function replaysAof({ server, config, others }: Context): boolean {
+  const persistence = others.get("persistence") as PersistenceParams | undefined;
+  if (persistence !== undefined && persistence.mode !== "keep") return persistence.mode.includes("aof");
+  return (server.running?.get("appendonly") ?? config.get("appendonly")?.[0]) === "yes";
 }
 
 /** Replicas and Sentinel log in too: with the default user off they stand outside. */

@@ -9,14 +9,14 @@ import { defineTask, type TaskContext } from "./task.ts";
 
 const params = z.strictObject({ mode: z.enum(["keep", "none", "rdb", "aof", "rdb+aof"]).default("keep") });
 
-type Params = z.output<typeof params>;
-type Context = TaskContext<Params>;
+export type PersistenceParams = z.output<typeof params>;
+type Context = TaskContext<PersistenceParams>;
 
 /** Redis 7's built-in points, written out so that every version has the same. */
 const SAVE_POINTS = "3600 1 300 100 60 10000";
 
 /** Keep, switch on or switch off what is written to disk, always through the running server first. */
-export default defineTask<Params>({
+export default defineTask<PersistenceParams>({
   params,
   facts: [],
   phase: 0,

@@ -155,6 +155,27 @@ describe("commands in an AOF", () => {
     expect(await host.redis("FLUSHALL")).toContain("unknown command");
   });
 
+  // Replayed with the rights of the default user: redis/redis#14541.
+  it("transactions and what scripts wrote come back although the default user is off", async () => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await onHost(
+      host,
+      "sed -i 's/^appendonly .*/appendonly yes/' /etc/redis/redis.conf; systemctl restart redis-server",
+    );
+    const playbook = project.playbook("acl.yml", [
+      { bind: {} },
+      { acl: { users: [{ name: "admin", preset: "admin", password: { generate: true } }] } },
+    ]);
+    const run = await project.run("apply", playbook, "--yes");
+    expect(run.status).toBe(0);
+    await project.asAdmin(host, `EVAL "redis.call('SET', 'a', 1) redis.call('SET', 'b', 2)" 0`);
+    expect(await onHost(host, "cat /var/lib/redis/appendonlydir/*.incr.aof")).toContain("EXEC");
+    await onHost(host, "systemctl restart redis-server");
+    expect(await project.asAdmin(host, "MGET a b")).toBe("1\n2");
+    expect((await project.run("apply", playbook, "--yes")).record.summary.unchanged).toBe(1);
+  });
+
   it("a client that sends FLUSHDB again and again meets no server that does not start", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });

@@ -31,7 +31,7 @@ describe("presetUser", () => {
   it("writes the lines that were measured on Redis 7 and later", () => {
     expect(
       [
-        disabledDefaultUser(redis7),
+        disabledDefaultUser(redis7, { replaysAof: false }),
         application,
         user("metrics"),
         user("replication"),
@@ -53,7 +53,7 @@ describe("presetUser", () => {
       { name: "app", preset: "application", keys: ["app:*"], channels: ["app:*"], passwordHash: HASH },
       redis6,
     );
-    expect(renderAclUser(disabledDefaultUser(redis6), redis6)).toBe(
+    expect(renderAclUser(disabledDefaultUser(redis6, { replaysAof: false }), redis6)).toBe(
       "user default off resetpass -@all +hello",
     );
     expect(renderAclUser(app, redis6)).toBe(
@@ -74,7 +74,7 @@ describe("presetUser", () => {
             )
           : presetUser({ name: preset, preset, passwordHash: HASH }, capabilities),
       );
-      for (const preset of [...wanted, disabledDefaultUser(capabilities)]) {
+      for (const preset of [...wanted, disabledDefaultUser(capabilities, { replaysAof: false })]) {
         const found = listed.get(preset.name);
         if (found === undefined) throw new Error(`no user ${preset.name}`);
         expect(diffUsers(preset, found, tableOf(server)), preset.name).toEqual([]);

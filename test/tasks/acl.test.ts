@@ -3,6 +3,7 @@ import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
 import { Secret } from "../../src/secret.ts";
 import acl, { isWeakPassword } from "../../src/tasks/acl.ts";
 import { editedFacts, factsOf, PASSWORDS, type SectionEdits } from "../support/facts.ts";
+import { planTasks } from "../support/plan-tasks.ts";
 import {
   addresses,
   changeLines,
@@ -44,6 +45,19 @@ describe("acl", () => {
     expect(made.actions.files.map(({ path }) => path)).toEqual([FILE, CONF]);
     expect(made.actions.files[0]?.attributes).toEqual({ owner: "root", group: "redis", mode: 0o640 });
     expect(guards(made)).toEqual([]);
+  });
+
+  // Where it may not write, the next start drops every transaction of the AOF, or does not happen.
+  it("lets the default user, switched off, replay the AOF that is on or will be", () => {
+    const defaultLine = (name: string, mode = "keep") => {
+      const made = planTasks({ acl: params, persistence: { mode } }, factsOf(name));
+      return /^user default .*$/m.exec(written(made, FILE))?.[0];
+    };
+    const replays = "user default off resetpass ~* resetchannels -@all +@write +select";
+    expect(defaultLine("aof")).toBe(replays);
+    expect(defaultLine("stock", "aof")).toBe(replays);
+    expect(defaultLine("stock")).toBe("user default off resetpass resetchannels -@all");
+    expect(defaultLine("aof", "rdb")).toBe(defaultLine("stock"));
   });
 
   it("shows no password and no hash", () => {
