@@ -54,8 +54,8 @@ export interface Reference {
 }
 
 /** What a tool does to a host when nothing goes wrong. */
-export async function measureReference(tool: Tool): Promise<Reference> {
-  const nothing: Fault = { name: "none", title: "No fault" };
+export async function measureReference(tool: Tool, { aof }: Pick<Fault, "aof">): Promise<Reference> {
+  const nothing: Fault = { name: "none", title: "No fault", ...(aof && { aof }) };
   await using lab = await openLab(nothing);
   const { host, bundle } = lab;
   tool.write(bundle);
