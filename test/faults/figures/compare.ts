@@ -60,7 +60,7 @@ async function run({ count = FAULTS.length, log }: FigureOptions): Promise<Measu
     ok: problems.length === 0,
     problems,
     details: {
-      references: Object.fromEntries([...references].map(([tool, found]) => [tool.name, found])),
+      references: Object.fromEntries(references),
       columns,
     },
   };
