@@ -30,10 +30,10 @@ signature() {
 rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
 owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then echo absent; else stat -c '%U:%G %a' "$1"; fi; }
 # The folder may be writable by the service user. So owner and mode are set where only root can reach; cp then makes the
-# file anew and gives it both by its descriptor: nothing here follows a link that is planted meanwhile.
+# file anew and gives it both by its descriptor. A link that is planted meanwhile is replaced, also one to a folder (-T).
 swap() { # FROM TO OWNER:GROUP MODE
   t=$(dirname "$2")/.redkeep.$id
-  chown "$3" "$1" && chmod "$4" "$1" && cp -p --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$(dirname "$2")"
+  chown "$3" "$1" && chmod "$4" "$1" && rm -rf "$t" && cp -pT --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$(dirname "$2")"
 }
 put() { # N PATH OWNER:GROUP MODE, or `absent` for a file that goes
   if [ "$3" = absent ]; then rm -f "$2" && sync "$(dirname "$2")"; else swap "$d/new/$1" "$2" "$3" "$4"; fi
@@ -43,9 +43,9 @@ is_ours() { # N PATH: as this transaction made it
   # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
   case $2 in /etc/ufw/*) [ "$(rules "$2")" = "$(rules "$d/new/$1")" ];; *) return 1;; esac
 }
-mode() { # PATH MODE: of what is open, after a look that the path is no link to it
-  { [ "$(stat -c %d:%i "$1")" = "$(stat -Lc %d:%i /proc/self/fd/8)" ] && chmod "$2" /proc/self/fd/8; } 8<"$1"
-}
+opened() { [ "$(stat -c %d:%i "$1")" = "$(stat -Lc %d:%i /proc/self/fd/8)" ]; }     # the path is no link to what is open
+mode() { { opened "$1" && chmod "$2" /proc/self/fd/8; } 8<"$1"; } # PATH MODE
+is_service_users() { case $(stat -Lc %U "$1") in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; }
 own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
   { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
 }
@@ -53,7 +53,7 @@ is_edited() { grep -qx "$1" "$d/edited"; }
 is_kept() { case $1 in "$(dirname "$CONF")"|"$(dirname "$CONF")"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 data_files() { # what Redis saves: plain files with one name, beside the one that we gave them
   for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1/$DUMP" "$1/$AOF" "$1/${AOFDIR:-appendonlydir}"/*; do
-    if [ ! -f "$p" ] || [ -L "$p" ]; then continue; fi
+    if [ ! -f "$p" ] || [ -L "$p" ] || { [ "${p%/*}" != "$1" ] && [ -L "${p%/*}" ]; }; then continue; fi
     names=1; for kept in "$1/.redkeep.$id".*/"${p##*/}"; do if [ "$kept" -ef "$p" ]; then names=$((names + 1)); fi; done
     if [ "$(stat -c %h "$p")" = "$names" ]; then printf "%s\n" "$p"; fi
   done | sort -u
@@ -61,7 +61,7 @@ data_files() { # what Redis saves: plain files with one name, beside the one tha
 # Redis says where its dump is. Root moves or removes nothing for it but in a folder of the service user's, which is entered
 # before it is looked at.
 dump_file() { # PATH mv|back OTHER, or PATH rm
-  ( cd -P "$(dirname "$1")" || exit 1; case $(stat -c %U .) in "$RUNUSER"|"$OLDUSER") ;; *) exit 1;; esac
+  ( cd -P "$(dirname "$1")" && is_service_users . || exit 1
     case $2 in rm) rm -f "./${1##*/}";; mv) mv "./${1##*/}" "$3";; back) mv -T "$3" "./${1##*/}";; esac )
 }
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
@@ -70,10 +70,12 @@ set_aside() { # new, or old: the restart that comes
   if [ -z "$DATA" ] || [ -e "$d/aside.$1" ]; then return 0; fi
   to=$DATA/.redkeep.$id.$1
   echo "$to" >"$d/aside.$1" && sync "$d/aside.$1" && mkdir "$to" || return 1
-  data_files "$DATA" | while IFS= read -r p; do
-    # The AOF's files come and go while Redis runs.
-    cp -p --reflink=always "$p" "$to/" 2>/dev/null || ln -Pf "$p" "$to/" || [ ! -e "$p" ] || exit 1
-  done
+  # Entered, and seen to be no link that took its place: the folder around it is the service user's.
+  ( cd "$to" && [ "$(pwd -P)" = "$(readlink -f "$DATA")/${to##*/}" ] || exit 1
+    data_files "$DATA" | while IFS= read -r p; do
+      # The AOF's files come and go while Redis runs.
+      cp -p --reflink=always "$p" . 2>/dev/null || ln -Pf "$p" . || [ ! -e "$p" ] || exit 1
+    done )
 }
 drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then rm -rf "$(cat "$f")"; fi; done; }
 # A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
@@ -83,7 +85,7 @@ reserve() {
   while read -r n p o m; do
     t=$(dirname "$p")/.redkeep.$id.room
     if [ ! -d "$(dirname "$p")" ] || [ -e "$t" ]; then continue; fi
-    cp --sparse=never --remove-destination "$d/room" "$t" && sync "$t" || return 1
+    cp -T --sparse=never --remove-destination "$d/room" "$t" && sync "$t" || return 1
   done <"$d/files"
 }
 release() { rm -f "$d/room"; while read -r n p o m; do rm -f "$(dirname "$p")/.redkeep.$id.room"; done <"$d/files"; }
@@ -91,7 +93,9 @@ release() { rm -f "$d/room"; while read -r n p o m; do rm -f "$(dirname "$p")/.r
 is_handed() { [ -n "$HANDOVER" ] && case $1 in "$HANDOVER"|"$HANDOVER"/*) return 0;; *) return 1;; esac; }
 hand_over() { # new, or old: who comes
   owner=$RUNUSER:$RUNGROUP; if [ "$1" = old ]; then owner=$OLDUSER:$OLDGROUP; fi
-  data_files "$HANDOVER" | { while IFS= read -r p; do chown -h "$owner" "$p" || exit 1; done; } || return 1
+  data_files "$HANDOVER" | { while IFS= read -r p; do
+    if is_service_users "$p"; then { opened "$p" && is_service_users /proc/self/fd/8 && chown "$owner" /proc/self/fd/8; } 8<"$p" || exit 1; fi
+  done; } || return 1
   if [ "$1" = new ]; then while read -r p o m; do if is_handed "$p" && [ -e "$p" ]; then own "$p" "$o" "$m" || return 1; fi; done <"$d/modes"
   else while read -r p o m; do if is_handed "$p" && [ "$o" != absent ]; then own "$p" "$o" "$m"; fi; done <"$d/expected-modes"; fi
 }
@@ -99,6 +103,9 @@ hand_over() { # new, or old: who comes
 # --- Redis -------------------------------------------------------------------------------------------------------------
 # Commands come on stdin; passwords are never an argument of a process.
 ask() { { sed -n 2p "$d/login.$1"; cat; } | timeout "${2:-20}" "$CLI" $(sed -n 1p "$d/login.$1") 2>&1; }
+send() { # LOGIN FILE: says the first reply to the file's commands that is no success
+  ask "$1" <"$2" | { if [ -n "$(sed -n 2p "$d/login.$1")" ]; then IFS= read -r _; fi; grep -Ev '^(OK|[0-9]+)?$' | head -n 1; }
+}
 config_name() { sed -n 3p "$d/login.$1"; }
 one() { echo "$2" | ask "$1" | grep . | tail -n 1; }    # redis-cli prints an empty line behind an error
 info() { echo "INFO $2" | ask "$1" | tr -d '\r' | sed -n "s/^$3://p"; }
@@ -150,8 +157,9 @@ end_patience() {
 }
 # Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone, and a
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
+SAVE_ONCE='315360000 1'
 restart() { # LOGIN-BEFORE LOGIN-AFTER
-  only_memory=; rm -f "$d/keys.stop"
+  only_memory=
   if answers "$1"; then
     if [ -n "$(config_get "$1" save)" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
     elif [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
@@ -160,7 +168,7 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
         echo "$dump" >"$d/dump" && sync "$d/dump" || return 1
         if [ -f "$dump" ]; then dump_file "$dump" mv "$d/old/stale.rdb" || return 1; fi
       fi
-      config_set "$1" save '315360000 1' && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
+      config_set "$1" save "$SAVE_ONCE" && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
   fi
   if [ "$2" = new ] && [ -n "$RENAMED" ] && answers "$1"; then
@@ -231,7 +239,10 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
   [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync "$(dirname $link)"; }
 }
 finish() {
-  if mine; then rm -f $root/pending && sync $root; fi
+  if mine; then
+    if [ "$(state)" = committed ]; then echo "$id" >$root/last && sync $root/last; fi
+    rm -f $root/pending && sync $root
+  fi
   rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"; release; end_patience
   case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
   grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
@@ -253,6 +264,7 @@ fact_names() {
     -e 's/^unit \([^=]*\).*/\1 of the unit/;t' -e "s/^version .*/the installed server's version/;t" -e "s/^sshd .*/sshd's port/" |
     sort -u | head -n 5 | paste -sd, | sed 's/,/, /g'
 }
+call_ufw() { timeout 60 ufw "$@" >/dev/null 9>&-; }
 load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
   iptables-restore -w 10 -n </etc/ufw/user.rules && { [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n </etc/ufw/user6.rules; }
 }
@@ -262,6 +274,9 @@ apply() {
   if [ -L $root/pending ]; then refuse "locked $(cat $root/pending/holder)"; fi
   cat "$d/holder" >$root/lock
   note begin
+  if [ -f "$d/undoes" ] && [ -f $root/last ] && [ "$(cat "$d/undoes")" != "$(cat $root/last)" ]; then
+    refuse "stale another run has ended here since"
+  fi
   # What the plan relied on must still be so.
   while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || refuse "stale $p"; done <"$d/expected"
   while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
@@ -280,7 +295,7 @@ apply() {
     if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" && [ "$(signature "$d/old/$n")" = "$s" ] || fail "backup $p"; fi
     if [ "$o" = absent ]; then echo absent; else echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)"; fi >"$d/new/$n.signature"
   done <"$d/files"
-  if [ -n "$NEEDS_REDIS" ]; then 
+  if [ -n "$NEEDS_REDIS" ]; then
     answers old || fail "redis the running server does not answer"
     if [ "$(sed -n 4p "$d/login.old")" != any ]; then keys old >"$d/keys.before"; info old replication master_link_status >"$d/link.before"; fi
   fi
@@ -316,11 +331,7 @@ apply() {
   done <"$d/modes"
   if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
   if [ -s "$d/live" ]; then
-    note live; ask old <"$d/live" >"$d/live.replies"
-    if [ "$(sed -n 2p "$d/login.old")" != "" ]; then sed -i 1d "$d/live.replies"; fi
-    if grep -Ev '^(OK|[0-9]+)$' "$d/live.replies" | grep -q .; then
-      grep -Ev '^(OK|[0-9]+)$' "$d/live.replies" | head -n 1 | sed 's/^/fail live /' >>"$d/journal"; exit 1
-    fi
+    note live; refusal=$(send old "$d/live"); if [ -n "$refusal" ]; then note "fail live $refusal"; exit 1; fi
   fi
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -n "$RESTART" ]; then
@@ -330,17 +341,10 @@ apply() {
     if [ -n "$INVOCATION" ]; then INVOCATION=$(invocation); fi
   fi
   # What the old process saved when it stopped has the old mode.
-  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do
-    echo "00$(stat -c %a "$p") $p" >>"$d/tightened"; mode "$p" g-wx,o-rwx || exit 1; done; } || fail "mode of data"; fi
-  if [ -n "$FIREWALL" ]; then
-    # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
-    arm win "$FIREWALL_WINDOW" || fail "arm window"
-    note "firewall $FIREWALL"
-    case $FIREWALL in enable|disable) ufw --force "$FIREWALL" >/dev/null 9>&-;; *) load_firewall;; esac || fail firewall
-    if [ -n "$POLICY" ]; then ufw default "$POLICY" incoming >/dev/null 9>&- || fail "firewall policy"; fi
-    if [ "$FIREWALL" != disable ]; then grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"; fi
-  fi
-  while read -r n p o m; do is_ours "$n" "$p" || fail "check $p is not as it was written"; done <"$d/files"
+  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do if is_service_users "$p"; then
+    echo "00$(stat -c %a "$p") $p" >>"$d/tightened"
+    { opened "$p" && is_service_users /proc/self/fd/8 && chmod g-wx,o-rwx /proc/self/fd/8; } 8<"$p" || [ ! -e "$p" ] || exit 1
+  fi; done; } || fail "mode of data"; fi
   if [ -n "$NEEDS_REDIS" ]; then
     note check
     answers new || fail "check the server does not answer a login"
@@ -350,15 +354,40 @@ apply() {
     wait_link new
     if missing=$(missing_keys new); then enter needs_human; note "data $missing"; exit 1; fi
   fi
+  if [ -n "$FIREWALL" ]; then
+    # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
+    arm win "$FIREWALL_WINDOW" || fail "arm window"
+    note "firewall $FIREWALL"
+    case $FIREWALL in enable|disable) call_ufw --force "$FIREWALL";; *) load_firewall;; esac || fail firewall
+    if [ -n "$POLICY" ]; then call_ufw default "$POLICY" incoming || fail "firewall policy"; fi
+    if [ "$FIREWALL" != disable ]; then grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"; fi
+  fi
+  while read -r n p o m; do is_ours "$n" "$p" || fail "check $p is not as it was written"; done <"$d/files"
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -z "$FIREWALL" ]; then arm win "$WINDOW" || fail "arm window"; fi
   enter applied || fail applied
   systemctl stop "redkeep-cap-$id.timer"; note applied
 }
 
+# Before anything else, and whatever comes of the rest: who was locked out can log in again.
+let_in() {
+  case $FIREWALL in
+    # Once more where it failed: a kill inside `ufw enable` may have left the kernel's tables busy for a moment.
+    enable) call_ufw --force disable || call_ufw --force disable;;
+    load)
+      if [ -n "$POLICY" ]; then call_ufw default "$OLD_POLICY" incoming || return 1; fi
+      while read -r n p o m; do case $p in
+        */user.rules) [ ! -f "$d/old/$n" ] || iptables-restore -w 10 -n <"$d/old/$n" || return 1;;
+        */user6.rules) [ ! -f "$d/old/$n" ] || [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n <"$d/old/$n" || return 1;;
+      esac; done <"$d/files";;
+  esac
+}
+
 # Puts back what still is as we made it. An edit by someone else stops it before it touches a file: around an edited file the
 # next start might fail. Only where Redis is down anyway, all that nobody edited goes back.
 rollback() {
+  # A machine that goes down starts nothing any more: its next boot does this.
+  if [ "$1" != boot ] && [ "$(systemctl is-system-running)" = stopping ]; then exit 1; fi
   # What ended well, or never began, must not wait for the lock of another.
   case "$1 $(state)" in
     "stop applied") exit 0;;
@@ -375,6 +404,7 @@ rollback() {
     if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
   fi
   release; enter rolling_back; note "rollback $1"; : >"$d/edited"
+  firewall=back; if [ "$1" != boot ]; then let_in || firewall=; fi
   while read -r n p o m; do
     rm -f "$(dirname "$p")/.redkeep.$id"
     if [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_ours "$n" "$p"; then continue; fi
@@ -383,12 +413,7 @@ rollback() {
   if [ -s "$d/edited" ]; then
     if [ "$1" = boot ] || [ -z "$NEEDS_REDIS" ] || answers new || answers old; then enter needs_human; finish; exit 1; fi
   fi
-  firewall=back
-  if [ "$FIREWALL" = enable ]; then
-    # Once more where it failed: a kill inside `ufw enable` may have left the kernel's tables busy for a moment.
-    if [ "$1" != boot ]; then ufw --force disable >/dev/null 9>&- || ufw --force disable >/dev/null 9>&- || firewall=; fi
-    sed -i "s/^ENABLED=.*/ENABLED=$OLD_ENABLED/" /etc/ufw/ufw.conf
-  fi
+  if [ "$FIREWALL" = enable ]; then sed -i "s/^ENABLED=.*/ENABLED=$OLD_ENABLED/" /etc/ufw/ufw.conf; fi
   login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
     if answers new; then login=new; fi
     # Files alone would lose what was written since: the running server goes back first.
@@ -410,8 +435,8 @@ rollback() {
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
-    if [ "$FIREWALL" = disable ]; then ufw --force enable >/dev/null 9>&-; else load_firewall; fi || firewall=
-    if [ -n "$POLICY" ]; then ufw default "$OLD_POLICY" incoming >/dev/null 9>&- || firewall=; fi
+    firewall=back; if [ "$FIREWALL" = disable ]; then call_ufw --force enable; else load_firewall; fi || firewall=
+    if [ -n "$POLICY" ]; then call_ufw default "$OLD_POLICY" incoming || firewall=; fi
   elif [ -n "$POLICY" ]; then
     case $OLD_POLICY in allow) word=ACCEPT;; deny) word=DROP;; *) word=REJECT;; esac
     sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$word\"/" /etc/default/ufw
@@ -427,17 +452,23 @@ rollback() {
       if missing=$(missing_keys old); then enter needs_human; note "data $missing"; finish; exit 1; fi
     elif [ -s "$d/undo" ]; then
       if answers old && [ "$(sed -n 4p "$d/login.old")" != any ]; then login=old; fi        # a new user may be gone half way
-      ask $login <"$d/undo" >"$d/undo.replies"
+      refusal=$(send $login "$d/undo")
+      if [ -n "$refusal" ]; then enter needs_human; note "redis does not take a setting back: $refusal"; finish; exit 1; fi
     fi
     # Redis refuses writes after a snapshot that failed, until one succeeds.
     if [ -n "$NEEDS_REDIS" ] && [ "$(info old persistence rdb_last_bgsave_status)" = err ] && [ -n "$(config_get old save)" ] && ! snapshot old; then
       note "fail Redis still cannot save its keys, and may refuse writes until it can"
+    fi
+    # Saving was switched on for a restart that did not come.
+    if [ -f "$d/dump" ] && [ "$(config_get old save)" = "$SAVE_ONCE" ]; then
+      config_set old save ''; wait_info old persistence rdb_bgsave_in_progress 0
     fi
     # The server answers: what was saved for its restart is stale from now on.
     if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then dump_file "$(cat "$d/dump")" rm; fi
   fi
   if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || dump_file "$dump" back "$d/old/stale.rdb"; fi
   while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
+  while read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/expected-modes"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   if [ -z "$firewall" ]; then enter needs_human; note "not restored the firewall: its files are back, the kernel's rules may not be"; finish; exit 1; fi
   if [ -s "$d/edited" ]; then enter needs_human; finish; exit 1; fi
@@ -473,11 +504,12 @@ undo() { # SOURCE
   esac
   printf '%s\n%s\n%s\n%s\n' "$BEFORE_ENDPOINT" "$auth" "$BEFORE_CONFIG" "$(if [ "$BEFORE_AUTH" = unknown ]; then echo any; fi)" >"$d/login.new"
   rm -f "$d/login.admin"
-  { echo "OLD_SAVE='$NEW_SAVE' OLD_AOF='$NEW_AOF' NEW_SAVE='$OLD_SAVE' NEW_AOF='$OLD_AOF'"
+  # As text that the shell works out when it reads it: the values themselves are not to be trusted between quotes.
+  { echo 'was=$OLD_SAVE; OLD_SAVE=$NEW_SAVE; NEW_SAVE=$was; was=$OLD_AOF; OLD_AOF=$NEW_AOF; NEW_AOF=$was'
+    echo 'was=$RUNUSER; RUNUSER=$OLDUSER; OLDUSER=$was; was=$RUNGROUP; RUNGROUP=$OLDGROUP; OLDGROUP=$was'
     echo "INVOCATION=$(invocation) TIGHTEN= RENAMED= RELOAD=1"
-    echo "RUNUSER='$OLDUSER' RUNGROUP='$OLDGROUP' OLDUSER='$RUNUSER' OLDGROUP='$RUNGROUP'"
     case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
-    if [ -n "$POLICY" ]; then echo "POLICY=$OLD_POLICY OLD_POLICY=$POLICY"; fi
+    if [ -n "$POLICY" ]; then echo 'was=$POLICY; POLICY=$OLD_POLICY; OLD_POLICY=$was'; fi
     # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
     if [ -n "$RESTART" ] && [ "$OLD_AOF" = yes ]; then echo REWRITE_AOF=1; else echo REWRITE_AOF=; fi
   } >>"$d/env"
@@ -487,14 +519,13 @@ undo() { # SOURCE
 confirm() {
   IFS= read -r nonce; [ "$nonce" = "$NONCE" ] || exit 65
   lock 60 || exit 75
-  if [ "$(state)" = applied ]; then
-    enter committed
+  if [ "$(state)" = applied ]; then enter committed; fi
+  if [ "$(state)" = committed ]; then
     last=$(cat "$d/last-snapshot" 2>/dev/null)
     if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then dump_file "$last" mv "$d/old/last.rdb"; fi
-  fi
-  if [ "$(state)" = committed ]; then
     finish; note committed
-    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r d; do drop_aside; rm -rf "$d"; done    # the last five runs stay
+    # The last five runs stay, and those that somebody has to look at.
+    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r d; do if [ "$(state)" != needs_human ]; then drop_aside; rm -rf "$d"; fi; done
   fi
   state
 }

@@ -121,7 +121,10 @@ export interface CompileUndoInput {
 export function compileUndo(input: CompileUndoInput): string {
   const { source, id, nonce, server } = input;
   const parts: [string, string][] = [
-    ["env.own", `NONCE='${nonce}'\n`],
+    [
+      "env.own",
+      shellAssignments({ NONCE: nonce, CAP: capSeconds(server), WINDOW: CONFIRM_WINDOW, FIREWALL_WINDOW }),
+    ],
     ["holder", `${input.holder}\n`],
     ["undoes", `${source}\n`],
     ["login.old", loginText(input.before, configName(server.config))],

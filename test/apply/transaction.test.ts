@@ -111,6 +111,16 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(modeOf(victim)).toBe("644");
     });
 
+    it("replaces a link to a folder that is planted for its temporary file, and puts nothing in there", () => {
+      const sudoers = join(etc, "sudoers.d");
+      mkdirSync(sudoers);
+      symlinkSync(sudoers, join(etc, ".redkeep.20260101T000000Z-0badcafe"));
+      const to = put("redis.conf", "port 6379\n");
+      expect(run(shell, "swap", put("new", "port 0\n"), to, me, "640").status).toBe(0);
+      expect(readdirSync(sudoers)).toEqual([]);
+      expect(readFileSync(to, "utf8")).toBe("port 0\n");
+    });
+
     it("fails without touching the file where the new content is missing", () => {
       const to = put("redis.conf", "port 6379\n");
       expect(run(shell, "swap", join(etc, "none"), to, me, "640").status).not.toBe(0);
@@ -160,6 +170,30 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
         "keys",
       ].map((name) => join(etc, name)),
     );
+  });
+
+  it("data_files are none in a folder that a link stands for", () => {
+    mkdirSync(join(etc, "elsewhere"));
+    put("elsewhere/passwd", "x");
+    symlinkSync(join(etc, "elsewhere"), join(etc, "appendonlydir"));
+    expect(run(shell, "data_files", etc).out).toBe("");
+  });
+
+  it("set_aside puts nothing into a folder that took the place of its own", () => {
+    const data = join(etc, "data");
+    mkdirSync(data);
+    put("data/dump.rdb", "x");
+    writeFileSync(join(folder, "env"), `DATA='${data}' DUMP= AOF= AOFDIR=\n`);
+    expect(run(shell, "set_aside", "new").status).toBe(0);
+    expect(readdirSync(join(data, ".redkeep.20260101T000000Z-0badcafe.new"))).toEqual(["dump.rdb"]);
+    // As if the folder was exchanged for a link between its making and its use.
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "mkdir"), `#!/bin/sh\nln -s '${etc}' "$1"\n`, { mode: 0o755 });
+    const program = readFileSync(join(folder, "transaction.sh"), "utf8");
+    writeFileSync(join(folder, "transaction.sh"), program.replace("PATH=/usr/sbin", `PATH=${bin}:/usr/sbin`));
+    expect(run(shell, "set_aside", "old").status).not.toBe(0);
+    expect(existsSync(join(etc, "dump.rdb"))).toBe(false);
   });
 
   it("data_files that were set aside are still data files, and those with any other second name are not", () => {
