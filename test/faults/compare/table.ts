@@ -64,12 +64,14 @@ export function faultsTable(faults: readonly Fault[], columns: readonly Column[]
 
 /** The state, the exit codes, and what was lost. */
 function cell(row: Row): string {
-  const statuses = row.statuses.map(
-    (status) => status ?? (row.fault.startsWith("killed") ? "killed" : "no end"),
-  );
+  const ended = row.statuses.every((status) => status !== null)
+    ? `exit ${row.statuses.join(" and ")}`
+    : row.fault.startsWith("killed")
+      ? "killed"
+      : "never ended";
   const parts = [
     row.state,
-    `exit ${statuses.join(" and ")}${row.lied ? ", which is wrong" : ""}`,
+    `${ended}${row.lied ? ", which is wrong" : ""}`,
     ...(row.keysLost > 0 ? [`${grouped(row.keysLost)} keys lost`] : []),
     ...(row.writesLost > 0 ? [`${grouped(row.writesLost)} writes lost`] : []),
     row.served ? `${row.secondsDown} s` : "Redis stays down",

@@ -42,7 +42,6 @@ async function run({ count = FAULTS.length, log }: FigureOptions): Promise<Measu
       problems.push(`${tool.name}, ${fault.name}: not run: ${(error as Error).message}`);
     }
   });
-  log(`${totalsTable(columns)}\n\n${faultsTable(inOrder(faults), columns)}`);
   const own = columns.find(({ tool }) => tool === "redkeep")?.rows ?? [];
   problems.push(
     ...own
@@ -59,6 +58,7 @@ async function run({ count = FAULTS.length, log }: FigureOptions): Promise<Measu
       .join(", "),
     ok: problems.length === 0,
     problems,
+    table: `${totalsTable(columns)}\n\n${faultsTable(inOrder(faults), columns)}`,
     details: {
       references: Object.fromEntries(references),
       columns,
