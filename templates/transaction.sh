@@ -305,10 +305,10 @@ apply() {
   rm -rf "$d/scratch" "$d/scratch.conf"                                                 # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
-  reserve || fail "room for the way back"
   arm cap "$CAP" || fail arm
   ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
   note armed
+  reserve || fail "room for the way back"
   if [ -n "$PERSIST" ]; then
     note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence
     if [ -z "$NEW_SAVE" ] && [ "$NEW_AOF" = no ]; then                 # the last snapshot would come back at a later start

@@ -11,6 +11,7 @@ const cases: (FaultCase & { leaves: ("old" | "new")[] })[] = [
   { fault: "connection-reset", boundary: "armed", seed: 1, leaves: ["new"] },
   { fault: "connection-reset", boundary: "applied", seed: 1, leaves: ["new"] },
   { fault: "black-hole", boundary: "check", seed: 1, leaves: ["new"] },
+  { fault: "reboot", boundary: "validated", seed: 1, leaves: ["old"] },
   { fault: "reboot", boundary: "file /etc/redis/users.acl", seed: 1, leaves: ["old"] },
   { fault: "reboot", boundary: "firewall enable", seed: 1, leaves: ["old"] },
 ];
