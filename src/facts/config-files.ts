@@ -31,7 +31,7 @@ read_conf() {
 conf_lines() { if [ -n "$seen" ]; then cat $seen | tr -d '\\r' | sed -n "s/^[[:space:]]*$1[[:space:]]\\{1,\\}//Ip"; fi; }
 conf_get() { conf_lines "$1" | tail -n 1 | sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/'; }
 if [ -f "$CONF" ]; then read_conf "$CONF" 0; fi
-for file in $(conf_get aclfile) ${paths
+for file in "$(conf_get aclfile)" ${paths
     .filter((path) => path.endsWith(".acl"))
     .map(quotePath)
     .join(" ")}; do

@@ -1,3 +1,4 @@
+import { dirname } from "node:path/posix";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
 
@@ -18,7 +19,7 @@ export interface FilesFact {
   digests: ReadonlyMap<string, string>;
   /** Where the running or configured server keeps its data. */
   dataDirectory: string;
-  /** Data files directly in it and in its append-only directory. */
+  /** Data files directly in it and in its append-only directory, where that is no symbolic link. */
   dataFiles: readonly string[];
   logFile: string;
   /** Bytes free on the file system of the data directory; undefined where it has none. */
@@ -54,14 +55,18 @@ LOG=$(conf_get logfile)
 TLS="$(conf_get tls-cert-file) $(conf_get tls-key-file) $(conf_get tls-ca-cert-file) $(dirname "$CONF")/tls/redkeep-*"
 section data-directory; echo "$DIR"; echo "$LOG"
 section paths
-for path in $seen $(conf_get aclfile) $(conf_get unixsocket) $TLS "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
+for path in $seen "$(conf_get aclfile)" "$(conf_get unixsocket)" $TLS "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then describe "$path"; describe "$(dirname "$path")"; fi
 done | sort -u
 for path in ${OWN_PATHS}; do describe "$path"; done
 section data-files
-if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$(dirname "$LOG")"/redis*.log "$(dirname "$LOG")"/valkey*.log; do describe "$path"; done; fi
+if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$(dirname "$LOG")"/redis*.log "$(dirname "$LOG")"/valkey*.log; do
+  # The service user may have made it a link to any directory.
+  case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
+  describe "$path"
+done; fi
 section digests
-for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
+for path in $seen "$(conf_get aclfile)" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
   if [ -f "$path" ]; then sha256sum -- "$path"; fi
 done | sort -u
 section disk; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; fi
@@ -69,7 +74,7 @@ section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
   setpriv --reuid="$(stat -c %u "/proc/$PID")" --regid="$(stat -c %g "/proc/$PID")" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
 section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '
-for path in $seen $(conf_get aclfile) $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
+for path in $seen "$(conf_get aclfile)" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
   if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
   if [ -f "$path" ]; then case $mounts in *" $path "*) echo "mounted $path";; esac; fi
   while [ -n "$path" ]; do
@@ -83,6 +88,7 @@ done
 `,
   parse: (sections) => {
     const described = [...sections.lines("paths"), ...sections.lines("data-files")].flatMap(parsePath);
+    const byPath = new Map(described.map((path) => [path.path, path]));
     const [dataDirectory = "", logFile = ""] = (sections.text("data-directory") ?? "").split("\n");
     const [blocks, size] = (sections.text("disk") ?? "").split(" ").map(Number);
     const writable = sections.text("data-writable")?.trim();
@@ -90,7 +96,7 @@ done
     const named = (kind: string) =>
       new Set(places.flatMap(([word, ...path]) => (word === kind ? [path.join(" ")] : [])));
     return {
-      paths: new Map(described.map((path) => [path.path, path])),
+      paths: byPath,
       digests: new Map(
         sections.lines("digests").flatMap((line) => {
           const found = /^([0-9a-f]{64}) [ *](.+)$/.exec(line);
@@ -101,7 +107,8 @@ done
       dataFiles: sections
         .lines("data-files")
         .flatMap(parsePath)
-        .map((path) => path.path),
+        .map(({ path }) => path)
+        .filter((path) => byPath.get(dirname(path))?.kind !== "link"),
       logFile,
       // A full disk has no free blocks; a missing directory has no block size either.
       dataFree: blocks === undefined || !size ? undefined : blocks * size,

@@ -20,7 +20,7 @@ export const proofsFact: Fact<ProofsFact> = {
     prove
       ? `
 if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
-  tls_port=$(conf_get tls-port); served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
+  tls_port=$(conf_get tls-port); case $tls_port in *[!0-9]*) tls_port=;; esac; served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
   for listening in 127.0.0.1:6379 $(ss -Hltne | grep "/$UNIT\\( \\|$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
@@ -30,11 +30,15 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
   done
   for port in $served_ports; do
     if [ "$port" = 0 ] || ! ss -Hltn "sport = :$port" | grep -q .; then continue; fi
-    section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $(tls_words) 2>&1
+    own=
+    if words=$(tls_words); then
+      own="-cert $(conf_get tls-cert-file) -key $(conf_get tls-key-file)"
+      section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $words 2>&1
+    fi
     section "without-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" --tls --cacert "$(conf_get tls-ca-cert-file)" 2>&1
     if has openssl; then
       section "served $port"
-      timeout 5 openssl s_client -connect "127.0.0.1:$port" -cert "$(conf_get tls-cert-file)" -key "$(conf_get tls-key-file)" </dev/null 2>/dev/null | sed -n '/BEGIN CERT/,/END CERT/p'
+      timeout 5 openssl s_client -connect "127.0.0.1:$port" $own </dev/null 2>/dev/null | sed -n '/BEGIN CERT/,/END CERT/p'
       section "old-protocol $port"
       if timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null | grep -q 'Cipher is [^(]'; then echo accepted; else echo refused; fi
     fi

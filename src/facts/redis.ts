@@ -55,7 +55,14 @@ current() {
 ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
 ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
 REQUIREPASS=$(conf_lines requirepass | tail -n 1); if [ -n "$REQUIREPASS" ]; then REQUIREPASS="AUTH $REQUIREPASS"; fi
+# One word of root's command line, and no option: the service user may own the file that it comes from.
+plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
+odd() { WHY="$1 in redis.conf holds signs that redkeep hands to no program"; }
+# Relative paths would be other files here; openssl takes more than paths.
 tls_words() {
+  for file in "$(conf_get tls-ca-cert-file)" "$(conf_get tls-cert-file)" "$(conf_get tls-key-file)"; do
+    case $file in /*) plain "$file" || return 1;; *) return 1;; esac
+  done
   echo "--tls --cacert $(conf_get tls-ca-cert-file) --cert $(conf_get tls-cert-file) --key $(conf_get tls-key-file)"
 }
 WHO= CRED= EP= WHY= HERE=
@@ -72,12 +79,17 @@ try_login() {
 log_in() {
   if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
   sock=$(conf_get unixsocket)
-  if [ -S "$sock" ]; then EP="-s $sock"; if try_login; then return 0; fi; fi
+  if [ -S "$sock" ]; then
+    if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
+  fi
   for listening in $(ss -Hltne | grep "/$UNIT\\( \\|$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
+    if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi
     EP="-h $address -p $port"
-    if [ "$port" = "$(conf_get tls-port)" ]; then EP="$EP $(tls_words)"; fi
+    if [ "$port" = "$(conf_get tls-port)" ]; then
+      if words=$(tls_words); then EP="$EP $words"; else odd 'a TLS file'; continue; fi
+    fi
     if try_login; then return 0; fi
   done
   return 1

@@ -7,7 +7,15 @@ export interface TransactionFact {
   recoverUnit: string | undefined;
   /** The last transaction that was committed here, with the paths that it wrote or set. */
   last:
-    | { id: string; holder: string; isRollback: boolean; written: readonly string[]; set: readonly string[] }
+    | {
+        id: string;
+        holder: string;
+        isRollback: boolean;
+        /** It restarted Redis, so that putting it back does too. */
+        restarted: boolean;
+        written: readonly string[];
+        set: readonly string[];
+      }
     | undefined;
 }
 
@@ -19,6 +27,7 @@ fi
 for txn in $(ls -1td /var/lib/redkeep/txn/* 2>/dev/null); do
   if [ "$(cat "$txn/state")" = committed ]; then
     section last; echo "\${txn##*/}"; cat "$txn/holder"; if [ -f "$txn/undoes" ]; then echo rollback; fi
+    if [ -f "$txn/restarted" ]; then echo restarted; fi
     section last-written; cut -d' ' -f2 "$txn/files"
     section last-set; cut -d' ' -f1 "$txn/modes" "$txn/directories"
     break
@@ -28,7 +37,7 @@ if [ -f /etc/systemd/system/redkeep-recover.service ]; then section recover-unit
 `,
   parse: (sections) => {
     const [link = "", state = "", holder = ""] = (sections.text("pending") ?? "").trim().split("\n");
-    const [id = "", who = "", kind] = (sections.text("last") ?? "").trim().split("\n");
+    const [id = "", who = "", ...kinds] = (sections.text("last") ?? "").trim().split("\n");
     return {
       last:
         id === ""
@@ -36,7 +45,8 @@ if [ -f /etc/systemd/system/redkeep-recover.service ]; then section recover-unit
           : {
               id,
               holder: who,
-              isRollback: kind === "rollback",
+              isRollback: kinds.includes("rollback"),
+              restarted: kinds.includes("restarted"),
               written: sections.lines("last-written"),
               set: sections.lines("last-set"),
             },

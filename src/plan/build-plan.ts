@@ -12,6 +12,7 @@ import type { ChangeRecord, TaskRecord } from "../report/record.ts";
 import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
 import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
+import { endpointOf, endpointRefusals } from "./endpoint.ts";
 import { placeRefusals } from "./places.ts";
 import { type Actions, changesOf, type HostPlan } from "./plan.ts";
 import { keepsKeysInMemoryOnly, loadTime, restartRefusals, saveRefusals } from "./restart.ts";
@@ -124,8 +125,11 @@ class PlanBuilder {
     if (needsRestart || this.#actions.persistence.some((step) => step !== "rewrite-aof"))
       for (const refusal of saveRefusals(facts, server)) this.#refuse(refusal, "restart");
     this.#refuseOddPaths();
-    if ([...this.#records.values()].some(({ changes }) => changes.length > 0))
+    if ([...this.#records.values()].some(({ changes }) => changes.length > 0)) {
       for (const refusal of placeRefusals(facts.files, this.#actions)) this.#refuse(refusal, "files");
+      for (const words of [facts.redis.endpoint, endpointOf(server, this.#config)])
+        for (const refusal of endpointRefusals(words)) this.#refuse(refusal, "login");
+    }
     const records = tasks.map((task) => this.#records.get(task)).filter((record) => record !== undefined);
     for (const { task, name, reason, index } of [...skipped].sort((a, b) => a.index - b.index)) {
       records.splice(Math.min(index, records.length), 0, {

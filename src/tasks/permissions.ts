@@ -58,7 +58,7 @@ export default defineTask<Params>({
         process: isOpen ? running.toString(8).padStart(4, "0") : undefined,
       });
     }
-    return { resources, notes: rewrites === undefined ? [] : [rewrites] };
+    return { resources, notes: [rewrites, linkedDirectory(context)].filter((note) => note !== undefined) };
   },
 
   checks: (context) => {
@@ -92,7 +92,12 @@ export default defineTask<Params>({
         "RK-SYS-04",
         {
           expected: "not readable by others, not writable by the group",
-          observed: readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
+          observed: [
+            readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
+            linkedDirectory(context),
+          ]
+            .filter((text) => text !== undefined)
+            .join("; "),
           source: "stat",
         },
         data.length === 0
@@ -145,6 +150,12 @@ function dataPaths({ facts }: Context): PathFact[] {
     const found = paths.get(path);
     return found === undefined || found.kind === "link" || found.kind === "other" ? [] : [found];
   });
+}
+
+/** What lies behind a link of the service user's is not ours to close. */
+function linkedDirectory({ facts: { files } }: Context): string | undefined {
+  const path = `${files.dataDirectory}/appendonlydir`;
+  return files.paths.get(path)?.kind === "link" ? `${path} is a symbolic link: not followed` : undefined;
 }
 
 /** Where a dump file turns into a way in: cron, keys, web roots. */

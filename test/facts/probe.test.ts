@@ -1,10 +1,17 @@
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { configFilesFact } from "../../src/facts/config-files.ts";
+import { filesFact } from "../../src/facts/files.ts";
 import { ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
+import { proofsFact } from "../../src/facts/proofs.ts";
 import { redisFact } from "../../src/facts/redis.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
+import { temporaryDirectory } from "../connection/support/server.ts";
 import { editedFacts, factsOf, NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
 import { findings, planAll, verifyAll } from "../support/run-task.ts";
 
@@ -185,6 +192,14 @@ describe("facts of unusual hosts", () => {
     expect(redis.endpoint).toEqual(["-s", "/run/redis/redis.sock"]);
   });
 
+  it("tell whether the last run was a rollback, and whether it restarted Redis", () => {
+    const last = (kinds: string) =>
+      editedFacts("stock", { last: () => `20261124T090000Z-1\nme@here\n${kinds}` }).transaction.last;
+    expect(last("")).toMatchObject({ holder: "me@here", isRollback: false, restarted: false });
+    expect(last("restarted\n")).toMatchObject({ isRollback: false, restarted: true });
+    expect(last("rollback\nrestarted\n")).toMatchObject({ isRollback: true, restarted: true });
+  });
+
   it("take a refused ACL LIST for unknown, not for a server without users", async () => {
     const facts = editedFacts("hardened", { "acl-list": () => "NOPERM no permissions to run 'acl|list'\n" });
     expect(facts.redis.aclUsers).toBeUndefined();
@@ -263,5 +278,89 @@ describe("the probe's script", () => {
     const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
     const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
     expect(shown.toString()).toBe("o'admin");
+  });
+});
+
+describe("on a host whose service user wrote redis.conf", () => {
+  const CLI = `#!/bin/sh\nprintf '[%s]' "$@" >>"$CALLS"; echo >>"$CALLS"; echo default\n`;
+  const listening = (port: number) =>
+    `#!/bin/sh\necho 'LISTEN 0 511 127.0.0.1:${port} 0.0.0.0:* uid:1 ino:1 sk:2 cgroup:/system.slice/test.service <->'\n`;
+
+  /** What the probe prints for this redis.conf, and the words that it gave to redis-cli. */
+  async function probe(
+    conf: (at: (name: string) => string) => string,
+    { socket, port = 0, more = "" }: { socket?: string; port?: number; more?: string } = {},
+  ): Promise<{ output: string; words: string }> {
+    using directory = temporaryDirectory();
+    const at = (name: string) => join(directory.path, name);
+    const server = createServer();
+    if (socket !== undefined)
+      await new Promise<void>((listens) => void server.listen(at(socket), () => listens()));
+    writeFileSync(at("redis-cli"), CLI, { mode: 0o755 });
+    writeFileSync(at("openssl"), CLI, { mode: 0o755 });
+    writeFileSync(at("ss"), port === 0 ? "#!/bin/sh\n" : listening(port), { mode: 0o755 });
+    writeFileSync(at("redis.conf"), conf(at));
+    mkdirSync(at("data"));
+    mkdirSync(at("elsewhere"));
+    writeFileSync(at("elsewhere/passwd"), "x");
+    symlinkSync(at("elsewhere"), at("data/appendonlydir"));
+    const script = `set -u; N=${NONCE}; UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'
+section() { printf '\\n%s %s\\n' "$N" "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
+    const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
+    const output = execFileSync("sh", ["-c", script], { encoding: "utf8", env, stdio: "pipe" });
+    await new Promise((closed) => server.close(closed));
+    return { output, words: existsSync(at("calls")) ? readFileSync(at("calls"), "utf8") : "" };
+  }
+
+  it("logs in over a socket", async () => {
+    const { output, words } = await probe((at) => `unixsocket "${at("s")}"\n`, { socket: "s" });
+    expect(words).toMatch(/^\[-s\]\[\S+\/s\]$/m);
+    expect(output).toMatch(/ login\ndefault\n-s \S+\/s\n/);
+  });
+
+  it("gives redis-cli no option that the socket's name holds, and says that this way was left out", async () => {
+    const socket = "s --rdb x";
+    const { output, words } = await probe((at) => `unixsocket "${at(socket)}"\n`, { socket });
+    expect(words).toBe("");
+    expect(output).toContain(
+      "login-error\nunixsocket in redis.conf holds signs that redkeep hands to no program",
+    );
+  });
+
+  it.each(["/x --rdb /y", "relative.key", "/x\t--rdb", "/*"])(
+    "gives redis-cli no TLS file called %j, and logs in beside it",
+    async (file) => {
+      const conf = (name: string) =>
+        `tls-port 7380\ntls-ca-cert-file /ca\ntls-cert-file /cert\ntls-key-file "${name}"\n`;
+      expect((await probe(() => conf("/key"), { port: 7380 })).words).toMatch(/\[--key\]\[\/key\]$/m);
+      expect(await probe(() => conf(file), { port: 7380 })).toMatchObject({
+        words: "",
+        output: expect.stringContaining("login-error\na TLS file in redis.conf holds signs"),
+      });
+    },
+  );
+
+  it.each(["/x --rdb /y", "org.openssl.engine:../../tmp/evil:x"])(
+    "proves nothing with a TLS file called %j",
+    async (file) => {
+      const more = proofsFact.script({ ...nothing, prove: true });
+      const conf = (name: string) =>
+        `tls-port 7380\ntls-ca-cert-file /ca\ntls-cert-file /cert\ntls-key-file "${name}"\n`;
+      const plain = await probe(() => conf("/key"), { port: 7380, more });
+      expect(plain.words).toMatch(/\[s_client\].*\[-key\]\[\/key\]$/m);
+      expect(plain.output).toContain("with-certificate 7380");
+      const { words, output } = await probe(() => conf(file), { port: 7380, more });
+      expect(words).toMatch(/\[s_client\]/);
+      expect(words).not.toMatch(/--rdb|engine/);
+      expect(output).not.toContain("with-certificate");
+    },
+  );
+
+  it("lists nothing behind a link in the place of the AOF's directory", async () => {
+    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
+    expect(output).toMatch(/\|\S+\/data\/appendonlydir$/m);
+    expect(output).not.toContain("appendonlydir/passwd");
   });
 });

@@ -47,6 +47,21 @@ describe("permissions", () => {
     expect(addresses(plan)).not.toContain("file:/var/lib/redis");
   });
 
+  it("plans nothing behind a link that stands in the place of the AOF's directory, and says so", () => {
+    const stat = (path: string, kind: string, mode: string) => `${kind}|root|root|${mode}|1|9|${path}\n`;
+    const facts = editedFacts("hardened", {
+      "data-files": () =>
+        stat("/var/lib/redis/appendonlydir", "symbolic link", "777") +
+        stat("/var/lib/redis/appendonlydir/passwd", "regular file", "644"),
+    });
+    expect(facts.files.dataFiles).toEqual(["/var/lib/redis/appendonlydir"]);
+    const plan = planTask("permissions", {}, facts);
+    expect(changeLines(plan)).toEqual([]);
+    expect(plan.tasks[0]?.reason).toBe("/var/lib/redis/appendonlydir is a symbolic link: not followed");
+    const check = verifyTask("permissions", {}, facts).find(({ control }) => control === "RK-SYS-04");
+    expect(check).toMatchObject({ outcome: "pass", observed: expect.stringContaining("symbolic link") });
+  });
+
   it("has the data closed again after a restart, since the old process saves with its old mode", () => {
     expect(permissions().actions.closedData).toBe("/var/lib/redis");
   });
