@@ -6,6 +6,7 @@ import { InputError } from "../errors.ts";
 import { type FactName, type HostFacts, ProbeError, parseProbe, probeScript } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
+import type { Refusal } from "../plan/desired.ts";
 import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
@@ -247,19 +248,23 @@ function applyPlanToRecord(session: HostSession, plan: HostPlan, server: Server)
     needed: plan.actions.restart,
     unavailableMs: plan.actions.restart ? restartEstimate(server) : 0,
   };
-  if (plan.refusals.length > 0) {
-    const [first] = plan.refusals;
-    for (const { task } of plan.refusals) {
-      const blocked = record.tasks.find((entry) => entry.task === task);
-      if (blocked !== undefined) blocked.status = "blocked";
-    }
-    fail(session, "refused", {
-      where: first?.guard ?? first?.task ?? "guard",
-      found: plan.refusals.map(({ found }) => found).join("\n"),
-      remedy: [...new Set(plan.refusals.map(({ remedy }) => remedy))].join("\n"),
-      guards: [...new Set(plan.refusals.flatMap(({ guard }) => guard ?? []))],
-    });
-  } else record.status = hasChanges(plan) ? "would-change" : "unchanged";
+  if (plan.refusals.length > 0) refuse(session, plan.refusals);
+  else record.status = hasChanges(plan) ? "would-change" : "unchanged";
+}
+
+/** The host is not touched, for these reasons; the tasks of the record that they name are blocked. */
+export function refuse(session: HostSession, refusals: readonly (Refusal & { task: string })[]): void {
+  const [first] = refusals;
+  for (const { task } of refusals) {
+    const blocked = session.record.tasks.find((entry) => entry.task === task);
+    if (blocked !== undefined) blocked.status = "blocked";
+  }
+  fail(session, "refused", {
+    where: first?.guard ?? first?.task ?? "guard",
+    found: refusals.map(({ found }) => found).join("\n"),
+    remedy: [...new Set(refusals.map(({ remedy }) => remedy))].join("\n"),
+    guards: [...new Set(refusals.flatMap(({ guard }) => guard ?? []))],
+  });
 }
 
 function refusalBeforePlanning(

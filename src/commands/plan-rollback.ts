@@ -1,11 +1,15 @@
+import { restartRefusals, saveRefusals } from "../plan/restart.ts";
 import type { ChangeRecord } from "../report/record.ts";
-import type { HostSession } from "./observe.ts";
+import { type HostSession, refuse } from "./observe.ts";
 
-/** What would be put back, as the plan of a rollback: the run's own paths, by what the host keeps of it. */
-export function planRollback(session: HostSession): void {
+/**
+ * What would be put back, as the plan of a rollback: the run's own paths, by what the host keeps of it. Refused where it
+ * restarts Redis and a restart may take keys away now.
+ */
+export function planRollback(session: HostSession, accepted: ReadonlySet<string>): void {
   const { record, observation } = session;
   const last = observation?.facts.transaction.last;
-  // Guards stop an apply; what goes back was allowed to stand before.
+  // The guards of an apply's tasks do not count: what goes back was allowed to stand before.
   record.error = null;
   record.impact = [];
   record.restart = { needed: false, unavailableMs: 0 };
@@ -37,4 +41,16 @@ export function planRollback(session: HostSession): void {
     },
   ];
   record.status = "would-change";
+  if (observation === undefined || !last.restarted) return;
+  const { facts, server } = observation;
+  // redis.conf as it is stands in for the old one, which the host keeps: what was changed live since shows in both.
+  const refusals = [
+    ...restartRefusals(facts, server, server.config, new Set()),
+    ...saveRefusals(facts, server),
+  ].filter(({ guard }) => guard === null || !accepted.has(guard));
+  if (refusals.length > 0)
+    refuse(
+      session,
+      refusals.map((refusal) => ({ ...refusal, task: "rollback" })),
+    );
 }

@@ -36,7 +36,7 @@ export async function observeAll(
       render: run.render,
       signal: environment.interrupted,
     });
-    if (command === "rollback" && session.plan !== undefined) planRollback(session);
+    if (command === "rollback" && session.plan !== undefined) planRollback(session, options.accept);
     // Only these go on with a host, and only where there is something to do.
     const goesOn = command === "apply" || command === "rollback";
     if (goesOn && session.record.status === "would-change") progress.update(session.job.host, "planned");
