@@ -99,7 +99,7 @@ async function applyHost(
     if (!hasBegun) return;
     if (session.record.error !== null)
       session.record.error.state =
-        "not known: if it was changed, it puts itself back within a minute unless it is confirmed";
+        "not known: if it was changed, it puts itself back by itself unless it is confirmed";
     session.record.status = "unknown";
   } finally {
     record.durationMs = Math.round(performance.now() - startedAt);

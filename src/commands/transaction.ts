@@ -14,9 +14,9 @@ import {
 } from "../apply/compile.ts";
 import { type Connection, HostError } from "../connection/connection.ts";
 import { InputError } from "../errors.ts";
+import { endpointOf } from "../plan/endpoint.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import { Secret } from "../secret.ts";
-import { tlsPaths } from "../tasks/tls.ts";
 import { fail, type HostSession, type Observation, openConnection } from "./observe.ts";
 import { adminOf } from "./secrets.ts";
 
@@ -39,10 +39,20 @@ export function newTransaction(): Transaction {
   };
 }
 
-const CONFIRM_TIMEOUT = 90_000;
-
 /** Milliseconds for which a host that fell silent is tried again: until it has put itself back in any case. */
 const ASK_AGAIN_FOR = (CONFIRM_WINDOW + 30) * 1000;
+
+/** Milliseconds in which a transaction comes to rest: the host's own cap, and putting back takes as long at most. */
+function restsWithin({ observation }: HostSession): number {
+  if (observation === undefined) throw new Error("not connected");
+  return 3 * capSeconds(observation.server) * 1000;
+}
+
+/** True where the host's program is still at work, so that this is no answer yet. What failed before it began is one. */
+function isUnderWay({ state, journal }: TransactionReport): boolean {
+  if (state === "prepared") return !journal.some((line) => line.startsWith("fail "));
+  return state === "applying" || state === "rolling_back";
+}
 
 /** @throws HostError only where nothing began on the host. */
 export async function runTransaction(
@@ -53,11 +63,10 @@ export async function runTransaction(
   const { connection, observation, record } = session;
   if (connection === undefined || observation === undefined) throw new Error("not connected");
   try {
-    // The host's own cap ends it before that, and putting back takes as long at most.
-    const timeoutMs = 3 * capSeconds(observation.server) * 1000;
-    const { status, stdout, stderr } = await connection.run(program, { timeoutMs });
+    const { status, stdout, stderr } = await connection.run(program, { timeoutMs: restsWithin(session) });
     const outcome = parseReport(stdout.toString("utf8"), nonce);
-    if (outcome !== undefined) return outcome;
+    // Here the unit has ended: one that never left `prepared` will not.
+    if (outcome !== undefined && (outcome.state === "prepared" || !isUnderWay(outcome))) return outcome;
     if (status === NOT_BEGUN) {
       throw new HostError(
         "failed",
@@ -75,40 +84,47 @@ export async function runTransaction(
 }
 
 /**
- * Asks over new logins until the host has answered. An interruption does not end it: what is under way is settled.
- * Undefined where it stayed silent.
+ * Asks over new logins until the transaction has come to rest. An interruption does not end it: what is under way is
+ * settled. Undefined where the host stayed silent; a state that is none to rest in only where it stayed there.
  */
 async function askAgain(
   session: HostSession,
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
-  const until = performance.now() + ASK_AGAIN_FOR;
-  while (performance.now() < until) {
+  const startedAt = performance.now();
+  let patience = ASK_AGAIN_FOR;
+  let last: TransactionReport | undefined;
+  while (performance.now() - startedAt < patience) {
+    last = undefined;
     try {
       const connection = await openConnection(session, new AbortController().signal);
       try {
-        const outcome = await status(session, connection, script, nonce);
-        if (outcome !== undefined) return outcome;
+        last = await status(session, connection, script, nonce);
       } finally {
         connection.close();
       }
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
     }
+    if (last !== undefined) {
+      if (!isUnderWay(last)) return last;
+      patience = restsWithin(session);
+    }
     await setTimeout(1000);
   }
-  return undefined;
+  return last;
 }
 
 async function status(
-  { record }: HostSession,
+  session: HostSession,
   connection: Connection,
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
-  record.roundTrips++;
-  const { stdout } = await connection.run(script, { timeoutMs: CONFIRM_TIMEOUT });
+  session.record.roundTrips++;
+  // Putting back a large host takes its time; a link that went silent is noticed long before.
+  const { stdout } = await connection.run(script, { timeoutMs: restsWithin(session) });
   return parseReport(stdout.toString("utf8"), nonce);
 }
 
@@ -121,7 +137,7 @@ async function settle(
 ): Promise<TransactionReport | undefined> {
   try {
     const outcome = connection === undefined ? undefined : await status(session, connection, script, nonce);
-    if (outcome !== undefined) return outcome;
+    if (outcome !== undefined && !isUnderWay(outcome)) return outcome;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
   }
@@ -187,7 +203,7 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
     fail(session, "unknown", {
       where: "transaction",
       found: "the host did not say how the transaction ended",
-      state: "not known; an unconfirmed change puts itself back within a minute",
+      state: "not known; an unconfirmed change puts itself back by itself",
       remedy: "run redkeep verify",
     });
     return;
@@ -222,9 +238,7 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
         where: step,
         found:
           [...failures, outcome.log.split("\n").at(-1) ?? ""].filter(Boolean).join("\n") ||
-          (step === "applied"
-            ? `the change was not confirmed within ${CONFIRM_WINDOW} s`
-            : `the step "${step}" did not end`),
+          (step === "applied" ? "the change was not confirmed in time" : `the step "${step}" did not end`),
         state: putBack(outcome),
         remedy: "correct the cause, then run again",
       });
@@ -282,34 +296,7 @@ export function loginBefore(observation: Observation): Login {
 
 /** The way in that the plan leads to: the Unix socket where there will be one. */
 export function loginAfter(observation: Observation, config: ConfigDocument): Login {
-  const { server } = observation;
-  const socket = config.get("unixsocket")?.[0];
-  const port = config.get("port")?.[0] ?? "6379";
-  const tlsPort = config.get("tls-port")?.[0] ?? "0";
-  const bound = (config.get("bind") ?? ["127.0.0.1"]).map((text) => text.replace(/^-/, ""));
-  const address =
-    bound.includes("127.0.0.1") || bound.includes("0.0.0.0") || bound.includes("*")
-      ? "127.0.0.1"
-      : (bound[0] ?? "127.0.0.1");
-  const paths = tlsPaths(server.configPath);
-  const endpoint =
-    socket !== undefined && socket !== ""
-      ? ["-s", socket]
-      : port !== "0"
-        ? ["-h", address, "-p", port]
-        : [
-            "-h",
-            address,
-            "-p",
-            tlsPort,
-            "--tls",
-            "--cacert",
-            paths.ca,
-            "--cert",
-            paths.certificate,
-            "--key",
-            paths.key,
-          ];
+  const endpoint = endpointOf(observation.server, config);
   const auth = adminLogin(observation);
   return auth === undefined ? { ...loginBefore(observation), endpoint } : { endpoint, auth, isKnown: true };
 }

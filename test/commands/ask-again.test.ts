@@ -1,0 +1,56 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { newSession } from "../../src/commands/observe.ts";
+import { failTransaction, runTransaction } from "../../src/commands/transaction.ts";
+import { HostError } from "../../src/connection/connection.ts";
+import { connect } from "../../src/connection/ssh.ts";
+
+vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
+vi.setConfig({ testTimeout: 60_000 });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("a host that never comes to rest", () => {
+  const NONCE = "f".repeat(32);
+  const applying = ["state\napplying", "journal\n1 armed", "end\n"]
+    .map((part) => `\n${NONCE} ${part}`)
+    .join("\n");
+
+  /** What is said of a host that answers in these ways when it is asked again, each as if minutes had gone by. */
+  async function ask(...answers: ("applying" | "silence")[]) {
+    let asked = 0;
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
+    const lost = () => Promise.reject(new HostError("lost", "gone"));
+    vi.mocked(connect).mockImplementation(async () => {
+      const answer = answers[asked++] ?? "silence";
+      if (answer === "silence") return await lost();
+      return {
+        run: async () => ({ status: 0, stdout: Buffer.from(applying), stderr: "" }),
+        close: () => {},
+      } as never;
+    });
+    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+    session.connection = { run: lost } as never;
+    session.observation = { server: { usedMemory: 0 } } as never;
+    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    failTransaction(session, outcome);
+    return { asked, state: outcome?.state, status: session.record.status };
+  }
+
+  it("is given up after thrice its own cap", async () => {
+    expect(await ask("applying", "applying", "applying")).toEqual({
+      asked: 2,
+      state: "applying",
+      status: "unknown",
+    });
+  });
+
+  it("is not called by a state that it may have left since", async () => {
+    expect(await ask("applying", "silence")).toEqual({ asked: 2, state: undefined, status: "unknown" });
+  });
+
+  it("is given up sooner where it says nothing at all", async () => {
+    expect(await ask("silence", "applying")).toEqual({ asked: 1, state: undefined, status: "unknown" });
+  });
+});
