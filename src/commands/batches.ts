@@ -1,16 +1,6 @@
 import type { Play, Serial } from "../playbook/playbook.ts";
-import type { HostStatus } from "../report/record.ts";
 import type { Groups } from "./groups.ts";
 import type { HostSession } from "./observe.ts";
-
-/** What `max_fail_percentage` counts: whatever did not end as wanted, unreachable hosts too. */
-const FAILED: ReadonlySet<HostStatus> = new Set([
-  "failed",
-  "rolled-back",
-  "refused",
-  "unknown",
-  "unreachable",
-]);
 
 /**
  * Runs the hosts that would change play by play, in the batches of `serial`, and stops where the play says so.
@@ -28,23 +18,18 @@ export async function inBatches(
     const isOurs = ({ job }: HostSession) => job.plays[0] === play;
     const all = sessions.filter(isOurs);
     const hosts = pending.filter(isOurs);
-    const lost = all.filter(hasFailed);
+    const lost = all.filter((session) => groups.hasFailed(session));
     if (play.anyErrorsFatal && lost.length > 0) return;
     if (exceeds(lost.length, all.length, play.maxFailPercentage)) return;
     for (const batch of batchesOf(groups.ordered(hosts), play.serial)) {
       if (interrupted.aborted) return;
       await work(batch);
-      const failed = batch.filter(hasFailed).length;
+      const failed = batch.filter((session) => groups.hasFailed(session)).length;
       const isWhollyFailed = failed === batch.length;
       if (failed > 0 && play.anyErrorsFatal) return;
       if (isWhollyFailed || exceeds(failed, batch.length, play.maxFailPercentage)) return;
     }
   }
-}
-
-/** A rollback that did what was asked has no error. */
-export function hasFailed({ record }: HostSession): boolean {
-  return FAILED.has(record.status) && !(record.status === "rolled-back" && record.error === null);
 }
 
 function exceeds(failed: number, total: number, percentage: number | undefined): boolean {

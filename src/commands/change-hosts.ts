@@ -76,7 +76,7 @@ export async function changeHosts(
     if (pending.length > 0)
       await keepRecord(run, recordOf(command, sessions, startedAt, environment), startedAt);
     await before(run, pending);
-    const groups = new Groups(sessions);
+    const groups = new Groups(sessions, command);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
       groups.work(batch, options.forks, async (session) => {
         if (environment.interrupted.aborted || sessions.some(({ needsHuman }) => needsHuman)) return;

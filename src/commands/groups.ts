@@ -1,6 +1,7 @@
 import { type Place, replicasFirst, replicationGroups } from "../plan/replication.ts";
 import { pool } from "../pool.ts";
-import { hasFailed } from "./batches.ts";
+import type { RunRecord } from "../report/record.ts";
+import { hasFailed } from "../report/summary.ts";
 import { fail, type HostSession } from "./observe.ts";
 
 /**
@@ -13,8 +14,10 @@ export class Groups {
   readonly #linked: Set<string>;
   /** Why no further host of a group is begun. */
   readonly #stopped = new Map<object, string>();
+  readonly #command: RunRecord["command"];
 
-  constructor(sessions: readonly HostSession[]) {
+  constructor(sessions: readonly HostSession[], command: RunRecord["command"]) {
+    this.#command = command;
     this.#places = replicationGroups(
       sessions.flatMap(({ job, observation }) => {
         if (observation === undefined) return [];
@@ -65,9 +68,15 @@ export class Groups {
     });
   }
 
+  /** Whether a host ended otherwise than the run's command asked: unreachable hosts too. */
+  hasFailed({ record }: HostSession): boolean {
+    return hasFailed(record.status, this.#command);
+  }
+
   #troubleWith(session: HostSession): string | undefined {
     const { job, record } = session;
-    if (hasFailed(session)) return `${job.host}, of the same replication group, ended as ${record.status}`;
+    if (this.hasFailed(session))
+      return `${job.host}, of the same replication group, ended as ${record.status}`;
     return record.status === "changed" && this.#linked.has(job.host) && !isLinked(session)
       ? `the replica ${job.host} is not in step with its primary yet`
       : undefined;

@@ -76,7 +76,7 @@ async function run(
   const done: string[][] = [];
   const interrupt = new AbortController();
   const pending = sessions.filter(({ record }) => record.status === "would-change");
-  await inBatches(plays, sessions, pending, new Groups(sessions), interrupt.signal, (batch) => {
+  await inBatches(plays, sessions, pending, new Groups(sessions, "apply"), interrupt.signal, (batch) => {
     done.push(batch.map(({ job }) => job.host));
     for (const { job, record } of batch) {
       if (job.host.startsWith("ok")) record.status = "changed";
@@ -111,7 +111,7 @@ describe("a play", () => {
       [one],
       sessions,
       sessions,
-      new Groups(sessions),
+      new Groups(sessions, "rollback"),
       new AbortController().signal,
       async (batch) => {
         for (const { job, record } of batch) {

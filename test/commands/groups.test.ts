@@ -55,7 +55,7 @@ async function change(
     const [kind = "", group] = host.split("-");
     return session(host, one, observation(kind.replace(/\d/, "") as "primary", Number(group)));
   });
-  const groups = new Groups(sessions);
+  const groups = new Groups(sessions, "apply");
   const events: string[] = [];
   await inBatches([one], sessions, sessions, groups, new AbortController().signal, (batch) =>
     groups.work(batch, 50, async (session) => {
