@@ -48,8 +48,8 @@ export const FEATURES: Feature[] = [
   {
     name: "the timer of the confirm window",
     fault: "the laptop dies before it has confirmed the change",
-    edits: [{ file: TRANSACTION, from: 'arm win "$WINDOW" || fail "arm window"', to: "true" }],
-    alike: [{ file: COMPILE, from: "CONFIRM_WINDOW = 60", to: "CONFIRM_WINDOW = 5" }],
+    edits: [{ file: TRANSACTION, from: 'arm win "$FIREWALL_WINDOW" || fail "arm window"', to: "true" }],
+    alike: [{ file: COMPILE, from: "FIREWALL_WINDOW = 45", to: "FIREWALL_WINDOW = 5" }],
     strike: (scene) => abandon(scene, "restart redis-server.service", "true", "wait"),
   },
   {
