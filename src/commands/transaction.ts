@@ -279,7 +279,7 @@ function leftAs(journal: string[]): string {
   if (!has("edited")) return "it was to be put back, and not all of it could be";
   return has("restore")
     ? "someone edited a file meanwhile and Redis did not answer: all but that file was put back"
-    : "part of the change is still there: someone edited a file meanwhile, so nothing more was touched";
+    : "part of the change is still there: someone edited a file meanwhile, so nothing but the firewall was put back";
 }
 
 /** The way in that the probe found. */
