@@ -79,9 +79,9 @@ set_aside() { # new, or old: the restart that comes
 }
 drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then rm -rf "$(cat "$f")"; fi; done; }
 # A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
-# else takes.
+# else takes. In the folders of others only once a boot would clear it away.
+reserve_here() { head -c 524288 /dev/zero >"$d/room" && sync "$d/room"; }
 reserve() {
-  head -c 524288 /dev/zero >"$d/room" && sync "$d/room" || return 1
   while read -r n p o m; do
     t=$(dirname "$p")/.redkeep.$id.room
     if [ ! -d "$(dirname "$p")" ] || [ -e "$t" ]; then continue; fi
@@ -305,6 +305,7 @@ apply() {
   rm -rf "$d/scratch" "$d/scratch.conf"                                                 # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
+  reserve_here || fail "room for the way back"
   arm cap "$CAP" || fail arm
   ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
   note armed
