@@ -272,7 +272,6 @@ function replaysAof({ server, config, others }: Context): boolean {
   return (server.running?.get("appendonly") ?? config.get("appendonly")?.[0]) === "yes";
 }
 
-/** Replicas and Sentinel log in too: with the default user off they stand outside. */
 /** A file of somebody else's, such as /etc/shadow, is not to be written over. */
 function* fileRefusals({ params, facts, server }: Context): Iterable<Refusal> {
   const path = aclPath(params.file, server.configPath);
@@ -288,6 +287,7 @@ function* fileRefusals({ params, facts, server }: Context): Iterable<Refusal> {
   };
 }
 
+/** Replicas and Sentinel log in too: with the default user off they stand outside. */
 function* linkRefusals(context: Context): Iterable<Refusal> {
   const { params, server, config } = context;
   // Where the default user is off already, nobody loses it by this run.
