@@ -117,14 +117,12 @@ function rewrittenByRedis({ server, facts }: Context): string | undefined {
 
 function configPaths({ server, facts, config }: Context): { path: PathFact; mode: number }[] {
   const directory = dirname(server.configPath);
-  const files = [
-    ...config.files().map(({ path }) => path),
-    config.get("aclfile")?.[0] ?? "",
-    // A certificate in /etc/ssl, or the system's bundle of CAs, is not ours to close.
-    ...["tls-cert-file", "tls-key-file", "tls-ca-cert-file"]
-      .map((name) => config.get(name)?.[0] ?? "")
-      .filter((path) => isRedisOwn(dirname(path))),
-  ];
+  const named = ["aclfile", "tls-cert-file", "tls-key-file", "tls-ca-cert-file"].map(
+    (name) => config.get(name)?.[0] ?? "",
+  );
+  const [main = server.configPath, ...includes] = config.files().map(({ path }) => path);
+  // A certificate in /etc/ssl is not ours to close; and whoever may write redis.conf could name any file in it.
+  const files = [main, ...[...includes, ...named].filter((path) => isRedisOwn(dirname(path)))];
   const tls = dirname(config.get("tls-cert-file")?.[0] ?? "");
   const known = (wanted: readonly string[], mode: number) =>
     [...new Set(wanted)].flatMap((path) => {

@@ -47,6 +47,15 @@ describe("permissions", () => {
     expect(addresses(plan)).not.toContain("file:/var/lib/redis");
   });
 
+  it("gives Redis no file of the system that redis.conf names, and takes none from others", () => {
+    const plan = permissions({
+      conf: `${confWith({})}\naclfile /etc/shadow\n`,
+      paths: { "/etc/shadow": "file 0640 root:shadow" },
+    });
+    expect(addresses(plan)).toContain("file:/etc/redis/redis.conf");
+    expect(addresses(plan)).not.toContain("file:/etc/shadow");
+  });
+
   it("plans nothing behind a link that stands in the place of the AOF's directory, and says so", () => {
     const stat = (path: string, kind: string, mode: string) => `${kind}|root|root|${mode}|1|9|${path}\n`;
     const facts = editedFacts("hardened", {
