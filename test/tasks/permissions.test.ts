@@ -49,7 +49,7 @@ describe("permissions", () => {
 
   it("gives Redis no file of the system that redis.conf names, and takes none from others", () => {
     const plan = permissions({
-      conf: `${confWith({})}\naclfile /etc/shadow\n`,
+      conf: (text) => `${text}\naclfile /etc/shadow\n`,
       paths: { "/etc/shadow": "file 0640 root:shadow" },
     });
     expect(addresses(plan)).toContain("file:/etc/redis/redis.conf");
