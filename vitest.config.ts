@@ -10,8 +10,9 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           globalSetup: "test/integration/global-setup.ts",
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Above every wait inside: those say what they waited for.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -234,7 +234,10 @@ arm() { # NAME SECONDS
 }
 install_recovery() { # puts an unconfirmed transaction back after a power cut, before Redis starts
   unit=/etc/systemd/system/redkeep-recover.service
-  if ! cmp -s "$d/recover.service" $unit; then swap "$d/recover.service" $unit root:root 644 || return 1; fi
+  # Written in place: nothing is pending that a half one would have to bring back, and no boot would clear away another name.
+  if [ -L $unit ] || ! cmp -s "$d/recover.service" $unit; then
+    rm -f $unit && cat "$d/recover.service" >$unit && chmod 644 $unit && sync $unit $(dirname $unit) || return 1
+  fi
   link=/etc/systemd/system/multi-user.target.wants/redkeep-recover.service
   [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync "$(dirname $link)"; }
 }
@@ -243,7 +246,7 @@ finish() {
     if [ "$(state)" = committed ]; then echo "$id" >$root/last && sync $root/last; fi
     rm -f $root/pending && sync $root
   fi
-  rm -f "$d/login.old" "$d/login.new" "/etc/systemd/system/.redkeep.$id"; release; end_patience
+  rm -f "$d/login.old" "$d/login.new"; release; end_patience
   case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
   grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
   for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do

@@ -269,15 +269,15 @@ async function wrongWith(scene: Scene, rest: Rest): Promise<string[]> {
 }
 
 /**
- * Until no process of redkeep runs, but for one that is stopped for ever, and no timer of it waits, where `rest` says so.
- * Throws after two minutes.
+ * Until no process of redkeep runs, but for those that are stopped for ever or have ended under one that is, and no timer of
+ * it waits, where `rest` says so. Throws after two minutes.
  */
 async function untilNothingRuns(host: LabHost, rest: Rest): Promise<void> {
   const timers = "systemctl list-units --plain --no-legend --type=timer 'redkeep-*' | grep -q .";
   await onHost(
     host,
     `end=$(($(date +%s) + 120))
-     while ps -eo stat=,unit= | grep ' redkeep-' | grep -qv '^T' || systemctl list-jobs | grep -qE ' (running|waiting)$' ${rest === "wait" ? `|| ${timers}` : ""}
+     while ps -eo stat=,unit= | grep ' redkeep-' | grep -qv '^[TZ]' || systemctl list-jobs | grep -qE ' (running|waiting)$' ${rest === "wait" ? `|| ${timers}` : ""}
      do [ "$(date +%s)" -lt $end ] || exit 1; sleep 0.1; done`,
   );
 }
