@@ -271,6 +271,40 @@ call_ufw() { timeout 60 ufw "$@" >/dev/null 9>&-; }
 load_firewall() { # each family in one step; `ufw reload` would leave every port open or closed for a second
   iptables-restore -w 10 -n </etc/ufw/user.rules && { [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n </etc/ufw/user6.rules; }
 }
+write_policy() { # allow|deny|reject
+  case $1 in allow) target=ACCEPT;; deny) target=DROP;; *) target=REJECT;; esac
+  sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$target\"/" /etc/default/ufw
+}
+# What becomes of what no rule names, in one step for each family: `ufw default` stops a running firewall and starts it again.
+set_policy() { # allow|deny|reject
+  write_policy "$1" || return 1
+  case $target in ACCEPT) chain=ACCEPT;; *) chain=DROP;; esac
+  for v in '' 6; do
+    if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
+    { printf '*filter\n:INPUT %s [0:0]\n' $chain
+      printf ":ufw$v-%s-input - [0:0]\n" reject track skip-to-policy
+      echo "-A ufw$v-skip-to-policy-input -j $target"
+      case $1 in
+        reject) echo "-A ufw$v-reject-input -j REJECT";;
+        allow) for p in tcp udp; do echo "-A ufw$v-track-input -p $p -m conntrack --ctstate NEW -j ACCEPT"; done;;
+      esac; echo COMMIT; } | "ip${v}tables-restore" -w 10 -n || return 1
+  done
+  # What it logs on the way differs with `allow`.
+  case "$POLICY $OLD_POLICY" in *allow*) call_ufw logging "$(sed -n 's/^LOGLEVEL=//p' /etc/ufw/ufw.conf)";; esac
+}
+# A firewall that is off lets everybody in until all its rules are there: while ufw loads them one after the other it would
+# drop or reject those that it is about to let in. Where other rules filter as well, nothing is held open.
+HELD="INPUT -m comment --comment redkeep -j ACCEPT"
+hold_open() {
+  for v in '' 6; do
+    if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
+    "ip${v}tables" -w 10 -S INPUT | grep -Evq '^-P INPUT ACCEPT$|^-A INPUT -j ufw6?-' || "ip${v}tables" -w 10 -I $HELD
+  done
+}
+let_go() {
+  for v in '' 6; do while "ip${v}tables" -w 10 -C $HELD; do "ip${v}tables" -w 10 -D $HELD || return 1; done 2>/dev/null; done
+}
+enable_firewall() { hold_open; call_ufw --force enable && let_go; }
 
 apply() {
   lock 0 || refuse "locked $(cat $root/lock)"
@@ -362,8 +396,8 @@ apply() {
     # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
     arm win "$FIREWALL_WINDOW" || fail "arm window"
     note "firewall $FIREWALL"
-    case $FIREWALL in enable|disable) call_ufw --force "$FIREWALL";; *) load_firewall;; esac || fail firewall
-    if [ -n "$POLICY" ]; then call_ufw default "$POLICY" incoming || fail "firewall policy"; fi
+    case $FIREWALL in enable) enable_firewall;; disable) call_ufw --force disable;; *) load_firewall;; esac || fail firewall
+    if [ -n "$POLICY" ]; then set_policy "$POLICY" || fail "firewall policy"; fi
     if [ "$FIREWALL" != disable ]; then grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"; fi
   fi
   while read -r n p o m; do is_ours "$n" "$p" || fail "check $p is not as it was written"; done <"$d/files"
@@ -377,9 +411,9 @@ apply() {
 let_in() {
   case $FIREWALL in
     # Once more where it failed: a kill inside `ufw enable` may have left the kernel's tables busy for a moment.
-    enable) call_ufw --force disable || call_ufw --force disable;;
+    enable) { call_ufw --force disable || call_ufw --force disable; } && let_go;;
     load)
-      if [ -n "$POLICY" ]; then call_ufw default "$OLD_POLICY" incoming || return 1; fi
+      if [ -n "$POLICY" ]; then set_policy "$OLD_POLICY" || return 1; fi
       while read -r n p o m; do case $p in
         */user.rules) [ ! -f "$d/old/$n" ] || iptables-restore -w 10 -n <"$d/old/$n" || return 1;;
         */user6.rules) [ ! -f "$d/old/$n" ] || [ "$IPV6" != yes ] || ip6tables-restore -w 10 -n <"$d/old/$n" || return 1;;
@@ -439,11 +473,10 @@ rollback() {
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
-    firewall=back; if [ "$FIREWALL" = disable ]; then call_ufw --force enable; else load_firewall; fi || firewall=
-    if [ -n "$POLICY" ]; then call_ufw default "$OLD_POLICY" incoming || firewall=; fi
+    firewall=back; if [ "$FIREWALL" = disable ]; then enable_firewall; else load_firewall; fi || firewall=
+    if [ -n "$POLICY" ]; then set_policy "$OLD_POLICY" || firewall=; fi
   elif [ -n "$POLICY" ]; then
-    case $OLD_POLICY in allow) word=ACCEPT;; deny) word=DROP;; *) word=REJECT;; esac
-    sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$word\"/" /etc/default/ufw
+    write_policy "$OLD_POLICY"
   fi
   if [ "$FIREWALL" = disable ]; then sed -i "s/^ENABLED=.*/ENABLED=yes/" /etc/ufw/ufw.conf; fi
   if [ "$1" != boot ]; then

@@ -600,8 +600,10 @@ function liveUser(user: AclUser, before: AclUser | undefined, { version }: Serve
   const commands = [["ACL", "SETUSER", user.name, "reset", ...joinSelectors(rules)]];
   const passwordGone =
     before !== undefined && [...before.passwords].some((hash) => !user.passwords.has(hash));
-  // Sockets that are logged in keep their rights through a new password or `off` (redis-hardening.md, 2).
-  if (!user.enabled || passwordGone || before?.nopass === true)
+  const switchedOff = before?.enabled === true && !user.enabled;
+  // Sockets that are logged in keep their rights through a new password or `off` (redis-hardening.md, 2). Those of a default
+  // user who was off before have not logged in yet, and want to as somebody else.
+  if (switchedOff || passwordGone || before?.nopass === true)
     commands.push(["CLIENT", "KILL", "USER", user.name, "SKIPME", "yes"]);
   return commands;
 }

@@ -240,6 +240,16 @@ describe("acl", () => {
       ]);
     });
 
+    it("leaves alone who has just connected, where the default user was off already", () => {
+      const facts = editedFacts("hardened", {
+        "acl-list": (text) =>
+          text.replace(/^user default off .*$/m, "user default off resetchannels -@all +ping"),
+      });
+      const commands = planTask("acl", params, facts).actions.liveAcl;
+      expect(commands.filter(([word, verb]) => word === "ACL" && verb === "SETUSER")).toHaveLength(1);
+      expect(commands.filter(([word]) => word === "CLIENT")).toEqual([]);
+    });
+
     it("ends those of a user whose password changed, and of no other", () => {
       const facts = editedFacts("hardened", {
         "acl-list": (text) => text.replace(hash("app"), "c".repeat(64)),
