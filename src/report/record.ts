@@ -9,6 +9,22 @@ export interface RunRecord {
   exitCode: number;
   summary: Summary;
   hosts: HostRecord[];
+  /** The waivers that were read for this run, expired ones first; absent where there is no file of them. */
+  waivers?: WaiverRecord[];
+}
+
+/** A failure that somebody has accepted for a time. */
+export interface WaiverRecord {
+  /** A control's id. */
+  control: string;
+  /** A host pattern. */
+  hosts: string;
+  reason: string;
+  owner: string;
+  /** The last day on which it holds, `YYYY-MM-DD`, UTC. */
+  expires: string;
+  /** `ending`: 14 days or less are left. `unused`: it holds, and nothing in this run needed it. */
+  state: "active" | "ending" | "expired" | "unused";
 }
 
 export interface Summary {
@@ -52,6 +68,38 @@ export interface HostRecord {
   restart: { needed: boolean; unavailableMs: number };
   checks: CheckRecord[];
   error: HostErrorRecord | null;
+  /** Where the inventory names the host: a path as it was given with -i, and a line from 1. */
+  place?: { file: string; line: number };
+  /** Absent where the host was not reached. */
+  server?: ServerRecord;
+  /** What users can really do; recorded by verify and apply where Redis could be asked. */
+  access?: AccessRecord;
+}
+
+/** What runs on the host. */
+export interface ServerRecord {
+  product: string;
+  version: string;
+  /** PRETTY_NAME of os-release. */
+  system: string;
+  /** `master` or `slave`, as INFO says; null where Redis could not be asked. */
+  role: string | null;
+}
+
+/** The matrix of users by commands, as the server itself answers. */
+export interface AccessRecord {
+  /** `ACL DRYRUN`, or `scratch server` below 7.0. */
+  method: string;
+  /** Command lines that were asked, such as `FLUSHALL` or `CONFIG GET`, dangerous ones first. */
+  commands: { command: string; dangerous: boolean }[];
+  users: {
+    user: string;
+    enabled: boolean;
+    /** Anybody may log in as this user. */
+    nopass: boolean;
+    /** One for each of `commands`: allowed, denied, or not told (null). */
+    allowed: (boolean | null)[];
+  }[];
 }
 
 export interface TaskRecord {
@@ -90,6 +138,17 @@ export interface CheckRecord {
    * have answered it. Any other `unknown` leaves the exit code alone.
    */
   blockedBy?: "login" | "rights";
+  /** Set where the check is about one setting: the values by name of the place, null where it has none. */
+  setting?: {
+    name: string;
+    wanted: string;
+    file: string | null;
+    running: string | null;
+    /** The file holds what only a restart (or a reload) makes true. */
+    pending: boolean;
+  };
+  /** Set on a failure that is waived; its outcome is `skip` then. */
+  waiver?: { reason: string; owner: string; expires: string };
 }
 
 /** The four parts of every refusal and failure: where, what was found, the state the host is in, what to do. */
