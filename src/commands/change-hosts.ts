@@ -51,7 +51,7 @@ export async function changeHosts(
     throw new InputError({ key: "--yes", message: `is needed to ${command} without a terminal${check}` });
   }
   const startedAt = new Date();
-  const run = await prepare(options, environment);
+  const run = await prepare(command, options, environment);
   warn(run, environment);
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
@@ -61,7 +61,7 @@ export async function changeHosts(
   pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
     await progress.stop();
-    const preview = recordOf("plan", sessions, startedAt, environment);
+    const preview = recordOf(run, "plan", sessions, startedAt, environment);
     const context = textContext(run, sessions, options, environment, undefined);
     environment.stdout.write(planPreview(preview, context));
     if (!(await confirmed(environment, question, pending.length))) {
@@ -74,14 +74,14 @@ export async function changeHosts(
   try {
     // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
     if (pending.length > 0)
-      await keepRecord(run, recordOf(command, sessions, startedAt, environment), startedAt);
+      await keepRecord(run, recordOf(run, command, sessions, startedAt, environment), startedAt);
     await before(run, pending);
     const groups = new Groups(sessions, command);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
       groups.work(batch, options.forks, async (session) => {
         if (environment.interrupted.aborted || sessions.some(({ needsHuman }) => needsHuman)) return;
         await work(run, session, progress);
-        progress.done(session.job.host, session.record.status, outcomeText(session, command));
+        progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
       }),
     );
   } finally {
@@ -101,7 +101,7 @@ export async function changeHosts(
     // What a plan expects of a restart is not what was measured.
     if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
   }
-  const record = recordOf(command, sessions, startedAt, environment);
+  const record = recordOf(run, command, sessions, startedAt, environment);
   const path = await saveRecord(run, record, startedAt);
   const text = applyText(record, textContext(run, sessions, options, environment, path));
   return await report(record, text, options, environment);

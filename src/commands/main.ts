@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { didYouMean, InputError } from "../errors.ts";
 import { packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
+import { SEVERITIES, type Severity } from "../report/record.ts";
 import { redact, Secret } from "../secret.ts";
 import type { Environment, RunOptions } from "./options.ts";
 
@@ -220,6 +221,22 @@ function addRunOptions(command: Command, name: RunCommand): void {
     ...(name === "verify" || name === "rollback"
       ? []
       : [option("--rotate <name>", "make this user's generated password, or ca, anew").argParser(collect)]),
+    ...(name === "rollback"
+      ? []
+      : [
+          option(
+            "--waivers <file>",
+            "failures accepted for a time (default: waivers.yml beside the inventory)",
+          ),
+        ]),
+    ...(name === "apply" || name === "verify"
+      ? [
+          option(
+            "--fail-on <severity>",
+            "exit 6 only for a failed check of this severity or a graver one",
+          ).choices(SEVERITIES),
+        ]
+      : []),
     option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),
   ];
   group("How careful:", careful);
@@ -282,6 +299,8 @@ async function runOptions(
       raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
     knownHosts: text("knownHosts"),
     state: text("state"),
+    waivers: text("waivers"),
+    failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),
     rotate: new Set(list("rotate")),
     retryFailed: text("retryFailed"),

@@ -1,3 +1,4 @@
+import type { Severity } from "../report/record.ts";
 import type { Secret } from "../secret.ts";
 
 /** The options of plan, apply, verify and rollback, checked. */
@@ -24,6 +25,10 @@ export interface RunOptions {
   becomePassword: Secret | undefined;
   knownHosts: string | undefined;
   state: string | undefined;
+  /** A file of waivers; undefined for the one beside the inventory. */
+  waivers: string | undefined;
+  /** Failures of a lower severity do not make the exit code 6. */
+  failOn: Severity | undefined;
   accept: ReadonlySet<string>;
   rotate: ReadonlySet<string>;
   /** A run record: only its hosts that did not end as wanted. */

@@ -16,9 +16,12 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
+import type { RunRecord, Severity } from "../report/record.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import { templateRenderer } from "../templates.ts";
+import { loadWaivers } from "../waivers/load-waivers.ts";
+import type { Waiver } from "../waivers/waivers.ts";
 import { readTextFile, unreadable } from "../yaml.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
@@ -43,6 +46,11 @@ export interface Run {
   state: State;
   secrets: Secrets;
   jobs: HostJob[];
+  /** Undefined where there is no file of them. */
+  waivers: readonly Waiver[] | undefined;
+  /** The day on which the waivers are read, `YYYY-MM-DD`, UTC. */
+  today: string;
+  failOn: Severity | undefined;
   warnings: string[];
   render: (name: string, data: TemplateData) => string;
 }
@@ -51,7 +59,11 @@ export interface Run {
  * Everything before the first connection: whatever is wrong with the input ends here, and no host is touched.
  * @throws InputError with every problem found.
  */
-export async function prepare(options: RunOptions, environment: Environment): Promise<Run> {
+export async function prepare(
+  command: RunRecord["command"],
+  options: RunOptions,
+  environment: Environment,
+): Promise<Run> {
   const { cwd, env } = environment;
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
@@ -64,6 +76,11 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
+  // Nothing that a rollback does is checked: a waiver could only keep it from its work.
+  const waived =
+    command === "rollback"
+      ? undefined
+      : await loadWaivers(options.waivers, inventory, options.inventory[0], cwd);
   const state = await State.open(options.state, options.inventory[0], cwd);
   const secrets = new Secrets(state, options.rotate, resolve(cwd, playbook.directory), env);
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
@@ -127,7 +144,10 @@ export async function prepare(options: RunOptions, environment: Environment): Pr
     state,
     secrets,
     jobs,
-    warnings: [...inventory.warnings, ...unknownTags(playbook, options)],
+    waivers: waived?.waivers,
+    today: new Date().toISOString().slice(0, 10),
+    failOn: options.failOn,
+    warnings: [...inventory.warnings, ...unknownTags(playbook, options), ...(waived?.warnings ?? [])],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
 }

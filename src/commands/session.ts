@@ -11,6 +11,7 @@ import { printable } from "../report/printable.ts";
 import { createProgress, type Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
+import { waive, waiverRecords } from "../waivers/waivers.ts";
 import { type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { planRollback } from "./plan-rollback.ts";
@@ -43,13 +44,14 @@ export async function observeAll(
     else {
       session.connection?.close();
       if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
-      progress.done(session.job.host, session.record.status, outcomeText(session, command));
+      progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
     }
   });
   return sessions;
 }
 
-export function outcomeText({ record }: HostSession, command: RunRecord["command"]): string {
+export function outcomeText(run: Run, session: HostSession, command: RunRecord["command"]): string {
+  const record = waive(session.record, run.waivers ?? [], run.today);
   if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
   const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
   const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
@@ -78,22 +80,28 @@ export function startProgress(run: Run, command: RunRecord["command"], environme
   });
 }
 
+/** The record of a run as it stands, waivers applied. The sessions keep what was seen. */
 export function recordOf(
+  run: Run,
   command: RunRecord["command"],
   sessions: readonly HostSession[],
   startedAt: Date,
   environment: Environment,
 ): RunRecord {
-  const hosts = sessions.map(({ record }) => record);
+  const { waivers, today, failOn } = run;
+  const seen = sessions.map(({ record }) => record);
+  const hosts = seen.map((host) => waive(host, waivers ?? [], today));
   return {
     schema: "redkeep.run/1",
     version: packageVersion(),
     command,
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(performance.timeOrigin + performance.now() - startedAt.getTime()),
-    exitCode: exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted }),
+    exitCode: exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted, failOn }),
     summary: summarize(hosts),
     hosts,
+    ...(failOn === undefined ? {} : { failOn }),
+    ...(waivers === undefined ? {} : { waivers: waiverRecords(waivers, seen, today) }),
   };
 }
 
@@ -130,6 +138,7 @@ export function textContext(
       ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
       ...given("--known-hosts", options.knownHosts),
       ...given("--state", options.state),
+      ...given("--waivers", options.waivers),
     ],
     ...(recordPath === undefined ? {} : { recordPath }),
     verbose: options.verbose,

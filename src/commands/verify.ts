@@ -6,7 +6,7 @@ import { observeAll, recordOf, report, startProgress, textContext, warn } from "
 /** Proves on the running hosts what the playbook promises; changes nothing. */
 export async function verify(options: RunOptions, environment: Environment): Promise<number> {
   const startedAt = new Date();
-  const run = await prepare(options, environment);
+  const run = await prepare("verify", options, environment);
   warn(run, environment);
   const progress = startProgress(run, "verify", environment);
   const sessions = await observeAll(run, options, environment, "verify", progress);
@@ -21,7 +21,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.impact = [];
     record.restart = { needed: false, unavailableMs: 0 };
   }
-  const record = recordOf("verify", sessions, startedAt, environment);
+  const record = recordOf(run, "verify", sessions, startedAt, environment);
   return await report(
     record,
     verifyText(

@@ -1,98 +1,27 @@
-import { z } from "zod";
-import { didYouMean, type Problem } from "../errors.ts";
-import type { YamlPath } from "../yaml.ts";
-import { placeIn, shown, type TaskEntry } from "./playbook.ts";
+import type { z } from "zod";
+import type { Problem } from "../errors.ts";
+import { placeIn, type TaskEntry } from "./playbook.ts";
 import type { Rendered, Renderer } from "./renderer.ts";
-
-type Issue = z.core.$ZodIssue;
+import { schemaProblems } from "./schema-problems.ts";
 
 /** What a parameter schema finds, each with its place in the playbook. What still waits for the facts is passed over. */
 export function parameterProblems(
-  issues: readonly Issue[],
+  issues: readonly z.core.$ZodIssue[],
   entry: TaskEntry,
   { value, waits }: Rendered,
   renderer: Renderer,
 ): Problem[] {
-  return issues.flatMap((issue): Problem[] => {
-    const below = issue.path.filter((part) => typeof part !== "symbol");
-    if (issue.code === "unrecognized_keys") {
-      const known = knownKeys(entry.definition.params, below);
-      return issue.keys.map((key) => ({
-        ...placeIn(entry, [entry.task, ...below, key]),
-        message: `unknown parameter.${didYouMean(key, known)}`,
-      }));
-    }
-    const found = valueAt(value, below);
-    if (waits && hasTemplate(found)) return [];
-    const message = messageOf(issue);
-    const ending =
-      message.startsWith("should ") && !message.includes(", found ") ? foundInstead(found, message) : "";
-    return [
-      { ...placeIn(entry, [entry.task, ...below]), message: `${message}${ending}${renderer.origin(below)}` },
-    ];
-  });
-}
-
-/** A text in the place of a mapping is not shown: it may be the secret whose source the mapping should name. */
-function foundInstead(found: unknown, expected: string): string {
-  return `, found ${typeof found === "string" && expected.includes("{") ? "a text" : shown(found)}`;
-}
-
-function valueAt(value: unknown, path: YamlPath): unknown {
-  return path.reduce<unknown>(
-    (at, part) => (typeof at === "object" && at !== null ? Reflect.get(at, part) : undefined),
+  return schemaProblems(issues, {
+    schema: entry.definition.params,
     value,
-  );
+    noun: "parameter",
+    locate: (path) => placeIn(entry, [entry.task, ...path]),
+    isOpen: (found) => waits && hasTemplate(found),
+    note: (path) => renderer.origin(path),
+  });
 }
 
 function hasTemplate(value: unknown): boolean {
   if (typeof value === "string") return value.includes("<%");
   return typeof value === "object" && value !== null && Object.values(value).some(hasTemplate);
-}
-
-const TYPES: Readonly<Record<string, string>> = {
-  string: "text",
-  number: "a number",
-  int: "a whole number",
-  boolean: "true or false",
-  array: "a list",
-  object: "a mapping",
-  record: "a mapping",
-};
-
-function messageOf(issue: Issue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `should be ${TYPES[issue.expected] ?? issue.expected}`;
-    case "invalid_value":
-      return issue.message.startsWith("should ")
-        ? issue.message
-        : `should be ${issue.values.length > 1 ? "one of " : ""}${issue.values.join(", ")}`;
-    case "too_small":
-      return `should be ${issue.origin === "array" ? "a list of " : ""}at least ${issue.minimum}`;
-    case "too_big":
-      return `should be at most ${issue.maximum}`;
-    case "invalid_format":
-      return issue.message.startsWith("should ") ? issue.message : `should match ${issue.pattern}`;
-    case "invalid_key":
-      return issue.issues[0]?.message ?? issue.message;
-    default:
-      return issue.message;
-  }
-}
-
-type JsonSchema = { properties?: Record<string, JsonSchema>; items?: JsonSchema; anyOf?: JsonSchema[] };
-
-/** The keys that a parameter schema knows at `path`, for a "did you mean". */
-function knownKeys(schema: z.ZodType, path: YamlPath): string[] {
-  const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
-  const below = path.reduce<JsonSchema[]>(
-    (schemas, part) =>
-      schemas.flatMap((one) => {
-        const next = typeof part === "number" ? one.items : one.properties?.[part];
-        return next === undefined ? [] : (next.anyOf ?? [next]);
-      }),
-    [root],
-  );
-  return below.flatMap(({ properties }) => Object.keys(properties ?? {}));
 }

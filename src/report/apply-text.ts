@@ -1,6 +1,6 @@
 import { groupBy } from "./alike.ts";
 import { changesText } from "./changes-text.ts";
-import { checkCounts, openControlsText } from "./checks-text.ts";
+import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
 import {
@@ -18,6 +18,7 @@ import {
 } from "./layout.ts";
 import type { HostRecord, Outcome, RunRecord } from "./record.ts";
 import { changeCount, hasFailed } from "./summary.ts";
+import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { duration, durations, hostList, plural, statusInWords } from "./words.ts";
 
 /** Up to so many hosts have a row each; more of them share a row where they ended alike, in as many rows. */
@@ -32,7 +33,9 @@ export function applyText(record: RunRecord, context: TextContext): string {
       headingText(page),
       page.verbose || page.diff ? changesText(changed, page) : [],
       rowsText(page),
+      expiredWaiversText(page),
       openControlsText(page),
+      waiversText(page),
       errorsText(page),
       lastLines(answer(page), next(page), page),
     ),
@@ -113,7 +116,7 @@ function answer(page: Page): string {
   // A host is only `changed` when a new login has answered.
   const confirmed =
     command === "apply" && summary.changed > 0 ? " Each changed host was confirmed over a new login." : "";
-  return `${stopped}${hostCounts(page)}${checks}, in ${duration(durationMs)}.${confirmed}`;
+  return `${stopped}${hostCounts(page)}${checks}, in ${duration(durationMs)}.${belowFailOn(page)}${confirmed}`;
 }
 
 function next(page: Page): string[] {

@@ -1,13 +1,12 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { CheckRecord, Outcome, Severity } from "./record.ts";
+import { type CheckRecord, type Outcome, SEVERITIES } from "./record.ts";
+import { countsAsFailure } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
 interface HostCheck extends CheckRecord {
   host: string;
 }
-
-const SEVERITIES: readonly Severity[] = ["critical", "high", "medium", "low", "info"];
 
 /** The controls that fail, the gravest first, each with its hosts and what was seen there; then those left open. */
 export function openControlsText(page: Page): string[] {
@@ -21,9 +20,15 @@ export function openControlsText(page: Page): string[] {
 export function heldControlsText(page: Page): string[] {
   const controls = controlsOf(page);
   const held = controls.filter(
-    (checks) => has(checks, "pass") && !has(checks, "fail") && !has(checks, "unknown"),
+    (checks) =>
+      has(checks, "pass") &&
+      !has(checks, "fail") &&
+      !has(checks, "unknown") &&
+      !checks.some(({ waiver }) => waiver !== undefined),
   );
-  const skipped = controls.filter((checks) => checks.every((check) => check.outcome === "skip"));
+  const skipped = controls.filter((checks) =>
+    checks.every((check) => check.outcome === "skip" && check.waiver === undefined),
+  );
   const checked = page.hosts.filter((host) => host.checks.length > 0).length;
   const where =
     checked === page.hosts.length
@@ -52,10 +57,13 @@ export function controlCount({ hosts }: Page): number {
   return new Set(hosts.flatMap(({ checks }) => checks.map(keyOf))).size;
 }
 
-/** `72 checks pass, 3 fail (2 high), 1 unknown`. */
+/** `72 checks pass, 3 fail (2 high), 1 unknown, 5 skipped (2 waived)`. */
 export function checkCounts(page: Page): string {
   const { pass, fail, unknown, skip } = page.record.summary.checks;
   const failing = page.hosts.flatMap(({ checks }) => checks.filter(({ outcome }) => outcome === "fail"));
+  const waived = page.hosts.flatMap(({ checks }) =>
+    checks.filter(({ waiver }) => waiver !== undefined),
+  ).length;
   const grave = (["critical", "high"] as const).flatMap((severity) => {
     const count = failing.filter((check) => check.severity === severity).length;
     return count > 0 ? [`${grouped(count)} ${severity}`] : [];
@@ -64,8 +72,19 @@ export function checkCounts(page: Page): string {
     `${plural(pass, "check")} pass`,
     `${grouped(fail)} fail${grave.length > 0 ? ` (${grave.join(", ")})` : ""}`,
     ...(unknown > 0 ? [`${grouped(unknown)} unknown`] : []),
-    ...(skip > 0 ? [`${grouped(skip)} skipped`] : []),
+    ...(skip > 0 ? [`${grouped(skip)} skipped${waived > 0 ? ` (${grouped(waived)} waived)` : ""}`] : []),
   ].join(", ");
+}
+
+/** What `--fail-on` let pass, as a sentence after the counts; nothing where it let nothing pass. */
+export function belowFailOn({ record, hosts }: Page): string {
+  const { failOn } = record;
+  const below = hosts.flatMap(({ checks }) =>
+    checks.filter((check) => check.outcome === "fail" && !countsAsFailure(check, failOn)),
+  ).length;
+  if (failOn === undefined || below === 0) return "";
+  const words = plural(below, "failure is", "failures are");
+  return ` ${words} below ${failOn} and ${below === 1 ? "does" : "do"} not count (--fail-on).`;
 }
 
 /** The checks of all hosts by control and title, the gravest first, then by control. */

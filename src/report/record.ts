@@ -9,6 +9,8 @@ export interface RunRecord {
   exitCode: number;
   summary: Summary;
   hosts: HostRecord[];
+  /** Failures of a lower severity do not make the exit code 6; absent where every failure does. */
+  failOn?: Severity;
   /** The waivers that were read for this run, expired ones first; absent where there is no file of them. */
   waivers?: WaiverRecord[];
 }
@@ -23,7 +25,7 @@ export interface WaiverRecord {
   owner: string;
   /** The last day on which it holds, `YYYY-MM-DD`, UTC. */
   expires: string;
-  /** `ending`: 14 days or less are left. `unused`: it holds, and nothing in this run needed it. */
+  /** `ending`: 14 days or less are left. `unused`: it holds, its hosts were checked, and none of them needed it. */
   state: "active" | "ending" | "expired" | "unused";
 }
 
@@ -54,7 +56,9 @@ export type HostStatus =
   | "not-started";
 export type TaskStatus = "ok" | "would-change" | "changed" | "skipped" | "failed" | "blocked";
 export type Outcome = "pass" | "fail" | "skip" | "unknown";
-export type Severity = "critical" | "high" | "medium" | "low" | "info";
+/** The gravest first. */
+export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
 export interface HostRecord {
   host: string;

@@ -1,4 +1,12 @@
-import type { HostRecord, HostStatus, RunRecord, Summary } from "./record.ts";
+import {
+  type CheckRecord,
+  type HostRecord,
+  type HostStatus,
+  type RunRecord,
+  SEVERITIES,
+  type Severity,
+  type Summary,
+} from "./record.ts";
 
 const COUNTED_AS = {
   unchanged: "unchanged",
@@ -58,6 +66,12 @@ export function hasFailed(status: HostStatus, command: RunRecord["command"]): bo
   }
 }
 
+/** Whether a check fails at or above the severity of `--fail-on`; without one every failure counts. */
+export function countsAsFailure({ outcome, severity }: CheckRecord, failOn: Severity | undefined): boolean {
+  const limit = failOn === undefined ? SEVERITIES.length : SEVERITIES.indexOf(failOn);
+  return outcome === "fail" && SEVERITIES.indexOf(severity) <= limit;
+}
+
 /**
  * The exit code of a run that reached its hosts: the first of 130, 5, 3, 4, 6, 2, 0 that applies. Exit code 1 is
  * decided before there is a record.
@@ -66,10 +80,12 @@ export function exitCodeOf({
   command,
   hosts,
   interrupted,
+  failOn,
 }: {
   command: RunRecord["command"];
   hosts: readonly HostRecord[];
   interrupted: boolean;
+  failOn?: Severity | undefined;
 }): number {
   const statuses = new Set(hosts.map((host) => host.status));
   const checks = hosts.flatMap((host) => host.checks);
@@ -78,7 +94,7 @@ export function exitCodeOf({
   if (statuses.has("failed") || statuses.has("refused") || statuses.has("unknown")) return 3;
   if (checks.some((check) => check.outcome === "unknown" && check.blockedBy !== undefined)) return 3;
   if (statuses.has("unreachable")) return 4;
-  if (checks.some((check) => check.outcome === "fail")) return 6;
+  if (checks.some((check) => countsAsFailure(check, failOn))) return 6;
   // Whatever stopped a run has a code above. Should it have none, a host that nobody looked at is not a clean run.
   if (statuses.has("not-started")) return 3;
   if (statuses.has("would-change")) return 2;

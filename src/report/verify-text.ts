@@ -1,4 +1,4 @@
-import { checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
+import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
 import {
@@ -13,6 +13,7 @@ import {
 } from "./layout.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { hasFailed } from "./summary.ts";
+import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { plural } from "./words.ts";
 
 /** What verify says on stdout: the controls that fail, those left open, and how many hold. */
@@ -23,10 +24,15 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   return finish(
     blocks(
       headingText(page),
+      expiredWaiversText(page),
       openControlsText(page),
-      heldControlsText(page),
+      [...heldControlsText(page), ...waiversText(page)],
       errorsText(page),
-      lastLines(`${stopped}${plural(page.hosts.length, "host")}: ${counts}.`, next(page), page),
+      lastLines(
+        `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`,
+        next(page),
+        page,
+      ),
     ),
     page,
   );

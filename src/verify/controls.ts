@@ -58,6 +58,9 @@ export interface Check extends CheckRecord {
 
 export type ControlId = keyof typeof CONTROLS;
 
+/** Every control by its id. */
+export const CONTROL_IDS: readonly string[] = Object.keys(CONTROLS);
+
 /** `pass` as a boolean, or that it could not be told, and whether more access would have told it. */
 type Verdict = boolean | { outcome: Extract<Outcome, "skip" | "unknown">; blockedBy?: "login" | "rights" };
 

@@ -36,7 +36,7 @@ describe("redkeep init", () => {
       extraVars: [],
       rotate: new Set<string>(),
     };
-    const run = await prepare(options as unknown as Parameters<typeof prepare>[0], environment);
+    const run = await prepare("plan", options as unknown as Parameters<typeof prepare>[1], environment);
     expect(run.jobs.map(({ host }) => host)).toEqual(["redis-01"]);
     expect(run.jobs[0]?.tasks().tasks).toHaveLength(9);
     expect(await readFile(join(cwd, ".gitignore"), "utf8")).toContain(".redkeep/");

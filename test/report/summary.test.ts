@@ -52,6 +52,19 @@ describe("exit code", () => {
     expect(exitCode([host], "verify")).toBe(0);
   });
 
+  it("is 6 with --fail-on only for a failure of that severity or a graver one", () => {
+    const medium = hostRecord("redis-01", {
+      checks: [checkRecord("RK-NET-06", { outcome: "fail", severity: "medium" })],
+    });
+    const codes = (["critical", "high", "medium", "low", "info"] as const).map((failOn) =>
+      exitCodeOf({ command: "verify", hosts: [medium], interrupted: false, failOn }),
+    );
+    expect(codes).toEqual([0, 0, 6, 6, 6]);
+    expect(
+      exitCodeOf({ command: "verify", hosts: [medium, unreachable], interrupted: false, failOn: "high" }),
+    ).toBe(4);
+  });
+
   it("is 0 for hosts that were rolled back because rollback was asked for", () => {
     expect(exitCode([rolledBack], "rollback")).toBe(0);
   });

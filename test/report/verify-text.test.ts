@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CheckRecord, HostRecord } from "../../src/report/record.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../../src/report/record.ts";
 import { verifyText } from "../../src/report/verify-text.ts";
 import {
   checkRecord,
@@ -72,6 +72,84 @@ exit 6
 2 hosts: 2 checks pass, 0 fail.        exit 0
 `,
     );
+  });
+
+  it("puts expired waivers first, announces those that end soon, and counts what is waived", () => {
+    const waiver = { reason: "moves in Q1", owner: "anna", expires: "2026-12-01" };
+    const waived = checkRecord("RK-TLS-01", {
+      title: "Redis speaks only TLS",
+      outcome: "skip",
+      observed: "port 6379",
+      waiver,
+    });
+    const hosts = [
+      hostRecord("redis-01", { checks: [checkRecord("RK-NET-02"), waived] }),
+      hostRecord("redis-02", {
+        checks: [checkRecord("RK-NET-02", { outcome: "fail", observed: "no" }), waived],
+      }),
+    ];
+    const waivers: NonNullable<RunRecord["waivers"]> = [
+      {
+        control: "RK-NET-02",
+        hosts: "redis-02",
+        reason: "old client",
+        owner: "ben",
+        expires: "2026-11-01",
+        state: "expired",
+      },
+      { control: "RK-TLS-01", hosts: "redis", ...waiver, state: "ending" },
+      {
+        control: "RK-SYS-07",
+        hosts: "all",
+        reason: "kernel",
+        owner: "cy",
+        expires: "2027-01-01",
+        state: "unused",
+      },
+    ];
+    const record = runRecord("verify", hosts, false, { waivers });
+    expect(verifyText(record, textContext(hosts))).toBe(
+      `Harden Redis: 2 hosts (Redis 7.0.15, Debian 12), 2 controls
+
+✖ RK-NET-02  the waiver expired on 2026-11-01
+    redis-02: old client (ben)
+
+✖ RK-NET-02  protected mode is on (high)
+    redis-02: no; wanted yes (CONFIG GET protected-mode)
+
+! RK-TLS-01  the waiver ends after 2026-12-01
+    redis: moves in Q1 (anna)
+- 2 failures are waived     (-v lists them)
+
+2 hosts: 1 check pass, 1 fail (1 high), 2 skipped (2 waived).
+Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
+`,
+    );
+    const all = verifyText(record, textContext(hosts, { verbose: true }));
+    expect(all).toContain(`  RK-TLS-01  Redis speaks only TLS
+    redis-01, redis-02: port 6379
+    waived until 2026-12-01 by anna: moves in Q1
+- RK-SYS-07  nothing needed the waiver in this run: it can go
+    all: kernel (cy)
+`);
+  });
+
+  it("does not say that a control holds everywhere where it is waived somewhere", () => {
+    const waived = checkRecord("RK-NET-02", {
+      outcome: "skip",
+      waiver: { reason: "old client", owner: "ben", expires: "2027-01-01" },
+    });
+    const text = verified([[checkRecord("RK-NET-02")], [waived]]);
+    expect(text).not.toMatch(/holds?\b|not apply/);
+    expect(text).toContain("- 1 failure is waived");
+  });
+
+  it("shows failures below --fail-on, and says that they do not count", () => {
+    const hosts = [hostRecord("redis-01", { checks: [checkRecord("RK-NET-02", { outcome: "fail" })] })];
+    const text = verifyText(runRecord("verify", hosts, false, { failOn: "critical" }), textContext(hosts));
+    expect(text).toContain("✖ RK-NET-02  protected mode is on (high)");
+    expect(text).toContain("1 fail (1 high). 1 failure is below critical and does not");
+    expect(text).toMatch(/exit 0\n$/);
   });
 
   it("puts the gravest control first", () => {

@@ -70,6 +70,7 @@ export function runRecord(
   command: RunRecord["command"],
   hosts: HostRecord[],
   interrupted = false,
+  parts: Pick<Partial<RunRecord>, "failOn" | "waivers"> = {},
 ): RunRecord {
   return {
     schema: "redkeep.run/1",
@@ -77,9 +78,10 @@ export function runRecord(
     command,
     startedAt: "2026-11-24T06:30:12.000Z",
     durationMs: 4_200,
-    exitCode: exitCodeOf({ command, hosts, interrupted }),
+    exitCode: exitCodeOf({ command, hosts, interrupted, failOn: parts.failOn }),
     summary: summarize(hosts),
     hosts,
+    ...parts,
   };
 }
 

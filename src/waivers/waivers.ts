@@ -1,0 +1,88 @@
+import type { CheckRecord, HostRecord, WaiverRecord } from "../report/record.ts";
+
+/** A failure that somebody has accepted for a time. */
+export interface Waiver {
+  control: string;
+  /** As written: a host pattern. */
+  hosts: string;
+  /** The hosts of the inventory that the pattern selects. */
+  selected: ReadonlySet<string>;
+  reason: string;
+  owner: string;
+  /** The last day on which it holds, `YYYY-MM-DD`, UTC. */
+  expires: string;
+}
+
+/** From so many days before its end on, a waiver is announced. */
+const ENDING_DAYS = 14;
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * A host's record in which each failure that a waiver covers on `today` (`YYYY-MM-DD`, UTC) is a `skip` that says so.
+ * What could not be told stays `unknown`: nobody has seen what would be accepted there.
+ */
+export function waive(host: HostRecord, waivers: readonly Waiver[], today: string): HostRecord {
+  if (!host.checks.some(({ outcome }) => outcome === "fail")) return host;
+  return { ...host, checks: host.checks.map((check) => waiveCheck(host.host, check, waivers, today)) };
+}
+
+function waiveCheck(
+  host: string,
+  check: CheckRecord,
+  waivers: readonly Waiver[],
+  today: string,
+): CheckRecord {
+  if (check.outcome !== "fail") return check;
+  const waiver = waiverFor(host, check, waivers, today);
+  if (waiver === undefined) return check;
+  const { reason, owner, expires } = waiver;
+  return { ...check, outcome: "skip", waiver: { reason, owner, expires } };
+}
+
+/** The one that holds longest. */
+function waiverFor(
+  host: string,
+  { control }: CheckRecord,
+  waivers: readonly Waiver[],
+  today: string,
+): Waiver | undefined {
+  return waivers
+    .filter((one) => one.control === control && one.expires >= today && one.selected.has(host))
+    .reduce<Waiver | undefined>(
+      (last, one) => (last !== undefined && last.expires >= one.expires ? last : one),
+      undefined,
+    );
+}
+
+/** The waivers as the record has them, in the order of their end: expired ones come first. `hosts` before waiving. */
+export function waiverRecords(
+  waivers: readonly Waiver[],
+  hosts: readonly HostRecord[],
+  today: string,
+): WaiverRecord[] {
+  const needed = new Set(
+    hosts.flatMap(({ host, checks }) =>
+      checks.flatMap((check) =>
+        check.outcome === "fail" ? (waiverFor(host, check, waivers, today) ?? []) : [],
+      ),
+    ),
+  );
+  const checked = hosts.filter(({ checks }) => checks.length > 0).map(({ host }) => host);
+  const stateOf = (waiver: Waiver): WaiverRecord["state"] => {
+    if (waiver.expires < today) return "expired";
+    if (!needed.has(waiver) && checked.some((host) => waiver.selected.has(host))) return "unused";
+    return daysBetween(today, waiver.expires) <= ENDING_DAYS ? "ending" : "active";
+  };
+  return waivers
+    .map((waiver) => {
+      const { control, hosts, reason, owner, expires } = waiver;
+      return { control, hosts, reason, owner, expires, state: stateOf(waiver) };
+    })
+    .sort((a, b) => a.expires.localeCompare(b.expires, "en"));
+}
+
+/** Whole days from one `YYYY-MM-DD` to another. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS);
+}
