@@ -179,6 +179,17 @@ export function createProgram(environment: Environment, done: (code: number) => 
     });
 
   program
+    .command("controls")
+    .description("list the controls that verify checks, or say all of one; reaches no host")
+    .argument("[id]", "such as RK-TLS-06")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExamples:\n  redkeep controls\n  redkeep controls RK-TLS-06\n")
+    .action(async (id: string | undefined, raw: Raw) => {
+      const { controls } = await import("./controls.ts");
+      done(controls(id, { json: raw.json === true }, environment));
+    });
+
+  program
     .command("init")
     .description("write a starter inventory, playbook and .gitignore")
     .argument("[dir]", "where to", ".")
