@@ -130,17 +130,21 @@ export async function readYamlFile(path: string, file: string = path): Promise<Y
   return parseYaml(await readTextFile(path, file), file);
 }
 
-/** Reads a UTF-8 text file of at most 1 MiB, without its byte order mark. @throws InputError when it cannot. */
-export async function readTextFile(path: string, file: string = path): Promise<string> {
+/** Reads a UTF-8 text file of at most `maxBytes`, without its byte order mark. @throws InputError when it cannot. */
+export async function readTextFile(
+  path: string,
+  file: string = path,
+  maxBytes = MAX_FILE_BYTES,
+): Promise<string> {
   const chunks: Buffer[] = [];
   try {
-    for await (const chunk of createReadStream(path, { end: MAX_FILE_BYTES })) chunks.push(chunk);
+    for await (const chunk of createReadStream(path, { end: maxBytes })) chunks.push(chunk);
   } catch (error) {
     throw unreadable(error, file);
   }
   const bytes = Buffer.concat(chunks);
-  if (bytes.length > MAX_FILE_BYTES)
-    throw new InputError({ place: { file }, message: "is larger than 1 MiB" });
+  if (bytes.length > maxBytes)
+    throw new InputError({ place: { file }, message: `is larger than ${maxBytes / 1024 / 1024} MiB` });
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {

@@ -8,6 +8,7 @@ import type { Environment } from "../src/commands/options.ts";
 import { loadInventory } from "../src/inventory/load-inventory.ts";
 import { loadTask, taskNames } from "../src/playbook/task-files.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
+import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/report/record.ts";
 
 const repository = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(repository, path), "utf8");
@@ -143,7 +144,9 @@ describe("commands to type", () => {
     expect(command).toBeDefined();
     const { operands, unknown } = command?.parseOptions(words) ?? { operands: [], unknown: ["all"] };
     expect(unknown).toEqual([]);
-    expect(operands.length).toBeLessThanOrEqual(command?.registeredArguments.length ?? 0);
+    const places = command?.registeredArguments ?? [];
+    const isEnough = places.some(({ variadic }) => variadic) || operands.length <= places.length;
+    expect(isEnough, `${operands.length} arguments`).toBe(true);
   });
 
   it("names scripts of package.json and files that are there", () => {
@@ -193,17 +196,15 @@ describe("guards and exit codes", () => {
   });
 
   it("has every status and outcome of the run record", () => {
-    const record = read("src/report/record.ts");
-    for (const [type, name] of [
-      ["HostStatus", "host `status`"],
-      ["TaskStatus", "task `status`"],
-      ["Outcome", "check `outcome`"],
-    ]) {
-      const [, union = ""] = new RegExp(`type ${type} =([^;]+);`).exec(record) ?? [];
+    for (const [values, name] of [
+      [HOST_STATUSES, "host `status`"],
+      [TASK_STATUSES, "task `status`"],
+      [OUTCOMES, "check `outcome`"],
+    ] as const) {
       const shown = section("## The run record")
         .split("\n")
         .find((line) => line.startsWith(`| ${name}`));
-      for (const [, value] of union.matchAll(/"([a-z-]+)"/g)) expect(shown).toContain(`\`${value}\``);
+      for (const value of values) expect(shown).toContain(`\`${value}\``);
     }
   });
 

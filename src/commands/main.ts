@@ -144,6 +144,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
     "  redkeep rollback -i inventory/production.yml\n  redkeep rollback -i inventory/production.yml --limit redis-02 --yes\n",
   );
 
+  addReport(program, environment, done);
+  addDiff(program, environment, done);
+
   program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
@@ -198,6 +201,76 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(await init(directory, environment));
     });
   return program;
+}
+
+const FORMAT_OPTIONS: readonly [string, string][] = [
+  ["junit", "JUnit XML: a suite for each host, a case for each check"],
+  ["sarif", "SARIF 2.1.0, for code scanning"],
+  ["markdown", "for pull requests and step summaries, at most 900 KiB"],
+  ["prometheus", "for node_exporter's textfile collector"],
+  ["json", "the merged run record"],
+];
+
+function addReport(program: Command, environment: Environment, done: (code: number) => void): void {
+  const command = program
+    .command("report")
+    .description(
+      "merge run records and show them as HTML, JUnit, SARIF, Markdown or metrics; reaches no host",
+    )
+    .argument("<run.json...>", "run records: the shards of a run, or runs of different times");
+  for (const [format, description] of FORMAT_OPTIONS)
+    command.option(`--${format} <file>`, `${description}; - for stdout`);
+  command
+    .option("-v, --verbose", "without a format: show every host, change and check")
+    .addHelpText(
+      "after",
+      `
+Of a host in several records the newest one stands, and the one before it is shown beside it: before against after.
+Without a format, the text of the merged run is printed.
+
+Exit code: 0 when the reports were written, whatever they tell; 1 for a file that is no run record.
+
+Examples:
+  redkeep report run.json --html report.html --junit report.xml
+  redkeep report before.json after.json --html report.html
+  redkeep report shard-*.json --json run.json --markdown - >> "$GITHUB_STEP_SUMMARY"
+`,
+    )
+    .action(async (records: string[], raw: Raw) => {
+      const { report } = await import("./report.ts");
+      const outputs = Object.fromEntries(
+        FORMAT_OPTIONS.flatMap(([format]) => (raw[format] === undefined ? [] : [[format, raw[format]]])),
+      );
+      done(await report({ records, outputs, verbose: raw.verbose === true }, environment));
+    });
+}
+
+function addDiff(program: Command, environment: Environment, done: (code: number) => void): void {
+  program
+    .command("diff")
+    .description("what got better, worse, new or gone between two run records; reaches no host")
+    .argument("<before.json>", "the older run record")
+    .argument("<after.json>", "the newer one")
+    .option("--json <file>", "write the differences there; - for stdout")
+    .option("-v, --verbose", "show every difference")
+    .addHelpText(
+      "after",
+      `
+Worse is a check that fails now, or that can no longer be made; a host that is lost or drifted; a dangerous command
+that a user gained; a waiver that expired.
+
+Exit code: 0 when nothing got worse, 6 when something did, 1 for a file that is no run record.
+
+Examples:
+  redkeep diff yesterday.json today.json
+  redkeep diff before.json after.json --json -
+`,
+    )
+    .action(async (before: string, after: string, raw: Raw) => {
+      const { diff } = await import("./diff.ts");
+      const json = raw.json as string | undefined;
+      done(await diff({ before, after, json, verbose: raw.verbose === true }, environment));
+    });
 }
 
 function addRunOptions(command: Command, name: RunCommand): void {

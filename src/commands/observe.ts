@@ -14,7 +14,7 @@ import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
-import type { CheckRecord, HostErrorRecord, HostRecord } from "../report/record.ts";
+import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, maskFound } from "../secret.ts";
 import type { Check } from "../verify/controls.ts";
 import type { HostJob } from "./prepare.ts";
@@ -74,6 +74,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
       restart: { needed: false, unavailableMs: 0 },
       checks: [],
       error: null,
+      ...(job.place === undefined ? {} : { place: job.place }),
     },
     connection: undefined,
     observation: undefined,
@@ -100,6 +101,7 @@ export async function observe(
     const observation = await ask(session, context.prove);
     if (observation === undefined) return;
     session.observation = observation;
+    record.server = serverRecord(observation);
     const refusal =
       refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
     if (refusal !== undefined) {
@@ -180,6 +182,16 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets };
+}
+
+function serverRecord({ facts, server }: Observation): ServerRecord {
+  const { os } = facts.host;
+  return {
+    product: server.version.product === "valkey" ? "Valkey" : "Redis",
+    version: server.version.version,
+    system: os.prettyName || `${os.name} ${os.version}`.trim(),
+    role: server.role ?? null,
+  };
 }
 
 export function planFor(

@@ -2,7 +2,6 @@ import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { z } from "zod";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { didYouMean, InputError, type Problem } from "../errors.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
@@ -16,13 +15,14 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
-import type { RunRecord, Severity } from "../report/record.ts";
+import { readRunRecord } from "../report/read-record.ts";
+import type { HostRecord, RunRecord, Severity } from "../report/record.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import { templateRenderer } from "../templates.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
-import { readTextFile, unreadable } from "../yaml.ts";
+import { unreadable } from "../yaml.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { inShard } from "./shard.ts";
@@ -30,6 +30,8 @@ import { inShard } from "./shard.ts";
 /** One host of a run, with all that is known before it is reached. */
 export interface HostJob {
   host: string;
+  /** Where an inventory file names it; a list such as `-i a,b,` is no file. */
+  place?: NonNullable<HostRecord["place"]>;
   /** The plays that select it, in order; the first one's keywords count. */
   plays: Play[];
   connection: ConnectionVariables;
@@ -132,7 +134,9 @@ export async function prepare(
     const secretsOf = (selected: readonly HostTask[]) => secrets.of(selected, known?.login);
     await collect(host, () => secretsOf(known?.tasks ?? []));
     if (connection !== undefined && unit !== undefined) {
-      jobs.push({ host, plays, connection, unit, tasks, secrets: secretsOf });
+      const { file, line } = inventory.hosts.get(host)?.place ?? {};
+      const place = file === undefined || line === undefined ? {} : { place: { file, line } };
+      jobs.push({ host, ...place, plays, connection, unit, tasks, secrets: secretsOf });
     }
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
@@ -194,27 +198,17 @@ const FINISHED = ["changed", "unchanged"];
 
 /** The hosts of a run record that did not end as wanted, or were never started. */
 async function unfinishedHosts(file: string, inventory: Inventory, cwd: string): Promise<Set<string>> {
-  const bad = (message: string) => new InputError({ place: { file }, key: "--retry-failed", message });
-  const text = await readTextFile(resolve(cwd, file), file);
-  let record: unknown;
-  try {
-    record = JSON.parse(text);
-  } catch {
-    throw bad("should be a run record, found no JSON");
-  }
-  const parsed = RUN_RECORD.safeParse(record);
-  if (!parsed.success) throw bad('should be a run record (schema "redkeep.run/1" with hosts)');
-  const hosts = parsed.data.hosts.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
+  const record = await readRunRecord(file, cwd);
+  const hosts = record.hosts.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
   const strange = hosts.find((host) => !inventory.hosts.has(host));
   if (strange !== undefined)
-    throw bad(`names the host ${JSON.stringify(strange)}, which the inventory does not have`);
+    throw new InputError({
+      place: { file },
+      key: "--retry-failed",
+      message: `names the host ${JSON.stringify(strange)}, which the inventory does not have`,
+    });
   return new Set(hosts);
 }
-
-const RUN_RECORD = z.object({
-  schema: z.literal("redkeep.run/1"),
-  hosts: z.array(z.object({ host: z.string(), status: z.string() })),
-});
 
 /** A typo in --rotate would replace nothing, and say nothing. What waits for a host's facts cannot be told yet. */
 function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): void {

@@ -10,8 +10,8 @@ export interface Listener {
 }
 
 export interface HostFact {
-  /** `Debian GNU/Linux`, `12`. */
-  os: { name: string; version: string };
+  /** `Debian GNU/Linux`, `12`, `Debian GNU/Linux 12 (bookworm)`. */
+  os: { name: string; version: string; prettyName: string };
   hostname: string;
   machineId: string;
   bootId: string;
@@ -61,7 +61,11 @@ echo "$peer"
     ).split("\n");
     const [peerAddress, peerPort, localAddress, localPort] = (sections.text("peer") ?? "").trim().split(" ");
     return {
-      os: { name: unquote(os.get("NAME")), version: unquote(os.get("VERSION_ID")) },
+      os: {
+        name: unquote(os.get("NAME")),
+        version: unquote(os.get("VERSION_ID")),
+        prettyName: unquote(os.get("PRETTY_NAME")),
+      },
       hostname,
       machineId,
       bootId,

@@ -34,7 +34,7 @@ export function changesText(hosts: readonly HostRecord[], page: Page): string[] 
  * Hosts with the same key are told once. The values that a change replaces do not count: what matters is what the
  * hosts become. Of the new values, only the host's own name and addresses may differ.
  */
-function planShape({ host, tasks }: HostRecord): string {
+export function planShape({ host, tasks }: HostRecord): string {
   return JSON.stringify(
     tasks.map((task) => [
       task.task,
@@ -73,7 +73,7 @@ function groupText(group: readonly HostRecord[], page: Page): string[] {
   ];
 }
 
-function groupTitle(group: readonly HostRecord[], page: Page, note = ""): string {
+export function groupTitle(group: readonly HostRecord[], page: { verbose: boolean }, note = ""): string {
   const first = group[0];
   const count = first === undefined ? 0 : changeCount(first);
   const same = group.length > 1 ? "the same " : "";

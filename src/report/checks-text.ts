@@ -4,7 +4,7 @@ import { type CheckRecord, type Outcome, SEVERITIES } from "./record.ts";
 import { countsAsFailure } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
-interface HostCheck extends CheckRecord {
+export interface HostCheck extends CheckRecord {
   host: string;
 }
 
@@ -88,8 +88,8 @@ export function belowFailOn({ record, hosts }: Page): string {
 }
 
 /** The checks of all hosts by control and title, the gravest first, then by control. */
-function controlsOf(page: Page): HostCheck[][] {
-  const checks = page.hosts.flatMap(({ host, checks }) => checks.map((check) => ({ host, ...check })));
+export function controlsOf({ hosts }: Pick<Page, "hosts">): HostCheck[][] {
+  const checks = hosts.flatMap(({ host, checks }) => checks.map((check) => ({ host, ...check })));
   return groupBy(checks, keyOf).sort(
     (a, b) => rankOf(a) - rankOf(b) || (a[0]?.control ?? "").localeCompare(b[0]?.control ?? "", "en"),
   );
@@ -117,9 +117,7 @@ function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "s
     unknown: page.paint("yellow", page.signs.open),
     skip: page.signs.skipped,
   }[outcome];
-  const seen = groupBy(checks, ({ host, observed, expected, source, blockedBy }) =>
-    JSON.stringify([sentenceShapeOf(observed, host), sentenceShapeOf(expected, host), source, blockedBy]),
-  );
+  const seen = seenAlike(checks);
   const title = outcome === "fail" ? `${first.title} (${first.severity})` : first.title;
   return [
     ...hanging(`${sign} ${pad(first.control, 11)}`, title, page.width),
@@ -128,6 +126,13 @@ function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "s
       return hanging("    ", `${hosts}: ${observation(same, outcome, page)}`, page.width);
     }),
   ];
+}
+
+/** Checks of one control that saw like things, on the hosts that have them. */
+export function seenAlike(checks: readonly HostCheck[]): HostCheck[][] {
+  return groupBy(checks, ({ host, observed, expected, source, blockedBy }) =>
+    JSON.stringify([sentenceShapeOf(observed, host), sentenceShapeOf(expected, host), source, blockedBy]),
+  );
 }
 
 function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "skip", page: Page): string {

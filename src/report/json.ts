@@ -5,7 +5,7 @@ import { safeRecord } from "./printable.ts";
 import type { RunRecord } from "./record.ts";
 
 /** The record as JSON text, safe to print, with a line break at its end. */
-function recordToJson(record: RunRecord): string {
+export function recordToJson(record: RunRecord): string {
   return `${JSON.stringify(safeRecord(record), null, 2)}\n`;
 }
 
@@ -15,18 +15,22 @@ function recordToJson(record: RunRecord): string {
  * @throws the file system's error, with its path.
  */
 export async function writeRecord(record: RunRecord, path: string): Promise<void> {
-  const json = recordToJson(record);
+  await writeText(recordToJson(record), path, 0o600);
+}
+
+/** The same for any text. `mode` is narrowed by the umask. */
+export async function writeText(text: string, path: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path);
   const isRegular = await stat(target).then(
     (found) => found.isFile(),
     () => true,
   );
-  if (!isRegular) return await writeInto(await open(target, "w"), json);
+  if (!isRegular) return await writeInto(await open(target, "w"), text);
 
   const temporary = join(dirname(target), `.redkeep.${randomBytes(6).toString("hex")}`);
   try {
-    const file = await open(temporary, "wx", 0o600);
-    await writeInto(file, json);
+    const file = await open(temporary, "wx", mode);
+    await writeInto(file, text);
     await rename(temporary, target);
   } catch (cause) {
     await rm(temporary, { force: true });
@@ -48,7 +52,12 @@ async function writeInto(file: FileHandle, text: string): Promise<void> {
 
 /** Writes the record to a stream such as stdout, and resolves when it has left this process. */
 export async function printRecord(record: RunRecord, stream: NodeJS.WritableStream): Promise<void> {
+  await printText(recordToJson(record), stream);
+}
+
+/** The same for any text. */
+export async function printText(text: string, stream: NodeJS.WritableStream): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    stream.write(recordToJson(record), (error) => (error ? reject(error) : resolve()));
+    stream.write(text, (error) => (error ? reject(error) : resolve()));
   });
 }

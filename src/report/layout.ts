@@ -50,7 +50,7 @@ export function pageOf(record: RunRecord, context: TextContext): Page {
     record: safe,
     hosts: safe.hosts,
     paint: painter(context.colour),
-    signs: context.unicode ? SIGNS : ASCII_SIGNS,
+    signs: signsOf(context.unicode),
   };
 }
 
@@ -66,8 +66,12 @@ interface Signs {
 const SIGNS: Signs = { good: "✔", bad: "✖", warning: "!", open: "?", skipped: "-", restart: "↻ restart" };
 const ASCII_SIGNS: Signs = { good: "*", bad: "X", warning: "!", open: "?", skipped: "-", restart: "restart" };
 
+export function signsOf(unicode: boolean): Signs {
+  return unicode ? SIGNS : ASCII_SIGNS;
+}
+
 /** The lines as text for stdout: no CI command at the beginning of a line, ASCII where the terminal has no more. */
-export function finish(lines: readonly string[], page: Page): string {
+export function finish(lines: readonly string[], page: Pick<Page, "unicode">): string {
   const text = guardLines(`${lines.map((line) => line.replaceAll(NO_BREAK, " ").trimEnd()).join("\n")}\n`);
   return page.unicode ? text : toAscii(text);
 }

@@ -13,7 +13,7 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import type { HostRecord, RunRecord } from "./record.ts";
+import type { HostRecord, Impact, RunRecord } from "./record.ts";
 import { hasFailed } from "./summary.ts";
 import { durations, hostList, plural } from "./words.ts";
 
@@ -49,10 +49,7 @@ function planBlocks(page: Page): string[][] {
 
 /** Clients and users that would notice, and how long Redis would be away. */
 function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
-  const impacts = hosts.flatMap(({ host, impact }) => impact.map((one) => ({ host, ...one })));
-  const kinds = groupBy(impacts, ({ host, kind, detail }) =>
-    JSON.stringify([kind, sentenceShapeOf(detail, host)]),
-  );
+  const kinds = impactsAlike(hosts);
   const told = page.verbose ? kinds : kinds.slice(0, IMPACTS_TOLD);
   const lines = told.flatMap((kind) => {
     const names = [...new Set(kind.map(({ host }) => host))];
@@ -66,6 +63,12 @@ function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
   if (kinds.length > told.length) lines.push(`  ${kinds.length - told.length} more (-v shows them)`);
   lines.push(...restartText(hosts, page));
   return lines.length === 0 ? [] : [page.paint("bold", "Who will notice"), ...lines];
+}
+
+/** The impacts of all hosts, those that read alike together. */
+export function impactsAlike(hosts: readonly HostRecord[]): (Impact & { host: string })[][] {
+  const impacts = hosts.flatMap(({ host, impact }) => impact.map((one) => ({ host, ...one })));
+  return groupBy(impacts, ({ host, kind, detail }) => JSON.stringify([kind, sentenceShapeOf(detail, host)]));
 }
 
 function restartText(hosts: readonly HostRecord[], page: Page): string[] {

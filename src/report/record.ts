@@ -1,167 +1,207 @@
-/** The run record: the one source of every report, written by --json as "redkeep.run/1". It never holds a secret. */
-export interface RunRecord {
-  schema: "redkeep.run/1";
-  version: string;
-  command: "plan" | "apply" | "verify" | "rollback";
-  /** ISO 8601, UTC. */
-  startedAt: string;
-  durationMs: number;
-  exitCode: number;
-  summary: Summary;
-  hosts: HostRecord[];
-  /** Failures of a lower severity do not make the exit code 6; absent where every failure does. */
-  failOn?: Severity;
-  /** The waivers that were read for this run, expired ones first; absent where there is no file of them. */
-  waivers?: WaiverRecord[];
-}
+import { z } from "zod";
 
-/** A failure that somebody has accepted for a time. */
-export interface WaiverRecord {
-  /** A control's id. */
-  control: string;
-  /** A host pattern. */
-  hosts: string;
-  reason: string;
-  owner: string;
-  /** The last day on which it holds, `YYYY-MM-DD`, UTC. */
-  expires: string;
-  /** `ending`: 14 days or less are left. `unused`: it holds, its hosts were checked, and none of them needed it. */
-  state: "active" | "ending" | "expired" | "unused";
-}
+/*
+ * The run record: the one source of every report, written by --json as "redkeep.run/1". It never holds a secret.
+ *
+ * The types, the check of a record that is read, and the published schema/run-record.schema.json all come from here.
+ * `describe` gives the schema what a docstring gives a reader.
+ */
 
-export interface Summary {
-  hosts: number;
-  unchanged: number;
-  wouldChange: number;
-  changed: number;
-  failed: number;
-  unreachable: number;
-  rolledBack: number;
-  refused: number;
-  unknown: number;
-  notStarted: number;
-  changes: number;
-  checks: Record<Outcome, number>;
-}
+export const SCHEMA = "redkeep.run/1";
 
-export type HostStatus =
-  | "unchanged"
-  | "would-change"
-  | "changed"
-  | "failed"
-  | "unreachable"
-  | "rolled-back"
-  | "refused"
-  | "unknown"
-  | "not-started";
-export type TaskStatus = "ok" | "would-change" | "changed" | "skipped" | "failed" | "blocked";
-export type Outcome = "pass" | "fail" | "skip" | "unknown";
+const hostStatus = z.enum([
+  "unchanged",
+  "would-change",
+  "changed",
+  "failed",
+  "unreachable",
+  "rolled-back",
+  "refused",
+  "unknown",
+  "not-started",
+]);
+const taskStatus = z.enum(["ok", "would-change", "changed", "skipped", "failed", "blocked"]);
+const outcome = z.enum(["pass", "fail", "skip", "unknown"]);
+const severity = z.enum(["critical", "high", "medium", "low", "info"]);
+const count = z.int().min(0);
+const milliseconds = z.number().min(0).describe("milliseconds");
+
+const waiver = z
+  .object({
+    control: z.string().describe("a control's id"),
+    hosts: z.string().describe("a host pattern"),
+    reason: z.string(),
+    owner: z.string(),
+    expires: z.string().describe("the last day on which it holds, YYYY-MM-DD, UTC"),
+    state: z
+      .enum(["active", "ending", "expired", "unused"])
+      .describe(
+        "ending: 14 days or less are left; unused: it holds, its hosts were checked, and none of them needed it",
+      ),
+  })
+  .describe("a failure that somebody has accepted for a time");
+
+const change = z.object({
+  address: z.string().describe("redis.conf:KEY, users.acl:USER, file:PATH, unit:PROPERTY or ufw:RULE"),
+  action: z.enum(["create", "update", "delete"]),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  restart: z.boolean().describe("true where only a restart makes it hold"),
+});
+
+const task = z.object({
+  task: z.string(),
+  name: z.string(),
+  status: taskStatus,
+  reason: z.string().nullable(),
+  changes: z.array(change),
+});
+
+const impact = z.object({ kind: z.string(), detail: z.string() }).describe("who would notice");
+
+const setting = z
+  .object({
+    name: z.string(),
+    wanted: z.string(),
+    file: z.string().nullable(),
+    running: z.string().nullable(),
+    pending: z.boolean().describe("the file holds what only a restart or a reload makes true"),
+  })
+  .describe("the values of one setting by place, null where a place has none");
+
+const check = z.object({
+  control: z.string(),
+  title: z.string(),
+  severity,
+  outcome,
+  expected: z.string(),
+  observed: z.string(),
+  source: z.string(),
+  blockedBy: z
+    .enum(["login", "rights"])
+    .exactOptional()
+    .describe("on an unknown check that more access would have answered: exit code 3"),
+  setting: setting.exactOptional().describe("where the check is about one setting"),
+  waiver: z
+    .object({ reason: z.string(), owner: z.string(), expires: z.string() })
+    .exactOptional()
+    .describe("on a failure that is waived; its outcome is skip then"),
+});
+
+const error = z
+  .object({
+    where: z.string().describe("the step or the guard by name, such as maxmemory-below-used"),
+    found: z.string(),
+    state: z.string(),
+    remedy: z.string(),
+    guards: z.array(z.string()).describe("the guards that --accept can override"),
+  })
+  .describe("where, what was found, the state the host is in, what to do");
+
+const server = z
+  .object({
+    product: z.string(),
+    version: z.string(),
+    system: z.string().describe("PRETTY_NAME of os-release"),
+    role: z
+      .string()
+      .nullable()
+      .describe("master or slave, as INFO says; null where Redis could not be asked"),
+  })
+  .describe("what runs on the host");
+
+const access = z
+  .object({
+    method: z.string().describe("ACL DRYRUN, or scratch server below 7.0"),
+    commands: z
+      .array(z.object({ command: z.string(), dangerous: z.boolean() }))
+      .describe("command lines that were asked, such as CONFIG GET, dangerous ones first"),
+    users: z.array(
+      z.object({
+        user: z.string(),
+        enabled: z.boolean(),
+        nopass: z.boolean().describe("anybody may log in as this user"),
+        allowed: z
+          .array(z.boolean().nullable())
+          .describe("one for each of commands: allowed, denied, or not told (null)"),
+      }),
+    ),
+  })
+  .describe("the matrix of users by commands, as the server itself answers");
+
+const host = z.object({
+  host: z.string(),
+  status: hostStatus,
+  connections: count.describe("SSH connections opened: counted, not assumed"),
+  roundTrips: count.describe("channels run: counted, not assumed"),
+  durationMs: milliseconds,
+  tasks: z.array(task),
+  impact: z.array(impact),
+  restart: z.object({ needed: z.boolean(), unavailableMs: milliseconds }),
+  checks: z.array(check),
+  error: error.nullable(),
+  place: z
+    .object({ file: z.string(), line: z.int().min(1) })
+    .exactOptional()
+    .describe("where the inventory names the host: a path as it was given with -i, and a line from 1"),
+  server: server.exactOptional().describe("absent where the host was not reached"),
+  access: access
+    .exactOptional()
+    .describe("recorded by verify and apply where Redis could be asked what users can do"),
+});
+
+const summary = z.object({
+  hosts: count,
+  unchanged: count,
+  wouldChange: count,
+  changed: count,
+  failed: count,
+  unreachable: count,
+  rolledBack: count,
+  refused: count,
+  unknown: count,
+  notStarted: count,
+  changes: count,
+  checks: z.object({ pass: count, fail: count, skip: count, unknown: count }),
+});
+
+/** Keys that it does not know are left out of what it returns: a later version may add some to the same schema. */
+export const runRecordSchema = z.object({
+  schema: z.literal(SCHEMA),
+  version: z.string().describe("of the redkeep that ran"),
+  command: z.enum(["plan", "apply", "verify", "rollback"]),
+  startedAt: z.iso.datetime().describe("UTC"),
+  durationMs: milliseconds,
+  exitCode: z.int().min(0).max(255),
+  summary,
+  hosts: z.array(host),
+  failOn: severity
+    .exactOptional()
+    .describe("failures of a lower severity do not make the exit code 6; absent where every failure does"),
+  waivers: z
+    .array(waiver)
+    .exactOptional()
+    .describe("those read for this run, expired ones first; absent where there is no file of them"),
+});
+
+export type RunRecord = z.infer<typeof runRecordSchema>;
+export type Summary = z.infer<typeof summary>;
+export type WaiverRecord = z.infer<typeof waiver>;
+export type HostStatus = z.infer<typeof hostStatus>;
+export type TaskStatus = z.infer<typeof taskStatus>;
+export type Outcome = z.infer<typeof outcome>;
+export type Severity = z.infer<typeof severity>;
+export type HostRecord = z.infer<typeof host>;
+export type ServerRecord = z.infer<typeof server>;
+export type AccessRecord = z.infer<typeof access>;
+export type TaskRecord = z.infer<typeof task>;
+export type ChangeRecord = z.infer<typeof change>;
+export type Impact = z.infer<typeof impact>;
+export type CheckRecord = z.infer<typeof check>;
+export type HostErrorRecord = z.infer<typeof error>;
+
+export const HOST_STATUSES = hostStatus.options;
+export const TASK_STATUSES = taskStatus.options;
+export const OUTCOMES = outcome.options;
 /** The gravest first. */
-export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
-export type Severity = (typeof SEVERITIES)[number];
-
-export interface HostRecord {
-  host: string;
-  status: HostStatus;
-  /** SSH connections opened and channels run: counted, not assumed. */
-  connections: number;
-  roundTrips: number;
-  durationMs: number;
-  tasks: TaskRecord[];
-  impact: Impact[];
-  restart: { needed: boolean; unavailableMs: number };
-  checks: CheckRecord[];
-  error: HostErrorRecord | null;
-  /** Where the inventory names the host: a path as it was given with -i, and a line from 1. */
-  place?: { file: string; line: number };
-  /** Absent where the host was not reached. */
-  server?: ServerRecord;
-  /** What users can really do; recorded by verify and apply where Redis could be asked. */
-  access?: AccessRecord;
-}
-
-/** What runs on the host. */
-export interface ServerRecord {
-  product: string;
-  version: string;
-  /** PRETTY_NAME of os-release. */
-  system: string;
-  /** `master` or `slave`, as INFO says; null where Redis could not be asked. */
-  role: string | null;
-}
-
-/** The matrix of users by commands, as the server itself answers. */
-export interface AccessRecord {
-  /** `ACL DRYRUN`, or `scratch server` below 7.0. */
-  method: string;
-  /** Command lines that were asked, such as `FLUSHALL` or `CONFIG GET`, dangerous ones first. */
-  commands: { command: string; dangerous: boolean }[];
-  users: {
-    user: string;
-    enabled: boolean;
-    /** Anybody may log in as this user. */
-    nopass: boolean;
-    /** One for each of `commands`: allowed, denied, or not told (null). */
-    allowed: (boolean | null)[];
-  }[];
-}
-
-export interface TaskRecord {
-  task: string;
-  name: string;
-  status: TaskStatus;
-  reason: string | null;
-  changes: ChangeRecord[];
-}
-
-export interface ChangeRecord {
-  /** `redis.conf:KEY`, `users.acl:USER`, `file:PATH`, `unit:PROPERTY` or `ufw:RULE`. */
-  address: string;
-  action: "create" | "update" | "delete";
-  before: string | null;
-  after: string | null;
-  /** True where only a restart makes it hold. */
-  restart: boolean;
-}
-
-export interface Impact {
-  kind: string;
-  detail: string;
-}
-
-export interface CheckRecord {
-  control: string;
-  title: string;
-  severity: Severity;
-  outcome: Outcome;
-  expected: string;
-  observed: string;
-  source: string;
-  /**
-   * Set on an `unknown` check that lacked a login to Redis or rights on the host: exit code 3, since more access would
-   * have answered it. Any other `unknown` leaves the exit code alone.
-   */
-  blockedBy?: "login" | "rights";
-  /** Set where the check is about one setting: the values by name of the place, null where it has none. */
-  setting?: {
-    name: string;
-    wanted: string;
-    file: string | null;
-    running: string | null;
-    /** The file holds what only a restart (or a reload) makes true. */
-    pending: boolean;
-  };
-  /** Set on a failure that is waived; its outcome is `skip` then. */
-  waiver?: { reason: string; owner: string; expires: string };
-}
-
-/** The four parts of every refusal and failure: where, what was found, the state the host is in, what to do. */
-export interface HostErrorRecord {
-  /** The step or the guard by name, such as `maxmemory-below-used`. */
-  where: string;
-  found: string;
-  state: string;
-  remedy: string;
-  /** The guards that `--accept` can override, where the host was refused by guards. */
-  guards: string[];
-}
+export const SEVERITIES = severity.options;

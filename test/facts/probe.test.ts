@@ -88,7 +88,11 @@ describe("facts of a stock host", () => {
   const { host, service, redis, files, firewall, transaction } = factsOf("stock");
 
   it("name the machine and how it was reached", () => {
-    expect(host.os).toEqual({ name: "Debian GNU/Linux", version: "12" });
+    expect(host.os).toEqual({
+      name: "Debian GNU/Linux",
+      version: "12",
+      prettyName: "Debian GNU/Linux 12 (bookworm)",
+    });
     expect(host.uid).toBe(0);
     expect(host.machineId).toMatch(/^[0-9a-f]{32}$/);
     expect(host.bootId).toMatch(/^[0-9a-f-]{36}$/);

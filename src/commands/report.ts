@@ -1,0 +1,124 @@
+import { resolve } from "node:path";
+import { InputError } from "../errors.ts";
+import { applyText } from "../report/apply-text.ts";
+import { terminalOf } from "../report/colours.ts";
+import { printText, recordToJson, writeText } from "../report/json.ts";
+import { junitReport } from "../report/junit.ts";
+import type { TextContext } from "../report/layout.ts";
+import { markdownReport } from "../report/markdown.ts";
+import { type MergedRuns, mergeRuns } from "../report/merge.ts";
+import { planText } from "../report/plan-text.ts";
+import { prometheusReport } from "../report/prometheus.ts";
+import { readRunRecord } from "../report/read-record.ts";
+import { sarifReport } from "../report/sarif.ts";
+import { verifyText } from "../report/verify-text.ts";
+import type { Environment } from "./options.ts";
+
+/** The formats of `redkeep report`, by the name of their option. */
+export const FORMATS = ["junit", "sarif", "markdown", "prometheus", "json"] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface ReportOptions {
+  records: readonly string[];
+  /** A file, or `-` for stdout. */
+  outputs: Partial<Record<Format, string>>;
+  verbose: boolean;
+}
+
+/** Merges run records and writes them in other shapes; reaches no host. */
+export async function report(
+  { records, outputs, verbose }: ReportOptions,
+  environment: Environment,
+): Promise<number> {
+  const { cwd, stdout } = environment;
+  const asked = FORMATS.flatMap((format) => {
+    const target = outputs[format];
+    return target === undefined ? [] : [{ format, target }];
+  });
+  checkTargets(asked);
+  const runs = [];
+  for (const file of records) runs.push(await readRunRecord(file, cwd));
+  const merged = mergeRuns(runs);
+  if (asked.length === 0) {
+    await printText(recordText(merged, terminalContext(merged, environment, verbose)), stdout);
+    return 0;
+  }
+  for (const { format, target } of asked) {
+    const text = render(format, merged, { cwd, recordFile: records.at(-1) ?? "" });
+    if (target === "-") await printText(text, stdout);
+    // The record tells a fleet's weak places; the other shapes are made to be handed on, as the umask allows.
+    else await writeText(text, resolve(cwd, target), format === "json" ? 0o600 : 0o666);
+  }
+  return 0;
+}
+
+function checkTargets(asked: readonly { format: Format; target: string }[]): void {
+  for (const [index, { format, target }] of asked.entries()) {
+    const twin = asked.slice(0, index).find((other) => other.target === target);
+    if (twin !== undefined) {
+      throw new InputError({
+        key: `--${format}`,
+        message: `would be written over what --${twin.format} writes: both name ${target}`,
+      });
+    }
+  }
+}
+
+function render(
+  format: Format,
+  merged: MergedRuns,
+  { cwd, recordFile }: { cwd: string; recordFile: string },
+): string {
+  switch (format) {
+    case "junit":
+      return junitReport(merged.record);
+    case "sarif":
+      return sarifReport(merged.record, { cwd, recordFile });
+    case "markdown":
+      return markdownReport(merged);
+    case "prometheus":
+      return prometheusReport(merged);
+    case "json":
+      return recordToJson(merged.record);
+  }
+}
+
+/** The text that the run itself has ended with. */
+function recordText({ record }: MergedRuns, context: TextContext): string {
+  switch (record.command) {
+    case "plan":
+      return planText(record, context);
+    case "verify":
+      return verifyText(record, context);
+    case "apply":
+    case "rollback":
+      return applyText(record, context);
+  }
+}
+
+function terminalContext(
+  { record }: MergedRuns,
+  { stdout, env }: Environment,
+  verbose: boolean,
+): TextContext {
+  const { colour, unicode, width } = terminalOf(stdout, env);
+  const files = record.hosts.flatMap(({ place }) => place?.file ?? []);
+  const [inventoryArgument = "INVENTORY", ...more] = new Set(files);
+  return {
+    plays: [],
+    hostFacts: new Map(
+      record.hosts.flatMap(({ host, server }) =>
+        server === undefined
+          ? []
+          : [[host, { product: `${server.product} ${server.version}`, os: server.system }] as const],
+      ),
+    ),
+    inventoryArgument,
+    otherArguments: more.flatMap((file) => ["-i", file]),
+    verbose,
+    diff: false,
+    width,
+    colour,
+    unicode,
+  };
+}

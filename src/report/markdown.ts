@@ -1,0 +1,262 @@
+import { groupBy, mergeTexts } from "./alike.ts";
+import { groupTitle, planShape } from "./changes-text.ts";
+import { seenAlike } from "./checks-text.ts";
+import { compareRuns, type Difference } from "./compare.ts";
+import type { MergedRuns } from "./merge.ts";
+import { headline, keyNumbers, openControls } from "./overview.ts";
+import { impactsAlike } from "./plan-text.ts";
+import type { HostRecord, WaiverRecord } from "./record.ts";
+import { changeCount, hasFailed } from "./summary.ts";
+import { hostList, NO_BREAK, plural, statusInWords } from "./words.ts";
+
+/** Comments and step summaries take 1 MiB: some room is left for what the job adds. */
+export const MAX_MARKDOWN = 900 * 1024;
+
+/** One part of the page: what is cut are its rows, never its frame. */
+interface Part {
+  head: string[];
+  rows: string[];
+  foot?: string[];
+}
+
+/**
+ * Markdown for a pull request or a CI step summary: worst first, at most `MAX_MARKDOWN` bytes. What does not fit is
+ * counted in the last sentence.
+ */
+export function markdownReport({ record, before }: MergedRuns): string {
+  const { hosts } = record;
+  return bounded([
+    {
+      head: [
+        `## redkeep ${record.command}: ${plain(headline(record))}`,
+        "",
+        `| ${keyNumbers(record)
+          .map(({ label }) => plain(label))
+          .join(" | ")} |`,
+        "| --: | --: | --: | --: |",
+        `| ${keyNumbers(record)
+          .map(({ value, bad }) => (bad ? `**${value}**` : value))
+          .join(" | ")} |`,
+        "",
+        `Run of ${plain(record.startedAt)}, redkeep ${plain(record.version)}, exit code ${record.exitCode}.`,
+      ],
+      rows: [],
+    },
+    failedHosts(hosts.filter(({ status, error }) => error !== null || hasFailed(status, record.command))),
+    // An expired waiver comes first of all that somebody has to do.
+    waivers(
+      "Expired waivers",
+      (record.waivers ?? []).filter(({ state }) => state === "expired"),
+    ),
+    open("What to do first", hosts, "fail"),
+    ...(before === undefined ? [] : [since(compareRuns(before, record).differences, before.startedAt)]),
+    open("Not checked", hosts, "unknown"),
+    ...changes(hosts),
+    impact(hosts),
+    waivers(
+      "Waivers",
+      (record.waivers ?? []).filter(({ state }) => state !== "expired"),
+    ),
+    table(
+      "Hosts",
+      ["Host", "Ended", "Hold", "Fail", "Not checked", "Changes"],
+      worstFirst(hosts).map((host) => {
+        const count = (outcome: string) =>
+          `${host.checks.filter((check) => check.outcome === outcome).length}`;
+        return [
+          code(host.host),
+          plain(statusInWords(host.status)),
+          count("pass"),
+          count("fail"),
+          count("unknown"),
+          `${changeCount(host)}`,
+        ];
+      }),
+    ),
+  ]);
+}
+
+function bounded(parts: readonly Part[]): string {
+  // Room for the sentence that says what is missing.
+  let left = MAX_MARKDOWN - 300;
+  let missing = 0;
+  const lines: string[] = [];
+  for (const { head, rows, foot = [] } of parts) {
+    const frame = sizeOf([...head, ...foot, ""]);
+    let kept = 0;
+    if (frame <= left) {
+      left -= frame;
+      while (kept < rows.length && sizeOf(rows.slice(kept, kept + 1)) <= left) {
+        left -= sizeOf(rows.slice(kept, kept + 1));
+        kept++;
+      }
+      lines.push(...head, ...rows.slice(0, kept), ...foot, "");
+    }
+    missing += rows.length - kept;
+  }
+  if (missing > 0)
+    lines.push(
+      `**Left out for want of room: ${plural(missing, "row")}.** The run record has all of them.`,
+      "",
+    );
+  return lines.join("\n").replaceAll(NO_BREAK, " ");
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((bytes, line) => bytes + Buffer.byteLength(line) + 1, 0);
+}
+
+function table(title: string, columns: readonly string[], rows: readonly (readonly string[])[]): Part {
+  if (rows.length === 0) return { head: [], rows: [] };
+  return {
+    head: [`### ${title}`, "", `| ${columns.join(" | ")} |`, `|${" --- |".repeat(columns.length)}`],
+    rows: rows.map((cells) => `| ${cells.join(" | ")} |`),
+  };
+}
+
+function open(title: string, hosts: readonly HostRecord[], outcome: "fail" | "unknown"): Part {
+  return table(
+    title,
+    ["Severity", "Control", "Where", "Found", "Wanted"],
+    openControls(hosts, outcome).flatMap(({ control, title, severity, checks }) =>
+      seenAlike(checks).map((same) => [
+        severity,
+        `${plain(control)} ${plain(title)}`,
+        code(hostList([...new Set(same.map(({ host }) => host))])),
+        code(mergeTexts(same.map(({ observed }) => observed))),
+        code(mergeTexts(same.map(({ expected }) => expected))),
+      ]),
+    ),
+  );
+}
+
+function failedHosts(hosts: readonly HostRecord[]): Part {
+  return table(
+    "Hosts that failed or were not reached",
+    ["Host", "Ended", "Found", "State", "What to do"],
+    hosts.map(({ host, status, error }) => [
+      code(host),
+      plain(statusInWords(status)),
+      code(error?.found ?? ""),
+      code(error?.state ?? ""),
+      code(error?.remedy ?? ""),
+    ]),
+  );
+}
+
+const DIRECTION_WORDS = {
+  worse: "worse",
+  better: "better",
+  new: "new",
+  gone: "gone",
+  other: "differs",
+} as const;
+
+function since(differences: readonly Difference[], startedAt: string): Part {
+  const same = groupBy(differences, ({ host, ...rest }) => JSON.stringify(rest));
+  return table(
+    `Since the run of ${plain(startedAt)}`,
+    ["", "What", "Where", "Before", "After"],
+    same.flatMap((group) => {
+      const [first] = group;
+      if (first === undefined) return [];
+      const { direction, what, before, after } = first;
+      const where = hostList(group.map(({ host }) => host));
+      return [[DIRECTION_WORDS[direction], plain(what), code(where), code(before ?? ""), code(after ?? "")]];
+    }),
+  );
+}
+
+/** A closed block for each group of hosts with the same changes. */
+function changes(hosts: readonly HostRecord[]): Part[] {
+  const groups = groupBy(
+    hosts.filter((host) => changeCount(host) > 0),
+    planShape,
+  ).sort((a, b) => b.length - a.length);
+  return groups.map((group, index) => {
+    const [first] = group;
+    const rows = (first?.tasks ?? []).flatMap((task, taskIndex) =>
+      task.changes.map((change, changeIndex) => {
+        const all = group.flatMap(({ tasks }) => tasks[taskIndex]?.changes[changeIndex] ?? []);
+        const values = (of: "before" | "after") => code(mergeTexts(all.map((one) => one[of] ?? "")));
+        const address = code(mergeTexts(all.map((one) => one.address)));
+        return `| ${plain(task.task)} | ${address} | ${change.action} | ${values("before")} | ${values("after")} | ${change.restart ? "restart" : ""} |`;
+      }),
+    );
+    return {
+      head: [
+        ...(index === 0 ? ["### Changes", ""] : []),
+        `<details><summary>${inHtml(groupTitle(group, { verbose: false }))}</summary>`,
+        "",
+        "| Task | Address | | Before | After | |",
+        "| --- | --- | --- | --- | --- | --- |",
+      ],
+      rows,
+      foot: ["", "</details>"],
+    };
+  });
+}
+
+function impact(hosts: readonly HostRecord[]): Part {
+  return table(
+    "Who will notice",
+    ["Where", "What"],
+    impactsAlike(hosts).map((kind) => [
+      code(hostList([...new Set(kind.map(({ host }) => host))])),
+      code(mergeTexts(kind.map(({ detail }) => detail))),
+    ]),
+  );
+}
+
+function waivers(title: string, all: readonly WaiverRecord[]): Part {
+  return table(
+    title,
+    ["Until", "State", "Control", "Hosts", "Owner", "Reason"],
+    all.map(({ expires, state, control, hosts, owner, reason }) => [
+      plain(expires),
+      state,
+      plain(control),
+      code(hosts),
+      code(owner),
+      code(reason),
+    ]),
+  );
+}
+
+function worstFirst(hosts: readonly HostRecord[]): HostRecord[] {
+  const failing = ({ checks }: HostRecord) => checks.filter(({ outcome }) => outcome === "fail").length;
+  const rank = (host: HostRecord) =>
+    hasFailed(host.status, "verify") ? Number.MAX_SAFE_INTEGER : failing(host);
+  return hosts.toSorted((a, b) => rank(b) - rank(a));
+}
+
+/** Text between our own: shown as it stands, whatever Markdown, HTML or GitHub would read in it. */
+function plain(text: string): string {
+  // A mention is found in the finished page, so that no backslash keeps it from calling somebody.
+  return oneLine(text)
+    .replace(/[!-/:-@[-`{-~]/g, (sign) => (/[-.,:;()+]/.test(sign) ? sign : `\\${sign}`))
+    .replaceAll("@", "@\u200b");
+}
+
+/** Text of a host: a code span, in which nothing is read but the end of the table's cell. */
+function code(text: string): string {
+  const line = oneLine(text).trim();
+  if (line === "") return "";
+  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
+  const fence = "`".repeat(longest + 1);
+  const room = line.startsWith("`") || line.endsWith("`") ? " " : "";
+  return `${fence}${room}${line.replaceAll("|", "\\|")}${room}${fence}`;
+}
+
+function inHtml(text: string): string {
+  return oneLine(text)
+    .replace(/[&<>"'`*_[\]\\|~]/g, (sign) => `&#${sign.codePointAt(0)};`)
+    .replaceAll("@", "@\u200b");
+}
+
+const MAX_CELL = 500;
+
+function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, " ");
+  return line.length <= MAX_CELL ? line : `${line.slice(0, MAX_CELL)}…`;
+}

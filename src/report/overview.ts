@@ -1,0 +1,94 @@
+import { controlsOf, type HostCheck } from "./checks-text.ts";
+import { type HostRecord, type RunRecord, SEVERITIES, type Severity } from "./record.ts";
+import { hasFailed } from "./summary.ts";
+import { grouped, plural } from "./words.ts";
+
+/** The answer of a run in one sentence. */
+export function headline(record: RunRecord): string {
+  const { summary, hosts, command } = record;
+  const lost = hosts.filter(isLost).length;
+  const beside = lost === 0 ? "" : ` ${plural(lost, "host")} could not be judged.`;
+  if (hosts.length === 0) return "No host was in this run.";
+  if (command === "plan") {
+    const { wouldChange, changes } = summary;
+    return wouldChange === 0
+      ? `Nothing would change on ${plural(hosts.length - lost, "host")}.${beside}`
+      : `${grouped(wouldChange)} of ${plural(hosts.length, "host")} would change, in ${plural(changes, "place")}.${beside}`;
+  }
+  if (command === "rollback") {
+    return `${grouped(summary.rolledBack)} of ${plural(hosts.length, "host")} ${summary.rolledBack === 1 ? "was" : "were"} put back.${beside}`;
+  }
+  const failing = hosts.filter(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
+  const controls = openControls(hosts, "fail");
+  const grave = controls.filter(({ severity }) => severity === "critical" || severity === "high").length;
+  if (failing.length > 0) {
+    const how = grave > 0 ? `, ${grouped(grave)} of them critical or high` : "";
+    return `${grouped(failing.length)} of ${plural(hosts.length, "host")} ${failing.length === 1 ? "fails" : "fail"} ${plural(controls.length, "control")}${how}.${beside}`;
+  }
+  if (summary.checks.pass + summary.checks.unknown === 0)
+    return `No check was made on ${plural(hosts.length, "host")}.`;
+  return `No control fails on ${plural(hosts.length - lost, "host")}.${beside}`;
+}
+
+/** Four numbers with their words, and whether one calls for somebody. */
+export function keyNumbers({
+  summary,
+  hosts,
+  command,
+}: RunRecord): { value: string; label: string; bad: boolean }[] {
+  const lost = hosts.filter(isLost).length;
+  const reached = {
+    value: grouped(hosts.length - lost),
+    label: `of ${plural(hosts.length, "host")} could be judged`,
+    bad: lost > 0,
+  };
+  if (command === "plan" || command === "rollback") {
+    const changing = command === "plan" ? summary.wouldChange : summary.rolledBack;
+    return [
+      reached,
+      { value: grouped(changing), label: command === "plan" ? "would change" : "put back", bad: false },
+      { value: grouped(summary.changes), label: "changes", bad: false },
+      { value: grouped(summary.refused), label: "refused", bad: summary.refused > 0 },
+    ];
+  }
+  const { pass, fail, unknown, skip } = summary.checks;
+  return [
+    reached,
+    { value: grouped(pass), label: "checks hold", bad: false },
+    { value: grouped(fail), label: "checks fail", bad: fail > 0 },
+    {
+      value: grouped(unknown),
+      label: `not checked${skip > 0 ? `, ${grouped(skip)} skipped` : ""}`,
+      bad: unknown > 0,
+    },
+  ];
+}
+
+/** Whether a host's state was not seen: its checks, if it has any, do not stand for how it is. */
+export function isLost({ status, checks }: HostRecord): boolean {
+  return checks.length === 0 && (hasFailed(status, "verify") || status === "not-started");
+}
+
+export interface OpenControl {
+  control: string;
+  title: string;
+  severity: Severity;
+  checks: HostCheck[];
+  hosts: string[];
+}
+
+/** The controls with such an outcome: the gravest first, then those on most hosts. */
+export function openControls(hosts: readonly HostRecord[], outcome: "fail" | "unknown"): OpenControl[] {
+  return controlsOf({ hosts })
+    .flatMap((all): OpenControl[] => {
+      const checks = all.filter((check) => check.outcome === outcome);
+      const [first] = checks;
+      if (first === undefined) return [];
+      const { control, title, severity } = first;
+      return [{ control, title, severity, checks, hosts: [...new Set(checks.map(({ host }) => host))] }];
+    })
+    .sort(
+      (a, b) =>
+        SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || b.hosts.length - a.hosts.length,
+    );
+}
