@@ -13,6 +13,7 @@ import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
+import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, maskFound } from "../secret.ts";
@@ -212,7 +213,7 @@ export function planFor(
     render,
     drawName,
   });
-  plan.impact = impactOf(plan, facts);
+  plan.impact = impactOf(plan, facts, server);
   return plan;
 }
 
@@ -374,6 +375,8 @@ export function probeInput(
     paths: [...new Set(asked.flatMap(({ paths }) => paths ?? []))],
     commands: [...new Set(asked.flatMap(({ commands }) => commands ?? []))],
     dryRuns: prove ? asked.flatMap(({ dryRuns }) => dryRuns ?? []) : [],
+    matrix: prove ? MATRIX.map(({ words }) => words) : [],
+    keySamples: Math.max(0, ...asked.map(({ keySamples }) => keySamples ?? 0)),
     tlsPorts: [...new Set(asked.flatMap(({ tlsPorts }) => tlsPorts ?? []))],
     prove,
   };

@@ -17,6 +17,10 @@ export interface ProbeInput {
   /** Original names of commands whose presence on the running server matters. */
   commands: readonly string[];
   dryRuns: readonly DryRun[];
+  /** Commands with arguments that every user of the server is asked for; empty for none. */
+  matrix: readonly (readonly string[])[];
+  /** How many keys are looked at, at random. */
+  keySamples: number;
   /** Ports whose TLS handshake is tried, beside those on which the server listens. */
   tlsPorts: readonly number[];
   /** True where checks follow (verify, apply): handshakes and unauthenticated PINGs are then made. */

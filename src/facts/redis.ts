@@ -3,13 +3,34 @@ import type { Fact } from "./fact.ts";
 import type { ProbeInput } from "./probe-input.ts";
 
 export interface Client {
+  /** Address and port, or the path of the Unix socket with `:0`. */
   address: string;
+  /** The server's end of the connection; empty before 6.2. */
+  local: string;
   user: string;
   name: string;
   library: string;
   /** `N` for an ordinary client, `S` a replica, `M` a primary, … as CLIENT LIST prints them. */
   flags: string;
+  /** The last one: `get`, from 7.0 on also `client|list`; `NULL` where nothing was sent yet. */
   command: string;
+  /** Channels and patterns that it listens to. */
+  subscriptions: number;
+}
+
+/** An entry of ACL LOG: a command, key or channel that was denied, or a login that failed. */
+export interface Denial {
+  /** How often, within a minute of each other. */
+  count: number;
+  reason: string;
+  /** `toplevel`, `multi`, `lua`, … */
+  context: string;
+  /** The command, key or channel: text of a client. */
+  object: string;
+  user: string;
+  /** Since the last one. */
+  ageSeconds: number;
+  client: Client | undefined;
 }
 
 /** What the running server says of itself. Every part is undefined where it could not be asked. */
@@ -34,7 +55,18 @@ export interface RedisFact {
   commandCalls: ReadonlyMap<string, number>;
   /** Answers of ACL DRYRUN, by `user command …`. */
   dryRuns: ReadonlyMap<string, string>;
+  /** Answers of ACL DRYRUN to the commands of `matrix`, in their order, by user. Empty where the server has none. */
+  access: ReadonlyMap<string, readonly string[]>;
+  /** The newest entries of ACL LOG. */
+  denials: readonly Denial[];
+  /** A few keys of database 0, at random: they may hold anything, and no report shows one. */
+  keys: readonly string[];
 }
+
+/** The name of the probe's own connection in CLIENT LIST. */
+export const OWN_CLIENT_NAME = "redkeep";
+/** Users that the matrix is asked for at most. */
+const MATRIX_USERS = 100;
 
 /** A word for redis-cli's own command lines, which split and unescape as redis.conf does. */
 export function redisWord(text: string): string {
@@ -48,7 +80,9 @@ export const MASK_PASSWORDS =
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
   script: (input) => `
+RENAMES=$(conf_lines rename-command | tr '[:lower:]' '[:upper:]')
 current() {
+  case $RENAMES in *"$1"*) ;; *) echo "$1"; return;; esac
   to=$(conf_lines rename-command | sed -n "s/^[\\"']\\{0,1\\}$1[\\"']\\{0,1\\}[[:space:]]\\{1,\\}//Ip" | tail -n 1 | tr -d "\\"'")
   echo "\${to:-$1}"
 }
@@ -99,16 +133,20 @@ frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
 if log_in; then
   section login; echo "$WHO"; echo "$EP"
   section session
-  { frame info; echo INFO everything
+  { echo CLIENT SETNAME ${OWN_CLIENT_NAME}
+    frame info; echo INFO everything
     frame running; echo "$(current CONFIG) GET *"
     frame acl-list; echo ACL LIST
     frame clients; echo CLIENT LIST
+    frame denials; echo ACL LOG 128
 ${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
+${Array.from({ length: input.keySamples }, (_, index) => `    frame 'key ${index}'; echo RANDOMKEY`).join("\n")}
     frame session-end
   } | ask | sed -e '${MASK_PASSWORDS}'
   section session-categories
   for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
+${input.matrix.length > 0 ? matrixScript(input.matrix) : ""}
 else
   section login-error; echo "$WHY"; echo "$HERE"
 fi
@@ -164,6 +202,14 @@ fi
           return answer === undefined ? [] : [[[asked, ...command].join(" "), answer.trim()]];
         }),
       ),
+      access: new Map(
+        sections.lines("matrix-users").flatMap((name, index) => {
+          const answers = sections.lines(`matrix ${index + 1}`);
+          return answers.length === input.matrix.length ? [[name, answers]] : [];
+        }),
+      ),
+      denials: parseDenials(sections.text("denials") ?? ""),
+      keys: [...sections.startingWith("key")].map(([, text]) => text.replace(/\n$/, "")).filter(Boolean),
     };
   },
 };
@@ -176,6 +222,24 @@ function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns
   const title = [titleWord(user), name, ...rest].join(" ");
   const words = `'${redisWord(user)}' "$(current ${name})" ${quotePath(rest.join(" "))}`;
   return `    frame ${quotePath(`dry-run ${title}`)}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+}
+
+/** Every user on the server by every command of the matrix. A server without ACL DRYRUN answers the first question with an error. */
+function matrixScript(matrix: ProbeInput["matrix"]): string {
+  const lines = matrix.map(
+    ([name = "", ...rest]) => `printf '%s %s\\n' "$(current ${name})" ${quotePath(rest.join(" "))}`,
+  );
+  return `  if ! echo ACL DRYRUN default PING | ask | grep -q '^ERR'; then
+    users=$({ frame matrix-users; echo ACL USERS; } | ask | sed "1,/^$N matrix-users/d" | head -n ${MATRIX_USERS})
+    questions=$(${lines.join("; ")})
+    section matrix-users; printf '%s\\n' "$users"
+    section session-matrix; number=0
+    printf '%s\\n' "$users" | while IFS= read -r user; do
+      number=$((number + 1)); frame "matrix $number"
+      word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g')
+      printf '%s\\n' "$questions" | while IFS= read -r question; do printf 'ACL DRYRUN "%s" %s\\n' "$word" "$question"; done
+    done | ask
+  fi`;
 }
 
 /** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */
@@ -192,16 +256,43 @@ function infoLine(line: string): [string, string] {
 function parseClient(line: string): Client[] {
   if (!line.startsWith("id=")) return [];
   const fields = new Map(line.split(" ").map(infoField));
+  const number = (name: string) => Number(fields.get(name) ?? 0) || 0;
   return [
     {
       address: fields.get("addr") ?? "",
+      local: fields.get("laddr") ?? "",
       user: fields.get("user") ?? "",
       name: fields.get("name") ?? "",
       library: [fields.get("lib-name"), fields.get("lib-ver")].filter(Boolean).join(" "),
       flags: fields.get("flags") ?? "",
       command: fields.get("cmd") ?? "",
+      subscriptions: number("sub") + number("psub") + number("ssub"),
     },
   ];
+}
+
+/** Field and value a line each, as redis-cli prints them. The object is a client's text, and may hold line breaks. */
+function parseDenials(text: string): Denial[] {
+  return text.split(/^count\n(?=\d+\nreason\n)/m).flatMap((entry): Denial[] => {
+    const [, count, reason, context, rest = ""] =
+      /^(\d+)\nreason\n(.*)\ncontext\n(.*)\nobject\n([\s\S]*)$/.exec(entry) ?? [];
+    if (count === undefined || reason === undefined || context === undefined) return [];
+    const at = rest.lastIndexOf("\nusername\n");
+    const [, user = "", age = "", client = ""] =
+      /^\nusername\n(.*)\nage-seconds\n([\d.]+)\nclient-info\n(.*)/.exec(at < 0 ? "" : rest.slice(at)) ?? [];
+    if (age === "") return [];
+    return [
+      {
+        count: Number(count),
+        reason,
+        context,
+        object: rest.slice(0, at),
+        user,
+        ageSeconds: Number(age),
+        client: parseClient(client)[0],
+      },
+    ];
+  });
 }
 
 function infoField(field: string): [string, string] {

@@ -14,7 +14,7 @@ import type { Controller } from "./controller.ts";
 import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
 import { endpointOf, endpointRefusals } from "./endpoint.ts";
 import { placeRefusals } from "./places.ts";
-import { type Actions, changesOf, type HostPlan } from "./plan.ts";
+import { type Actions, type After, changesOf, type HostPlan } from "./plan.ts";
 import { keepsKeysInMemoryOnly, loadTime, restartRefusals, saveRefusals } from "./restart.ts";
 
 /** One task of a play as it applies to one host. */
@@ -76,6 +76,7 @@ class PlanBuilder {
   readonly #throughServer = new Set<string>();
   readonly #liveSettings = new Map<string, string>();
   readonly #liveAcl: string[][] = [];
+  readonly #after: Omit<After, "config"> = { users: undefined, listed: [], firewall: undefined };
   readonly #actions: Actions = {
     persistence: [],
     directories: [],
@@ -144,6 +145,7 @@ class PlanBuilder {
       tasks: records,
       refusals: this.#refusals,
       actions: this.#actions,
+      after: { ...this.#after, config: this.#config },
       restartFor: [],
       impact: [],
     };
@@ -281,11 +283,14 @@ class PlanBuilder {
   #aclFile({
     path,
     users,
+    listed = [],
     generated,
     refused = [],
     attributes,
   }: Resource & { kind: "acl-file" }): ChangeRecord[] {
     const { facts, server } = this.#input;
+    this.#after.users = new Map(users.map((user) => [user.name, user]));
+    this.#after.listed = listed;
     const content = facts.configFiles.aclFiles.get(path);
     const parsed = content === undefined ? undefined : parseAclFile(content, path);
     const inFile = new Map(parsed?.users.map(({ user }) => [user.name, user]));
@@ -474,6 +479,7 @@ class PlanBuilder {
   }
 
   #firewall({ plan }: Resource & { kind: "firewall" }): ChangeRecord[] {
+    this.#after.firewall = plan;
     if (plan.changes.length === 0) return [];
     const { firewall } = this.#input.facts;
     const attributes: Attributes = { owner: "root", group: "root", mode: 0o640 };

@@ -20,6 +20,8 @@ export type Resource =
       path: string;
       /** Every user of the file, in order. */
       users: readonly AclUser[];
+      /** The names of those that the playbook has. */
+      listed?: readonly string[];
       /** Users whose password is only made at apply. */
       generated: readonly string[];
       /** Users whose login the running server refuses: only a restart loads their line, right as it may be. */

@@ -1,54 +1,137 @@
 import type { HostFacts } from "../facts/probe.ts";
+import type { AclUser } from "../redis/acl-rule.ts";
+import { foundUsers } from "../redis/found-users.ts";
+import type { Server } from "../redis/server.ts";
+import { formatSize, parseSize } from "../redis/size.ts";
 import type { Impact } from "../report/record.ts";
+import { Access } from "./access.ts";
+import { type Audience, count, heirsOf, namesOf, settingOf, sinceStart, times } from "./audience.ts";
+import { clientImpacts } from "./client-impact.ts";
+import { commandImpacts } from "./command-impact.ts";
 import { changesOf, type HostPlan } from "./plan.ts";
 
-/** Who is connected now, or ran something since the start, that the plan takes away. */
-export function impactOf(plan: HostPlan, facts: HostFacts): Impact[] {
-  const changes = changesOf(plan);
-  const impact: Impact[] = [];
-  const closesDefault = changes.some(({ address }) => address === "users.acl:default");
-  if (closesDefault) {
-    const clients = new Map<string, number>();
-    for (const { address, user, name, library, flags, command } of facts.redis.clients) {
-      // Our own session, replicas and primaries are told elsewhere.
-      if (user !== "default" || !flags.includes("N") || isOurs(command)) continue;
-      const who = [address.replace(/:\d+$/, ""), [name, library].filter(Boolean).join(", ")]
-        .filter(Boolean)
-        .join("  ");
-      clients.set(who, (clients.get(who) ?? 0) + 1);
-    }
-    for (const [who, count] of clients) {
-      impact.push({
-        kind: "client-refused",
-        detail: `${who}: ${count} connection(s) as user default, which goes off. Give it a user of the playbook.`,
-      });
-    }
-  }
-  for (const { address, after } of changes) {
-    const command = /^redis\.conf:rename-command (\S+)/.exec(address)?.[1];
-    const calls = command === undefined ? 0 : callsOf(facts, command);
-    if (command !== undefined && calls > 0) {
-      impact.push({
-        kind: "command-denied",
-        detail: `${command} ran ${calls} times since Redis started: ${after} from now on.`,
-      });
-    }
-  }
-  return impact;
+/**
+ * Who is connected now, or ran something since the start, that the plan takes away: in sentences, the gravest first. What
+ * was not running when the host was asked is not seen.
+ */
+export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impact[] {
+  if (facts.redis.user === undefined || changesOf(plan).length === 0) return [];
+  const before = foundUsers({ facts, server });
+  const audience: Audience = {
+    plan,
+    facts,
+    server,
+    before,
+    after: plan.after.users ?? before,
+    access: new Access(server.commands),
+  };
+  return [
+    ...clientImpacts(audience),
+    ...commandImpacts(audience),
+    ...keyImpacts(audience),
+    ...channelImpacts(audience),
+    ...limitImpacts(audience),
+  ];
 }
 
-/** Our own session is the one that asks for the list; before 7.0 its command has no subcommand. */
-function isOurs(command: string): boolean {
-  return command === "client" || command.startsWith("client|list");
+/** Of the sampled keys, those that a user reaches now and not any more. No key is shown. */
+function keyImpacts(audience: Audience): Impact[] {
+  const { facts, before, after, access } = audience;
+  const keys = [...new Set(facts.redis.keys)];
+  return [...before.values()].flatMap((user): Impact[] => {
+    const next = after.get(user.name);
+    const stays = next?.enabled === true;
+    const heirs = stays ? [next] : heirsOf(audience);
+    // Nobody has to move, or nobody is there to move to: the clients' own lines say so.
+    if (!user.enabled || heirs.length === 0 || isAlike(user, next)) return [];
+    if (!stays && !facts.redis.clients.some((client) => client.user === user.name)) return [];
+    const lost = keys.filter(
+      (key) => access.reachesKey(user, key) && !heirs.some((heir) => access.reachesKey(heir, key)),
+    );
+    if (lost.length === 0) return [];
+    const patterns = [...new Set(heirs.flatMap((heir) => [...heir.keys.keys()]))];
+    const left = patterns.length === 0 ? "no keys" : `only ${patterns.join(" ")}`;
+    const who = stays
+      ? `user ${user.name} reaches ${left}`
+      : `who leaves user ${user.name} for ${namesOf(heirs)} reaches ${left}`;
+    return [
+      {
+        kind: "keys-denied",
+        detail: `${who}: of ${count(keys.length, "sampled key")}, ${lost.length} ${lost.length === 1 ? "lies" : "lie"} outside${prefixes(lost)}. Add their pattern to its keys.`,
+      },
+    ];
+  });
 }
 
-/** `config` and its subcommands, `config|get`. */
-function callsOf({ redis }: HostFacts, command: string): number {
-  const name = command.toLowerCase();
-  let calls = 0;
-  for (const [key, count] of redis.commandCalls) {
-    // The probe itself asks CONFIG GET once in each run.
-    if (key === name || key.startsWith(`${name}|`)) calls += count;
+/** The part before the first colon, where it is a plain word that several keys share: no secret looks so. */
+function prefixes(keys: readonly string[]): string {
+  const found = keys.flatMap((key) => /^[A-Za-z][A-Za-z_-]{0,15}:/.exec(key)?.[0] ?? []);
+  const shared = [...new Set(found)].filter((prefix) => found.indexOf(prefix) < found.lastIndexOf(prefix));
+  return shared.length === 0 ? "" : ` (${shared.map((prefix) => `${prefix}…`).join(", ")})`;
+}
+
+/** Which channels are used is not asked: that some are, and that the user may not use all of them any more. */
+function channelImpacts({ facts, before, after, server }: Audience): Impact[] {
+  if (!server.version.capabilities.aclChannels) return [];
+  return [...before.values()].flatMap((user): Impact[] => {
+    const next = after.get(user.name);
+    if (!user.enabled || next?.enabled !== true || next.allChannels) return [];
+    const isNarrower = user.allChannels || [...user.channels].some((channel) => !next.channels.has(channel));
+    const subscribers = facts.redis.clients.filter(
+      (client) => client.user === user.name && client.subscriptions > 0,
+    ).length;
+    const published = facts.redis.commandCalls.get("publish") ?? 0;
+    if (!isNarrower || subscribers + published === 0) return [];
+    const used = [
+      subscribers > 0 ? count(subscribers, "subscriber") : "",
+      published > 0 ? `PUBLISH ran ${times(published)}` : "",
+    ];
+    const left = next.channels.size === 0 ? "no channel" : `only channels ${[...next.channels].join(" ")}`;
+    return [
+      {
+        kind: "channels-denied",
+        detail: `user ${user.name} (${used.filter(Boolean).join(", ")}) may use ${left} from now on. Add others to its channels.`,
+      },
+    ];
+  });
+}
+
+function* limitImpacts(audience: Audience): Iterable<Impact> {
+  const { facts, server } = audience;
+  const info = (name: string) => Number(facts.redis.info.get(name) ?? 0);
+  const [clients, memory, policy] = ["maxclients", "maxmemory", "maxmemory-policy"].map((name) => {
+    const { before, after } = settingOf(audience, name);
+    return { after, isNew: before !== after };
+  });
+  // The probe's own connection counts among them.
+  const connected = info("connected_clients") - 1;
+  const maxclients = Number(clients?.after ?? Number.POSITIVE_INFINITY);
+  if (clients?.isNew && connected > maxclients) {
+    yield {
+      kind: "client-refused",
+      detail: `${count(connected, "client")} now, and maxclients ${maxclients}: ${connected - maxclients} of them will be refused when they connect anew. Raise limits.maxclients.`,
+    };
   }
-  return name === "config" ? 0 : calls;
+  const maxmemory = parseSize(memory?.after ?? "") ?? 0;
+  if (memory?.isNew && maxmemory > 0 && (server.usedMemory ?? 0) > maxmemory) {
+    const fate = policy?.after === "noeviction" ? "writes are refused" : "keys are evicted at once";
+    yield {
+      kind: "writes-denied",
+      detail: `${formatSize(server.usedMemory ?? 0)} are in use, and maxmemory ${formatSize(maxmemory)}: ${fate}. Raise limits.maxmemory.`,
+    };
+  }
+  const evicted = info("evicted_keys");
+  if (policy?.isNew && policy.after === "noeviction" && evicted > 0) {
+    yield {
+      kind: "writes-denied",
+      detail: `${count(evicted, "key")} made room since Redis started${sinceStart(facts)}: with noeviction writes are refused instead when the memory is full.`,
+    };
+  }
+}
+
+function isAlike(user: AclUser, next: AclUser | undefined): boolean {
+  const keys = ({ allKeys, keys }: AclUser) => JSON.stringify([allKeys, [...keys].sort()]);
+  return (
+    next?.enabled === true && next.selectors.length + user.selectors.length === 0 && keys(user) === keys(next)
+  );
 }

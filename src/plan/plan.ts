@@ -1,4 +1,6 @@
 import type { FirewallPlan } from "../firewall/plan.ts";
+import type { AclUser } from "../redis/acl-rule.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
 import type { ChangeRecord, Impact, TaskRecord } from "../report/record.ts";
 import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
 
@@ -8,9 +10,21 @@ export interface HostPlan {
   tasks: TaskRecord[];
   refusals: (Refusal & { task: string })[];
   actions: Actions;
+  after: After;
   /** Addresses that only a restart makes hold; empty where none is needed. */
   restartFor: string[];
   impact: Impact[];
+}
+
+/** What holds once the plan is carried out: what clients will meet. */
+export interface After {
+  config: ConfigDocument;
+  /** Undefined where no task names users: they stay as they are. One whose password apply makes has none here. */
+  users: ReadonlyMap<string, AclUser> | undefined;
+  /** The names of those that the playbook has. */
+  listed: readonly string[];
+  /** Undefined where no task looks at the firewall. */
+  firewall: FirewallPlan | undefined;
 }
 
 /** What the program on the host has to do, in the order of these fields. */

@@ -33,7 +33,9 @@ export interface TaskDefinition<P = unknown> {
   /** Tasks with a later phase see what earlier phases want, whatever their order in the playbook. */
   phase: number;
   /** What the probe must ask for this task's sake. */
-  probe?: (params: P) => Partial<Pick<ProbeInput, "paths" | "commands" | "dryRuns" | "tlsPorts">>;
+  probe?: (
+    params: P,
+  ) => Partial<Pick<ProbeInput, "paths" | "commands" | "dryRuns" | "keySamples" | "tlsPorts">>;
   /** Passwords it needs, by name. */
   secrets?: (params: P) => ReadonlyMap<string, SecretSource | { generate: true }>;
   /** Why this host is left alone, if it is. */

@@ -225,7 +225,16 @@ describe("what the plan relied on", () => {
           ["digests", shell(`for p in "$@"; do if [ -f "$p" ]; then sha256sum -- "$p"; fi; done`)],
         ]),
       ),
-      { unit: "", paths: [], commands: [], dryRuns: [], tlsPorts: [], prove: false },
+      {
+        unit: "",
+        paths: [],
+        commands: [],
+        dryRuns: [],
+        matrix: [],
+        keySamples: 0,
+        tlsPorts: [],
+        prove: false,
+      },
     );
     const attributes = { owner: "root", group: "root", mode: 0o640 };
     const plan = planWith({

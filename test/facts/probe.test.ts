@@ -20,6 +20,8 @@ const nothing: ProbeInput = {
   paths: [],
   commands: [],
   dryRuns: [],
+  matrix: [],
+  keySamples: 0,
   tlsPorts: [],
   prove: false,
 };

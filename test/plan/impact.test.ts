@@ -1,56 +1,202 @@
 import { describe, expect, it } from "vitest";
+import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Client } from "../../src/facts/redis.ts";
 import { impactOf } from "../../src/plan/impact.ts";
-import { hostWith } from "../support/host-facts.ts";
+import { hashPassword } from "../../src/redis/acl-rule.ts";
+import { PASSWORDS } from "../support/facts.ts";
+import { confWith, type Differences, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
+import { server } from "../support/run-task.ts";
 
 const client = (address: string, more: Partial<Client> = {}): Client => ({
   address,
+  local: "172.17.0.2:6379",
   user: "default",
   name: "",
   library: "",
   flags: "N",
   command: "get",
+  subscriptions: 0,
   ...more,
 });
-const ACL = { acl: { users: [{ name: "admin", preset: "admin", password: { generate: true } }] } };
 
-function impact(
-  tasks: Record<string, unknown>,
-  redis: NonNullable<Parameters<typeof hostWith>[0]>["redis"] = {},
-) {
-  const facts = hostWith({ redis: redis ?? {} });
-  return impactOf(planTasks(tasks, facts), facts);
+const app = {
+  name: "app",
+  preset: "application",
+  keys: ["app:*"],
+  channels: ["app:*"],
+  password: { env: "A" },
+};
+const admin = { name: "admin", preset: "admin", password: { generate: true } };
+const ACL = { acl: { users: [app, admin] } };
+const ONLY_ADMIN = { acl: { users: [admin] } };
+const appHash = hashPassword(PASSWORDS.get("app") ?? expect.fail("no password"));
+
+/** The sentences about a plan for these tasks on a recorded host that differs in this. */
+function told(tasks: Record<string, unknown>, differences: Differences | HostFacts = {}): string[] {
+  const facts =
+    "redis" in differences && "host" in differences && "configFiles" in differences
+      ? (differences as HostFacts)
+      : hostWith(differences as Differences);
+  return impactOf(planTasks(tasks, facts), facts, server(facts)).map(({ detail }) => detail);
 }
+
+/** A host that listens everywhere, with these clients, users and counted commands. */
+function used(redis: Partial<HostFacts["redis"]>, more: Differences = {}): Differences {
+  const conf = confWith({ bind: "bind 0.0.0.0" });
+  return { conf, ...more, redis, running: { bind: "0.0.0.0", ...more.running } };
+}
+
+const hardened = (user: string, ...lines: string[]): string[] => [
+  "user default off resetpass resetchannels -@all",
+  `user ${user}`,
+  ...lines,
+];
 
 describe("who would notice", () => {
   it("are the clients that are connected as user default, counted by address and name", () => {
+    const orders = { name: "orders", library: "ioredis 5.3" };
     const clients = [
-      client("10.0.0.7:4001", { name: "orders", library: "ioredis 5.3" }),
-      client("10.0.0.7:4002", { name: "orders", library: "ioredis 5.3" }),
-      client("10.0.0.8:4001"),
+      client("10.0.0.7:4001", orders),
+      client("10.0.0.7:4002", orders),
+      client("10.0.0.8:4001", orders),
+      client("10.0.0.9:4001"),
     ];
-    expect(impact(ACL, { clients })).toEqual([
-      {
-        kind: "client-refused",
-        detail: expect.stringMatching(/^10\.0\.0\.7 {2}orders, ioredis 5\.3: 2 connection/),
-      },
-      { kind: "client-refused", detail: expect.stringMatching(/^10\.0\.0\.8: 1 connection/) },
+    expect(told(ACL, used({ clients }))).toEqual([
+      "10.0.0.7, 10.0.0.8  user default, orders, ioredis 5.3, 3 connections: refused, user default goes off. Give it user app.",
+      "10.0.0.9  user default: refused, user default goes off. Give it user app.",
     ]);
   });
 
-  it("are neither replicas, nor users of their own, nor redkeep's own session", () => {
-    const clients = [
-      client("10.0.0.7:1", { flags: "S" }),
-      client("10.0.0.7:2", { user: "app" }),
-      client("127.0.0.1:3", { command: "client|list" }),
-    ];
-    expect(impact(ACL, { clients })).toEqual([]);
+  it("are told once where a number alone tells them apart, the first few by address", () => {
+    const clients = [1, 2, 3, 4, 5].map((number) =>
+      client(`10.0.0.${number}:4001`, { name: `worker-${number}` }),
+    );
+    expect(told(ONLY_ADMIN, used({ clients }))).toEqual([
+      "10.0.0.1, 10.0.0.2, 10.0.0.3 and 2 more  user default, worker-1, 5 connections: refused, user default goes off. Give it a user of its own in the playbook.",
+    ]);
   });
 
-  it("is nobody where user default stays as it is", () => {
-    expect(impact({ limits: {} }, { clients: [client("10.0.0.7:1")] })).toEqual([]);
+  it("are neither redkeep's own connections, nor this replica's primary, nor who has not logged in yet", () => {
+    const clients = [
+      client("127.0.0.1:3", { command: "client|list" }),
+      client("127.0.0.1:4", { command: "info", name: "redkeep" }),
+      client("/run/redis/redis.sock:0", { command: "acl|whoami", flags: "U" }),
+      client("10.0.0.6:6379", { flags: "M", user: "(superuser)", command: "NULL" }),
+    ];
+    expect(told(ACL, used({ clients }))).toEqual([]);
+    const waiting = client("10.0.0.7:1", { command: "NULL" });
+    const aclUsers = [
+      "user default on #0000000000000000000000000000000000000000000000000000000000000000 ~* &* +@all",
+    ];
+    expect(told(ACL, used({ clients: [waiting], aclUsers }))).toEqual([]);
   });
+
+  it("is whoever calls itself redkeep and comes from elsewhere", () => {
+    const clients = [client("10.0.0.7:1", { name: "redkeep" })];
+    expect(told(ACL, used({ clients }))).toHaveLength(1);
+  });
+
+  it("is nobody where the users stay as they are", () => {
+    expect(told({ limits: {} }, used({ clients: [client("10.0.0.7:1")] }))).toEqual([]);
+    const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
+    expect(
+      told(
+        { limits: { lazyfree: true } },
+        used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] }),
+      ),
+    ).toEqual([]);
+  });
+
+  it("are replicas and Sentinels, by what they are", () => {
+    const clients = [
+      client("10.0.0.6:1", { flags: "S", command: "replconf" }),
+      client("10.0.0.9:1", { name: "sentinel-703f761d-cmd", command: "info" }),
+      client("10.0.0.9:2", {
+        name: "sentinel-703f761d-pubsub",
+        command: "subscribe",
+        flags: "P",
+        subscriptions: 1,
+      }),
+    ];
+    const sentences = told({ tls: {} }, used({ clients }));
+    expect(sentences).toContain(
+      "replica 10.0.0.6  user default: loses its link, port 6379 closes. Use TLS on port 6380 and a client certificate.",
+    );
+    expect(sentences).toContainEqual(
+      expect.stringMatching(/^Sentinel 10\.0\.0\.9 .*2 connections: loses its link/),
+    );
+  });
+
+  it("is whoever logs in with a password that goes, or as a user that goes", () => {
+    const old = "1".repeat(64);
+    const aclUsers = hardened(
+      `app on #${old} ~app:* resetchannels &app:* +@all`,
+      `user legacy on #${old} ~* resetchannels &* +@all`,
+    );
+    const clients = [client("10.0.0.7:1", { user: "app" }), client("10.0.0.8:1", { user: "legacy" })];
+    expect(told({ acl: { ...ACL.acl, unlisted: "remove" } }, used({ aclUsers, clients }))).toEqual([
+      "10.0.0.7  user app: refused, user app gets another password. Give it the new one.",
+      "10.0.0.8  user legacy: refused, user legacy is removed. Give it user app.",
+    ]);
+    expect(told(ACL, used({ aclUsers, clients: clients.slice(1) }))).toEqual([]);
+  });
+});
+
+describe("who would not get in", () => {
+  const remote = client("10.0.0.7:1");
+
+  it("is who uses a port that closes or speaks TLS from now on", () => {
+    expect(told({ tls: { port: 6380 } }, used({ clients: [remote] }))).toEqual([
+      expect.stringContaining("port 6379 closes. Use TLS on port 6380 and a client certificate."),
+    ]);
+    expect(told({ tls: { port: 6379, plain_port: 6378 } }, used({ clients: [remote] }))).toEqual([
+      expect.stringContaining("port 6379 speaks TLS only. Use TLS on port 6379"),
+    ]);
+    expect(told({ tls: { plain_port: 6379 } }, used({ clients: [remote] }))).toEqual([]);
+  });
+
+  it("is who comes over TLS without the certificate that is demanded", () => {
+    const running = { "tls-port": "6380", "tls-auth-clients": "no", port: "0" };
+    const clients = [client("10.0.0.7:1", { local: "172.17.0.2:6380" })];
+    expect(told({ tls: {} }, used({ clients }, { running }))).toEqual([
+      expect.stringContaining("a client certificate is demanded. Name it in tls.clients."),
+    ]);
+    expect(told({ tls: { auth_clients: "optional" } }, used({ clients }, { running }))).toEqual([]);
+  });
+
+  it("is who uses an address that Redis leaves", () => {
+    const loopback = client("127.0.0.1:1", { local: "127.0.0.1:6379" });
+    const clients = [remote, loopback];
+    expect(told({ bind: { addresses: ["127.0.0.1"] } }, used({ clients }))).toEqual([
+      "10.0.0.7  user default: refused, Redis listens on 172.17.0.2 no more. Add its address to bind.addresses.",
+    ]);
+    expect(told({ bind: { addresses: ["127.0.0.1", "172.17.0.2"] } }, used({ clients }))).toEqual([]);
+    // Before 6.2 nobody says which address a client uses.
+    const blind = used({ clients: [{ ...remote, local: "" }] }, { like: "redis-6-stock" });
+    expect(told({ bind: { addresses: ["127.0.0.1"] } }, blind)).toEqual([
+      expect.stringContaining("Redis listens on loopback alone"),
+    ]);
+  });
+
+  it("is whom the firewall does not let in", () => {
+    const firewall = { firewall: { allow: ["10.0.1.0/24"], other_ports: "keep" } };
+    const clients = [remote, client("10.0.1.7:1"), client("127.0.0.1:1", { local: "127.0.0.1:6379" })];
+    expect(told(firewall, used({ clients }))).toEqual([
+      "10.0.0.7  user default: refused when it connects anew, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
+    ]);
+  });
+
+  it("are the clients beyond maxclients", () => {
+    expect(told({ limits: { maxclients: 100 } }, { info: { connected_clients: "121" } })).toEqual([
+      "120 clients now, and maxclients 100: 20 of them will be refused when they connect anew. Raise limits.maxclients.",
+    ]);
+    expect(told({ limits: { maxclients: 200 } }, { info: { connected_clients: "121" } })).toEqual([]);
+  });
+});
+
+describe("what would be denied", () => {
+  const uptime = { info: { uptime_in_seconds: "260000" } };
 
   it("is who ran a command that goes away, with the count since Redis started", () => {
     const commandCalls = new Map([
@@ -60,9 +206,83 @@ describe("who would notice", () => {
       ["config|get", 99],
     ]);
     const commands = { FLUSHALL: "disable", KEYS: "disable", DEBUG: "disable", CONFIG: "rename" };
-    expect(impact({ "rename-command": { commands } }, { commandCalls }).map(({ detail }) => detail)).toEqual([
-      "FLUSHALL ran 3 times since Redis started: taken away from now on.",
-      "DEBUG ran 2 times since Redis started: taken away from now on.",
+    expect(told({ "rename-command": { commands } }, used({ commandCalls }, uptime))).toEqual([
+      "FLUSHALL ran 3 times since Redis started 3 days ago: taken away from everybody. Delete by SCAN and UNLINK.",
+      "DEBUG SLEEP ran 2 times since Redis started 3 days ago: taken away from everybody.",
     ]);
+  });
+
+  it("is a command that no user of the playbook but the administrator may run", () => {
+    const commandCalls = new Map([
+      ["keys", 214],
+      ["get", 9000],
+      ["slowlog|get", 1],
+    ]);
+    const clients = [client("10.0.0.7:1", { name: "scanner", command: "keys" })];
+    expect(told(ACL, used({ commandCalls, clients }, uptime)).slice(1)).toEqual([
+      "user default ran KEYS 214 times since Redis started 3 days ago, last by 10.0.0.7 (scanner, user default): only admin may from now on. Use SCAN; where it is needed, allow: [+keys].",
+      "user default ran SLOWLOG GET once since Redis started 3 days ago: only admin may from now on. Where it is needed, allow: [+slowlog|get].",
+    ]);
+  });
+
+  it("is what a user loses that stays, whoever else keeps it", () => {
+    const aclUsers = hardened(
+      `app on #${appHash} ~app:* resetchannels &app:* +@all`,
+      "user ops on nopass ~* resetchannels &* +@all",
+    );
+    const sentences = told(ACL, used({ aclUsers, commandCalls: new Map([["eval", 5]]) }, uptime));
+    expect(sentences).toEqual([
+      "EVAL ran 5 times since Redis started 3 days ago: denied to user app from now on. Where it is needed, allow: [+eval].",
+    ]);
+    expect(
+      told(
+        { acl: { users: [{ ...app, allow: ["+eval"] }, admin] } },
+        used({ aclUsers, commandCalls: new Map([["eval", 5]]) }),
+      ),
+    ).toEqual([]);
+  });
+
+  it("is not what a replica only takes over from its primary", () => {
+    const commandCalls = new Map([["restore", 7]]);
+    const differences = used({ commandCalls });
+    expect(told(ACL, differences)).toHaveLength(1);
+    expect(told(ACL, { ...differences, info: { role: "slave" } })).toEqual([]);
+  });
+
+  it("are keys outside the pattern, by a sample, without a key's name", () => {
+    const keys = ["app:1", "cart:hunter2", "cart:9", "token-hunter2:x", "cart:9"];
+    const aclUsers = hardened(`app on #${appHash} ~* resetchannels &app:* -@all +@read`);
+    expect(told(ACL, used({ aclUsers, keys }))).toEqual([
+      "user app reaches only app:*: of 4 sampled keys, 3 lie outside (cart:…). Add their pattern to its keys.",
+    ]);
+    const clients = [client("10.0.0.7:1")];
+    expect(told(ACL, used({ keys, clients }))[1]).toBe(
+      "who leaves user default for app reaches only app:*: of 4 sampled keys, 3 lie outside (cart:…). Add their pattern to its keys.",
+    );
+    expect(told(ACL, used({ aclUsers, keys: ["app:1"] }))).toEqual([]);
+  });
+
+  it("are channels, where a user that uses some may use fewer", () => {
+    const aclUsers = hardened(`app on #${appHash} ~app:* &* -@all +@read +@pubsub`);
+    const clients = [
+      client("10.0.0.7:1", { user: "app", flags: "P", command: "subscribe", subscriptions: 2 }),
+    ];
+    expect(told(ACL, used({ aclUsers, clients }))).toEqual([
+      "user app (1 subscriber) may use only channels app:* from now on. Add others to its channels.",
+    ]);
+    expect(told(ACL, used({ aclUsers }))).toEqual([]);
+  });
+
+  it("are writes, where memory is full or would no longer be made", () => {
+    const memory = { info: { used_memory: "2097152", evicted_keys: "7" } };
+    expect(told({ limits: { maxmemory: "1mb", maxmemory_policy: "noeviction" } }, memory)[0]).toBe(
+      "2mb are in use, and maxmemory 1mb: writes are refused. Raise limits.maxmemory.",
+    );
+    expect(
+      told(
+        { limits: { maxmemory_policy: "noeviction" } },
+        { ...memory, running: { "maxmemory-policy": "allkeys-lru" } },
+      ),
+    ).toEqual([expect.stringMatching(/^7 keys made room since Redis started.*writes are refused instead/)]);
   });
 });
