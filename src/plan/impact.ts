@@ -38,29 +38,34 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
 function keyImpacts(audience: Audience): Impact[] {
   const { facts, before, after, access } = audience;
   const keys = [...new Set(facts.redis.keys)];
-  return [...before.values()].flatMap((user): Impact[] => {
-    const next = after.get(user.name);
-    const stays = next?.enabled === true;
-    const heirs = stays ? [next] : heirsOf(audience);
-    // Nobody has to move, or nobody is there to move to: the clients' own lines say so.
-    if (!user.enabled || heirs.length === 0 || isAlike(user, next)) return [];
-    if (!stays && !facts.redis.clients.some((client) => client.user === user.name)) return [];
-    const lost = keys.filter(
-      (key) => access.reachesKey(user, key) && !heirs.some((heir) => access.reachesKey(heir, key)),
-    );
-    if (lost.length === 0) return [];
+  const enabled = [...before.values()].filter((user) => user.enabled);
+  const lostTo = (user: AclUser, heirs: readonly AclUser[]) =>
+    keys.filter((key) => access.reachesKey(user, key) && !heirs.some((heir) => access.reachesKey(heir, key)));
+  const told = new Set<AclUser>();
+  const impacts: Impact[] = [];
+  const tell = (who: string, heirs: readonly AclUser[], lost: readonly string[]) => {
+    for (const heir of heirs) told.add(heir);
     const patterns = [...new Set(heirs.flatMap((heir) => [...heir.keys.keys()]))];
-    const left = patterns.length === 0 ? "no keys" : `only ${patterns.join(" ")}`;
-    const who = stays
-      ? `user ${user.name} reaches ${left}`
-      : `who leaves user ${user.name} for ${namesOf(heirs)} reaches ${left}`;
-    return [
-      {
-        kind: "keys-denied",
-        detail: `${who}: of ${count(keys.length, "sampled key")}, ${lost.length} ${lost.length === 1 ? "lies" : "lie"} outside${prefixes(lost)}. Add their pattern to its keys.`,
-      },
-    ];
-  });
+    const reach = patterns.length === 0 ? "no keys" : `only ${patterns.join(" ")}`;
+    const lie = lost.length === 1 ? "lies" : "lie";
+    impacts.push({
+      kind: "keys-denied",
+      detail: `${who} reaches ${reach}: of ${count(keys.length, "sampled key")}, ${lost.length} ${lie} outside${prefixes(lost)}. Add their pattern to its keys.`,
+    });
+  };
+  for (const user of enabled) {
+    const next = after.get(user.name);
+    const lost = next?.enabled ? lostTo(user, [next]) : [];
+    if (next !== undefined && lost.length > 0) tell(`user ${user.name}`, [next], lost);
+  }
+  const heirs = heirsOf(audience).filter((heir) => heir.keys.size > 0);
+  for (const user of enabled) {
+    const isUsed = facts.redis.clients.some((client) => client.user === user.name);
+    if (after.get(user.name)?.enabled || !isUsed || heirs.every((heir) => told.has(heir))) continue;
+    const lost = lostTo(user, heirs);
+    if (lost.length > 0) tell(`who leaves user ${user.name} for ${namesOf(heirs)}`, heirs, lost);
+  }
+  return impacts;
 }
 
 /** The part before the first colon, where it is a plain word that several keys share: no secret looks so. */
@@ -127,11 +132,4 @@ function* limitImpacts(audience: Audience): Iterable<Impact> {
       detail: `${count(evicted, "key")} made room since Redis started${sinceStart(facts)}: with noeviction writes are refused instead when the memory is full.`,
     };
   }
-}
-
-function isAlike(user: AclUser, next: AclUser | undefined): boolean {
-  const keys = ({ allKeys, keys }: AclUser) => JSON.stringify([allKeys, [...keys].sort()]);
-  return (
-    next?.enabled === true && next.selectors.length + user.selectors.length === 0 && keys(user) === keys(next)
-  );
 }
