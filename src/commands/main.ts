@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { didYouMean, InputError } from "../errors.ts";
+import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
 import { SEVERITIES, type Severity } from "../report/record.ts";
@@ -190,6 +191,45 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .action(async (id: string | undefined, raw: Raw) => {
       const { controls } = await import("./controls.ts");
       done(controls(id, { json: raw.json === true }, environment));
+    });
+
+  program
+    .command("lint")
+    .description("find the traps in redis.conf and ACL files; reaches no host")
+    .argument("<files...>", "redis.conf, users.acl; what they include is read too where it is here")
+    .option("--json", "print the findings as JSON")
+    .option("--sarif <file>", "write them as SARIF 2.1.0 too, for code scanning")
+    .addOption(
+      new Option("--fail-on <severity>", "exit 6 for a finding of this severity or a graver one")
+        .choices(SEVERITIES)
+        .default("low"),
+    )
+    .option("--ignore <control>", "do not look for this; may be repeated", collect)
+    .addOption(
+      new Option(
+        "--for <server>",
+        "the server that the files are for, to find what it does not know",
+      ).choices(SERVERS),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep lint redis.conf users.acl\n  redkeep lint --for redis-7.0 --fail-on high conf/*.conf\n",
+    )
+    .action(async (files: string[], raw: Raw) => {
+      const { lint } = await import("./lint.ts");
+      done(
+        await lint(
+          {
+            files,
+            json: raw.json === true,
+            sarif: raw.sarif as string | undefined,
+            failOn: raw.failOn as Severity,
+            ignore: (raw.ignore as string[] | undefined) ?? [],
+            server: raw.for as ServerName | undefined,
+          },
+          environment,
+        ),
+      );
     });
 
   program

@@ -16,7 +16,13 @@ const MAX_MESSAGE = 1_000;
 
 /** Code scanning reads above 9.0 as critical, from 7.0 as high, from 4.0 as medium, above 0 as low. */
 const SECURITY_SEVERITY = { critical: "9.5", high: "8.0", medium: "5.5", low: "2.0", info: "0.1" } as const;
-const LEVEL = { critical: "error", high: "error", medium: "warning", low: "note", info: "note" } as const;
+export const LEVEL = {
+  critical: "error",
+  high: "error",
+  medium: "warning",
+  low: "note",
+  info: "note",
+} as const;
 
 /**
  * SARIF 2.1.0: a rule for each control, a result for each check that fails or is waived, at the line of the inventory
@@ -100,33 +106,34 @@ function rulesOf({ hosts }: RunRecord) {
   for (const check of hosts.flatMap(({ checks }) => checks)) {
     if (!controls.has(check.control)) controls.set(check.control, check);
   }
-  return [...controls.values()]
-    .toSorted((a, b) => (a.control < b.control ? -1 : 1))
-    .map(({ control, title, severity }) => {
-      const known = catalogued(control);
-      const text = printable(title, MAX_MESSAGE);
-      const remedy =
-        known === undefined
-          ? ""
-          : known.fixedBy === null
-            ? (known.note ?? "")
-            : `The task "${known.fixedBy}" sets it: redkeep plan shows what would change.`;
-      return {
-        id: control,
-        name: control,
-        shortDescription: { text },
-        fullDescription: { text: known?.why ?? text },
-        help: {
-          text: [known?.why ?? text, remedy, ...(known?.references ?? [])].filter(Boolean).join("\n"),
-        },
-        defaultConfiguration: { level: LEVEL[severity] },
-        properties: {
-          "security-severity": SECURITY_SEVERITY[severity],
-          precision: "very-high",
-          tags: ["security", ...(known?.tags ?? [])],
-        },
-      };
-    });
+  return [...controls.values()].toSorted((a, b) => (a.control < b.control ? -1 : 1)).map(sarifRule);
+}
+
+/** The rule of a control. */
+export function sarifRule({ control, title, severity }: Pick<CheckRecord, "control" | "title" | "severity">) {
+  const known = catalogued(control);
+  const text = printable(title, MAX_MESSAGE);
+  const remedy =
+    known === undefined
+      ? ""
+      : known.fixedBy === null
+        ? (known.note ?? "")
+        : `The task "${known.fixedBy}" sets it: redkeep plan shows what would change.`;
+  return {
+    id: control,
+    name: control,
+    shortDescription: { text },
+    fullDescription: { text: known?.why ?? text },
+    help: {
+      text: [known?.why ?? text, remedy, ...(known?.references ?? [])].filter(Boolean).join("\n"),
+    },
+    defaultConfiguration: { level: LEVEL[severity] },
+    properties: {
+      "security-severity": SECURITY_SEVERITY[severity],
+      precision: "very-high",
+      tags: ["security", ...(known?.tags ?? [])],
+    },
+  };
 }
 
 /** What the catalogue says of it; a record of another version may have controls that this one does not know. */
@@ -185,7 +192,7 @@ function fingerprint(host: string, key: string): string {
 }
 
 /** A relative URI where the file lies below `cwd`, so that it is found in the repository. */
-function uriOf(file: string, cwd: string): string {
+export function uriOf(file: string, cwd: string): string {
   const path = isAbsolute(file) ? relative(cwd, file) : file;
   const parts = (path.startsWith("..") ? file : path)
     .split(sep)

@@ -68,8 +68,12 @@ export function hasFailed(status: HostStatus, command: RunRecord["command"]): bo
 
 /** Whether a check fails at or above the severity of `--fail-on`; without one every failure counts. */
 export function countsAsFailure({ outcome, severity }: CheckRecord, failOn: Severity | undefined): boolean {
-  const limit = failOn === undefined ? SEVERITIES.length : SEVERITIES.indexOf(failOn);
-  return outcome === "fail" && SEVERITIES.indexOf(severity) <= limit;
+  return outcome === "fail" && (failOn === undefined || isAtLeast(severity, failOn));
+}
+
+/** Whether a severity is this one or a graver one. */
+export function isAtLeast(severity: Severity, limit: Severity): boolean {
+  return SEVERITIES.indexOf(severity) <= SEVERITIES.indexOf(limit);
 }
 
 /**

@@ -23,6 +23,7 @@ import {
 } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
+import { isWeakPassword } from "../redis/weak-password.ts";
 import { excerpt } from "../secret.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import type { PersistenceParams } from "./persistence.ts";
@@ -654,21 +655,4 @@ function passwordChecks({ params, controller }: Context): Check[] {
       values.length === 0 ? { outcome: "skip" } : weak.length === 0 && shared.length === 0,
     ),
   ];
-}
-
-const EXAMPLES = [
-  "use-a-very-long-random-password-here",
-  "monitorpassword",
-  "strongapppassword",
-  "adminpassword",
-  "foobared",
-];
-
-/** Under 16 characters, an example out of a guide, or one character over and over. */
-export function isWeakPassword(text: string): boolean {
-  return (
-    text.length < 16 ||
-    EXAMPLES.some((example) => text.toLowerCase().includes(example)) ||
-    new Set(text).size < 5
-  );
 }

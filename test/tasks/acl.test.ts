@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
+import { isWeakPassword } from "../../src/redis/weak-password.ts";
 import { Secret } from "../../src/secret.ts";
-import acl, { isWeakPassword } from "../../src/tasks/acl.ts";
+import acl from "../../src/tasks/acl.ts";
 import { editedFacts, factsOf, PASSWORDS, type SectionEdits } from "../support/facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import {
