@@ -24,6 +24,10 @@ export interface ServiceFact {
     | undefined;
   /** The service user's line in passwd, and its groups. */
   account: { name: string; uid: number; home: string; shell: string; groups: readonly string[] } | undefined;
+  /** Lines of sudoers that begin with the service user's name. */
+  sudoRules: readonly string[];
+  /** Every Redis and Valkey server that runs on the host, with the unit (or other control group) it belongs to. */
+  servers: readonly { pid: number; group: string }[];
   /** Product users that exist, for a unit that runs as root. */
   productUsers: readonly string[];
 }
@@ -95,7 +99,11 @@ if [ -n "$UNIT" ]; then
   section binary-version; "$BIN" --version
   section process; if [ "$PID" -gt 0 ]; then cat "/proc/$PID/status" "/proc/$PID/limits"; fi
   section account; if [ -n "$RUNUSER" ]; then getent passwd "$RUNUSER"; id -nG "$RUNUSER"; fi
+  section sudo-rules
+  case $RUNUSER in ''|*[!A-Za-z0-9_.-]*) ;; *) grep -hsE "^[[:space:]]*$RUNUSER[[:space:]]+[A-Za-z]" /etc/sudoers /etc/sudoers.d/*;; esac
 fi
+section servers
+for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do p=\${p%/comm}; echo "\${p#/proc/}$(sed -n 's/^0::/ /p' "$p/cgroup" 2>/dev/null)"; done
 section product-users; for u in redis valkey; do if getent passwd $u >/dev/null; then echo $u; fi; done
 `,
   parse: (sections) => {
@@ -136,6 +144,11 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
           ? undefined
           : { name, uid: Number(uid), home, shell, groups: groups.split(" ").filter(Boolean) },
       productUsers: sections.lines("product-users"),
+      sudoRules: sections.lines("sudo-rules"),
+      servers: sections.lines("servers").map((line) => {
+        const [pid, group = ""] = line.split(" ");
+        return { pid: Number(pid), group: group.slice(group.lastIndexOf("/") + 1) };
+      }),
     };
   },
 };

@@ -35,14 +35,9 @@ export default defineTask<Params>({
   phase: 0,
 
   desired: (context) => {
-    const { params, server, render } = context;
-    const text = render("bind.conf.ejs", {
-      addresses: wantedAddresses(context).join(" "),
-      protectedMode: params.protected_mode,
-      unixSocket: wantedSocket(context) ?? null,
-    });
+    const { params, server } = context;
     return {
-      resources: settingsOf(text, "bind.conf.ejs"),
+      resources: wantedSettings(context),
       refusals: [...addressRefusals(context)],
       notes:
         params.unix_socket === "auto" &&
@@ -98,9 +93,22 @@ export default defineTask<Params>({
         },
         socket === undefined ? { outcome: "skip" } : found !== undefined && (found.mode & 0o007) === 0,
       ),
+      ...wantedSettings(context).flatMap(({ name, args }) =>
+        name.startsWith("unixsocket") ? [runningOr(context, "RK-NET-08", name, args)] : [],
+      ),
     ];
   },
 });
+
+function wantedSettings(context: Context) {
+  const { params, render } = context;
+  const text = render("bind.conf.ejs", {
+    addresses: wantedAddresses(context).join(" "),
+    protectedMode: params.protected_mode,
+    unixSocket: wantedSocket(context) ?? null,
+  });
+  return settingsOf(text, "bind.conf.ejs");
+}
 
 /** What the version can take: before 6.2 the dash is part of a host name, and an absent address is only ignored. */
 function wantedAddresses({ params, facts, server }: Context): string[] {

@@ -69,17 +69,16 @@ export default defineTask<Params>({
     const { params, server, facts } = context;
     const running = server.running;
     const bound = wantedMaxmemory(context);
-    const checks = settingsOf(renderLimits(context), "limits.conf.ejs").flatMap((resource) => {
-      if (resource.kind !== "setting") return [];
+    const checks = settingsOf(renderLimits(context), "limits.conf.ejs").map((resource) => {
       const control =
         resource.name === "maxmemory"
           ? "RK-LIM-01"
           : resource.name === "maxmemory-policy"
             ? "RK-LIM-02"
             : resource.name === "maxclients"
-              ? "RK-SYS-07"
+              ? "RK-LIM-03"
               : "RK-LIM-04";
-      return [runningOr(context, control, resource.name, resource.args)];
+      return runningOr(context, control, resource.name, resource.args);
     });
     if (bound === undefined && running !== undefined) {
       const value = Number(running.get("maxmemory") ?? 0);
@@ -98,15 +97,19 @@ export default defineTask<Params>({
     }
     const clients = params.maxclients ?? Number(running?.get("maxclients") ?? 10000);
     const files = facts.service.process?.openFiles;
+    const next = limitOf(facts.service.properties.get("LimitNOFILE") ?? "");
     checks.push(
       check(
         "RK-SYS-07",
         {
           expected: `at least ${clients + 32} open files for ${clients} clients`,
-          observed: files === undefined ? "the service does not run" : String(files),
-          source: "/proc/PID/limits",
+          observed:
+            files === undefined
+              ? "the service does not run"
+              : `${files}${next >= clients + 32 ? "" : `, and ${next} after the next restart`}`,
+          source: "/proc/PID/limits, systemctl show",
         },
-        files !== undefined && files >= clients + 32,
+        files !== undefined && files >= clients + 32 && next >= clients + 32,
       ),
     );
     return checks;

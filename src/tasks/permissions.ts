@@ -45,17 +45,14 @@ export default defineTask<Params>({
     }
     if (isRedisOwn(facts.files.dataDirectory))
       resources.push({ kind: "closed-data", directory: facts.files.dataDirectory });
-    const loaded = facts.service.properties.get("UMask") ?? "0022";
-    const umask = (Number.parseInt(loaded, 8) | CLOSED).toString(8).padStart(4, "0");
-    const running = facts.service.process?.umask;
-    const isOpen = running !== undefined && (running & CLOSED) !== CLOSED;
-    if (loaded !== umask || isOpen) {
+    const { loaded, running, isOpen } = umaskOf(context);
+    if (isOpen) {
       resources.push({
         kind: "unit",
         property: "UMask",
-        value: umask,
-        loaded,
-        process: isOpen ? running.toString(8).padStart(4, "0") : undefined,
+        value: octal(loaded | CLOSED),
+        loaded: octal(loaded),
+        process: running === undefined || isClosed(running) ? undefined : octal(running),
       });
     }
     return { resources, notes: [rewrites, linkedDirectory(context)].filter((note) => note !== undefined) };
@@ -70,6 +67,9 @@ export default defineTask<Params>({
     );
     const data = dataPaths(context);
     const readable = data.filter((path) => (path.mode & CLOSED) !== 0);
+    const umask = umaskOf(context);
+    const [next] = server.config.get("dir") ?? [];
+    const moves = next !== undefined && server.running !== undefined && server.running.get("dir") !== next;
     return [
       check(
         "RK-SYS-03",
@@ -95,18 +95,41 @@ export default defineTask<Params>({
           observed: [
             readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
             linkedDirectory(context),
+            umask.isOpen
+              ? `new files are not: umask ${octal(umask.running ?? umask.loaded)}, ${octal(umask.loaded)} after the next restart`
+              : undefined,
+            moves
+              ? `the file says dir ${next}, never loaded: the next start would look for the data there`
+              : undefined,
           ]
             .filter((text) => text !== undefined)
             .join("; "),
-          source: "stat",
+          source: "stat, systemctl show",
         },
         data.length === 0
           ? { outcome: "unknown" }
-          : readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory),
+          : readable.length === 0 &&
+              !isOddDirectory(context.facts.files.dataDirectory) &&
+              !umask.isOpen &&
+              !moves,
       ),
     ];
   },
 });
+
+/** What the unit gives the next process, and what the present one has; open where either lets others in. */
+function umaskOf({ facts: { service } }: Context): { loaded: number; running?: number; isOpen: boolean } {
+  const loaded = Number.parseInt(service.properties.get("UMask") ?? "0022", 8);
+  const running = service.process?.umask;
+  return {
+    loaded,
+    ...(running === undefined ? {} : { running }),
+    isOpen: !isClosed(loaded) || (running !== undefined && !isClosed(running)),
+  };
+}
+
+const isClosed = (umask: number): boolean => (umask & CLOSED) === CLOSED;
+const octal = (umask: number): string => umask.toString(8).padStart(4, "0");
 
 /** Sentinel and cluster rewrite their configuration: it has to stay theirs. */
 function rewrittenByRedis({ server, facts }: Context): string | undefined {

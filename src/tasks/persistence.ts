@@ -14,6 +14,8 @@ type Context = TaskContext<PersistenceParams>;
 
 /** Redis 7's built-in points, written out so that every version has the same. */
 const SAVE_POINTS = "3600 1 300 100 60 10000";
+/** What Redis starts with where no line says it: 6.0 has other save points than later versions. */
+const DEFAULTS = { save: [SAVE_POINTS, "900 1 300 10 60 10000"], appendonly: ["no"] };
 
 /** Keep, switch on or switch off what is written to disk, always through the running server first. */
 export default defineTask<PersistenceParams>({
@@ -137,7 +139,10 @@ function settingChecks(context: Context): Check[] {
       ];
     const apart = (["save", "appendonly"] as const).filter((name) => {
       const inFile = context.server.config.get(name);
-      return inFile !== undefined && !sameSetting(name, inFile, [running.get(name) ?? ""]);
+      const loaded = running.get(name) ?? "";
+      // What a file does not say is what Redis starts with.
+      const next = inFile === undefined ? DEFAULTS[name] : [inFile.join(" ")];
+      return !next.some((value) => sameSetting(name, [value], [loaded]));
     });
     return [
       check(

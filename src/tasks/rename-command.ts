@@ -91,7 +91,7 @@ function openLocks({ server }: Context): string[] {
 function lockChecks(context: Context): Check[] {
   const { server } = context;
   if (server.version.capabilities.protectedConfigs)
-    return LOCKS.map((name) => runningOr(context, "RK-CMD-01", name, ["no"]));
+    return LOCKS.map((name) => runningOr(context, "RK-CMD-01", name, ["no"], { isDefault: true }));
   const observed = `${server.version.name} has no such locks`;
   const expected = LOCKS.map((name) => `${name} no`).join(", ");
   return [check("RK-CMD-01", { expected, observed, source: "CONFIG GET" }, { outcome: "skip" })];
@@ -111,30 +111,41 @@ function renameCheck(context: Context): Check {
   const still = wanted
     .filter(({ command }) => facts.redis.commands.get(command) !== false)
     .map(({ command }) => command);
+  const lost = wanted
+    .filter(({ command, to }) => !still.includes(command) && lineOf(context, command)?.args[1] !== to)
+    .map(({ command }) => command);
   return check(
     "RK-CMD-03",
     {
       expected: `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
-      observed: still.length === 0 ? "none of them is known" : `still known: ${still.join(", ")}`,
-      source: "COMMAND INFO",
+      observed:
+        [
+          still.length === 0 ? "" : `still known: ${still.join(", ")}`,
+          lost.length === 0 ? "" : `back at the next restart, as the file says: ${lost.join(", ")}`,
+        ]
+          .filter(Boolean)
+          .join("; ") || "none of them is known",
+      source: `COMMAND INFO, ${context.server.configPath}`,
     },
-    still.length === 0,
+    still.length === 0 && lost.length === 0,
   );
 }
 
 function wantedRenames({ params, config }: Context): { command: string; to: string }[] {
   return Object.entries(params.commands).map(([name, wish]) => {
     const command = name.toUpperCase();
-    const [, existing = ""] =
-      config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command)?.args ?? [];
+    const [, existing = ""] = lineOf({ config }, command)?.args ?? [];
     // A name that is there already stays: clients and Sentinel may have been told.
     return { command, to: wish === "disable" ? "" : existing || GENERATED };
   });
 }
 
+function lineOf({ config }: Pick<Context, "config">, command: string) {
+  return config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command);
+}
+
 function holds({ facts, config }: Context, { command, to }: { command: string; to: string }): boolean {
-  const line = config.all("rename-command").find(({ args }) => args[0]?.toUpperCase() === command);
-  return line?.args[1] === to && facts.redis.commands.get(command) === false;
+  return lineOf({ config }, command)?.args[1] === to && facts.redis.commands.get(command) === false;
 }
 
 function* refusals(context: Context): Iterable<Refusal> {

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
 import { isRedisOwn } from "../redis/own-directory.ts";
+import { excerpt } from "../secret.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -194,6 +195,11 @@ function userChecks(context: Context): Check[] {
   const { user } = wantedAccount(context);
   const { process, account } = facts.service;
   const shell = account?.shell ?? "";
+  // What runs in a container is no unit's, and its user is the container's matter.
+  const strays = facts.service.servers.filter(
+    ({ group }) =>
+      !facts.service.units.includes(group) && !/^(docker|libpod|crio|cri-containerd)-/.test(group),
+  );
   const privileged = (account?.groups ?? []).filter((group) =>
     ["root", "sudo", "wheel", "admin"].includes(group),
   );
@@ -216,11 +222,22 @@ function userChecks(context: Context): Check[] {
       "RK-SYS-01",
       {
         expected: "no login shell, no group that may use sudo",
-        observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}`,
-        source: "passwd, id",
+        observed: `shell ${shell || "unknown"}, groups ${(account?.groups ?? []).join(", ") || "none"}${facts.service.sudoRules.length > 0 ? ", and a rule of its own in sudoers" : ""}`,
+        source: "passwd, id, sudoers",
         isAdvisory: true,
       },
-      /(nologin|false)$/.test(shell) && privileged.length === 0,
+      /(nologin|false)$/.test(shell) && privileged.length === 0 && facts.service.sudoRules.length === 0,
+    ),
+    check(
+      "RK-SYS-01",
+      {
+        expected: "no server beside those of systemd's units",
+        observed:
+          strays.map(({ pid, group }) => `process ${pid} (${excerpt(group, 60)})`).join(", ") || "none",
+        source: "pgrep, /proc/PID/cgroup",
+        isAdvisory: true,
+      },
+      strays.length === 0,
     ),
   ];
 }

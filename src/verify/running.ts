@@ -2,12 +2,18 @@ import { sameSetting } from "../redis/setting.ts";
 import type { TaskContext } from "../tasks/task.ts";
 import { type Check, type ControlId, check, noLogin } from "./controls.ts";
 
-/** Compares what the running server says of a setting, and what its file says, with what is wanted. */
+/**
+ * Compares what the running server says of a setting, and what its file says, with what is wanted.
+ *
+ * @param isDefault a file that does not name the setting means the same. Else it has to stand there: what was only set on
+ * the running server is gone at its next start.
+ */
 export function runningOr(
   { server, facts }: Pick<TaskContext<unknown>, "server" | "facts">,
   control: ControlId,
   setting: string,
   args: readonly string[],
+  { isDefault = false }: { isDefault?: boolean } = {},
 ): Check {
   const expected = `${setting} ${shown(args)}`;
   const source = `CONFIG GET ${setting}`;
@@ -17,11 +23,20 @@ export function runningOr(
   }
   const inFile = server.config.get(setting);
   const holds = sameSetting(setting, args, [running]);
-  const fileHolds = inFile === undefined || sameSetting(setting, args, inFile);
+  const fileHolds = inFile === undefined ? isDefault : sameSetting(setting, args, inFile);
   const observed = holds
-    ? `running ${shown([running])}${fileHolds ? "" : `, but ${shown(inFile ?? [])} in the file: lost at the next restart`}`
+    ? `running ${shown([running])}${fileHolds ? "" : inFile === undefined ? ", but not in the file: lost at the next restart" : `, but ${shown(inFile)} in the file: lost at the next restart`}`
     : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", though the file says as wanted: never loaded" : ""}`;
-  return check(control, { expected, observed, source }, holds && fileHolds);
+  return {
+    ...check(control, { expected, observed, source }, holds && fileHolds),
+    setting: {
+      name: setting,
+      wanted: shown(args),
+      file: inFile === undefined ? null : shown(inFile),
+      running: shown([running]),
+      pending: inFile !== undefined && !sameSetting(setting, inFile, [running]),
+    },
+  };
 }
 
 function shown(args: readonly string[]): string {

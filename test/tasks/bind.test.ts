@@ -70,6 +70,8 @@ describe("bind", () => {
       "RK-NET-01 fail: running 0.0.0.0",
       "RK-NET-02 fail: running no",
       "RK-NET-08 fail: no such socket",
+      'RK-NET-08 fail: running ""',
+      "RK-NET-08 fail: running 0",
     ]);
   });
 
@@ -98,7 +100,12 @@ describe("bind", () => {
     const facts = editedFacts("hardened", { running: () => undefined });
     expect(
       findings(verifyTask("bind", wanted("hardened"), facts)).filter((line) => line.includes("unknown")),
-    ).toHaveLength(2);
+    ).toEqual([
+      "RK-NET-01 unknown: no login to Redis: CONFIG does not answer",
+      "RK-NET-02 unknown: no login to Redis: CONFIG does not answer",
+      "RK-NET-08 unknown: no login to Redis: CONFIG does not answer",
+      "RK-NET-08 unknown: no login to Redis: CONFIG does not answer",
+    ]);
   });
 
   it("keeps the socket that the operator named", () => {

@@ -161,7 +161,7 @@ describe("limits", () => {
         { ...QUIET, maxclients: 10000 },
         hostWith({ running: { maxclients: "10000" } }),
       );
-      expect(findings(checks)).toContain("RK-SYS-07 fail: 10000");
+      expect(findings(checks)).toContain("RK-SYS-07 fail: 10000, and 10000 after the next restart");
     });
   });
 
