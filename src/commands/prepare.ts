@@ -15,7 +15,7 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
-import { readRunRecord } from "../report/read-record.ts";
+import { readStatuses } from "../report/read-record.ts";
 import type { HostRecord, RunRecord, Severity } from "../report/record.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
@@ -198,8 +198,8 @@ const FINISHED = ["changed", "unchanged"];
 
 /** The hosts of a run record that did not end as wanted, or were never started. */
 async function unfinishedHosts(file: string, inventory: Inventory, cwd: string): Promise<Set<string>> {
-  const record = await readRunRecord(file, cwd);
-  const hosts = record.hosts.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
+  const statuses = await readStatuses(file, cwd);
+  const hosts = statuses.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
   const strange = hosts.find((host) => !inventory.hosts.has(host));
   if (strange !== undefined)
     throw new InputError({

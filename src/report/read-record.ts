@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { z } from "zod";
 import { InputError } from "../errors.ts";
 import { formatPath, readTextFile } from "../yaml.ts";
 import { safeRecord } from "./printable.ts";
@@ -13,6 +14,22 @@ const MAX_BYTES = 512 * 1024 * 1024;
  * @throws InputError for a file that is no run record, is cut off, or was written in another schema.
  */
 export async function readRunRecord(file: string, cwd: string): Promise<RunRecord> {
+  return safeRecord(await readAs(runRecordSchema, file, cwd));
+}
+
+/**
+ * How each host of a run ended, of a record that need not be whole: whoever picks hosts out of one keeps what he needs.
+ * @throws InputError as readRunRecord does.
+ */
+export async function readStatuses(file: string, cwd: string): Promise<{ host: string; status: string }[]> {
+  const { hosts } = await readAs(statusesSchema, file, cwd);
+  return hosts;
+}
+
+const { host, status } = runRecordSchema.shape.hosts.element.shape;
+const statusesSchema = z.object({ schema: z.literal(SCHEMA), hosts: z.array(z.object({ host, status })) });
+
+async function readAs<T>(schema: z.ZodType<T>, file: string, cwd: string): Promise<T> {
   const bad = (message: string, key?: string) => new InputError({ place: { file }, key, message });
   const text = await readTextFile(resolve(cwd, file), file, MAX_BYTES);
   let value: unknown;
@@ -24,13 +41,13 @@ export async function readRunRecord(file: string, cwd: string): Promise<RunRecor
       `should be a run record, found ${isCut ? "one that is cut off: its JSON does not end" : "no JSON"}`,
     );
   }
-  const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
-  if (typeof schema === "string" && /^redkeep\.run\/\d+$/.test(schema) && schema !== SCHEMA) {
-    throw bad(`was written by another version of redkeep: this one reads ${SCHEMA}, found ${schema}`);
+  const written = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
+  if (typeof written === "string" && /^redkeep\.run\/\d+$/.test(written) && written !== SCHEMA) {
+    throw bad(`was written by another version of redkeep: this one reads ${SCHEMA}, found ${written}`);
   }
-  if (schema !== SCHEMA) throw bad(`should be a run record (schema "${SCHEMA}"), found another JSON file`);
-  const parsed = runRecordSchema.safeParse(value);
-  if (parsed.success) return safeRecord(parsed.data);
+  if (written !== SCHEMA) throw bad(`should be a run record (schema "${SCHEMA}"), found another JSON file`);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw bad(
     `should be a run record: ${issue?.message}`,
