@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { type CompileInput, compileApply } from "../apply/compile.ts";
+import type { HostFacts } from "../facts/probe.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
+import { noticedSince } from "../plan/noticed.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
 import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
@@ -17,6 +19,7 @@ import {
   type Observation,
   openConnection,
   planFor,
+  setAccess,
   toRecord,
 } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -85,6 +88,7 @@ async function applyHost(
     if (!session.connection.isOpen)
       session.connection = await openConnection(session, environment.interrupted);
     tell(plan.actions.restart ? "validating, changing, restarting" : "validating, changing");
+    const changedAt = performance.now();
     const outcome = await runTransaction(session, program, transaction);
     hasBegun = true;
     record.restart = { needed: plan.actions.restart, unavailableMs: outcome?.unavailableMs ?? 0 };
@@ -92,8 +96,11 @@ async function applyHost(
       failTransaction(session, outcome);
       return;
     }
+    const since = { changedAt, facts: observation.facts };
     tell("logging in anew");
-    await confirmOrRollBack(session, transaction, tell, () => freshProof({ run, session, options, plan }));
+    await confirmOrRollBack(session, transaction, tell, () =>
+      freshProof({ run, session, options, plan, since }),
+    );
   } catch (error) {
     failWith(session, error);
     if (!hasBegun) return;
@@ -120,15 +127,20 @@ interface Proof {
   session: HostSession;
   options: RunOptions;
   plan: HostPlan;
+  /** `performance.now()` when the change began, and what the host said before. */
+  since: { changedAt: number; facts: HostFacts };
 }
 
 /** Puts fresh facts into the record; returns what they do not bear out. */
-async function freshProof({ run, session, options, plan }: Proof): Promise<string[]> {
+async function freshProof({ run, session, options, plan, since }: Proof): Promise<string[]> {
   const { record } = session;
   record.roundTrips++;
   const observation = await ask(session, true);
   if (observation === undefined) return [record.error?.found ?? "the host could not be asked"];
   session.observation = observation;
+  setAccess(record, observation);
+  const seconds = (performance.now() - since.changedAt) / 1000;
+  record.impact = [...plan.impact, ...noticedSince(since.facts, observation.facts, seconds)];
   const stood = new Set(record.checks.filter(({ outcome }) => outcome === "fail").map(findingOf));
   const checks = checksFor(observation, run.render);
   record.checks = checks.map(toRecord);

@@ -1,13 +1,12 @@
 import { z } from "zod";
 import type { State } from "../state.ts";
+import { keptRecords } from "./kept-records.ts";
 import { fail, type HostSession } from "./observe.ts";
 import type { RunOptions } from "./options.ts";
 
 /** Fewer hosts than this are no fleet: the plan that was shown says all of it. */
 const FEW = 5;
 const SHARE = 0.5;
-/** How many records are read at most, the newest first. */
-const RECORDS = 50;
 
 const RECORD = z.object({
   schema: z.literal("redkeep.run/1"),
@@ -61,15 +60,14 @@ async function restartedAgain(state: State, sessions: readonly HostSession[]): P
   /** The hosts that no record has told of yet. */
   const open = new Map(sessions.map((session) => [session.job.host, new Set(restartingTasks(session))]));
   const again = new Set<string>();
-  for (const name of (await state.list("runs")).toSorted().toReversed().slice(0, RECORDS)) {
-    const record = await recordIn(state, `runs/${name}`);
-    for (const found of record?.hosts ?? []) {
+  for await (const record of keptRecords(state, RECORD)) {
+    for (const found of record.hosts) {
       const tasks = open.get(found.host);
       if (tasks === undefined) continue;
-      const isWanted = record?.command === "apply" && leftAsWanted(found, tasks);
+      const isWanted = record.command === "apply" && leftAsWanted(found, tasks);
       if (isWanted) again.add(found.host);
       // What was put back on purpose is no surprise when it is due again.
-      if (isWanted || (record?.command === "rollback" && found.status === "rolled-back"))
+      if (isWanted || (record.command === "rollback" && found.status === "rolled-back"))
         open.delete(found.host);
     }
     if (open.size === 0) break;
@@ -87,13 +85,4 @@ function leftAsWanted({ status, tasks: recorded }: RecordedHost, tasks: Readonly
 
 function restartingTasks({ record }: HostSession): string[] {
   return record.tasks.filter(({ changes }) => changes.some(({ restart }) => restart)).map(({ task }) => task);
-}
-
-/** A file that is no run record, or cannot be read, says nothing. */
-async function recordIn(state: State, name: string): Promise<z.infer<typeof RECORD> | undefined> {
-  try {
-    return RECORD.safeParse(JSON.parse((await state.read(name)) ?? "")).data;
-  } catch {
-    return undefined;
-  }
 }

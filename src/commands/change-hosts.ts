@@ -1,12 +1,12 @@
 import { InputError } from "../errors.ts";
 import { applyText } from "../report/apply-text.ts";
-import { planPreview } from "../report/plan-text.ts";
+import { noticedOn, planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { HostStatus, RunRecord } from "../report/record.ts";
 import { inBatches } from "./batches.ts";
 import { guardBlastRadius } from "./blast-radius.ts";
 import { Groups } from "./groups.ts";
-import type { HostSession } from "./observe.ts";
+import { fail, type HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare, type Run } from "./prepare.ts";
 import {
@@ -18,6 +18,7 @@ import {
   report,
   saveRecord,
   startProgress,
+  stopsOnImpact,
   textContext,
   warn,
 } from "./session.ts";
@@ -58,6 +59,7 @@ export async function changeHosts(
   const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
   let { pending } = machines;
   if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
+  if (command === "apply" && stopsOnImpact(options)) refuseImpact(pending);
   pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
     await progress.stop();
@@ -98,6 +100,7 @@ export async function changeHosts(
     if (record.status === "would-change") record.status = "not-started";
     if (PROVED.includes(record.status)) continue;
     record.checks = [];
+    delete record.access;
     // What a plan expects of a restart is not what was measured.
     if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
   }
@@ -105,6 +108,19 @@ export async function changeHosts(
   const path = await saveRecord(run, record, startedAt);
   const text = applyText(record, textContext(run, sessions, options, environment, path));
   return await report(record, text, options, environment);
+}
+
+/** `--fail-on-impact`: where somebody would notice, nothing is touched. */
+function refuseImpact(sessions: readonly HostSession[]): void {
+  const noticed = noticedOn(sessions.map(({ record }) => record));
+  for (const session of sessions.filter(({ record }) => noticed.includes(record))) {
+    fail(session, "refused", {
+      where: "impact",
+      found: session.record.impact.map(({ detail }) => detail).join("\n"),
+      remedy: "do what each line says, then run again",
+      guards: ["impact"],
+    });
+  }
 }
 
 /** @throws InputError where it cannot be written: no host was changed yet. */

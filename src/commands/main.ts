@@ -342,6 +342,9 @@ function addRunOptions(command: Command, name: RunCommand): void {
       ? [option("-y, --yes", "do not ask; needed without a terminal")]
       : []),
     option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
+    ...(name === "plan" || name === "apply"
+      ? [option("--fail-on-impact", "exit 3, and touch no host, where a client or user would notice")]
+      : []),
     ...(name === "verify" || name === "rollback"
       ? []
       : [option("--rotate <name>", "make this user's generated password, or ca, anew").argParser(collect)]),
@@ -426,6 +429,7 @@ async function runOptions(
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),
+    failOnImpact: raw.failOnImpact === true,
     rotate: new Set(list("rotate")),
     retryFailed: text("retryFailed"),
     shard: shard(text("shard")),
@@ -447,7 +451,7 @@ export const GUARDS = [
   ..."aof-rewrite-failed bind-absent-address bind-everywhere blast-radius blinding-rename certificate cluster disk-too-small".split(
     " ",
   ),
-  ..."evicts-stored-keys firewall-empty firewall-open last-save-failed maxmemory-above-host maxmemory-below-used".split(
+  ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used".split(
     " ",
   ),
   ..."other-firewall other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(

@@ -17,6 +17,7 @@ import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, maskFound } from "../secret.ts";
+import { accessOf } from "../verify/access.ts";
 import type { Check } from "../verify/controls.ts";
 import type { HostJob } from "./prepare.ts";
 import { adminOf, type HostSecrets } from "./secrets.ts";
@@ -111,13 +112,23 @@ export async function observe(
     }
     session.plan = planFor(observation, context, () => "••••");
     applyPlanToRecord(session, session.plan, observation.server);
-    if (context.prove) record.checks = checksFor(observation, context.render).map(toRecord);
+    if (context.prove) {
+      record.checks = checksFor(observation, context.render).map(toRecord);
+      setAccess(record, observation);
+    }
   } catch (error) {
     failWith(session, error);
   } finally {
     record.durationMs = Math.round(performance.now() - session.startedAt);
     record.roundTrips = session.connection?.channels ?? record.roundTrips;
   }
+}
+
+/** What users can do, as the facts have it. */
+export function setAccess(record: HostRecord, observation: Observation): void {
+  const access = accessOf(observation);
+  if (access === undefined) delete record.access;
+  else record.access = access;
 }
 
 export async function openConnection(session: HostSession, signal: AbortSignal): Promise<Connection> {

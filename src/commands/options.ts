@@ -30,6 +30,8 @@ export interface RunOptions {
   /** Failures of a lower severity do not make the exit code 6. */
   failOn: Severity | undefined;
   accept: ReadonlySet<string>;
+  /** Hosts where somebody would notice are not touched. */
+  failOnImpact: boolean;
   rotate: ReadonlySet<string>;
   /** A run record: only its hosts that did not end as wanted. */
   retryFailed: string | undefined;

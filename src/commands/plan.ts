@@ -1,7 +1,7 @@
-import { planText } from "../report/plan-text.ts";
+import { noticedOn, planText } from "../report/plan-text.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
-import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
+import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
 
 /** What would change, on which host; changes nothing, on the hosts or here. */
 export async function plan(options: RunOptions, environment: Environment): Promise<number> {
@@ -12,6 +12,9 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const sessions = await observeAll(run, options, environment, "plan", progress);
   await progress.stop();
   const record = recordOf(run, "plan", sessions, startedAt, environment);
+  // 130 comes before 3 in the order of exit codes, and a plan knows no 5.
+  if (stopsOnImpact(options) && noticedOn(record.hosts).length > 0 && record.exitCode !== 130)
+    record.exitCode = 3;
   const path = options.json === "-" ? undefined : options.json;
   const context = textContext(run, sessions, options, environment, path);
   // The next step makes the new values. Once apply has made them they are only handed out, so its next step has none.

@@ -141,12 +141,18 @@ export function textContext(
       ...given("--waivers", options.waivers),
     ],
     ...(recordPath === undefined ? {} : { recordPath }),
+    failOnImpact: stopsOnImpact(options),
     verbose: options.verbose,
     diff: options.diff,
     width,
     colour,
     unicode,
   };
+}
+
+/** Whether `--fail-on-impact` was given, and not taken back for this run by `--accept impact`. */
+export function stopsOnImpact({ failOnImpact, accept }: RunOptions): boolean {
+  return failOnImpact && !accept.has("impact");
 }
 
 /** Prints the result, writes the record where it was asked for, and gives the exit code. */

@@ -1,4 +1,5 @@
 import { verifyText } from "../report/verify-text.ts";
+import { tellAccessChanges } from "./access-changes.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
@@ -21,6 +22,10 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.impact = [];
     record.restart = { needed: false, unavailableMs: 0 };
   }
+  await tellAccessChanges(
+    run.state,
+    sessions.map(({ record }) => record),
+  );
   const record = recordOf(run, "verify", sessions, startedAt, environment);
   return await report(
     record,

@@ -162,19 +162,7 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
     port = after.tls > 0 ? after.tls : after.plain;
   }
   if (hasTls && port === after.tls) yield* certificateReasons(audience, auth);
-  const bound = setting("bind", "*")
-    .after.split(" ")
-    .map((text) => text.replace(/^-/, ""));
-  const hears = (address: string) => bound.some((text) => isWildcard(text) || sameAddress(text, address));
-  const isDeaf = local.host === "" ? !isLocal && bound.every(isLoopback) : !hears(local.host);
-  if (isDeaf) {
-    const other = bound.find((text) => normalizeAddress(text) !== undefined && !isLoopback(text));
-    const where = local.host === "" ? "on loopback alone" : `on ${local.host} no more`;
-    yield [
-      `Redis listens ${where}`,
-      other === undefined ? "Add its address to bind.addresses" : `Use ${other}`,
-    ];
-  }
+  yield* addressReasons(setting("bind", "*"), local.host, isLocal);
   if (isLocal) return;
   if (isProtected(audience))
     yield [
@@ -196,6 +184,24 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
         : `the firewall does not let ${source} in`,
       "Add its network to firewall.allow",
     ];
+}
+
+/** @param host the address of the server that the client uses; empty where it is not told. */
+function* addressReasons(
+  bind: { before: string; after: string },
+  host: string,
+  isLocal: boolean,
+): Iterable<Reason> {
+  if (bind.before === bind.after) return;
+  const bound = bind.after.split(" ").map((text) => text.replace(/^-/, ""));
+  const hears = (address: string) => bound.some((text) => isWildcard(text) || sameAddress(text, address));
+  const isDeaf = host === "" ? !isLocal && bound.every(isLoopback) : !hears(host);
+  if (!isDeaf) return;
+  const other = bound.find((text) => normalizeAddress(text) !== undefined && !isLoopback(text));
+  yield [
+    `Redis listens ${host === "" ? "on loopback alone" : `on ${host} no more`}`,
+    other === undefined ? "Add its address to bind.addresses" : `Use ${other}`,
+  ];
 }
 
 /** The server's end of the connection. Before 6.2 it is not told, and only sure where there is one port. */

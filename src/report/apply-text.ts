@@ -16,6 +16,7 @@ import {
   type TextContext,
   widthOf,
 } from "./layout.ts";
+import { impactLines } from "./plan-text.ts";
 import type { HostRecord, Outcome, RunRecord } from "./record.ts";
 import { changeCount, hasFailed } from "./summary.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
@@ -33,6 +34,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
       headingText(page),
       page.verbose || page.diff ? changesText(changed, page) : [],
       rowsText(page),
+      sinceText(page),
       expiredWaiversText(page),
       openControlsText(page),
       waiversText(page),
@@ -59,6 +61,18 @@ function rowsText(page: Page): string[] {
   if (rest.length > 0)
     rows.push(...hanging("  ", `${namesOf(rest)}: as asked too (-v shows how)`, page.width));
   return rows;
+}
+
+/** What was denied since the change, and who has not come back: read by the checks that confirm it. */
+function sinceText(page: Page): string[] {
+  const lines = impactLines(
+    page.hosts.map(({ host, impact }) => ({
+      host,
+      impact: impact.filter(({ kind }) => kind.endsWith("-after-apply")),
+    })),
+    page,
+  );
+  return lines.length === 0 ? [] : [page.paint("bold", "Since the change"), ...lines];
 }
 
 function namesOf(hosts: readonly HostRecord[]): string {

@@ -226,7 +226,7 @@ function compareChanges(before: HostRecord, after: HostRecord): Difference[] {
 }
 
 /** Commands that a user gained or lost: a dangerous one more is worse, one less is better. */
-function compareAccess(
+export function compareAccess(
   before: AccessRecord | undefined,
   after: AccessRecord | undefined,
   host: string,

@@ -18,6 +18,8 @@ export interface TextContext {
   otherArguments?: readonly string[];
   /** Where the record was written, for the last lines. */
   recordPath?: string;
+  /** `--fail-on-impact`: somebody who would notice is a reason to stop. */
+  failOnImpact?: boolean;
   verbose: boolean;
   /** Show the whole of every difference. */
   diff: boolean;

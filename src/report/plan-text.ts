@@ -23,10 +23,21 @@ const IMPACTS_TOLD = 8;
 /** What a plan says on stdout: what would change on which host, who would notice, what stands in the way. */
 export function planText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
-  return finish(
-    blocks(...planBlocks(page), lastLines(`${hostCounts(page)}. Nothing was changed.`, next(page), page)),
-    page,
-  );
+  return finish(blocks(...planBlocks(page), lastLines(answer(page), next(page), page)), page);
+}
+
+/** The hosts that would change, and where somebody would notice. A restart alone is announced, and no impact. */
+export function noticedOn(hosts: readonly HostRecord[]): HostRecord[] {
+  return hosts.filter(({ status, impact }) => status === "would-change" && impact.length > 0);
+}
+
+function answer(page: Page): string {
+  const noticed = page.failOnImpact ? noticedOn(page.hosts).map(({ host }) => host) : [];
+  const stopped =
+    noticed.length === 0
+      ? ""
+      : ` Somebody would notice on ${hostList(noticed)}: stopped by --fail-on-impact.`;
+  return `${hostCounts(page)}. Nothing was changed.${stopped}`;
 }
 
 /** The same plan as `apply` shows it before it asks: without the last lines that only hold after a `plan`. */
@@ -49,6 +60,12 @@ function planBlocks(page: Page): string[][] {
 
 /** Clients and users that would notice, and how long Redis would be away. */
 function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
+  const lines = [...impactLines(hosts, page), ...restartText(hosts, page)];
+  return lines.length === 0 ? [] : [page.paint("bold", "Who will notice"), ...lines];
+}
+
+/** The impacts of several hosts, a sentence each; like ones are told once. */
+export function impactLines(hosts: readonly Pick<HostRecord, "host" | "impact">[], page: Page): string[] {
   const kinds = impactsAlike(hosts);
   const told = page.verbose ? kinds : kinds.slice(0, IMPACTS_TOLD);
   const lines = told.flatMap((kind) => {
@@ -61,12 +78,13 @@ function noticeText(hosts: readonly HostRecord[], page: Page): string[] {
     return hanging(`  ${page.paint("yellow", page.signs.warning)} `, detail + where, page.width);
   });
   if (kinds.length > told.length) lines.push(`  ${kinds.length - told.length} more (-v shows them)`);
-  lines.push(...restartText(hosts, page));
-  return lines.length === 0 ? [] : [page.paint("bold", "Who will notice"), ...lines];
+  return lines;
 }
 
 /** The impacts of all hosts, those that read alike together. */
-export function impactsAlike(hosts: readonly HostRecord[]): (Impact & { host: string })[][] {
+export function impactsAlike(
+  hosts: readonly Pick<HostRecord, "host" | "impact">[],
+): (Impact & { host: string })[][] {
   const impacts = hosts.flatMap(({ host, impact }) => impact.map((one) => ({ host, ...one })));
   return groupBy(impacts, ({ host, kind, detail }) => JSON.stringify([kind, sentenceShapeOf(detail, host)]));
 }

@@ -1,3 +1,4 @@
+import { accessText } from "./access-text.ts";
 import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
@@ -27,6 +28,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       expiredWaiversText(page),
       openControlsText(page),
       [...heldControlsText(page), ...waiversText(page)],
+      accessText(page),
       errorsText(page),
       lastLines(
         `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`,

@@ -1,0 +1,76 @@
+import type { HostFacts } from "../facts/probe.ts";
+import type { Client, Denial } from "../facts/redis.ts";
+import type { Impact } from "../report/record.ts";
+import { addressOf, clientsOf, times } from "./audience.ts";
+
+/** What is told of one list; the rest is counted. */
+const FEW = 5;
+
+/**
+ * What clients met since a change: entries of ACL LOG that are new, and clients of before that are not connected again.
+ * @param seconds since the change began. A restart empties ACL LOG; without one, old entries have their old counts.
+ */
+export function noticedSince(before: HostFacts, after: HostFacts, seconds: number): Impact[] {
+  return [...denied(before, after, seconds), ...notBack(before, after)];
+}
+
+function denied(before: HostFacts, after: HostFacts, seconds: number): Impact[] {
+  const keyOf = ({ reason, context, object, user }: Denial) =>
+    JSON.stringify([reason, context, object, user]);
+  const stood = new Map<string, number>();
+  const isSameProcess = before.redis.info.get("run_id") === after.redis.info.get("run_id");
+  for (const entry of isSameProcess ? before.redis.denials : [])
+    stood.set(keyOf(entry), (stood.get(keyOf(entry)) ?? 0) + entry.count);
+  const sentences = new Map<string, number>();
+  for (const entry of after.redis.denials) {
+    if (isOurs(entry, after)) continue;
+    const known = Math.min(stood.get(keyOf(entry)) ?? 0, entry.count);
+    stood.set(keyOf(entry), (stood.get(keyOf(entry)) ?? 0) - known);
+    if (entry.ageSeconds > seconds || entry.count === known) continue;
+    const what = sentence(entry);
+    sentences.set(what, (sentences.get(what) ?? 0) + entry.count - known);
+  }
+  return [...sentences].map(([what, number]) => ({
+    kind: "denied-after-apply",
+    detail: `${what} ${times(number)} since the change.`,
+  }));
+}
+
+/** Whether redkeep itself was turned away, with a password that the server did not have yet or has no more. */
+function isOurs({ reason, user, client }: Denial, { redis }: HostFacts): boolean {
+  return reason === "auth" && user === redis.user && client !== undefined && addressOf(client).isLocal;
+}
+
+/** Keys and channels are not named: they may hold anything. */
+function sentence({ reason, object, user, client }: Denial): string {
+  const from = client === undefined ? "" : ` from ${describe(client)}`;
+  switch (reason) {
+    case "auth":
+      return `user ${user}${from} could not log in`;
+    case "command":
+      return `user ${user}${from} was denied ${object.replace("|", " ").toUpperCase()}`;
+    default:
+      return `user ${user}${from} was denied a ${reason} outside its patterns`;
+  }
+}
+
+/** By address and program, since connections and users change: a client that comes back is another connection. */
+function notBack(before: HostFacts, after: HostFacts): Impact[] {
+  const back = new Set(clientsOf(after).map(describe));
+  const there = new Set(clientsOf(before).map(describe));
+  const missing = [...there].filter((client) => !back.has(client));
+  if (missing.length === 0) return [];
+  const more = missing.length > FEW ? ` and ${missing.length - FEW} more` : "";
+  return [
+    {
+      kind: "not-back-after-apply",
+      detail: `not connected again when the host was asked: ${missing.slice(0, FEW).join(", ")}${more}.`,
+    },
+  ];
+}
+
+/** `10.0.0.7 (orders, ioredis 5.3)` */
+function describe(client: Client): string {
+  const program = [client.name, client.library].filter(Boolean).join(", ");
+  return `${addressOf(client).source}${program === "" ? "" : ` (${program})`}`;
+}

@@ -1,0 +1,75 @@
+import type { HostFacts } from "../facts/probe.ts";
+import { type AclUser, permissions } from "../redis/acl-rule.ts";
+import { foundUsers } from "../redis/found-users.ts";
+import { MATRIX, type MatrixCommand } from "../redis/matrix.ts";
+import type { Server } from "../redis/server.ts";
+import type { AccessRecord } from "../report/record.ts";
+
+/**
+ * What every user on a host may run: the answers of the server itself, or before 7.0, which has no ACL DRYRUN, what follows
+ * from its rules by its own table of commands. Undefined where neither can be asked.
+ */
+export function accessOf({ facts, server }: { facts: HostFacts; server: Server }): AccessRecord | undefined {
+  const table = server.commands;
+  if (facts.redis.aclUsers === undefined || table === undefined) return undefined;
+  const { access } = facts.redis;
+  const isAsked = access.size > 0;
+  if (server.version.capabilities.aclDryrun && !isAsked) return undefined;
+  const commands = MATRIX.map((command, index) => ({ ...command, index }))
+    // A subcommand of a later version would look denied.
+    .filter(({ name, words }) => table.commands.has((words[0] ?? "").toLowerCase()) && isKnown(name, table));
+  const users = [...foundUsers({ facts, server }).values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    method: isAsked ? "ACL DRYRUN" : "worked out from the rules",
+    commands: commands.map(({ name, dangerous }) => ({ command: name, dangerous })),
+    users: users.map((user) => ({
+      user: user.name,
+      enabled: user.enabled,
+      nopass: user.nopass,
+      allowed: commands.map(({ index, ...command }) =>
+        isAsked ? answered(access.get(user.name)?.[index], command, user) : permitted(command, user, server),
+      ),
+    })),
+  };
+}
+
+function isKnown(name: string, table: NonNullable<Server["commands"]>): boolean {
+  const full = name.toLowerCase().replace(" ", "|");
+  return !full.includes("|") || table.commands.has(full) || !table.subcommands.has(full.split("|")[0] ?? "");
+}
+
+/** What ACL DRYRUN says. A name that the server does not know any more is taken away from everybody. */
+function answered(answer: string | undefined, command: MatrixCommand, user: AclUser): boolean | null {
+  if (answer === undefined) return null;
+  if (answer === "OK") return true;
+  // The key of the question is none of the user's own: it may run the command on those, where it has any.
+  if (/permissions to access|No permissions to access/i.test(answer)) return reaches(command, user);
+  return /no permissions|not found|NOPERM/i.test(answer) ? false : null;
+}
+
+function permitted({ name, needs, words }: MatrixCommand, user: AclUser, server: Server): boolean {
+  const table = server.commands;
+  if (table === undefined) return false;
+  const isGone = server.config
+    .all("rename-command")
+    .some(({ args }) => args[0]?.toUpperCase() === words[0] && args[1] === "");
+  const [command = "", subcommand] = name.toLowerCase().split(" ");
+  const { selectors, ...own } = permissions(user, table);
+  const may = [own, ...selectors].some(
+    ({ commands }) =>
+      commands.has(command) || (subcommand !== undefined && commands.has(`${command}|${subcommand}`)),
+  );
+  // Before 6.2 no rule speaks of channels.
+  const isFree = needs === "channel" && !server.version.capabilities.aclChannels;
+  return !isGone && may && (isFree || reaches({ needs }, user));
+}
+
+function reaches({ needs }: Pick<MatrixCommand, "needs">, user: AclUser): boolean {
+  return [user, ...user.selectors].some(({ allKeys, keys, allChannels, channels }) =>
+    needs === "key"
+      ? allKeys || keys.size > 0
+      : needs === "channel"
+        ? allChannels || channels.size > 0
+        : true,
+  );
+}

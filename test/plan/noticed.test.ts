@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import type { Client, Denial } from "../../src/facts/redis.ts";
+import { noticedSince } from "../../src/plan/noticed.ts";
+import { hostWith } from "../support/host-facts.ts";
+
+const client = (address: string, name = ""): Client => ({
+  address,
+  local: "172.17.0.2:6380",
+  user: "app",
+  name,
+  library: "",
+  flags: "N",
+  command: "get",
+  subscriptions: 0,
+});
+const denial = (more: Partial<Denial> = {}): Denial => ({
+  count: 3,
+  reason: "command",
+  context: "toplevel",
+  object: "config|get",
+  user: "app",
+  ageSeconds: 1,
+  client: client("10.0.0.7:1", "orders"),
+  ...more,
+});
+
+/** What is told 5 seconds after a change; `restarted` where Redis is another process since. */
+function told(before: Denial[], after: Denial[], restarted = false): string[] {
+  const host = (denials: Denial[], run: string) =>
+    hostWith({ redis: { denials, user: "admin" }, info: { run_id: run } });
+  return noticedSince(host(before, "a"), host(after, restarted ? "b" : "a"), 5).map(({ detail }) => detail);
+}
+
+describe("what clients met since a change", () => {
+  it("are the denials that are new, with their number", () => {
+    expect(told([], [denial()])).toEqual([
+      "user app from 10.0.0.7 (orders) was denied CONFIG GET 3 times since the change.",
+    ]);
+    expect(told([denial({ count: 2 })], [denial()])).toEqual([
+      "user app from 10.0.0.7 (orders) was denied CONFIG GET once since the change.",
+    ]);
+    expect(told([denial()], [denial()])).toEqual([]);
+    expect(told([], [denial({ ageSeconds: 60 })])).toEqual([]);
+  });
+
+  it("are all denials of a server that was restarted: its log began anew", () => {
+    expect(told([denial()], [denial()], true)).toHaveLength(1);
+  });
+
+  it("are told without the key or channel, which may hold anything", () => {
+    const entries = ["key", "channel"].map((reason) => denial({ reason, object: "token:hunter2", count: 1 }));
+    expect(told([], entries)).toEqual([
+      "user app from 10.0.0.7 (orders) was denied a key outside its patterns once since the change.",
+      "user app from 10.0.0.7 (orders) was denied a channel outside its patterns once since the change.",
+    ]);
+  });
+
+  it("are failed logins, save redkeep's own", () => {
+    const login = (address: string) => denial({ reason: "auth", user: "admin", client: client(address) });
+    expect(told([], [login("127.0.0.1:9")])).toEqual([]);
+    expect(told([], [login("10.0.0.7:1")])).toEqual([
+      "user admin from 10.0.0.7 could not log in 3 times since the change.",
+    ]);
+  });
+
+  it("are clients that are not there again, by address and name", () => {
+    const host = (clients: Client[]) => hostWith({ redis: { clients, denials: [] } });
+    const before = [client("10.0.0.7:1", "orders"), client("10.0.0.7:2", "orders"), client("10.0.0.8:1")];
+    expect(noticedSince(host(before), host([client("10.0.0.8:7")]), 5)).toEqual([
+      {
+        kind: "not-back-after-apply",
+        detail: "not connected again when the host was asked: 10.0.0.7 (orders).",
+      },
+    ]);
+    expect(noticedSince(host(before), host(before), 5)).toEqual([]);
+  });
+});
