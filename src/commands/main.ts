@@ -244,6 +244,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
 }
 
 const FORMAT_OPTIONS: readonly [string, string][] = [
+  ["html", "one page that needs nothing else, for people and auditors"],
   ["junit", "JUnit XML: a suite for each host, a case for each check"],
   ["sarif", "SARIF 2.1.0, for code scanning"],
   ["markdown", "for pull requests and step summaries, at most 900 KiB"],

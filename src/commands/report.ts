@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { applyText } from "../report/apply-text.ts";
 import { terminalOf } from "../report/colours.ts";
+import { htmlReport } from "../report/html/page.ts";
 import { printText, recordToJson, writeText } from "../report/json.ts";
 import { junitReport } from "../report/junit.ts";
 import type { TextContext } from "../report/layout.ts";
@@ -15,7 +16,7 @@ import { verifyText } from "../report/verify-text.ts";
 import type { Environment } from "./options.ts";
 
 /** The formats of `redkeep report`, by the name of their option. */
-export const FORMATS = ["junit", "sarif", "markdown", "prometheus", "json"] as const;
+export const FORMATS = ["html", "junit", "sarif", "markdown", "prometheus", "json"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface ReportOptions {
@@ -70,6 +71,8 @@ function render(
   { cwd, recordFile }: { cwd: string; recordFile: string },
 ): string {
   switch (format) {
+    case "html":
+      return htmlReport(merged);
     case "junit":
       return junitReport(merged.record);
     case "sarif":

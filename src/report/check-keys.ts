@@ -6,8 +6,8 @@ import type { CheckRecord } from "./record.ts";
  */
 export function checkKeys(checks: readonly CheckRecord[]): string[] {
   const seen = new Map<string, number>();
-  return checks.map(({ control, source, setting }) => {
-    const key = `${control} ${setting?.name ?? source}`;
+  return checks.map(({ control, source }) => {
+    const key = `${control} ${source}`;
     const count = (seen.get(key) ?? 0) + 1;
     seen.set(key, count);
     return count === 1 ? key : `${key} #${count}`;

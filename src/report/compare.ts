@@ -20,6 +20,8 @@ export interface Difference {
   host: string;
   /** The host's status, a control and its title, a change's address, a user and a command, or a waiver's control. */
   what: string;
+  /** The control's id where it is about a check, else null. */
+  control: string | null;
   severity: Severity | null;
   /** In words, null where it was not there. */
   before: string | null;
@@ -94,6 +96,7 @@ function hostGone(host: HostRecord): Difference {
     about: "host",
     host: host.host,
     what: "host",
+    control: null,
     severity: null,
     before: host.status,
     after: null,
@@ -127,6 +130,7 @@ function compareStatus(before: HostRecord | undefined, after: HostRecord, comman
     about: "host",
     host: after.host,
     what: "host",
+    control: null,
     severity: null,
     before: before?.status ?? null,
     after: statusOf(after),
@@ -151,6 +155,7 @@ function compareChecks(before: HostRecord | undefined, after: HostRecord): Diffe
       about: "check" as const,
       host: after.host,
       what: `${known?.control} ${known?.title}`,
+      control: known?.control ?? null,
       severity: known?.severity ?? null,
       before: was === undefined ? null : verdictOf(was),
       after: is === undefined ? null : verdictOf(is),
@@ -215,6 +220,7 @@ function compareChanges(before: HostRecord, after: HostRecord): Difference[] {
     about: "change",
     host: after.host,
     what: address,
+    control: null,
     severity: null,
     before: old.has(address) ? "pending" : null,
     after: now.has(address) ? "pending" : null,
@@ -240,6 +246,7 @@ export function compareAccess(
       about: "access" as const,
       host,
       what: `user ${user}${what === "" ? "" : `: ${what}`}`,
+      control: null,
       severity: null,
       before: from,
       after: to,
@@ -305,6 +312,7 @@ function compareWaivers(before: RunRecord, after: RunRecord): Difference[] {
     about: "waiver" as const,
     host: "",
     what,
+    control: null,
     severity: null,
     before: from ?? null,
     after: to ?? null,
