@@ -11,6 +11,7 @@ import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
+import type { TagSelection } from "../playbook/tags.ts";
 import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
 import { MATRIX } from "../redis/matrix.ts";
@@ -18,7 +19,9 @@ import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, maskFound } from "../secret.ts";
 import { accessOf } from "../verify/access.ts";
+import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
+import { withoutRights } from "../verify/rights.ts";
 import type { HostJob } from "./prepare.ts";
 import { adminOf, type HostSecrets } from "./secrets.ts";
 
@@ -94,13 +97,15 @@ export async function observe(
     accepted: ReadonlySet<string>;
     render: (name: string, data: TemplateData) => string;
     signal: AbortSignal;
+    /** For verify: looks at everything that the tags leave in, as far as the login's rights reach. */
+    audit: TagSelection | undefined;
   },
 ): Promise<void> {
   const { record } = session;
   session.startedAt = performance.now();
   try {
     session.connection = await openConnection(session, context.signal);
-    const observation = await ask(session, context.prove);
+    const observation = await ask(session, context.prove, context.audit !== undefined);
     if (observation === undefined) return;
     session.observation = observation;
     record.server = serverRecord(observation);
@@ -110,10 +115,17 @@ export async function observe(
       fail(session, "refused", refusal);
       return;
     }
-    session.plan = planFor(observation, context, () => "••••");
-    applyPlanToRecord(session, session.plan, observation.server);
+    // What root alone can read would be planned anew.
+    if (isRoot(observation.facts)) {
+      session.plan = planFor(observation, context, () => "••••");
+      applyPlanToRecord(session, session.plan, observation.server);
+    }
     if (context.prove) {
-      record.checks = checksFor(observation, context.render).map(toRecord);
+      record.checks = (
+        context.audit === undefined
+          ? checksFor(observation, context.render)
+          : auditedChecks(observation, context.render, context.audit)
+      ).map(toRecord);
       setAccess(record, observation);
     }
   } catch (error) {
@@ -137,15 +149,23 @@ export async function openConnection(session: HostSession, signal: AbortSignal):
   return await connect(session.job.connection, { signal, becomePasswords });
 }
 
-/** Runs the probe on the session's connection. Undefined where the record says why there is nothing to plan. */
-export async function ask(session: HostSession, prove: boolean): Promise<Observation | undefined> {
+/**
+ * Runs the probe on the session's connection. Undefined where the record says why there is nothing to plan.
+ * @param isAudit asks for what the audit looks at too, and goes on without being root.
+ */
+export async function ask(
+  session: HostSession,
+  prove: boolean,
+  isAudit = false,
+): Promise<Observation | undefined> {
   const { job, connection } = session;
   if (connection === undefined) throw new Error("not connected");
   const early = job.tasks();
   const earlySecrets = await job.secrets(early.tasks);
   const input = probeInput({ unit: job.unit, login: early.login }, early.tasks, earlySecrets, prove);
   const nonce = randomBytes(12).toString("hex");
-  const result = await connection.run(probeScript(factNames(early), input, nonce), {
+  const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : [])]);
+  const result = await connection.run(probeScript(wanted, input, nonce), {
     timeoutMs: PROBE_TIMEOUT,
   });
   if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
@@ -161,7 +181,7 @@ export async function ask(session: HostSession, prove: boolean): Promise<Observa
   }
   // What the operator's own files keep in clear text must not leave through a message either.
   for (const secret of foundSecrets(facts.configFiles)) maskFound(secret);
-  if (facts.host.uid !== 0) {
+  if (!isRoot(facts) && !isAudit) {
     fail(session, "failed", {
       where: "login",
       found: `redkeep is uid ${facts.host.uid} on the host, and needs root`,
@@ -226,6 +246,25 @@ export function planFor(
   });
   plan.impact = impactOf(plan, facts, server);
   return plan;
+}
+
+function isRoot({ host }: HostFacts): boolean {
+  return host.uid === 0;
+}
+
+/** The checks of verify: those of the tasks, and the controls that no task owns. */
+export function auditedChecks(
+  observation: Observation,
+  render: (name: string, data: TemplateData) => string,
+  selection: TagSelection,
+): Check[] {
+  const { facts, server, tasks } = observation;
+  const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const checks = [
+    ...checksFor(observation, render),
+    ...auditChecks({ facts, server, tasks: params }, selection),
+  ];
+  return isRoot(facts) ? checks : withoutRights(checks, facts);
 }
 
 export function checksFor(

@@ -20,6 +20,7 @@ import type { HostRecord, RunRecord, Severity } from "../report/record.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import { templateRenderer } from "../templates.ts";
+import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
 import { unreadable } from "../yaml.ts";
@@ -48,6 +49,7 @@ export interface Run {
   state: State;
   secrets: Secrets;
   jobs: HostJob[];
+  tags: TagSelection;
   /** Undefined where there is no file of them. */
   waivers: readonly Waiver[] | undefined;
   /** The day on which the waivers are read, `YYYY-MM-DD`, UTC. */
@@ -141,17 +143,22 @@ export async function prepare(
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
   checkRotate(options.rotate, jobs);
-  checkTags(playbook, tags);
+  checkTags(playbook, tags, command);
   return {
     inventory,
     playbook,
     state,
     secrets,
     jobs,
+    tags,
     waivers: waived?.waivers,
     today: new Date().toISOString().slice(0, 10),
     failOn: options.failOn,
-    warnings: [...inventory.warnings, ...unknownTags(playbook, options), ...(waived?.warnings ?? [])],
+    warnings: [
+      ...inventory.warnings,
+      ...unknownTags(playbook, options, command),
+      ...(waived?.warnings ?? []),
+    ],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
 }
@@ -183,10 +190,12 @@ async function checkKeyFiles(
 }
 
 /** A typo in --tags must not pass for a clean host. */
-function checkTags({ plays }: Playbook, tags: TagSelection): void {
+function checkTags({ plays }: Playbook, tags: TagSelection, command: RunRecord["command"]): void {
   if (tags.only.length + tags.skip.length === 0) return;
+  const audited = command === "verify" ? auditTags() : new Set<string>();
+  if ([...audited].some((tag) => isSelected([tag], tags))) return;
   if (plays.some(({ tasks }) => tasks.some((task) => isSelected(task.tags, tags)))) return;
-  const known = new Set(plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)));
+  const known = new Set([...plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)), ...audited]);
   const [wanted = ""] = tags.only;
   throw new InputError({
     key: tags.only.length > 0 ? "--tags" : "--skip-tags",
@@ -357,8 +366,13 @@ function unitName(value: unknown, place: Problem["place"]): string {
   });
 }
 
-function unknownTags(playbook: Playbook, { tags, skipTags }: RunOptions): string[] {
+function unknownTags(
+  playbook: Playbook,
+  { tags, skipTags }: RunOptions,
+  command: RunRecord["command"],
+): string[] {
   const known = new Set([
+    ...(command === "verify" ? auditTags() : []),
     ...playbook.plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)),
     "all",
     "tagged",

@@ -36,6 +36,7 @@ export async function observeAll(
       accepted: options.accept,
       render: run.render,
       signal: environment.interrupted,
+      audit: command === "verify" ? run.tags : undefined,
     });
     if (command === "rollback" && session.plan !== undefined) planRollback(session, options.accept);
     // Only these go on with a host, and only where there is something to do.

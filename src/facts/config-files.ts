@@ -8,6 +8,8 @@ export interface ConfigFilesFact {
   aclFiles: ReadonlyMap<string, string>;
   /** redkeep's own drop-in of the unit. */
   dropIn: string | undefined;
+  /** Configuration and ACL files that are there, or may be, and that this login may not read: never root's. */
+  unreadable: ReadonlySet<string>;
 }
 
 /** Bytes of one file that are read: a configuration beyond that is not one. */
@@ -17,7 +19,18 @@ const LIMIT = 1_048_576;
 export const configFilesFact: Fact<ConfigFilesFact> = {
   // conf_get answers as Redis would for a scalar: the last line wins. It only serves to find the way in.
   script: ({ paths }) => `
-seen=
+seen= unread=
+# Not readable, or behind a folder that may not be entered, so that nobody can say whether it is there.
+blocked() {
+  if [ -r "$1" ]; then return 1; elif [ -e "$1" ]; then return 0; fi
+  local up=$1
+  while [ -n "$up" ]; do
+    up=\${up%/*}; if [ -d "\${up:-/}" ]; then [ ! -x "\${up:-/}" ]; return; fi
+  done
+  return 1
+}
+note_blocked() { case $1 in /*) if blocked "$1"; then unread="$unread
+$1"; fi;; esac; }
 read_conf() {
   local file include
   case "$seen " in *" $1 "*) return;; esac
@@ -25,19 +38,23 @@ read_conf() {
   section "config $1"; head -c ${LIMIT} "$1"
   if [ "$2" -ge 8 ]; then return; fi
   for include in $(sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//Ip' "$1" | tr -d "\\"'\\r"); do
-    if [ -f "$include" ]; then read_conf "$include" $(($2 + 1)); fi
+    note_blocked "$include"
+    if [ -f "$include" ] && [ -r "$include" ]; then read_conf "$include" $(($2 + 1)); fi
   done
 }
 conf_lines() { if [ -n "$seen" ]; then cat $seen | tr -d '\\r' | sed -n "s/^[[:space:]]*$1[[:space:]]\\{1,\\}//Ip"; fi; }
 conf_get() { conf_lines "$1" | tail -n 1 | sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/'; }
-if [ -f "$CONF" ]; then read_conf "$CONF" 0; fi
+note_blocked "$CONF"
+if [ -f "$CONF" ] && [ -r "$CONF" ]; then read_conf "$CONF" 0; fi
 for file in "$(conf_get aclfile)" ${paths
     .filter((path) => path.endsWith(".acl"))
     .map(quotePath)
     .join(" ")}; do
-  if [ -f "$file" ]; then section "acl-file $file"; head -c ${LIMIT} "$file"; fi
+  note_blocked "$file"
+  if [ -f "$file" ] && [ -r "$file" ]; then section "acl-file $file"; head -c ${LIMIT} "$file"; fi
 done
 if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then section drop-in; cat "/etc/systemd/system/$UNIT.d/redkeep.conf"; fi
+section unreadable; echo "$unread"
 `,
   parse: (sections) => {
     const [main, ...includes] = [...sections.startingWith("config")].map(([path, text]) => ({ path, text }));
@@ -46,6 +63,7 @@ if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then section drop-in; cat 
       includes,
       aclFiles: new Map(sections.startingWith("acl-file")),
       dropIn: sections.text("drop-in"),
+      unreadable: new Set(sections.lines("unreadable")),
     };
   },
 };

@@ -55,7 +55,7 @@ LOG=$(conf_get logfile)
 TLS="$(conf_get tls-cert-file) $(conf_get tls-key-file) $(conf_get tls-ca-cert-file) $(dirname "$CONF")/tls/redkeep-*"
 section data-directory; echo "$DIR"; echo "$LOG"
 section paths
-for path in $seen "$(conf_get aclfile)" "$(conf_get unixsocket)" $TLS "$LOG" "$DIR" ${paths.map(quotePath).join(" ")}; do
+for path in $seen "$(conf_get aclfile)" "$(conf_get unixsocket)" $TLS "$LOG" "$DIR" $(conf_lines loadmodule | cut -d' ' -f1) ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then describe "$path"; describe "$(dirname "$path")"; fi
 done | sort -u
 for path in ${OWN_PATHS}; do describe "$path"; done

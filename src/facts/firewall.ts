@@ -22,6 +22,8 @@ export interface FirewallFact {
   nftables: string;
   foreign: string;
   dockerPorts: string;
+  /** Docker is there and did not answer. */
+  isDockerSilent: boolean;
 }
 
 /** ufw's files and the kernel's rules. `ufw status` is not asked: it starts Python, and reads these very files. */
@@ -45,7 +47,7 @@ if grep -q . /proc/net/ip6_tables_names && iptables -V | grep -q nf_tables; then
 section nftables; if has nft; then timeout 5 nft -s list ruleset 2>/dev/null | grep -E '^table |hook (input|prerouting|ingress) |dnat |redirect '; fi
 section foreign; for unit in firewalld nftables; do if systemctl -q is-active $unit; then echo $unit; fi; done
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
-section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null; fi
+section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,
   parse: (sections) => ({
     installed: sections.text("ufw-conf") !== undefined,
@@ -64,5 +66,6 @@ section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names
     nftables: sections.text("nftables") ?? "",
     foreign: sections.text("foreign") ?? "",
     dockerPorts: sections.text("docker-ports") ?? "",
+    isDockerSilent: sections.text("docker-silent") !== undefined,
   }),
 };

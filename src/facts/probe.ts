@@ -7,7 +7,9 @@ import { hostFact } from "./host.ts";
 import type { ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
 import { redisFact } from "./redis.ts";
+import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
+import { systemFact } from "./system.ts";
 import { transactionFact } from "./transaction.ts";
 
 /** Every fact, in the order in which their scripts run: later ones use the variables of earlier ones. */
@@ -20,6 +22,8 @@ const FACTS = {
   certificates: certificatesFact,
   proofs: proofsFact,
   firewall: firewallFact,
+  system: systemFact,
+  sentinels: sentinelFact,
   transaction: transactionFact,
 } as const;
 
@@ -78,6 +82,8 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
     certificates: parse("certificates"),
     proofs: parse("proofs"),
     firewall: parse("firewall"),
+    system: parse("system"),
+    sentinels: parse("sentinels"),
     transaction: parse("transaction"),
   } as HostFacts;
 }

@@ -42,6 +42,8 @@ export interface RedisFact {
   /** How the server is reached: words for redis-cli, such as `-s /run/redis/redis.sock`; also where it refused the login. */
   endpoint: readonly string[];
   info: ReadonlyMap<string, string>;
+  /** Names of the modules that are loaded. */
+  modules: readonly string[];
   /** `CONFIG GET *`; passwords read `(set)`. Undefined where CONFIG is taken away. */
   config: ReadonlyMap<string, string> | undefined;
   /** Lines of ACL LIST. */
@@ -171,6 +173,7 @@ fi
       loginError,
       endpoint: endpoint.split(" ").filter(Boolean),
       info,
+      modules: sections.lines("info").flatMap((line) => /^module:name=([^,]+)/.exec(line)?.[1] ?? []),
       // With CONFIG gone the answer is one error line.
       config: config.size > 10 ? config : undefined,
       // Every server has a default user: without a line the answer was an error.

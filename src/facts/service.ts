@@ -20,7 +20,17 @@ export interface ServiceFact {
   properties: ReadonlyMap<string, string>;
   /** Of the main process, from /proc; absent where the service does not run. */
   process:
-    | { pid: number; uid: number; umask: number; noNewPrivileges: boolean; openFiles: number }
+    | {
+        pid: number;
+        uid: number;
+        umask: number;
+        noNewPrivileges: boolean;
+        openFiles: number;
+        /** Bytes that a core dump may have; infinite for no bound, undefined where the host does not say. */
+        coreBytes: number | undefined;
+        /** The kernel may back its memory with huge pages. */
+        hugePages: boolean;
+      }
     | undefined;
   /** The service user's line in passwd, and its groups. */
   account: { name: string; uid: number; home: string; shell: string; groups: readonly string[] } | undefined;
@@ -137,6 +147,8 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
               uid: Number(/^Uid:\s*(\d+)/m.exec(status)?.[1] ?? -1),
               umask: Number.parseInt(/^Umask:\s*([0-7]+)/m.exec(status)?.[1] ?? "0", 8),
               noNewPrivileges: /^NoNewPrivs:\s*1/m.test(status),
+              coreBytes: coreBytes(status),
+              hugePages: /^THP_enabled:\s*1/m.test(status),
               openFiles: Number(/^Max open files\s+(\d+)/m.exec(status)?.[1] ?? 0),
             },
       account:
@@ -152,6 +164,11 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
     };
   },
 };
+
+function coreBytes(status: string): number | undefined {
+  const soft = /^Max core file size\s+(\d+|unlimited)/m.exec(status)?.[1];
+  return soft === undefined ? undefined : soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+}
 
 /** Unit names have no quotes; whatever else the inventory said is refused before the probe is built. */
 function shellWord(word: string): string {

@@ -64,25 +64,24 @@ export function serverOf(facts: HostFacts): Server | NoServer {
       remedy: "correct redkeep_unit in the host's variables",
     };
   }
-  if (configFiles.main === undefined) {
+  const { configPath } = service;
+  // Without rights the running server and the unit still say a good deal.
+  const isClosed = configFiles.main === undefined && configFiles.unreadable.has(configPath);
+  const main = isClosed ? { path: configPath, text: "" } : configFiles.main;
+  if (main === undefined) {
     return {
       problem: `${service.unit} starts without a configuration file that can be read`,
       remedy: "give its ExecStart a redis.conf as the first argument",
     };
   }
-  const broken = [configFiles.main, ...configFiles.includes].find(({ text }) => text.includes("\ufffd"));
+  const broken = [main, ...configFiles.includes].find(({ text }) => text.includes("\ufffd"));
   if (broken !== undefined)
     return { problem: `${broken.path} is not UTF-8 text`, remedy: "convert it to UTF-8" };
   const version = versionOf(facts);
-  const config = parseConfig(
-    configFiles.main,
-    configFiles.includes,
-    "/",
-    version?.capabilities.saveResetsAfterInclude,
-  );
+  const config = parseConfig(main, configFiles.includes, "/", version?.capabilities.saveResetsAfterInclude);
   const [problem] = config.problems;
   if (problem !== undefined) {
-    const { file = configFiles.main.path, line } = problem.place ?? {};
+    const { file = main.path, line } = problem.place ?? {};
     return {
       problem: `${file}${line === undefined ? "" : `:${line}`}: ${problem.message}`,
       remedy: "correct the line: Redis would not start with it",
@@ -100,7 +99,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
     unit: service.unit,
     version,
     config,
-    configPath: configFiles.main.path,
+    configPath: main.path,
     running: redis.config,
     commands: redis.categories.size === 0 ? undefined : commandTable(redis.categories),
     user,

@@ -543,14 +543,14 @@ export const CONTROLS = {
     fixedBy: "limits",
   },
   "RK-LIM-03": {
-    title: "the output of a client is bounded",
+    title: "clients and what waits for them are bounded",
     severity: "medium",
     why: "A client that asks and does not read lets its output buffer take the memory; before a mended version it need not even log in.",
-    references: ["STIG V-251183", "CVE-2025-21605"],
+    references: ["guide step 6", "STIG V-251183", "CVE-2025-21605"],
     tags: ["limits"],
     how: ["running", "file"],
-    fixedBy: null,
-    note: "Redis ships without a bound for ordinary clients, and which one an application bears only its operator knows: fails where subscribers have none either. maxclients is RK-SYS-07's",
+    fixedBy: "limits",
+    note: "the task sets maxclients. Redis ships without a bound on the output of ordinary clients, and which one an application bears only its operator knows: it fails where subscribers have none either",
   },
   "RK-LIM-04": {
     title: "freeing memory does not stall the server",

@@ -23,7 +23,9 @@ export function runningOr(
   }
   const inFile = server.config.get(setting);
   const holds = sameSetting(setting, args, [running]);
-  const fileHolds = inFile === undefined ? isDefault : sameSetting(setting, args, inFile);
+  // What a file that may not be read says nobody knows: only the running value can then be wrong.
+  const isUnread = facts.configFiles.unreadable.size > 0;
+  const fileHolds = inFile === undefined ? isDefault || isUnread : sameSetting(setting, args, inFile);
   const observed = holds
     ? `running ${shown([running])}${fileHolds ? "" : inFile === undefined ? ", but not in the file: lost at the next restart" : `, but ${shown(inFile)} in the file: lost at the next restart`}`
     : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", though the file says as wanted: never loaded" : ""}`;

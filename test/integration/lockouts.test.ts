@@ -81,7 +81,8 @@ it("a firewall that goes on keeps clients that are connected, and names what let
   expect(
     verified
       .host("redis-01")
-      .checks.map(({ outcome }) => outcome)
+      .checks.filter(({ control }) => /^RK-NET-0[46]$/.test(control))
+      .map(({ outcome }) => outcome)
       .toSorted(),
   ).toEqual([...["fail", "pass", "pass", "unknown"]]);
 });

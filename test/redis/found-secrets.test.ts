@@ -16,7 +16,9 @@ tls-key-file-pass "unbalanced
   };
   const includes = [{ path: "/etc/redis/more.conf", text: "primaryauth of-the-include\r\n" }];
   const aclFiles = new Map([["/etc/redis/users.acl", "user eve on >third ~*\nuser default off"]]);
-  expect(foundSecrets({ main, includes, aclFiles, dropIn: undefined })).toEqual([
+  expect(
+    foundSecrets({ main, includes, aclFiles, dropIn: undefined, unreadable: new Set<string>() }),
+  ).toEqual([
     'old "pass!',
     "it's",
     "cfg-0815",
@@ -27,5 +29,13 @@ tls-key-file-pass "unbalanced
     "of-the-include",
     "third",
   ]);
-  expect(foundSecrets({ main: undefined, includes: [], aclFiles: new Map(), dropIn: undefined })).toEqual([]);
+  expect(
+    foundSecrets({
+      main: undefined,
+      includes: [],
+      aclFiles: new Map(),
+      dropIn: undefined,
+      unreadable: new Set<string>(),
+    }),
+  ).toEqual([]);
 });

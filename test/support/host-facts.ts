@@ -22,6 +22,8 @@ export interface Differences {
   files?: Partial<HostFacts["files"]>;
   firewall?: Partial<HostFacts["firewall"]>;
   transaction?: HostFacts["transaction"];
+  system?: Partial<HostFacts["system"]>;
+  sentinels?: HostFacts["sentinels"];
   dropIn?: string;
 }
 
@@ -58,6 +60,8 @@ export function hostWith(differences: Differences = {}): HostFacts {
     files: { ...facts.files, paths: new Map([...facts.files.paths, ...found]), ...differences.files },
     firewall: { ...facts.firewall, ...differences.firewall },
     transaction: differences.transaction ?? facts.transaction,
+    system: { ...facts.system, ...differences.system },
+    sentinels: differences.sentinels ?? facts.sentinels,
   };
 }
 

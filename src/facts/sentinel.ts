@@ -1,0 +1,64 @@
+import type { Fact } from "./fact.ts";
+
+/** A Sentinel that is active on the host. */
+export interface Sentinel {
+  unit: string;
+  /** Lines of its configuration that say who may reach it and what it watches; passwords read `(set)`. */
+  settings: readonly { name: string; value: string }[];
+  /** Its reply to PING without a login; empty where it was not asked, for it speaks TLS alone. */
+  reply: string;
+  /** Of each primary that it watches: the flags, and what it says to CKQUORUM. */
+  watched: readonly { name: string; flags: string; quorum: string }[];
+}
+
+/** The active Sentinels. They are asked as a stranger would, from the host itself. */
+export const sentinelFact: Fact<readonly Sentinel[]> = {
+  script: ({ prove }) =>
+    prove
+      ? `
+for u in $units; do
+  case $u in *sentinel*) systemctl -q is-active "$u" || continue;; *) continue;; esac
+  argv=$(systemctl show -p ExecStart --value "$u"); argv=\${argv#*argv\\[\\]=}; argv=\${argv%% ;*}
+  set -f; set -- $argv; set +f; conf=\${2:-}; settings=
+  if [ -r "$conf" ]; then
+    settings=$(sed -nE \\
+      -e 's/^[[:space:]]*(port|tls-port|bind|protected-mode)[[:space:]]+(.*)$/\\1 \\2/Ip' \\
+      -e 's/^[[:space:]]*sentinel[[:space:]]+(monitor|auth-user|sentinel-user)[[:space:]]+(.*)$/\\1 \\2/Ip' \\
+      -e 's/^[[:space:]]*(sentinel[[:space:]]+)?(requirepass|sentinel-pass)[[:space:]].*$/\\2 (set)/Ip' \\
+      -e 's/^[[:space:]]*(user)[[:space:]]+([^[:space:]]+).*$/\\1 \\2/Ip' "$conf" | head -n 200)
+    section "sentinel-conf $u"; printf '%s\\n' "$settings"
+  fi
+  port=$(printf '%s\\n' "$settings" | sed -n 's/^[Pp][Oo][Rr][Tt] //p' | tail -n 1); port=\${port:-26379}
+  case $port in 0|*[!0-9]*) continue;; esac
+  section "sentinel-reply $u"; echo PING | timeout 5 $CLI -p "$port" 2>&1 | head -n 1
+  section "sentinel-watched $u"
+  printf '%s\\n' "$settings" | sed -n 's/^[Mm]onitor \\([^ ]*\\).*/\\1/p' | while read -r name; do
+    echo "$name"
+    printf 'SENTINEL MASTER %s\\n' "$name" | timeout 5 $CLI -p "$port" 2>&1 | sed -n '/^flags$/{n;p;q;}' | grep . || echo -
+    printf 'SENTINEL CKQUORUM %s\\n' "$name" | timeout 5 $CLI -p "$port" 2>&1 | grep . | head -n 1 || echo -
+  done
+done
+`
+      : "",
+  parse: (sections) => {
+    const replies = new Map(sections.startingWith("sentinel-reply"));
+    const watched = new Map(sections.startingWith("sentinel-watched"));
+    const settings = new Map(sections.startingWith("sentinel-conf"));
+    return [...new Set([...settings.keys(), ...replies.keys()])].map((unit) => ({
+      unit,
+      settings: (settings.get(unit) ?? "").split("\n").flatMap((line) => {
+        const at = line.indexOf(" ");
+        return at < 0 ? [] : [{ name: line.slice(0, at).toLowerCase(), value: line.slice(at + 1).trim() }];
+      }),
+      reply: (replies.get(unit) ?? "").trim(),
+      watched: triples((watched.get(unit) ?? "").split("\n").filter(Boolean)),
+    }));
+  },
+};
+
+function triples(lines: readonly string[]): Sentinel["watched"] {
+  const found = [];
+  for (let i = 0; i + 2 < lines.length; i += 3)
+    found.push({ name: lines[i] ?? "", flags: lines[i + 1] ?? "", quorum: lines[i + 2] ?? "" });
+  return found;
+}

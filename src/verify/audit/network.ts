@@ -1,0 +1,177 @@
+import type { Listener } from "../../facts/host.ts";
+import { evaluate } from "../../firewall/evaluate.ts";
+import { foreignFirewalls, parsePublishedPorts } from "../../firewall/foreign.ts";
+import { parseKernelRules } from "../../firewall/kernel-rules.ts";
+import { isLoopback } from "../../network.ts";
+import type { Check } from "../controls.ts";
+import { type AuditContext, found, notApplicable, soundSetting } from "./context.ts";
+
+const SENTINEL_PORT = 26379;
+
+/** Networks that nobody may use, for the strangers of documents (RFC 5737, RFC 3849). */
+const STRANGERS = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
+
+export function networkChecks(context: AuditContext): Check[] {
+  return [
+    sidePortCheck(context),
+    dockerCheck(context),
+    soundSetting(
+      context,
+      "RK-NET-09",
+      "tcp-keepalive",
+      "tcp-keepalive of some seconds",
+      (value) => Number(value) > 0,
+    ),
+    ...sentinelChecks(context),
+  ];
+}
+
+/** The cluster bus and Sentinel, where they listen beyond the host itself. */
+function sidePortCheck(context: AuditContext): Check {
+  const { facts } = context;
+  const expected = "no stranger gets through to the cluster bus or Sentinel";
+  const source = "ss -Hltn, iptables-save";
+  const listening = sidePorts(context).filter(({ address }) => !isLoopback(address));
+  if (listening.length === 0)
+    return notApplicable("RK-NET-05", expected, "neither listens beyond the host itself", source);
+  const ways = listening.flatMap((listener) =>
+    familiesOf(listener).map((family) => {
+      const { active, defaultIncoming, entries } = parseKernelRules(
+        family === 4 ? facts.firewall.kernel4 : facts.firewall.kernel6,
+        family,
+      );
+      const packet = {
+        protocol: "tcp" as const,
+        source: STRANGERS[family],
+        destinationPort: listener.port,
+      };
+      const { verdict } = evaluate(entries, defaultIncoming ?? "allow", packet);
+      return { port: listener.port, verdict: active ? verdict : "unfiltered" };
+    }),
+  );
+  const open = ways.filter(({ verdict }) => /allow|limit|unfiltered/.test(verdict));
+  const others = foreignFirewalls(facts.firewall);
+  const ports = (list: typeof ways) => [...new Set(list.map(({ port }) => port))].join(", ");
+  if (open.length === 0) {
+    const unclear = ways.filter(({ verdict }) => verdict === "unknown");
+    return found(
+      "RK-NET-05",
+      {
+        expected,
+        observed:
+          unclear.length === 0 ? `${ports(ways)} filtered` : `rules for ${ports(unclear)} are unclear`,
+        source,
+      },
+      unclear.length === 0 || { outcome: "unknown" },
+    );
+  }
+  return found(
+    "RK-NET-05",
+    {
+      expected,
+      observed:
+        others.length === 0
+          ? `everybody gets through to ${ports(open)}`
+          : `ufw does not filter ${ports(open)}; others may: ${others.join("; ")}`,
+      source,
+    },
+    others.length === 0 ? false : { outcome: "unknown" },
+  );
+}
+
+function sidePorts({ facts, server }: AuditContext): Listener[] {
+  const clientPorts = ["port", "tls-port"].map((name) =>
+    Number(server.running?.get(name) ?? server.config.get(name)?.[0] ?? 0),
+  );
+  return facts.host.listeners.filter(
+    ({ protocol, port, unit }) =>
+      protocol === "tcp" &&
+      (port === SENTINEL_PORT ||
+        facts.service.sentinels.includes(unit ?? "") ||
+        (server.isCluster && unit === server.unit && !clientPorts.includes(port))),
+  );
+}
+
+function familiesOf({ address }: Listener): (4 | 6)[] {
+  if (address === "*" || address === "::") return [4, 6];
+  return [address.includes(":") ? 6 : 4];
+}
+
+function dockerCheck({ facts, server }: AuditContext): Check {
+  const expected = "no container publishes a Redis port beyond the host itself";
+  const source = "docker ps";
+  if (!facts.host.tools.has("docker"))
+    return notApplicable("RK-NET-07", expected, "no Docker on this host", source);
+  if (facts.firewall.isDockerSilent) {
+    return found(
+      "RK-NET-07",
+      { expected, observed: "docker ps does not answer", source },
+      { outcome: "unknown", ...(facts.host.uid === 0 ? {} : { blockedBy: "rights" as const }) },
+    );
+  }
+  const own = [server.running?.get("port"), server.running?.get("tls-port")];
+  const ports = new Set(["6379", "6380", "16379", "26379", ...own.filter((port) => port !== "0")]);
+  const published = parsePublishedPorts(facts.firewall.dockerPorts).filter(
+    ({ address, port, containerPort }) =>
+      !isLoopback(address) && (ports.has(containerPort) || ports.has(port)),
+  );
+  return found(
+    "RK-NET-07",
+    {
+      expected,
+      observed:
+        published
+          .map(
+            ({ container, address, port, containerPort }) =>
+              `${container}: ${address}:${port} to its ${containerPort}`,
+          )
+          .join("; ") || "none",
+      source,
+    },
+    published.length === 0,
+  );
+}
+
+function sentinelChecks({ facts }: AuditContext): Check[] {
+  const expected = "Sentinel asks strangers for a login, or listens for the host alone";
+  const source = "PING to Sentinel without a login";
+  const isThere = facts.host.listeners.some(
+    ({ protocol, port }) => protocol === "tcp" && port === SENTINEL_PORT,
+  );
+  if (facts.sentinels.length === 0) {
+    return [
+      isThere
+        ? found(
+            "RK-NET-10",
+            { expected, observed: `port ${SENTINEL_PORT} belongs to no Sentinel unit`, source },
+            { outcome: "unknown" },
+          )
+        : notApplicable("RK-NET-10", expected, "no Sentinel on this host", source),
+    ];
+  }
+  return facts.sentinels.map(({ unit, reply, settings }) => {
+    const beyond = facts.host.listeners.filter(
+      (listener) => listener.protocol === "tcp" && listener.unit === unit && !isLoopback(listener.address),
+    );
+    // Without a password of its own, protected mode turns strangers away and the host itself not.
+    const isProtected = settings.some(({ name, value }) => name === "protected-mode" && value === "yes");
+    const isRefused = /^(NOAUTH|-?DENIED)/.test(reply);
+    const isOpen = reply === "PONG" && beyond.length > 0 && !isProtected;
+    const where = beyond.map(({ address, port }) => `${address} port ${port}`).join(", ");
+    return found(
+      "RK-NET-10",
+      {
+        expected,
+        observed: isOpen
+          ? `${unit} answers everybody on ${where}`
+          : isRefused
+            ? `${unit} refuses`
+            : reply === "PONG"
+              ? `${unit} answers the host alone`
+              : `${unit} gave no clear answer`,
+        source,
+      },
+      (reply !== "PONG" && !isRefused) || settings.length === 0 ? { outcome: "unknown" } : !isOpen,
+    );
+  });
+}

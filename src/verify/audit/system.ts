@@ -1,0 +1,171 @@
+import { formatSize } from "../../redis/size.ts";
+import { type Check, check } from "../controls.ts";
+import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
+
+export function systemChecks(context: AuditContext): Check[] {
+  return [
+    ...logChecks(context),
+    crashReportCheck(context),
+    ...kernelChecks(context),
+    packageCheck(context),
+    coreDumpCheck(context),
+    openSecretsCheck(context),
+    swapCheck(context),
+  ];
+}
+
+function logChecks(context: AuditContext): Check[] {
+  const { server, facts } = context;
+  const level = soundSetting(context, "RK-SYS-05", "loglevel", "loglevel notice or verbose", (value) =>
+    ["notice", "verbose"].includes(value.toLowerCase()),
+  );
+  const { running } = server;
+  if (running === undefined) return [level];
+  const file = running.get("logfile") ?? "";
+  // What a unit prints goes to the journal.
+  const place =
+    file === "/dev/null"
+      ? ""
+      : file ||
+        (running.get("syslog-enabled") === "yes" ? "syslog" : facts.service.unit ? "the journal" : "");
+  return [
+    level,
+    found(
+      "RK-SYS-05",
+      {
+        expected: "a log file, syslog or the journal",
+        observed: place || "no log",
+        source: "CONFIG GET logfile",
+      },
+      place !== "",
+    ),
+  ];
+}
+
+function crashReportCheck(context: AuditContext): Check {
+  const setting = "hide-user-data-from-log";
+  const made = soundSetting(context, "RK-SYS-06", setting, `${setting} yes`, (value) => value === "yes");
+  return made.outcome === "fail"
+    ? notApplicable(
+        "RK-SYS-06",
+        made.expected,
+        `${made.observed}: crash reports name keys and values`,
+        made.source,
+      )
+    : made;
+}
+
+/** Each part of the control that the host can tell. */
+function kernelChecks(context: AuditContext): Check[] {
+  const { facts, server } = context;
+  const { kernel } = facts.system;
+  const source = "/proc/sys, /sys/kernel/mm";
+  const one = (expected: string, observed: string, verdict: boolean | undefined): Check =>
+    check("RK-SYS-08", { expected, observed, source, isAdvisory: true }, verdict ?? { outcome: "unknown" });
+  const { overcommit, hugePages, somaxconn } = kernel ?? {};
+  const bound = Number(server.running?.get("maxmemory") ?? 0) || facts.host.memoryBytes;
+  const most = Math.max(bound, server.usedMemory ?? 0);
+  const fits = most * 2 <= facts.host.memoryBytes;
+  const backlog = Number(server.running?.get("tcp-backlog") ?? 511);
+  const wanted = "vm.overcommit_memory 1, or 0 where Redis takes half of the memory at most";
+  return [
+    overcommit === 0 && server.running === undefined
+      ? withoutLogin(context, "RK-SYS-08", wanted, source)
+      : one(
+          wanted,
+          overcommit === undefined
+            ? "not to be read"
+            : `${overcommit}, and Redis takes ${formatSize(most)} of ${formatSize(facts.host.memoryBytes)} at most`,
+          overcommit === undefined ? undefined : overcommit === 1 || (overcommit === 0 && fits),
+        ),
+    one(
+      "no huge pages for Redis",
+      hugePages === undefined ? "not to be read" : `transparent huge pages: ${hugePages}`,
+      hugePages === undefined || facts.service.process === undefined
+        ? undefined
+        : hugePages !== "always" || !facts.service.process.hugePages,
+    ),
+    one(
+      `net.core.somaxconn of ${backlog} at least`,
+      somaxconn === undefined ? "not to be read" : String(somaxconn),
+      somaxconn === undefined ? undefined : somaxconn >= backlog,
+    ),
+  ];
+}
+
+function packageCheck({ facts }: AuditContext): Check {
+  const { package: owner } = facts.system;
+  const { binary } = facts.service;
+  const expected = `a package that ${binary} belongs to`;
+  const source = "dpkg";
+  if (owner === undefined)
+    return notApplicable("RK-SYS-09", expected, "no dpkg on this host that could be asked", source);
+  return found(
+    "RK-SYS-09",
+    {
+      expected,
+      observed:
+        owner === null
+          ? `no package owns ${binary}`
+          : `${owner.name} ${owner.version}${owner.isHeld ? ", held back from updates" : ""}`,
+      source,
+    },
+    owner !== null && !owner.isHeld,
+  );
+}
+
+function coreDumpCheck({ facts }: AuditContext): Check {
+  const expected = "no core dumps, or kept by systemd-coredump for root alone";
+  const bytes = facts.service.process?.coreBytes;
+  const pattern = facts.system.kernel?.corePattern ?? "";
+  const isKept = /^\|\S*\/systemd-coredump /.test(pattern);
+  return found(
+    "RK-SYS-10",
+    {
+      expected,
+      observed:
+        bytes === undefined
+          ? "the service does not run, or cannot be looked at"
+          : bytes === 0
+            ? "none"
+            : `up to ${Number.isFinite(bytes) ? formatSize(bytes) : "any size"}, to ${pattern || "an unknown place"}`,
+      source: "/proc/PID/limits",
+    },
+    bytes === undefined ? { outcome: "unknown" } : bytes === 0 || isKept,
+  );
+}
+
+function openSecretsCheck({ facts }: AuditContext): Check {
+  const { openSecrets } = facts.system;
+  return found(
+    "RK-SYS-11",
+    {
+      expected: "no password of Redis in arguments, histories, units and environment files",
+      observed:
+        openSecrets === undefined
+          ? "not searched"
+          : openSecrets
+              .map((path) => path.replace(/^\/proc\/(\d+)\/cmdline$/, "arguments of process $1"))
+              .join(", ") || "none found",
+      source: "grep",
+    },
+    openSecrets === undefined ? { outcome: "unknown" } : openSecrets.length === 0,
+  );
+}
+
+function swapCheck({ facts }: AuditContext): Check {
+  const { swaps } = facts.system;
+  const expected = "no swap, or encrypted";
+  const source = "/proc/swaps";
+  if (swaps === undefined)
+    return found("RK-SYS-12", { expected, observed: "not to be read", source }, { outcome: "unknown" });
+  const clear = swaps.filter(({ isClear }) => isClear).map(({ name }) => name);
+  return clear.length === 0
+    ? found("RK-SYS-12", { expected, observed: swaps.length === 0 ? "no swap" : "encrypted", source }, true)
+    : notApplicable(
+        "RK-SYS-12",
+        expected,
+        `${clear.join(", ")}, not encrypted as far as can be told`,
+        source,
+      );
+}

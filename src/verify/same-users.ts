@@ -1,0 +1,44 @@
+import type { HostFacts } from "../facts/probe.ts";
+import { diffUsers } from "../redis/acl-rule.ts";
+import { foundUsers } from "../redis/found-users.ts";
+import type { Server } from "../redis/server.ts";
+import { type Check, check, noLogin } from "./controls.ts";
+
+interface Member {
+  facts: HostFacts;
+  server: Server;
+}
+
+/**
+ * Whether a server has the users of another of its replication group: ACLs are not replicated.
+ * @param other undefined for a server that is in no group with another host of the run.
+ */
+export function sameUsersCheck(member: Member, other: (Member & { host: string }) | undefined): Check {
+  const source = "ACL LIST";
+  if (other === undefined) {
+    const texts = {
+      expected: "the users of its replication group",
+      observed: "no other host of this run is in a replication group with it",
+      source,
+    };
+    return check("RK-ACL-13", { ...texts, isAdvisory: true }, { outcome: "skip" });
+  }
+  const expected = `the users of ${other.host}`;
+  const table = member.server.commands;
+  for (const { facts } of [member, other]) {
+    if (facts.redis.aclUsers === undefined || table === undefined)
+      return noLogin("RK-ACL-13", expected, source, facts.redis.loginError ?? "ACL LIST does not answer");
+  }
+  const [found, wanted] = [foundUsers(member), foundUsers(other)];
+  const differences = [
+    ...[...wanted].flatMap(([name, user]) => {
+      const there = found.get(name);
+      if (there === undefined) return [`lacks ${name}`];
+      const [first] = table === undefined ? [] : diffUsers(user, there, table);
+      return first === undefined ? [] : [`${name} ${first}`];
+    }),
+    ...[...found.keys()].filter((name) => !wanted.has(name)).map((name) => `also has ${name}`),
+  ];
+  const observed = differences.length === 0 ? "the same" : differences.join("; ");
+  return check("RK-ACL-13", { expected, observed, source, isAdvisory: true }, differences.length === 0);
+}
