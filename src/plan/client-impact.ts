@@ -174,7 +174,7 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
     protocol: "tcp",
     source,
     destinationPort: port,
-    ...(local.host === "" ? {} : destination(audience, local.host)),
+    ...(local.host === "" ? {} : destination(audience, local.host, source)),
   };
   const verdict = firewallTurnsAway(audience, packet, local.port ?? port);
   if (verdict !== undefined)
@@ -214,8 +214,15 @@ function localEnd(
   return { host: "", port: open.length === 1 ? open[0] : undefined };
 }
 
-function destination({ facts }: Audience, address: string): Pick<Packet, "destination" | "interface"> {
-  const name = facts.host.addresses.find((own) => sameAddress(own.address, address))?.interface;
+/** What a host sends to itself goes over loopback, whatever the addresses. */
+function destination(
+  { facts }: Audience,
+  address: string,
+  source: string,
+): Pick<Packet, "destination" | "interface"> {
+  const interfaceOf = (text: string) =>
+    facts.host.addresses.find((own) => sameAddress(own.address, text))?.interface;
+  const name = interfaceOf(source) === undefined ? interfaceOf(address) : "lo";
   return { destination: address, ...(name === undefined ? {} : { interface: name }) };
 }
 

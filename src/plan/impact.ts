@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { AclUser } from "../redis/acl-rule.ts";
-import { foundUsers } from "../redis/found-users.ts";
+import { foundUsers, usersAtStart } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { formatSize, parseSize } from "../redis/size.ts";
 import type { Impact } from "../report/record.ts";
@@ -22,7 +22,7 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
     facts,
     server,
     before,
-    after: plan.after.users ?? before,
+    after: plan.after.users ?? (plan.actions.restart ? usersAtStart({ facts, server }) : before),
     access: new Access(server.commands),
   };
   return [
