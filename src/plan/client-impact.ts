@@ -97,7 +97,9 @@ function* loginReasons({ user: name, command }: Client, audience: Audience): Ite
     heirs.length === 0
       ? "Give it a user of its own in the playbook"
       : `Give it user ${namesOf(suited.length > 0 ? suited : heirs)}`;
-  if (next === undefined) yield [`user ${name} is removed`, move];
+  if (next === undefined && audience.plan.after.users === undefined)
+    yield [`user ${name} is in memory only, and Redis restarts`, "Name it in the playbook"];
+  else if (next === undefined) yield [`user ${name} is removed`, move];
   else if (!next.enabled) yield [`user ${name} goes off`, move];
   else if (user.nopass && !next.nopass)
     yield [`user ${name} needs a password`, `Give it the password of ${name}`];

@@ -100,12 +100,16 @@ describe("who would notice", () => {
   it("is nobody where the users stay as they are", () => {
     expect(told({ limits: {} }, used({ clients: [client("10.0.0.7:1")] }))).toEqual([]);
     const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
-    expect(
-      told(
-        { limits: { lazyfree: true } },
-        used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] }),
-      ),
-    ).toEqual([]);
+    const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
+    expect(told({ limits: { nofile: 1024 } }, inMemory)).toEqual([]);
+  });
+
+  it("is who uses a user that was made at run time, where Redis restarts", () => {
+    const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
+    const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
+    expect(told({ limits: { nofile: 100_000 } }, inMemory)).toEqual([
+      "10.0.0.7  user app: refused, user app is in memory only, and Redis restarts. Name it in the playbook.",
+    ]);
   });
 
   it("are replicas and Sentinels, by what they are", () => {
