@@ -243,6 +243,8 @@ function notTaken({ host, user }: ScriptHost): HostError {
   );
 }
 
+const VERIFY_ALONE = "verify can do without root: -e ansible_become=false";
+
 function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt }: Bootstrap): HostError {
   const said = oneLine(talk.replaceAll(prompt, "").replaceAll(awake, ""));
   const { user } = host;
@@ -255,13 +257,19 @@ function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt
     );
   }
   if (/a (?:password|terminal) is required/.test(said)) {
-    return failed(`sudo wants a password for ${user}`, "Run with -K, or set ansible_become_password.");
+    return failed(
+      `sudo wants a password for ${user}`,
+      `Run with -K, or set ansible_become_password. ${VERIFY_ALONE}`,
+    );
   }
   if (/must have a tty/.test(said)) {
     return failed(`sudo refuses ${user} without a terminal`, `In sudoers: Defaults:${user} !requiretty`);
   }
   if (/not in the sudoers|not allowed to|may not run sudo/.test(said)) {
-    return failed(`${user} may not become root by sudo: ${said}`, `Allow ${user} /bin/sh in sudoers.`);
+    return failed(
+      `${user} may not become root by sudo: ${said}`,
+      `Allow ${user} /bin/sh in sudoers. ${VERIFY_ALONE}`,
+    );
   }
   if (/sudo: (?:command )?not found/.test(said)) {
     return failed("there is no sudo", `Install sudo there, or log in as root.`);

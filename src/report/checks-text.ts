@@ -8,12 +8,55 @@ export interface HostCheck extends CheckRecord {
   host: string;
 }
 
-/** The controls that fail, the gravest first, each with its hosts and what was seen there; then those left open. */
+/**
+ * The controls that fail, the gravest first, each with its hosts and what was seen there; then those left open. Many
+ * that lacked the same access are told as one.
+ */
 export function openControlsText(page: Page): string[] {
   const controls = controlsOf(page);
-  return (["fail", "unknown"] as const).flatMap((outcome) =>
-    controls.filter((checks) => has(checks, outcome)).flatMap((checks) => controlText(checks, outcome, page)),
-  );
+  const open = controls.filter((checks) => has(checks, "unknown"));
+  const alike = page.verbose
+    ? []
+    : (["login", "rights"] as const).flatMap((lack) => {
+        const blocked = open.filter((checks) => lackOf(checks) === lack);
+        return blocked.length > MANY ? [{ lack, blocked }] : [];
+      });
+  const told = new Set(alike.flatMap(({ blocked }) => blocked));
+  return [
+    ...controls
+      .filter((checks) => has(checks, "fail"))
+      .flatMap((checks) => controlText(checks, "fail", page)),
+    ...open.filter((checks) => !told.has(checks)).flatMap((checks) => controlText(checks, "unknown", page)),
+    ...alike.flatMap(({ lack, blocked }) => blockedText(blocked, lack, page)),
+  ];
+}
+
+/** The longest list of controls that lacked the same access and is written out. */
+const MANY = 5;
+
+/** What the open checks of a control lacked, where that is all that is wrong with them. */
+function lackOf(checks: readonly HostCheck[]): CheckRecord["blockedBy"] {
+  const open = checks.filter(({ outcome }) => outcome === "unknown");
+  return open.every(({ blockedBy }) => blockedBy !== undefined) ? open[0]?.blockedBy : undefined;
+}
+
+function blockedText(blocked: readonly HostCheck[][], lack: keyof typeof LACK, page: Page): string[] {
+  const checks = blocked.flat().filter(({ blockedBy }) => blockedBy === lack);
+  const because = ({ observed }: HostCheck) =>
+    lack === "rights" ? "root is needed" : observed.replace(/^no login to Redis: /, "");
+  const sign = page.paint("yellow", page.signs.open);
+  return [
+    ...hanging(
+      `${sign} `,
+      `${plural(blocked.length, "control")} not checked for lack of ${LACK[lack]}     (-v lists them)`,
+      page.width,
+    ),
+    ...groupBy(checks, because).flatMap((same) => {
+      const hosts = hostList([...new Set(same.map(({ host }) => host))]);
+      const [first] = same;
+      return hanging("    ", `${hosts}: ${first === undefined ? "" : because(first)}`, page.width);
+    }),
+  ];
 }
 
 /** How many controls hold and how many do not apply; -v lists them. */

@@ -52,12 +52,13 @@ function isWhole({ source }: Check, facts: HostFacts): boolean {
 /** What was seen to be bad is bad, even where the rest could not be seen. */
 function showsFailure(check: Check, facts: HostFacts): boolean {
   const { control, source } = check;
-  return (
-    isWhole(check, facts) ||
-    (/^CONFIG GET [a-z-]+$/.test(source) && facts.redis.config !== undefined) ||
-    source === "passwd, id, sudoers" ||
-    ["RK-SYS-03", "RK-SYS-04", "RK-SYS-11"].includes(control)
-  );
+  const { redis, configFiles } = facts;
+  if (isWhole(check, facts) || source === "passwd, id, sudoers") return true;
+  // Which socket is wanted, the file says.
+  if (/^CONFIG GET (?!unixsocket)[a-z-]+$/.test(source)) return redis.config !== undefined;
+  // A cluster's own files have to stay its own: that it is none, the server or the file says.
+  if (control === "RK-SYS-03") return redis.user !== undefined || configFiles.unreadable.size === 0;
+  return control === "RK-SYS-04" || control === "RK-SYS-11";
 }
 
 /** Where /proc hides the processes of others, a service that runs looks like one that does not. */

@@ -5,6 +5,7 @@ import { type HostFacts, parseProbe, probeScript } from "../../src/facts/probe.t
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
 import { normalizeSubnet } from "../../src/network.ts";
 import { Secret } from "../../src/secret.ts";
+import { AUDIT_FACTS } from "../../src/verify/audit.ts";
 import { defaultTasks } from "./default-playbook.ts";
 
 export const FACTS = resolve(import.meta.dirname, "../fixtures/facts");
@@ -86,7 +87,7 @@ export function sectionsOf(name: string): string[] {
 
 /** The probe of the default playbook, with everything that verify wants to know. */
 export function recordingScript(name: string): string {
-  return probeScript(factNames(tasks), inputFor(name), NONCE);
+  return probeScript(new Set([...factNames(tasks), ...AUDIT_FACTS]), inputFor(name), NONCE);
 }
 
 /** On the Debian that has Redis and Valkey the unit has to be named. */

@@ -38,10 +38,10 @@ async function prepareState(): Promise<void> {
 }
 
 /** Runs the probe as redkeep does, over SSH with the script on stdin, and keeps the answer as it came. */
-async function record(name: string, host: LabHost): Promise<void> {
+async function record(name: string, host: LabHost, user = "root"): Promise<void> {
   const { knownHosts } = writeInventory(directory, { host });
   const options = ["-F", "none", "-o", `UserKnownHostsFile=${knownHosts}`, "-o", "BatchMode=yes"];
-  const login = ["-i", labKey, "-p", `${host.sshPort}`, `root@${host.address}`, "sh"];
+  const login = ["-i", labKey, "-p", `${host.sshPort}`, `${user}@${host.address}`, "sh"];
   const running = promisify(execFile)("ssh", [...options, ...login], { maxBuffer: 16 * 1024 * 1024 });
   running.child.stdin?.end(recordingScript(name));
   writeFileSync(join(FACTS, `${name}.txt`), (await running).stdout);
@@ -95,6 +95,12 @@ const STORIES: Record<string, () => Promise<void>> = {
   async stock() {
     await using host = await startHost();
     await record("stock", host);
+  },
+
+  /** As a login sees it that is not root, and in no group of Redis. */
+  async unprivileged() {
+    await using host = await startHost();
+    await record("unprivileged", host, "deploy");
   },
 
   /** From a hardened host on: what Redis itself rewrote, then what people did to it. */

@@ -56,6 +56,11 @@ export async function verifyAll(facts: HostFacts, options: Options = {}): Promis
   return checksFor(observation(facts, options.tasks ?? (await tasksFor(facts)), options), render);
 }
 
+/** The default playbook on a host, as `auditedChecks` takes it. */
+export async function auditObservation(facts: HostFacts) {
+  return [observation(facts, await tasksFor(facts), {}), render] as const;
+}
+
 /** `create redis.conf:port: null → 0`, a line for each change. */
 export function changeLines(plan: HostPlan): string[] {
   return changesOf(plan).map(
