@@ -232,6 +232,23 @@ export function createProgram(environment: Environment, done: (code: number) => 
       );
     });
 
+  const adopting = program
+    .command("adopt")
+    .description("write a playbook, variables and waivers of what the hosts have; changes nothing on them")
+    .argument("[playbook]", "a playbook whose users and passwords redkeep may log in with");
+  addGroup(adopting, "Which hosts:", [...hostOptions(), variableOption(), forksOption()]);
+  addGroup(adopting, "Output:", [option("--out <dir>", "where to").default("adopted")]);
+  addGroup(adopting, "Connection:", connectionOptions());
+  adopting.addHelpText(
+    "after",
+    "\nExamples:\n  redkeep adopt -i inventory/production.yml\n  redkeep plan adopted/playbook.yml -i inventory/production.yml --waivers adopted/waivers.yml\n",
+  );
+  adopting.action(async (playbook: string | undefined, raw: Raw) => {
+    const options = await runOptions(playbook, raw, environment);
+    const { adopt } = await import("./adopt.ts");
+    done(await adopt({ ...options, out: raw.out as string }, environment));
+  });
+
   program
     .command("init")
     .description("write a starter inventory, playbook and .gitignore")
@@ -314,28 +331,46 @@ Examples:
     });
 }
 
-function addRunOptions(command: Command, name: RunCommand): void {
-  const group = (title: string, options: readonly Option[]) => {
-    for (const option of options) {
-      option.helpGroup(title);
-      command.addOption(option);
-    }
-  };
-  const option = (flags: string, description: string) => new Option(flags, description);
-  group("Which hosts:", [
+const option = (flags: string, description: string) => new Option(flags, description);
+
+function addGroup(command: Command, title: string, options: readonly Option[]): void {
+  for (const option of options) {
+    option.helpGroup(title);
+    command.addOption(option);
+  }
+}
+
+function hostOptions(): Option[] {
+  return [
     option("-i, --inventory <path>", "inventory file, directory, or list of hosts (a,b,); may be repeated")
       .argParser(collect)
       .makeOptionMandatory(),
     option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
+  ];
+}
+
+function variableOption(): Option {
+  return option(
+    "-e, --extra-vars <vars>",
+    "key=value or @file; stronger than every other variable",
+  ).argParser(collect);
+}
+
+function forksOption(): Option {
+  return option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50);
+}
+
+function addRunOptions(command: Command, name: RunCommand): void {
+  const group = (title: string, options: readonly Option[]) => addGroup(command, title, options);
+  group("Which hosts:", [
+    ...hostOptions(),
     option("--retry-failed <run.json>", "only the hosts that this run did not finish"),
     option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
   ]);
   group("Which tasks:", [
     option("-t, --tags <tags>", "only tasks with one of these tags (a,b)").argParser(collect),
     option("--skip-tags <tags>", "no tasks with one of these tags").argParser(collect),
-    option("-e, --extra-vars <vars>", "key=value or @file; stronger than every other variable").argParser(
-      collect,
-    ),
+    variableOption(),
   ]);
   const careful = [
     ...(name === "apply" ? [option("-C, --check", "plan only")] : []),
@@ -365,7 +400,7 @@ function addRunOptions(command: Command, name: RunCommand): void {
           ).choices(SEVERITIES),
         ]
       : []),
-    option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50),
+    forksOption(),
   ];
   group("How careful:", careful);
   group("Output:", [
@@ -373,7 +408,11 @@ function addRunOptions(command: Command, name: RunCommand): void {
     option("-D, --diff", "show long differences in full"),
     option("-v, --verbose", "show every host, change and check"),
   ]);
-  group("Connection:", [
+  group("Connection:", connectionOptions());
+}
+
+function connectionOptions(): Option[] {
+  return [
     option("-u, --user <name>", "log in as (weaker than the inventory)"),
     option("--private-key <file>", "key to log in with (weaker than the inventory)"),
     option("-k, --ask-pass", "ask for the login password"),
@@ -382,7 +421,7 @@ function addRunOptions(command: Command, name: RunCommand): void {
     option("--known-hosts <file>", "host keys, instead of your own known_hosts files"),
     option("-T, --timeout <seconds>", "to connect").argParser(wholeNumber(1, 3600)).default(10),
     option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
-  ]);
+  ];
 }
 
 function collect(value: string, previous: string[] = []): string[] {

@@ -44,7 +44,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
 }
 
 /** What only the hosts of a run together can tell: each against the first of its replication group, its primary if there. */
-function addGroupChecks(sessions: readonly HostSession[]): void {
+export function addGroupChecks(sessions: readonly HostSession[]): void {
   const places = placesOf(sessions);
   const first = new Map<object, HostSession>();
   const asked = sessions.filter(({ record }) => record.checks.length > 0);

@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { load } from "js-yaml";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Directory, generateKey, temporaryDirectory } from "../connection/support/server.ts";
+import { redkeep } from "../support/cli.ts";
+import { PASSWORDS } from "../support/facts.ts";
+import { writeProject } from "../support/project.ts";
+import { startRecordedHost } from "../support/recorded-host.ts";
+
+let directory: Directory;
+let servers: AsyncDisposableStack;
+beforeEach(() => {
+  directory = temporaryDirectory();
+  servers = new AsyncDisposableStack();
+});
+afterEach(async () => {
+  await servers.disposeAsync();
+  directory[Symbol.dispose]();
+});
+
+const key = generateKey();
+const read = (path: string) => readFileSync(join(directory.path, path), "utf8");
+
+/** An inventory of recorded hosts, and what reaches it. */
+async function fleet(...names: string[]): Promise<string[]> {
+  const hosts = Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [name, servers.use(await startRecordedHost(name, undefined, key))] as const),
+    ),
+  );
+  return writeProject(directory, hosts).slice(1);
+}
+
+async function run(command: string, args: string[]) {
+  return await redkeep([command, ...args], {
+    cwd: directory.path,
+    env: { APP_PASSWORD: PASSWORDS.get("app")?.reveal() ?? "" },
+  });
+}
+
+/** The passwords that the recorded hosts were given, as an earlier apply has left them here. */
+function knowPasswords(): void {
+  const passwords = [...PASSWORDS].map(([name, secret]) => `  ${name}: "${secret.reveal()}"`);
+  directory.write("secrets.yml", `passwords:\n${passwords.join("\n")}\n`);
+}
+
+const ADOPTED = ["adopted/playbook.yml"];
+const WAIVED = ["--waivers", "adopted/waivers.yml"];
+
+describe("redkeep adopt", () => {
+  it.each([["stock"], ["strange"], ["aof"], ["redis-6-stock"], ["valkey-8-stock"]])(
+    "writes what %s has: the first run changes nothing, and verify finds nothing new",
+    async (name) => {
+      const args = await fleet(name);
+      const adopted = await run("adopt", args);
+      expect(adopted).toMatchObject({ exitCode: 0 });
+      const plan = await run("plan", [...ADOPTED, ...args]);
+      expect(plan.stdout).toMatch(/0 would change/);
+      expect(plan.exitCode).toBe(0);
+      const verify = await run("verify", [...ADOPTED, ...args, ...WAIVED]);
+      expect(verify.stdout).toMatch(/ 0 fail/);
+      expect(verify.exitCode).toBe(0);
+    },
+  );
+
+  it("takes the users whose passwords are known here, and writes none of these down", async () => {
+    const args = [...(await fleet("hardened")), "--state", "."];
+    knowPasswords();
+    const adopted = await run("adopt", args);
+    expect(adopted.exitCode).toBe(0);
+    const [play] = load(read("adopted/playbook.yml")) as { tasks: Record<string, unknown>[] }[];
+    expect(play?.tasks.find((task) => "acl" in task)).toMatchObject({
+      acl: {
+        unlisted: "keep",
+        users: expect.arrayContaining([
+          { name: "admin", preset: "admin", keys: ["*"], channels: ["*"], password: { generate: true } },
+          expect.objectContaining({ name: "app", preset: "application", keys: ["app:*"] }),
+        ]),
+      },
+    });
+    expect(play?.tasks.find((task) => "rename-command" in task)).toMatchObject({
+      "rename-command": { commands: { CONFIG: "rename", FLUSHALL: "disable" } },
+    });
+    for (const secret of PASSWORDS.values())
+      expect(read("adopted/playbook.yml") + read("adopted/waivers.yml")).not.toContain(secret.reveal());
+    const plan = await run("plan", [...ADOPTED, ...args]);
+    expect(plan.exitCode).toBe(0);
+    expect((await run("verify", [...ADOPTED, ...args, ...WAIVED])).exitCode).toBe(0);
+  });
+
+  it("keeps in host_vars what differs between hosts", async () => {
+    const args = await fleet("stock", "strange");
+    expect((await run("adopt", args)).exitCode).toBe(0);
+    expect(read("adopted/playbook.yml")).toContain("limits: <%= adopted_limits %>");
+    expect(load(read("adopted/host_vars/strange.yml"))).toMatchObject({
+      adopted_limits: { maxmemory: "200mb" },
+      adopted_bind: false,
+    });
+    expect((await run("plan", [...ADOPTED, ...args])).exitCode).toBe(0);
+    expect((await run("verify", [...ADOPTED, ...args, ...WAIVED])).exitCode).toBe(0);
+  });
+
+  it("says what it left out and why, and waives what fails for 90 days", async () => {
+    const args = await fleet("stock");
+    const { stdout } = await run("adopt", args);
+    expect(stdout).toMatch(/stock: acl is left out: the host has nothing that this task sets/);
+    expect(stdout).toMatch(/stock: permissions is left out: it would change \S+/);
+    expect(read("adopted/playbook.yml")).toContain("#   stock: permissions: it would change");
+    expect((await run("verify", [...ADOPTED, ...args])).exitCode).toBe(6);
+    const waivers = load(read("adopted/waivers.yml")) as { owner: string; expires: string; hosts: string }[];
+    expect(waivers.length).toBeGreaterThan(0);
+    const end = new Date(Date.now() + 90 * 86_400_000).toISOString().slice(0, 10);
+    for (const waiver of waivers)
+      expect(waiver).toMatchObject({ owner: "adopt", hosts: "stock", expires: end });
+  });
+
+  it("overwrites nothing", async () => {
+    const args = await fleet("stock");
+    await run("adopt", args);
+    const before = read("adopted/playbook.yml");
+    const again = await run("adopt", args);
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toContain(
+      "adopted/playbook.yml  is there already: redkeep adopt overwrites nothing",
+    );
+    expect(read("adopted/playbook.yml")).toBe(before);
+  });
+
+  it("writes nothing where no host could be asked", async () => {
+    const args = writeProject(directory, { "redis-01": { port: 9 } }).slice(1);
+    const { exitCode, stdout } = await run("adopt", args);
+    expect(exitCode).toBe(4);
+    expect(stdout).toContain("redis-01: not adopted:");
+    expect(existsSync(join(directory.path, "adopted"))).toBe(false);
+  });
+});
