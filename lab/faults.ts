@@ -11,21 +11,21 @@
  *     --hosts N                                 hosts at a time in the sweep
  *     --out FILE                                instead of faults.json
  */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULTS, type Row } from "../test/faults/case.ts";
-import type { Figure, Measured } from "../test/faults/figure.ts";
 import { planSweep, runSweep } from "../test/faults/kill-sweep.ts";
 import { figuresOf, figureTable, type Line, problemsOf, tableOf } from "../test/faults/report.ts";
 import { sweep as removeHosts } from "../test/integration/support/sweep.ts";
+import { type Figures, figureNames, measure } from "./figures.ts";
 
 interface Results {
   /** How many cases the sweep has. */
   planned: number;
   isWhole: boolean;
   sweep: Row[];
-  figures: Record<string, Measured & Pick<Figure, "title" | "target">>;
+  figures: Figures;
 }
 
 const { values, positionals } = parseArgs({
@@ -46,8 +46,7 @@ if (values.only !== undefined && faults.length !== new Set(values.only).size) {
   throw new Error(`--only takes ${FAULTS.join(", ")}`);
 }
 const folder = join(import.meta.dirname, "../test/faults/figures");
-const names = readdirSync(folder).map((file) => file.replace(/\.ts$/, ""));
-const parts = ["sweep", ...names.toSorted()];
+const parts = ["sweep", ...figureNames(folder)];
 const unknown = positionals.filter((name) => !parts.includes(name));
 if (unknown.length > 0) throw new Error(`no such part: ${unknown.join(", ")} (${parts.join(", ")})`);
 const isAsked = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
@@ -122,19 +121,8 @@ if (isAsked("sweep")) {
 }
 for (const name of parts.slice(1).filter(isAsked)) {
   if (name in results.figures && !positionals.includes(name)) continue;
-  log(`\n${name}`);
-  delete results.figures[name];
-  try {
-    const { figure } = (await import(join(folder, `${name}.ts`))) as { figure: Figure };
-    const measured = await figure.run({
-      ...(values.count === undefined ? {} : { count: Number(values.count) }),
-      log: (line) => log(`  ${line}`),
-    });
-    results.figures[name] = { title: figure.title, target: figure.target, ...measured };
-    log(`${figure.title}: ${measured.measured} (${figure.target})${measured.ok ? "" : ", missed"}`);
-  } catch (error) {
-    notMeasured.push(`${name}: not measured: ${(error as Error).message}`);
-  }
+  const problem = await measure(folder, name, values.count, results.figures);
+  if (problem !== undefined) notMeasured.push(problem);
   save();
 }
 process.exitCode = report() ? 0 : 1;

@@ -222,8 +222,8 @@ export const MUTATIONS: readonly Mutation[] = [
     `subjectAltName=${NAMES}\\nextendedKeyUsage=serverAuth,clientAuth\\n`,
   ),
   shell(
-    "RK-SYS-02",
-    "a sandbox line taken out of the drop-in",
+    "RK-SYS-04",
+    "the umask taken out of the drop-in",
     `cp -a ${DROP_IN} ${KEPT}; sed -i '/^UMask/d' ${DROP_IN}; systemctl daemon-reload`,
     `mv ${KEPT} ${DROP_IN}; systemctl daemon-reload`,
   ),
@@ -275,16 +275,14 @@ export const MUTATIONS: readonly Mutation[] = [
     "systemctl start redis-server; until [ -S /run/redis/redis.sock ]; do sleep 0.1; done",
   ),
   shell(
-    "RK-NET-01",
+    "RK-SYS-01",
     "a second server on every address, started by hand",
     "systemd-run -q --unit=second redis-server --port 6400 --protected-mode no --save ''; until ss -Hltn 'sport = 6400' | grep -q .; do sleep 0.1; done",
     "systemctl stop second",
   ),
 ];
 
-function quoted(value: string): string {
-  return `"'${value}'"`.replace(/^"'(.*)'"$/, "'$1'");
-}
+const quoted = (value: string): string => `'${value}'`;
 
 async function mustBeOk(reply: Promise<string>): Promise<void> {
   const text = await reply;
