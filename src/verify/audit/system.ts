@@ -63,9 +63,13 @@ function kernelChecks(context: AuditContext): Check[] {
   const one = (expected: string, observed: string, verdict: boolean | undefined): Check =>
     check("RK-SYS-08", { expected, observed, source, isAdvisory: true }, verdict ?? { outcome: "unknown" });
   const { overcommit, hugePages, somaxconn } = kernel ?? {};
-  const bound = Number(server.running?.get("maxmemory") ?? 0) || facts.host.memoryBytes;
-  const most = Math.max(bound, server.usedMemory ?? 0);
+  const maxmemory = Number(server.running?.get("maxmemory") ?? 0);
+  const most = Math.max(maxmemory || facts.host.memoryBytes, server.usedMemory ?? 0);
   const fits = most * 2 <= facts.host.memoryBytes;
+  const share =
+    maxmemory === 0
+      ? "the memory of Redis has no bound"
+      : `Redis takes ${formatSize(most)} of ${formatSize(facts.host.memoryBytes)} at most`;
   const backlog = Number(server.running?.get("tcp-backlog") ?? 511);
   const wanted = "vm.overcommit_memory 1, or 0 where Redis takes half of the memory at most";
   return [
@@ -73,9 +77,7 @@ function kernelChecks(context: AuditContext): Check[] {
       ? withoutLogin(context, "RK-SYS-08", wanted, source)
       : one(
           wanted,
-          overcommit === undefined
-            ? "not to be read"
-            : `${overcommit}, and Redis takes ${formatSize(most)} of ${formatSize(facts.host.memoryBytes)} at most`,
+          overcommit === undefined ? "not to be read" : `${overcommit}, and ${share}`,
           overcommit === undefined ? undefined : overcommit === 1 || (overcommit === 0 && fits),
         ),
     one(
