@@ -18,6 +18,7 @@ function denied(before: HostFacts, after: HostFacts, seconds: number): Impact[] 
   const keyOf = ({ reason, context, object, user }: Denial) =>
     JSON.stringify([reason, context, object, user]);
   const stood = new Map<string, number>();
+  const names = new Set(after.redis.aclUsers?.map((line) => line.split(" ")[1]));
   const isSameProcess = before.redis.info.get("run_id") === after.redis.info.get("run_id");
   for (const entry of isSameProcess ? before.redis.denials : [])
     stood.set(keyOf(entry), (stood.get(keyOf(entry)) ?? 0) + entry.count);
@@ -27,7 +28,7 @@ function denied(before: HostFacts, after: HostFacts, seconds: number): Impact[] 
     const known = Math.min(stood.get(keyOf(entry)) ?? 0, entry.count);
     stood.set(keyOf(entry), (stood.get(keyOf(entry)) ?? 0) - known);
     if (entry.ageSeconds > seconds || entry.count === known) continue;
-    const what = sentence(entry);
+    const what = sentence(entry, names);
     sentences.set(what, (sentences.get(what) ?? 0) + entry.count - known);
   }
   return [...sentences].map(([what, number]) => ({
@@ -42,11 +43,12 @@ function isOurs({ reason, user, client }: Denial, { redis }: HostFacts): boolean
 }
 
 /** Keys and channels are not named: they may hold anything. */
-function sentence({ reason, object, user, client }: Denial): string {
+function sentence({ reason, object, user, client }: Denial, names: ReadonlySet<string | undefined>): string {
   const from = client === undefined ? "" : ` from ${describe(client)}`;
   switch (reason) {
     case "auth":
-      return `user ${user}${from} could not log in`;
+      // Whoever types a password in the place of the name does not want to read it here.
+      return `${names.has(user) ? `user ${user}` : "somebody unknown to Redis"}${from} could not log in`;
     case "command":
       return `user ${user}${from} was denied ${object.replace("|", " ").toUpperCase()}`;
     default:

@@ -9,6 +9,7 @@ import { ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
 import { redisFact } from "../../src/facts/redis.ts";
+import { MATRIX } from "../../src/redis/matrix.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
 import { temporaryDirectory } from "../connection/support/server.ts";
@@ -368,5 +369,45 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
     const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
     expect(output).toMatch(/\|\S+\/data\/appendonlydir$/m);
     expect(output).not.toContain("appendonlydir/passwd");
+  });
+});
+
+describe("what clients did and may do", () => {
+  const info = (name: string) =>
+    `id=7 addr=10.0.0.7:4001 laddr=172.17.0.2:6379 name=${name} flags=N sub=1 psub=2 ssub=0 cmd=keys user=app`;
+  const entry = (object: string) =>
+    `count\n3\nreason\nkey\ncontext\ntoplevel\nobject\n${object}\nusername\napp\nage-seconds\n1.5\nclient-info\n${info("a")}\nentry-id\n0\n`;
+
+  it("is read out of ACL LOG, whatever a client put into it", () => {
+    const forged = "x\ncount\n9\nreason\nauth\nusername\nroot";
+    const { denials } = editedFacts("stock", {
+      denials: () => `${entry("cart:1")}${entry(forged)}`,
+    }).redis;
+    expect(denials.map(({ count, reason, user, ageSeconds }) => [count, reason, user, ageSeconds])).toEqual(
+      expect.arrayContaining([[3, "key", "app", 1.5]]),
+    );
+    expect(denials[0]?.client).toMatchObject({ address: "10.0.0.7:4001", name: "a", subscriptions: 3 });
+    expect(denials.map(({ user }) => user)).not.toContain("root");
+  });
+
+  it("are the answers to the matrix of each user, and none where one is missing", () => {
+    const whole = MATRIX.map(() => "OK").join("\n\n");
+    const { access } = editedFacts("stock", {
+      "matrix-users": () => 'app\nwe"ird$x\nlost\n',
+      "matrix 1": () => `${whole}\n`,
+      "matrix 2": () => `${whole}\n`,
+      "matrix 3": () => "OK\n",
+    }).redis;
+    expect([...access.keys()]).toEqual(["app", 'we"ird$x']);
+    expect(access.get("app")).toHaveLength(MATRIX.length);
+  });
+
+  it("are sampled keys with whatever name they have", () => {
+    const { keys } = editedFacts("stock", {
+      "key 0": () => "app:1\n",
+      "key 1": () => "two\nlines\n",
+      "key 2": () => "\n",
+    }).redis;
+    expect(keys).toEqual(["app:1", "two\nlines"]);
   });
 });

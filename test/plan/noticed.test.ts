@@ -27,7 +27,7 @@ const denial = (more: Partial<Denial> = {}): Denial => ({
 /** What is told 5 seconds after a change; `restarted` where Redis is another process since. */
 function told(before: Denial[], after: Denial[], restarted = false): string[] {
   const host = (denials: Denial[], run: string) =>
-    hostWith({ redis: { denials, user: "admin" }, info: { run_id: run } });
+    hostWith({ redis: { denials, user: "admin", aclUsers: ["user admin on +@all"] }, info: { run_id: run } });
   return noticedSince(host(before, "a"), host(after, restarted ? "b" : "a"), 5).map(({ detail }) => detail);
 }
 
@@ -60,6 +60,9 @@ describe("what clients met since a change", () => {
     expect(told([], [login("127.0.0.1:9")])).toEqual([]);
     expect(told([], [login("10.0.0.7:1")])).toEqual([
       "user admin from 10.0.0.7 could not log in 3 times since the change.",
+    ]);
+    expect(told([], [denial({ reason: "auth", user: "hunter2" })])).toEqual([
+      "somebody unknown to Redis from 10.0.0.7 (orders) could not log in 3 times since the change.",
     ]);
   });
 
