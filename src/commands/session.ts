@@ -114,7 +114,7 @@ export function textContext(
   recordPath: string | undefined,
 ): TextContext {
   const stream = options.json === "-" ? environment.stderr : environment.stdout;
-  const { colour, unicode, width } = terminalOf(stream, environment.env);
+  const { colour, interactive, unicode, width } = terminalOf(stream, environment.env);
   const [first = "", ...more] = options.inventory;
   const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
   const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
@@ -144,6 +144,7 @@ export function textContext(
     ...(recordPath === undefined ? {} : { recordPath }),
     failOnImpact: stopsOnImpact(options),
     verbose: options.verbose,
+    unattended: !interactive && !options.verbose && !options.diff,
     diff: options.diff,
     width,
     colour,

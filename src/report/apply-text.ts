@@ -7,9 +7,11 @@ import {
   blocks,
   finish,
   hanging,
+  isQuiet,
   lastLines,
   limitTo,
   nextCommand,
+  oneLine,
   type Page,
   pad,
   pageOf,
@@ -28,6 +30,7 @@ const ROWS = 8;
 /** What apply and rollback say on stdout when they have ended: how each host ended, failures in full, the counts. */
 export function applyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
+  if (isQuiet(page)) return oneLine(answer(page), page);
   const changed = page.hosts.filter(({ status }) => status === "changed");
   return finish(
     blocks(

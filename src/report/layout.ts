@@ -21,6 +21,8 @@ export interface TextContext {
   /** `--fail-on-impact`: somebody who would notice is a reason to stop. */
   failOnImpact?: boolean;
   verbose: boolean;
+  /** No terminal, as in a nightly job: where there is nothing to tell, one line says so. */
+  unattended?: boolean;
   /** Show the whole of every difference. */
   diff: boolean;
   /** Columns. */
@@ -149,6 +151,25 @@ export function lastLines(answer: string, next: readonly string[], page: Page): 
   const gap = Math.min(8, page.width - widthOf(last) - exit.length);
   const painted = page.paint("bold", exit);
   return gap < 3 ? [...lines, painted] : [...lines.slice(0, -1), last + " ".repeat(gap) + painted];
+}
+
+/**
+ * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails, no user can do more than
+ * before, and no waiver ends. What could not be told is counted in the line that remains.
+ */
+export function isQuiet({ unattended, record, hosts }: Page): boolean {
+  return (
+    unattended === true &&
+    record.exitCode === 0 &&
+    hosts.every(({ status, impact }) => status === "unchanged" && impact.length === 0) &&
+    record.summary.checks.fail === 0 &&
+    !(record.waivers ?? []).some(({ state }) => state === "expired" || state === "ending")
+  );
+}
+
+/** The answer and the exit code alone. */
+export function oneLine(answer: string, page: Page): string {
+  return finish([`${answer}        exit ${page.record.exitCode}`], page);
 }
 
 /** Non-empty blocks with a blank line between them. */

@@ -5,9 +5,11 @@ import { headingText } from "./heading-text.ts";
 import {
   blocks,
   finish,
+  isQuiet,
   lastLines,
   limitTo,
   nextCommand,
+  oneLine,
   type Page,
   pageOf,
   type TextContext,
@@ -22,6 +24,8 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
   const counts = [...notChecked(page), checkCounts(page)].join(", ");
   const stopped = record.exitCode === 130 ? "Interrupted. " : "";
+  const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`;
+  if (isQuiet(page)) return oneLine(answer, page);
   return finish(
     blocks(
       headingText(page),
@@ -30,11 +34,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       [...heldControlsText(page), ...waiversText(page)],
       accessText(page),
       errorsText(page),
-      lastLines(
-        `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`,
-        next(page),
-        page,
-      ),
+      lastLines(answer, next(page), page),
     ),
     page,
   );

@@ -66,7 +66,7 @@ describe("waivers.yml beside the inventory", () => {
     const check = record.hosts[0]?.checks.find(({ control }) => control === "RK-LIM-01");
     expect(check).toMatchObject({ outcome: "skip", waiver: { owner: "anna", expires: "2999-12-31" } });
     expect(record.summary.checks.fail).toBe(0);
-    expect(stdout).toContain("1 failure is waived");
+    expect(stdout).toContain("skipped (1 waived)");
   });
 
   it("fails again once the waiver has expired, and says so first", async () => {

@@ -33,6 +33,13 @@ function applied(
   return applyText(record, textContext(hosts, { recordPath, ...parts }));
 }
 
+it("is one line where no terminal is and nothing had to change", () => {
+  const hosts = hostNames(3).map((host) => hostRecord(host, { checks: [checkRecord("RK-NET-02")] }));
+  expect(applyText(runRecord("apply", hosts), textContext(hosts, { unattended: true }))).toBe(
+    "3 hosts: 0 changed, 3 as wanted, 3 checks pass, 0 fail, in 4.2 s.        exit 0\n",
+  );
+});
+
 describe("apply text", () => {
   it("gives each of a few hosts a row, and ends with counts, record and exit code", () => {
     expect(applied(hostNames(2).map((host) => changedHost(host)))).toBe(

@@ -152,6 +152,25 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(text).toMatch(/exit 0\n$/);
   });
 
+  it("is one line where no terminal is and nothing is to be told", () => {
+    const clean = hostRecord("redis-01", { checks: [checkRecord("RK-NET-02")] });
+    const quiet = (hosts: HostRecord[], parts: Parameters<typeof runRecord>[3] = {}) =>
+      verifyText(runRecord("verify", hosts, false, parts), textContext(hosts, { unattended: true }));
+    expect(quiet([clean])).toBe("1 host: 1 check pass, 0 fail.        exit 0\n");
+    const failing = hostRecord("redis-01", { checks: [checkRecord("RK-NET-02", { outcome: "fail" })] });
+    const more = hostRecord("redis-01", {
+      impact: [{ kind: "access-changed", detail: "user app: KEYS allowed" }],
+    });
+    const waiver = { control: "RK-NET-02", hosts: "all", reason: "x", owner: "y", expires: "2026-12-01" };
+    for (const told of [
+      quiet([failing]),
+      quiet([failing], { failOn: "critical" }),
+      quiet([more]),
+      quiet([clean], { waivers: [{ ...waiver, state: "ending" }] }),
+    ])
+      expect(told.split("\n").length).toBeGreaterThan(4);
+  });
+
   it("puts the gravest control first", () => {
     const failing = (control: string, severity: CheckRecord["severity"]) =>
       checkRecord(control, { severity, outcome: "fail" });
