@@ -18,7 +18,19 @@ export class Groups {
 
   constructor(sessions: readonly HostSession[], command: RunRecord["command"]) {
     this.#command = command;
-    this.#places = placesOf(sessions);
+    this.#places = replicationGroups(
+      sessions.flatMap(({ job, observation }) => {
+        if (observation === undefined) return [];
+        const { facts, server } = observation;
+        const addresses = facts.host.addresses.map(({ address }) => address);
+        return {
+          host: job.host,
+          names: [...addresses, facts.host.hostname, job.connection.address],
+          info: facts.redis.info,
+          configuredPrimary: server.config.get("replicaof"),
+        };
+      }),
+    );
     this.#linked = new Set(sessions.filter(isLinked).map(({ job }) => job.host));
   }
 
@@ -69,23 +81,6 @@ export class Groups {
       ? `the replica ${job.host} is not in step with its primary yet`
       : undefined;
   }
-}
-
-/** The place of each host that is in a replication group with another host of the run. */
-export function placesOf(sessions: readonly HostSession[]): Map<string, Place> {
-  return replicationGroups(
-    sessions.flatMap(({ job, observation }) => {
-      if (observation === undefined) return [];
-      const { facts, server } = observation;
-      const addresses = facts.host.addresses.map(({ address }) => address);
-      return {
-        host: job.host,
-        names: [...addresses, facts.host.hostname, job.connection.address],
-        info: facts.redis.info,
-        configuredPrimary: server.config.get("replicaof"),
-      };
-    }),
-  );
 }
 
 function isLinked({ observation }: HostSession): boolean {

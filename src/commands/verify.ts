@@ -1,8 +1,8 @@
+import { isLoopback } from "../network.ts";
 import { verifyText } from "../report/verify-text.ts";
 import { isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
 import { tellAccessChanges } from "./access-changes.ts";
-import { placesOf } from "./groups.ts";
 import { type HostSession, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
@@ -43,24 +43,27 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   );
 }
 
-/** What only the hosts of a run together can tell: each against the first of its replication group, its primary if there. */
+/**
+ * What only the hosts of a run together can tell: each replica against the primary that it names itself. What a host
+ * says of others falsely must not change their outcome.
+ */
 export function addGroupChecks(sessions: readonly HostSession[]): void {
-  const places = placesOf(sessions);
-  const first = new Map<object, HostSession>();
-  const asked = sessions.filter(({ record }) => record.checks.length > 0);
-  for (const session of asked) {
-    const place = places.get(session.job.host);
-    if (place === undefined) continue;
-    const other = first.get(place.group);
-    if (other === undefined || place.depth < (places.get(other.job.host)?.depth ?? 0))
-      first.set(place.group, session);
+  for (const { record, observation } of sessions) {
+    if (observation === undefined || record.checks.length === 0) continue;
+    const { info } = observation.facts.redis;
+    const name = info.get("role") === "slave" ? (info.get("master_host") ?? "") : undefined;
+    const primaries = name === undefined ? [] : sessions.filter((other) => isKnownAs(other, name));
+    const [primary] = primaries;
+    const other =
+      primaries.length === 1 && primary?.observation !== undefined
+        ? { host: primary.job.host, ...primary.observation }
+        : undefined;
+    record.checks.push(toRecord(sameUsersCheck(observation, name, other)));
   }
-  for (const { job, record, observation } of asked) {
-    const group = places.get(job.host)?.group;
-    const other = group === undefined ? undefined : first.get(group);
-    if (observation === undefined) continue;
-    const against =
-      other?.observation === undefined ? undefined : { host: other.job.host, ...other.observation };
-    record.checks.push(toRecord(sameUsersCheck(observation, against)));
-  }
+}
+
+function isKnownAs({ job, observation }: HostSession, name: string): boolean {
+  const addresses = observation?.facts.host.addresses.map(({ address }) => address) ?? [];
+  const names = [job.host, job.connection.address, observation?.facts.host.hostname ?? "", ...addresses];
+  return !isLoopback(name) && names.includes(name);
 }

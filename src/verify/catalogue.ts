@@ -249,7 +249,7 @@ export const CONTROLS = {
     tags: ["acl", "topology"],
     how: ["running"],
     fixedBy: "acl",
-    note: "compared among the hosts of one run",
+    note: "each replica is compared with its primary, where one run has both",
   },
   "RK-ACL-14": {
     title: "new users get no channels by themselves",

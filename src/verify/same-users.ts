@@ -2,6 +2,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import { diffUsers } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
+import { excerpt } from "../secret.ts";
 import { type Check, check, noLogin } from "./controls.ts";
 
 interface Member {
@@ -10,17 +11,22 @@ interface Member {
 }
 
 /**
- * Whether a server has the users of another of its replication group: ACLs are not replicated.
- * @param other undefined for a server that is in no group with another host of the run.
+ * Whether a replica has the users of its primary: ACLs are not replicated.
+ * @param primary as the replica names it; undefined for a server that is no replica.
+ * @param other the host that this is; undefined where the run has none, or several that say so of themselves.
  */
-export function sameUsersCheck(member: Member, other: (Member & { host: string }) | undefined): Check {
+export function sameUsersCheck(
+  member: Member,
+  primary: string | undefined,
+  other: (Member & { host: string }) | undefined,
+): Check {
   const source = "ACL LIST";
   if (other === undefined) {
-    const texts = {
-      expected: "the users of its replication group",
-      observed: "no other host of this run is in a replication group with it",
-      source,
-    };
+    const observed =
+      primary === undefined
+        ? "this server is no replica: its replicas are compared with it"
+        : `its primary ${excerpt(primary, 100)} is no other host of this run`;
+    const texts = { expected: "the users of its primary", observed, source };
     return check("RK-ACL-13", { ...texts, isAdvisory: true }, { outcome: "skip" });
   }
   const expected = `the users of ${other.host}`;

@@ -355,14 +355,14 @@ describe("the users of a replication group", () => {
 
   it("are the same on every member, or each difference is named", () => {
     const other = { host: "redis-01", ...member("hardened") };
-    expect(sameUsersCheck(member("hardened"), other)).toMatchObject({ outcome: "pass" });
-    expect(sameUsersCheck(member("drifted"), other)).toMatchObject({
+    expect(sameUsersCheck(member("hardened"), "10.0.0.5", other)).toMatchObject({ outcome: "pass" });
+    expect(sameUsersCheck(member("drifted"), "10.0.0.5", other)).toMatchObject({
       outcome: "fail",
       expected: "the users of redis-01",
       observed: "also has intruder",
     });
-    expect(sameUsersCheck(member("hardened"), undefined).outcome).toBe("skip");
-    expect(sameUsersCheck(member("login-lost"), other)).toMatchObject({
+    expect(sameUsersCheck(member("hardened"), undefined, undefined).outcome).toBe("skip");
+    expect(sameUsersCheck(member("login-lost"), "10.0.0.5", other)).toMatchObject({
       outcome: "unknown",
       blockedBy: "login",
     });
