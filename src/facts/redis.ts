@@ -5,7 +5,7 @@ import type { ProbeInput } from "./probe-input.ts";
 export interface Client {
   /** Address and port, or the path of the Unix socket with `:0`. */
   address: string;
-  /** The server's end of the connection; empty before 6.2. */
+  /** The server's end of the connection; empty where neither it nor, before 6.2, the host's list of sockets says. */
   local: string;
   user: string;
   name: string;
@@ -67,6 +67,8 @@ export interface RedisFact {
 
 /** The name of the probe's own connection in CLIENT LIST. */
 export const OWN_CLIENT_NAME = "redkeep";
+/** Connections that are looked up at most, where the server does not tell its own end of them. */
+const MAX_SOCKETS = 20_000;
 /** Users that the matrix is asked for at most. */
 const MATRIX_USERS = 100;
 
@@ -146,6 +148,8 @@ ${input.dryRuns.map(dryRunLine).join("\n")}
 ${Array.from({ length: input.keySamples }, (_, index) => `    frame 'key ${index}'; echo RANDOMKEY`).join("\n")}
     frame session-end
   } | ask | sed -e '${MASK_PASSWORDS}'
+  # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
+  case $("$BIN" --version) in *' v=6.0.'*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
   section session-categories
   for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
 ${input.matrix.length > 0 ? matrixScript(input.matrix) : ""}
@@ -192,7 +196,7 @@ fi
           return answer?.split("\n")[0] === command.toLowerCase() ? [[command, true]] : [];
         }),
       ),
-      clients: sections.lines("clients").flatMap(parseClient),
+      clients: withLocalEnds(sections.lines("clients").flatMap(parseClient), sections.lines("sockets")),
       commandCalls: new Map(
         [...info].flatMap(([key, value]) => {
           const calls = /^calls=(\d+)/.exec(value)?.[1];
@@ -272,6 +276,17 @@ function parseClient(line: string): Client[] {
       subscriptions: number("sub") + number("psub") + number("ssub"),
     },
   ];
+}
+
+/** Lines of `ss -Htn state established`: the queues, then the host's own end and the peer's. */
+function withLocalEnds(clients: readonly Client[], sockets: readonly string[]): Client[] {
+  const ends = new Map(
+    sockets.map((line) => {
+      const [, , local = "", peer = ""] = line.trim().split(/ +/);
+      return [peer.replace("::ffff:", "").replace(/^\[([\d.]+)\]/, "$1"), local] as const;
+    }),
+  );
+  return clients.map((client) => ({ ...client, local: client.local || (ends.get(client.address) ?? "") }));
 }
 
 /** Field and value a line each, as redis-cli prints them. The object is a client's text, and may hold line breaks. */

@@ -176,7 +176,7 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
     protocol: "tcp",
     source,
     destinationPort: port,
-    ...(local.host === "" ? {} : destination(audience, local.host, source)),
+    ...path(audience, local.host, source),
   };
   const verdict = firewallTurnsAway(audience, packet, local.port ?? port);
   if (verdict !== undefined)
@@ -206,7 +206,7 @@ function* addressReasons(
   ];
 }
 
-/** The server's end of the connection. Before 6.2 it is not told, and only sure where there is one port. */
+/** The server's end of the connection. Where it is not told, it is only sure where there is one port. */
 function localEnd(
   { local }: Client,
   ports: { plain: number; tls: number },
@@ -217,7 +217,7 @@ function localEnd(
 }
 
 /** What a host sends to itself goes over loopback, whatever the addresses. */
-function destination(
+function path(
   { facts }: Audience,
   address: string,
   source: string,
@@ -225,7 +225,10 @@ function destination(
   const interfaceOf = (text: string) =>
     facts.host.addresses.find((own) => sameAddress(own.address, text))?.interface;
   const name = interfaceOf(source) === undefined ? interfaceOf(address) : "lo";
-  return { destination: address, ...(name === undefined ? {} : { interface: name }) };
+  return {
+    ...(address === "" ? {} : { destination: address }),
+    ...(name === undefined ? {} : { interface: name }),
+  };
 }
 
 function* certificateReasons(audience: Audience, auth: { before: string; after: string }): Iterable<Reason> {

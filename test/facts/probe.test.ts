@@ -410,4 +410,12 @@ describe("what clients did and may do", () => {
     }).redis;
     expect(keys).toEqual(["app:1", "two\nlines"]);
   });
+
+  it("are connected to an address that before 6.2 only the host's sockets tell", () => {
+    const { clients } = editedFacts("redis-6-stock", {
+      clients: (text) => `id=9 addr=10.0.0.7:4001 fd=9 name= flags=N cmd=get user=default\n${text}`,
+      sockets: () => "0      0      172.17.0.2:6379      10.0.0.7:4001\n0 0 [::1]:22 [::1]:5\n",
+    }).redis;
+    expect(clients.map(({ local }) => local)).toEqual(["172.17.0.2:6379", ""]);
+  });
 });

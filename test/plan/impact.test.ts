@@ -186,6 +186,9 @@ describe("who would not get in", () => {
   it("is whom the firewall does not let in", () => {
     const firewall = { firewall: { allow: ["10.0.1.0/24"], other_ports: "keep" } };
     const clients = [remote, client("10.0.1.7:1"), client("127.0.0.1:1", { local: "127.0.0.1:6379" })];
+    // What a host sends to its own address goes over loopback.
+    const [own] = hostWith().host.addresses.filter(({ interface: name }) => name === "eth0");
+    clients.push(client(`${own?.address}:9`, { local: "" }));
     expect(told(firewall, used({ clients }))).toEqual([
       "10.0.0.7  user default: refused when it connects anew, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
     ]);
