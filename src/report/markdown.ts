@@ -186,7 +186,7 @@ function changes(hosts: readonly HostRecord[]): Part[] {
     return {
       head: [
         ...(index === 0 ? ["### Changes", ""] : []),
-        `<details><summary>${inHtml(groupTitle(group, { verbose: false }))}</summary>`,
+        `<details><summary>${plain(groupTitle(group, { verbose: false }))}</summary>`,
         "",
         "| Task | Address | | Before | After | |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -230,28 +230,25 @@ function worstFirst(hosts: readonly HostRecord[]): HostRecord[] {
   return hosts.toSorted((a, b) => rank(b) - rank(a));
 }
 
-/** Text between our own: shown as it stands, whatever Markdown, HTML or GitHub would read in it. */
-function plain(text: string): string {
-  // A mention is found in the finished page, so that no backslash keeps it from calling somebody.
-  return oneLine(text)
-    .replace(/[!-/:-@[-`{-~]/g, (sign) => (/[-.,:;()+]/.test(sign) ? sign : `\\${sign}`))
-    .replaceAll("@", "@\u200b");
-}
-
-/** Text of a host: a code span, in which nothing is read but the end of the table's cell. */
+/** Text of a host as code: nothing in it is read, and nobody is called by it. */
 function code(text: string): string {
-  const line = oneLine(text).trim();
-  if (line === "") return "";
-  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map(([ticks]) => ticks.length));
-  const fence = "`".repeat(longest + 1);
-  const room = line.startsWith("`") || line.endsWith("`") ? " " : "";
-  return `${fence}${room}${line.replaceAll("|", "\\|")}${room}${fence}`;
+  const line = literal(text.trim());
+  return line === "" ? "" : `<code>${line}</code>`;
 }
 
-function inHtml(text: string): string {
+/** Text between our own. A mention is found in the finished page, where only another letter in it keeps it from calling. */
+function plain(text: string): string {
+  return literal(text).replaceAll("&#64;", "&#64;\u200b");
+}
+
+/**
+ * One line that is shown as it stands. What Markdown, HTML or a table would read in it are character references, which
+ * can never be part of markup; a code span would not do, since `\|` ends a cell in it.
+ */
+function literal(text: string): string {
   return oneLine(text)
-    .replace(/[&<>"'`*_[\]\\|~]/g, (sign) => `&#${sign.codePointAt(0)};`)
-    .replaceAll("@", "@\u200b");
+    .replace(/[&<>"'`*_[\]\\|~#@$]|:(?=\/\/)/g, (sign) => `&#${sign.codePointAt(0)};`)
+    .replace(/www\./gi, (sign) => sign.replace(".", "&#46;"));
 }
 
 const MAX_CELL = 500;

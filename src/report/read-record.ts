@@ -49,8 +49,9 @@ async function readAs<T>(schema: z.ZodType<T>, file: string, cwd: string): Promi
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
+  const message = issue?.message.replace(/^Invalid input: /, "").replace(", received ", ", found ");
   throw bad(
-    `should be a run record: ${issue?.message}`,
+    `should be a run record: ${message}`,
     formatPath((issue?.path ?? []).filter((part) => typeof part !== "symbol")),
   );
 }

@@ -16,6 +16,8 @@ export interface Control {
   /** `c1`, `c2`, …: what stands behind a `#`, whatever the record calls the control. */
   id: string;
   control: string;
+  /** What stands above its column: `01`. */
+  number: string;
   title: string;
   severity: Severity;
 }
@@ -66,13 +68,18 @@ function controlsOf(hosts: readonly HostRecord[]): Control[] {
   const areas = groupBy([...first.values()], ({ control }) => areaOf(control));
   return areas
     .flatMap((area) => area.toSorted((a, b) => (a.control < b.control ? -1 : 1)))
-    .map(({ control, title, severity }, index) => ({ id: `c${index + 1}`, control, title, severity }));
+    .map(({ control, title, severity }, index) => {
+      const place = `${index + 1}`;
+      return { id: `c${place}`, control, number: CONTROL_NAME.exec(control)?.[2] ?? place, title, severity };
+    });
 }
 
-/** `NET` of `RK-NET-01`. */
+/** `NET` of `RK-NET-01`; empty for a name of another shape, which only a strange record has. */
 export function areaOf(control: string): string {
-  return control.split("-")[1] ?? "";
+  return CONTROL_NAME.exec(control)?.[1] ?? "";
 }
+
+const CONTROL_NAME = /^RK-([A-Z]{2,5})-(\d{2,3})$/;
 
 function cellsOf(
   { host, checks }: HostRecord,

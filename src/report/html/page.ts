@@ -26,7 +26,8 @@ export function htmlReport({ record, before, lookedAt }: MergedRuns): string {
   const comparison = before === undefined ? undefined : compareRuns(before, record);
   const fleet = fleetOf(record.hosts, comparison?.differences ?? []);
   const evidence = evidenceOf(fleet, lookedAt, record.startedAt);
-  const style = readFileSync(join(packageDirectory, "templates", "report.css"), "utf8");
+  const css = readFileSync(join(packageDirectory, "templates", "report.css"), "utf8");
+  const style = `:root { --controls: ${fleet.controls.length}; }\n${css}`;
   const hash = createHash("sha256").update(style).digest("base64");
   const parts = [
     part("fleet", "The fleet", picture(fleet, evidence, comparison !== undefined)),
@@ -121,8 +122,8 @@ function picture(fleet: Fleet, evidence: Evidence, isCompared: boolean): Html | 
       html`<th scope="colgroup" colspan="${area.length}">${areaOf(area[0]?.control ?? "") || "Other"}</th>`,
   )}</tr>
 <tr>${controls.map(
-    ({ id, control, title }) =>
-      html`<th scope="col"><a href="#${id}" aria-label="${control}, ${title}" title="${control}, ${title}">${control.split("-").at(-1)}</a></th>`,
+    ({ id, control, number, title }) =>
+      html`<th scope="col"><a href="#${id}" aria-label="${control}, ${title}" title="${control}, ${title}">${number}</a></th>`,
   )}</tr></thead>
 `;
   const parts = Array.from({ length: Math.ceil(groups.length / ROWS_OF_TABLE) }, (_, index) =>

@@ -1,0 +1,130 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { RunRecord } from "../../src/report/record.ts";
+import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
+import { type Outcome, redkeep } from "../support/cli.ts";
+import { earlierRun, fleetRun } from "../support/fleet.ts";
+import { writeProject } from "../support/project.ts";
+import { startRecordedHost } from "../support/recorded-host.ts";
+
+let directory: Directory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory[Symbol.dispose]());
+
+const run = (...args: string[]): Promise<Outcome> => redkeep(args, { cwd: directory.path });
+const write = (name: string, record: RunRecord) =>
+  writeFileSync(join(directory.path, name), JSON.stringify(record));
+const read = (name: string) => readFileSync(join(directory.path, name), "utf8");
+
+describe("redkeep report", () => {
+  it("writes every format that is asked for, and ends with 0 whatever they tell", async () => {
+    write("run.json", fleetRun());
+    const files = {
+      html: /^<!doctype html>/,
+      junit: /^<\?xml/,
+      sarif: /^\{"\$schema"/,
+      markdown: /^## redkeep/,
+      prometheus: /^# HELP/,
+      json: /^\{\n {2}"schema"/,
+    };
+    const formats = Object.keys(files);
+    const { exitCode, stdout, stderr } = await run(
+      "report",
+      "run.json",
+      ...formats.flatMap((format) => [`--${format}`, `out.${format}`]),
+    );
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    for (const [format, begin] of Object.entries(files)) expect(read(`out.${format}`)).toMatch(begin);
+    expect(JSON.parse(read("out.json"))).toEqual(fleetRun());
+    // The record is its owner's; a collector that runs as somebody else has to read the metrics.
+    expect(statSync(join(directory.path, "out.json")).mode & 0o077).toBe(0);
+    expect(statSync(join(directory.path, "out.prometheus")).mode & 0o600).toBe(0o600);
+  });
+
+  it("writes to stdout for -", async () => {
+    write("run.json", fleetRun());
+    const { stdout } = await run("report", "run.json", "--junit", "-");
+    expect(stdout).toMatch(/^<\?xml[\s\S]*<\/testsuites>\n$/);
+  });
+
+  it("prints the text of the merged run without a format, with the hosts of all shards", async () => {
+    const whole = fleetRun();
+    write("a.json", { ...whole, hosts: whole.hosts.slice(0, 6) });
+    write("b.json", { ...whole, startedAt: "2026-11-24T06:30:13.000Z", hosts: whole.hosts.slice(6) });
+    const { exitCode, stdout } = await run("report", "a.json", "b.json");
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^12 hosts \(11 × Redis 7\.0\.15|^12 hosts \(Redis 7\.0\.15, Debian GNU\/Linux 12 \(bookworm\)\), 64 controls\n/,
+    );
+    expect(stdout).toMatch(/exit 3\n$/);
+  });
+
+  it.each([
+    ["a record that is none", ["report", "odd.json", "--html", "-"], /odd\.json {2}should be a run record/],
+    ["a record that is not there", ["report", "none.json"], /none\.json {2}does not exist/],
+    ["no record", ["report"], /missing required argument/],
+    [
+      "one file for two formats",
+      ["report", "run.json", "--html", "x", "--junit", "x"],
+      /--junit: would be written over what --html writes: both name x/,
+    ],
+    ["a folder that is not there", ["report", "run.json", "--html", "none/x.html"], /none/],
+    ["half a comparison", ["diff", "run.json"], /missing required argument/],
+  ])("refuses %s with exit code 1", async (_, args, message) => {
+    write("run.json", fleetRun());
+    writeFileSync(join(directory.path, "odd.json"), "{}");
+    const { exitCode, stdout, stderr } = await run(...args);
+    expect(stderr).toMatch(message);
+    expect(exitCode).toBe(1);
+    expect(stdout).toBe("");
+  });
+});
+
+describe("redkeep diff", () => {
+  beforeEach(() => {
+    write("before.json", earlierRun());
+    write("after.json", fleetRun());
+  });
+
+  it("ends with 6 where something got worse, and with 0 where nothing did", async () => {
+    expect((await run("diff", "before.json", "after.json")).exitCode).toBe(6);
+    expect(await run("diff", "after.json", "after.json")).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("Nothing differs."),
+    });
+  });
+
+  it("writes the differences as JSON, the text then to stderr", async () => {
+    const { stdout, stderr } = await run("diff", "before.json", "after.json", "--json", "-");
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: "redkeep.diff/1",
+      counts: { worse: 1, better: 1 },
+      differences: [{ direction: "worse", control: "RK-NET-02", host: "redis-03" }, { direction: "better" }],
+    });
+    expect(stderr).toContain("Worse (1)");
+  });
+});
+
+it("keeps in the record where the inventory names a host and what runs there", async () => {
+  await using host = await startRecordedHost("stock");
+  const { stdout } = await run(
+    "plan",
+    ...writeProject(directory, { "redis-01": host, "redis-02": { port: 9 } }),
+    "--json",
+    "-",
+  );
+  const { hosts }: RunRecord = JSON.parse(stdout);
+  expect(hosts.map(({ place }) => place)).toEqual([
+    { file: "hosts.yml", line: 3 },
+    { file: "hosts.yml", line: 4 },
+  ]);
+  expect(hosts.map(({ server }) => server)).toEqual([
+    { product: "Redis", version: "7.0.15", system: "Debian GNU/Linux 12 (bookworm)", role: "master" },
+    undefined,
+  ]);
+  writeFileSync(join(directory.path, "run.json"), stdout);
+  expect((await run("report", "run.json", "--html", "-")).stdout).toContain("hosts.yml:3");
+});

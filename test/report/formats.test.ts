@@ -1,0 +1,340 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { junitReport } from "../../src/report/junit.ts";
+import { MAX_MARKDOWN, markdownReport } from "../../src/report/markdown.ts";
+import { mergeRuns } from "../../src/report/merge.ts";
+import { prometheusReport } from "../../src/report/prometheus.ts";
+import type { RunRecord } from "../../src/report/record.ts";
+import { sarifReport } from "../../src/report/sarif.ts";
+import { allChecks, earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";
+import {
+  changeRecord,
+  checkRecord,
+  hostNames,
+  hostRecord,
+  runRecord,
+  taskRecord,
+} from "../support/records.ts";
+
+const fleet = fleetRun();
+/** A thousand hosts on which all controls fail, each with its own text. */
+const allFailing = (): RunRecord =>
+  runRecord(
+    "verify",
+    hostNames(1000).map((host) => hostRecord(host, { checks: allChecks(host, () => true) })),
+  );
+
+describe("JUnit", () => {
+  const xml = junitReport(fleet);
+
+  /** The text of one host's suite. */
+  function suite(host: string): string {
+    return (
+      new RegExp(`<testsuite name="${host}"[^]+?</testsuite>`.replaceAll("[^]", "[\\s\\S]")).exec(xml)?.[0] ??
+      ""
+    );
+  }
+
+  it("has a suite for each host and a case for each check, and counts them", () => {
+    expect(xml.match(/<testsuite /g)).toHaveLength(12);
+    expect(suite("redis-02").match(/<testcase /g)).toHaveLength(64);
+    expect(suite("redis-03")).toMatch(
+      /^<testsuite name="redis-03" tests="64" failures="1" errors="0" skipped="0" time="0\.400" timestamp="2026-11-24T06:30:12" hostname="redis-03">/,
+    );
+    expect(xml).toMatch(
+      /<testsuites name="redkeep verify" tests="705" failures="15" errors="1" time="4\.200">/,
+    );
+  });
+
+  it("tells a failure with what was wanted, what was found, and by what", () => {
+    expect(suite("redis-03")).toContain(
+      '<testcase name="RK-NET-02 protected mode is on (source 1)" classname="redis-03"><failure message="running no, though the file says as wanted: never loaded; wanted protected mode is on" type="high">Expected: protected mode is on\nObserved: running no',
+    );
+  });
+
+  it("tells a host that was not reached as an error, a waived and an unchecked one as skipped", () => {
+    expect(suite("redis-01")).toContain(
+      '<error message="unreachable: connection refused by 192.0.2.1:22" type="unreachable">Where: connect',
+    );
+    expect(suite("redis-04")).toContain(
+      '<skipped message="waived until 2026-12-31 by ana@example.net: the old importer has no certificate; found tls-auth-clients no"/>',
+    );
+    expect(suite("redis-05")).toContain('<skipped message="not checked: no login to Redis"/>');
+  });
+
+  it("keeps the shape that CI systems read: known elements and attributes, no name twice in a suite", () => {
+    const elements = new Set([...xml.matchAll(/<(\w+)/g)].map(([, name]) => name));
+    expect([...elements].sort()).toEqual([
+      "error",
+      "failure",
+      "skipped",
+      "testcase",
+      "testsuite",
+      "testsuites",
+    ]);
+    for (const [, name = ""] of xml.matchAll(/<testsuite name="([^"]+)"/g)) {
+      const cases = [...suite(name).matchAll(/<testcase name="([^"]+)"/g)].map(([, title]) => title);
+      expect(new Set(cases).size).toBe(cases.length);
+    }
+  });
+
+  it("stays XML whatever a host says", () => {
+    const hostile = junitReport(hostileRun(`${HOSTILE}\u{0}\u{1}\u{b}\u{ffff}\u{d800} ]]> <!-- &x;`));
+    expect(hostile).not.toMatch(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u);
+    expect(hostile).not.toMatch(/<(?!\/?(testsuites|testsuite|testcase|failure|error|skipped|\?xml)[ >])/);
+    expect(hostile.match(/&(?!#\d+;)/g)).toBeNull();
+  });
+});
+
+describe("SARIF", () => {
+  const options = { cwd: "/work/fleet", recordFile: "run.json" };
+  const parse = (record: RunRecord) => JSON.parse(sarifReport(record, options));
+  const log = parse(fleet);
+  const [{ results, tool, invocations }] = log.runs;
+
+  it("has the structure that 2.1.0 asks for", () => {
+    expect(log).toMatchObject({ version: "2.1.0", $schema: expect.stringContaining("sarif-2.1.0.json") });
+    expect(tool.driver).toMatchObject({ name: "redkeep", semanticVersion: "0.1.0" });
+    for (const rule of tool.driver.rules) {
+      expect(rule).toMatchObject({
+        id: expect.stringMatching(/^RK-/),
+        shortDescription: { text: expect.any(String) },
+        help: { text: expect.any(String) },
+      });
+      expect(Number(rule.properties["security-severity"])).toBeGreaterThan(0);
+      expect(rule.properties.tags.length).toBeLessThanOrEqual(20);
+    }
+    for (const result of results) {
+      expect(tool.driver.rules[result.ruleIndex].id).toBe(result.ruleId);
+      expect(["error", "warning", "note"]).toContain(result.level);
+      expect(result.message.text).not.toBe("");
+      expect(result.locations).toHaveLength(1);
+    }
+    expect(new Date(invocations[0].endTimeUtc).getTime()).toBeGreaterThan(
+      new Date(invocations[0].startTimeUtc).getTime(),
+    );
+  });
+
+  it("has a result for each failure at the host's line in the inventory, the gravest first", () => {
+    expect(results).toHaveLength(16);
+    const levels = results.map(({ level }: { level: string }) => ["error", "warning", "note"].indexOf(level));
+    expect(levels).toEqual(levels.toSorted());
+    const found = results.find(({ ruleId }: { ruleId: string }) => ruleId === "RK-NET-02");
+    expect(found.locations[0].physicalLocation).toEqual({
+      artifactLocation: { uri: "inventory/production.yml" },
+      region: { startLine: 7 },
+    });
+    expect(found.message.text).toBe(
+      "redis-03: protected mode is on: running no, though the file says as wanted: never loaded; wanted protected mode is on (source 1)",
+    );
+  });
+
+  it("suppresses a waived failure with its reason", () => {
+    const waived = results.filter(
+      ({ suppressions }: { suppressions?: unknown }) => suppressions !== undefined,
+    );
+    expect(waived).toMatchObject([
+      {
+        ruleId: "RK-TLS-04",
+        suppressions: [
+          {
+            kind: "external",
+            status: "accepted",
+            justification: "waived until 2026-12-31 by ana@example.net: the old importer has no certificate",
+          },
+        ],
+      },
+    ]);
+  });
+
+  it("keeps a fingerprint through another run, line and observed value, and gives no two results the same", () => {
+    const moved = structuredClone(fleet);
+    for (const host of moved.hosts) {
+      if (host.place) host.place.line += 40;
+      for (const check of host.checks) check.observed += " today";
+    }
+    const prints = (all: { partialFingerprints: object }[]) =>
+      all.map(({ partialFingerprints }) => JSON.stringify(partialFingerprints));
+    expect(prints(parse(moved).runs[0].results)).toEqual(prints(results));
+    expect(new Set(prints(results)).size).toBe(results.length);
+  });
+
+  it.each([
+    ["a relative path", "./inventory/hosts.yml", "inventory/hosts.yml"],
+    [
+      "an absolute one below the current folder",
+      "/work/fleet/inventory/a b#1.yml",
+      "inventory/a%20b%231.yml",
+    ],
+    ["an absolute one elsewhere", "/etc/redkeep/hosts.yml", "file:///etc/redkeep/hosts.yml"],
+  ])("names the inventory by %s", (_, file, uri) => {
+    const host = hostRecord("redis-01", {
+      checks: [checkRecord("RK-NET-02", { outcome: "fail" })],
+      place: { file, line: 3 },
+    });
+    const [result] = parse(runRecord("verify", [host])).runs[0].results;
+    expect(result.locations[0].physicalLocation.artifactLocation.uri).toBe(uri);
+  });
+
+  it("names the hosts that are missing from the results", () => {
+    expect(invocations[0]).toMatchObject({
+      executionSuccessful: false,
+      exitCode: 3,
+      toolExecutionNotifications: [
+        { level: "error", message: { text: "redis-01: unreachable: connection refused by 192.0.2.1:22" } },
+      ],
+    });
+  });
+
+  it("stays within the limits of code scanning, without the least severe results, and says so", () => {
+    const text = sarifReport(allFailing(), options);
+    const [run] = JSON.parse(text).runs;
+    expect(run.results).toHaveLength(25_000);
+    expect(gzipSync(text).length).toBeLessThanOrEqual(10 * 1024 * 1024);
+    const levels = new Set(run.results.map(({ level }: { level: string }) => level));
+    expect([...levels]).toEqual(["error"]);
+    expect(run.invocations[0].toolExecutionNotifications[0]).toMatchObject({
+      level: "warning",
+      message: {
+        text: expect.stringMatching(/^39.000 of 64.000 results are left out, the least severe ones/),
+      },
+    });
+  }, 60_000);
+
+  it("cuts a message that a host made long", () => {
+    const host = hostRecord("redis-01", {
+      checks: [checkRecord("RK-NET-02", { outcome: "fail", observed: "x".repeat(4000) })],
+    });
+    expect(parse(runRecord("verify", [host])).runs[0].results[0].message.text.length).toBeLessThan(1_100);
+  });
+});
+
+describe("Markdown", () => {
+  const markdown = markdownReport(mergeRuns([earlierRun(), fleet]));
+
+  it("begins with the answer, then what to do, worst first", () => {
+    expect(markdown).toMatch(
+      /^## redkeep verify: 3 of 12 hosts fail 15 controls, 8 of them critical or high\. 1 host could not be judged\.\n/,
+    );
+    const at = [
+      "### Hosts that failed",
+      "### Expired waivers",
+      "### What to do first",
+      "### Since the run of 2026-11-23",
+      "### Hosts\n",
+    ].map((title) => markdown.indexOf(title));
+    expect(at).toEqual(at.toSorted((a, b) => a - b));
+    expect(at).not.toContain(-1);
+    expect(markdown).toContain(
+      "| high | RK-NET-02 protected mode is on | <code>redis-03</code> | <code>running no, though the file says as wanted: never loaded</code> | <code>protected mode is on</code> |",
+    );
+    expect(markdown).toContain(
+      "| worse | RK-NET-02 protected mode is on | <code>redis-03</code> | <code>holds</code> |",
+    );
+  });
+
+  it("shows a plan's changes once for the hosts that share them, closed", () => {
+    const tasks = [
+      taskRecord("bind", "Listen", [
+        changeRecord("redis.conf:bind", "127.0.0.1", { before: "0.0.0.0", restart: true }),
+      ]),
+    ];
+    const plan = runRecord(
+      "plan",
+      hostNames(20).map((host) => hostRecord(host, { status: "would-change", tasks })),
+    );
+    const text = markdownReport(mergeRuns([plan]));
+    expect(text).toContain(
+      "<details><summary>redis-01 … redis-20 (20 hosts): the same 1 change, no restart</summary>",
+    );
+    expect(text.match(/redis\.conf:bind/g)).toHaveLength(1);
+    expect(text.match(/<details>/g)?.length).toBe(text.match(/<\/details>/g)?.length);
+  });
+
+  it("is bounded, keeps its frame whole and says how much is left out", () => {
+    const text = markdownReport(mergeRuns([allFailing()]));
+    const bytes = Buffer.byteLength(text);
+    expect(bytes).toBeLessThanOrEqual(MAX_MARKDOWN);
+    // Sixty-four controls read alike on all hosts: they take little, and nothing has to be left out.
+    expect(text).not.toContain("Left out");
+    const each = runRecord(
+      "verify",
+      hostNames(5000).map((host, index) =>
+        hostRecord(host, {
+          checks: [
+            checkRecord("RK-NET-02", {
+              outcome: "fail",
+              observed: `${"very ".repeat(60)}${"x".repeat(index % 400)}`,
+            }),
+          ],
+        }),
+      ),
+    );
+    const cut = markdownReport(
+      mergeRuns([
+        {
+          ...each,
+          hosts: each.hosts.map((host, index) => ({ ...host, host: `h${"x".repeat(300)}${index}` })),
+        },
+      ]),
+    );
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(MAX_MARKDOWN);
+    expect(cut).toMatch(
+      /\*\*Left out for want of room: [\d ]+ rows\.\*\* The run record has all of them\.\n$/,
+    );
+  }, 60_000);
+
+  it("shows what a host says as text, and calls nobody", () => {
+    const text = markdownReport(
+      mergeRuns([hostileRun(`${HOSTILE} \`tick\` | pipe \\| @everyone #1 [a](http://b)`)]),
+    );
+    expect(text).not.toMatch(/<(?!\/?(code|details|summary)>)/);
+    expect(text).not.toMatch(/@|\]\(|`|https?:\/\//);
+    expect(text).toContain("&#60;script&#62;");
+    const columns = (line: string) => line.split("|").length;
+    const lines = text.split("\n");
+    for (const [index, line] of lines.entries())
+      if (line.startsWith("| --") && lines[index + 1]?.startsWith("|")) {
+        const rows = lines.slice(index + 1).slice(0, lines.slice(index + 1).indexOf(""));
+        for (const row of rows) expect(columns(row), row).toBe(columns(line));
+      }
+  });
+});
+
+describe("Prometheus", () => {
+  const text = prometheusReport(mergeRuns([fleet]));
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+
+  it("has what an alert asks for", () => {
+    for (const line of [
+      "redkeep_run_timestamp_seconds 1795501812",
+      "redkeep_run_exit_code 3",
+      'redkeep_host_up{host="redis-01"} 0',
+      'redkeep_host_up{host="redis-02"} 1',
+      'redkeep_host_status{host="redis-01",status="unreachable"} 1',
+      'redkeep_checks{host="redis-03",outcome="fail",severity="high"} 1',
+      'redkeep_checks{host="redis-04",outcome="fail",severity="critical"} 0',
+      'redkeep_check_failed{host="redis-03",control="RK-NET-02",severity="high"} 1',
+      'redkeep_host_restart_pending{host="redis-03"} 1',
+      'redkeep_waiver_expires_timestamp_seconds{control="RK-TLS-04",hosts="redis-04",owner="ana@example.net"} 1798761599',
+    ])
+      expect(samples).toContain(line);
+    expect(samples.some((line) => line.startsWith('redkeep_check_failed{host="redis-07"'))).toBe(false);
+  });
+
+  it("is what the collector takes: each metric once with HELP and TYPE, no series twice, a line break at the end", () => {
+    const names = [...text.matchAll(/^# TYPE (\w+) gauge$/gm)].map(([, name]) => name);
+    expect(names).toEqual([...text.matchAll(/^# HELP (\w+) \S/gm)].map(([, name]) => name));
+    expect(new Set(names).size).toBe(names.length);
+    for (const line of samples)
+      expect(line).toMatch(/^redkeep_\w+(\{(\w+="([^"\\\n]|\\[\\"n])*",?)*\})? -?\d+(\.\d+)?$/);
+    const series = samples.map((line) => line.slice(0, line.lastIndexOf(" ")));
+    expect(new Set(series).size).toBe(series.length);
+    expect(text.endsWith("\n")).toBe(true);
+  });
+
+  it("escapes labels", () => {
+    const odd = prometheusReport(mergeRuns([runRecord("verify", [hostRecord('a"b\\c\nd')])]));
+    expect(odd).toContain('redkeep_host_up{host="a\\"b\\\\c\\nd"} 1\n');
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { mergeRuns } from "../../src/report/merge.ts";
+import type { RunRecord, WaiverRecord } from "../../src/report/record.ts";
+import { checkRecord, hostNames, hostRecord, runRecord } from "../support/records.ts";
+
+const failing = checkRecord("RK-NET-02", { outcome: "fail", observed: "no" });
+const [one = "", two = "", three = ""] = hostNames(3);
+
+function run(startedAt: string, ...args: Parameters<typeof runRecord>): RunRecord {
+  return { ...runRecord(...args), startedAt };
+}
+
+const waiver = (state: WaiverRecord["state"]): WaiverRecord => ({
+  control: "RK-NET-02",
+  hosts: "all",
+  reason: "",
+  owner: "ana",
+  expires: "2027-01-31",
+  state,
+});
+
+describe("shards of one run", () => {
+  it("become one fleet, with counts and the gravest exit code", () => {
+    const shards = [
+      run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one, { checks: [failing] })]),
+      run("2026-11-24T06:30:02.000Z", "verify", [
+        hostRecord(two),
+        hostRecord(three, { status: "unreachable" }),
+      ]),
+    ];
+    const { record, before } = mergeRuns(shards);
+    expect(record.hosts.map(({ host }) => host)).toEqual([one, two, three]);
+    expect(record.summary).toMatchObject({ hosts: 3, unreachable: 1, checks: { fail: 1 } });
+    expect(record.exitCode).toBe(4);
+    expect(before).toBeUndefined();
+  });
+
+  it("keep a code that followed from the options of the run", () => {
+    const lenient = {
+      ...run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one, { checks: [failing] })]),
+      exitCode: 0,
+    };
+    const { record } = mergeRuns([lenient, run("2026-11-24T06:30:02.000Z", "verify", [hostRecord(two)])]);
+    expect(record.exitCode).toBe(0);
+  });
+
+  it("use a waiver where one of them does, and list an expired one first", () => {
+    const shard = (startedAt: string, host: string, states: WaiverRecord["state"][]) => ({
+      ...run(startedAt, "verify", [hostRecord(host)]),
+      waivers: states.map((state, index) => ({ ...waiver(state), control: `RK-${index}` })),
+    });
+    const { record } = mergeRuns([
+      shard("2026-11-24T06:30:00.000Z", one, ["unused", "expired"]),
+      shard("2026-11-24T06:30:02.000Z", two, ["active", "expired"]),
+    ]);
+    expect(record.waivers?.map(({ control, state }) => `${control} ${state}`)).toEqual([
+      "RK-1 expired",
+      "RK-0 active",
+    ]);
+  });
+});
+
+describe("runs of different times", () => {
+  const older = run("2026-11-23T06:30:00.000Z", "verify", [
+    hostRecord(one, { checks: [failing] }),
+    hostRecord(two, { status: "unreachable" }),
+  ]);
+  const newer = run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(two)]);
+
+  it.each([
+    ["in their order", [older, newer]],
+    ["the newest first", [newer, older]],
+  ])("leave each host as the newest has it, given %s, and keep what was before", (_, records) => {
+    const { record, before, lookedAt } = mergeRuns(records);
+    expect(record.hosts.map(({ host, status }) => `${host} ${status}`)).toEqual([
+      `${one} unchanged`,
+      `${two} unchanged`,
+    ]);
+    expect(before?.hosts.map(({ host, status }) => `${host} ${status}`)).toEqual([`${two} unreachable`]);
+    expect(lookedAt.get(one)).toBe(older.startedAt);
+    expect(record.startedAt).toBe(newer.startedAt);
+  });
+
+  it("end as the hosts do that still stand: one that was tried again is no longer unreachable", () => {
+    expect(older.exitCode).toBe(4);
+    expect(mergeRuns([older, newer]).record.exitCode).toBe(6);
+  });
+
+  it("are no history where the same record is given twice", () => {
+    expect(mergeRuns([older, older])).toMatchObject({ record: older, before: undefined });
+  });
+});
