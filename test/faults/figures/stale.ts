@@ -161,7 +161,9 @@ const STOCK: readonly StaleCase[] = [
   { name: "CONFIG SET save", meanwhile: "cli CONFIG SET save ''", names: "save of the running server" },
   {
     name: "CONFIG SET appendonly",
-    meanwhile: "cli CONFIG SET appendonly yes",
+    // Redis writes its first AOF in the background: what that makes is nobody's change.
+    meanwhile:
+      "cli CONFIG SET appendonly yes; until [ \"$(cli INFO persistence | grep -c '^aof_rewrite_\\(in_progress\\|scheduled\\):0')\" = 2 ]; do sleep 0.1; done",
     names: "appendonly of the running server",
   },
   {
