@@ -103,6 +103,17 @@ export function createProgram(environment: Environment, done: (code: number) => 
       writeOut: (text) => environment.stdout.write(text),
       writeErr: (text) => environment.stderr.write(printableText(text)),
     })
+    // Without "[options]" on each line the longest leaves room for the descriptions on 80 columns.
+    .configureHelp({
+      subcommandTerm: (command) =>
+        [
+          command.name(),
+          ...command.registeredArguments.map((argument) => {
+            const shown = `${argument.name()}${argument.variadic ? "..." : ""}`;
+            return argument.required ? `<${shown}>` : `[${shown}]`;
+          }),
+        ].join(" "),
+    })
     .exitOverride()
     .showSuggestionAfterError(true)
     .addHelpText(
