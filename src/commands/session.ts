@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
@@ -227,9 +228,9 @@ export async function confirmed(
 
 /** Keeps the record of a run that changed hosts in the controller's state, and gives its path. */
 export async function saveRecord(run: Run, record: RunRecord, startedAt: Date): Promise<string> {
-  // Down to the millisecond: two runs may start in the same second.
+  // Sorted by time; two runs may start in the same millisecond, and one must not replace the other's record.
   const time = startedAt.toISOString().replaceAll(":", "-");
-  const path = await run.state.pathFor(`runs/${time}.json`);
+  const path = await run.state.pathFor(`runs/${time}-${randomBytes(3).toString("hex")}.json`);
   await writeRecord(record, path);
   return path;
 }
