@@ -273,7 +273,7 @@ load_firewall() { # each family in one step; `ufw reload` would leave every port
 }
 write_policy() { # allow|deny|reject
   case $1 in allow) target=ACCEPT;; deny) target=DROP;; *) target=REJECT;; esac
-  sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$target\"/" /etc/default/ufw
+  sed -i "s/^DEFAULT_INPUT_POLICY=.*/DEFAULT_INPUT_POLICY=\"$target\"/" /etc/default/ufw && sync /etc/default/ufw
 }
 # What becomes of what no rule names, in one step for each family: `ufw default` stops a running firewall and starts it again.
 set_policy() { # allow|deny|reject

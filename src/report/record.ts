@@ -112,7 +112,7 @@ const server = z
 
 const access = z
   .object({
-    method: z.string().describe("ACL DRYRUN, or scratch server below 7.0"),
+    method: z.string().describe("ACL DRYRUN; below 7.0, worked out from the rules"),
     commands: z
       .array(z.object({ command: z.string(), dangerous: z.boolean() }))
       .describe("command lines that were asked, such as CONFIG GET, dangerous ones first"),

@@ -234,7 +234,7 @@ function userChecks(context: Context): Check[] {
         expected: "no server beside those of systemd's units",
         observed:
           strays.map(({ pid, group }) => `process ${pid} (${excerpt(group, 60)})`).join(", ") || "none",
-        source: "pgrep, /proc/PID/cgroup",
+        source: "/proc/PID/comm, /proc/PID/cgroup",
         isAdvisory: true,
       },
       strays.length === 0,

@@ -1,40 +1,34 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "js-yaml";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Directory, generateKey, temporaryDirectory } from "../connection/support/server.ts";
+import { describe, expect, it } from "vitest";
+import { generateKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
 import { PASSWORDS } from "../support/facts.ts";
+import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
-let directory: Directory;
-let servers: AsyncDisposableStack;
-beforeEach(() => {
-  directory = temporaryDirectory();
-  servers = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await servers.disposeAsync();
-  directory[Symbol.dispose]();
-});
+const made = perTest();
 
 const key = generateKey();
-const read = (path: string) => readFileSync(join(directory.path, path), "utf8");
+const read = (path: string) => readFileSync(join(made.directory.path, path), "utf8");
 
 /** An inventory of recorded hosts, and what reaches it. */
 async function fleet(...names: string[]): Promise<string[]> {
   const hosts = Object.fromEntries(
     await Promise.all(
-      names.map(async (name) => [name, servers.use(await startRecordedHost(name, undefined, key))] as const),
+      names.map(
+        async (name) => [name, made.servers.use(await startRecordedHost(name, undefined, key))] as const,
+      ),
     ),
   );
-  return writeProject(directory, hosts).slice(1);
+  return writeProject(made.directory, hosts).slice(1);
 }
 
 async function run(command: string, args: string[]) {
   return await redkeep([command, ...args], {
-    cwd: directory.path,
+    cwd: made.directory.path,
     env: { APP_PASSWORD: PASSWORDS.get("app")?.reveal() ?? "" },
   });
 }
@@ -42,7 +36,7 @@ async function run(command: string, args: string[]) {
 /** The passwords that the recorded hosts were given, as an earlier apply has left them here. */
 function knowPasswords(): void {
   const passwords = [...PASSWORDS].map(([name, secret]) => `  ${name}: "${secret.reveal()}"`);
-  directory.write("secrets.yml", `passwords:\n${passwords.join("\n")}\n`);
+  made.directory.write("secrets.yml", `passwords:\n${passwords.join("\n")}\n`);
 }
 
 const ADOPTED = ["adopted/playbook.yml"];
@@ -128,10 +122,10 @@ describe("redkeep adopt", () => {
   });
 
   it("writes nothing where no host could be asked", async () => {
-    const args = writeProject(directory, { "redis-01": { port: 9 } }).slice(1);
+    const args = writeProject(made.directory, { "redis-01": { port: 9 } }).slice(1);
     const { exitCode, stdout } = await run("adopt", args);
     expect(exitCode).toBe(4);
     expect(stdout).toContain("redis-01: not adopted:");
-    expect(existsSync(join(directory.path, "adopted"))).toBe(false);
+    expect(existsSync(join(made.directory.path, "adopted"))).toBe(false);
   });
 });

@@ -1,25 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { RunRecord } from "../../src/report/record.ts";
-import { type Directory, generateKey, startTcp, temporaryDirectory } from "../connection/support/server.ts";
+import { generateKey, startTcp } from "../connection/support/server.ts";
 import { type Acting, type ActingHost, startActingHost } from "../support/acting-host.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
+import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 
 // Dozens of hosts are at work at once, on a machine that may have two cores.
 vi.setConfig({ testTimeout: 120_000 });
 
-let directory: Directory;
-let servers: AsyncDisposableStack;
-beforeEach(() => {
-  directory = temporaryDirectory();
-  servers = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await servers.disposeAsync();
-  directory[Symbol.dispose]();
-});
+const made = perTest();
 
 const key = generateKey();
 type Hosts = Record<string, ActingHost>;
@@ -29,7 +21,7 @@ async function fleet(count: number, acting: (number: number) => Acting = () => (
   const hosts: Hosts = {};
   for (let number = 1; number <= count; number++) {
     const host = await startActingHost({ hostKey: key, ...acting(number) });
-    hosts[`h${String(number).padStart(2, "0")}`] = servers.use(host);
+    hosts[`h${String(number).padStart(2, "0")}`] = made.servers.use(host);
   }
   return hosts;
 }
@@ -40,16 +32,16 @@ async function apply(
   play: string,
   ...more: string[]
 ): Promise<Outcome & { record: RunRecord }> {
-  const args = writeProject(directory, hosts);
-  directory.write(
+  const args = writeProject(made.directory, hosts);
+  made.directory.write(
     "site.yml",
     `- hosts: all\n  ${play}\n  tasks:\n    - limits: { maxmemory: 512mb, maxclients: 9000, nofile: 64 }\n`,
   );
   const outcome = await redkeep(
     ["apply", ...args, "--timeout", "60", "--yes", "--state", "state", "--json", "run.json", ...more],
-    { cwd: directory.path },
+    { cwd: made.directory.path },
   );
-  return { ...outcome, record: JSON.parse(readFileSync(join(directory.path, "run.json"), "utf8")) };
+  return { ...outcome, record: JSON.parse(readFileSync(join(made.directory.path, "run.json"), "utf8")) };
 }
 
 const statuses = ({ hosts }: RunRecord) => hosts.map(({ host, status }) => `${host} ${status}`);
@@ -84,7 +76,7 @@ describe("a failure in a later batch", () => {
   it("lets what is under way come to its end and begins nothing more; every host is counted once", async () => {
     const hosts = await fleet(10, (number) => (number === 5 ? { outcome: () => "rolled_back" } : {}));
     await using silent = await startTcp((socket) => socket.destroy());
-    const stranger = servers.use(await startActingHost({ hostKey: generateKey() }));
+    const stranger = made.servers.use(await startActingHost({ hostKey: generateKey() }));
     const { exitCode, record } = await apply(
       { ...hosts, dead: silent, stranger: { port: stranger.port, hostKey: key } },
       "serial: 3\n  max_fail_percentage: 30",
@@ -116,7 +108,7 @@ describe("--retry-failed", () => {
     const connections = Object.values(hosts).map((host) => host.connections);
 
     isMended = true;
-    directory.write("first.json", readFileSync(join(directory.path, "run.json"), "utf8"));
+    made.directory.write("first.json", readFileSync(join(made.directory.path, "run.json"), "utf8"));
     const second = await apply(hosts, "serial: 2", "--retry-failed", "first.json");
     expect(second.exitCode).toBe(0);
     expect(statuses(second.record)).toEqual(
@@ -142,8 +134,8 @@ describe("--retry-failed", () => {
 describe("a fleet of which a twentieth is down", () => {
   it("is done but for that twentieth, and each is told by name", async () => {
     const hosts = await fleet(38);
-    const dead = servers.use(await startTcp((socket) => socket.destroy()));
-    const stranger = servers.use(await startActingHost({ hostKey: generateKey() }));
+    const dead = made.servers.use(await startTcp((socket) => socket.destroy()));
+    const stranger = made.servers.use(await startActingHost({ hostKey: generateKey() }));
     const { exitCode, record } = await apply(
       { ...hosts, dead, stranger: { port: stranger.port, hostKey: key } },
       "serial: [1, 10%, 100%]",

@@ -1,33 +1,19 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerChannel } from "ssh2";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { HostRecord, RunRecord } from "../../src/report/record.ts";
-import {
-  type Directory,
-  generateKey,
-  startServer,
-  type TestServer,
-  temporaryDirectory,
-} from "../connection/support/server.ts";
+import { generateKey, startServer, type TestServer } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
+import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
 // A run with some fifty hosts takes seconds.
 vi.setConfig({ testTimeout: 60_000 });
 
-let directory: Directory;
-let servers: AsyncDisposableStack;
-beforeEach(() => {
-  directory = temporaryDirectory();
-  servers = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await servers.disposeAsync();
-  directory[Symbol.dispose]();
-});
+const made = perTest();
 
 /** Steers terminals, hides and reorders text, and speaks to CI runners. */
 const STEERING = [
@@ -67,27 +53,27 @@ async function run(
   hosts: Record<string, TestServer>,
   more: readonly string[] = [],
 ): Promise<Outcome & { record: RunRecord; recordText: string }> {
-  const [, ...args] = writeProject(directory, hosts);
-  const inventory = readFileSync(join(directory.path, "hosts.yml"), "utf8");
-  directory.write("hosts.yml", inventory.replace("all:", "redis:"));
+  const [, ...args] = writeProject(made.directory, hosts);
+  const inventory = readFileSync(join(made.directory.path, "hosts.yml"), "utf8");
+  made.directory.write("hosts.yml", inventory.replace("all:", "redis:"));
   const variables = ["-e", "private_ip=172.17.0.10", "-e", "app_subnet=172.17.0.0/16"];
   const outcome = await redkeep(
     [command, ...args, ...variables, "--json", "run.json", "--state", "state", ...more],
     {
-      cwd: directory.path,
+      cwd: made.directory.path,
       env: { APP_PASSWORD: "Recorded-app-password-0001" },
     },
   );
-  const recordText = readFileSync(join(directory.path, "run.json"), "utf8");
+  const recordText = readFileSync(join(made.directory.path, "run.json"), "utf8");
   return { ...outcome, recordText, record: JSON.parse(recordText) };
 }
 
 async function recorded(edit?: (answer: string) => string): Promise<TestServer> {
-  return servers.use(await startRecordedHost("stock", edit, key));
+  return made.servers.use(await startRecordedHost("stock", edit, key));
 }
 
 async function scripted(exec: (command: string, channel: ServerChannel) => void): Promise<TestServer> {
-  return servers.use(await startServer({ hostKeys: [key], exec }));
+  return made.servers.use(await startServer({ hostKeys: [key], exec }));
 }
 
 /** The marker that the bootstrap's shell prints before the script runs. */

@@ -1,44 +1,35 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { RunRecord } from "../../src/report/record.ts";
-import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
+import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
-let directory: Directory;
-let servers: AsyncDisposableStack;
-beforeEach(() => {
-  directory = temporaryDirectory();
-  servers = new AsyncDisposableStack();
-});
-afterEach(async () => {
-  await servers.disposeAsync();
-  directory[Symbol.dispose]();
-});
+const made = perTest();
 
 /** The stock host has no bound on its memory: RK-LIM-01 (medium) fails. Its users, open to all, are another matter. */
 const TASK = "limits: { maxmemory: 512mb, lazyfree: false }";
 
 async function verify(...more: string[]): Promise<Outcome & { record: RunRecord }> {
-  const host = servers.use(await startRecordedHost("stock"));
-  const args = writeProject(directory, { "redis-01": host }, TASK);
+  const host = made.servers.use(await startRecordedHost("stock"));
+  const args = writeProject(made.directory, { "redis-01": host }, TASK);
   const outcome = await redkeep(
     ["verify", ...args, "--skip-tags", "acl", "--state", "state", "--json", "run.json", ...more],
-    { cwd: directory.path },
+    { cwd: made.directory.path },
   );
-  return { ...outcome, record: JSON.parse(readFileSync(join(directory.path, "run.json"), "utf8")) };
+  return { ...outcome, record: JSON.parse(readFileSync(join(made.directory.path, "run.json"), "utf8")) };
 }
 
 function waive(text: string, file = "waivers.yml"): void {
-  directory.write(file, text);
+  made.directory.write(file, text);
 }
 
 async function refused(text: string): Promise<string> {
   waive(text);
-  const args = writeProject(directory, { "redis-01": { port: 9 } }, TASK);
-  const { exitCode, stderr } = await redkeep(["verify", ...args], { cwd: directory.path });
+  const args = writeProject(made.directory, { "redis-01": { port: 9 } }, TASK);
+  const { exitCode, stderr } = await redkeep(["verify", ...args], { cwd: made.directory.path });
   expect(exitCode).toBe(1);
   expect(stderr).toContain("No host was touched.");
   return stderr;
@@ -122,9 +113,9 @@ describe("a mistake among the waivers ends the run before any host is reached", 
   });
 
   it("a file that is not there", async () => {
-    const args = writeProject(directory, { "redis-01": { port: 9 } }, TASK);
+    const args = writeProject(made.directory, { "redis-01": { port: 9 } }, TASK);
     const { exitCode, stderr } = await redkeep(["plan", ...args, "--waivers", "none.yml"], {
-      cwd: directory.path,
+      cwd: made.directory.path,
     });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("none.yml  does not exist");
@@ -141,7 +132,7 @@ describe("--fail-on", () => {
 
   it("is one of the severities", async () => {
     const { exitCode, stderr } = await redkeep(["verify", "-i", "hosts.yml", "--fail-on", "bad"], {
-      cwd: directory.path,
+      cwd: made.directory.path,
     });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("critical, high, medium, low, info");

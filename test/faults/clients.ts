@@ -2,18 +2,15 @@
  * Clients of a lab host that notice what an application would: failed requests, lost connections, the time between two
  * replies.
  *
- *     await using clients = await Clients.start({ inside: host.id }, { password, clients: [...] });
+ *     await using clients = await Clients.start(host, { password, clients: [...] });
  *     await clients.noticed(); // forgets what was before
  *     …
  *     const { steady } = await clients.noticed();
  */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { type LabHost, labImage } from "../integration/support/lab.ts";
+import type { LabHost } from "../integration/support/lab.ts";
+import { LabProgram } from "../integration/support/lab-program.ts";
 import type { Project } from "../integration/support/project.ts";
 
 export interface ClientSpec {
@@ -49,24 +46,17 @@ export interface Noticed {
 const program = readFileSync(join(import.meta.dirname, "clients.py"), "utf8");
 
 export class Clients implements AsyncDisposable {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: Interface;
+  readonly #program: LabProgram;
 
-  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
-    this.#child = child;
-    this.#lines = createInterface({ input: child.stdout });
+  private constructor(program: LabProgram) {
+    this.#program = program;
   }
 
-  /** @param where `inside` a lab host, or in a container of their own that reaches it over Docker's bridge. */
-  static async start(where: { inside: LabHost } | "beside", settings: ClientSettings): Promise<Clients> {
-    const owner = process.env.REDKEEP_LAB_PID ?? String(process.pid);
-    const args =
-      where === "beside"
-        ? ["run", "--rm", "-i", "--label", `redkeep.lab=${owner}`, "--entrypoint", "python3", labImage]
-        : ["exec", "-i", where.inside.id, "python3"];
-    const child = spawn("docker", [...args, "-c", program], { stdio: ["pipe", "pipe", "inherit"] });
-    const clients = new Clients(child);
-    child.stdin.write(`${JSON.stringify(settings)}\n`);
+  /** @param where a lab host, or in a container of their own that reaches it over Docker's bridge. */
+  static async start(where: LabHost | "beside", settings: ClientSettings): Promise<Clients> {
+    const running = new LabProgram(where, program);
+    const clients = new Clients(running);
+    running.tell(settings);
     // Until each of them was answered once.
     for (let seen: Noticed[] = []; seen.length === 0 || seen.some(({ replies }) => replies === 0); )
       seen = Object.values(await clients.noticed());
@@ -75,24 +65,11 @@ export class Clients implements AsyncDisposable {
 
   /** By the clients' names; what is told is forgotten. Throws where the program is gone. */
   async noticed(): Promise<Record<string, Noticed>> {
-    const ended = new AbortController();
-    const end = (): void => ended.abort(new Error("the clients have ended"));
-    this.#child.once("exit", end);
-    try {
-      const answer = once(this.#lines, "line", { signal: ended.signal });
-      this.#child.stdin.write("\n");
-      const [line] = (await answer) as [string];
-      return JSON.parse(line) as Record<string, Noticed>;
-    } finally {
-      this.#child.off("exit", end);
-    }
+    return (await this.#program.ask(null)) as Record<string, Noticed>;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const exited = once(this.#child, "exit");
-    this.#child.stdin.end();
-    await exited;
+    await this.#program[Symbol.asyncDispose]();
   }
 }
 

@@ -151,17 +151,14 @@ export async function runLiveChanges(
   };
   const socket: ClientSpec["to"] = ["/run/redis/redis.sock"];
   const tls: ClientSpec["to"] = [[host.ip, 6380, true]];
-  await using inside = await Clients.start(
-    { inside: host },
-    {
-      ...settings,
-      clients: [
-        { name: "socket", to: socket, everyMs: 10 },
-        { name: "socket-anew", to: socket, everyMs: 10, anew: true },
-        { name: "untouched", to: [UNTOUCHED], everyMs: 10 },
-      ],
-    },
-  );
+  await using inside = await Clients.start(host, {
+    ...settings,
+    clients: [
+      { name: "socket", to: socket, everyMs: 10 },
+      { name: "socket-anew", to: socket, everyMs: 10, anew: true },
+      { name: "untouched", to: [UNTOUCHED], everyMs: 10 },
+    ],
+  });
   // From beyond the firewall.
   await using beside = await Clients.start("beside", {
     ...settings,

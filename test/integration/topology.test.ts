@@ -183,15 +183,10 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     const replicaOf = () => onHost(replica, "grep ^replicaof /etc/redis/redis.conf");
     const line = await replicaOf();
     {
-      await using clients = await Clients.start(
-        { inside: primary },
-        {
-          password: project.appPassword,
-          clients: [
-            { name: "writer", to: ["/run/redis/redis.sock", ["127.0.0.1", 6379, false]], everyMs: 10 },
-          ],
-        },
-      );
+      await using clients = await Clients.start(primary, {
+        password: project.appPassword,
+        clients: [{ name: "writer", to: ["/run/redis/redis.sock", ["127.0.0.1", 6379, false]], everyMs: 10 }],
+      });
       const run = await project.runWith({ env }, "apply", "--yes", playbook);
       expect(run.record.hosts.map(({ host, status, error }) => [host, status, error])).toEqual([
         ["primary", "changed", null],

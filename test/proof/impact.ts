@@ -2,15 +2,12 @@
  * Who would notice, predicted and seen: real clients do what they do before a plan, then `plan` says who will be denied, then
  * `apply` is run, then they do the same again.
  */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
 import { keyMatcher } from "../../src/plan/access.ts";
 import type { HostRecord, Impact } from "../../src/report/record.ts";
-import { type LabHost, labImage, startHost } from "../integration/support/lab.ts";
+import { type LabHost, startHost } from "../integration/support/lab.ts";
+import { LabProgram } from "../integration/support/lab-program.ts";
 import { onHost } from "../integration/support/observe.ts";
 import { openProject, type Project } from "../integration/support/project.ts";
 
@@ -215,60 +212,21 @@ export const STORIES: readonly (readonly Step[])[] = [
   ],
 ];
 
-/** A program with clients in it, in a container. */
-class Clients implements AsyncDisposable {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: Interface;
-
-  /** @param where a lab host, or "beside" for a container of its own on Docker's bridge. */
-  constructor(where: LabHost | "beside") {
-    const owner = process.env.REDKEEP_LAB_PID ?? String(process.pid);
-    const args =
-      where === "beside"
-        ? ["run", "--rm", "-i", "--label", `redkeep.lab=${owner}`, "--entrypoint", "python3", labImage]
-        : ["exec", "-i", where.id, "python3"];
-    this.#child = spawn("docker", [...args, "-c", PROGRAM], { stdio: ["pipe", "pipe", "inherit"] });
-    this.#lines = createInterface({ input: this.#child.stdout });
-  }
-
-  /** What each client met, by name. */
-  async ask(what: "hold" | "again" | "hammer", clients: readonly object[]): Promise<Record<string, string>> {
-    const ended = new AbortController();
-    const end = (): void => ended.abort(new Error("the clients have ended"));
-    this.#child.once("exit", end);
-    try {
-      const answer = once(this.#lines, "line", { signal: ended.signal });
-      this.#child.stdin.write(`${JSON.stringify({ do: what, clients })}\n`);
-      const [line] = (await answer) as [string];
-      return JSON.parse(line) as Record<string, string>;
-    } finally {
-      this.#child.off("exit", end);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const exited = once(this.#child, "exit");
-    this.#child.stdin.end();
-    await exited;
-  }
-}
-
 /** A host in use, open as many are, with the clients that use it. */
 export class UsedHost implements AsyncDisposable {
   readonly host: LabHost;
   readonly project: Project;
-  readonly #inside: Clients;
-  readonly #beside: Clients;
+  readonly #inside: LabProgram;
+  readonly #beside: LabProgram;
 
-  private constructor(host: LabHost, project: Project, beside: Clients) {
+  private constructor(host: LabHost, project: Project, beside: LabProgram) {
     this.host = host;
     this.project = project;
-    this.#inside = new Clients(host);
+    this.#inside = new LabProgram(host, PROGRAM);
     this.#beside = beside;
   }
 
-  static async start(beside: Clients): Promise<UsedHost> {
+  static async start(beside: LabProgram): Promise<UsedHost> {
     const host = await startHost();
     const project = openProject({ "redis-01": host });
     await onHost(
@@ -319,7 +277,11 @@ export class UsedHost implements AsyncDisposable {
     const clients = habits.map((habit) => this.#client(habit));
     const inside = clients.filter(({ from }) => from !== "elsewhere");
     const beside = clients.filter(({ from }) => from === "elsewhere");
-    return { ...(await this.#inside.ask(what, inside)), ...(await this.#beside.ask(what, beside)) };
+    const answers = [
+      await this.#inside.ask({ do: what, clients: inside }),
+      await this.#beside.ask({ do: what, clients: beside }),
+    ];
+    return Object.assign({}, ...answers);
   }
 
   #client({ name, from, port = 6379, tls, user, run }: Habit) {
@@ -346,8 +308,8 @@ export class UsedHost implements AsyncDisposable {
 }
 
 /** A container beside the lab's hosts, for clients that come from elsewhere. */
-export function clientsBeside(): Clients & AsyncDisposable {
-  return new Clients("beside");
+export function clientsBeside(): LabProgram {
+  return new LabProgram("beside", PROGRAM);
 }
 
 /** Whether a reader of the sentence would count on this client being denied. */

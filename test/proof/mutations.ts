@@ -2,6 +2,7 @@
  * Single changes to a hardened host, each of which verify has to notice by the right control; and how a host is brought
  * back after each.
  */
+import { readFileSync } from "node:fs";
 import { type LabHost, startHost } from "../integration/support/lab.ts";
 import { onHost } from "../integration/support/observe.ts";
 import { notPassed, openProject, type Project } from "../integration/support/project.ts";
@@ -90,7 +91,6 @@ const certificate = (control: string, title: string, options: string, extensions
   control,
   change: async ({ host, project }) => {
     const pki = project.path(".redkeep/pki");
-    const { readFileSync } = await import("node:fs");
     const material = `${readFileSync(`${pki}/ca.crt`, "utf8")}${readFileSync(`${pki}/ca.key`, "utf8")}`;
     await onHost(
       host,
@@ -188,7 +188,6 @@ export const MUTATIONS: readonly Mutation[] = [
     title: "the CA's key on the host",
     control: "RK-TLS-07",
     change: async ({ host, project }) => {
-      const { readFileSync } = await import("node:fs");
       await onHost(
         host,
         `cat >${TLS}/ca.key; chmod 600 ${TLS}/ca.key`,

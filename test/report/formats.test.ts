@@ -87,7 +87,7 @@ describe("JUnit", () => {
 });
 
 describe("SARIF", () => {
-  const options = { cwd: "/work/fleet", recordFile: "run.json" };
+  const options = { cwd: "/srv/fleet", recordFile: "run.json" };
   const parse = (record: RunRecord) => JSON.parse(sarifReport(record, options));
   const log = parse(fleet);
   const [{ results, tool, invocations }] = log.runs;
@@ -161,11 +161,7 @@ describe("SARIF", () => {
 
   it.each([
     ["a relative path", "./inventory/hosts.yml", "inventory/hosts.yml"],
-    [
-      "an absolute one below the current folder",
-      "/work/fleet/inventory/a b#1.yml",
-      "inventory/a%20b%231.yml",
-    ],
+    ["an absolute one below the current folder", "/srv/fleet/inventory/a b#1.yml", "inventory/a%20b%231.yml"],
     ["an absolute one elsewhere", "/etc/redkeep/hosts.yml", "file:///etc/redkeep/hosts.yml"],
   ])("names the inventory by %s", (_, file, uri) => {
     const host = hostRecord("redis-01", {

@@ -25,14 +25,11 @@ interface Pair {
 async function measurePair(keys: number): Promise<Pair> {
   await using host = await prepareHost({ keys });
   using project = openProject({ "redis-01": host });
-  await using clients = await Clients.start(
-    { inside: host },
-    {
-      password: project.appPassword,
-      // A hardened host has the first, a stock one the second.
-      clients: [{ name: "client", to: ["/run/redis/redis.sock", ["127.0.0.1", 6379, false]], everyMs: 5 }],
-    },
-  );
+  await using clients = await Clients.start(host, {
+    password: project.appPassword,
+    // A hardened host has the first, a stock one the second.
+    clients: [{ name: "client", to: ["/run/redis/redis.sock", ["127.0.0.1", 6379, false]], everyMs: 5 }],
+  });
   const acknowledged: number[] = [];
   const problems: string[] = [];
   const without = async (restart: () => Promise<unknown>): Promise<number> => {
