@@ -113,8 +113,12 @@ if [ -n "$UNIT" ]; then
   case $RUNUSER in ''|*[!A-Za-z0-9_.-]*) ;; *) grep -hsE "^[[:space:]]*$RUNUSER[[:space:]]+[A-Za-z]" /etc/sudoers /etc/sudoers.d/*;; esac
 fi
 section servers
-for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do p=\${p%/comm}; echo "\${p#/proc/}$(sed -n 's/^0::/ /p' "$p/cgroup" 2>/dev/null)"; done
-section product-users; for u in redis valkey; do if getent passwd $u >/dev/null; then echo $u; fi; done
+for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do
+  p=\${p%/comm}; group=$(sed -n 's/^0:://p' "$p/cgroup" 2>/dev/null)
+  # Without the second version of control groups systemd has a tree of its own.
+  if [ -z "$group" ]; then group=$(sed -n 's/^[0-9]*:name=systemd://p' "$p/cgroup" 2>/dev/null); fi
+  echo "\${p#/proc/} $group"
+done
 `,
   parse: (sections) => {
     const properties = new Map(

@@ -195,10 +195,9 @@ function userChecks(context: Context): Check[] {
   const { user } = wantedAccount(context);
   const { process, account } = facts.service;
   const shell = account?.shell ?? "";
-  // What runs in a container is no unit's, and its user is the container's matter.
+  // A unit of another name is somebody's; what runs in a container is the container's matter.
   const strays = facts.service.servers.filter(
-    ({ group }) =>
-      !facts.service.units.includes(group) && !/^(docker|libpod|crio|cri-containerd)-/.test(group),
+    ({ group }) => !/\.service$|^(docker|libpod|crio|cri-containerd)-/.test(group),
   );
   const privileged = (account?.groups ?? []).filter((group) =>
     ["root", "sudo", "wheel", "admin"].includes(group),

@@ -276,8 +276,8 @@ export const MUTATIONS: readonly Mutation[] = [
   shell(
     "RK-SYS-01",
     "a second server on every address, started by hand",
-    "systemd-run -q --unit=second redis-server --port 6400 --protected-mode no --save ''; until ss -Hltn 'sport = 6400' | grep -q .; do sleep 0.1; done",
-    "systemctl stop second",
+    "redis-server --port 6400 --protected-mode no --save '' --daemonize yes --pidfile /run/second.pid; until ss -Hltn 'sport = 6400' | grep -q .; do sleep 0.1; done",
+    "kill $(cat /run/second.pid); until ! ss -Hltn 'sport = 6400' | grep -q .; do sleep 0.1; done",
   ),
 ];
 
