@@ -119,6 +119,7 @@ for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do
   if [ -z "$group" ]; then group=$(sed -n 's/^[0-9]*:name=systemd://p' "$p/cgroup" 2>/dev/null); fi
   echo "\${p#/proc/} $group"
 done
+section product-users; for u in redis valkey; do if getent passwd $u >/dev/null; then echo $u; fi; done
 `,
   parse: (sections) => {
     const properties = new Map(
