@@ -20,7 +20,7 @@ import { createInterface, type Interface } from "node:readline";
 import { load } from "js-yaml";
 import { CONFIRM_WINDOW } from "../../src/apply/compile.ts";
 import { type HostOptions, type LabHost, labKey, startHost } from "../integration/support/lab.ts";
-import { filesOf, fill, onHost, residueOf } from "../integration/support/observe.ts";
+import { asSoonAs, filesOf, fill, onHost, residueOf } from "../integration/support/observe.ts";
 import type { Project } from "../integration/support/project.ts";
 
 export const KEYS = 100_000;
@@ -41,6 +41,8 @@ export async function prepareHost({
   ...options
 }: Preparation = {}): Promise<LabHost> {
   const host = await startHost(options);
+  // Its own `ready` may not speak of Redis: after a fault it need not come up, at first it does.
+  await asSoonAs(host, "redis-cli PING 2>/dev/null | grep -q PONG", "true");
   if (aof) {
     await onHost(
       host,
