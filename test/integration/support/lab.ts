@@ -21,6 +21,11 @@ const repository = resolve(import.meta.dirname, "../../..");
 /** The private key that lets root, deploy and operator in. */
 export const labKey = join(repository, "lab/.cache/id_ed25519");
 export const labImage = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
+/**
+ * The Docker network of hosts that ask for none. A container that restarts gets the next free address of its network: two
+ * suites beside each other need one each, or they hand each other their hosts' addresses.
+ */
+const labNetwork = process.env.LAB_NETWORK ?? "bridge";
 /** `deploy` has sudo without a password, `operator` needs this one. */
 export const operatorPassword = "operator-test-password";
 
@@ -40,7 +45,7 @@ export interface Finished {
 export interface HostOptions {
   /** Default: LAB_IMAGE, else redkeep-lab:bookworm. */
   image?: string;
-  /** From startNetwork(). Default: Docker's bridge. */
+  /** From startNetwork(). Default: LAB_NETWORK, else Docker's bridge. */
   network?: LabNetwork;
   /** The name other hosts of the network reach this one by, and its host name. */
   alias?: string;
@@ -85,8 +90,8 @@ class SystemdHost extends GenericContainer {
     }
     if (options.command !== undefined) this.withCommand(options.command);
     if (options.alias !== undefined) this.withHostname(options.alias);
+    this.withNetworkMode(options.network?.name ?? labNetwork);
     if (options.network !== undefined) {
-      this.withNetworkMode(options.network.name);
       // withNetworkAliases() would attach the default bridge as a second network.
       if (options.alias !== undefined) {
         this.createOpts.NetworkingConfig = {
@@ -215,7 +220,7 @@ export class LabHost implements AsyncDisposable {
 
 /** Starts a lab host and waits until sshd and Redis answer: about a second. */
 export async function startHost(options: HostOptions = {}): Promise<LabHost> {
-  const network = options.network?.name ?? "bridge";
+  const network = options.network?.name ?? labNetwork;
   const subnet = options.network?.subnet ?? (await subnetOf(network)).subnet;
   const ready = options.ready ?? "systemctl is-active -q ssh && systemctl is-active -q redis-server";
   const container = await new SystemdHost(options).start();
