@@ -40,7 +40,7 @@ export const CANDIDATES: Readonly<Record<string, (found: Found) => RawParams[]>>
         unix_socket: server.config.get("unixsocket")?.[0] || null,
         protected_mode: wordsOf(server, "protected-mode")[0] !== "no",
       },
-    ];
+    ].flatMap((params) => [params, { ...params, wait_for_network: false }]);
   },
 
   acl: (found) => {

@@ -505,7 +505,7 @@ export const GUARDS = [
   ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used".split(
     " ",
   ),
-  ..."other-firewall other-ports persistence-differs primary-without-persistence replica-rename replication replication-needs-tls".split(
+  ..."other-firewall other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
     " ",
   ),
   ..."sentinel sentinel-rename server-stopped ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(

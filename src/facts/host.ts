@@ -24,6 +24,8 @@ export interface HostFact {
   tools: ReadonlySet<string>;
   addresses: readonly { interface: string; address: string; prefix: number }[];
   listeners: readonly Listener[];
+  /** Below this port only root, or who has CAP_NET_BIND_SERVICE, may listen. */
+  firstUnprivilegedPort: number;
   /** The ports on which sshd is configured to listen, by `sshd -T`. */
   sshPorts: readonly number[];
   /** The live SSH session's own ends, as the host sees them: behind NAT these are not the controller's. */
@@ -45,6 +47,7 @@ section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr
 section listeners-tcp; ss -Hltne
 section listeners-udp; ss -Hlune
+section unprivileged-port; cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 section sshd; sshd -T 2>/dev/null | grep -E '^(port|listenaddress) '
 section peer
 peer=\${SSH_CONNECTION:-}; up=$PPID; level=0
@@ -79,6 +82,7 @@ echo "$peer"
         ...sections.lines("listeners-tcp").flatMap((line) => parseListener("tcp", line)),
         ...sections.lines("listeners-udp").flatMap((line) => parseListener("udp", line)),
       ],
+      firstUnprivilegedPort: Number(sections.text("unprivileged-port")?.trim() || 1024),
       sshPorts: sections.lines("sshd").flatMap((line) => {
         const port = /^port (\d+)$/.exec(line)?.[1];
         return port === undefined ? [] : [Number(port)];

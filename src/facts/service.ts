@@ -45,7 +45,7 @@ export interface ServiceFact {
 /** Properties of the unit that redkeep reads: identity, state, limits and sandbox. */
 const IDENTITY =
   "Id FragmentPath DropInPaths ActiveState SubState MainPID InvocationID NeedDaemonReload NRestarts ExecMainStartTimestampMonotonic " +
-  "ActiveEnterTimestampMonotonic TimeoutStartUSec TimeoutStopUSec Type";
+  "ActiveEnterTimestampMonotonic Wants After TimeoutStartUSec TimeoutStopUSec Type";
 
 /** Passed on to the scratch server, so that it meets the same walls as the service. Measured: `show`'s text is taken back. */
 export const SANDBOX_PROPERTIES = [

@@ -66,6 +66,8 @@ export function taskContext(
 }
 
 const OURS = "redkeep.conf";
+/** Properties of a unit's own section, by which it waits for another. */
+const START_ORDER = ["Wants", "After"];
 
 class PlanBuilder {
   readonly #input: PlanInput;
@@ -189,6 +191,8 @@ class PlanBuilder {
         return [];
       case "unit":
         return this.#unitProperty(resource);
+      case "start-after":
+        return this.#startAfter(resource);
       case "persistence":
         this.#actions.persistence.push(...resource.steps);
         for (const step of resource.steps) {
@@ -478,6 +482,12 @@ class PlanBuilder {
     ];
   }
 
+  #startAfter({ unit, loaded }: Resource & { kind: "start-after" }): ChangeRecord[] {
+    if (loaded) return [];
+    for (const property of START_ORDER) this.#unit.set(property, unit);
+    return [{ address: "unit:After", action: "update", before: "not set", after: unit, restart: false }];
+  }
+
   #firewall({ plan }: Resource & { kind: "firewall" }): ChangeRecord[] {
     this.#after.firewall = plan;
     if (plan.changes.length === 0) return [];
@@ -542,8 +552,11 @@ class PlanBuilder {
     );
     for (const [property, value] of this.#unit) settings.set(property, value);
     if (settings.size === 0) return;
+    const all = [...settings].map(([property, value]) => ({ property, value }));
+    const isOrder = ({ property }: { property: string }) => START_ORDER.includes(property);
     const text = render("redkeep.conf.ejs", {
-      settings: [...settings].map(([property, value]) => ({ property, value })),
+      order: all.filter(isOrder),
+      settings: all.filter((setting) => !isOrder(setting)),
     });
     if (text === before) return;
     const path = `/etc/systemd/system/${server.unit}.d/${OURS}`;

@@ -48,6 +48,8 @@ export type Resource =
   | { kind: "closed-data"; directory: string }
   /** `process` is what the running process has where that is not the value: loading the unit does not change it. */
   | { kind: "unit"; property: string; value: string; loaded: string; process?: string | undefined }
+  /** A unit that the server's unit wants and starts after. That is for the next boot: nothing is restarted for it. */
+  | { kind: "start-after"; unit: string; loaded: boolean }
   | { kind: "persistence"; steps: readonly PersistenceStep[] }
   | { kind: "firewall"; plan: FirewallPlan };
 

@@ -22,6 +22,7 @@ const params = z.strictObject({
     })
     .default("auto"),
   protected_mode: z.boolean().default(true),
+  wait_for_network: z.boolean().default(true),
 });
 
 type Params = z.output<typeof params>;
@@ -37,7 +38,10 @@ export default defineTask<Params>({
   desired: (context) => {
     const { params, server } = context;
     return {
-      resources: wantedSettings(context),
+      resources: [
+        ...wantedSettings(context),
+        ...(waitsForNetwork(context) ? [startAfterNetwork(context)] : []),
+      ],
       refusals: [...addressRefusals(context)],
       notes:
         params.unix_socket === "auto" &&
@@ -70,6 +74,7 @@ export default defineTask<Params>({
         listening.length > 0 && strange.length === 0,
       ),
       runningOr(context, "RK-NET-01", "bind", wantedAddresses(context)),
+      ...(waitsForNetwork(context) ? [networkCheck(context)] : []),
       runningOr(context, "RK-NET-02", "protected-mode", [params.protected_mode ? "yes" : "no"]),
       check(
         "RK-NET-03",
@@ -124,6 +129,46 @@ function isPresent(facts: Context["facts"], text: string): boolean {
   return facts.host.addresses.some(({ address }) => sameAddress(address, wanted));
 }
 
+const NETWORK_ONLINE = "network-online.target";
+
+/**
+ * Redis does not start where an address that it is to listen on is not there yet, and systemd gives up after a few tries
+ * (reliability.md, bind). Loopback is there from the beginning, and a dash says that the address may be absent.
+ */
+function waitsForNetwork(context: Context): boolean {
+  return (
+    context.params.wait_for_network &&
+    wantedAddresses(context).some((text) => !text.startsWith("-") && !isLoopback(text) && !isEverywhere(text))
+  );
+}
+
+function startAfterNetwork({ facts }: Context) {
+  const { properties } = facts.service;
+  const loaded = ["Wants", "After"].every((name) =>
+    (properties.get(name) ?? "").split(" ").includes(NETWORK_ONLINE),
+  );
+  return { kind: "start-after", unit: NETWORK_ONLINE, loaded } as const;
+}
+
+function networkCheck(context: Context) {
+  const { loaded } = startAfterNetwork(context);
+  return check(
+    "RK-NET-01",
+    {
+      expected: "starts once its addresses are there",
+      observed: loaded
+        ? `after ${NETWORK_ONLINE}`
+        : `${context.server.unit} does not wait for ${NETWORK_ONLINE}`,
+      source: "systemctl show",
+    },
+    loaded,
+  );
+}
+
+function isEverywhere(text: string): boolean {
+  return text === "*" || isWildcard(text.replace(/^-/, ""));
+}
+
 function wantedSocket({ params, server }: Context): string | undefined {
   if (params.unix_socket !== "auto") return params.unix_socket ?? undefined;
   const [existing = ""] = server.config.get("unixsocket") ?? [];
@@ -136,7 +181,7 @@ function* addressRefusals({ params, facts, server }: Context): Iterable<Refusal>
   if (addresses.length === 0) {
     yield { guard: null, found: "bind.addresses is empty", remedy: "name at least 127.0.0.1" };
   }
-  const wildcard = addresses.find((text) => text === "*" || isWildcard(text.replace(/^-/, "")));
+  const wildcard = addresses.find(isEverywhere);
   if (wildcard !== undefined) {
     yield {
       guard: "bind-everywhere",

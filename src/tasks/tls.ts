@@ -101,6 +101,12 @@ export default defineTask<TlsParams>({
 
   desired: (context) => {
     const { params, server, render, facts, controller } = context;
+    // Such a build has none of these settings at all.
+    if (server.running !== undefined && !server.running.has("tls-port")) {
+      const found = `${server.version.name} on this host was built without TLS`;
+      const remedy = "install a build with TLS, or leave the tls task out for it";
+      return { resources: [], refusals: [{ guard: null, found, remedy }] };
+    }
     const paths = tlsPaths(server.configPath);
     const attributes = aclAttributes(server.group);
     const reissue =
@@ -306,6 +312,16 @@ function* refusals(context: Context): Iterable<Refusal> {
       remedy: "free it, or set tls.port",
     };
   }
+  const privileged = [params.port, params.plain_port].find(
+    (port) => port > 0 && port < facts.host.firstUnprivilegedPort,
+  );
+  if (privileged !== undefined && !mayTakeAnyPort(context)) {
+    yield {
+      guard: "privileged-port",
+      found: `port ${privileged} is below ${facts.host.firstUnprivilegedPort}, where ${server.user} may not listen: Redis would not start`,
+      remedy: "set a higher port, or give the unit AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    };
+  }
   if (
     (server.role === "slave" || server.replicas > 0) &&
     config.get("tls-replication")?.[0] !== "yes" &&
@@ -325,6 +341,11 @@ function* refusals(context: Context): Iterable<Refusal> {
       remedy: "leave the tls task out for it",
     };
   }
+}
+
+function mayTakeAnyPort({ facts, server }: Context): boolean {
+  const capabilities = facts.service.properties.get("AmbientCapabilities") ?? "";
+  return server.user === "root" || capabilities.split(" ").includes("cap_net_bind_service");
 }
 
 function portChecks(context: Context): Check[] {

@@ -114,6 +114,23 @@ const ZOO: Record<string, RegExp> = {
   old: /it is an X\.509 v1 certificate/,
 };
 
+describe("a Redis that was built without TLS", () => {
+  it("is refused with that reason, and goes on as it was", async () => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    // No such build is to be had as a package. This one knows none of the settings, and says so as such a build does.
+    await onHost(
+      host,
+      'sed -i s/tls-/tlz-/g "$(readlink -f /usr/bin/redis-server)"; systemctl restart redis-server',
+    );
+    const said = await onHost(host, "redis-server --port 0 --tls-port 7000 2>&1 || true");
+    expect(said).toContain("Bad directive");
+    const { found, guards } = await applyInVain(host, project, "refused");
+    expect(found).toBe("Redis 7.0.15 on this host was built without TLS");
+    expect(guards).toEqual([]);
+  });
+});
+
 describe("a certificate of the operator's own", () => {
   let host: LabHost;
   let project: Project;

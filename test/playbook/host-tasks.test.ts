@@ -16,7 +16,12 @@ describe("the tasks of a host", () => {
       {
         task: "bind",
         name: "bind",
-        params: { addresses: ["127.0.0.1"], unix_socket: "auto", protected_mode: true },
+        params: {
+          addresses: ["127.0.0.1"],
+          unix_socket: "auto",
+          protected_mode: true,
+          wait_for_network: true,
+        },
       },
     ]);
     expect(skipped).toEqual([]);

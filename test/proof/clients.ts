@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
-import { labImage } from "../integration/support/lab.ts";
+import { besideHosts } from "../integration/support/lab.ts";
 import type { Project } from "../integration/support/project.ts";
 
 interface Login {
@@ -121,18 +121,7 @@ async function nodeRedis({ host, port, password, ca, cert, key }: Login): Promis
 /** Debian's redis-py, in a container of its own. */
 async function redisPy(login: Login): Promise<Seen> {
   const program = readFileSync(join(import.meta.dirname, "clients.py"), "utf8");
-  const owner = process.env.REDKEEP_LAB_PID ?? String(process.pid);
-  const args = [
-    "run",
-    "--rm",
-    "-i",
-    "--label",
-    `redkeep.lab=${owner}`,
-    "--entrypoint",
-    "/usr/bin/python3",
-    labImage,
-  ];
-  const { stdout, stderr } = spawnSync("docker", [...args, "-c", program], {
+  const { stdout, stderr } = spawnSync("docker", besideHosts(program), {
     input: `${JSON.stringify(login)}\n`,
     encoding: "utf8",
   });

@@ -21,6 +21,7 @@ describe("bind", () => {
       `update redis.conf:bind: 127.0.0.1 -::1 → 127.0.0.1 -::1 ${privateIp("stock")}`,
       'update redis.conf:unixsocket: "" → /run/redis/redis.sock',
       "update redis.conf:unixsocketperm: 0 → 700",
+      "update unit:After: not set → network-online.target",
     ]);
     expect(plan.restartFor).toEqual(["redis.conf:unixsocket", "redis.conf:unixsocketperm"]);
   });
@@ -68,6 +69,7 @@ describe("bind", () => {
     expect(findings(verifyTask("bind", wanted("strange"), factsOf("strange")))).toEqual([
       "RK-NET-01 fail: 0.0.0.0 port 7379",
       "RK-NET-01 fail: running 0.0.0.0",
+      "RK-NET-01 fail: redis-server.service does not wait for network-online.target",
       "RK-NET-02 fail: running no",
       "RK-NET-08 fail: no such socket",
       'RK-NET-08 fail: running ""',
@@ -120,7 +122,7 @@ describe("bind", () => {
 
   it("leaves sockets alone where none is asked for", () => {
     const plan = planTask("bind", { ...wanted("stock"), unix_socket: null }, factsOf("stock"));
-    expect(addresses(plan)).toEqual(["redis.conf:bind"]);
+    expect(addresses(plan)).toEqual(["redis.conf:bind", "unit:After"]);
   });
 
   it("says why there is no socket where systemd makes no runtime directory", () => {
@@ -129,7 +131,23 @@ describe("bind", () => {
     });
     const plan = planTask("bind", wanted("stock"), facts);
     expect(plan.tasks[0]?.reason).toMatch(/no Unix socket/);
-    expect(addresses(plan)).toEqual(["redis.conf:bind"]);
+    expect(addresses(plan)).toEqual(["redis.conf:bind", "unit:After"]);
+  });
+
+  it("waits at boot for an address that may come late, and restarts nothing for it", () => {
+    const facts = editedFacts("hardened", {
+      properties: (text) => text.replaceAll("network-online.target", ""),
+      "drop-in": (text) => text.replace(/^\[Unit\]\nWants=.*\nAfter=.*\n/m, ""),
+    });
+    const plan = planTask("bind", wanted("hardened"), facts);
+    expect(changeLines(plan)).toEqual(["update unit:After: not set → network-online.target"]);
+    expect(plan.restartFor).toEqual([]);
+    expect(written(plan, "/etc/systemd/system/redis-server.service.d/redkeep.conf")).toMatch(
+      /\[Unit\]\nWants=network-online.target\nAfter=network-online.target\n\[Service\]\n\w/,
+    );
+    const loopback = { addresses: ["127.0.0.1", "-192.0.2.9"] };
+    for (const params of [{ ...wanted("hardened"), wait_for_network: false }, loopback])
+      expect(addresses(planTask("bind", params, facts))).not.toContain("unit:After");
   });
 
   it("plans again what runs otherwise than the file", () => {
@@ -196,7 +214,10 @@ describe("bind", () => {
   it("uses Valkey's own paths", () => {
     const plan = planTask("bind", wanted("valkey-8-stock"), factsOf("valkey-8-stock"));
     expect(changeLines(plan)).toContain('update redis.conf:unixsocket: "" → /run/valkey/redis.sock');
-    expect(plan.actions.files.map(({ path }) => path)).toEqual(["/etc/valkey/valkey.conf"]);
+    expect(plan.actions.files.map(({ path }) => path)).toEqual([
+      "/etc/valkey/valkey.conf",
+      "/etc/systemd/system/valkey-server.service.d/redkeep.conf",
+    ]);
   });
 
   it.each([

@@ -243,6 +243,22 @@ describe("tls", () => {
     expect(made.refusals[0]?.found).toBe("port 8080 is taken by webapp.service");
   });
 
+  it("refuses a port that only root may open, unless the unit may", () => {
+    const made = planTask("tls", { port: 443 }, factsOf("stock"));
+    expect(guards(made)).toEqual(["privileged-port"]);
+    expect(made.refusals[0]?.found).toBe(
+      "port 443 is below 1024, where redis may not listen: Redis would not start",
+    );
+    expect(guards(planTask("tls", { plain_port: 102 }, factsOf("stock")))).toEqual(["privileged-port"]);
+    const may = editedFacts("stock", {
+      properties: (text) =>
+        text.replace(/^AmbientCapabilities=.*$/m, "AmbientCapabilities=cap_net_bind_service"),
+    });
+    expect(guards(planTask("tls", { port: 443 }, may))).toEqual([]);
+    const open = editedFacts("stock", { "unprivileged-port": () => "0\n" });
+    expect(guards(planTask("tls", { port: 443 }, open))).toEqual([]);
+  });
+
   it("refuses a member of a cluster", () => {
     const facts = editedFacts("stock", {
       info: (text) => text.replace("cluster_enabled:0", "cluster_enabled:1"),

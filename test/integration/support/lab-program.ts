@@ -2,30 +2,18 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { type LabHost, labImage } from "./lab.ts";
+import { besideHosts, type LabHost } from "./lab.ts";
 
 /** A Python program that answers lines with lines of JSON, until its stdin ends. */
 export class LabProgram implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
 
-  /** @param where a lab host, or "beside" for a container of its own on Docker's bridge. */
+  /** @param where a lab host, or "beside" for a container of its own in the hosts' network. */
   constructor(where: LabHost | "beside", program: string) {
-    const owner = process.env.REDKEEP_LAB_PID ?? String(process.pid);
     const args =
-      where === "beside"
-        ? [
-            "run",
-            "--rm",
-            "-i",
-            "--label",
-            `redkeep.lab=${owner}`,
-            "--entrypoint",
-            "/usr/bin/python3",
-            labImage,
-          ]
-        : ["exec", "-i", where.id, "/usr/bin/python3"];
-    this.#child = spawn("docker", [...args, "-c", program], { stdio: ["pipe", "pipe", "inherit"] });
+      where === "beside" ? besideHosts(program) : ["exec", "-i", where.id, "/usr/bin/python3", "-c", program];
+    this.#child = spawn("docker", args, { stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#child.stdout });
   }
 

@@ -249,6 +249,13 @@ async function waitUntilReady(container: StartedTestContainer, ready: string): P
   if (exitCode !== 0) throw new Error(`A lab host did not come up: ${ready}\n${output}`);
 }
 
+/** Arguments of `docker` for a Python program in a container beside the lab's hosts, which goes with its end. */
+export function besideHosts(program: string): string[] {
+  const label = `redkeep.lab=${owner()}`;
+  const run = ["run", "--rm", "-i", "--label", label, "--network", labNetwork];
+  return [...run, "--entrypoint", "/usr/bin/python3", labImage, "-c", program];
+}
+
 /** A network of its own, for tests in which one client is let in and another is not. */
 export async function startNetwork({ ipv6 = false } = {}): Promise<LabNetwork> {
   const id = randomBytes(6).toString("hex");
