@@ -8,7 +8,7 @@ import type { Environment } from "../src/commands/options.ts";
 import { loadInventory } from "../src/inventory/load-inventory.ts";
 import { loadTask, taskNames } from "../src/playbook/task-files.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
-import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/report/record.ts";
+import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/report/statuses.ts";
 
 const repository = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(repository, path), "utf8");

@@ -1,5 +1,5 @@
 import { compareAccess, type Difference } from "../report/compare.ts";
-import { type HostRecord, type RunRecord, runRecordSchema } from "../report/record.ts";
+import type { HostRecord, RunRecord } from "../report/record.ts";
 import type { State } from "../state.ts";
 import { keptRecords } from "./kept-records.ts";
 
@@ -10,6 +10,7 @@ import { keptRecords } from "./kept-records.ts";
 export async function tellAccessChanges(state: State, hosts: readonly HostRecord[]): Promise<void> {
   const open = new Map(hosts.filter(({ access }) => access !== undefined).map((host) => [host.host, host]));
   if (open.size === 0) return;
+  const { runRecordSchema } = await import("../report/record.ts");
   for await (const record of keptRecords(state, runRecordSchema)) {
     for (const { host, access } of record.hosts) {
       const now = open.get(host);

@@ -16,7 +16,7 @@ import { terminalOf } from "../report/colours.ts";
 import { printText, writeText } from "../report/json.ts";
 import { lintSarif } from "../report/lint-sarif.ts";
 import { lintJson, lintText } from "../report/lint-text.ts";
-import type { Severity } from "../report/record.ts";
+import type { Severity } from "../report/statuses.ts";
 import { isAtLeast } from "../report/summary.ts";
 import { readTextFile } from "../yaml.ts";
 import type { Environment } from "./options.ts";

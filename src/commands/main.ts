@@ -1,11 +1,9 @@
-import { createInterface } from "node:readline";
-import { Writable } from "node:stream";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { didYouMean, InputError } from "../errors.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
-import { SEVERITIES, type Severity } from "../report/record.ts";
+import { SEVERITIES, type Severity } from "../report/statuses.ts";
 import { redact, Secret } from "../secret.ts";
 import type { Environment, RunOptions } from "./options.ts";
 
@@ -541,6 +539,8 @@ function shard(text: string | undefined): RunOptions["shard"] {
 async function askSecret(question: string, flag: string, { stdin, stderr }: Environment): Promise<Secret> {
   if (!stdin.isTTY) throw new InputError({ key: flag, message: "needs a terminal to ask on" });
   stderr.write(question);
+  const { createInterface } = await import("node:readline");
+  const { Writable } = await import("node:stream");
   const silent = new Writable({ write: (_chunk, _encoding, next) => next() });
   const terminal = createInterface({ input: stdin, output: silent, terminal: true });
   try {

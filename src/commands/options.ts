@@ -1,4 +1,4 @@
-import type { Severity } from "../report/record.ts";
+import type { Severity } from "../report/statuses.ts";
 import type { Secret } from "../secret.ts";
 
 /** The options of plan, apply, verify and rollback, checked. */

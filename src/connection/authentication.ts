@@ -1,6 +1,7 @@
-import ssh2, { type AnyAuthMethod, type IdentityCallback, type ParsedKey } from "ssh2";
+import type { AnyAuthMethod, IdentityCallback, ParsedKey } from "ssh2";
 import { certificateOf, type IdentityFile, publicBlob, readIdentity } from "./private-key.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
+import { OpenSSHAgent } from "./ssh2.ts";
 
 /** What was tried at a login, and what could not be and why, in words for the operator. */
 export interface LoginNotes {
@@ -87,7 +88,7 @@ function problemOf(identity: IdentityFile): string {
 
 async function keysOf(socket: string, problems: string[]): Promise<ParsedKey[]> {
   return new Promise((resolve) => {
-    new ssh2.OpenSSHAgent(socket).getIdentities((error, keys) => {
+    new OpenSSHAgent(socket).getIdentities((error, keys) => {
       if (error) problems.push(`the agent at ${socket} does not answer`);
       resolve((keys as ParsedKey[] | undefined) ?? []);
     });
@@ -95,7 +96,7 @@ async function keysOf(socket: string, problems: string[]): Promise<ParsedKey[]> 
 }
 
 /** An agent that offers only some of its keys, so that the server's limit of attempts is not spent on the rest. */
-class ChosenKeys extends ssh2.OpenSSHAgent {
+class ChosenKeys extends OpenSSHAgent {
   readonly #keys: ParsedKey[];
 
   constructor(socket: string, keys: ParsedKey[]) {

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import ssh2, { type AuthHandlerMiddleware } from "ssh2";
+import type { AuthHandlerMiddleware } from "ssh2";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
@@ -11,6 +11,7 @@ import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import type { Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
+import { Client } from "./ssh2.ts";
 
 const MAX_TRIES = 3;
 /** A dead link is noticed within 15 s: ssh2 gives up at the third interval without an answer. */
@@ -96,7 +97,7 @@ function handshake(
 ): Promise<Session> {
   const where = endpoint(target);
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
-  const client = new ssh2.Client();
+  const client = new Client();
   const notes: LoginNotes = { tried: [], problems: [] };
   let greeting = "";
   let isKeyChecked = false;

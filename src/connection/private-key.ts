@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
-import ssh2, { type ParsedKey } from "ssh2";
+import type { ParsedKey } from "ssh2";
 import type { Secret } from "../secret.ts";
+import { parseKey } from "./ssh2.ts";
 
 /** What lies in an identity file, or in one sentence why it is of no use. */
 export type IdentityFile = { path: string } & (
@@ -48,7 +49,7 @@ function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFi
       problem: `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
     };
   }
-  const key = parseKey(text);
+  const key = parseOneKey(text);
   if (!(key instanceof Error)) return { path, kind: key.isPrivateKey() ? "private" : "public", key };
   if (!/no passphrase given/i.test(key.message)) {
     const remedy = `ssh-keygen -p -f ${path} rewrites it in OpenSSH's format`;
@@ -65,7 +66,7 @@ function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFi
       problem: `${path} is encrypted: set ansible_ssh_passphrase, or add it to the agent`,
     };
   }
-  const unlocked = parseKey(text, passphrase.reveal());
+  const unlocked = parseOneKey(text, passphrase.reveal());
   if (!(unlocked instanceof Error)) return { path, kind: "private", key: unlocked };
   return {
     path,
@@ -74,9 +75,9 @@ function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFi
   };
 }
 
-function parseKey(text: Buffer, passphrase?: string): ParsedKey | Error {
+function parseOneKey(text: Buffer, passphrase?: string): ParsedKey | Error {
   // Typed as one key, but OpenSSH's format, which could hold several, comes as a list.
-  const result: ParsedKey | Error | ParsedKey[] = ssh2.utils.parseKey(text, passphrase);
+  const result: ParsedKey | Error | ParsedKey[] = parseKey(text, passphrase);
   return Array.isArray(result) ? (result[0] ?? new Error("no key in it")) : result;
 }
 
@@ -84,7 +85,7 @@ function parseKey(text: Buffer, passphrase?: string): ParsedKey | Error {
 export function publicBlob(identity: IdentityFile): Buffer | undefined {
   if ("key" in identity) return identity.key.getPublicSSH();
   try {
-    const key = parseKey(readFileSync(`${identity.path}.pub`));
+    const key = parseOneKey(readFileSync(`${identity.path}.pub`));
     return key instanceof Error ? undefined : key.getPublicSSH();
   } catch {
     return undefined;

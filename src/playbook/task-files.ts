@@ -1,10 +1,11 @@
 import { readdirSync } from "node:fs";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { programDirectory } from "../package.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
 
 /** The tasks that there are: a file in src/tasks is one, and its name is the task's. */
-const directory = join(import.meta.dirname, "..", "tasks");
+const directory = join(programDirectory, "tasks");
 const extension = extname(import.meta.filename);
 
 export function taskNames(): string[] {

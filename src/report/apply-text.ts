@@ -19,7 +19,8 @@ import {
   widthOf,
 } from "./layout.ts";
 import { impactLines } from "./plan-text.ts";
-import type { HostRecord, Outcome, RunRecord } from "./record.ts";
+import type { HostRecord, RunRecord } from "./record.ts";
+import type { Outcome } from "./statuses.ts";
 import { changeCount, hasFailed } from "./summary.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { duration, durations, hostList, plural, statusInWords } from "./words.ts";

@@ -1,6 +1,7 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { type CheckRecord, type Outcome, SEVERITIES } from "./record.ts";
+import type { CheckRecord } from "./record.ts";
+import { type Outcome, SEVERITIES } from "./statuses.ts";
 import { countsAsFailure } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 

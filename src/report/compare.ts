@@ -1,13 +1,6 @@
 import { checkKeys } from "./check-keys.ts";
-import type {
-  AccessRecord,
-  CheckRecord,
-  HostRecord,
-  HostStatus,
-  Outcome,
-  RunRecord,
-  Severity,
-} from "./record.ts";
+import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "./record.ts";
+import type { HostStatus, Outcome, Severity } from "./statuses.ts";
 
 /** `other`: differs, without being better or worse. */
 export type Direction = "worse" | "better" | "new" | "gone" | "other";

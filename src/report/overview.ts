@@ -1,5 +1,6 @@
 import { controlsOf, type HostCheck } from "./checks-text.ts";
-import { type HostRecord, type RunRecord, SEVERITIES, type Severity } from "./record.ts";
+import type { HostRecord, RunRecord } from "./record.ts";
+import { SEVERITIES, type Severity } from "./statuses.ts";
 import { hasFailed } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 

@@ -2,7 +2,8 @@ import { Listr } from "listr2";
 import { type Paint, painter, sizeOf, type Terminal, terminalOf, toAscii } from "./colours.ts";
 import { pad, widthOf } from "./layout.ts";
 import { guardLines, printable } from "./printable.ts";
-import type { HostStatus, RunRecord } from "./record.ts";
+import type { RunRecord } from "./record.ts";
+import type { HostStatus } from "./statuses.ts";
 import { hasFailed } from "./summary.ts";
 import { elapsed, statusInWords } from "./words.ts";
 

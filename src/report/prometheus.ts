@@ -1,6 +1,6 @@
 import type { MergedRuns } from "./merge.ts";
 import type { HostRecord } from "./record.ts";
-import { OUTCOMES, SEVERITIES } from "./record.ts";
+import { OUTCOMES, SEVERITIES } from "./statuses.ts";
 import { changeCount } from "./summary.ts";
 
 type Labels = Record<string, string>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { HOST_STATUSES, OUTCOMES, SEVERITIES, TASK_STATUSES } from "./statuses.ts";
 
 /*
  * The run record: the one source of every report, written by --json as "redkeep.run/1". It never holds a secret.
@@ -9,20 +10,10 @@ import { z } from "zod";
 
 export const SCHEMA = "redkeep.run/1";
 
-const hostStatus = z.enum([
-  "unchanged",
-  "would-change",
-  "changed",
-  "failed",
-  "unreachable",
-  "rolled-back",
-  "refused",
-  "unknown",
-  "not-started",
-]);
-const taskStatus = z.enum(["ok", "would-change", "changed", "skipped", "failed", "blocked"]);
-const outcome = z.enum(["pass", "fail", "skip", "unknown"]);
-const severity = z.enum(["critical", "high", "medium", "low", "info"]);
+const hostStatus = z.enum(HOST_STATUSES);
+const taskStatus = z.enum(TASK_STATUSES);
+const outcome = z.enum(OUTCOMES);
+const severity = z.enum(SEVERITIES);
 const count = z.int().min(0);
 const milliseconds = z.number().min(0).describe("milliseconds");
 
@@ -187,10 +178,6 @@ export const runRecordSchema = z.object({
 export type RunRecord = z.infer<typeof runRecordSchema>;
 export type Summary = z.infer<typeof summary>;
 export type WaiverRecord = z.infer<typeof waiver>;
-export type HostStatus = z.infer<typeof hostStatus>;
-export type TaskStatus = z.infer<typeof taskStatus>;
-export type Outcome = z.infer<typeof outcome>;
-export type Severity = z.infer<typeof severity>;
 export type HostRecord = z.infer<typeof host>;
 export type ServerRecord = z.infer<typeof server>;
 export type AccessRecord = z.infer<typeof access>;
@@ -199,9 +186,3 @@ export type ChangeRecord = z.infer<typeof change>;
 export type Impact = z.infer<typeof impact>;
 export type CheckRecord = z.infer<typeof check>;
 export type HostErrorRecord = z.infer<typeof error>;
-
-export const HOST_STATUSES = hostStatus.options;
-export const TASK_STATUSES = taskStatus.options;
-export const OUTCOMES = outcome.options;
-/** The gravest first. */
-export const SEVERITIES = severity.options;

@@ -4,7 +4,8 @@ import { gzipSync } from "node:zlib";
 import { CONTROLS, type Control } from "../verify/catalogue.ts";
 import { checkKeys } from "./check-keys.ts";
 import { printable } from "./printable.ts";
-import { type CheckRecord, type HostRecord, type RunRecord, SEVERITIES } from "./record.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
+import { SEVERITIES } from "./statuses.ts";
 import { hasFailed } from "./summary.ts";
 import { grouped, statusInWords } from "./words.ts";
 

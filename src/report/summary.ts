@@ -1,12 +1,5 @@
-import {
-  type CheckRecord,
-  type HostRecord,
-  type HostStatus,
-  type RunRecord,
-  SEVERITIES,
-  type Severity,
-  type Summary,
-} from "./record.ts";
+import type { CheckRecord, HostRecord, RunRecord, Summary } from "./record.ts";
+import { type HostStatus, SEVERITIES, type Severity } from "./statuses.ts";
 
 const COUNTED_AS = {
   unchanged: "unchanged",

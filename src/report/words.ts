@@ -1,4 +1,4 @@
-import type { HostStatus } from "./record.ts";
+import type { HostStatus } from "./statuses.ts";
 
 /** `1 change`, `34 changes`, `1 000 hosts`. */
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {

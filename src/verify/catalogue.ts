@@ -1,4 +1,4 @@
-import type { Severity } from "../report/record.ts";
+import type { Severity } from "../report/statuses.ts";
 
 /** Where a control's truth is read: a file, the running server, over the network, the host around it, or here. */
 export type Method = "file" | "running" | "outside" | "host" | "controller";

@@ -1,4 +1,5 @@
-import type { CheckRecord, Outcome } from "../report/record.ts";
+import type { CheckRecord } from "../report/record.ts";
+import type { Outcome } from "../report/statuses.ts";
 import { CONTROLS, type ControlId } from "./catalogue.ts";
 
 export type { ControlId };

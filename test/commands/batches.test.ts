@@ -3,7 +3,7 @@ import { batchesOf, inBatches } from "../../src/commands/batches.ts";
 import { Groups } from "../../src/commands/groups.ts";
 import { type HostSession, newSession } from "../../src/commands/observe.ts";
 import type { Play, Serial } from "../../src/playbook/playbook.ts";
-import type { HostStatus } from "../../src/report/record.ts";
+import type { HostStatus } from "../../src/report/statuses.ts";
 
 const ALL: readonly Serial[] = [];
 const CANARY: readonly Serial[] = [{ count: 1 }, { percent: 10 }, { percent: 100 }];

@@ -4,7 +4,7 @@ import { inBatches } from "../../src/commands/batches.ts";
 import { Groups } from "../../src/commands/groups.ts";
 import { type HostSession, newSession, type Observation } from "../../src/commands/observe.ts";
 import type { Play, Serial } from "../../src/playbook/playbook.ts";
-import type { HostStatus } from "../../src/report/record.ts";
+import type { HostStatus } from "../../src/report/statuses.ts";
 import { factsOf } from "../support/facts.ts";
 import { server } from "../support/run-task.ts";
 

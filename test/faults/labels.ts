@@ -1,7 +1,8 @@
 /** What redkeep says of hosts that fall silent in the middle of it, beside what happened there. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HostRecord, HostStatus, RunRecord } from "../../src/report/record.ts";
+import type { HostRecord, RunRecord } from "../../src/report/record.ts";
+import type { HostStatus } from "../../src/report/statuses.ts";
 import { generateKey, temporaryDirectory } from "../connection/support/server.ts";
 import {
   type ActingHost,

@@ -9,7 +9,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { HostStatus, RunRecord } from "../../src/report/record.ts";
+import type { RunRecord } from "../../src/report/record.ts";
+import type { HostStatus } from "../../src/report/statuses.ts";
 import {
   type LabHost,
   type LabNetwork,

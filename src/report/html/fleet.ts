@@ -1,7 +1,8 @@
 import { groupBy, sentenceShapeOf } from "../alike.ts";
 import type { Difference } from "../compare.ts";
 import { isLost } from "../overview.ts";
-import { type CheckRecord, type HostRecord, SEVERITIES, type Severity } from "../record.ts";
+import type { CheckRecord, HostRecord } from "../record.ts";
+import { SEVERITIES, type Severity } from "../statuses.ts";
 
 /** What a host's checks of one control come to, the worst first. */
 export type State = Severity | "unknown" | "waived" | "pass" | "skip";

@@ -5,7 +5,8 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
-import type { HostStatus, RunRecord } from "../../../src/report/record.ts";
+import type { RunRecord } from "../../../src/report/record.ts";
+import type { HostStatus } from "../../../src/report/statuses.ts";
 import { type LabHost, startHost, startNetwork } from "../../integration/support/lab.ts";
 import { filesOf, onHost, redisProcess } from "../../integration/support/observe.ts";
 import { openProject, type Project } from "../../integration/support/project.ts";

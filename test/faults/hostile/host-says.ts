@@ -6,7 +6,7 @@ import { failTransaction } from "../../../src/commands/transaction.ts";
 import type { HostFacts } from "../../../src/facts/probe.ts";
 import { isServer, serverOf } from "../../../src/redis/server.ts";
 import { safeRecord } from "../../../src/report/printable.ts";
-import type { HostStatus } from "../../../src/report/record.ts";
+import type { HostStatus } from "../../../src/report/statuses.ts";
 import { defaultTasks } from "../../support/default-playbook.ts";
 import { NONCE, parseAnswer, probeOutput } from "../../support/facts.ts";
 import { runRecord } from "../../support/records.ts";

@@ -1,0 +1,20 @@
+/* The types of ssh2 know its index alone. */
+
+declare module "ssh2/lib/agent.js" {
+  import { type OpenSSHAgent } from "ssh2";
+
+  const agent: { OpenSSHAgent: typeof OpenSSHAgent };
+  export default agent;
+}
+
+declare module "ssh2/lib/client.js" {
+  import { Client } from "ssh2";
+  export default Client;
+}
+
+declare module "ssh2/lib/protocol/keyParser.js" {
+  import { utils } from "ssh2";
+
+  const keyParser: { parseKey: typeof utils.parseKey };
+  export default keyParser;
+}

@@ -1,0 +1,28 @@
+/*
+ * The words of the run record that the program itself needs on every start. They stand apart from the record's
+ * schema, so that `--help` and a run that reads no record never build it.
+ */
+
+export const HOST_STATUSES = [
+  "unchanged",
+  "would-change",
+  "changed",
+  "failed",
+  "unreachable",
+  "rolled-back",
+  "refused",
+  "unknown",
+  "not-started",
+] as const;
+
+export const TASK_STATUSES = ["ok", "would-change", "changed", "skipped", "failed", "blocked"] as const;
+
+export const OUTCOMES = ["pass", "fail", "skip", "unknown"] as const;
+
+/** The gravest first. */
+export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
+
+export type HostStatus = (typeof HOST_STATUSES)[number];
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+export type Outcome = (typeof OUTCOMES)[number];
+export type Severity = (typeof SEVERITIES)[number];

@@ -1,0 +1,88 @@
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Directory, temporaryDirectory } from "./connection/support/server.ts";
+import { writeProject } from "./support/project.ts";
+import { type RecordedHost, startRecordedHost } from "./support/recorded-host.ts";
+
+const repository = resolve(import.meta.dirname, "..");
+
+/** The files that npm would publish, away from the repository: nothing of its node_modules can be found from there. */
+let installed: Directory;
+let project: Directory;
+beforeAll(() => {
+  installed = temporaryDirectory();
+  project = temporaryDirectory();
+  const { files } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+  for (const file of ["package.json", ...files.filter((name: string) => name !== "dist")])
+    cpSync(join(repository, file), join(installed.path, file), { recursive: true });
+  const config = join(repository, "rolldown.config.ts");
+  execFileSync(
+    join(repository, "node_modules/.bin/rolldown"),
+    ["-c", config, "--dir", join(installed.path, "dist"), "--logLevel", "warn"],
+    { cwd: repository },
+  );
+});
+afterAll(() => {
+  installed?.[Symbol.dispose]();
+  project?.[Symbol.dispose]();
+});
+
+function redkeep(args: readonly string[], home = project.path) {
+  const env = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1", APP_PASSWORD: "k5Tq8vWz2RbN7mXc" };
+  const words = [join(installed.path, "dist/cli.js"), ...args];
+  return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, words, { cwd: project.path, env }, (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+describe("the built package", () => {
+  it("plans on a host with nothing beside it: libraries, tasks, playbook and templates are inside", async () => {
+    await using host: RecordedHost = await startRecordedHost("stock");
+    const options = writeProject(project, { "redis-01": host }).slice(1);
+    // The group that the playbook in the package is for.
+    project.write(
+      "hosts.yml",
+      readFileSync(join(project.path, "hosts.yml"), "utf8").replace("all:", "redis:"),
+    );
+    const { status, stdout, stderr } = await redkeep(["plan", ...options, "--state", "state"]);
+    expect(stderr).toContain("redis-01: would change");
+    expect(stdout).toContain("Listen only on loopback");
+    expect(status).toBe(2);
+  });
+
+  it("names the licence of each library that it holds", () => {
+    const text = readFileSync(join(installed.path, "dist/THIRD-PARTY-LICENCES.txt"), "utf8");
+    for (const library of ["commander", "diff", "ejs", "ipaddr.js", "js-yaml", "listr2", "ssh2", "zod"])
+      expect(text).toMatch(new RegExp(`^${library} \\d+\\.\\d+\\.\\d+$`, "m"));
+  });
+});
+
+describe("what Node compiled", () => {
+  it("is kept in the user's own cache, which nobody else can read or write", async () => {
+    const home = join(project.path, "home");
+    mkdirSync(home);
+    expect((await redkeep(["--version"], home)).status).toBe(0);
+    const cache = join(home, ".cache/redkeep");
+    expect(statSync(cache).mode & 0o777).toBe(0o700);
+    expect(readdirSync(cache)).not.toEqual([]);
+  });
+
+  it("is not taken from a folder that others may write to", async () => {
+    const home = join(project.path, "shared");
+    const cache = join(home, ".cache/redkeep");
+    mkdirSync(cache, { recursive: true });
+    chmodSync(cache, 0o777);
+    expect((await redkeep(["--version"], home)).status).toBe(0);
+    expect(readdirSync(cache)).toEqual([]);
+  });
+
+  it("is done without where there is no home", async () => {
+    const { status, stdout } = await redkeep(["--version"], "/proc/nowhere");
+    expect(stdout).toBe("0.1.0\n");
+    expect(status).toBe(0);
+  });
+});
