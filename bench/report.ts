@@ -1,0 +1,170 @@
+/** The results as Markdown: what has to be reached first, then the tables it was read from. */
+import { median, type Results, ratio, type Side, type Value, valuesIn } from "./results.ts";
+import { TARGETS, verdictOf } from "./targets.ts";
+import { type Phase, TOOLS } from "./tools.ts";
+
+const HEADINGS: Record<Phase, string> = {
+  login: "a login",
+  first: "first apply",
+  nothing: "nothing to do",
+  check: "check",
+  verify: "verify",
+};
+const STEADY = ["first", "nothing", "check", "verify"] as const;
+const LOGIN: Side = { tool: "ssh", phase: "login" };
+
+/** Two or three digits: `0.082`, `1.4`, `63`. */
+export function digits(value: number): string {
+  if (value >= 20) return value.toFixed(0);
+  if (value >= 2) return value.toFixed(1);
+  return value >= 0.2 ? value.toFixed(2) : value.toFixed(3);
+}
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map((_, index) => (index === 0 ? "---" : "---:")), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
+
+/** The numbers of hosts that were measured without a proxy. */
+export function sizesOf({ blocks }: Results): number[] {
+  return [...new Set(blocks.filter(({ rtt }) => rtt === 0).map(({ hosts }) => hosts))].toSorted(
+    (a, b) => a - b,
+  );
+}
+
+/** What has to be reached, and whether it was: a line each. `missed` counts those that were not, `unmeasured` the rest. */
+export function targetsTable(results: Results): { text: string; missed: number; unmeasured: number } {
+  const rows = TARGETS.map((target) => {
+    const value = target.value(results);
+    const { atMost, atLeast = 0, unit } = target;
+    const wanted = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
+    const shown =
+      value === undefined ? "" : `${Number.isInteger(value) ? value : digits(value)}${unit && ` ${unit}`}`;
+    return {
+      cells: [target.title, `${wanted}${unit && ` ${unit}`}`, shown],
+      verdict: verdictOf(target, value),
+    };
+  });
+  const figures = Object.values(results.figures).map(({ title, target, measured, ok }) => ({
+    cells: [title, target, measured],
+    verdict: ok ? ("reached" as const) : ("missed" as const),
+  }));
+  const all = [...rows, ...figures];
+  const count = (wanted: string): number => all.filter(({ verdict }) => verdict === wanted).length;
+  return {
+    text: table(
+      ["Figure", "To reach", "Measured", ""],
+      all.map(({ cells, verdict }) => [...cells, verdict === "missed" ? "**missed**" : verdict]),
+    ),
+    missed: count("missed"),
+    unmeasured: count("not measured"),
+  };
+}
+
+function walls(results: Results, hosts: number): string {
+  const rows = TOOLS.flatMap((tool) => {
+    const cells = STEADY.map((phase) => {
+      const side: Side = tool.name === "ssh" ? LOGIN : { tool: tool.name, phase };
+      const wall = median(valuesIn(results, { hosts }, side.tool, side.phase, "wall"));
+      if (wall === undefined || (tool.name === "ssh" && phase !== "nothing")) return "";
+      const times = ratio(results, { hosts }, side, { tool: "redkeep", phase });
+      return times === undefined || tool.name === "redkeep" || tool.name === "ssh"
+        ? digits(wall)
+        : `${digits(wall)} (${digits(times)} ×)`;
+    });
+    if (cells.every((cell) => cell === "")) return [];
+    const value = (name: Value, phase: Phase): string => {
+      const all = valuesIn(results, { hosts }, tool.name, tool.name === "ssh" ? "login" : phase, name);
+      const middle = median(all);
+      return middle === undefined ? "" : digits(name === "memory" ? Math.max(...all) : middle);
+    };
+    const runs = valuesIn(
+      results,
+      { hosts },
+      tool.name,
+      tool.name === "ssh" ? "login" : "first",
+      "wall",
+    ).length;
+    const extra = [
+      value("cpu", "nothing"),
+      value("cpu", "first"),
+      value("hostCpu", "nothing"),
+      value("memory", "nothing"),
+      `${runs}`,
+    ];
+    return [[tool.title, ...cells, ...extra]];
+  });
+  const heads = STEADY.map((phase) => `${HEADINGS[phase]}, s`);
+  const rest = [
+    "controller CPU, nothing to do, s",
+    "first apply, s",
+    "hosts' CPU, nothing to do, s",
+    "memory, MB",
+    "runs",
+  ];
+  return table([`${hosts} ${hosts === 1 ? "host" : "hosts"}`, ...heads, ...rest], rows);
+}
+
+/** A run with nothing to do on one host, by the length of the way. */
+function ways(results: Results): string {
+  const rtts = [...new Set(results.blocks.filter(({ hosts }) => hosts === 1).map(({ rtt }) => rtt))].toSorted(
+    (a, b) => a - b,
+  );
+  const longest = rtts.at(-1) ?? 0;
+  const rows = TOOLS.flatMap((tool) => {
+    const phase = tool.name === "ssh" ? "login" : "nothing";
+    const wall = (rtt: number): number | undefined =>
+      median(valuesIn(results, { hosts: 1, rtt }, tool.name, phase, "wall"));
+    if (rtts.every((rtt) => wall(rtt) === undefined)) return [];
+    const far = wall(longest);
+    const near = wall(0);
+    const serial =
+      longest === 0 || far === undefined || near === undefined ? undefined : ((far - near) * 1000) / longest;
+    const counted = results.blocks.find(
+      (block) => block.tool === tool.name && block.counted !== undefined,
+    )?.counted;
+    const shown = (value: number | undefined): string => (value === undefined ? "" : digits(value));
+    return [
+      [
+        tool.title,
+        ...rtts.map((rtt) => shown(wall(rtt))),
+        serial === undefined ? "" : serial.toFixed(serial < 20 ? 1 : 0),
+        ...(counted === undefined ? ["", ""] : [`${counted.connections}`, `${counted.channels}`]),
+      ],
+    ];
+  });
+  return table(
+    [
+      "1 host, nothing to do",
+      ...rtts.map((rtt) => `${rtt} ms, s`),
+      "serial round trips",
+      "connections",
+      "channels",
+    ],
+    rows,
+  );
+}
+
+/** All of it. */
+export function markdown(results: Results): string {
+  const differences = results.blocks.flatMap(({ tool, differences }) =>
+    differences.length === 0 ? [] : [`- ${tool}: ${differences.slice(0, 5).join("; ")}`],
+  );
+  const problems = results.blocks.flatMap(({ rows }) =>
+    rows.flatMap(({ tool, phase, problem }) =>
+      problem === undefined ? [] : [`- ${tool}, ${HEADINGS[phase]}: ${problem}`],
+    ),
+  );
+  const loads = results.blocks.flatMap(({ rows }) => rows.map(({ load }) => load));
+  const others = results.blocks.flatMap(({ rows }) => rows.map(({ otherCpu, wall }) => otherCpu / wall));
+  const missing = Object.entries(results.missing).map(([tool, reason]) => `- ${tool} is left out: ${reason}`);
+  return [
+    targetsTable(results).text,
+    ...sizesOf(results).map((hosts) => walls(results, hosts)),
+    ...(results.blocks.some(({ hosts }) => hosts === 1) ? [ways(results)] : []),
+    `Machine: ${results.machine}. ${results.method}. Median load average ${digits(median(loads) ?? 0)}; beside a run the rest of the machine took ${digits(median(others) ?? 0)} cores (median).`,
+    ...(missing.length > 0 ? [missing.join("\n")] : []),
+    ...(differences.length > 0 ? [`Not the same end:\n${[...new Set(differences)].join("\n")}`] : []),
+    ...(problems.length > 0 ? [`Runs that failed:\n${[...new Set(problems)].join("\n")}`] : []),
+  ].join("\n\n");
+}

@@ -1,0 +1,109 @@
+/** What has to be reached, as ratios of what was measured in one run. */
+import { type Cell, type Results, ratio, type Side } from "./results.ts";
+import type { Phase } from "./tools.ts";
+
+export interface Target {
+  title: string;
+  /** Undefined where it was not measured. */
+  value(results: Results): number | undefined;
+  atMost?: number;
+  atLeast?: number;
+  /** Behind the number: `×`. */
+  unit: string;
+}
+
+const STEADY = ["nothing", "check", "verify"] as const;
+const WORDS: Record<Phase, string> = {
+  login: "a login",
+  first: "First apply",
+  nothing: "Nothing to do",
+  check: "Plan",
+  verify: "Verify",
+};
+const LARGE: Cell = { hosts: 20 };
+
+const redkeep = (phase: Phase): Side => ({ tool: "redkeep", phase });
+const login: Side = { tool: "ssh", phase: "login" };
+
+/** The most that any of these runs took on one host, by redkeep's own count. */
+function most(results: Results, phase: Phase, value: "connections" | "roundTrips"): number | undefined {
+  const rows = results.blocks
+    .flatMap((block) => block.rows)
+    .filter((row) => row.tool === "redkeep" && row.phase === phase);
+  const counts = rows.flatMap(({ trips }) => trips?.[value] ?? []);
+  return counts.length === 0 ? undefined : Math.max(...counts);
+}
+
+const times = (value: number): { unit: string; atMost: number } => ({ unit: "×", atMost: value });
+
+/** How many times faster redkeep is than another tool in a phase. */
+const faster = (tool: string, title: string, phase: Phase, atLeast: number): Target => ({
+  title: `${WORDS[phase]}, 20 hosts: faster than ${title}`,
+  atLeast,
+  unit: "×",
+  value: (results) => {
+    const share = ratio(results, LARGE, redkeep(phase), { tool, phase });
+    return share === undefined ? undefined : 1 / share;
+  },
+});
+
+export const TARGETS: readonly Target[] = [
+  ...STEADY.flatMap((phase): Target[] => [
+    {
+      title: `${WORDS[phase]}: SSH connections a host`,
+      atMost: 1,
+      unit: "",
+      value: (results) => most(results, phase, "connections"),
+    },
+    {
+      title: `${WORDS[phase]}: round trips a host`,
+      atMost: 1,
+      unit: "",
+      value: (results) => most(results, phase, "roundTrips"),
+    },
+  ]),
+  ...STEADY.map(
+    (phase): Target => ({
+      title: `${WORDS[phase]}, 20 hosts: time, of bare ssh's`,
+      ...times(1.2),
+      value: (results) => ratio(results, LARGE, redkeep(phase), login),
+    }),
+  ),
+  ...STEADY.map(
+    (phase): Target => ({
+      title: `${WORDS[phase]}, 20 hosts: time, of the script's check`,
+      ...times(0.8),
+      value: (results) => ratio(results, LARGE, redkeep(phase), { tool: "script", phase: "check" }),
+    }),
+  ),
+  ...STEADY.map(
+    (phase): Target => ({
+      title: `${WORDS[phase]}, 20 hosts: controller's CPU, of bare ssh's`,
+      ...times(0.25),
+      value: (results) => ratio(results, LARGE, redkeep(phase), login, "cpu"),
+    }),
+  ),
+  {
+    title: "First apply, 20 hosts: time, of the script's",
+    ...times(1.1),
+    value: (results) => ratio(results, LARGE, redkeep("first"), { tool: "script", phase: "first" }),
+  },
+  faster("ansible-tuned", "tuned Ansible", "first", 6),
+  faster("ansible-tuned", "tuned Ansible", "nothing", 40),
+  faster("mitogen", "Ansible with Mitogen", "nothing", 20),
+  faster("pyinfra", "pyinfra", "nothing", 4),
+  {
+    title: "Nothing to do, 1 host, 100 ms of round-trip time: time, of bare ssh's",
+    ...times(1),
+    value: (results) => ratio(results, { hosts: 1, rtt: 100 }, redkeep("nothing"), login),
+  },
+];
+
+export type Verdict = "reached" | "missed" | "not measured";
+
+export function verdictOf(target: Target, value: number | undefined): Verdict {
+  if (value === undefined) return "not measured";
+  return value <= (target.atMost ?? Infinity) && value >= (target.atLeast ?? -Infinity)
+    ? "reached"
+    : "missed";
+}
