@@ -1,6 +1,5 @@
 import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { didYouMean, InputError, type Problem } from "../errors.ts";
@@ -8,6 +7,7 @@ import { connectionVariables } from "../inventory/connection-variables.ts";
 import { limitedHosts, matchHosts, readLimit } from "../inventory/host-pattern.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
+import { type ProbeVariables, probeVariables } from "../inventory/probe-variables.ts";
 import { packageDirectory } from "../package.ts";
 import type { HostTask } from "../plan/build-plan.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
@@ -24,10 +24,11 @@ import { templateRenderer } from "../templates.ts";
 import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
-import { unreadable } from "../yaml.ts";
+import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { inShard } from "./shard.ts";
+import { vantageConnection, vantageNames } from "./vantages.ts";
 
 /** One host of a run, with all that is known before it is reached. */
 export interface HostJob {
@@ -42,6 +43,8 @@ export interface HostJob {
   /** The tasks; with the host's facts where some of them name `facts`. */
   tasks: (facts?: FactsForTemplates) => HostTasks;
   secrets: (tasks: readonly HostTask[]) => Promise<HostSecrets>;
+  /** From where verify looks at it too; absent for other commands. */
+  probes?: ProbeVariables;
 }
 
 export interface Run {
@@ -50,6 +53,8 @@ export interface Run {
   state: State;
   secrets: Secrets;
   jobs: HostJob[];
+  /** How to reach the hosts from which verify looks at others, by name. */
+  vantages: ReadonlyMap<string, ConnectionVariables>;
   tags: TagSelection;
   /** Undefined where there is no file of them. */
   waivers: readonly Waiver[] | undefined;
@@ -136,11 +141,23 @@ export async function prepare(
     const known = await collect(host, () => tasks());
     const secretsOf = (selected: readonly HostTask[]) => secrets.of(selected, known?.login);
     await collect(host, () => secretsOf(known?.tasks ?? []));
+    const probes =
+      command === "verify"
+        ? await collect(host, () => probeVariables(host, variables, inventory))
+        : undefined;
     if (connection !== undefined && unit !== undefined) {
       const { file, line } = inventory.hosts.get(host)?.place ?? {};
       const place = file === undefined || line === undefined ? {} : { place: { file, line } };
-      jobs.push({ host, ...place, plays, connection, unit, tasks, secrets: secretsOf });
+      const outside = probes === undefined ? {} : { probes };
+      jobs.push({ host, ...place, ...outside, plays, connection, unit, tasks, secrets: secretsOf });
     }
+  }
+  const vantages = new Map<string, ConnectionVariables>();
+  for (const name of vantageNames(jobs)) {
+    const connection = await collect(name, () =>
+      vantageConnection(name, inventory, options, { cwd, env, cache }),
+    );
+    if (connection !== undefined) vantages.set(name, connection);
   }
   if (problems.size > 0) throw new InputError([...problems.values()]);
   checkRotate(options.rotate, jobs);
@@ -151,6 +168,7 @@ export async function prepare(
     state,
     secrets,
     jobs,
+    vantages,
     tags,
     waivers: waived?.waivers,
     today: new Date().toISOString().slice(0, 10),
@@ -162,32 +180,6 @@ export async function prepare(
     ],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
-}
-
-/** Files that somebody named and that cannot be read: known before any host is reached, so told before. */
-async function checkKeyFiles(
-  { host, privateKeyFile, knownHostsFile }: ConnectionVariables,
-  options: RunOptions,
-  cwd: string,
-): Promise<void> {
-  const named: [key: string, file: string | undefined][] = [
-    [
-      privateKeyFile === options.privateKey ? "--private-key" : `ansible_ssh_private_key_file of ${host}`,
-      privateKeyFile,
-    ],
-    ["--known-hosts", knownHostsFile],
-  ];
-  for (const [key, file] of named) {
-    if (file === undefined) continue;
-    try {
-      const path = resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
-      await access(path, constants.R_OK);
-      if ((await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
-    } catch (error) {
-      const { problems } = unreadable(error, file);
-      throw new InputError(problems.map((problem) => ({ ...problem, key })));
-    }
-  }
 }
 
 /** A typo in --tags must not pass for a clean host. */

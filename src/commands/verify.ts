@@ -5,6 +5,7 @@ import { sameUsersCheck } from "../verify/same-users.ts";
 import { tellAccessChanges } from "./access-changes.ts";
 import { type HostSession, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
+import { lookFromOutside } from "./outside.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
 
@@ -16,6 +17,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const progress = startProgress(run, "verify", environment);
   const sessions = await observeAll(run, options, environment, "verify", progress);
   await progress.stop();
+  const vantages = await lookFromOutside(run, sessions, options, environment);
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
   for (const { record } of sessions) {
     // A guard stops an apply, not a look.
@@ -32,6 +34,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     sessions.map(({ record }) => record),
   );
   const record = recordOf(run, "verify", sessions, startedAt, environment);
+  if (vantages.length > 0) record.vantages = vantages;
   return await report(
     record,
     verifyText(

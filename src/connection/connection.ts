@@ -25,6 +25,10 @@ export interface Connection {
   /** Channels opened so far: each is one round trip of the run record. */
   readonly channels: number;
   readonly isOpen: boolean;
+  /** The name or address that was connected to, ~/.ssh/config's aliases resolved. */
+  readonly address: string;
+  /** No jump host lies between. */
+  readonly isDirect: boolean;
   close(): void;
 }
 

@@ -29,6 +29,8 @@ export async function connect(
 
 class SshConnection implements Connection {
   channels = 0;
+  readonly address: string;
+  readonly isDirect: boolean;
   readonly #session: Session;
   readonly #host: ScriptHost;
   #isOpen = true;
@@ -40,6 +42,8 @@ class SshConnection implements Connection {
     becomePasswords: BecomePasswords,
   ) {
     this.#session = session;
+    this.address = target.address;
+    this.isDirect = target.jumps.length === 0;
     const onEnd = () => {
       this.#isOpen = false;
     };

@@ -18,7 +18,7 @@ export function openControlsText(page: Page): string[] {
   const open = controls.filter((checks) => has(checks, "unknown"));
   const alike = page.verbose
     ? []
-    : (["login", "rights"] as const).flatMap((lack) => {
+    : (["login", "rights", "vantage"] as const).flatMap((lack) => {
         const blocked = open.filter((checks) => lackOf(checks) === lack);
         return blocked.length > MANY ? [{ lack, blocked }] : [];
       });
@@ -195,7 +195,11 @@ function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "
   }
 }
 
-const LACK = { login: "a login to Redis", rights: "rights on the host" } as const;
+const LACK = {
+  login: "a login to Redis",
+  rights: "rights on the host",
+  vantage: "a place to look from",
+} as const;
 
 function heldText(checks: readonly HostCheck[], page: Page): string[] {
   const [first] = checks;

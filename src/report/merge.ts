@@ -50,6 +50,7 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
   if (first === last && parts[0]?.[1].length === last.hosts.length) return last;
   const hosts = entries.map(({ host }) => host);
   const waivers = uniteWaivers(runs.flatMap((run) => run.waivers ?? []));
+  const vantages = runs.flatMap((run) => run.vantages ?? []);
   return {
     schema: last.schema,
     version: last.version,
@@ -62,6 +63,7 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
     hosts,
     ...(last.failOn === undefined ? {} : { failOn: last.failOn }),
     ...(runs.some((run) => run.waivers !== undefined) ? { waivers } : {}),
+    ...(vantages.length === 0 ? {} : { vantages }),
   };
 }
 

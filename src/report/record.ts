@@ -69,7 +69,7 @@ const check = z.object({
   observed: z.string(),
   source: z.string(),
   blockedBy: z
-    .enum(["login", "rights"])
+    .enum(["login", "rights", "vantage"])
     .exactOptional()
     .describe("on an unknown check that more access would have answered: exit code 3"),
   setting: setting.exactOptional().describe("where the check is about one setting"),
@@ -141,6 +141,17 @@ const host = z.object({
     .describe("recorded by verify and apply where Redis could be asked what users can do"),
 });
 
+const vantage = z
+  .object({
+    host: z.string(),
+    targets: count.describe("hosts of the run that were looked at from there"),
+    connections: count,
+    roundTrips: count,
+    durationMs: milliseconds,
+    error: z.string().nullable().describe("why nobody could look from there"),
+  })
+  .describe("a host of the inventory from which others were looked at");
+
 const summary = z.object({
   hosts: count,
   unchanged: count,
@@ -173,10 +184,12 @@ export const runRecordSchema = z.object({
     .array(waiver)
     .exactOptional()
     .describe("those read for this run, expired ones first; absent where there is no file of them"),
+  vantages: z.array(vantage).exactOptional().describe("absent where the run looked from no other host"),
 });
 
 export type RunRecord = z.infer<typeof runRecordSchema>;
 export type Summary = z.infer<typeof summary>;
+export type VantageRecord = z.infer<typeof vantage>;
 export type WaiverRecord = z.infer<typeof waiver>;
 export type HostRecord = z.infer<typeof host>;
 export type ServerRecord = z.infer<typeof server>;

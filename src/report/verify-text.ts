@@ -16,6 +16,7 @@ import {
 } from "./layout.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { hasFailed } from "./summary.ts";
+import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { plural } from "./words.ts";
 
@@ -31,7 +32,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       headingText(page),
       expiredWaiversText(page),
       openControlsText(page),
-      [...heldControlsText(page), ...waiversText(page)],
+      [...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
       accessText(page),
       errorsText(page),
       lastLines(answer, next(page), page),

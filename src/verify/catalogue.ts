@@ -61,7 +61,7 @@ export const CONTROLS = {
     why: "Defence in depth: a wrong bind line or a lost password then is no open door yet. A rule that allows ahead of one that denies decides.",
     references: ["guide step 8"],
     tags: ["network"],
-    how: ["host"],
+    how: ["host", "outside"],
     fixedBy: "firewall",
   },
   "RK-NET-05": {
@@ -376,7 +376,7 @@ export const CONTROLS = {
     why: "Clients that check the name refuse one that does not, and are then told not to check.",
     references: ["guide step 4"],
     tags: ["tls"],
-    how: ["file"],
+    how: ["file", "outside"],
     fixedBy: "tls",
   },
   "RK-TLS-06": {

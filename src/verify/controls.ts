@@ -13,7 +13,9 @@ export interface Check extends CheckRecord {
 export const CONTROL_IDS: readonly string[] = Object.keys(CONTROLS);
 
 /** `pass` as a boolean, or that it could not be told, and whether more access would have told it. */
-type Verdict = boolean | { outcome: Extract<Outcome, "skip" | "unknown">; blockedBy?: "login" | "rights" };
+export type Verdict =
+  | boolean
+  | { outcome: Extract<Outcome, "skip" | "unknown">; blockedBy?: NonNullable<CheckRecord["blockedBy"]> };
 
 /**
  * One observation against one control. Texts are for people and never hold a secret.

@@ -7,7 +7,7 @@ import { type LabHost, startHost } from "../integration/support/lab.ts";
 import { onHost } from "../integration/support/observe.ts";
 import { notPassed, openProject, type Project } from "../integration/support/project.ts";
 
-interface Scene {
+export interface Scene {
   host: LabHost;
   project: Project;
 }
@@ -28,7 +28,7 @@ const DROP_IN = "/etc/systemd/system/redis-server.service.d/redkeep.conf";
 const KEPT = "/root/kept";
 
 /** On the running server alone, as somebody at a prompt does it. */
-function running(control: string, setting: string, value: string): Mutation {
+export function running(control: string, setting: string, value: string): Mutation {
   let before = "";
   return {
     title: `CONFIG SET ${setting} ${value === "" ? '""' : value}`,
@@ -42,7 +42,7 @@ function running(control: string, setting: string, value: string): Mutation {
 }
 
 /** A shell command that changes one file, which is put back with owner and mode afterwards. */
-function inFile(control: string, title: string, path: string, command: string): Mutation {
+export function inFile(control: string, title: string, path: string, command: string): Mutation {
   return {
     title,
     control,
@@ -55,7 +55,7 @@ const line = (control: string, expression: string, title: string): Mutation =>
   inFile(control, `redis.conf: ${title}`, CONF, `sed -i '${expression}' ${CONF}`);
 
 /** Of the running server alone: what the ACL file says is loaded again afterwards. */
-function acl(control: string, command: string): Mutation {
+export function acl(control: string, command: string): Mutation {
   return {
     title: `ACL ${command}`,
     control,
@@ -64,7 +64,7 @@ function acl(control: string, command: string): Mutation {
   };
 }
 
-function shell(control: string, title: string, change: string, undo: string): Mutation {
+export function shell(control: string, title: string, change: string, undo: string): Mutation {
   return {
     title,
     control,
@@ -82,11 +82,16 @@ const unit = (control: string, text: string, reload = "systemctl daemon-reload")
     "rm /etc/systemd/system/redis-server.service.d/zz-local.conf; systemctl daemon-reload",
   );
 
-const ufw = (control: string, rule: string, undo = `delete ${rule}`): Mutation =>
+export const ufw = (control: string, rule: string, undo = `delete ${rule}`): Mutation =>
   shell(control, `ufw ${rule}`, `ufw ${rule}`, `ufw ${undo}`);
 
 /** Another certificate for the key on disk, signed by the fleet's CA; Redis serves it after `load`. */
-const certificate = (control: string, title: string, options: string, extensions: string): Mutation => ({
+export const certificate = (
+  control: string,
+  title: string,
+  options: string,
+  extensions: string,
+): Mutation => ({
   title,
   control,
   change: async ({ host, project }) => {

@@ -1,0 +1,235 @@
+import { randomBytes } from "node:crypto";
+import { lookup } from "node:dns/promises";
+import { performance } from "node:perf_hooks";
+import { HostError } from "../connection/connection.ts";
+import type { ConnectionVariables } from "../connection/settings.ts";
+import { connect } from "../connection/ssh.ts";
+import { isLoopback, sameAddress, splitZone } from "../network.ts";
+import { OUTSIDE_CONTROLS, outsideChecks, type View } from "../outside/checks.ts";
+import { type ClientCertificate, lookFromController } from "../outside/controller.ts";
+import { addressOf, isAmong, type Known, type Stance, stanceOf, targetOf } from "../outside/expectation.ts";
+import type { Target } from "../outside/target.ts";
+import { parseVantageAnswer, VantageError } from "../outside/vantage-answer.ts";
+import { maxOutputBytes, timeLimits, vantageScript } from "../outside/vantage-script.ts";
+import { sameCertificate } from "../pki/certificate.ts";
+import { pool } from "../pool.ts";
+import type { VantageRecord } from "../report/record.ts";
+import { excerpt, Secret } from "../secret.ts";
+import type { State } from "../state.ts";
+import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import { isAudited } from "../verify/audit.ts";
+import type { ControlId } from "../verify/controls.ts";
+import { type HostSession, type Observation, toRecord } from "./observe.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import type { Run } from "./prepare.ts";
+
+/** Targets that the controller looks at beside each other. */
+const CONTROLLER_FORKS = 32;
+
+/** One host that is to be looked at from one place. */
+interface Look {
+  session: HostSession;
+  observation: Observation;
+  target: Target;
+  stance: Stance;
+  isAllowed: boolean;
+  vantage: string | undefined;
+  sight: View["sight"];
+}
+
+/**
+ * Looks at the hosts that answered from the places which their variables name, and from the controller, and adds what was
+ * seen to their checks. Each vantage host is asked once for all of them.
+ *
+ * @returns what this cost on each vantage host.
+ */
+export async function lookFromOutside(
+  run: Run,
+  sessions: readonly HostSession[],
+  options: RunOptions,
+  environment: Environment,
+): Promise<VantageRecord[]> {
+  const isWanted = (control: ControlId) => isAudited(control, run.tags);
+  if (!OUTSIDE_CONTROLS.some(isWanted)) return [];
+  const asked = sessions.flatMap((session) =>
+    session.observation === undefined || session.record.checks.length === 0
+      ? []
+      : [{ session, observation: session.observation }],
+  );
+  const looks = asked.flatMap(({ session, observation }) => looksAt(session, observation));
+  const own: Look[] = [];
+  await pool(asked, CONTROLLER_FORKS, async ({ session, observation }) => {
+    const look = await lookOfController(session, observation);
+    if (look !== undefined) own.push(look);
+  });
+  const records = new Map<string, VantageRecord>();
+  const known = looks.filter(({ sight }) => sight !== NO_ADDRESS);
+  const byVantage = Map.groupBy(known, ({ vantage }) => vantage ?? "");
+  const { interrupted } = environment;
+  const fromVantages = pool([...byVantage], options.forks, async ([name, part]) => {
+    const connection = run.vantages.get(name);
+    if (connection === undefined || interrupted.aborted) return;
+    records.set(name, await askVantage(name, connection, part, interrupted));
+  });
+  const fromHere = pool(own, CONTROLLER_FORKS, async (look) => {
+    if (interrupted.aborted || look.sight === NO_ADDRESS) return;
+    const client = await clientCertificate(run.state, tasksOf(look.observation));
+    look.sight = await lookFromController(look, client);
+  });
+  await Promise.all([fromVantages, fromHere]);
+  for (const [session, part] of Map.groupBy([...looks, ...own], (look) => look.session)) {
+    const isProved = part.some((look) => isProvedBy(look));
+    const views = part.map((look) => viewOf(look, isProved, Date.now() / 1000));
+    const checks = views.flatMap(outsideChecks).filter(({ control }) => isWanted(control as ControlId));
+    session.record.checks.push(...checks.map(toRecord));
+  }
+  return [...byVantage.keys()].flatMap((name) => records.get(name) ?? []);
+}
+
+const NOT_ASKED = { lost: "it was not asked" };
+const NO_ADDRESS = { lost: "no address is known by which others reach this host: set redkeep_probe_address" };
+
+function looksAt(session: HostSession, observation: Observation): Look[] {
+  const { probes, host, connection } = session.job;
+  if (probes === undefined) return [];
+  const known = knownOf(host, observation);
+  const address = addressOf(known.tasks, { address: probes.address, sshAddress: connection.address });
+  const target = targetOf(known, address ?? "");
+  const from = (stance: "allowed" | "denied") =>
+    probes[stance].map((vantage) => newLook(session, observation, target, stance, vantage));
+  return [...from("allowed"), ...from("denied")];
+}
+
+function newLook(
+  session: HostSession,
+  observation: Observation,
+  target: Target,
+  stance: Stance,
+  vantage?: string,
+): Look {
+  const isAllowed = stance === "allowed";
+  const sight = target.address === "" ? NO_ADDRESS : NOT_ASKED;
+  return { session, observation, target, stance, isAllowed, vantage, sight };
+}
+
+/**
+ * Where nothing is said of the controller, it looks where SSH has gone, if that is an address of the host's own and no jump
+ * host lies between: only then is it known which machine is looked at, and from which address.
+ */
+async function lookOfController(session: HostSession, observation: Observation): Promise<Look | undefined> {
+  const { job, connection } = session;
+  const { probes } = job;
+  if (probes === undefined || probes.controller === "off") return undefined;
+  const known = knownOf(job.host, observation);
+  const { tasks } = known;
+  if (probes.controller !== "auto") {
+    const sshAddress = job.connection.address;
+    const address = addressOf(tasks, { address: probes.address, sshAddress });
+    return newLook(session, observation, targetOf(known, address ?? ""), probes.controller);
+  }
+  const { sshPeer } = observation.facts.host;
+  if (sshPeer === undefined || connection?.isDirect !== true) return undefined;
+  const [peer, address] = [sshPeer.address, sshPeer.localAddress].map((text) => splitZone(text).address);
+  if (peer === undefined || address === undefined || isLoopback(address)) return undefined;
+  const reached = await lookup(connection.address, { all: true }).catch(() => []);
+  if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
+  return newLook(session, observation, targetOf(known, address), stanceOf(tasks, { peer, address }));
+}
+
+function knownOf(host: string, observation: Observation): Known {
+  return { host, server: observation.server, tasks: tasksOf(observation) };
+}
+
+function tasksOf({ tasks }: Observation): Map<string, unknown> {
+  return new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+}
+
+/** One connection, one script. Whatever goes wrong is the reason why nothing was seen from there. */
+async function askVantage(
+  host: string,
+  variables: ConnectionVariables,
+  looks: readonly Look[],
+  signal: AbortSignal,
+): Promise<VantageRecord> {
+  const record: VantageRecord = {
+    host,
+    targets: looks.length,
+    connections: 1,
+    roundTrips: 0,
+    durationMs: 0,
+    error: null,
+  };
+  const startedAt = performance.now();
+  try {
+    const connection = await connect(variables, { signal });
+    try {
+      const nonce = randomBytes(12).toString("hex");
+      const { stdout } = await connection.run(vantageScript(looks, nonce), {
+        timeoutMs: timeLimits(looks.length).ends * 1000,
+        maxOutputBytes: maxOutputBytes(looks.length),
+        signal,
+      });
+      const sights = parseVantageAnswer(stdout.toString("utf8"), looks, nonce);
+      for (const [index, look] of looks.entries()) look.sight = sights[index] ?? NOT_ASKED;
+    } finally {
+      record.roundTrips = connection.channels;
+      connection.close();
+    }
+  } catch (error) {
+    record.error = reasonOf(error);
+    for (const look of looks) look.sight = { lost: record.error };
+  }
+  record.durationMs = Math.round(performance.now() - startedAt);
+  return record;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && error.name === "AbortError") return NOT_ASKED.lost;
+  if (!(error instanceof HostError || error instanceof VantageError)) throw error;
+  return excerpt(error.message.split("\n")[0] ?? "", 200);
+}
+
+/** The first of the client certificates that redkeep has issued for these tasks and that is still there. */
+async function clientCertificate(
+  state: State,
+  tasks: ReadonlyMap<string, unknown>,
+): Promise<ClientCertificate | undefined> {
+  for (const name of (tasks.get("tls") as TlsParams | undefined)?.clients ?? []) {
+    const [cert, key] = await Promise.all(
+      ["crt", "key"].map((part) => state.read(`pki/clients/${name}.${part}`)),
+    );
+    if (cert !== undefined && key !== undefined) return { cert, key: new Secret(key) };
+  }
+  return undefined;
+}
+
+/** Whether the address is known to be this host's: it says so itself, or its certificate was served there. */
+function isProvedBy({ target, sight, observation }: Look): boolean {
+  if (isAmong(target.address, observation.facts.host.addresses)) return true;
+  const own = ownCertificate(observation, target);
+  return "chain" in sight && own !== undefined && sameCertificate(sight.chain, own);
+}
+
+function ownCertificate({ facts, server }: Observation, { tlsPort }: Target): string | undefined {
+  const onDisk = facts.certificates.pem.get(tlsPaths(server.configPath).certificate);
+  return onDisk ?? facts.proofs.served.get(String(tlsPort));
+}
+
+/** @param epoch by the clock of the controller: clients go by their own, not by the host's. */
+function viewOf(
+  { observation, target, stance, vantage, sight }: Look,
+  isProved: boolean,
+  epoch: number,
+): View {
+  const { facts, server, secrets } = observation;
+  return {
+    target,
+    stance,
+    vantage,
+    sight,
+    isProved,
+    own: ownCertificate(observation, target),
+    ca: secrets.caCertificate ?? facts.certificates.pem.get(tlsPaths(server.configPath).ca),
+    epoch,
+  };
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { addressOf, stanceOf, targetOf } from "../../src/outside/expectation.ts";
+import { attemptsOf } from "../../src/outside/target.ts";
+import { vantageScript } from "../../src/outside/vantage-script.ts";
+import { defaultTasks } from "../support/default-playbook.ts";
+import { factsOf } from "../support/facts.ts";
+import { server } from "../support/run-task.ts";
+
+const tasks = async (vars = ["private_ip=10.0.0.5", "app_subnet=10.0.1.0/24"]) =>
+  new Map((await defaultTasks(vars)).tasks.map(({ task, params }) => [task, params]));
+
+describe("where a host is looked at", () => {
+  it.each([
+    ["what the inventory says", "redis.internal", "203.0.113.9", "redis.internal"],
+    ["the address that the playbook binds", undefined, "203.0.113.9", "10.0.0.5"],
+  ])("is %s", async (_, address, sshAddress, expected) => {
+    expect(addressOf(await tasks(), { address, sshAddress })).toBe(expected);
+  });
+
+  it("is where SSH goes, where the playbook binds loopback alone; loopback is nobody else's", async () => {
+    const bare = await tasks(["private_ip=", "app_subnet=10.0.1.0/24"]);
+    expect(addressOf(bare, { address: undefined, sshAddress: "203.0.113.9" })).toBe("203.0.113.9");
+    expect(addressOf(bare, { address: undefined, sshAddress: "127.0.0.1" })).toBeUndefined();
+  });
+
+  it("has the ports of the playbook, and those that the server has besides", async () => {
+    const known = { host: "redis-01", tasks: await tasks() };
+    expect(targetOf({ ...known, server: server(factsOf("stock")) }, "10.0.0.5")).toMatchObject({
+      plainPorts: [6379],
+      wantedPlainPorts: [],
+      tlsPort: 6380,
+    });
+    known.tasks.delete("tls");
+    expect(targetOf({ ...known, server: server(factsOf("stock")) }, "10.0.0.5")).toMatchObject({
+      plainPorts: [6379],
+      wantedPlainPorts: [6379],
+      tlsPort: undefined,
+      tls: undefined,
+    });
+  });
+});
+
+describe("what the controller should find", () => {
+  it.each([
+    ["10.0.1.7", "10.0.0.5", "allowed"],
+    ["10.0.2.7", "10.0.0.5", "denied"],
+    // Let in by the firewall, but Redis has nothing to look for at that address.
+    ["10.0.1.7", "203.0.113.9", "denied"],
+  ])("from %s at %s: %s", async (peer, address, stance) => {
+    expect(stanceOf(await tasks(), { peer, address })).toBe(stance);
+  });
+
+  it("is not told by a playbook without a firewall", async () => {
+    const open = await tasks();
+    open.delete("firewall");
+    expect(stanceOf(open, { peer: "10.0.1.7", address: "10.0.0.5" })).toBe("anywhere");
+  });
+});
+
+it("the script for a vantage host holds no secret: no key, no password, no certificate", async () => {
+  const target = targetOf(
+    { host: "redis-01", tasks: await tasks(), server: server(factsOf("hardened")) },
+    "10.0.0.5",
+  );
+  expect(attemptsOf(target)).toHaveLength(6);
+  const script = vantageScript([{ target, isAllowed: true }], "0".repeat(24));
+  expect(script).not.toMatch(/PRIVATE KEY|-cert |-key |AUTH|Recorded/);
+});
