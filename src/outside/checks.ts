@@ -137,7 +137,7 @@ function strangerCheck(view: View): Check {
   const { address, plainPorts } = view.target;
   const seen = portsSeen(view, plainPorts);
   const told = seen.map(({ port, seen: { state, reply } }) =>
-    state === "open" ? `${port} ${reply || "open, says nothing"}` : `${port} ${state}`,
+    state === "open" ? `${port} ${withoutStop(reply) || "open, says nothing"}` : `${port} ${state}`,
   );
   const observed = `${address}: ${told.join(", ")}`;
   const answers = seen.map(({ seen: { state, reply } }): boolean | undefined =>
@@ -204,8 +204,11 @@ function tlsChecks(view: View): Check[] {
     ),
     ...(isDemanded
       ? [
-          told("RK-TLS-04", sourceOf(view, "PING over TLS without a certificate"), "refused", () =>
-            withoutCertificateSeen(seen?.withoutCertificate),
+          told(
+            "RK-TLS-04",
+            sourceOf(view, "PING over TLS without a certificate"),
+            "a client without a certificate refused",
+            () => withoutCertificateSeen(seen?.withoutCertificate),
           ),
         ]
       : []),
@@ -255,23 +258,26 @@ const NAMES: Readonly<Record<string, string>> = {
   "TLSv1.1": "TLS 1.1",
   "TLSv1.2": "TLS 1.2",
   "TLSv1.3": "TLS 1.3",
-  [OTHER_CIPHERS]: "others of TLS 1.2",
-  [OTHER_SUITES]: "others of TLS 1.3",
+  [OTHER_CIPHERS]: "TLS 1.2 with other ciphers",
+  [OTHER_SUITES]: "TLS 1.3 with other ciphers",
 };
 
 function withoutCertificateSeen(reply: TlsReply | undefined) {
   if (reply === undefined || "unknown" in reply) return notTold(reply?.unknown ?? "no answer");
   return "refused" in reply
     ? { observed: `refused (${reply.refused})`, verdict: true }
-    : { observed: `answered: ${reply.line}`, verdict: false };
+    : { observed: `answered ${withoutStop(reply.line)}`, verdict: false };
 }
 
 function loginSeen(reply: TlsReply | undefined) {
   if (reply === undefined || "unknown" in reply) return notTold(reply?.unknown ?? "no answer");
   if ("refused" in reply) return notTold(`refused (${reply.refused})`);
   const verdict = isRefusal(reply.line);
-  return verdict === undefined ? notTold(reply.line) : { observed: reply.line, verdict };
+  return verdict === undefined ? notTold(reply.line) : { observed: withoutStop(reply.line), verdict };
 }
+
+/** Redis' sentences end in one, and ours go on behind them. */
+const withoutStop = (reply: string): string => reply.replace(/\.$/, "");
 
 /** Whether Redis refuses a stranger; undefined where the line says neither. */
 function isRefusal(reply: string): boolean | undefined {

@@ -10,7 +10,7 @@ export function vantagesText(page: Page): string[] {
     ` (${plural(targets, "host")}, ${plural(connections, "connection")}, ${plural(roundTrips, "round trip")}, ${duration(durationMs)})`;
   const told = seeing.map((vantage) => `${vantage.host}${page.verbose ? cost(vantage) : ""}`);
   return [
-    ...(told.length === 0 ? [] : hanging("  ", `looked at from ${told.join(", ")} too`, page.width)),
+    ...(told.length === 0 ? [] : hanging("  ", `Also looked at from ${told.join(", ")}.`, page.width)),
     ...blind.flatMap((text) =>
       hanging(`${page.paint("yellow", page.signs.open)} `, `nobody could look from ${text}`, page.width),
     ),

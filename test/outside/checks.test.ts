@@ -109,7 +109,7 @@ describe("from an allowed place", () => {
     [
       "an answer without a certificate",
       { withoutCertificate: { line: "-NOAUTH Authentication required." } },
-      ["RK-TLS-04 fail: answered: -NOAUTH Authentication required."],
+      ["RK-TLS-04 fail: answered -NOAUTH Authentication required"],
     ],
     [
       "no answer without a certificate: no proof",
