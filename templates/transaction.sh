@@ -100,6 +100,11 @@ hand_over() { # new, or old: who comes
   else while read -r p o m; do if is_handed "$p" && [ "$o" != absent ]; then own "$p" "$o" "$m"; fi; done <"$d/expected-modes"; fi
 }
 
+runs_as() { # USER: the service's process; nobody where there is none
+  pid=$(systemctl show -p MainPID --value "$UNIT")
+  grep -sq "^Uid:[[:space:]]*$(id -u "$1" 2>/dev/null)[[:space:]]" "/proc/${pid:-0}/status"
+}
+
 # --- Redis -------------------------------------------------------------------------------------------------------------
 # Commands come on stdin; passwords are never an argument of a process.
 ask() { { sed -n 2p "$d/login.$1"; cat; } | timeout "${2:-20}" "$CLI" $(sed -n 1p "$d/login.$1") 2>&1; }
@@ -484,6 +489,8 @@ rollback() {
     # Whoever restarted or stopped it: it may have read new files.
     if [ -f "$d/restarted" ] || ! undisturbed || { [ -n "$NEEDS_REDIS" ] && ! answers new && ! answers old; }; then
       if ! answers $login; then login=old; fi
+      # systemd may have started the old service by itself again, and that has to be able to save before it is stopped.
+      if [ -n "$HANDOVER" ] && ! runs_as "$RUNUSER"; then hand_over old; fi
       restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
       wait_link old
       if missing=$(missing_keys old); then enter needs_human; note "data $missing"; finish; exit 1; fi

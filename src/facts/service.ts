@@ -18,6 +18,8 @@ export interface ServiceFact {
   /** What follows the configuration file on the command line: stronger than the file. */
   arguments: readonly string[];
   properties: ReadonlyMap<string, string>;
+  /** What the unit's drop-ins set, in the order in which systemd reads them: the last word counts. */
+  dropIns: readonly { path: string; property: string; value: string }[];
   /** Of the main process, from /proc; absent where the service does not run. */
   process:
     | {
@@ -99,6 +101,7 @@ BIN= CONF= CLI= PID=0 RUNUSER=
 if [ -n "$UNIT" ]; then
   section unit; echo "$UNIT"
   section properties; systemctl show "$UNIT" ${[...IDENTITY.split(" "), "RuntimeDirectory", "LimitCORE", ...SANDBOX_PROPERTIES].map((name) => `-p ${name}`).join(" ")}
+  section drop-ins; for p in $(systemctl show -p DropInPaths --value "$UNIT"); do grep -sHE '^[[:space:]]*[A-Za-z]+[[:space:]]*=' "$p"; done
   argv=$(systemctl show -p ExecStart --value "$UNIT"); argv=\${argv#*argv\\[\\]=}; argv=\${argv%% ;*}
   section argv; echo "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
@@ -144,6 +147,12 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
       binaryVersion: (sections.text("binary-version") ?? "").trim(),
       arguments: rest,
       properties,
+      dropIns: sections.lines("drop-ins").flatMap((line) => {
+        const [, path, property, value] = /^([^:]+):\s*([A-Za-z]+)\s*=\s*(.*)$/.exec(line) ?? [];
+        return path === undefined || property === undefined || value === undefined
+          ? []
+          : [{ path, property, value }];
+      }),
       process:
         pid === 0
           ? undefined

@@ -9,6 +9,7 @@ import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
 import type { ChangeRecord, TaskRecord } from "../report/record.ts";
+import { excerpt } from "../secret.ts";
 import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
 import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
@@ -68,6 +69,8 @@ export function taskContext(
 const OURS = "redkeep.conf";
 /** Properties of a unit's own section, by which it waits for another. */
 const START_ORDER = ["Wants", "After"];
+/** Properties of which each drop-in adds to the list. */
+const ADDED_UP = [...START_ORDER, "ReadWritePaths"];
 
 class PlanBuilder {
   readonly #input: PlanInput;
@@ -559,6 +562,7 @@ class PlanBuilder {
       settings: all.filter((setting) => !isOrder(setting)),
     });
     if (text === before) return;
+    for (const refusal of this.#overruled()) this.#refuse(refusal, "service-user");
     const path = `/etc/systemd/system/${server.unit}.d/${OURS}`;
     if (!facts.files.paths.has(path)) this.#ensureDirectory(`/etc/systemd/system/${server.unit}.d`);
     this.#actions.files.push({
@@ -577,6 +581,20 @@ class PlanBuilder {
         after: "as redkeep wrote it",
         restart: false,
       });
+    }
+  }
+
+  /** Drop-ins whose names come after ours have the last word: what they set otherwise would stay as it is. */
+  *#overruled(): Iterable<Refusal> {
+    for (const { path, property, value } of this.#input.facts.service.dropIns) {
+      const wanted = this.#unit.get(property);
+      if (wanted === undefined || wanted === value || ADDED_UP.includes(property)) continue;
+      if ((path.split("/").at(-1) ?? "") <= OURS) continue;
+      yield {
+        guard: null,
+        found: `${path} sets ${property}=${excerpt(value, 60)}, and systemd reads it after ${OURS}: ${property}=${wanted} would have no effect`,
+        remedy: `take the line out, or give the file a name that comes before ${OURS}`,
+      };
     }
   }
 

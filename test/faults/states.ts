@@ -252,12 +252,16 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       },
       {
         name: "a loose umask",
-        files: "mkdir -p $UNITD; printf '[Service]\\nUMask=0022\\n' >$UNITD/umask.conf",
+        files: "mkdir -p $UNITD; printf '[Service]\\nUMask=0022\\n' >$UNITD/10-umask.conf",
       },
       {
         name: "runs as root",
         files:
-          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/user.conf; systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis; if [ -d /srv/redis ]; then chown root:root /srv/redis; fi",
+          "mkdir -p $UNITD; printf '[Service]\\nUser=root\\nGroup=root\\n' >$UNITD/10-user.conf; systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis; if [ -d /srv/redis ]; then chown root:root /srv/redis; fi",
+      },
+      {
+        name: "a drop-in with the last word",
+        files: "mkdir -p $UNITD; printf '[Service]\\nUMask=0022\\n' >$UNITD/umask.conf",
       },
       {
         name: "a part of redkeep's drop-in",
@@ -279,7 +283,7 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       { name: "ufw with Redis open", live: "ufw allow 22/tcp; ufw allow 6379; ufw --force enable" },
       {
         name: "ufw with a limit and comments",
-        live: "ufw limit 22/tcp comment 'ssh, limited'; ufw allow 8080/tcp comment shop; ufw deny from 192.0.2.0/24; ufw --force enable",
+        live: "ufw allow 22/tcp; ufw limit 2222/tcp comment 'ssh, limited'; ufw allow 8080/tcp comment shop; ufw deny from 192.0.2.0/24; ufw --force enable",
       },
       {
         name: "ufw rules, not on",

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { redkeep, startHost } from "./support/lab.ts";
 import { asSoonAs, onHost } from "./support/observe.ts";
 import { notPassed, openProject } from "./support/project.ts";
+import { applyInVain } from "./support/untouched.ts";
 
 it("a server that runs as root becomes an ordinary user's, with its keys, its data and the next start", async () => {
   await using host = await startHost();
@@ -73,6 +74,45 @@ it("a server that runs as root without root's power over files saves to the end,
   });
   expect(await onHost(host, look)).toBe(before);
   expect(await onHost(host, "redis-cli SET app:3 x; redis-cli SAVE")).toBe("OK\nOK");
+});
+
+it("a drop-in that systemd reads after redkeep's is named, and nothing is changed", async () => {
+  await using host = await startHost();
+  using project = openProject({ "redis-01": host });
+  await onHost(
+    host,
+    `mkdir -p /etc/systemd/system/redis-server.service.d
+     printf '[Service]\\nUser=root\\nGroup=root\\n' >/etc/systemd/system/redis-server.service.d/user.conf
+     systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis
+     systemctl daemon-reload; systemctl start redis-server`,
+  );
+  const { found } = await applyInVain(host, project, "refused");
+  expect(found).toContain(
+    "/etc/systemd/system/redis-server.service.d/user.conf sets User=root, and systemd reads it after redkeep.conf",
+  );
+});
+
+it("an old service that systemd starts again by itself meanwhile is put back with all that it holds", async () => {
+  await using host = await startHost();
+  using project = openProject({ "redis-01": host });
+  await onHost(
+    host,
+    `ufw allow 22/tcp; ufw --force enable
+     mkdir -p /etc/systemd/system/redis-server.service.d
+     printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestartSec=10ms\\nUser=root\\nCapabilityBoundingSet=\\nExecPaths=/usr/bin\\nExecStartPre=/usr/bin/test -O /\\n' >/etc/systemd/system/redis-server.service.d/50-root.conf
+     systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis
+     systemctl daemon-reload; systemctl start redis-server; redis-cli SET app:1 kept; redis-cli SAVE`,
+  );
+  const look =
+    "ps -o user= -C redis-server; redis-cli GET app:1; stat -c '%U:%G' /var/lib/redis /var/lib/redis/dump.rdb";
+  const before = await onHost(host, look);
+  const run = await project.run("apply", "--yes");
+  expect(run.host("redis-01")).toMatchObject({
+    status: "rolled-back",
+    error: { where: "restart redis-server.service" },
+  });
+  expect(await onHost(host, look)).toBe(before);
+  expect(await onHost(host, "redis-cli SET app:2 x; redis-cli SAVE")).toBe("OK\nOK");
 });
 
 it("a socket outside of what the unit may write comes up, and what failed before rolls nothing back", async () => {

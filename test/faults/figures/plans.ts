@@ -157,7 +157,11 @@ function changedPaths(before: string, after: string): Set<string> {
     lines
       .map((line) => /(?:^|^[0-9a-f]{64} {2})(\/\S+)/.exec(line)?.[1] ?? "")
       .filter(
-        (path) => !/redkeep-recover|^\/var\/lib\/redkeep|^\/etc\/hosts$|^\/etc\/redis\.real$/.test(path),
+        // Redis numbers the files of its AOF anew whenever it rewrites it.
+        (path) =>
+          !/\/appendonly\.aof\.\d+\.|redkeep-recover|^\/var\/lib\/redkeep|^\/etc\/hosts$|^\/etc\/redis\.real$/.test(
+            path,
+          ),
       )
       .filter(Boolean),
   );
