@@ -54,7 +54,7 @@ export async function runBlock(options: BlockOptions): Promise<Block> {
     return row;
   };
 
-  // Behind a proxy only what follows on a hardened host is of interest.
+  // Behind a proxy only what follows on a hardened host is of interest, and of the slow tools one phase.
   if (rtt === 0) block.rows.push(await run(loginTool, "login"));
   const first = await run(tool, "first");
   if (rtt === 0) block.rows.push(first);
@@ -63,7 +63,10 @@ export async function runBlock(options: BlockOptions): Promise<Block> {
   if (rtt > 0) proxies = await hideBehindProxies(stack, job, rtt);
   for (let turn = 0; turn < (tool.isQuick ? options.repeat : 1); turn++) {
     block.rows.push(await run(loginTool, "login"));
-    for (const phase of phases) if (phase !== "first") block.rows.push(await run(tool, phase));
+    for (const phase of phases) {
+      if (phase === "first" || (rtt > 0 && !tool.isQuick && phase !== "nothing")) continue;
+      block.rows.push(await run(tool, phase));
+    }
   }
   if (count === 1 && rtt === 0 && round === 1) block.counted = await countChannels(tool, job);
   return block;

@@ -22,17 +22,17 @@ install() {
 
 command -v ssh >/dev/null || install openssh-client
 command -v ansible-playbook >/dev/null || install ansible
-python3 -c 'import ansible_mitogen' 2>/dev/null || install ansible-mitogen
+/usr/bin/python3 -c 'import ansible_mitogen' 2>/dev/null || install ansible-mitogen
 
 pyinfra=${PYINFRA:-$cache/pyinfra}
-if ! PYTHONPATH=$pyinfra python3 -c 'import pyinfra_cli' >>"$log" 2>&1; then
-  [ -n "${PYINFRA:-}" ] || python3 -m pip --version >>"$log" 2>&1 || install python3-pip
+if ! PYTHONPATH=$pyinfra /usr/bin/python3 -c 'import pyinfra_cli' >>"$log" 2>&1; then
+  [ -n "${PYINFRA:-}" ] || /usr/bin/python3 -m pip --version >>"$log" 2>&1 || install python3-pip
   if [ -n "${PYINFRA:-}" ]; then
     install python3-gevent python3-paramiko python3-click python3-jinja2 python3-dateutil python3-setuptools python3-winrm \
       python3-distro python3-typeguard
   else
     say "installing pyinfra 2.9.2"
-    timeout 300 python3 -m pip install -q --target "$pyinfra" pyinfra==2.9.2 >>"$log" 2>&1 ||
+    timeout 300 /usr/bin/python3 -m pip install -q --target "$pyinfra" pyinfra==2.9.2 >>"$log" 2>&1 ||
       say "pip could not install pyinfra: see $log"
   fi
 fi

@@ -51,6 +51,9 @@ export const redkeepCommand = (): [string, string] => {
   return [node, join(repository, bin.redkeep)];
 };
 
+/** Debian's own, which has Debian's packages: another one may come first in PATH. */
+const python = "/usr/bin/python3";
+
 const STEADY = ["first", "nothing", "check", "verify"] as const;
 /** The same for every tool that takes a number. */
 const FORKS = 50;
@@ -128,15 +131,16 @@ const shell: Tool = {
 const pyinfra: Tool = {
   name: "pyinfra",
   title: "pyinfra",
-  missing: () => (works("python3", "-c", "import pyinfra_cli") ? undefined : "no pyinfra for python3"),
+  missing: () => (works(python, "-c", "import pyinfra_cli") ? undefined : "no pyinfra for python3"),
   phases: STEADY,
   isQuick: false,
   command(phase) {
     const words =
       phase === "check" ? ["--dry", "deploy.py"] : phase === "verify" ? ["verify.py"] : ["deploy.py"];
-    return { argv: ["python3", "run.py", "inventory.py", ...words], env: { PYTHONWARNINGS: "ignore" } };
+    return { argv: [python, "run.py", "inventory.py", ...words], env: { PYTHONWARNINGS: "ignore" } };
   },
-  untouched: (output) => count(output, /Changed?: 0 /g),
+  // A dry run ends with what it would change, a run with that and what it changed.
+  untouched: (output) => count(output, /Changed: 0 /g) || count(output, /Change: 0 /g),
 };
 
 function ansible(
@@ -177,7 +181,7 @@ function mitogenStrategies(): string | undefined {
   const program =
     "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__) + '/plugins/strategy')";
   try {
-    return execFileSync("python3", ["-c", program], {
+    return execFileSync(python, ["-c", program], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     }).trim();

@@ -4,7 +4,7 @@ from io import StringIO
 
 from pyinfra import host
 from pyinfra.api import FactBase
-from pyinfra.facts.files import File
+from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files, server, systemd
 
 TLS = "/etc/redis/tls"
@@ -24,6 +24,8 @@ def password(user):
     return hashlib.sha256(getattr(data, f"{user}_password").encode()).hexdigest()
 
 
+if "750" != str(host.get_fact(Directory, path="/etc/redis")["mode"]):  # files.directory cannot clear the setgid bit
+    server.shell(name="Clear the setgid bit", commands=["chmod 00750 /etc/redis"])
 files.directory(name="Close the configuration", path="/etc/redis", user="root", group="redis", mode="750")
 files.directory(name="Create the TLS directory", path=TLS, user="root", group="redis", mode="750")
 
