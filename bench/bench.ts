@@ -130,9 +130,13 @@ if (!values.report) {
         );
         if (isDone) continue;
         console.log(`round ${round}, ${cell.hosts} hosts, ${cell.rtt} ms: ${tool.name}`);
-        results.blocks.push(
-          await runBlock({ tool, ...cell, round, phases, repeat, log: (line) => console.log(line) }),
-        );
+        try {
+          const log = (line: string): void => console.log(line);
+          results.blocks.push(await runBlock({ tool, ...cell, round, phases, repeat, log }));
+        } catch (error) {
+          // Hosts that do not boot, say: the other blocks can be measured all the same.
+          problems.push(`${tool.name}, ${cell.hosts} hosts, round ${round}: ${(error as Error).message}`);
+        }
         save();
       }
     }

@@ -3,11 +3,12 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pool } from "../src/pool.ts";
 import { type LabHost, startHost } from "../test/integration/support/lab.ts";
+import { LabProgram } from "../test/integration/support/lab-program.ts";
 import { onHost } from "../test/integration/support/observe.ts";
 import { connectJob, endStateOf, type Job, type JobHost, openJob } from "./job.ts";
 import { groupOf, measure, waitForQuiet } from "./measure.ts";
 import { type DelayingProxy, startProxy } from "./proxy.ts";
-import type { Block, Row } from "./results.ts";
+import type { Block, Counted, Row } from "./results.ts";
 import { type Phase, TOOLS, type Tool } from "./tools.ts";
 
 export interface BlockOptions {
@@ -30,13 +31,13 @@ const LIMIT = 900;
 const STARTS = 4;
 
 export async function runBlock(options: BlockOptions): Promise<Block> {
-  const { tool, hosts: count, rtt, round, phases } = options;
+  const { tool, hosts: size, rtt, round, phases } = options;
   await using stack = new AsyncDisposableStack();
-  const hosts = await startHosts(stack, count);
+  const hosts = await startHosts(stack, size);
   const job = stack.use(openJob(hosts));
   const block: Block = {
     tool: tool.name,
-    hosts: count,
+    hosts: size,
     rtt,
     round,
     at: new Date().toISOString(),
@@ -56,8 +57,11 @@ export async function runBlock(options: BlockOptions): Promise<Block> {
 
   // Behind a proxy only what follows on a hardened host is of interest, and of the slow tools one phase.
   if (rtt === 0) block.rows.push(await run(loginTool, "login"));
+  const uptime = Number(await onHost((hosts[0] as JobHost).host, "cut -d ' ' -f 1 /proc/uptime"));
   const first = await run(tool, "first");
   if (rtt === 0) block.rows.push(first);
+  if (first.problem === undefined && size === 1 && rtt === 0)
+    block.steps = await tool.steps?.((hosts[0] as JobHost).host, uptime);
   block.differences =
     first.problem === undefined ? await differencesOf(tool, job) : [`first apply: ${first.problem}`];
   if (rtt > 0) proxies = await hideBehindProxies(stack, job, rtt);
@@ -68,7 +72,7 @@ export async function runBlock(options: BlockOptions): Promise<Block> {
       block.rows.push(await run(tool, phase));
     }
   }
-  if (count === 1 && rtt === 0 && round === 1) block.counted = await countChannels(tool, job);
+  if (size === 1 && rtt === 0 && round === 1) block.counted = await count(tool, job);
   return block;
 }
 
@@ -147,22 +151,27 @@ async function differencesOf(tool: Tool, job: Job): Promise<string[]> {
   return [...differences];
 }
 
-/** Connections and channels of a run with nothing to do, as sshd tells them. */
-async function countChannels(
-  tool: Tool,
-  job: Job,
-): Promise<{ connections: number; channels: number } | undefined> {
+/** The last process id that the host's namespace gave out, asked by a program that starts none. */
+const LAST_PID = `import sys
+for _ in sys.stdin: print(open("/proc/loadavg").read().split()[-1], flush=True)`;
+
+/** Of a run with nothing to do: connections and channels as sshd tells them, and the process ids that the host gave out. */
+async function count(tool: Tool, job: Job): Promise<Counted | undefined> {
   const [{ host }] = job.hosts as [JobHost];
   await onHost(host, "echo LogLevel DEBUG2 >/etc/ssh/sshd_config.d/00-count.conf && systemctl reload ssh");
   const log = async (): Promise<string[]> =>
     (await onHost(host, "journalctl --sync; journalctl -b -t sshd -o cat --no-pager")).split("\n");
   const before = (await log()).length;
+  await using pids = new LabProgram(host, LAST_PID);
+  const pid = Number(await pids.ask(0));
   const row = await runOnce(tool, "nothing", job, [], []);
+  const processes = Number(await pids.ask(0)) - pid;
   if (row.problem !== undefined) return undefined;
   const lines = (await log()).slice(before).join("\n");
-  const count = (pattern: RegExp): number => lines.match(pattern)?.length ?? 0;
+  const found = (pattern: RegExp): number => lines.match(pattern)?.length ?? 0;
   return {
-    connections: count(/^Accepted publickey/gm),
-    channels: count(/^Starting session: (?:command|shell|forced-command|subsystem)/gm),
+    connections: found(/^Accepted publickey/gm),
+    channels: found(/^Starting session: (?:command|shell|forced-command|subsystem)/gm),
+    processes,
   };
 }

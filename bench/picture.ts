@@ -60,13 +60,13 @@ export function picture(results: Results): string {
       `<line x1="${at}" x2="${at}" y1="28" y2="${y}"/><text class="axis" x="${at}" y="22" text-anchor="middle">${tick} s</text>`,
     );
   }
-  const label = `Seconds for ${hosts} hosts, logarithmic scale`;
+  const label = `Seconds for ${hosts} ${hosts === 1 ? "host" : "hosts"}, logarithmic scale`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y + 4}" width="${WIDTH}" role="img" aria-label="${label}">
 <title>${label}</title>
 <style>
 ${STYLE}
 </style>
-<text class="axis" x="8" y="22">${hosts} hosts, log scale</text>
+<text class="axis" x="8" y="22">${hosts} ${hosts === 1 ? "host" : "hosts"}, log scale</text>
 ${[...ticks, ...marks].join("\n")}
 </svg>
 `;

@@ -129,7 +129,7 @@ function ways(results: Results): string {
         tool.title,
         ...rtts.map((rtt) => shown(wall(rtt))),
         serial === undefined ? "" : serial.toFixed(serial < 20 ? 1 : 0),
-        ...(counted === undefined ? ["", ""] : [`${counted.connections}`, `${counted.channels}`]),
+        ...[counted?.connections, counted?.channels, counted?.processes].map((number) => `${number ?? ""}`),
       ],
     ];
   });
@@ -140,9 +140,22 @@ function ways(results: Results): string {
       "serial round trips",
       "connections",
       "channels",
+      "processes on the host",
     ],
     rows,
   );
+}
+
+/** Where redkeep's first apply on one host spends its time: medians, in the order of what happens. */
+function steps({ blocks }: Results): string[] {
+  const all = blocks.flatMap(({ steps }) => steps ?? []);
+  const names = [...new Set(all.map(({ name }) => name))];
+  if (names.length === 0) return [];
+  const rows = names.map((name) => {
+    const middle = median(all.filter((step) => step.name === name).map(({ seconds }) => seconds)) ?? 0;
+    return [name, digits(middle)];
+  });
+  return [table(["redkeep's first apply, 1 host", "s"], rows)];
 }
 
 /** All of it. */
@@ -162,6 +175,7 @@ export function markdown(results: Results): string {
     targetsTable(results).text,
     ...sizesOf(results).map((hosts) => walls(results, hosts)),
     ...(results.blocks.some(({ hosts }) => hosts === 1) ? [ways(results)] : []),
+    ...steps(results),
     `Machine: ${results.machine}. ${results.method}. Median load average ${digits(median(loads) ?? 0)}; beside a run the rest of the machine took ${digits(median(others) ?? 0)} cores (median).`,
     ...(missing.length > 0 ? [missing.join("\n")] : []),
     ...(differences.length > 0 ? [`Not the same end:\n${[...new Set(differences)].join("\n")}`] : []),

@@ -1,7 +1,9 @@
 /** What was measured, and how it is put into numbers: medians, and ratios of what was measured next to each other. */
-import type { Phase, Trips } from "./tools.ts";
+import type { Figures } from "../lab/figures.ts";
+import type { Measurement } from "./measure.ts";
+import type { Phase, Step, Trips } from "./tools.ts";
 
-export interface Row extends Omit<import("./measure.ts").Measurement, "output"> {
+export interface Row extends Omit<Measurement, "output"> {
   tool: string;
   phase: Phase;
   /** What is wrong with the run, in words; such a row counts for nothing. */
@@ -24,8 +26,18 @@ export interface Block {
   rows: Row[];
   /** What is other on the hosts than it should be, by same-end.sh: empty for nothing. */
   differences: string[];
-  /** For one host, in a run with nothing to do, from sshd's log. */
-  counted?: { connections: number; channels: number } | undefined;
+  /** Of the first apply, for one host, where the tool's own traces tell. */
+  steps?: Step[] | undefined;
+  /** For one host, in a run with nothing to do. */
+  counted?: Counted | undefined;
+}
+
+export interface Counted {
+  /** From sshd's log. */
+  connections: number;
+  channels: number;
+  /** Process ids that the host gave out, to threads too; sshd's own are among them. */
+  processes?: number;
 }
 
 export interface Results {
@@ -35,7 +47,7 @@ export interface Results {
   missing: Record<string, string>;
   blocks: Block[];
   /** What modules of bench/figures measured. */
-  figures: import("../lab/figures.ts").Figures;
+  figures: Figures;
 }
 
 export type Value = "wall" | "cpu" | "hostCpu" | "memory";

@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunRecord } from "../src/report/record.ts";
+import type { LabHost } from "../test/integration/support/lab.ts";
+import { onHost } from "../test/integration/support/observe.ts";
 import type { Job } from "./job.ts";
 
 /**
@@ -32,8 +34,15 @@ export interface Tool {
   trips?: (job: Job) => Trips | undefined;
   /** The client's certificate and key, where they are on this machine and not on the host. */
   clientFiles?: (job: Job) => readonly [string, string];
+  /** Where the time of the first apply went, as the host tells it. `started` is its uptime at the start, in seconds. */
+  steps?: (host: LabHost, started: number) => Promise<Step[]>;
   /** Fast enough for several runs in the time of one of the others. */
   isQuick: boolean;
+}
+
+export interface Step {
+  name: string;
+  seconds: number;
 }
 
 export interface Trips {
@@ -93,11 +102,39 @@ const redkeep: Tool = {
       Math.max(...record.hosts.map(value));
     return { connections: most((host) => host.connections), roundTrips: most((host) => host.roundTrips) };
   },
+  steps: stepsOf,
   clientFiles: ({ dir }) => [
     join(dir, ".redkeep/pki/clients/app.crt"),
     join(dir, ".redkeep/pki/clients/app.key"),
   ],
 };
+
+/** The lines of a transaction's journal that end a part of it, and the part's name. The others are of changes to files. */
+const PARTS: Readonly<Record<string, string>> = {
+  begin: "start, login, probe, plan; the program is sent",
+  backup: "fingerprints compared, backup",
+  validated: "validation by a scratch server",
+  "daemon-reload": "files and modes",
+  restart: "daemon-reload",
+  check: "restart, until Redis answers",
+  "firewall enable": "local checks",
+  applied: "firewall",
+  committed: "new login, verify, commit",
+};
+
+/** Reads a transaction's journal: each line has the host's uptime. */
+async function stepsOf(host: LabHost, started: number): Promise<Step[]> {
+  const journal = (await onHost(host, "cat /var/lib/redkeep/txn/*/journal")).split("\n");
+  let before = started;
+  return journal.flatMap((line) => {
+    const [at = "", word = "", rest = ""] = line.split(" ");
+    const name = PARTS[`${word} ${rest}`] ?? PARTS[word];
+    if (name === undefined) return [];
+    const seconds = Number(at) - before;
+    before = Number(at);
+    return [{ name, seconds }];
+  });
+}
 
 /** `xargs` starts one for each line of `addresses`, at most as many at once as the other tools. */
 const fan = (command: string): [string, ...string[]] => [
