@@ -80,7 +80,9 @@ function portSight(lines: readonly string[]): PortSight {
   if (/refused/i.test(text)) return sight("closed");
   if (/no route to host|prohibited/i.test(text)) return sight("filtered", "no route to the host");
   if (/network is unreachable/i.test(text)) return sight("unknown", "it has no route to that network");
-  if (/not known|name resolution|not resolve|could not be resolved|nodename|no address/i.test(text))
+  if (
+    /not known|name resolution|not resolve|could not be resolved|nodename|unknown host|no address/i.test(text)
+  )
     return sight("unknown", "it cannot resolve the name");
   if (/timed? ?out/i.test(text) || (said.length === 0 && lines.includes("exit 124")))
     return sight("filtered");

@@ -48,7 +48,8 @@ N=${nonce}
 BEGAN=$(date +%s)
 has() { command -v "$1" >/dev/null 2>&1; }
 say() { printf '%s %s\\n' "$N" "$*"; }
-lines() { tr -d '\\000\\r' | cut -c1-300 | while IFS= read -r line; do say "$1" "$line"; done; }
+text() { tr -cd '\\011\\012\\040-\\176'; }
+lines() { cut -c1-300 | while IFS= read -r line; do say "$1" "$line"; done; }
 tool=none
 if has timeout; then
   for one in bash python3 nc; do if has $one; then tool=$one; break; fi; done
@@ -77,18 +78,18 @@ if sys.argv[4] == "ping":
     *) false;;
     esac
     echo "
-exit $?"; } 2>&1 | grep -a . | head -n 8 | lines "$5 port $2"
+exit $?"; } 2>&1 | text | grep . | head -n 8 | lines "$5 port $2"
 }
 client() { timeout 4 openssl s_client -connect "$@"; }
 handshake() {
-  { client "$3" $4 </dev/null; echo "exit $?"; } 2>&1 |
-    grep -aE '^-----BEGIN CERT|Cipher is|alert number|errno|error:|nknown option|^exit' | head -n 8 | lines "$1 tls $2"
+  { client "$3" $4 </dev/null; echo "exit $?"; } 2>&1 | text |
+    grep -E '^-----BEGIN CERT|Cipher is|alert number|errno|error:|nknown option|^exit' | head -n 8 | lines "$1 tls $2"
 }
 served() {
-  client "$2" -showcerts </dev/null 2>/dev/null | sed -n '/^-----BEGIN CERT/,/^-----END CERT/p' | head -n ${CHAIN_LINES} | lines "$1 chain"
+  client "$2" -showcerts </dev/null 2>/dev/null | text | sed -n '/^-----BEGIN CERT/,/^-----END CERT/p' | head -n ${CHAIN_LINES} | lines "$1 chain"
 }
 stranger() {
-  printf 'PING\\r\\nQUIT\\r\\n' | client "$2" -quiet -ign_eof 2>&1 | grep -aE '^[-+]|alert number|errno|error:' | head -n 4 | lines "$1 reply"
+  printf 'PING\\r\\nQUIT\\r\\n' | client "$2" -quiet -ign_eof 2>&1 | text | grep -E '^[-+]|alert number|errno|error:' | head -n 4 | lines "$1 reply"
 }
 look() {
   case $1 in

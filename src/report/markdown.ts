@@ -117,7 +117,7 @@ function table(title: string, columns: readonly string[], rows: readonly (readon
 function open(title: string, hosts: readonly HostRecord[], outcome: "fail" | "unknown"): Part {
   return table(
     title,
-    ["Severity", "Control", "Where", "Found", "Wanted"],
+    ["Severity", "Control", "Where", "Found", "Wanted", "Source"],
     openControls(hosts, outcome).flatMap(({ control, title, severity, checks }) =>
       seenAlike(checks).map((same) => [
         severity,
@@ -125,6 +125,8 @@ function open(title: string, hosts: readonly HostRecord[], outcome: "fail" | "un
         code(hostList([...new Set(same.map(({ host }) => host))])),
         code(mergeTexts(same.map(({ observed }) => observed))),
         code(mergeTexts(same.map(({ expected }) => expected))),
+        // The same control may be asked of the host itself and from other places.
+        code(mergeTexts(same.map(({ source }) => source))),
       ]),
     ),
   );
