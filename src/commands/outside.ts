@@ -129,8 +129,10 @@ async function lookOfController(session: HostSession, observation: Observation):
   }
   const { sshPeer } = observation.facts.host;
   if (sshPeer === undefined || connection?.isDirect !== true) return undefined;
-  const [peer, address] = [sshPeer.address, sshPeer.localAddress].map((text) => splitZone(text).address);
-  if (peer === undefined || address === undefined || isLoopback(address)) return undefined;
+  const peer = splitZone(sshPeer.address).address;
+  const { address, zone } = splitZone(sshPeer.localAddress);
+  // A link-local address means something else on each end.
+  if (zone !== undefined || isLoopback(address)) return undefined;
   const reached = await lookup(connection.address, { all: true }).catch(() => []);
   if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
   return newLook(session, observation, targetOf(known, address), stanceOf(tasks, { peer, address }));
