@@ -69,6 +69,7 @@ describe("what a host is asked for", () => {
       if (seconds > ceiling.seconds)
         await annotate(`${name} took ${seconds.toFixed(1)} s, usually under ${ceiling.seconds} s`, "warning");
     }
+    // Where it has to cost more, bench/ceilings.json is raised by the change that needs it.
     expect(over).toEqual([]);
   });
 });
