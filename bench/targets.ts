@@ -1,5 +1,5 @@
 /** What has to be reached, as ratios of what was measured in one run. */
-import { type Cell, type Results, ratio, type Side } from "./results.ts";
+import { type Cell, median, type Results, ratio, type Side, valuesIn } from "./results.ts";
 import type { Phase } from "./tools.ts";
 
 export interface Target {
@@ -96,6 +96,12 @@ export const TARGETS: readonly Target[] = [
     title: "Nothing to do, 1 host, 100 ms of round-trip time: time, of bare ssh's",
     ...times(1),
     value: (results) => ratio(results, { hosts: 1, rtt: 100 }, redkeep("nothing"), login),
+  },
+  {
+    title: "Plan, 1 host: controller's CPU, all of the run",
+    atMost: 0.15,
+    unit: "s",
+    value: (results) => median(valuesIn(results, { hosts: 1 }, "redkeep", "check", "cpu")),
   },
 ];
 
