@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { dump } from "js-yaml";
@@ -111,6 +111,42 @@ export class State {
     } catch (error) {
       if (codeOf(error) === "ENOENT") return [];
       throw unreadable(error, path);
+    }
+  }
+
+  /** Bytes of a regular file in the state; undefined where there is none. */
+  async sizeOf(name: string): Promise<number | undefined> {
+    const path = join(this.directory, name);
+    try {
+      const found = await lstat(path);
+      return found.isFile() ? found.size : undefined;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw unreadable(error, path);
+    }
+  }
+
+  /** The first `bytes` of a regular file in the state as text; nothing where there is none. */
+  async beginning(name: string, bytes: number): Promise<string> {
+    if ((await this.sizeOf(name)) === undefined) return "";
+    const path = join(this.directory, name);
+    try {
+      await using file = await open(path, "r");
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
+      return buffer.toString("utf8", 0, bytesRead);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return "";
+      throw unreadable(error, path);
+    }
+  }
+
+  /** Removes a file of the state; one that is not there is removed already. */
+  async remove(name: string): Promise<void> {
+    const path = join(this.directory, name);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      throw unwritable(error, path);
     }
   }
 

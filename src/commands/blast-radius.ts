@@ -60,7 +60,7 @@ async function restartedAgain(state: State, sessions: readonly HostSession[]): P
   /** The hosts that no record has told of yet. */
   const open = new Map(sessions.map((session) => [session.job.host, new Set(restartingTasks(session))]));
   const again = new Set<string>();
-  for await (const record of keptRecords(state, RECORD)) {
+  for await (const record of keptRecords(state, RECORD, ["apply", "rollback"])) {
     for (const found of record.hosts) {
       const tasks = open.get(found.host);
       if (tasks === undefined) continue;

@@ -4,9 +4,12 @@ import { noticedOn, planPreview } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import type { HostStatus } from "../report/statuses.ts";
+import type { State } from "../state.ts";
 import { inBatches } from "./batches.ts";
 import { guardBlastRadius } from "./blast-radius.ts";
+import { readEarlierRuns } from "./earlier-runs.ts";
 import { Groups } from "./groups.ts";
+import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
 import { fail, type HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare, type Run } from "./prepare.ts";
@@ -17,7 +20,6 @@ import {
   outcomeText,
   recordOf,
   report,
-  saveRecord,
   startProgress,
   stopsOnImpact,
   textContext,
@@ -53,6 +55,7 @@ export async function changeHosts(
     throw new InputError({ key: "--yes", message: `is needed to ${command} without a terminal${check}` });
   }
   const startedAt = new Date();
+  const name = recordName(command, startedAt, options.shard);
   const run = await prepare(command, options, environment);
   warn(run, environment);
   let progress = startProgress(run, command, environment);
@@ -77,7 +80,7 @@ export async function changeHosts(
   try {
     // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
     if (pending.length > 0)
-      await keepRecord(run, recordOf(run, command, sessions, startedAt, environment), startedAt);
+      await keepFirst(run.state, name, recordOf(run, command, sessions, startedAt, environment));
     await before(run, pending);
     const groups = new Groups(sessions, command);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
@@ -105,9 +108,17 @@ export async function changeHosts(
     // What a plan expects of a restart is not what was measured.
     if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
   }
-  const record = recordOf(run, command, sessions, startedAt, environment);
-  const path = await saveRecord(run, record, startedAt);
-  const text = applyText(record, textContext(run, sessions, options, environment, path));
+  const ended = recordOf(run, command, sessions, startedAt, environment);
+  const { record, differences } =
+    command === "apply"
+      ? (await readEarlierRuns(run.state, { ...run, command, startedAt }, ended.hosts)).compare(ended)
+      : { record: ended, differences: [] };
+  const path = await keepRecord(run.state, name, record);
+  await pruneRecords(run.state, command);
+  const text = applyText(record, {
+    ...textContext(run, sessions, options, environment, path),
+    differences,
+  });
   return await report(record, text, options, environment);
 }
 
@@ -125,9 +136,9 @@ function refuseImpact(sessions: readonly HostSession[]): void {
 }
 
 /** @throws InputError where it cannot be written: no host was changed yet. */
-async function keepRecord(run: Run, record: RunRecord, startedAt: Date): Promise<void> {
+async function keepFirst(state: State, name: string, record: RunRecord): Promise<void> {
   try {
-    await saveRecord(run, record, startedAt);
+    await keepRecord(state, name, record);
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
     throw new InputError({ key: "--state", message: `the run's record cannot be kept: ${error.message}` });

@@ -1,5 +1,6 @@
 import type { Severity } from "../report/statuses.ts";
 import type { Secret } from "../secret.ts";
+import type { Shard } from "./shard.ts";
 
 /** The options of plan, apply, verify and rollback, checked. */
 export interface RunOptions {
@@ -35,7 +36,7 @@ export interface RunOptions {
   rotate: ReadonlySet<string>;
   /** A run record: only its hosts that did not end as wanted. */
   retryFailed: string | undefined;
-  shard: { index: number; count: number } | undefined;
+  shard: Shard | undefined;
 }
 
 /** The world around a run: the only way to the process, given by cli.ts. */

@@ -1,6 +1,6 @@
 import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, normalize, resolve } from "node:path";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { didYouMean, InputError, type Problem } from "../errors.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
@@ -16,7 +16,7 @@ import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { readStatuses } from "../report/read-record.ts";
-import type { HostRecord, RunRecord } from "../report/record.ts";
+import type { HostRecord, RunRecord, Selection } from "../report/record.ts";
 import type { Severity } from "../report/statuses.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
@@ -27,7 +27,7 @@ import type { Waiver } from "../waivers/waivers.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
-import { inShard } from "./shard.ts";
+import { inShard, type Shard } from "./shard.ts";
 import { vantageConnection, vantageNames } from "./vantages.ts";
 
 /** One host of a run, with all that is known before it is reached. */
@@ -56,6 +56,9 @@ export interface Run {
   /** How to reach the hosts from which verify looks at others, by name. */
   vantages: ReadonlyMap<string, ConnectionVariables>;
   tags: TagSelection;
+  /** Which tasks were asked for, as the record has it. */
+  selection: Selection;
+  shard: Shard | undefined;
   /** Undefined where there is no file of them. */
   waivers: readonly Waiver[] | undefined;
   /** The day on which the waivers are read, `YYYY-MM-DD`, UTC. */
@@ -170,6 +173,12 @@ export async function prepare(
     jobs,
     vantages,
     tags,
+    selection: {
+      playbook: file.startsWith(packageDirectory) && options.playbook === undefined ? null : normalize(file),
+      tags: [...options.tags],
+      skipTags: [...options.skipTags],
+    },
+    shard: options.shard,
     waivers: waived?.waivers,
     today: new Date().toISOString().slice(0, 10),
     failOn: options.failOn,

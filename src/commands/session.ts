@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
@@ -102,6 +101,8 @@ export function recordOf(
     exitCode: exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted, failOn }),
     summary: summarize(hosts),
     hosts,
+    selection: run.selection,
+    ...(run.shard === undefined ? {} : { shard: run.shard }),
     ...(failOn === undefined ? {} : { failOn }),
     ...(waivers === undefined ? {} : { waivers: waiverRecords(waivers, seen, today) }),
   };
@@ -224,13 +225,4 @@ export async function confirmed(
   } finally {
     terminal.close();
   }
-}
-
-/** Keeps the record of a run that changed hosts in the controller's state, and gives its path. */
-export async function saveRecord(run: Run, record: RunRecord, startedAt: Date): Promise<string> {
-  // Sorted by time; two runs may start in the same millisecond, and one must not replace the other's record.
-  const time = startedAt.toISOString().replaceAll(":", "-");
-  const path = await run.state.pathFor(`runs/${time}-${randomBytes(3).toString("hex")}.json`);
-  await writeRecord(record, path);
-  return path;
 }

@@ -1,15 +1,19 @@
+import { InputError } from "../errors.ts";
 import { isLoopback } from "../network.ts";
+import { printable } from "../report/printable.ts";
+import type { RunRecord } from "../report/record.ts";
 import { verifyText } from "../report/verify-text.ts";
 import { isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
-import { tellAccessChanges } from "./access-changes.ts";
+import { readEarlierRuns } from "./earlier-runs.ts";
+import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
 import { type HostSession, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { lookFromOutside } from "./outside.ts";
-import { prepare } from "./prepare.ts";
+import { prepare, type Run } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
 
-/** Proves on the running hosts what the playbook promises; changes nothing. */
+/** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
 export async function verify(options: RunOptions, environment: Environment): Promise<number> {
   const startedAt = new Date();
   const run = await prepare("verify", options, environment);
@@ -29,21 +33,29 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.impact = [];
     record.restart = { needed: false, unavailableMs: 0 };
   }
-  await tellAccessChanges(
-    run.state,
-    sessions.map(({ record }) => record),
-  );
-  const record = recordOf(run, "verify", sessions, startedAt, environment);
-  if (vantages.length > 0) record.vantages = vantages;
-  return await report(
-    record,
-    verifyText(
-      record,
-      textContext(run, sessions, options, environment, options.json === "-" ? undefined : options.json),
-    ),
-    options,
-    environment,
-  );
+  const seen = sessions.map(({ record }) => record);
+  const earlier = await readEarlierRuns(run.state, { ...run, command: "verify", startedAt }, seen);
+  earlier.tellAccess(seen);
+  const whole = recordOf(run, "verify", sessions, startedAt, environment);
+  if (vantages.length > 0) whole.vantages = vantages;
+  const { record, differences } = earlier.compare(whole);
+  await keep(run, record, startedAt, environment);
+  const path = options.json === "-" ? undefined : options.json;
+  const context = { ...textContext(run, sessions, options, environment, path), differences };
+  return await report(record, verifyText(record, context), options, environment);
+}
+
+/** For the next run to compare with. What verify proves does not depend on it: where it cannot be kept, that is told. */
+async function keep(run: Run, record: RunRecord, startedAt: Date, { stderr }: Environment): Promise<void> {
+  try {
+    await keepRecord(run.state, recordName("verify", startedAt, run.shard), record);
+    await pruneRecords(run.state, "verify");
+  } catch (error) {
+    if (!(error instanceof InputError || (error instanceof Error && "code" in error))) throw error;
+    stderr.write(
+      `warning: the next run has nothing to compare with, since the record of this one cannot be kept: ${printable(error.message)}\n`,
+    );
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { changesText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
+import { betterText, knownText, newsOf } from "./known-text.ts";
 import {
   blocks,
   finish,
@@ -32,6 +33,7 @@ const ROWS = 8;
 export function applyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
   if (isQuiet(page)) return oneLine(answer(page), page);
+  const news = newsOf(page);
   const changed = page.hosts.filter(({ status }) => status === "changed");
   return finish(
     blocks(
@@ -40,9 +42,11 @@ export function applyText(record: RunRecord, context: TextContext): string {
       rowsText(page),
       sinceText(page),
       expiredWaiversText(page),
-      openControlsText(page),
+      openControlsText(news),
+      betterText(page),
+      knownText(page),
       waiversText(page),
-      errorsText(page),
+      errorsText(news),
       lastLines(answer(page), next(page), page),
     ),
     page,

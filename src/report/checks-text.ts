@@ -33,7 +33,7 @@ export function openControlsText(page: Page): string[] {
 }
 
 /** The longest list of controls that lacked the same access and is written out. */
-const MANY = 5;
+export const MANY = 5;
 
 /** What the open checks of a control lacked, where that is all that is wrong with them. */
 function lackOf(checks: readonly HostCheck[]): CheckRecord["blockedBy"] {
@@ -195,7 +195,7 @@ function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "
   }
 }
 
-const LACK = {
+export const LACK = {
   login: "a login to Redis",
   rights: "rights on the host",
   vantage: "a place to look from",

@@ -170,7 +170,8 @@ function compareChecks(before: HostRecord | undefined, after: HostRecord): Diffe
   return [...here, ...gone];
 }
 
-function keyed(checks: readonly CheckRecord[]): Map<string, CheckRecord> {
+/** The checks of a host by what tells them apart. */
+export function keyed(checks: readonly CheckRecord[]): Map<string, CheckRecord> {
   const keys = checkKeys(checks);
   return new Map(checks.map((check, index) => [keys[index] ?? "", check]));
 }
@@ -196,12 +197,19 @@ function verdictOf(check: CheckRecord): string {
 
 function directionOf(was: CheckRecord, is: CheckRecord): Direction | undefined {
   const [from, to] = [verdict(was), verdict(is)];
-  if (from === to) return undefined;
+  // A file open to the group that is open to everybody now, a second stranger among the users.
+  if (from === to)
+    return to === "fail" && timeless(was.observed) !== timeless(is.observed) ? "other" : undefined;
   if (to === "fail") return "worse";
   // A proof that is no longer there.
   if (from === "pass" && to === "unknown") return "worse";
   if (to === "pass" && from !== "skip") return "better";
   return "other";
+}
+
+/** A text without what passing time alone has changed in it: ages, days that are left, sizes of data. */
+export function timeless(text: string): string {
+  return text.replace(/\b\d+(?:\.\d+)?(?= ?(?:days?|hours?|minutes?|seconds?|gb|mb|kb|b)\b)/g, "#");
 }
 
 function compareChanges(before: HostRecord, after: HostRecord): Difference[] {

@@ -24,26 +24,6 @@ export function diffText(
   const { before, after, counts, differences } = comparison;
   const run = ({ command, startedAt }: RunComparison["before"]) => `${command} of ${printable(startedAt)}`;
   const heading = hanging("", `From the ${run(before)} to the ${run(after)}`, page.width);
-  const sign = {
-    worse: page.paint("red", page.signs.bad),
-    better: page.paint("green", page.signs.good),
-    new: "+",
-    gone: "-",
-    other: "~",
-  };
-  const block = (direction: Direction): string[] => {
-    const ours = differences.filter((difference) => difference.direction === direction);
-    const kinds = groupBy(ours, kindOf);
-    const told = page.verbose ? kinds : kinds.slice(0, TOLD);
-    const rest = kinds.length - told.length;
-    return ours.length === 0
-      ? []
-      : [
-          page.paint("bold", `${TITLES[direction]} (${grouped(ours.length)})`),
-          ...told.flatMap((kind) => hanging(`${sign[direction]} `, sentence(kind), page.width)),
-          ...(rest > 0 ? [`  ${grouped(rest)} more (-v shows them)`] : []),
-        ];
-  };
   const total = differences.length;
   const parts = (["worse", "better", "new", "gone"] as const).map(
     (direction) => `${grouped(counts[direction])} ${direction}`,
@@ -55,11 +35,39 @@ export function diffText(
   return finish(
     blocks(
       heading.map((line) => page.paint("bold", line)),
-      ...(["worse", "better", "new", "gone", "other"] as const).map(block),
+      ...(["worse", "better", "new", "gone", "other"] as const).map((direction) =>
+        differencesText(differences, direction, page),
+      ),
       [`${answer}        ${page.paint("bold", `exit ${exitCode}`)}`],
     ),
     page,
   );
+}
+
+/** The differences of one direction under their title, hosts with like ones once. */
+export function differencesText(
+  differences: readonly Difference[],
+  direction: Direction,
+  page: Pick<Page, "paint" | "signs" | "width" | "verbose">,
+): string[] {
+  const sign = {
+    worse: page.paint("red", page.signs.bad),
+    better: page.paint("green", page.signs.good),
+    new: "+",
+    gone: "-",
+    other: "~",
+  };
+  const ours = differences.filter((difference) => difference.direction === direction);
+  const kinds = groupBy(ours, kindOf);
+  const told = page.verbose ? kinds : kinds.slice(0, TOLD);
+  const rest = kinds.length - told.length;
+  return ours.length === 0
+    ? []
+    : [
+        page.paint("bold", `${TITLES[direction]} (${grouped(ours.length)})`),
+        ...told.flatMap((kind) => hanging(`${sign[direction]} `, sentence(kind), page.width)),
+        ...(rest > 0 ? [`  ${grouped(rest)} more (-v shows them)`] : []),
+      ];
 }
 
 function kindOf({ host, about, what, severity, before, after }: Difference): string {

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { type Paint, painter, toAscii } from "./colours.ts";
+import type { Difference } from "./compare.ts";
 import { guardLines, printable, safeRecord } from "./printable.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { NO_BREAK, shellWord } from "./words.ts";
@@ -21,8 +22,10 @@ export interface TextContext {
   /** `--fail-on-impact`: somebody who would notice is a reason to stop. */
   failOnImpact?: boolean;
   verbose: boolean;
-  /** No terminal, as in a nightly job: where there is nothing to tell, one line says so. */
+  /** No terminal, as in a nightly job: only what is new is told in full, and where there is nothing to tell one line says so. */
   unattended?: boolean;
+  /** What differs from the last run like this one, where its record was kept. */
+  differences?: readonly Difference[];
   /** Show the whole of every difference. */
   diff: boolean;
   /** Columns. */
@@ -50,12 +53,19 @@ export function pageOf(record: RunRecord, context: TextContext): Page {
         { product: printable(product, 80), os: printable(os, 80) },
       ]),
     ),
+    differences: (context.differences ?? []).map(safeDifference),
     width: Math.max(40, context.width),
     record: safe,
     hosts: safe.hosts,
     paint: painter(context.colour),
     signs: signsOf(context.unicode),
   };
+}
+
+function safeDifference(difference: Difference): Difference {
+  const safe = <T>(text: T) => (typeof text === "string" ? printable(text) : text);
+  const { host, what, before, after } = difference;
+  return { ...difference, host: safe(host), what: safe(what), before: safe(before), after: safe(after) };
 }
 
 interface Signs {
@@ -154,18 +164,22 @@ export function lastLines(answer: string, next: readonly string[], page: Page): 
 }
 
 /**
- * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails, no user can do more than
- * before, and no waiver ends. What could not be told is counted in the line that remains.
+ * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails that held before, no user
+ * can do more than before, and no waiver ends. What could not be told is counted in the line that remains.
  */
-export function isQuiet({ unattended, record, hosts }: Page): boolean {
+export function isQuiet({ unattended, record, hosts, differences = [] }: Page): boolean {
   return (
     unattended === true &&
     record.exitCode === 0 &&
     hosts.every(({ status, impact }) => status === "unchanged" && impact.length === 0) &&
-    record.summary.checks.fail === 0 &&
+    hosts.every(({ checks }) => checks.every(({ outcome, since }) => outcome !== "fail" || since)) &&
+    !differences.some(({ direction }) => NEWS.includes(direction)) &&
     !(record.waivers ?? []).some(({ state }) => state === "expired" || state === "ending")
   );
 }
+
+/** Differences that somebody should hear of; a control that is new and holds is none. */
+const NEWS: readonly Difference["direction"][] = ["worse", "better", "gone"];
 
 /** The answer and the exit code alone. */
 export function oneLine(answer: string, page: Page): string {

@@ -60,6 +60,12 @@ const setting = z
   })
   .describe("the values of one setting by place, null where a place has none");
 
+const since = z.iso
+  .datetime()
+  .describe(
+    "on what does not hold and did not in earlier runs that were kept: when it was first found so, and never otherwise since",
+  );
+
 const check = z.object({
   control: z.string(),
   title: z.string(),
@@ -73,6 +79,7 @@ const check = z.object({
     .exactOptional()
     .describe("on an unknown check that more access would have answered: exit code 3"),
   setting: setting.exactOptional().describe("where the check is about one setting"),
+  since: since.exactOptional(),
   waiver: z
     .object({ reason: z.string(), owner: z.string(), expires: z.string() })
     .exactOptional()
@@ -131,6 +138,7 @@ const host = z.object({
   restart: z.object({ needed: z.boolean(), unavailableMs: milliseconds }),
   checks: z.array(check),
   error: error.nullable(),
+  since: since.exactOptional(),
   place: z
     .object({ file: z.string(), line: z.int().min(1) })
     .exactOptional()
@@ -167,6 +175,18 @@ const summary = z.object({
   checks: z.object({ pass: count, fail: count, skip: count, unknown: count }),
 });
 
+const selection = z
+  .object({
+    playbook: z.string().nullable().describe("as it was given; null for the one that redkeep ships"),
+    tags: z.array(z.string()),
+    skipTags: z.array(z.string()),
+  })
+  .describe("which tasks were selected: runs that differ in it do not look for the same");
+
+const shard = z
+  .object({ index: z.int().min(1), count: z.int().min(1) })
+  .describe("--shard I/N: which part of the hosts this run had, counted from 1");
+
 /** Keys that it does not know are left out of what it returns: a later version may add some to the same schema. */
 export const runRecordSchema = z.object({
   schema: z.literal(SCHEMA),
@@ -180,6 +200,12 @@ export const runRecordSchema = z.object({
   failOn: severity
     .exactOptional()
     .describe("failures of a lower severity do not make the exit code 6; absent where every failure does"),
+  selection: selection.exactOptional().describe("absent in merged records of runs that differ in it"),
+  shard: shard.exactOptional(),
+  missingShards: z
+    .array(z.int().min(1))
+    .exactOptional()
+    .describe("in a merged record: the shards of the run that it was not given; their hosts are missing"),
   waivers: z
     .array(waiver)
     .exactOptional()
@@ -188,6 +214,7 @@ export const runRecordSchema = z.object({
 });
 
 export type RunRecord = z.infer<typeof runRecordSchema>;
+export type Selection = z.infer<typeof selection>;
 export type Summary = z.infer<typeof summary>;
 export type VantageRecord = z.infer<typeof vantage>;
 export type WaiverRecord = z.infer<typeof waiver>;

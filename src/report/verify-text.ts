@@ -2,6 +2,7 @@ import { accessText } from "./access-text.ts";
 import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
+import { betterText, knownText, newsOf } from "./known-text.ts";
 import {
   blocks,
   finish,
@@ -27,14 +28,17 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   const stopped = record.exitCode === 130 ? "Interrupted. " : "";
   const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`;
   if (isQuiet(page)) return oneLine(answer, page);
+  const news = newsOf(page);
   return finish(
     blocks(
       headingText(page),
       expiredWaiversText(page),
-      openControlsText(page),
+      openControlsText(news),
+      betterText(page),
+      knownText(page),
       [...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
       accessText(page),
-      errorsText(page),
+      errorsText(news),
       lastLines(answer, next(page), page),
     ),
     page,
@@ -56,8 +60,19 @@ function next(page: Page): string[] {
   const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
   const failing = namesWhere(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
   const lost = namesWhere(({ status }) => hasFailed(status, "verify") || status === "not-started");
+  const lacking = namesWhere(({ checks }) => checks.some(({ blockedBy }) => blockedBy === "rights"));
+  // A plan needs root, and looks at nothing without it.
+  if (lacking.length > 0) return [`Next: ${asRoot(page, limitTo(lacking, page.hosts))}`];
   if (failing.length > 0) return [`Next: ${nextCommand(page, "plan", limitTo(failing, page.hosts))}`];
   if (lost.length > 0) return [`Then: ${nextCommand(page, "verify", limitTo(lost, page.hosts))}`];
   // Checks that lacked a login: the plan says what is wrong with it.
   return page.record.exitCode === 3 ? [`Next: ${nextCommand(page, "plan")}`] : [];
+}
+
+/** `--become` is the way to root, unless it was given already and led to somebody else. */
+function asRoot(page: Page, limit: readonly string[]): string {
+  const { otherArguments = [] } = page;
+  if (otherArguments.includes("--become")) return "log in as root, or become root: all else was checked";
+  const becoming = { ...page, otherArguments: [...otherArguments, "--become"] };
+  return `${nextCommand(becoming, "verify", limit)}     (as root, which some checks need)`;
 }

@@ -104,10 +104,11 @@ function hostOf({ hosts }: RunRecord, name: string): HostRecord {
   return found;
 }
 
+/** Since when it was so, the runs before tell. */
 const outcomeOf = ({ status, tasks, checks, error, restart }: HostRecord) => ({
   status,
   tasks,
-  checks,
+  checks: checks.map(({ since, ...check }) => check),
   error,
   restart,
 });

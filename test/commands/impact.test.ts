@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { tellAccessChanges } from "../../src/commands/access-changes.ts";
+import { readEarlierRuns } from "../../src/commands/earlier-runs.ts";
 import type { AccessRecord } from "../../src/report/record.ts";
 import { State } from "../../src/state.ts";
 import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
@@ -102,7 +102,13 @@ describe("what users may do, against the last run that kept it", () => {
     const now = hostRecord("redis-01", { access: access([true, true]) });
     const same = hostRecord("redis-01", { access: access([false, true]) });
     const unseen = hostRecord("redis-02", { access: access([true, true]) });
-    for (const host of [now, same, unseen]) await tellAccessChanges(state, [host]);
+    const run = {
+      command: "verify" as const,
+      selection: { playbook: null, tags: [], skipTags: [] },
+      shard: undefined,
+      startedAt: new Date("2026-11-25T06:30:12.000Z"),
+    };
+    for (const host of [now, same, unseen]) (await readEarlierRuns(state, run, [host])).tellAccess([host]);
     expect(now.impact).toEqual([
       { kind: "access-changed", detail: "user app: KEYS allowed, since the apply of 2026-11-24 06:30 UTC" },
     ]);

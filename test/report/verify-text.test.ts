@@ -171,6 +171,19 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
       expect(told.split("\n").length).toBeGreaterThan(4);
   });
 
+  it("asks for root, not for a plan, where the account that looked had none", () => {
+    const checks = [
+      checkRecord("RK-NET-02", { outcome: "fail" }),
+      checkRecord("RK-SYS-03", { outcome: "unknown", blockedBy: "rights", observed: "needs root" }),
+    ];
+    expect(verified([checks])).toContain(
+      "Next: redkeep verify -i inventory/production.yml --become     (as root",
+    );
+    const become = verified([checks], { otherArguments: ["--become"] });
+    expect(become).toMatch(/^Next: log in as root/m);
+    expect(become).not.toContain("redkeep plan");
+  });
+
   it("puts the gravest control first", () => {
     const failing = (control: string, severity: CheckRecord["severity"]) =>
       checkRecord(control, { severity, outcome: "fail" });
