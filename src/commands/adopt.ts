@@ -30,7 +30,7 @@ export async function adopt(
   refuseToOverwrite(["playbook.yml", "waivers.yml", "host_vars"], directory, cwd);
   const playbook = options.playbook ?? join(packageDirectory, "playbooks", "adopt.yml");
   const run = await prepare("plan", { ...options, playbook }, environment);
-  warn(run, environment);
+  warn(run.warnings, environment);
   const progress = startProgress(run, "plan", environment);
   const sessions = await observeAll(run, options, environment, "verify", progress);
   await progress.stop();

@@ -25,6 +25,7 @@ import {
   textContext,
   warn,
 } from "./session.ts";
+import { guardSplitGroups } from "./split-groups.ts";
 
 /** What apply and rollback do each in their own way. */
 export interface ChangeSteps {
@@ -57,9 +58,10 @@ export async function changeHosts(
   const startedAt = new Date();
   const name = recordName(command, startedAt, options.shard);
   const run = await prepare(command, options, environment);
-  warn(run, environment);
+  warn(run.warnings, environment);
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
+  let splits = guardSplitGroups(run, sessions, options);
   const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
   let { pending } = machines;
   if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
@@ -67,6 +69,8 @@ export async function changeHosts(
   pending = pending.filter(({ record }) => record.status === "would-change");
   if (!options.yes && pending.length > 0) {
     await progress.stop();
+    warn(splits, environment);
+    splits = [];
     const preview = recordOf(run, "plan", sessions, startedAt, environment);
     const context = textContext(run, sessions, options, environment, undefined);
     environment.stdout.write(planPreview(preview, context));
@@ -93,6 +97,7 @@ export async function changeHosts(
   } finally {
     for (const session of sessions) session.connection?.close();
     await progress.stop();
+    warn(splits, environment);
   }
   for (const [{ record }, { record: done }] of machines.aliases) {
     // "As wanted" only where the work under the other name came to its end.

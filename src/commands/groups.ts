@@ -1,4 +1,4 @@
-import { type Place, replicasFirst, replicationGroups } from "../plan/replication.ts";
+import { type Member, type Place, replicasFirst, replicationGroups } from "../plan/replication.ts";
 import { pool } from "../pool.ts";
 import type { RunRecord } from "../report/record.ts";
 import { hasFailed } from "../report/summary.ts";
@@ -18,19 +18,7 @@ export class Groups {
 
   constructor(sessions: readonly HostSession[], command: RunRecord["command"]) {
     this.#command = command;
-    this.#places = replicationGroups(
-      sessions.flatMap(({ job, observation }) => {
-        if (observation === undefined) return [];
-        const { facts, server } = observation;
-        const addresses = facts.host.addresses.map(({ address }) => address);
-        return {
-          host: job.host,
-          names: [...addresses, facts.host.hostname, job.connection.address],
-          info: facts.redis.info,
-          configuredPrimary: server.config.get("replicaof"),
-        };
-      }),
-    );
+    this.#places = replicationGroups(sessions.flatMap((session) => memberOf(session) ?? []));
     this.#linked = new Set(sessions.filter(isLinked).map(({ job }) => job.host));
   }
 
@@ -81,6 +69,19 @@ export class Groups {
       ? `the replica ${job.host} is not in step with its primary yet`
       : undefined;
   }
+}
+
+/** What a host has told of its place in replication; undefined where it could not be asked. */
+export function memberOf({ job, observation }: HostSession): Member | undefined {
+  if (observation === undefined) return undefined;
+  const { facts, server } = observation;
+  const addresses = facts.host.addresses.map(({ address }) => address);
+  return {
+    host: job.host,
+    names: [...addresses, facts.host.hostname, job.connection.address],
+    info: facts.redis.info,
+    configuredPrimary: server.config.get("replicaof"),
+  };
 }
 
 function isLinked({ observation }: HostSession): boolean {

@@ -506,7 +506,7 @@ export const GUARDS = [
   ..."other-firewall other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
     " ",
   ),
-  ..."sentinel sentinel-rename server-stopped ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
+  ..."sentinel sentinel-rename server-stopped split-replication-group ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
     " ",
   ),
 ];

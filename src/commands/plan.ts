@@ -2,15 +2,17 @@ import { noticedOn, planText } from "../report/plan-text.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
+import { guardSplitGroups } from "./split-groups.ts";
 
 /** What would change, on which host; changes nothing, on the hosts or here. */
 export async function plan(options: RunOptions, environment: Environment): Promise<number> {
   const startedAt = new Date();
   const run = await prepare("plan", options, environment);
-  warn(run, environment);
+  warn(run.warnings, environment);
   const progress = startProgress(run, "plan", environment);
   const sessions = await observeAll(run, options, environment, "plan", progress);
   await progress.stop();
+  warn(guardSplitGroups(run, sessions, options), environment);
   const record = recordOf(run, "plan", sessions, startedAt, environment);
   // 130 comes before 3 in the order of exit codes, and a plan knows no 5.
   if (stopsOnImpact(options) && noticedOn(record.hosts).length > 0 && record.exitCode !== 130)

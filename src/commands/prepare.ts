@@ -27,7 +27,7 @@ import type { Waiver } from "../waivers/waivers.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
-import { inShard, type Shard } from "./shard.ts";
+import { inShard, REPLICATION_GROUP, type Shard, shardKey } from "./shard.ts";
 import { vantageConnection, vantageNames } from "./vantages.ts";
 
 /** One host of a run, with all that is known before it is reached. */
@@ -59,6 +59,8 @@ export interface Run {
   /** Which tasks were asked for, as the record has it. */
   selection: Selection;
   shard: Shard | undefined;
+  /** The hosts of the whole run, of which `jobs` has those of the shard. */
+  selected: ReadonlySet<string>;
   /** Undefined where there is no file of them. */
   waivers: readonly Waiver[] | undefined;
   /** The day on which the waivers are read, `YYYY-MM-DD`, UTC. */
@@ -102,11 +104,6 @@ export async function prepare(
     options.retryFailed === undefined
       ? undefined
       : await unfinishedHosts(options.retryFailed, inventory, cwd);
-  const chosen = [...selected].filter(
-    ([host]) =>
-      (options.shard === undefined || inShard(host, options.shard)) &&
-      (unfinished === undefined || unfinished.has(host)),
-  );
   const problems = new Map<string, Problem>();
   const collect = async <T>(host: string, work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
@@ -122,6 +119,12 @@ export async function prepare(
       return undefined;
     }
   };
+  const chosen: [string, Play[]][] = [];
+  for (const [host, plays] of selected) {
+    if (unfinished?.has(host) === false) continue;
+    const isOurs = await collect(host, () => isInShard(inventory, host, plays, options.shard));
+    if (isOurs === true) chosen.push([host, plays]);
+  }
   const jobs: HostJob[] = [];
   const cache = new Map();
   for (const [host, plays] of chosen) {
@@ -179,6 +182,7 @@ export async function prepare(
       skipTags: [...options.skipTags],
     },
     shard: options.shard,
+    selected: new Set(selected.keys()),
     waivers: waived?.waivers,
     today: new Date().toISOString().slice(0, 10),
     failOn: options.failOn,
@@ -189,6 +193,21 @@ export async function prepare(
     ],
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
+}
+
+function isInShard(
+  inventory: Inventory,
+  host: string,
+  [first]: readonly Play[],
+  shard: Shard | undefined,
+): boolean {
+  if (shard === undefined) return true;
+  const variables = hostVariables(
+    inventory,
+    host,
+    first && { playDefaults: first.defaults, playVars: first.vars },
+  );
+  return inShard(shardKey(host, variables.get(REPLICATION_GROUP)), shard);
 }
 
 /** A typo in --tags must not pass for a clean host. */

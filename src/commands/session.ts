@@ -176,8 +176,8 @@ export async function report(
   return record.exitCode;
 }
 
-export function warn(run: Run, environment: Environment): void {
-  for (const warning of run.warnings) environment.stderr.write(`warning: ${printable(warning)}\n`);
+export function warn(warnings: readonly string[], environment: Environment): void {
+  for (const warning of warnings) environment.stderr.write(`warning: ${printable(warning)}\n`);
 }
 
 /** Several names for one machine are done once: the same machine-id and the same start of the same unit. */

@@ -12,16 +12,18 @@ import type { Environment, RunOptions } from "./options.ts";
 import { lookFromOutside } from "./outside.ts";
 import { prepare, type Run } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
+import { guardSplitGroups } from "./split-groups.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
 export async function verify(options: RunOptions, environment: Environment): Promise<number> {
   const startedAt = new Date();
   const run = await prepare("verify", options, environment);
-  warn(run, environment);
+  warn(run.warnings, environment);
   const progress = startProgress(run, "verify", environment);
   const sessions = await observeAll(run, options, environment, "verify", progress);
   await progress.stop();
   const vantages = await lookFromOutside(run, sessions, options, environment);
+  warn(guardSplitGroups(run, sessions, options), environment);
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
   for (const { record } of sessions) {
     // A guard stops an apply, not a look.

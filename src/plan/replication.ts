@@ -40,9 +40,8 @@ export function replicationGroups(members: readonly Member[]): Map<string, Place
       if (found !== undefined) sets.join(hostKey(host), hostKey(found));
       else if (!isLoopback(primary)) sets.join(hostKey(host), `primary ${nameKey(primary)} ${port}`);
     }
-    for (const [field, value] of info) {
-      const address = /^slave\d+$/.test(field) ? /(?:^|,)ip=([^,]*)/.exec(value)?.[1] : undefined;
-      const replica = address === undefined ? undefined : byName.get(nameKey(address));
+    for (const address of replicasOf(info)) {
+      const replica = byName.get(nameKey(address));
       if (replica !== undefined) sets.join(hostKey(host), hostKey(replica));
     }
     const id = info.get("master_replid") ?? "";
@@ -76,6 +75,19 @@ export function replicasFirst<T>(hosts: readonly T[], placeOf: (host: T) => Plac
   return hosts.map((host) => waiting.get(placeOf(host)?.group ?? {})?.shift() ?? host);
 }
 
+/** Whom a server names as its primary and its replicas, by the addresses under which it knows them. */
+export function peersOf(member: Member): { primary: string | undefined; replicas: string[] } {
+  const [primary] = primaryOf(member);
+  return { primary: primary === "" ? undefined : primary, replicas: replicasOf(member.info) };
+}
+
+function replicasOf(info: Member["info"]): string[] {
+  return [...info].flatMap(([field, value]) => {
+    const [, address] = /^slave\d+$/.test(field) ? (/(?:^|,)ip=([^,]+)/.exec(value) ?? []) : [];
+    return address ?? [];
+  });
+}
+
 /** Host and port of whom a server replicates from, if from anybody. */
 function primaryOf({ info, configuredPrimary = [] }: Member): readonly (string | undefined)[] {
   if (info.get("role") === "slave") return [info.get("master_host") ?? "", info.get("master_port")];
@@ -93,7 +105,8 @@ function depthOf(host: string, primaries: ReadonlyMap<string, string | undefined
   return seen.size;
 }
 
-function nameKey(name: string): string {
+/** One form of a name or an address, whatever its case or notation. */
+export function nameKey(name: string): string {
   return normalizeAddress(name) ?? name.toLowerCase();
 }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { inShard } from "../../src/commands/shard.ts";
+import { inShard, REPLICATION_GROUP, shardKey } from "../../src/commands/shard.ts";
+import { hostVariables, type Inventory } from "../../src/inventory/inventory.ts";
+import { inventoryOf, refusal } from "../inventory/inventory-on-disk.ts";
 
 const fleet = Array.from(
   { length: 2000 },
@@ -35,5 +37,81 @@ describe("--shard", () => {
       expect(share).toBeGreaterThan(420);
       expect(share).toBeLessThan(580);
     }
+  });
+});
+
+/** Numbers from 0 to below 1, the same for each seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Groups of one to five hosts; their variable on the hosts, on a group of the inventory, or on neither. */
+function randomInventory(seed: number): { text: string; groups: string[][] } {
+  const random = randomFrom(seed);
+  const groups: string[][] = [];
+  const lines: string[] = [];
+  for (let number = 0; number < 20 + random() * 60; number++) {
+    const hosts = Array.from({ length: 1 + Math.floor(random() * 5) }, (_, index) => `r${number}-${index}`);
+    const where = Math.floor(random() * 3);
+    if (where < 2) groups.push(hosts);
+    const name = random() < 0.5 ? `"${hosts[0]}"` : `${1000 + number}`;
+    lines.push(
+      `    g${number}:`,
+      ...(where === 0 ? [`      vars: { ${REPLICATION_GROUP}: ${name} }`] : []),
+      "      hosts:",
+      ...hosts.map((host) => `        ${host}: ${where === 1 ? `{ ${REPLICATION_GROUP}: ${name} }` : "{}"}`),
+    );
+  }
+  return { text: `all:\n  children:\n${lines.join("\n")}\n`, groups };
+}
+
+const keyOf = (inventory: Inventory, host: string) =>
+  shardKey(host, hostVariables(inventory, host).get(REPLICATION_GROUP));
+
+function shardOf(inventory: Inventory, host: string, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1).filter((index) =>
+    inShard(keyOf(inventory, host), { index, count }),
+  );
+}
+
+describe("redkeep_replication_group", () => {
+  it.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    "keeps a group in one shard, and every host in exactly one (random inventory %i)",
+    async (seed) => {
+      const { text, groups } = randomInventory(seed);
+      const inventory = await inventoryOf(text);
+      for (const count of [1, 2, 5, 16]) {
+        for (const host of inventory.hosts.keys())
+          expect(shardOf(inventory, host, count), host).toHaveLength(1);
+        for (const hosts of groups)
+          expect(new Set(hosts.flatMap((host) => shardOf(inventory, host, count))).size).toBe(1);
+      }
+    },
+  );
+
+  it("leaves groups spread about evenly, and other hosts where they were", async () => {
+    const hosts = Array.from({ length: 900 }, (_, index) =>
+      index < 600 ? `    r${index}: { ${REPLICATION_GROUP}: r${index - (index % 3)} }` : `    r${index}: {}`,
+    );
+    const inventory = await inventoryOf(`all:\n  hosts:\n${hosts.join("\n")}\n`);
+    const sizes = [1, 2, 3, 4].map(
+      (index) =>
+        [...inventory.hosts.keys()].filter((host) => shardOf(inventory, host, 4)[0] === index).length,
+    );
+    for (const size of sizes) expect(Math.abs(size - 225)).toBeLessThan(60);
+    for (const host of ["r600", "r777"]) expect(keyOf(inventory, host)).toBe(host);
+    expect(keyOf(inventory, "r1")).toBe("r0");
+  });
+
+  it.each([
+    ["[a, b]", /hosts\.yml:3:\d+ {2}redkeep_replication_group of r1: should be a name, found \["a","b"\]/],
+    ['"{{ group_names[0] }}"', /redkeep_replication_group of r1: is a Jinja template/],
+  ])("of %s is refused, with its place", async (value, message) => {
+    const inventory = await inventoryOf(`all:\n  hosts:\n    r1: { ${REPLICATION_GROUP}: ${value} }\n`);
+    expect(await refusal((async () => keyOf(inventory, "r1"))())).toMatch(message);
   });
 });
