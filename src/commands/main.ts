@@ -288,19 +288,21 @@ function addReport(program: Command, environment: Environment, done: (code: numb
   for (const [format, description] of FORMAT_OPTIONS)
     command.option(`--${format} <file>`, `${description}; - for stdout`);
   command
+    .option("--exit-code", "end as the merged run has ended, not with 0")
     .option("-v, --verbose", "without a format: show every host, change and check")
     .addHelpText(
       "after",
       `
 Of a host in several records the newest one stands, and the one before it is shown beside it: before against after.
-Without a format, the text of the merged run is printed.
+Without a format, the text of the merged run is printed. A shard that is missing is told, and makes the run's exit code 3.
 
-Exit code: 0 when the reports were written, whatever they tell; 1 for a file that is no run record.
+Exit code: 0 when the reports were written, whatever they tell; with --exit-code that of the merged run, which is the
+gravest of its parts; 1 for a file that is no run record.
 
 Examples:
   redkeep report run.json --html report.html --junit report.xml
   redkeep report before.json after.json --html report.html
-  redkeep report shard-*.json --json run.json --markdown - >> "$GITHUB_STEP_SUMMARY"
+  redkeep report shard-*.json --exit-code --json run.json --markdown - >> "$GITHUB_STEP_SUMMARY"
 `,
     )
     .action(async (records: string[], raw: Raw) => {
@@ -308,7 +310,8 @@ Examples:
       const outputs = Object.fromEntries(
         FORMAT_OPTIONS.flatMap(([format]) => (raw[format] === undefined ? [] : [[format, raw[format]]])),
       );
-      done(await report({ records, outputs, verbose: raw.verbose === true }, environment));
+      const [verbose, exitCode] = [raw.verbose === true, raw.exitCode === true];
+      done(await report({ records, outputs, verbose, exitCode }, environment));
     });
 }
 

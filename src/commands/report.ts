@@ -8,6 +8,7 @@ import { junitReport } from "../report/junit.ts";
 import type { TextContext } from "../report/layout.ts";
 import { markdownReport } from "../report/markdown.ts";
 import { type MergedRuns, mergeRuns } from "../report/merge.ts";
+import { missingShardsText } from "../report/overview.ts";
 import { planText } from "../report/plan-text.ts";
 import { prometheusReport } from "../report/prometheus.ts";
 import { readRunRecord } from "../report/read-record.ts";
@@ -24,14 +25,16 @@ export interface ReportOptions {
   /** A file, or `-` for stdout. */
   outputs: Partial<Record<Format, string>>;
   verbose: boolean;
+  /** End as the merged run has ended. */
+  exitCode: boolean;
 }
 
 /** Merges run records and writes them in other shapes; reaches no host. */
 export async function report(
-  { records, outputs, verbose }: ReportOptions,
+  { records, outputs, verbose, exitCode }: ReportOptions,
   environment: Environment,
 ): Promise<number> {
-  const { cwd, stdout } = environment;
+  const { cwd, stdout, stderr } = environment;
   const asked = FORMATS.flatMap((format) => {
     const target = outputs[format];
     return target === undefined ? [] : [{ format, target }];
@@ -40,9 +43,12 @@ export async function report(
   const runs = [];
   for (const file of records) runs.push(await readRunRecord(file, cwd));
   const merged = mergeRuns(runs);
+  const missing = missingShardsText(merged.record);
+  if (missing !== "") stderr.write(`warning: ${missing}\n`);
+  const code = exitCode ? merged.record.exitCode : 0;
   if (asked.length === 0) {
     await printText(recordText(merged, terminalContext(merged, environment, verbose)), stdout);
-    return 0;
+    return code;
   }
   for (const { format, target } of asked) {
     const text = render(format, merged, { cwd, recordFile: records.at(-1) ?? "" });
@@ -50,7 +56,7 @@ export async function report(
     // The record tells a fleet's weak places; the other shapes are made to be handed on, as the umask allows.
     else await writeText(text, resolve(cwd, target), format === "json" ? 0o600 : 0o666);
   }
-  return 0;
+  return code;
 }
 
 function checkTargets(asked: readonly { format: Format; target: string }[]): void {

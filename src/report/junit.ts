@@ -9,19 +9,26 @@ import { statusInWords } from "./words.ts";
  * not be asked, or that failed, is a case with an error; waived and unchecked is skipped.
  */
 export function junitReport(record: RunRecord): string {
-  const suites = record.hosts.map((host) => ({ host, cases: casesOf(host, record.command) }));
+  const suites = [
+    ...(record.missingShards ?? []).map((shard) => missingSuite(shard, record.command)),
+    ...record.hosts.map((host) => ({
+      name: host.host,
+      durationMs: host.durationMs,
+      cases: casesOf(host, record.command),
+    })),
+  ];
   const all = suites.flatMap(({ cases }) => cases);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites${attributes({ name: `redkeep ${record.command}`, ...counts(all), time: seconds(record.durationMs) })}>`,
-    ...suites.flatMap(({ host, cases }) => [
+    ...suites.flatMap(({ name, durationMs, cases }) => [
       `  <testsuite${attributes({
-        name: host.host,
+        name,
         ...counts(cases),
         skipped: cases.filter(({ result }) => result?.kind === "skipped").length,
-        time: seconds(host.durationMs),
+        time: seconds(durationMs),
         timestamp: record.startedAt.slice(0, 19),
-        hostname: host.host,
+        hostname: name,
       })}>`,
       ...cases.map(caseText),
       "  </testsuite>",
@@ -29,6 +36,13 @@ export function junitReport(record: RunRecord): string {
     "</testsuites>",
     "",
   ].join("\n");
+}
+
+/** Its hosts were perhaps never looked at: that is an error, not an absence. */
+function missingSuite(shard: number, command: RunRecord["command"]) {
+  const name = `shard ${shard}`;
+  const result = { kind: "error", type: "missing", message: "there is no record of this shard" } as const;
+  return { name, durationMs: 0, cases: [{ host: name, name: `redkeep ${command}`, result }] };
 }
 
 interface Case {

@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts";
 import type { HostRecord, RunRecord, WaiverRecord } from "./record.ts";
 import { exitCodeOf, summarize } from "./summary.ts";
 
@@ -13,9 +14,12 @@ export interface MergedRuns {
 
 /**
  * Unites the hosts of all records, such as the shards of one run. Of a host in several, the newest record stands and
- * the one before it is kept beside; of two that began at the same moment, the later argument.
+ * the one before it is kept beside; of two that began at the same moment, the later argument. A shard that was run again
+ * is such a newer record. Shards that none of the records is of are missing, which is graver than a failed check.
+ * @throws InputError for a host in different shards of as many: those did not split the same fleet.
  */
 export function mergeRuns(records: readonly RunRecord[]): MergedRuns {
+  refuseOverlap(records);
   const oldestFirst = records.toSorted((a, b) => Date.parse(a.startedAt) - Date.parse(b.startedAt));
   const standing = new Map<string, Entry>();
   const replaced = new Map<string, Entry>();
@@ -30,10 +34,39 @@ export function mergeRuns(records: readonly RunRecord[]): MergedRuns {
   const newest = oldestFirst.at(-1);
   if (newest === undefined) throw new Error("no records to merge");
   return {
-    record: unite([...standing.values()], newest),
+    record: withMissing(unite([...standing.values()], newest), oldestFirst),
     lookedAt: new Map([...standing].map(([host, { run }]) => [host, run.startedAt])),
     before: replaced.size === 0 ? undefined : unite([...replaced.values()]),
   };
+}
+
+function refuseOverlap(records: readonly RunRecord[]): void {
+  const seen = new Map<string, number>();
+  for (const { command, shard, hosts } of records) {
+    if (shard === undefined) continue;
+    for (const { host } of hosts) {
+      const key = JSON.stringify([command, shard.count, host]);
+      const other = seen.get(key) ?? shard.index;
+      seen.set(key, shard.index);
+      if (other === shard.index) continue;
+      throw new InputError({
+        key: host,
+        message: `is in shard ${other}/${shard.count} and in shard ${shard.index}/${shard.count}: these are no shards of one run. Merge each run by itself with --json, then report both`,
+      });
+    }
+  }
+}
+
+/** Says which shards of the newest run there is no record of. */
+function withMissing(record: RunRecord, records: readonly RunRecord[]): RunRecord {
+  const shards = records.flatMap(({ command, shard }) => (command === record.command ? (shard ?? []) : []));
+  const count = shards.at(-1)?.count ?? 0;
+  const given = new Set(shards.filter((shard) => shard.count === count).map(({ index }) => index));
+  const missing = Array.from({ length: count }, (_, index) => index + 1).filter((index) => !given.has(index));
+  const { missingShards: before = [], shard, ...rest } = record;
+  const missingShards = [...new Set([...before, ...missing])];
+  if (missingShards.length === 0) return count === 0 ? record : rest;
+  return { ...rest, exitCode: gravest([record.exitCode, 3]), missingShards };
 }
 
 interface Entry {
@@ -48,7 +81,9 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
   const [first] = runs;
   const last = newest ?? runs.reduce((a, b) => (Date.parse(a.startedAt) > Date.parse(b.startedAt) ? a : b));
   if (first === last && parts[0]?.[1].length === last.hosts.length) return last;
-  const hosts = entries.map(({ host }) => host);
+  const hosts = inInventoryOrder(entries.map(({ host }) => host));
+  const selections = new Set(runs.map(({ selection }) => JSON.stringify(selection)));
+  const missingShards = [...new Set(runs.flatMap((run) => run.missingShards ?? []))];
   const waivers = uniteWaivers(runs.flatMap((run) => run.waivers ?? []));
   const vantages = runs.flatMap((run) => run.vantages ?? []);
   return {
@@ -61,10 +96,25 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
     exitCode: gravest(parts.map(([run, part]) => exitCodeOfPart(run, part))),
     summary: summarize(hosts),
     hosts,
+    ...(selections.size > 1 || last.selection === undefined ? {} : { selection: last.selection }),
+    ...(missingShards.length === 0 ? {} : { missingShards }),
     ...(last.failOn === undefined ? {} : { failOn: last.failOn }),
     ...(runs.some((run) => run.waivers !== undefined) ? { waivers } : {}),
     ...(vantages.length === 0 ? {} : { vantages }),
   };
+}
+
+/** Shards end in any order: the hosts stand as their inventory has them, where the records know that. */
+function inInventoryOrder(hosts: readonly HostRecord[]): HostRecord[] {
+  if (hosts.some(({ place }) => place === undefined)) return [...hosts];
+  const files = [...new Set(hosts.flatMap(({ place }) => place?.file ?? []))].sort();
+  const rank = ({ place }: HostRecord) => files.indexOf(place?.file ?? "");
+  return hosts.toSorted(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
+      a.host.localeCompare(b.host, "en", { numeric: true }),
+  );
 }
 
 /** A run whose hosts all stand keeps its own code, which may follow from its options. */

@@ -4,8 +4,21 @@ import { SEVERITIES, type Severity } from "./statuses.ts";
 import { hasFailed } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 
-/** The answer of a run in one sentence. */
+/** The answer of a run in one sentence, and in a second one what is missing from it. */
 export function headline(record: RunRecord): string {
+  return [answer(record), missingShardsText(record)].filter(Boolean).join(" ");
+}
+
+/** `Shards 2 and 4 are missing: their hosts are not here.` Empty where none is. */
+export function missingShardsText({ missingShards = [] }: RunRecord): string {
+  const [first, ...more] = missingShards;
+  if (first === undefined) return "";
+  return more.length === 0
+    ? `Shard ${first} is missing: its hosts are not here.`
+    : `Shards ${missingShards.slice(0, -1).join(", ")} and ${missingShards.at(-1)} are missing: their hosts are not here.`;
+}
+
+function answer(record: RunRecord): string {
   const { summary, hosts, command } = record;
   const lost = hosts.filter(isLost).length;
   const beside = lost === 0 ? "" : ` ${plural(lost, "host")} could not be judged.`;

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { timeless } from "../../src/report/compare.ts";
 import type { RunRecord } from "../../src/report/record.ts";
 import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
@@ -107,6 +108,53 @@ describe("redkeep diff", () => {
     expect(stderr).toContain("Worse (1)");
   });
 });
+
+describe("shards of one run, merged", () => {
+  it("are the record of the whole run: the same hosts in the same order, counts and exit code", async () => {
+    await using stack = new AsyncDisposableStack();
+    const hosts: Parameters<typeof writeProject>[1] = {};
+    for (const [index, kind] of ["stock", "hardened", "stock", "redis-8-stock", "aof"].entries())
+      hosts[`redis-0${index + 1}`] = stack.use(await startRecordedHost(kind));
+    const args = writeProject(directory, { ...hosts, "redis-06": { port: 9 } });
+    const verify = async (file: string, ...more: string[]) =>
+      (await run("verify", ...args, "--state", `state-${file}`, "--json", file, ...more)).exitCode;
+    const whole = await verify("whole.json");
+    const shards = [1, 2, 3].map((index) => `shard-${index}.json`);
+    const codes = await Promise.all(shards.map((file, index) => verify(file, "--shard", `${index + 1}/3`)));
+    expect(shards.map((file) => JSON.parse(read(file)).hosts.length).sort()).not.toContain(6);
+    const merged = await run("report", "--exit-code", ...shards.toReversed(), "--json", "merged.json");
+    expect(merged).toMatchObject({ exitCode: whole, stderr: "" });
+    expect(codes).toContain(whole);
+    expect(steady(read("merged.json"))).toEqual(steady(read("whole.json")));
+  });
+
+  it("end with 3 where the record of one is not there, and say so", async () => {
+    await using host = await startRecordedHost("stock");
+    const args = writeProject(directory, { "redis-01": host });
+    for (const index of [1, 2])
+      await run("verify", ...args, "--shard", `${index}/3`, "--json", `shard-${index}.json`);
+    const { exitCode, stderr, stdout } = await run(
+      "report",
+      "--exit-code",
+      "shard-1.json",
+      "shard-2.json",
+      "--markdown",
+      "-",
+    );
+    expect(exitCode).toBe(3);
+    expect(stderr).toBe("warning: Shard 3 is missing: its hosts are not here.\n");
+    expect(stdout).toContain("Shard 3 is missing: its hosts are not here.");
+  });
+});
+
+/** A record without what no two runs have alike: times, and the days that they say. */
+function steady(text: string): unknown {
+  const times = ["startedAt", "durationMs", "shard"];
+  return JSON.parse(text, (key, value) => {
+    if (times.includes(key)) return undefined;
+    return key === "observed" || key === "reason" ? timeless(value ?? "") : value;
+  });
+}
 
 it("keeps in the record where the inventory names a host and what runs there", async () => {
   await using host = await startRecordedHost("stock");

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { junitReport } from "../../src/report/junit.ts";
 import { mergeRuns } from "../../src/report/merge.ts";
+import { headline } from "../../src/report/overview.ts";
 import type { RunRecord, WaiverRecord } from "../../src/report/record.ts";
 import { checkRecord, hostNames, hostRecord, runRecord } from "../support/records.ts";
 
@@ -57,6 +59,61 @@ describe("shards of one run", () => {
       "RK-1 expired",
       "RK-0 active",
     ]);
+  });
+});
+
+describe("records that say which shard they are", () => {
+  const shard = (index: number, count: number, hosts: string[], startedAt = "2026-11-24T06:30:00.000Z") => ({
+    ...run(
+      startedAt,
+      "verify",
+      hosts.map((host) => hostRecord(host)),
+    ),
+    shard: { index, count },
+  });
+
+  it("are told where one is missing, which is graver than a failed check", () => {
+    const { record } = mergeRuns([shard(1, 4, [one]), shard(3, 4, [two])]);
+    expect(record).toMatchObject({ exitCode: 3, missingShards: [2, 4], summary: { hosts: 2 } });
+    expect(record).not.toHaveProperty("shard");
+    expect(headline(record)).toMatch(/ Shards 2 and 4 are missing: their hosts are not here\.$/);
+    expect(junitReport(record)).toMatch(/errors="2"[\s\S]*<testsuite name="shard 2" tests="1"/);
+    // Merged again, it is still missing.
+    expect(
+      mergeRuns([record, run("2026-11-24T06:31:00.000Z", "verify", [hostRecord(three)])]).record,
+    ).toMatchObject({
+      exitCode: 3,
+      missingShards: [2, 4],
+    });
+  });
+
+  it("are whole where all are there, also when some have no host", () => {
+    const { record } = mergeRuns([shard(2, 3, []), shard(3, 3, [two]), shard(1, 3, [one])]);
+    expect(record.exitCode).toBe(0);
+    expect(record).not.toHaveProperty("missingShards");
+  });
+
+  it("may be run again: the newest stands", () => {
+    const again = shard(1, 2, [one], "2026-11-24T06:40:00.000Z");
+    const { record, before } = mergeRuns([again, shard(2, 2, [two]), shard(1, 2, [one])]);
+    expect(record.hosts).toHaveLength(2);
+    expect(before?.hosts.map(({ host }) => host)).toEqual([one]);
+  });
+
+  it("are refused where a host is in two of them: they did not split the same fleet", () => {
+    expect(() => mergeRuns([shard(1, 2, [one, two]), shard(2, 2, [two])])).toThrow(
+      /^redis-02: is in shard 1\/2 and in shard 2\/2/,
+    );
+  });
+
+  it("stand in the order of the inventory, whichever ended first", () => {
+    const placed = (index: number, name: string, line: number) => {
+      const part = shard(index, 2, [name]);
+      for (const host of part.hosts) host.place = { file: "hosts.yml", line };
+      return part;
+    };
+    const { record } = mergeRuns([placed(2, "b", 9), placed(1, "c", 4)]);
+    expect(record.hosts.map(({ host }) => host)).toEqual(["c", "b"]);
   });
 });
 
