@@ -5,7 +5,9 @@ import {
   KNOWN_COMMANDS,
   KNOWN_SETTINGS,
   SETTINGS_OF_VALKEY,
+  SETTINGS_SINCE_6_2,
   SETTINGS_SINCE_7_0,
+  SETTINGS_SINCE_7_2,
   SETTINGS_SINCE_8_0,
 } from "../redis/known-names.ts";
 import { settingName } from "../redis/setting.ts";
@@ -105,6 +107,14 @@ function lintLine(directive: Directive, config: ConfigToLint, isSentinel: boolea
   }
 }
 
+/** The settings that each line of Redis brought. */
+const SINCE: readonly (readonly [line: string, settings: ReadonlySet<string>])[] = [
+  ["6.2", SETTINGS_SINCE_6_2],
+  ["7.0", SETTINGS_SINCE_7_0],
+  ["7.2", SETTINGS_SINCE_7_2],
+  ["8.0", SETTINGS_SINCE_8_0],
+];
+
 function lintVersion(
   setting: string,
   place: Directive,
@@ -113,10 +123,8 @@ function lintVersion(
 ): void {
   if (version === undefined) return;
   const isRedis = version.product === "redis";
-  const refused =
-    (isRedis && version.version === "6.0" && SETTINGS_SINCE_7_0.has(setting)) ||
-    (isRedis && version.version !== "8.0" && SETTINGS_SINCE_8_0.has(setting)) ||
-    (isRedis && SETTINGS_OF_VALKEY.has(place.name));
+  const isLater = SINCE.some(([since, settings]) => version.version < since && settings.has(setting));
+  const refused = isRedis && (isLater || SETTINGS_OF_VALKEY.has(place.name));
   if (refused)
     report(
       place,

@@ -114,42 +114,38 @@ export const KNOWN_SETTINGS: ReadonlySet<string> = new Set([
   ),
 ]);
 
-/** Settings that Redis 7.0 and later have, and 6.0 does not start with. */
+/** Settings that Redis 6.2 and later have, and 6.0 does not start with. Of those that 7.0 has, the ones in the sources of 6.2. */
+export const SETTINGS_SINCE_6_2: ReadonlySet<string> = new Set([
+  ..."acl-pubsub-default cluster-allow-replica-migration cluster-announce-tls-port".split(" "),
+  ..."crash-log-enabled crash-memcheck-enabled disable-thp lazyfree-lazy-user-flush".split(" "),
+  ..."maxmemory-eviction-tenacity proc-title-template replica-announced".split(" "),
+  ..."sanitize-dump-payload set-proc-title tls-client-cert-file tls-client-key-file".split(" "),
+  ..."tls-client-key-file-pass tls-key-file-pass".split(" "),
+]);
+
+/** Settings that Redis 7.0 and later have, and 6.2 does not start with. */
 export const SETTINGS_SINCE_7_0: ReadonlySet<string> = new Set([
-  ..."acl-pubsub-default aof-timestamp-enabled appenddirname bind-source-addr busy-reply-threshold".split(
-    " ",
-  ),
-  ..."cluster-allow-pubsubshard-when-down cluster-allow-replica-migration cluster-announce-hostname".split(
-    " ",
-  ),
-  ..."cluster-announce-tls-port cluster-link-sendbuf-limit cluster-port cluster-preferred-endpoint-type".split(
-    " ",
-  ),
-  ..."crash-log-enabled crash-memcheck-enabled disable-thp enable-debug-command enable-module-command".split(
-    " ",
-  ),
-  ..."enable-protected-configs hash-max-listpack-entries hash-max-listpack-value latency-tracking".split(" "),
-  ..."latency-tracking-info-percentiles lazyfree-lazy-user-flush list-max-listpack-size maxmemory-clients".split(
-    " ",
-  ),
-  ..."maxmemory-eviction-tenacity proc-title-template propagation-error-behavior".split(" "),
-  ..."repl-diskless-sync-max-replicas replica-announced replica-ignore-disk-write-errors".split(" "),
-  ..."sanitize-dump-payload set-proc-title shutdown-on-sigint shutdown-on-sigterm shutdown-timeout".split(
-    " ",
-  ),
-  ..."socket-mark-id tls-client-cert-file tls-client-key-file tls-client-key-file-pass tls-key-file-pass".split(
-    " ",
-  ),
-  ..."zset-max-listpack-entries zset-max-listpack-value".split(" "),
+  ..."aof-timestamp-enabled appenddirname bind-source-addr busy-reply-threshold".split(" "),
+  ..."cluster-allow-pubsubshard-when-down cluster-announce-hostname".split(" "),
+  ..."cluster-link-sendbuf-limit cluster-port cluster-preferred-endpoint-type".split(" "),
+  ..."enable-debug-command enable-module-command enable-protected-configs".split(" "),
+  ..."hash-max-listpack-entries hash-max-listpack-value latency-tracking".split(" "),
+  ..."latency-tracking-info-percentiles list-max-listpack-size maxmemory-clients".split(" "),
+  ..."propagation-error-behavior repl-diskless-sync-max-replicas".split(" "),
+  ..."replica-ignore-disk-write-errors shutdown-on-sigint shutdown-on-sigterm".split(" "),
+  ..."shutdown-timeout socket-mark-id zset-max-listpack-entries zset-max-listpack-value".split(" "),
+]);
+
+/** Settings that Redis 7.2 and later have, and 7.0 does not start with. Of those that 8.0 has, the ones in the sources of 7.2. */
+export const SETTINGS_SINCE_7_2: ReadonlySet<string> = new Set([
+  ..."cluster-announce-human-nodename locale-collate set-max-listpack-entries".split(" "),
+  ..."set-max-listpack-value".split(" "),
 ]);
 
 /** Settings that Redis 8.0 and Valkey 8.1 have, and earlier ones do not start with. */
 export const SETTINGS_SINCE_8_0: ReadonlySet<string> = new Set([
-  ..."aof-rewrite-cpulist bgsave-cpulist bio-cpulist cluster-announce-human-nodename".split(" "),
-  ..."hide-user-data-from-log locale-collate max-new-connections-per-cycle".split(" "),
-  ..."max-new-tls-connections-per-cycle server-cpulist set-max-listpack-entries set-max-listpack-value".split(
-    " ",
-  ),
+  ..."aof-rewrite-cpulist bgsave-cpulist bio-cpulist hide-user-data-from-log".split(" "),
+  ..."max-new-connections-per-cycle max-new-tls-connections-per-cycle server-cpulist".split(" "),
 ]);
 
 /** Settings that only Valkey 8.1 has. */
