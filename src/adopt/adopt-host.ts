@@ -1,7 +1,7 @@
 import type { HostTask } from "../plan/build-plan.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
 import { plural } from "../report/words.ts";
-import { CANDIDATES, type Found, type RawParams } from "./candidates.ts";
+import { CANDIDATES, type Found, type RawParams, WITHOUT_WORDS } from "./candidates.ts";
 
 /** What of a host a playbook can say without changing it. */
 export interface Adopted {
@@ -23,7 +23,7 @@ export async function adoptHost(
 ): Promise<Adopted> {
   const adopted: Adopted = { tasks: [], leftOut: [] };
   for (const { task, name, definition, placeOf } of asked) {
-    let reason = "the host has nothing that this task sets";
+    let reason = WITHOUT_WORDS[task]?.(found) ?? "the host has nothing that this task sets";
     let taken = false;
     for (const params of CANDIDATES[task]?.(found) ?? []) {
       const parsed = definition.params.safeParse(params);

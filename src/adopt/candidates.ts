@@ -118,6 +118,21 @@ export const CANDIDATES: Readonly<Record<string, (found: Found) => RawParams[]>>
   },
 };
 
+/** Why a task has no words for what a host has, where there is more to say than that it has nothing. */
+export const WITHOUT_WORDS: Readonly<Record<string, (found: Found) => string | undefined>> = {
+  // The task keeps users in an ACL file: to take one of these over is to move it there, which is a change and a restart.
+  acl: ({ server }) => {
+    if (server.config.get("aclfile")?.[0]) return undefined;
+    const users = server.config.all("user").map(({ args: [name] }) => name);
+    // `CONFIG REWRITE` writes requirepass a second time, as the line of the default user.
+    if (server.config.get("requirepass")?.[0] && users.every((name) => name === "default"))
+      return "it has a password for everybody (requirepass) instead of users: giving it some is a change";
+    return users.length > 0
+      ? "its users stand in redis.conf, and the task keeps them in an ACL file: moving them is a change"
+      : undefined;
+  },
+};
+
 function optional(name: string, value: unknown): RawParams {
   return value === undefined ? {} : { [name]: value };
 }

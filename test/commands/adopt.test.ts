@@ -109,6 +109,13 @@ describe("redkeep adopt", () => {
       expect(waiver).toMatchObject({ owner: "adopt", hosts: "stock", expires: end });
   });
 
+  it("says of users that stand in redis.conf why no task takes them over", async () => {
+    const { stdout } = await run("adopt", await fleet("requirepass"));
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+      "requirepass: acl is left out: it has a password for everybody (requirepass) instead of users",
+    );
+  });
+
   it("overwrites nothing", async () => {
     const args = await fleet("stock");
     await run("adopt", args);
