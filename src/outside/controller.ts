@@ -72,10 +72,10 @@ function lookAtPort(
       resolve(sight);
     };
     const opened = () => end({ state: "open", detail: "", reply: firstLine(reply) });
-    const timer = setTimeout(
-      () => (isOpen ? opened() : end({ state: "filtered", detail: "", reply: "" })),
-      timeout,
-    );
+    const timer = setTimeout(() => {
+      // A busy process runs late timers first: what has come in meanwhile is to be heard before.
+      setImmediate(() => (isOpen ? opened() : end({ state: "filtered", detail: "", reply: "" })));
+    }, timeout);
     socket.on("connect", () => {
       isOpen = true;
       if (asks) socket.write(QUESTION);

@@ -84,8 +84,7 @@ function portSight(lines: readonly string[]): PortSight {
     /not known|name resolution|not resolve|could not be resolved|nodename|unknown host|no address/i.test(text)
   )
     return sight("unknown", "it cannot resolve the name");
-  if (/timed? ?out/i.test(text) || (said.length === 0 && lines.includes("exit 124")))
-    return sight("filtered");
+  if (/timed? ?out/i.test(text)) return sight("filtered");
   return sight("unknown", text === "" ? "no answer" : excerpt(text, SHOWN));
 }
 

@@ -57,12 +57,17 @@ fi
 say - tool $tool
 if has timeout && has openssl; then tls=yes; else tls=no; fi
 say - openssl $tls
-# tcp ADDRESS PORT SECONDS ping|no TARGET
+# tcp ADDRESS PORT SECONDS ping|no TARGET. What timeout ends has not tried for so long: that is no "timed out".
 tcp() {
   { case $tool in
-    bash) timeout $3 bash -c 'exec 3<>"/dev/tcp/$0/$1" || exit 1; echo open; [ "$2" = ping ] || exit 0
-      printf "PING\\r\\nQUIT\\r\\n" >&3; head -c 300 <&3' "$1" "$2" "$4";;
-    python3) timeout 6 python3 -c '
+    bash) timeout $(($3 + 6)) bash -c '
+exec 4< <(exec 2>&1; exec 3<>"/dev/tcp/$0/$1" || exit 1; echo open; [ "$3" = ping ] || exit 0
+  printf "PING\\r\\nQUIT\\r\\n" >&3; head -c 300 <&3)
+tried=$!
+if read -r -t "$2" -u 4 line; then echo "$line"; while read -r -t 2 -u 4 line; do echo "$line"; done
+else [ $? -le 128 ] || echo "timed out"; fi
+kill $tried 2>/dev/null' "$1" "$2" "$3" "$4";;
+    python3) timeout $(($3 + 6)) python3 -c '
 import socket, sys
 try: s = socket.create_connection((sys.argv[1], int(sys.argv[2])), int(sys.argv[3]))
 except Exception as e: sys.exit(str(e))
@@ -71,7 +76,7 @@ if sys.argv[4] == "ping":
     s.settimeout(1)
     s.sendall(b"PING\\r\\nQUIT\\r\\n")
     sys.stdout.buffer.write(s.recv(300))' "$1" "$2" $3 "$4";;
-    nc) if text=$(timeout 6 nc -z -v -w $3 "$1" "$2" 2>&1); then
+    nc) if text=$(timeout $(($3 + 6)) nc -z -v -w $3 "$1" "$2" 2>&1); then
         echo open
         [ "$4" = no ] || printf 'PING\\r\\nQUIT\\r\\n' | timeout 3 nc -w 2 "$1" "$2" | head -c 300
       else status=$?; echo "$text"; (exit $status); fi;;

@@ -40,8 +40,8 @@ const nothingAnswers = (count: number) => [
   "- tool bash",
   "- openssl yes",
   ...Array.from({ length: count }, (_, index) => [
-    `${index} port 6379 exit 124`,
-    `${index} port 6380 exit 124`,
+    `${index} port 6379 timed out`,
+    `${index} port 6380 timed out`,
     `${index} done`,
   ]).flat(),
   "- end",

@@ -37,7 +37,8 @@ describe("a port, by what the tools of a vantage host print", () => {
       ],
       { state: "closed" },
     ],
-    ["bash, no answer", ["exit 124"], { state: "filtered" }],
+    ["bash, no answer", ["timed out", "exit 0"], { state: "filtered" }],
+    ["bash on a host so busy that it never began", ["exit 124"], { state: "unknown" }],
     [
       "bash, by an icmp of a router",
       ["bash: connect: No route to host", "exit 1"],
@@ -100,7 +101,7 @@ describe("a port, by what the tools of a vantage host print", () => {
   });
 
   it("is not known where the time was over before its turn", () => {
-    const output = ["- tool bash", "- openssl yes", "0 port 6379 exit 124", "- end"]
+    const output = ["- tool bash", "- openssl yes", "0 port 6379 timed out", "- end"]
       .map((line) => `${NONCE} ${line}\n`)
       .join("");
     const [seen] = parseVantageAnswer(output, [{ target: TARGET, isAllowed: true }], NONCE);
