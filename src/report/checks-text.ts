@@ -33,7 +33,7 @@ export function openControlsText(page: Page): string[] {
 }
 
 /** The longest list of controls that lacked the same access and is written out. */
-export const MANY = 5;
+const MANY = 5;
 
 /** What the open checks of a control lacked, where that is all that is wrong with them. */
 function lackOf(checks: readonly HostCheck[]): CheckRecord["blockedBy"] {

@@ -1,8 +1,9 @@
 import { groupBy } from "./alike.ts";
-import { type HostCheck, LACK, MANY } from "./checks-text.ts";
+import { type HostCheck, LACK } from "./checks-text.ts";
 import { differencesText } from "./diff-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
 import type { HostRecord } from "./record.ts";
+import { SEVERITIES } from "./statuses.ts";
 import { hostList, plural, statusInWords } from "./words.ts";
 
 /*
@@ -39,32 +40,42 @@ export function knownText(page: Page): string[] {
     : [page.paint("bold", "Known from earlier runs (-v shows all of it)"), ...lines];
 }
 
+/** Controls that fail on the same hosts since the same day are one line. */
 function failing(checks: readonly HostCheck[], page: Page): string[] {
-  const groups = groupBy(
-    checks.filter(({ outcome }) => outcome === "fail"),
-    kindOf,
-  );
-  return groups.flatMap((group) => controlLine(page.paint("red", page.signs.bad), group, page));
+  const sign = page.paint("red", page.signs.bad);
+  return alike(checks.filter(({ outcome }) => outcome === "fail")).flatMap((controls) => {
+    const [control, ...more] = controls;
+    if (control === undefined) return [];
+    if (more.length === 0) return controlLine(sign, control, page);
+    const text = `${plural(controls.length, "control")} (${gravities(controls)}): ${known(control)}: ${idsOf(controls)}`;
+    return hanging(`${sign} `, text, page.width);
+  });
 }
 
-/** Many controls that lacked the same are one line. */
+/** The same of what could not be checked, and why where that is the same too. */
 function open(checks: readonly HostCheck[], page: Page): string[] {
   const unknown = checks.filter(({ outcome }) => outcome === "unknown");
   const sign = page.paint("yellow", page.signs.open);
-  return groupBy(unknown, ({ blockedBy, since }) => JSON.stringify([blockedBy, dayOf(since)])).flatMap(
-    (alike) => {
-      const controls = groupBy(alike, kindOf);
-      const lack = alike[0]?.blockedBy;
-      if (lack === undefined || controls.length <= MANY)
-        return controls.flatMap((group) => controlLine(sign, group, page));
-      const text = `${plural(controls.length, "control")} not checked for lack of ${LACK[lack]}: ${known(alike)}`;
-      return hanging(`${sign} `, text, page.width);
-    },
-  );
+  const byLack = groupBy(unknown, ({ blockedBy }) => String(blockedBy));
+  return byLack.flatMap(alike).flatMap((controls) => {
+    const [control, ...more] = controls;
+    if (control === undefined) return [];
+    if (more.length === 0) return controlLine(sign, control, page);
+    const lack = control[0]?.blockedBy;
+    const because = lack === undefined ? "" : ` for lack of ${LACK[lack]}`;
+    const text = `${plural(controls.length, "control")} not checked${because}: ${known(control)}: ${idsOf(controls)}`;
+    return hanging(`${sign} `, text, page.width);
+  });
 }
 
-function kindOf({ control, title, since }: HostCheck): string {
-  return JSON.stringify([control, title, dayOf(since)]);
+/** Checks by control and day, those together that are of the same hosts and day. */
+function alike(checks: readonly HostCheck[]): HostCheck[][][] {
+  const controls = groupBy(checks, ({ control, title, since }) =>
+    JSON.stringify([control, title, dayOf(since)]),
+  );
+  return groupBy(controls, (group) =>
+    JSON.stringify([dayOf(group[0]?.since), ...new Set(group.map(({ host }) => host))]),
+  );
 }
 
 function controlLine(sign: string, group: readonly HostCheck[], page: Page): string[] {
@@ -72,6 +83,24 @@ function controlLine(sign: string, group: readonly HostCheck[], page: Page): str
   if (first === undefined) return [];
   const what = first.outcome === "fail" ? ` (${first.severity}): ` : ": not checked on ";
   return hanging(`${sign} ${pad(first.control, 11)}`, `${first.title}${what}${known(group)}`, page.width);
+}
+
+/** The ids of controls, as far as a line or two hold them. */
+function idsOf(controls: readonly (readonly HostCheck[])[]): string {
+  const ids = controls.flatMap(([first]) => first?.control ?? []);
+  const rest = ids.length - MANY_IDS;
+  return rest > 1 ? `${ids.slice(0, MANY_IDS).join(", ")} and ${rest} more` : ids.join(", ");
+}
+
+const MANY_IDS = 12;
+
+/** `2 critical, 1 high`. */
+function gravities(controls: readonly (readonly HostCheck[])[]): string {
+  const severities = controls.flatMap(([first]) => first?.severity ?? []);
+  return SEVERITIES.flatMap((severity) => {
+    const count = severities.filter((one) => one === severity).length;
+    return count === 0 ? [] : [`${count} ${severity}`];
+  }).join(", ");
 }
 
 function hostsLost(hosts: readonly HostRecord[], page: Page): string[] {

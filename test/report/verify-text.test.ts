@@ -171,6 +171,34 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
       expect(told.split("\n").length).toBeGreaterThan(4);
   });
 
+  it("tells in a line what is known of the same hosts since the same day, where nobody watches", () => {
+    const since = "2026-11-20T03:17:00.000Z";
+    const known = (control: string, parts: Partial<CheckRecord> = {}) =>
+      checkRecord(control, { outcome: "fail", observed: "no", since, ...parts });
+    const checks = [
+      known("RK-NET-02"),
+      known("RK-NET-09", { severity: "low" }),
+      known("RK-SYS-03", { outcome: "unknown", blockedBy: "rights" }),
+      known("RK-SYS-07", { outcome: "unknown", blockedBy: "rights" }),
+    ];
+    const hosts = [
+      hostRecord("redis-01", { checks }),
+      hostRecord("redis-02", { status: "unreachable", error: errorRecord({ where: "connect" }), since }),
+    ];
+    const brief = verify(hosts, { unattended: true, otherArguments: ["--become"] });
+    expect(brief).toContain(`Known from earlier runs (-v shows all of it)
+✖ 2 controls (1 high, 1 low): redis-01, known since 2026-11-20: RK-NET-02,
+  RK-NET-09
+? 2 controls not checked for lack of rights on the host: redis-01, known since
+  2026-11-20: RK-SYS-03, RK-SYS-07
+✖ unreachable: connect: redis-02, known since 2026-11-20
+`);
+    expect(brief).not.toContain("wanted");
+    const watched = verify(hosts);
+    expect(watched).not.toContain("Known from");
+    expect(watched).toMatch(/✖ RK-NET-09 [\s\S]*no; wanted yes/);
+  });
+
   it("asks for root, not for a plan, where the account that looked had none", () => {
     const checks = [
       checkRecord("RK-NET-02", { outcome: "fail" }),
