@@ -105,13 +105,14 @@ function report(): boolean {
   return missed + unmeasured + astray === 0;
 }
 
-const tools = TOOLS.filter(({ name }) => asked.includes(name)).filter((tool) => {
-  const reason = tool.missing();
-  if (reason !== undefined) results.missing[tool.name] = reason;
-  return reason === undefined;
-});
 const problems: string[] = [];
 if (!values.report) {
+  results.missing = {};
+  const tools = TOOLS.filter(({ name }) => asked.includes(name)).filter((tool) => {
+    const reason = tool.missing();
+    if (reason !== undefined) results.missing[tool.name] = reason;
+    return reason === undefined;
+  });
   for (const [tool, reason] of Object.entries(results.missing)) console.log(`${tool} is left out: ${reason}`);
   const cells = [
     ...hosts.map((count) => ({ hosts: count, rtt: 0 })),

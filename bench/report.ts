@@ -97,7 +97,7 @@ function walls(results: Results, hosts: number): string {
   const heads = STEADY.map((phase) => `${HEADINGS[phase]}, s`);
   const rest = [
     "controller CPU, nothing to do, s",
-    "first apply, s",
+    "controller CPU, first apply, s",
     "hosts' CPU, nothing to do, s",
     "memory, MB",
     "runs",
