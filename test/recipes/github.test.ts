@@ -199,7 +199,7 @@ describe("the nightly workflow", () => {
     );
     const second = await night(store, 2);
     const told = second.verified.map(({ output }) => output).join("");
-    expect(told).toMatch(/RK-LIM-01 [^✖?]*known\s+since/);
+    expect(told).toMatch(/known\s+since\s+[\d-]+:[^✖?]*RK-LIM-01/);
     expect(told).not.toMatch(/RK-LIM-01 [^✖?]*wanted/);
   });
 });
