@@ -85,23 +85,18 @@ function walls(results: Results, hosts: number): string {
       tool.name === "ssh" ? "login" : "first",
       "wall",
     ).length;
+    const both = (phase: Phase): string =>
+      [value("cpu", phase), value("hostCpu", phase)].join(" + ").replace(/^ \+ $/, "");
     const extra = [
-      value("cpu", "nothing"),
-      value("cpu", "first"),
-      value("hostCpu", "nothing"),
+      both("nothing"),
+      tool.name === "ssh" ? "" : both("first"),
       value("memory", "nothing"),
       `${runs}`,
     ];
     return [[tool.title, ...cells, ...extra]];
   });
   const heads = STEADY.map((phase) => `${HEADINGS[phase]}, s`);
-  const rest = [
-    "controller CPU, nothing to do, s",
-    "controller CPU, first apply, s",
-    "hosts' CPU, nothing to do, s",
-    "memory, MB",
-    "runs",
-  ];
+  const rest = ["CPU, nothing to do, s", "CPU, first apply, s", "memory, MB", "runs"];
   return table([`${hosts} ${hosts === 1 ? "host" : "hosts"}`, ...heads, ...rest], rows);
 }
 
