@@ -33,18 +33,30 @@ export class Secret {
 
 /** Every secret of this process, so that `redact` can be the second net under the type. */
 const known = new Set<string>();
-/** The forms of `known`, the longest first; undefined where they have to be made anew. */
-let knownForms: string[] | undefined;
+/**
+ * Their forms, the longest first, by their first characters: each place of a text is looked up once, however many
+ * secrets a thousand hosts have.
+ */
+const formsByStart = new Map<string, string[]>();
 
 /** Shorter ones are left alone: masking them would garble ordinary words and so tell where they stand. */
 const SHORTEST = 4;
 
 function know(value: string): void {
-  const before = known.size;
   // A key in PEM form leaks line by line, too: messages hold single lines.
   const lines = value.includes("\n") ? value.split(/\r?\n/).filter((line) => /^[^\s-]{16,}$/.test(line)) : [];
-  for (const text of [value, ...lines]) if (text.length >= SHORTEST) known.add(text);
-  if (known.size > before) knownForms = undefined;
+  for (const text of [value, ...lines]) {
+    if (text.length < SHORTEST || known.has(text)) continue;
+    known.add(text);
+    for (const form of formsOf(text)) {
+      const start = form.slice(0, SHORTEST);
+      const forms = new Set([...(formsByStart.get(start) ?? []), form]);
+      formsByStart.set(
+        start,
+        [...forms].sort((a, b) => b.length - a.length),
+      );
+    }
+  }
 }
 
 /**
@@ -65,10 +77,18 @@ const QUOTED_LINE =
  * be whole: of a secret that was cut nothing is recognised (see `excerpt`).
  */
 export function redact(text: string): string {
-  knownForms ??= [...new Set([...known].flatMap(formsOf))].sort((a, b) => b.length - a.length);
-  let result = text.replace(QUOTED_LINE, `$1${MASK}`);
-  for (const form of knownForms) result = result.replaceAll(form, MASK);
-  return result;
+  const safe = text.replace(QUOTED_LINE, `$1${MASK}`);
+  let result = "";
+  let shown = 0;
+  for (let at = 0; at <= safe.length - SHORTEST; at++) {
+    const forms = formsByStart.get(safe.slice(at, at + SHORTEST));
+    const form = forms?.find((candidate) => safe.startsWith(candidate, at));
+    if (form === undefined) continue;
+    // Where one begins within another, nothing of either may stay.
+    if (at >= shown) result += safe.slice(shown, at) + MASK;
+    shown = Math.max(shown, at + form.length);
+  }
+  return result + safe.slice(shown);
 }
 
 /** The first `limit` characters of `text`, with its secrets masked before the cut can show a part of one. */

@@ -99,3 +99,13 @@ describe("excerpt", () => {
     expect(excerpt("short", 12)).toBe("short");
   });
 });
+
+describe("secrets of many hosts", () => {
+  it("are masked each, and where one begins within another nothing of either stays", () => {
+    for (let host = 0; host < 300; host++) maskFound(`FLUSHALL-${host}-0123456789abcdef`);
+    maskFound("first-secret-overlap");
+    maskFound("overlap-second-secret");
+    expect(redact("a FLUSHALL-7-0123456789abcdef b FLUSHALL-299-0123456789abcdef c")).toBe("a •••• b •••• c");
+    expect(redact("x first-secret-overlap-second-secret y")).toBe("x •••• y");
+  });
+});

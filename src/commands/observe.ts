@@ -3,7 +3,14 @@ import { BecomePasswords } from "../connection/become-passwords.ts";
 import { type Connection, HostError } from "../connection/connection.ts";
 import { connect } from "../connection/ssh.ts";
 import { InputError } from "../errors.ts";
-import { type FactName, type HostFacts, ProbeError, parseProbe, probeScript } from "../facts/probe.ts";
+import {
+  essenceOf,
+  type FactName,
+  type HostFacts,
+  ProbeError,
+  parseProbe,
+  probeScript,
+} from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
 import type { Refusal } from "../plan/desired.ts";
@@ -41,6 +48,8 @@ export interface HostSession {
   record: HostRecord;
   connection: Connection | undefined;
   observation: Observation | undefined;
+  /** What runs there, for the heads of texts. */
+  system: { product: string; os: string } | undefined;
   plan: HostPlan | undefined;
   /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
   needsHuman: boolean;
@@ -83,6 +92,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     },
     connection: undefined,
     observation: undefined,
+    system: undefined,
     plan: undefined,
     needsHuman: false,
     startedAt: performance.now(),
@@ -108,6 +118,7 @@ export async function observe(
     const observation = await ask(session, context.prove, context.audit !== undefined);
     if (observation === undefined) return;
     session.observation = observation;
+    session.system = systemOf(observation);
     record.server = serverRecord(observation);
     const refusal =
       refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
@@ -454,18 +465,36 @@ export function hostFactsForTexts(
   sessions: readonly HostSession[],
 ): Map<string, { product: string; os: string }> {
   return new Map(
-    sessions.flatMap(({ job, observation }) =>
-      observation === undefined
-        ? []
-        : [
-            [
-              job.host,
-              {
-                product: observation.server.version.name,
-                os: `${observation.facts.host.os.name.split(" ")[0] ?? ""} ${observation.facts.host.os.version}`,
-              },
-            ] as const,
-          ],
-    ),
+    sessions.flatMap(({ job, system }) => (system === undefined ? [] : [[job.host, system] as const])),
   );
+}
+
+function systemOf({ facts, server }: Observation): { product: string; os: string } {
+  const { os } = facts.host;
+  return { product: server.version.name, os: `${os.name.split(" ")[0] ?? ""} ${os.version}` };
+}
+
+/**
+ * Keeps of a host that nothing more is to be done with its record, what hosts are compared by, and what is looked at from
+ * other hosts. The copies matter: a text that was cut out of the host's answer keeps all of the answer in memory.
+ */
+export function keepEssence(session: HostSession): void {
+  session.record = structuredClone(session.record);
+  session.system = structuredClone(session.system);
+  session.plan = undefined;
+  session.connection = undefined;
+  const { observation } = session;
+  if (observation === undefined) return;
+  const { server } = observation;
+  session.observation = {
+    ...observation,
+    facts: essenceOf(observation.facts),
+    server: { ...server, config: server.config.withoutComments(), running: compared(server.running) },
+  };
+}
+
+/** The running settings that other hosts are compared by, or look for. */
+function compared(running: Server["running"]): Server["running"] {
+  const names = ["port", "tls-port", "acl-pubsub-default"];
+  return running && new Map(structuredClone([...running].filter(([name]) => names.includes(name))));
 }

@@ -1,4 +1,5 @@
 import { noticedOn, planText } from "../report/plan-text.ts";
+import { keepEssence } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
@@ -10,7 +11,7 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const run = await prepare("plan", options, environment);
   warn(run.warnings, environment);
   const progress = startProgress(run, "plan", environment);
-  const sessions = await observeAll(run, options, environment, "plan", progress);
+  const sessions = await observeAll(run, options, environment, "plan", progress, keepEssence);
   await progress.stop();
   warn(guardSplitGroups(run, sessions, options), environment);
   const record = recordOf(run, "plan", sessions, startedAt, environment);

@@ -36,6 +36,8 @@ export class Secrets {
   readonly #rotate: ReadonlySet<string>;
   readonly #options: SecretSourceOptions;
   #rotated = new Set<string>();
+  /** The CA that each host's tasks name, read once: it is the same for most. */
+  #authorities = new Map<string, Promise<KeyPair | undefined>>();
 
   constructor(state: State, rotate: ReadonlySet<string>, baseDir: string, env: NodeJS.ProcessEnv) {
     this.#state = state;
@@ -62,10 +64,7 @@ export class Secrets {
     const known = new Map([...passwords, ...(await this.#passwordOf(login))]);
     const tlsTask = tasks.find(({ task }) => task === "tls");
     const tls = tlsTask?.params as TlsParams | undefined;
-    const ca =
-      tls === undefined || tlsTask === undefined
-        ? undefined
-        : await this.#authority(tls, tlsTask.placeOf(["ca"]));
+    const ca = tls === undefined || tlsTask === undefined ? undefined : await this.#authority(tls, tlsTask);
     return {
       password: (name) => {
         const value = known.get(name);
@@ -111,6 +110,7 @@ export class Secrets {
     }
     if (missing.ca) {
       await createAuthority(this.#state, this.#rotate.has("ca"));
+      this.#authorities.clear();
       this.#rotated.add("ca");
     }
   }
@@ -137,7 +137,14 @@ export class Secrets {
     return readSecretSource(source, { ...this.#options, place, key, multiline });
   }
 
-  async #authority({ ca }: TlsParams, place: Place): Promise<KeyPair | undefined> {
+  #authority(tls: TlsParams, { placeOf }: HostTask): Promise<KeyPair | undefined> {
+    const key = JSON.stringify(tls.ca);
+    const known = this.#authorities.get(key) ?? this.#readAuthority(tls, placeOf(["ca"]));
+    this.#authorities.set(key, known);
+    return known;
+  }
+
+  async #readAuthority({ ca }: TlsParams, place: Place): Promise<KeyPair | undefined> {
     if (!("generate" in ca)) {
       const pair = await this.#pair(ca, "tls.ca", place);
       const problem = authorityProblem(pair.certificate, Date.now() / 1000);

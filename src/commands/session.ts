@@ -17,18 +17,22 @@ import type { Environment, RunOptions } from "./options.ts";
 import { planRollback } from "./plan-rollback.ts";
 import type { Run } from "./prepare.ts";
 
-/** Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody. */
+/**
+ * Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody.
+ * @param finish is called with each host that the command does not go on with.
+ */
 export async function observeAll(
   run: Run,
   options: RunOptions,
   environment: Environment,
   command: RunRecord["command"],
   progress: Progress,
+  finish: (session: HostSession) => void = () => {},
 ): Promise<HostSession[]> {
   const passwords = new BecomePasswords();
   const sessions = run.jobs.map((job) => newSession(job, passwords));
   environment.reached();
-  await pool(sessions, options.forks, async (session) => {
+  const work = async (session: HostSession) => {
     if (environment.interrupted.aborted) return;
     progress.update(session.job.host, "asking");
     await observe(session, {
@@ -46,8 +50,10 @@ export async function observeAll(
       session.connection?.close();
       if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
       progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
+      finish(session);
     }
-  });
+  };
+  await pool(sessions, options.forks, work, { lateGiveWay: true });
   return sessions;
 }
 

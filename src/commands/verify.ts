@@ -7,7 +7,7 @@ import { isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
 import { readEarlierRuns } from "./earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
-import { type HostSession, toRecord } from "./observe.ts";
+import { type HostSession, keepEssence, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { lookFromOutside } from "./outside.ts";
 import { prepare, type Run } from "./prepare.ts";
@@ -20,7 +20,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const run = await prepare("verify", options, environment);
   warn(run.warnings, environment);
   const progress = startProgress(run, "verify", environment);
-  const sessions = await observeAll(run, options, environment, "verify", progress);
+  const sessions = await observeAll(run, options, environment, "verify", progress, keepEssence);
   await progress.stop();
   const vantages = await lookFromOutside(run, sessions, options, environment);
   warn(guardSplitGroups(run, sessions, options), environment);

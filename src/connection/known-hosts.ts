@@ -20,7 +20,7 @@ interface KnownHost {
   names: string;
   type: string;
   key: Buffer;
-  place: Place;
+  place: Place & { line: number };
 }
 
 export type HostKeyVerdict =
@@ -113,25 +113,60 @@ function endsInLine(file: string): boolean {
 }
 
 function linesFor(name: string, files: readonly string[]): KnownHost[] {
-  return files.flatMap(readKnownHosts).filter((line) => matchesName(line.names, name));
+  return files.flatMap((file) => {
+    const known = readKnownHosts(file);
+    let lines = known.found.get(name);
+    if (lines === undefined) {
+      const rest = known.patterns.filter((line) => matchesName(line.names, name));
+      lines = [...(known.plain.get(name) ?? []), ...rest].sort((a, b) => a.place.line - b.place.line);
+      known.found.set(name, lines);
+    }
+    return lines;
+  });
 }
 
-/** Parsed files by path, for as long as the file is the same. */
-const cache = new Map<string, { version: string; lines: KnownHost[] }>();
+/** A parsed file. With a thousand hosts, each of a thousand lines would be looked at a thousand times over. */
+interface KnownHosts {
+  version: string;
+  /** Lines that name hosts as they are, by name. */
+  plain: ReadonlyMap<string, KnownHost[]>;
+  /** Lines with patterns or hashes, which have to be tried. */
+  patterns: readonly KnownHost[];
+  /** What was found so far, by name. */
+  found: Map<string, KnownHost[]>;
+}
+
+/** By path, for as long as the file is the same. */
+const cache = new Map<string, KnownHosts>();
 
 /** The lines of a file; none where it cannot be read, which leaves the host unknown. */
-function readKnownHosts(file: string): KnownHost[] {
+function readKnownHosts(file: string): KnownHosts {
+  let version = "missing";
+  let text = "";
   try {
     const { mtimeMs, size, ino } = statSync(file);
-    const version = `${mtimeMs} ${size} ${ino}`;
+    version = `${mtimeMs} ${size} ${ino}`;
     const cached = cache.get(file);
-    if (cached?.version === version) return cached.lines;
-    const lines = parseKnownHosts(readFileSync(file, "utf8"), file);
-    cache.set(file, { version, lines });
-    return lines;
+    if (cached?.version === version) return cached;
+    text = readFileSync(file, "utf8");
   } catch {
-    return [];
+    // As if it were empty.
   }
+  const plain = new Map<string, KnownHost[]>();
+  const patterns: KnownHost[] = [];
+  for (const line of parseKnownHosts(text, file)) {
+    if (/^\|1\||[*?!]/.test(line.names)) patterns.push(line);
+    else {
+      for (const name of new Set(line.names.toLowerCase().split(","))) {
+        const lines = plain.get(name);
+        if (lines === undefined) plain.set(name, [line]);
+        else lines.push(line);
+      }
+    }
+  }
+  const known = { version, plain, patterns, found: new Map() };
+  cache.set(file, known);
+  return known;
 }
 
 function parseKnownHosts(text: string, file: string): KnownHost[] {
@@ -153,8 +188,13 @@ function matchesName(names: string, name: string): boolean {
     const [, , salt = "", hash] = names.split("|");
     return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
   }
+  return matchesPatterns(names.toLowerCase().split(","), name);
+}
+
+/** Whether one of OpenSSH's patterns matches, and none of those that begin with `!`. */
+export function matchesPatterns(patterns: readonly string[], name: string): boolean {
   let matches = false;
-  for (const pattern of names.toLowerCase().split(",")) {
+  for (const pattern of patterns) {
     if (pattern.startsWith("!")) {
       if (matchesPattern(pattern.slice(1), name)) return false;
     } else if (matchesPattern(pattern, name)) matches = true;

@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
 import { homedir, userInfo } from "node:os";
 import { basename } from "node:path";
 import type { Secret } from "../secret.ts";
 import { HostError } from "./connection.ts";
 import { oneLine } from "./one-line.ts";
 import type { ConnectionVariables } from "./settings.ts";
+import { askSsh, type SshAnswer } from "./ssh-answers.ts";
 
 /** All that is needed to reach one host: the inventory's word first, then ~/.ssh/config's, then OpenSSH's defaults. */
 export interface ResolvedConnection {
@@ -147,57 +147,12 @@ const DEFAULT_IDENTITIES = [
 const USER_KNOWN_HOSTS = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
 const GLOBAL_KNOWN_HOSTS = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 
-/** Keyword, in lower case, to its values. */
-type SshConfig = ReadonlyMap<string, string[]>;
-
-const answers = new Map<string, Promise<SshConfig>>();
-
-/** What OpenSSH itself would do with `address`; nothing where there is no ssh. */
-function askSsh(address: string, port: number | undefined, user: string | undefined): Promise<SshConfig> {
-  if (address === "" || address.startsWith("-")) {
-    throw new HostError("unreachable", `${JSON.stringify(address)} is no host name or address`);
-  }
-  const args = [
-    ...(port === undefined ? [] : ["-p", String(port)]),
-    ...(user === undefined ? [] : ["-l", user]),
-  ];
-  const key = JSON.stringify([args, address]);
-  let answer = answers.get(key);
-  if (answer === undefined) {
-    answer = new Promise((resolve, reject) => {
-      execFile("ssh", ["-G", ...args, "--", address], { timeout: 10_000 }, (error, stdout, stderr) => {
-        if (error === null) resolve(parseSshConfig(stdout));
-        else if (error.code === "ENOENT") resolve(new Map());
-        else {
-          const reason = oneLine(stderr) || error.message;
-          reject(
-            new HostError("unreachable", `ssh -G ${address} failed: ${reason}`, "Correct ~/.ssh/config."),
-          );
-        }
-      });
-    });
-    answers.set(key, answer);
-  }
-  return answer;
-}
-
-function parseSshConfig(text: string): SshConfig {
-  const config = new Map<string, string[]>();
-  for (const line of text.split("\n")) {
-    const space = line.indexOf(" ");
-    if (space < 0) continue;
-    const keyword = line.slice(0, space).toLowerCase();
-    config.set(keyword, [...(config.get(keyword) ?? []), line.slice(space + 1)]);
-  }
-  return config;
-}
-
 /** `ssh -G` prints a list of files with spaces between them, and none around a path that holds one. */
 function splitFiles(values: readonly string[] | undefined): string[] | undefined {
   return values?.flatMap((value) => value.split(/\s+/)).filter((file) => file !== "");
 }
 
-function jumpsOf(config: SshConfig, host: string): string[] {
+function jumpsOf(config: SshAnswer, host: string): string[] {
   const jump = config.get("proxyjump")?.[0];
   if (jump !== undefined && jump !== "none") return jump.split(",");
   const command = config.get("proxycommand")?.[0];

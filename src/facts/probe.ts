@@ -88,6 +88,30 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
   } as HostFacts;
 }
 
+/** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
+export function essenceOf(facts: HostFacts): HostFacts {
+  const nothing = new Sections(new Map());
+  const input = { paths: [], tlsPorts: [] } as unknown as ProbeInput;
+  return structuredClone({
+    ...facts,
+    configFiles: configFilesFact.parse(nothing, input),
+    files: filesFact.parse(nothing, input),
+    firewall: firewallFact.parse(nothing, input),
+    system: systemFact.parse(nothing, input),
+    redis: {
+      ...facts.redis,
+      config: undefined,
+      categories: new Map(),
+      commandCalls: new Map(),
+      dryRuns: new Map(),
+      access: new Map(),
+      clients: [],
+      denials: [],
+      keys: [],
+    },
+  });
+}
+
 function factNames(): FactName[] {
   return Object.keys(FACTS) as FactName[];
 }

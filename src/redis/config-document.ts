@@ -56,6 +56,7 @@ export class ConfigDocument {
   readonly #files: readonly FileLines[];
   readonly #directory: string;
   readonly #saveResets: boolean;
+  readonly #byName: ReadonlyMap<string, Directive[]>;
 
   constructor(files: readonly FileLines[], directory: string, saveResetsAfterInclude: boolean) {
     this.#files = files;
@@ -65,6 +66,7 @@ export class ConfigDocument {
     reader.read(this.#main, []);
     this.directives = reader.directives;
     this.problems = reader.problems;
+    this.#byName = Map.groupBy(this.directives, ({ name }) => settingName(name));
   }
 
   get #main(): FileLines {
@@ -74,9 +76,8 @@ export class ConfigDocument {
   }
 
   /** Every line of this directive under any of its names, in reading order. */
-  all(name: string): Directive[] {
-    const wanted = settingName(name);
-    return this.directives.filter((directive) => settingName(directive.name) === wanted);
+  all(name: string): readonly Directive[] {
+    return this.#byName.get(settingName(name)) ?? [];
   }
 
   /**
@@ -188,6 +189,15 @@ export class ConfigDocument {
       .map(({ path, text }) => ({ path, text }));
   }
 
+  /** The same settings without comments and blank lines: for what is kept and not written. */
+  withoutComments(): ConfigDocument {
+    const files = this.#files.map(({ path, lines }) => {
+      const active = lines.filter((line) => !isComment(line)).map((line) => structuredClone(line));
+      return { path, original: "", lines: active };
+    });
+    return new ConfigDocument(files, this.#directory, this.#saveResets);
+  }
+
   #isBehindInclude({ file, line }: Directive): boolean {
     return this.#saveResets && this.all("include").some((other) => other.file === file && other.line < line);
   }
@@ -274,8 +284,7 @@ class Reader {
 
   read(file: FileLines, includedFrom: readonly string[]): void {
     for (const [index, text] of file.lines.entries()) {
-      // Redis' own blanks: JavaScript's trim() would also take away the byte order mark that stops Redis.
-      if (/^[ \t\r\n]*(?:#|$)/.test(text)) continue;
+      if (isComment(text)) continue;
       const place = { file: file.path, line: index + 1 };
       if (text.includes("\0")) this.problems.push({ place, message: "this line holds a NUL byte" });
       const found = splitWords(text);
@@ -336,6 +345,9 @@ function savePoints(args: readonly string[]): SavePoint[] {
   }
   return Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i] ?? 0, numbers[2 * i + 1] ?? 0]);
 }
+
+/** Also a blank line. Redis' own blanks: JavaScript's trim() would also take away the byte order mark that stops Redis. */
+const isComment = (line: string): boolean => /^[ \t\r\n]*(?:#|$)/.test(line);
 
 const isSaveReset = ({ args }: Directive): boolean => args.every((arg) => arg === "");
 

@@ -19,6 +19,8 @@ export function foundSecrets({ main, includes, aclFiles }: ConfigFilesFact): str
 }
 
 function secretsOfLine(line: string): string[] {
+  // Most of a stock file, and read on every host.
+  if (/^\s*(?:#|$)/.test(line)) return [];
   const [name = "", ...values] = splitWords(line.trim()) ?? line.trim().split(/\s+/);
   const setting = name.toLowerCase();
   if (SETTINGS.has(setting)) return values;

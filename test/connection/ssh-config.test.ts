@@ -123,6 +123,47 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     ]);
   });
 
+  it("is asked about a few of many hosts that no line of its files tells apart, and about each that one does", async () => {
+    const config = directory.write("config", "Host special-*\n  User other\n");
+    const log = join(directory.path, "many.log");
+    directory.write(
+      "ssh",
+      `#!/bin/sh\nfor last; do :; done\necho "$last" >>${log}\necho "debug1: Reading configuration data ${config}" >&2
+case $last in special-*) user=other;; *) user=me;; esac\nprintf 'user %s\\nhostname %s\\nport 22\\n' "$user" "$last"\n`,
+    );
+    chmodSync(join(directory.path, "ssh"), 0o755);
+    vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+    vi.resetModules();
+    const { resolveConnection: resolve } = await import("../../src/connection/ssh-config.ts");
+    const names = Array.from({ length: 40 }, (_, index) => (index === 30 ? "special-30" : `many-${index}`));
+    const resolved = await Promise.all(
+      names.map((name, index) => resolve(variables(name, { port: 2000 + index }))),
+    );
+    expect(resolved.map(({ address, port, user }) => `${user}@${address}:${port}`)).toEqual(
+      names.map((name, index) => `${index === 30 ? "other" : "me"}@${name}:${2000 + index}`),
+    );
+    const asked = readFileSync(log, "utf8").trim().split("\n");
+    expect(asked).toContain("special-30");
+    expect(asked.length).toBeLessThan(10);
+  });
+
+  it("is asked about every host where a Match line may tell them apart", async () => {
+    const config = directory.write("config", "Match exec true\n  User other\n");
+    const log = join(directory.path, "match.log");
+    directory.write(
+      "ssh",
+      `#!/bin/sh\nfor last; do :; done\necho "$last" >>${log}\necho "debug1: Reading configuration data ${config}" >&2
+printf 'user me\\nhostname %s\\nport 22\\n' "$last"\n`,
+    );
+    chmodSync(join(directory.path, "ssh"), 0o755);
+    vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+    vi.resetModules();
+    const { resolveConnection: resolve } = await import("../../src/connection/ssh-config.ts");
+    const names = Array.from({ length: 12 }, (_, index) => `matched-${index}`);
+    await Promise.all(names.map((name) => resolve(variables(name))));
+    expect(readFileSync(log, "utf8").trim().split("\n").sort()).toEqual(names.sort());
+  });
+
   it("cannot switch host key checking off", async () => {
     sshKnows({ off: "stricthostkeychecking false" });
     expect(await resolveConnection(variables("off"))).toMatchObject({ strictHostKeyChecking: "yes" });

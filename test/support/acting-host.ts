@@ -36,6 +36,12 @@ export interface ActingHost extends TestServer {
 
 export interface Acting {
   hostKey?: KeyPair;
+  /** The recorded host that it is before anything was changed; default: the stock install of Debian 12. */
+  like?: string;
+  /** Edits what it answers to the probe. */
+  edit?: (answer: string) => string;
+  /** More unauthenticated connections at once than this are closed at once. */
+  maxStartups?: number;
   /** What its transactions come to; default: applied. */
   outcome?: () => "applied" | "rolled_back";
   /** Answers in another way than by doing what was asked and saying so. */
@@ -51,6 +57,9 @@ let machines = 0;
  */
 export async function startActingHost({
   hostKey = generateKey(),
+  like = "stock",
+  edit = (answer) => answer,
+  maxStartups,
   outcome,
   on,
 }: Acting = {}): Promise<ActingHost> {
@@ -75,7 +84,7 @@ export async function startActingHost({
     running = [];
   };
   const facts = (script: string): string => {
-    const text = editedAnswer("stock", {
+    const text = editedAnswer(like, {
       machine: (text) => text.replace(/^(.*\n).*/, `$1${machine}`),
       // Recorded hosts have one history: they would pass for a replication group.
       info: (text) => text.replace(/^master_replid:\S*/m, `master_replid:${machine}00000000`),
@@ -87,7 +96,7 @@ export async function startActingHost({
               running.reduce((now, [name, value]) => withRunning(name, value)(now), text),
           }),
     });
-    return text.replaceAll(NONCE, /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
+    return edit(text).replaceAll(NONCE, /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
   };
   const report = (script: string): string => {
     const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
@@ -98,7 +107,10 @@ export async function startActingHost({
       .join("");
   };
 
-  const options: ServerOptions = { hostKeys: [hostKey] };
+  const options: ServerOptions = {
+    hostKeys: [hostKey],
+    ...(maxStartups === undefined ? {} : { maxStartups }),
+  };
   options.exec = (command, channel) => {
     const [, first, second] = /'([0-9a-f]{24})' '([0-9a-f]{24})'$/.exec(command) ?? [];
     const chunks: Buffer[] = [];

@@ -36,6 +36,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** The first connections are closed at once, as by sshd's MaxStartups. */
   closeFirst?: number;
+  /** With so many connections that have not logged in, the next is closed at once, as by sshd's MaxStartups. */
+  maxStartups?: number;
 }
 
 export interface TestServer extends AsyncDisposable {
@@ -44,6 +46,8 @@ export interface TestServer extends AsyncDisposable {
   /** The methods of all logins asked for. */
   attempts: string[];
   connections: number;
+  /** Connections that were closed for `maxStartups`. */
+  refused: number;
   /** Ends every connection, without a goodbye. */
   drop(): void;
 }
@@ -52,9 +56,15 @@ export interface TestServer extends AsyncDisposable {
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const hostKeys = options.hostKeys ?? [generateKey()];
   const sockets = new Set<Socket>();
+  /** Those that have not logged in. */
+  const strangers = new Set<Socket>();
+  /** Of the client that ssh2 hands over next. */
+  let arriving: Socket | undefined;
 
   const protocol = new ssh2.Server({ hostKeys: hostKeys.map((key) => key.private) }, (client) => {
+    const socket = arriving as Socket;
     client.on("error", () => {});
+    client.on("ready", () => strangers.delete(socket));
     client.on("authentication", (context) => {
       state.attempts.push(context.method);
       if (options.authenticate) options.authenticate(context);
@@ -86,8 +96,18 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       socket.destroy();
       return;
     }
+    if (strangers.size >= (options.maxStartups ?? Number.POSITIVE_INFINITY)) {
+      state.refused++;
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    strangers.add(socket);
+    socket.on("close", () => {
+      sockets.delete(socket);
+      strangers.delete(socket);
+    });
+    arriving = socket;
     protocol.injectSocket(socket);
   });
 
@@ -96,6 +116,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     hostKey: hostKeys[0] as KeyPair,
     attempts: [],
     connections: 0,
+    refused: 0,
     drop: () => {
       for (const socket of sockets) socket.destroy();
     },
