@@ -13,7 +13,7 @@ const TLS_DIRECTORY = "/etc/redis/tls";
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
 export const certificatesFact: Fact<CertificatesFact> = {
   script: ({ paths }) => `
-for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-file) "$(dirname "$CONF")"/tls/redkeep-*.crt ${paths
+for path in $(printf '%s\\n' $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
     .filter((path) => path.endsWith(".crt"))
     .map(quotePath)
     .join(" ")} | sort -u); do
@@ -21,7 +21,7 @@ for path in $(printf '%s\\n' $(conf_get tls-cert-file) $(conf_get tls-ca-cert-fi
 done
 if has openssl; then
   section keys
-  for path in $(printf '%s\\n' $(conf_get tls-key-file) ${TLS_DIRECTORY}/*.key "$(dirname "$CONF")"/*.key "$(dirname "$CONF")"/tls/*.key | sort -u); do
+  for path in $(printf '%s\\n' $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key | sort -u); do
     if [ -f "$path" ]; then
       digest=$(openssl pkey -in "$path" -passin pass: -pubout -outform DER 2>/dev/null | sha256sum)
       echo "\${digest%% *} $path"

@@ -17,7 +17,8 @@ const LIMIT = 1_048_576;
 
 /** redis.conf with all that it includes, the ACL file and our drop-in, byte for byte. */
 export const configFilesFact: Fact<ConfigFilesFact> = {
-  // conf_get answers as Redis would for a scalar: the last line wins. It only serves to find the way in.
+  // SETTINGS are the active lines, names in lower case. conf_get puts into VALUE what Redis would take for a scalar: the
+  // last line wins. It only serves to find the way in, and is the shell's own work: a process costs more than all of it.
   script: ({ paths }) => `
 seen= unread=
 # Not readable, or behind a folder that may not be entered, so that nobody can say whether it is there.
@@ -42,11 +43,22 @@ read_conf() {
     if [ -f "$include" ] && [ -r "$include" ]; then read_conf "$include" $(($2 + 1)); fi
   done
 }
-conf_lines() { if [ -n "$seen" ]; then cat $seen | tr -d '\\r' | sed -n "s/^[[:space:]]*$1[[:space:]]\\{1,\\}//Ip"; fi; }
-conf_get() { conf_lines "$1" | tail -n 1 | sed 's/[[:space:]]*$//; s/^"\\(.*\\)"$/\\1/'; }
+last_of() { VALUE=\${2##*"
+$1"}; VALUE=\${VALUE%%"
+"*}; }
+conf_get() { VALUE=; case $SETTINGS in *"
+$1 "*) last_of "$1 " "$SETTINGS"; case $VALUE in '"'*'"') VALUE=\${VALUE#?}; VALUE=\${VALUE%?};; esac;; esac; }
 note_blocked "$CONF"
 if [ -f "$CONF" ] && [ -r "$CONF" ]; then read_conf "$CONF" 0; fi
-for file in "$(conf_get aclfile)" ${paths
+SETTINGS=
+if [ -n "$seen" ]; then SETTINGS="
+$(cat $seen | tr -d '\\r' | sed -n -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//p')"; fi
+CONF_FOLDER=\${CONF%/*}
+conf_get aclfile; ACL_FILE=$VALUE
+conf_get tls-cert-file; TLS_CERT=$VALUE
+conf_get tls-key-file; TLS_KEY=$VALUE
+conf_get tls-ca-cert-file; TLS_CA=$VALUE
+for file in "$ACL_FILE" ${paths
     .filter((path) => path.endsWith(".acl"))
     .map(quotePath)
     .join(" ")}; do

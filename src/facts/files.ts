@@ -47,44 +47,54 @@ const OWN_PATHS =
 /** Owner, group and mode of everything the tasks may set, and the room on the disks. */
 export const filesFact: Fact<FilesFact> = {
   script: ({ paths }) => `
-describe() { if [ -e "$1" ] || [ -L "$1" ]; then stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$1"; fi; }
-DIR=
-if [ -n "$WHO" ]; then DIR=$(echo "$(current CONFIG) GET dir" | ask | sed -n '/^dir$/{n;p;}'); fi
-if [ -z "$DIR" ]; then DIR=$(conf_get dir); fi
-LOG=$(conf_get logfile)
-TLS="$(conf_get tls-cert-file) $(conf_get tls-key-file) $(conf_get tls-ca-cert-file) $(dirname "$CONF")/tls/redkeep-*"
+# One process for all paths; those that are not there are left out.
+describe() { if [ $# -gt 0 ]; then stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"; fi; }
+if [ -z "$DIR" ]; then conf_get dir; DIR=$VALUE; fi
+conf_get logfile; LOG=$VALUE
+case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
+TLS="$TLS_CERT $TLS_KEY $TLS_CA $CONF_FOLDER/tls/redkeep-*"
+conf_get unixsocket; SOCKET=$VALUE
+MODULES=; case $SETTINGS in *"
+loadmodule "*) MODULES=$(printf '%s\\n' "$SETTINGS" | sed -n 's/^loadmodule \\([^ ]*\\).*/\\1/p');; esac
 section data-directory; echo "$DIR"; echo "$LOG"
 section paths
-for path in $seen "$(conf_get aclfile)" "$(conf_get unixsocket)" $TLS "$LOG" "$DIR" $(conf_lines loadmodule | cut -d' ' -f1) ${paths.map(quotePath).join(" ")}; do
-  if [ -n "$path" ]; then describe "$path"; describe "$(dirname "$path")"; fi
-done | sort -u
-for path in ${OWN_PATHS}; do describe "$path"; done
-section data-files
-if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$(dirname "$LOG")"/redis*.log "$(dirname "$LOG")"/valkey*.log; do
+set --
+for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(quotePath).join(" ")}; do
+  if [ -n "$path" ]; then set -- "$@" "$path"; fi
+  case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
+done
+describe "$@" | sort -u
+describe ${OWN_PATHS}
+section data-files; set --
+if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
   # The service user may have made it a link to any directory.
   case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
-  describe "$path"
+  set -- "$@" "$path"
 done; fi
-section digests
-for path in $seen "$(conf_get aclfile)" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
-  if [ -f "$path" ]; then sha256sum -- "$path"; fi
-done | sort -u
+describe "$@"
+section digests; set --
+for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
+  if [ -f "$path" ]; then set -- "$@" "$path"; fi
+done
+if [ $# -gt 0 ]; then sha256sum -- "$@" | sort -u; fi
 section disk; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; fi
 section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
-  setpriv --reuid="$(stat -c %u "/proc/$PID")" --regid="$(stat -c %g "/proc/$PID")" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
+  set -- $(stat -c '%u %g' "/proc/$PID")
+  setpriv --reuid="$1" --regid="$2" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
-section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '
-for path in $seen "$(conf_get aclfile)" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
+section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '; set --
+for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
   if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
   if [ -f "$path" ]; then case $mounts in *" $path "*) echo "mounted $path";; esac; fi
   while [ -n "$path" ]; do
     path=\${path%/*}; if [ ! -d "$path" ]; then continue; fi
     case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
       if [ ! -w "$path" ]; then echo "unwritable $path"; fi
-      echo "room $(stat -f -c '%a %S %d %c' "$path") $path";; esac
+      set -- "$@" "$path";; esac
     break
   done
 done
+if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
 `,
   parse: (sections) => {
     const described = [...sections.lines("paths"), ...sections.lines("data-files")].flatMap(parsePath);

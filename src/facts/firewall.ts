@@ -45,7 +45,8 @@ section nat6; ip6tables-save -t nat 2>/dev/null | grep '^-A ' | head -n 5000
 if grep -q . /proc/net/ip_tables_names && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
 if grep -q . /proc/net/ip6_tables_names && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
 section nftables; if has nft; then timeout 5 nft -s list ruleset 2>/dev/null | grep -E '^table |hook (input|prerouting|ingress) |dnat |redirect '; fi
-section foreign; for unit in firewalld nftables; do if systemctl -q is-active $unit; then echo $unit; fi; done
+section foreign; set -- $(systemctl is-active firewalld nftables)
+case \${1-} in active|reloading) echo firewalld;; esac; case \${2-} in active|reloading) echo nftables;; esac
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
 section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,

@@ -45,7 +45,7 @@ date +%s; cut -d' ' -f1 /proc/uptime; id -u
 section memory; grep -m1 MemTotal /proc/meminfo
 section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr
-section listeners-tcp; ss -Hltne
+section listeners-tcp; SOCKETS=$(ss -Hltne); printf '%s\\n' "$SOCKETS"
 section listeners-udp; ss -Hlune
 section unprivileged-port; cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 section sshd; sshd -T 2>/dev/null | grep -E '^(port|listenaddress) '

@@ -20,8 +20,9 @@ export const proofsFact: Fact<ProofsFact> = {
     prove
       ? `
 if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
-  tls_port=$(conf_get tls-port); case $tls_port in *[!0-9]*) tls_port=;; esac; served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
-  for listening in 127.0.0.1:6379 $(ss -Hltne | grep "/$UNIT\\( \\|$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
+  conf_get tls-port; tls_port=$VALUE; case $tls_port in *[!0-9]*) tls_port=;; esac; served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
+  find_listening
+  for listening in 127.0.0.1:6379 $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     case $served_ports in *" $port "*) ;; *)
@@ -29,13 +30,13 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
     esac
   done
   for port in $served_ports; do
-    if [ "$port" = 0 ] || ! ss -Hltn "sport = :$port" | grep -q .; then continue; fi
+    case $port$SOCKETS in 0[!0-9]*) continue;; *":$port "*) ;; *) continue;; esac
     own=
-    if words=$(tls_words); then
-      own="-cert $(conf_get tls-cert-file) -key $(conf_get tls-key-file)"
-      section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $words 2>&1
+    if tls_words; then
+      own="-cert $TLS_CERT -key $TLS_KEY"
+      section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $WORDS 2>&1
     fi
-    section "without-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" --tls --cacert "$(conf_get tls-ca-cert-file)" 2>&1
+    section "without-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" --tls --cacert "$TLS_CA" 2>&1
     if has openssl; then
       section "served $port"
       timeout 5 openssl s_client -connect "127.0.0.1:$port" $own </dev/null 2>/dev/null | sed -n '/BEGIN CERT/,/END CERT/p'

@@ -84,26 +84,34 @@ export const MASK_PASSWORDS =
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
   script: (input) => `
-RENAMES=$(conf_lines rename-command | tr '[:lower:]' '[:upper:]')
+RENAMES=
+case $SETTINGS in *"
+rename-command "*) RENAMES="
+$(printf '%s\\n' "$SETTINGS" | sed -n "s/^rename-command [\\"']\\{0,1\\}\\([^\\"'[:space:]]*\\)[\\"']\\{0,1\\}[[:space:]]\\{1,\\}/\\U\\1\\E /p" | tr -d "\\"'")";; esac
+# Puts into NOW what a command is called.
 current() {
-  case $RENAMES in *"$1"*) ;; *) echo "$1"; return;; esac
-  to=$(conf_lines rename-command | sed -n "s/^[\\"']\\{0,1\\}$1[\\"']\\{0,1\\}[[:space:]]\\{1,\\}//Ip" | tail -n 1 | tr -d "\\"'")
-  echo "\${to:-$1}"
+  NOW=$1; case $RENAMES in *"
+$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac
 }
 ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
 ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
-REQUIREPASS=$(conf_lines requirepass | tail -n 1); if [ -n "$REQUIREPASS" ]; then REQUIREPASS="AUTH $REQUIREPASS"; fi
+REQUIREPASS=; case $SETTINGS in *"
+requirepass "*) last_of 'requirepass ' "$SETTINGS"; REQUIREPASS="AUTH $VALUE";; esac
 # One word of root's command line, and no option: the service user may own the file that it comes from.
 plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
 odd() { WHY="$1 in redis.conf holds signs that redkeep hands to no program"; }
 # Relative paths would be other files here; openssl takes more than paths.
 tls_words() {
-  for file in "$(conf_get tls-ca-cert-file)" "$(conf_get tls-cert-file)" "$(conf_get tls-key-file)"; do
+  for file in "$TLS_CA" "$TLS_CERT" "$TLS_KEY"; do
     case $file in /*) plain "$file" || return 1;; *) return 1;; esac
   done
-  echo "--tls --cacert $(conf_get tls-ca-cert-file) --cert $(conf_get tls-cert-file) --key $(conf_get tls-key-file)"
+  WORDS="--tls --cacert $TLS_CA --cert $TLS_CERT --key $TLS_KEY"
 }
-WHO= CRED= EP= WHY= HERE=
+find_listening() {
+  : "\${SOCKETS=$(ss -Hltne)}"
+  : "\${LISTENING=$(printf '%s\\n' "$SOCKETS" | sed -n "/\\/$UNIT\\( \\|$\\)/s/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/p")}"
+}
+WHO= CRED= EP= WHY= HERE= DIR=
 # redis-cli prints an empty line behind an error.
 try_login() {
   for CRED in "$ADMIN" "$REQUIREPASS" ""; do
@@ -116,17 +124,18 @@ try_login() {
 }
 log_in() {
   if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
-  sock=$(conf_get unixsocket)
+  conf_get unixsocket; sock=$VALUE
   if [ -S "$sock" ]; then
     if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
   fi
-  for listening in $(ss -Hltne | grep "/$UNIT\\( \\|$\\)" | sed 's/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/'); do
+  find_listening; conf_get tls-port; tls_port=$VALUE
+  for listening in $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi
     EP="-h $address -p $port"
-    if [ "$port" = "$(conf_get tls-port)" ]; then
-      if words=$(tls_words); then EP="$EP $words"; else odd 'a TLS file'; continue; fi
+    if [ "$port" = "$tls_port" ]; then
+      if tls_words; then EP="$EP $WORDS"; else odd 'a TLS file'; continue; fi
     fi
     if try_login; then return 0; fi
   done
@@ -139,7 +148,7 @@ if log_in; then
   section session
   { echo CLIENT SETNAME ${OWN_CLIENT_NAME}
     frame info; echo INFO everything
-    frame running; echo "$(current CONFIG) GET *"
+    frame running; current CONFIG; echo "$NOW GET *"
     frame acl-list; echo ACL LIST
     frame clients; echo CLIENT LIST
     frame denials; echo ACL LOG 128
@@ -149,9 +158,17 @@ ${Array.from({ length: input.keySamples }, (_, index) => `    frame 'key ${index
     frame session-end
   } | ask | sed -e '${MASK_PASSWORDS}'
   # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
-  case $("$BIN" --version) in *' v=6.0.'*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
+  case \${VERSION-} in *' v=6.0.'*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
   section session-categories
-  for category in $(echo ACL CAT | ask | grep '^[a-z]'); do frame "category $category"; echo "ACL CAT $category"; done | ask
+  current CONFIG; said=$({ echo ACL CAT; echo "$NOW GET dir"; } | ask); said=\${said#OK
+}
+  case $said in *"
+dir
+"*) last_of 'dir
+' "$said"; DIR=$VALUE; said=\${said%"
+dir
+"*};; esac
+  case $said in [a-z]*) for category in $said; do frame "category $category"; echo "ACL CAT $category"; done | ask;; esac
 ${input.matrix.length > 0 ? matrixScript(input.matrix) : ""}
 else
   section login-error; echo "$WHY"; echo "$HERE"
@@ -227,26 +244,32 @@ fi
  */
 function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
   const title = [titleWord(user), name, ...rest].join(" ");
-  const words = `'${redisWord(user)}' "$(current ${name})" ${quotePath(rest.join(" "))}`;
-  return `    frame ${quotePath(`dry-run ${title}`)}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+  const words = `'${redisWord(user)}' "$NOW" ${quotePath(rest.join(" "))}`;
+  return `    frame ${quotePath(`dry-run ${title}`)}; current ${name}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
 }
 
 /** Every user on the server by every command of the matrix. A server without ACL DRYRUN answers the first question with an error. */
 function matrixScript(matrix: ProbeInput["matrix"]): string {
   const lines = matrix.map(
-    ([name = "", ...rest]) => `printf '%s %s\\n' "$(current ${name})" ${quotePath(rest.join(" "))}`,
+    ([name = "", ...rest]) => `current ${name}; printf '%s %s\\n' "$NOW" ${quotePath(rest.join(" "))}`,
   );
-  return `  if ! echo ACL DRYRUN default PING | ask | grep -q '^ERR'; then
-    users=$({ frame matrix-users; echo ACL USERS; } | ask | sed "1,/^$N matrix-users/d" | head -n ${MATRIX_USERS})
+  return `  said=$({ echo ACL DRYRUN default PING; frame matrix-users; echo ACL USERS; } | ask); said=\${said#OK
+}
+  case $said in ERR*) ;; *)
+    users=$(printf '%s\\n' "\${said##*"$N matrix-users
+"}" | head -n ${MATRIX_USERS})
     questions=$(${lines.join("; ")})
     section matrix-users; printf '%s\\n' "$users"
     section session-matrix; number=0
     printf '%s\\n' "$users" | while IFS= read -r user; do
       number=$((number + 1)); frame "matrix $number"
-      word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g')
+      case $user in
+        *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');;
+        *) word=$user;;
+      esac
       printf '%s\\n' "$questions" | while IFS= read -r question; do printf 'ACL DRYRUN "%s" %s\\n' "$word" "$question"; done
-    done | ask
-  fi`;
+    done | ask;;
+  esac`;
 }
 
 /** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */

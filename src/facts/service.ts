@@ -100,16 +100,22 @@ case $UNIT in ''|*.service) ;; *) UNIT=$UNIT.service;; esac
 BIN= CONF= CLI= PID=0 RUNUSER=
 if [ -n "$UNIT" ]; then
   section unit; echo "$UNIT"
-  section properties; systemctl show "$UNIT" ${[...IDENTITY.split(" "), "RuntimeDirectory", "LimitCORE", ...SANDBOX_PROPERTIES].map((name) => `-p ${name}`).join(" ")}
-  section drop-ins; for p in $(systemctl show -p DropInPaths --value "$UNIT"); do grep -sHE '^[[:space:]]*[A-Za-z]+[[:space:]]*=' "$p"; done
-  argv=$(systemctl show -p ExecStart --value "$UNIT"); argv=\${argv#*argv\\[\\]=}; argv=\${argv%% ;*}
+  SHOWN="
+$(systemctl show "$UNIT" -p ${[...IDENTITY.split(" "), "RuntimeDirectory", "LimitCORE", "ExecStart", ...SANDBOX_PROPERTIES].join(",")})"
+  shown() { VALUE=; case $SHOWN in *"
+$1="*) VALUE=\${SHOWN#*"
+$1="}; VALUE=\${VALUE%%"
+"*};; esac; }
+  section properties; printf '%s\\n' "$SHOWN"
+  section drop-ins; shown DropInPaths; if [ -n "$VALUE" ]; then grep -sHE '^[[:space:]]*[A-Za-z]+[[:space:]]*=' $VALUE; fi
+  shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
   section argv; echo "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
-  PID=$(systemctl show -p MainPID --value "$UNIT"); RUNUSER=$(systemctl show -p User --value "$UNIT")
+  shown MainPID; PID=\${VALUE:-0}; shown User; RUNUSER=$VALUE
   case $BIN in *valkey*) if has valkey-cli; then CLI=valkey-cli; fi;; esac
   if [ -z "$CLI" ]; then if has redis-cli; then CLI=redis-cli; elif has valkey-cli; then CLI=valkey-cli; fi; fi
   section client; echo "$CLI"
-  section binary-version; "$BIN" --version
+  section binary-version; VERSION=$("$BIN" --version); echo "$VERSION"
   section process; if [ "$PID" -gt 0 ]; then cat "/proc/$PID/status" "/proc/$PID/limits"; fi
   section account; if [ -n "$RUNUSER" ]; then getent passwd "$RUNUSER"; id -nG "$RUNUSER"; fi
   section sudo-rules

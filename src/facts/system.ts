@@ -53,7 +53,8 @@ if [ -n "$BIN" ] && has dpkg-query; then
 fi
 section program; if [ "$PID" -gt 0 ]; then readlink "/proc/$PID/exe"; fi
 section open-secrets
-for secret in ${login ? quotePath(login.password.reveal()) : ""} "$(conf_get requirepass)" "$(conf_get masterauth)" "$(conf_get primaryauth)"; do
+conf_get requirepass; requirepass=$VALUE; conf_get masterauth; masterauth=$VALUE; conf_get primaryauth
+for secret in ${login ? quotePath(login.password.reveal()) : ""} "$requirepass" "$masterauth" "$VALUE"; do
   if [ "\${#secret}" -ge ${SEARCHED_FROM} ]; then printf '%s\\n' "$secret"; fi
 done | timeout 10 grep -laF -f - -- /proc/[0-9]*/cmdline /root/.*_history /home/*/.*_history /etc/environment /etc/profile.d/* /etc/default/* /etc/systemd/system/*.service /etc/systemd/system/*.d/*.conf
 for file in $(grep -lzE '(^|/)(redis|valkey)-cli$' /proc/[0-9]*/cmdline); do

@@ -258,7 +258,7 @@ describe("the probe's script", () => {
     const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
       .split("\n")
       .filter((line) => line.includes("ACL DRYRUN"));
-    const helpers = 'current() { echo "$1"; }; frame() { printf "%s\\n" "$1"; }';
+    const helpers = 'current() { NOW=$1; }; frame() { printf "%s\\n" "$1"; }';
     const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
       encoding: "utf8",
     }).split("\n");
