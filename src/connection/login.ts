@@ -1,11 +1,13 @@
 import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AuthHandlerMiddleware } from "ssh2";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
+import { gateOf, type LoginOutcome } from "./gate.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
 import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
@@ -34,7 +36,8 @@ interface Progress {
 }
 
 /**
- * Connects and logs in, with a new try where the server had no room, all within the target's timeout.
+ * Connects and logs in, with a new try where the server had no room, all within the target's timeout. The time before its
+ * turn, where many want to the same server, does not count.
  * @throws HostError "unreachable", or the reason of `signal`
  */
 export async function login(target: ResolvedConnection, signal?: AbortSignal): Promise<Session> {
@@ -42,21 +45,39 @@ export async function login(target: ResolvedConnection, signal?: AbortSignal): P
   const giveUp = new AbortController();
   const onAbort = () => giveUp.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => {
-    giveUp.abort(new HostError("unreachable", `${progress.waitingFor} within ${target.timeoutSeconds} s`));
-  }, target.timeoutSeconds * 1000);
+  const gate = gateOf(target.jumps.map(endpoint), target.address, target.port);
+  let leftMs = target.timeoutSeconds * 1000;
+  const within = async <T>(work: () => Promise<T>): Promise<T> => {
+    const begun = performance.now();
+    const timer = setTimeout(() => {
+      giveUp.abort(new HostError("unreachable", `${progress.waitingFor} within ${target.timeoutSeconds} s`));
+    }, leftMs);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      leftMs -= performance.now() - begun;
+    }
+  };
   try {
     for (let tries = 1; ; tries++) {
+      const leave = await gate.enter(giveUp.signal);
+      let outcome: LoginOutcome = "failed";
       try {
-        return await logInOnce(target, progress, giveUp.signal);
+        const session = await within(() => logInOnce(target, progress, giveUp.signal));
+        outcome = "done";
+        return session;
       } catch (error) {
+        if (error instanceof Dropped) outcome = "dropped";
         if (!(error instanceof Dropped) || tries === MAX_TRIES) throw error;
+      } finally {
+        leave(outcome);
       }
-      await sleep(tries * randomInt(200, 800), undefined, { signal: giveUp.signal }).catch(() => {});
+      const pause = tries * randomInt(200, 800);
+      await within(() => sleep(pause, undefined, { signal: giveUp.signal }).catch(() => {}));
       giveUp.signal.throwIfAborted();
     }
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
 }

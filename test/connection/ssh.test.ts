@@ -657,6 +657,40 @@ describe("a login", () => {
     });
   });
 
+  it.each([3, 10])(
+    "of forty names of one server waits for its turn: it has room for %d at once",
+    async (maxStartups) => {
+      await using server = await startServer({ maxStartups });
+      const all = await Promise.all(
+        Array.from({ length: 40 }, () => connect(variablesFor(server, directory))),
+      );
+      for (const connection of all) connection.close();
+      expect(all).toHaveLength(40);
+      // All at once, thirty and more would be turned away, some of them three times.
+      expect(server.refused).toBeLessThan(10);
+    },
+  );
+
+  it("behind others of the same server is not charged with the time that these take", async () => {
+    const [first, ...rest] = Array.from({ length: 9 }, () => Promise.withResolvers<void>());
+    const held = [first, ...rest];
+    let asked = 0;
+    await using server = await startServer({
+      authenticate: (context) => {
+        if (context.method !== "publickey" || context.signature === undefined) return context.accept();
+        const turn = held[asked++];
+        void turn?.promise.then(() => context.accept());
+      },
+    });
+    const all = held.map(() => connect(variablesFor(server, directory, { timeoutSeconds: 30 })));
+    await vi.waitUntil(() => asked === 8);
+    // The ninth has not even knocked.
+    expect(server.connections).toBe(8);
+    for (const turn of held) turn?.resolve();
+    for (const connection of await Promise.all(all)) connection.close();
+    expect(server.connections).toBe(9);
+  });
+
   it("tries again where the server had no room for it", async () => {
     await using server = await startServer({ closeFirst: 2 });
     expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");

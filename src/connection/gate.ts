@@ -1,0 +1,64 @@
+/** sshd as it is shipped drops none as long as fewer than ten have not logged in; somebody else may be among them. */
+const FIRST_LIMIT = 8;
+const HIGHEST_LIMIT = 100;
+
+/** What came of a login: done; hung up on for want of room; or none for another reason. */
+export type LoginOutcome = "done" | "dropped" | "failed";
+
+/**
+ * How many logins are under way at one sshd. It begins with a few and grows with each that succeeds. A server that hangs up
+ * has shown how many are too many: half of them are tried then, and never again as many.
+ */
+export class Gate {
+  #limit = FIRST_LIMIT;
+  #ceiling = HIGHEST_LIMIT;
+  #inside = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /**
+   * Waits for room.
+   * @returns what to call with the outcome, once.
+   * @throws the reason of `signal`
+   */
+  async enter(signal: AbortSignal): Promise<(outcome: LoginOutcome) => void> {
+    signal.throwIfAborted();
+    if (this.#inside >= this.#limit) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onAbort = () => {
+        const at = this.#waiting.indexOf(resolve);
+        if (at >= 0) this.#waiting.splice(at, 1);
+        reject(signal.reason);
+      };
+      this.#waiting.push(resolve);
+      signal.addEventListener("abort", onAbort, { once: true });
+      await promise.finally(() => signal.removeEventListener("abort", onAbort));
+    } else this.#inside++;
+    return (outcome) => this.#leave(outcome);
+  }
+
+  #leave(outcome: LoginOutcome): void {
+    if (outcome === "done") this.#limit = Math.min(this.#limit + 1, this.#ceiling);
+    if (outcome === "dropped") {
+      this.#ceiling = Math.max(1, Math.min(this.#ceiling, this.#inside - 1));
+      this.#limit = Math.max(1, Math.min(this.#ceiling, Math.floor(this.#limit / 2)));
+    }
+    this.#inside--;
+    while (this.#inside < this.#limit) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      // Its place is taken before it wakes.
+      this.#inside++;
+      next();
+    }
+  }
+}
+
+const gates = new Map<string, Gate>();
+
+/** The gate of the sshd at this address and port, behind these jump hosts. */
+export function gateOf(jumps: readonly string[], address: string, port: number): Gate {
+  const key = JSON.stringify([jumps, address, port]);
+  const gate = gates.get(key) ?? new Gate();
+  gates.set(key, gate);
+  return gate;
+}
