@@ -100,7 +100,7 @@ export function excerpt(text: string, limit: number): string {
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value);
   const hex = bytes.toString("hex");
-  const url = encodeURIComponent(value);
+  const url = encodeURIComponent(value.toWellFormed());
   const allOfUrl = url.replace(/[!'()*~]/g, (character) => `%${hexOf(character)}`);
   const urls = [url, allOfUrl, allOfUrl.replaceAll("%20", "+")];
   const json = JSON.stringify(value).slice(1, -1);
