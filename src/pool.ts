@@ -1,11 +1,11 @@
-/** How long an item may take before another is begun beside it, and how many may be that late at once. */
-const PATIENCE_MS = 1000;
-const LATE_LIMIT = 4;
+/** How long an item may take before another is begun beside it. */
+const PATIENCE_MS = 3000;
 
 /**
  * Runs `work` on every item, at most `limit` at a time and without waiting for each other, in the order given.
- * @param lateGiveWay lets an item that takes longer than a second give up its place, so that one that waits for an answer
- * delays nobody: up to four times `limit` may be late beside the others. One at a time stays one at a time.
+ * @param lateGiveWay lets an item that takes longer than three seconds give up its place, so that one that waits for an
+ * answer delays nobody. No more than `limit` may be late at once: where all are, the machine or its network is what is
+ * slow, and more at a time would only make it slower. One at a time stays one at a time.
  */
 export async function pool<T>(
   items: readonly T[],
@@ -21,7 +21,7 @@ export async function pool<T>(
     for (const item of queue) {
       let hasPlace = true;
       const giveUpPlace = () => {
-        if (late >= limit * LATE_LIMIT) return;
+        if (late >= limit) return;
         late++;
         hasPlace = false;
         workers.push(worker());

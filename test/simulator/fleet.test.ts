@@ -31,7 +31,7 @@ describe("two hundred hosts, of which some are slow, dead or not who they should
   it("are planned: each is told as it is, and the healthy wait for none of the others", async () => {
     const released = Promise.withResolvers<void>();
     // More than --forks lets be asked at once: they would hold up all the rest for as long as they keep silent.
-    const hosts = await fleet({ hosts: 200, slow: 20, dead: 10, strangers: 5, late: () => released.promise });
+    const hosts = await fleet({ hosts: 200, slow: 15, dead: 10, strangers: 5, late: () => released.promise });
     const healthy = hosts.hosts.filter(({ nature }) => nature === "healthy");
     const running = run(hosts, "plan", "--forks", "10", "--timeout", "20");
     // Nobody slow answers before every healthy host was asked.
