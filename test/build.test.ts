@@ -23,7 +23,7 @@ beforeAll(() => {
     ["-c", config, "--dir", join(installed.path, "dist"), "--logLevel", "warn"],
     { cwd: repository },
   );
-});
+}, 120_000);
 afterAll(() => {
   installed?.[Symbol.dispose]();
   project?.[Symbol.dispose]();

@@ -100,6 +100,9 @@ export function essenceOf(facts: HostFacts): HostFacts {
     system: systemFact.parse(nothing, input),
     redis: {
       ...facts.redis,
+      info: new Map(
+        [...facts.redis.info].filter(([key]) => /^(?:role$|master|slave|connected_slaves)/.test(key)),
+      ),
       config: undefined,
       categories: new Map(),
       commandCalls: new Map(),

@@ -199,12 +199,7 @@ fi
       config: config.size > 10 ? config : undefined,
       // Every server has a default user: without a line the answer was an error.
       aclUsers: users.length === 0 ? undefined : users,
-      categories: new Map(
-        [...sections.startingWith("category")].map(([name, text]) => [
-          name,
-          text.split("\n").filter(Boolean),
-        ]),
-      ),
+      categories: categoriesOf([...sections.startingWith("category")]),
       commands: new Map(
         input.commands.flatMap((command): [string, boolean][] => {
           const answer = sections.text(`command ${command}`)?.trim().toLowerCase();
@@ -237,6 +232,20 @@ fi
     };
   },
 };
+
+/** Parsed answers to ACL CAT, by their text: servers of one version give the same thousand names. */
+const parsedCategories = new Map<string, RedisFact["categories"]>();
+const MAX_PARSED = 50;
+
+function categoriesOf(texts: readonly [name: string, text: string][]): RedisFact["categories"] {
+  const key = texts.flat().join("\n");
+  let categories = parsedCategories.get(key);
+  if (categories === undefined) {
+    categories = new Map(texts.map(([name, text]) => [name, text.split("\n").filter(Boolean)]));
+    if (parsedCategories.size < MAX_PARSED) parsedCategories.set(key, categories);
+  }
+  return categories;
+}
 
 /**
  * Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. A

@@ -38,6 +38,15 @@ export function isServer(server: Server | NoServer): server is Server {
   return "unit" in server;
 }
 
+const tables = new WeakMap<object, CommandTable>();
+
+/** One table for all hosts that answered alike. */
+function tableOf(categories: HostFacts["redis"]["categories"]): CommandTable {
+  const table = tables.get(categories) ?? commandTable(categories);
+  tables.set(categories, table);
+  return table;
+}
+
 /** Reads the server out of the facts, or says why there is none. */
 export function serverOf(facts: HostFacts): Server | NoServer {
   const { service, configFiles, redis } = facts;
@@ -101,7 +110,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
     config,
     configPath: main.path,
     running: redis.config,
-    commands: redis.categories.size === 0 ? undefined : commandTable(redis.categories),
+    commands: redis.categories.size === 0 ? undefined : tableOf(redis.categories),
     user,
     group: service.properties.get("Group") || (service.account?.groups[0] ?? user),
     runtimeDirectory: runtime === "" ? undefined : `/run/${runtime}`,
