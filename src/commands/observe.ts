@@ -475,15 +475,21 @@ function systemOf({ facts, server }: Observation): { product: string; os: string
 }
 
 /**
- * Keeps of a host that nothing more is to be done with its record, what hosts are compared by, and what is looked at from
- * other hosts. The copies matter: a text that was cut out of the host's answer keeps all of the answer in memory.
+ * Lets go of everything about a host but its record, once nothing more is to be done with it. The copy matters: a text
+ * that was cut out of the host's answer keeps all of the answer in memory.
  */
-export function keepEssence(session: HostSession): void {
+export function forget(session: HostSession): void {
   session.record = structuredClone(session.record);
   session.system = structuredClone(session.system);
+  session.observation = undefined;
   session.plan = undefined;
   session.connection = undefined;
+}
+
+/** As `forget`, but keeps what hosts are compared by, and what is looked at from other hosts. */
+export function keepEssence(session: HostSession): void {
   const { observation } = session;
+  forget(session);
   if (observation === undefined) return;
   const { server } = observation;
   session.observation = {

@@ -1,5 +1,5 @@
 import { noticedOn, planText } from "../report/plan-text.ts";
-import { keepEssence } from "./observe.ts";
+import { forget, keepEssence } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
@@ -11,7 +11,9 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const run = await prepare("plan", options, environment);
   warn(run.warnings, environment);
   const progress = startProgress(run, "plan", environment);
-  const sessions = await observeAll(run, options, environment, "plan", progress, keepEssence);
+  // Only the hosts of a shard are compared with each other.
+  const finish = run.shard === undefined ? forget : keepEssence;
+  const sessions = await observeAll(run, options, environment, "plan", progress, finish);
   await progress.stop();
   warn(guardSplitGroups(run, sessions, options), environment);
   const record = recordOf(run, "plan", sessions, startedAt, environment);
