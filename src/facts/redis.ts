@@ -57,7 +57,10 @@ export interface RedisFact {
   commandCalls: ReadonlyMap<string, number>;
   /** Answers of ACL DRYRUN, by `user command …`. */
   dryRuns: ReadonlyMap<string, string>;
-  /** Answers of ACL DRYRUN to the commands of `matrix`, in their order, by user. Empty where the server has none. */
+  /**
+   * Answers to the commands of `matrix`, in their order, by user: of ACL DRYRUN, or before 7.0 of a scratch server, where a
+   * command that is allowed is `QUEUED`. Empty where neither could be asked.
+   */
   access: ReadonlyMap<string, readonly string[]>;
   /** The newest entries of ACL LOG. */
   denials: readonly Denial[];
@@ -257,6 +260,43 @@ function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns
   return `    frame ${quotePath(`dry-run ${title}`)}; current ${name}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
 }
 
+/** Names at which redis-cli waits for what comes, or ends no line: a scratch server has others for them. */
+const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
+
+/**
+ * Before 7.0 a server cannot be asked what somebody else may do. So one of the same binary and with the same names for
+ * commands, without data and on a socket that only root can reach, gets the same users, and is asked as each of them. What
+ * stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it.
+ */
+function scratchScript(matrix: ProbeInput["matrix"], questions: string): string {
+  const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
+  return `if [ "$(id -u)" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
+    trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
+    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"
+$name "*) ;; *) RENAMES="$RENAMES
+$name $N-$name";; esac; done
+    { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
+      printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
+    } | timeout 30 "$BIN" - >/dev/null 2>&1 & server=$!
+    tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
+    scratch_ask() { timeout 10 $CLI -s "$scratch/socket" 2>&1 | grep .; }
+    # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
+    rules=$(echo ACL LIST | ask | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
+    rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
+    users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
+    { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
+    multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
+    { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
+    questions=$(${questions})
+    section matrix-users; printf '%s\\n' "$users"
+    number=0; for user in $users; do
+      number=$((number + 1)); section "matrix $number"
+      { printf 'AUTH %s x\\nMULTI\\n' "$user"; printf '%s\\n' "$questions"; echo DISCARD; } | scratch_ask |
+        sed -e 1,2d -e '$d' | sed "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/"
+    done
+  ); fi`;
+}
+
 /** Every user on the server by every command of the matrix. A server without ACL DRYRUN answers the first question with an error. */
 function matrixScript(matrix: ProbeInput["matrix"]): string {
   const lines = matrix.map(
@@ -264,7 +304,8 @@ function matrixScript(matrix: ProbeInput["matrix"]): string {
   );
   return `  said=$({ echo ACL DRYRUN default PING; frame matrix-users; echo ACL USERS; } | ask); said=\${said#OK
 }
-  case $said in ERR*) ;; *)
+  case $said in ERR*)
+  ${scratchScript(matrix, lines.join("; "))};; *)
     users=$(printf '%s\\n' "\${said##*"$N matrix-users
 "}" | head -n ${MATRIX_USERS})
     questions=$(${lines.join("; ")})

@@ -110,7 +110,11 @@ const server = z
 
 const access = z
   .object({
-    method: z.string().describe("ACL DRYRUN; below 7.0, worked out from the rules"),
+    method: z
+      .string()
+      .describe(
+        "ACL DRYRUN; below 7.0 a scratch server, or worked out from the rules where none could be started",
+      ),
     commands: z
       .array(z.object({ command: z.string(), dangerous: z.boolean() }))
       .describe("command lines that were asked, such as CONFIG GET, dangerous ones first"),

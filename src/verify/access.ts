@@ -6,21 +6,23 @@ import type { Server } from "../redis/server.ts";
 import type { AccessRecord } from "../report/record.ts";
 
 /**
- * What every user on a host may run: the answers of the server itself, or before 7.0, which has no ACL DRYRUN, what follows
- * from its rules by its own table of commands. Undefined where neither can be asked.
+ * What every user on a host may run: the answers of the server itself, or before 7.0, which has no ACL DRYRUN, of a scratch
+ * server with the same users. Where that could not be started, what follows from the rules by the server's own table of
+ * commands. Undefined where neither can be asked.
  */
 export function accessOf({ facts, server }: { facts: HostFacts; server: Server }): AccessRecord | undefined {
   const table = server.commands;
   if (facts.redis.aclUsers === undefined || table === undefined) return undefined;
   const { access } = facts.redis;
   const isAsked = access.size > 0;
-  if (server.version.capabilities.aclDryrun && !isAsked) return undefined;
+  const { aclDryrun } = server.version.capabilities;
+  if (aclDryrun && !isAsked) return undefined;
   const commands = MATRIX.map((command, index) => ({ ...command, index }))
     // A subcommand of a later version would look denied.
     .filter(({ name, words }) => table.commands.has((words[0] ?? "").toLowerCase()) && isKnown(name, table));
   const users = [...foundUsers({ facts, server }).values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
-    method: isAsked ? "ACL DRYRUN" : "worked out from the rules",
+    method: !isAsked ? "worked out from the rules" : aclDryrun ? "ACL DRYRUN" : "a scratch server",
     commands: commands.map(({ name, dangerous }) => ({ command: name, dangerous })),
     users: users.map((user) => ({
       user: user.name,
@@ -38,13 +40,13 @@ function isKnown(name: string, table: NonNullable<Server["commands"]>): boolean 
   return !full.includes("|") || table.commands.has(full) || !table.subcommands.has(full.split("|")[0] ?? "");
 }
 
-/** What ACL DRYRUN says. A name that the server does not know any more is taken away from everybody. */
+/** What the server says. A name that it does not know any more is taken away from everybody. */
 function answered(answer: string | undefined, command: MatrixCommand, user: AclUser): boolean | null {
   if (answer === undefined) return null;
-  if (answer === "OK") return true;
+  if (/^(OK|QUEUED)$/.test(answer)) return true;
   // The key of the question is none of the user's own: it may run the command on those, where it has any.
   if (/permissions to access|No permissions to access/i.test(answer)) return reaches(command, user);
-  return /no permissions|not found|NOPERM/i.test(answer) ? false : null;
+  return /no permissions|not found|unknown command|NOPERM/i.test(answer) ? false : null;
 }
 
 function permitted({ name, needs, words }: MatrixCommand, user: AclUser, server: Server): boolean {

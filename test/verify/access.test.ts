@@ -45,6 +45,29 @@ describe("what a user can do", () => {
     expect(record?.commands.map(({ command }) => command)).not.toContain("CLIENT SETINFO");
   });
 
+  it("is what a scratch server queues or denies, before 7.0", () => {
+    const record = access({
+      like: "redis-6-hardened",
+      redis: {
+        aclUsers: ["user app on #0 ~app:* -@all +@read", "user metrics on #0 -@all +info"],
+        access: new Map([
+          [
+            "app",
+            answers({
+              PING: "QUEUED",
+              MULTI: "OK",
+              GET: "NOPERM this user has no permissions to access one of the keys used as arguments",
+              SAVE: "ERR unknown command `SAVE`, with args beginning with: ",
+            }),
+          ],
+        ]),
+      },
+    });
+    expect(record?.method).toBe("a scratch server");
+    expect(allowed(record, "app")).toEqual(["PING", "GET", "MULTI"]);
+    expect(record?.users.find(({ user }) => user === "metrics")?.allowed).not.toContain(false);
+  });
+
   it("is worked out from the rules where the server cannot be asked", () => {
     const record = access({
       like: "redis-6-hardened",

@@ -37,6 +37,9 @@ async function harden({ suite, unit }: Release): Promise<string[]> {
   if (first.status !== 0) return [`apply ended with ${first.status}: ${first.stdout}`];
   const verified = await project.run("verify");
   const second = await project.run("apply", "--yes");
+  const access = verified.host("redis-01").access;
+  const method = suite === "bullseye" ? "a scratch server" : "ACL DRYRUN";
+  const untold = access?.users.filter(({ allowed }) => allowed.includes(null)).map(({ user }) => user);
   const keys = await onHost(
     host,
     `read -r REDISCLI_AUTH; export REDISCLI_AUTH
@@ -50,13 +53,17 @@ async function harden({ suite, unit }: Release): Promise<string[]> {
     ...(second.record.summary.unchanged === 1 && second.status === 0
       ? []
       : [`the second run ended with ${second.status}: ${second.stdout}`]),
+    ...(access?.method === method && untold?.length === 0
+      ? []
+      : [`the matrix comes from ${access?.method}, and does not tell of ${untold?.join(", ")}`]),
     ...(keys === String(KEYS) ? [] : [`${keys} of ${KEYS} keys are left`]),
   ];
 }
 
 export const figure: Figure = {
   name: "versions",
-  title: "A stock host of each release: harden, verify, and a second run with nothing to do",
+  title:
+    "A stock host of each release: harden, verify with the matrix asked of a server, and a second run with nothing to do",
   target: `${RELEASES.length} of ${RELEASES.length}`,
   async run({ count = RELEASES.length, log }) {
     const problems: string[] = [];
