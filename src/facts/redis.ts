@@ -268,7 +268,7 @@ const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
  * commands, without data and on a socket that only root can reach, gets the same users, and is asked as each of them. What
  * stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it.
  */
-function scratchScript(matrix: ProbeInput["matrix"], questions: string): string {
+function scratchScript(matrix: ProbeInput["matrix"]): string {
   const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
   return `if [ "$(id -u)" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
     trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
@@ -287,7 +287,7 @@ $name $N-$name";; esac; done
     { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
     multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
     { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
-    questions=$(${questions})
+    questions=$(matrix_questions)
     section matrix-users; printf '%s\\n' "$users"
     number=0; for user in $users; do
       number=$((number + 1)); section "matrix $number"
@@ -302,13 +302,14 @@ function matrixScript(matrix: ProbeInput["matrix"]): string {
   const lines = matrix.map(
     ([name = "", ...rest]) => `current ${name}; printf '%s %s\\n' "$NOW" ${quotePath(rest.join(" "))}`,
   );
-  return `  said=$({ echo ACL DRYRUN default PING; frame matrix-users; echo ACL USERS; } | ask); said=\${said#OK
+  return `  matrix_questions() { ${lines.join("; ")}; }
+  said=$({ echo ACL DRYRUN default PING; frame matrix-users; echo ACL USERS; } | ask); said=\${said#OK
 }
   case $said in ERR*)
-  ${scratchScript(matrix, lines.join("; "))};; *)
+  ${scratchScript(matrix)};; *)
     users=$(printf '%s\\n' "\${said##*"$N matrix-users
 "}" | head -n ${MATRIX_USERS})
-    questions=$(${lines.join("; ")})
+    questions=$(matrix_questions)
     section matrix-users; printf '%s\\n' "$users"
     section session-matrix; number=0
     printf '%s\\n' "$users" | while IFS= read -r user; do
