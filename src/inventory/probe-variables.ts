@@ -19,6 +19,9 @@ export interface ProbeVariables {
 const LISTS = { allowed: "redkeep_probe_allowed", denied: "redkeep_probe_denied" } as const;
 const CONTROLLER = "redkeep_probe_from_controller";
 const ADDRESS = "redkeep_probe_address";
+const PREFIX = "redkeep_probe_";
+/** Of a slip in a name nobody would ever hear: the host would be looked at from nowhere, and pass. */
+const NAMES: readonly string[] = [LISTS.allowed, LISTS.denied, CONTROLLER, ADDRESS];
 const STANCES = ["auto", "allowed", "denied", "off"] as const;
 
 /**
@@ -40,6 +43,10 @@ export function probeVariables(host: string, variables: Variables, inventory: In
       return otherwise;
     }
   };
+  for (const [name, { place }] of variables) {
+    if (!name.startsWith(PREFIX) || NAMES.includes(name)) continue;
+    problems.push({ place, key: name, message: `is no such variable.${didYouMean(name, NAMES)}` });
+  }
   const listed = (name: string) => read(name, [], (variable) => hostList(name, variable, host, inventory));
   const [allowed, denied] = [listed(LISTS.allowed), listed(LISTS.denied)];
   const both = denied.find((name) => allowed.includes(name));
