@@ -144,6 +144,8 @@ async function leftHostsAsWanted(state: State, { name }: RecordFile): Promise<bo
 
 async function recordIn<T>(state: State, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
+    // A pipe in its place would keep the run waiting for ever.
+    if ((await state.sizeOf(name)) === undefined) return undefined;
     return schema.safeParse(JSON.parse((await state.read(name)) ?? "")).data;
   } catch {
     return undefined;

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { pruneRecords } from "../../src/commands/kept-records.ts";
 import type { RunRecord } from "../../src/report/record.ts";
@@ -174,6 +176,14 @@ describe("the records that are kept", () => {
   };
   const name = (minute: number, rest: string) =>
     `2026-01-01T00-${String(minute).padStart(2, "0")}-00.000Z-${rest}.json`;
+
+  it("are files: a pipe with the name of one keeps no run waiting", async () => {
+    const { night } = await startNights();
+    const folder = join(made.directory.path, "state/runs");
+    mkdirSync(folder, { recursive: true });
+    await promisify(execFile)("mkfifo", [join(folder, name(0, "verify-00000a"))]);
+    expect((await night()).stdout).toMatch(inFull("RK-LIM-01"));
+  });
 
   it("are the newest 50 of each command and shard; nothing else in the folder is touched", async () => {
     const { night } = await startNights();
