@@ -4,7 +4,7 @@ import { compareRuns, hasWorsened } from "../report/compare.ts";
 import { diffText } from "../report/diff-text.ts";
 import { printText, writeText } from "../report/json.ts";
 import { signsOf } from "../report/layout.ts";
-import { readRunRecord } from "../report/read-record.ts";
+import { readRunRecord, refuseRecordAsTarget } from "../report/read-record.ts";
 import type { Environment } from "./options.ts";
 
 export interface DiffOptions {
@@ -20,6 +20,7 @@ export async function diff(
   { before, after, json, verbose }: DiffOptions,
   { cwd, stdout, stderr, env }: Environment,
 ): Promise<number> {
+  if (json !== undefined) refuseRecordAsTarget("--json", json, [before, after], cwd);
   const comparison = compareRuns(await readRunRecord(before, cwd), await readRunRecord(after, cwd));
   const exitCode = hasWorsened(comparison) ? 6 : 0;
   const stream = json === "-" ? stderr : stdout;

@@ -11,7 +11,7 @@ import { type MergedRuns, mergeRuns } from "../report/merge.ts";
 import { missingShardsText } from "../report/overview.ts";
 import { planText } from "../report/plan-text.ts";
 import { prometheusReport } from "../report/prometheus.ts";
-import { readRunRecord } from "../report/read-record.ts";
+import { readRunRecord, refuseRecordAsTarget } from "../report/read-record.ts";
 import { sarifReport } from "../report/sarif.ts";
 import { verifyText } from "../report/verify-text.ts";
 import type { Environment } from "./options.ts";
@@ -39,7 +39,7 @@ export async function report(
     const target = outputs[format];
     return target === undefined ? [] : [{ format, target }];
   });
-  checkTargets(asked);
+  checkTargets(asked, records, cwd);
   const runs = [];
   for (const file of records) runs.push(await readRunRecord(file, cwd));
   const merged = mergeRuns(runs);
@@ -59,9 +59,14 @@ export async function report(
   return code;
 }
 
-function checkTargets(asked: readonly { format: Format; target: string }[]): void {
+function checkTargets(
+  asked: readonly { format: Format; target: string }[],
+  records: readonly string[],
+  cwd: string,
+): void {
   for (const [index, { format, target }] of asked.entries()) {
-    const twin = asked.slice(0, index).find((other) => other.target === target);
+    refuseRecordAsTarget(`--${format}`, target, records, cwd);
+    const twin = asked.slice(0, index).find((other) => isSameTarget(other.target, target, cwd));
     if (twin !== undefined) {
       throw new InputError({
         key: `--${format}`,
@@ -69,6 +74,10 @@ function checkTargets(asked: readonly { format: Format; target: string }[]): voi
       });
     }
   }
+}
+
+function isSameTarget(a: string, b: string, cwd: string): boolean {
+  return a === "-" || b === "-" ? a === b : resolve(cwd, a) === resolve(cwd, b);
 }
 
 function render(

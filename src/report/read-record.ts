@@ -17,6 +17,17 @@ export async function readRunRecord(file: string, cwd: string): Promise<RunRecor
   return safeRecord(await readAs(runRecordSchema, file, cwd));
 }
 
+/** @throws InputError where what is to be written would replace one of the records that are read for it. */
+export function refuseRecordAsTarget(
+  option: string,
+  target: string,
+  records: readonly string[],
+  cwd: string,
+): void {
+  if (target === "-" || !records.some((record) => resolve(cwd, record) === resolve(cwd, target))) return;
+  throw new InputError({ key: option, message: `would be written over the run record ${target}` });
+}
+
 /**
  * How each host of a run ended, of a record that need not be whole: whoever picks hosts out of one keeps what he needs.
  * @throws InputError as readRunRecord does.

@@ -187,8 +187,11 @@ const selection = z
   })
   .describe("which tasks were selected: runs that differ in it do not look for the same");
 
+/** As many as `--shard` takes: whoever reads a record may count up to it. */
+const shardNumber = z.int().min(1).max(99_999);
 const shard = z
-  .object({ index: z.int().min(1), count: z.int().min(1) })
+  .object({ index: shardNumber, count: shardNumber })
+  .refine(({ index, count }) => index <= count, "expected I/N with I from 1 to N")
   .describe("--shard I/N: which part of the hosts this run had, counted from 1");
 
 /** Keys that it does not know are left out of what it returns: a later version may add some to the same schema. */

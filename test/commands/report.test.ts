@@ -72,15 +72,40 @@ describe("redkeep report", () => {
       ["report", "run.json", "--html", "x", "--junit", "x"],
       /--junit: would be written over what --html writes: both name x/,
     ],
+    [
+      "one file for two formats, named in two ways",
+      ["report", "run.json", "--html", "x", "--junit", "./x"],
+      /--junit: would be written over what --html writes/,
+    ],
+    [
+      "to write over the record that it reads",
+      ["report", "run.json", "--html", "./run.json"],
+      /--html: would be written over the run record \.\/run\.json/,
+    ],
+    [
+      "to write a comparison over one of its records",
+      ["diff", "run.json", "run.json", "--json", "run.json"],
+      /--json: would be written over the run record run\.json/,
+    ],
+    ["a record that is a part of none", ["report", "part.json"], /part\.json {2}shard: .*from 1 to N/],
     ["a folder that is not there", ["report", "run.json", "--html", "none/x.html"], /none/],
     ["half a comparison", ["diff", "run.json"], /missing required argument/],
   ])("refuses %s with exit code 1", async (_, args, message) => {
     write("run.json", fleetRun());
     writeFileSync(join(directory.path, "odd.json"), "{}");
+    write("part.json", { ...fleetRun(), shard: { index: 9, count: 3 } });
     const { exitCode, stdout, stderr } = await run(...args);
     expect(stderr).toMatch(message);
     expect(exitCode).toBe(1);
     expect(stdout).toBe("");
+    expect(JSON.parse(read("run.json"))).toEqual(fleetRun());
+  });
+
+  it("refuses more parts than --shard takes, whose missing ones would fill the memory", async () => {
+    write("run.json", { ...fleetRun(), shard: { index: 1, count: 1_000_000_000 } });
+    const { exitCode, stderr } = await run("report", "run.json");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/run\.json {2}shard\.count: should be a run record: Too big/);
   });
 });
 
