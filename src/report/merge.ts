@@ -80,7 +80,7 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
   const runs = parts.map(([run]) => run);
   const [first] = runs;
   const last = newest ?? runs.reduce((a, b) => (Date.parse(a.startedAt) > Date.parse(b.startedAt) ? a : b));
-  if (first === last && parts[0]?.[1].length === last.hosts.length) return last;
+  if (parts.length === 1 && first === last && entries.length === last.hosts.length) return last;
   const hosts = inInventoryOrder(entries.map(({ host }) => host));
   const selections = new Set(runs.map(({ selection }) => JSON.stringify(selection)));
   const missingShards = [...new Set(runs.flatMap((run) => run.missingShards ?? []))];

@@ -138,6 +138,21 @@ describe("runs of different times", () => {
     expect(record.startedAt).toBe(newer.startedAt);
   });
 
+  it("keep a host that only the older one has, though the newer one begins with the same host", () => {
+    const { record } = mergeRuns([
+      {
+        ...run("2026-11-24T06:30:00.000Z", "verify", [
+          hostRecord(one),
+          hostRecord(two, { checks: [failing] }),
+        ]),
+        exitCode: 6,
+      },
+      run("2026-11-24T06:40:00.000Z", "verify", [hostRecord(one)]),
+    ]);
+    expect(record.hosts.map(({ host }) => host)).toEqual([one, two]);
+    expect(record.exitCode).toBe(6);
+  });
+
   it("end as the hosts do that still stand: one that was tried again is no longer unreachable", () => {
     expect(older.exitCode).toBe(4);
     expect(mergeRuns([older, newer]).record.exitCode).toBe(6);
