@@ -77,7 +77,7 @@ function lintLine(directive: Directive, config: ConfigToLint, isSentinel: boolea
       place,
       "RK-FILE-01",
       `"${excerpt(name, 40)}" is a setting of none of Redis 6.0, 7.0, 8.0 and Valkey 8.1, which do not start with it`,
-      `take the line out.${didYouMean(name, KNOWN_SETTINGS)}`,
+      takeOut(didYouMean(name, KNOWN_SETTINGS)),
     );
     return;
   }
@@ -105,6 +105,10 @@ function lintLine(directive: Directive, config: ConfigToLint, isSentinel: boolea
       "give it one, or take the line out",
     );
   }
+}
+
+function takeOut(suggestion: string): string {
+  return `take the line out${suggestion === "" ? "" : `.${suggestion}`}`;
 }
 
 /** The settings that each line of Redis brought. */
@@ -176,7 +180,7 @@ function lintRenames(document: ConfigDocument, report: Report): void {
     if (before !== undefined)
       stop(`${from} is renamed already, ${whereIs(before, directive)}`, "write each rename once");
     else if (!KNOWN_COMMANDS.has(command) && !hasModules)
-      stop(`there is no command ${from}`, `take the line out.${didYouMean(command, KNOWN_COMMANDS)}`);
+      stop(`there is no command ${from}`, takeOut(didYouMean(command, KNOWN_COMMANDS)));
     if (to !== undefined && to !== "") {
       const name = to.toLowerCase();
       const taken = targets.get(name);

@@ -62,6 +62,13 @@ describe("files that are well", () => {
 
 describe("a redis.conf", () => {
   it.each([
+    ["zzzqqqxxx 1", "take the line out"],
+    ["maxmemroy 1gb", 'take the line out. Did you mean "maxmemory"?'],
+  ])("says of %s what to do", (line, remedy) => {
+    expect(config(`${WELL}${line}\n`).map((finding) => finding.remedy)).toEqual([remedy]);
+  });
+
+  it.each([
     ["user lines beside an aclfile", `user app on #${HASH} ~app:* +get`, ["1 critical RK-ACL-03"]],
     [
       "requirepass beside an aclfile",
