@@ -1,8 +1,8 @@
 import { groupBy, mergeTexts } from "./alike.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
-import { compareRuns, type Difference } from "./compare.ts";
-import type { MergedRuns } from "./merge.ts";
+import type { Difference } from "./compare.ts";
+import { comparedWithBefore, type MergedRuns } from "./merge.ts";
 import { headline, keyNumbers, openControls } from "./overview.ts";
 import { impactsAlike } from "./plan-text.ts";
 import type { HostRecord, WaiverRecord } from "./record.ts";
@@ -23,7 +23,9 @@ interface Part {
  * Markdown for a pull request or a CI step summary: worst first, at most `MAX_MARKDOWN` bytes. What does not fit is
  * counted in the last sentence.
  */
-export function markdownReport({ record, before }: MergedRuns): string {
+export function markdownReport(merged: MergedRuns): string {
+  const { record } = merged;
+  const comparison = comparedWithBefore(merged);
   const { hosts } = record;
   return bounded([
     {
@@ -49,7 +51,7 @@ export function markdownReport({ record, before }: MergedRuns): string {
       (record.waivers ?? []).filter(({ state }) => state === "expired"),
     ),
     open("What to do first", hosts, "fail"),
-    ...(before === undefined ? [] : [since(compareRuns(before, record).differences, before.startedAt)]),
+    ...(comparison === undefined ? [] : [since(comparison.differences, comparison.before.startedAt)]),
     open("Not checked", hosts, "unknown"),
     ...changes(hosts),
     impact(hosts),

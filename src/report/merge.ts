@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { compareRuns, type RunComparison } from "./compare.ts";
 import type { HostRecord, RunRecord, WaiverRecord } from "./record.ts";
 import { exitCodeOf, summarize } from "./summary.ts";
 
@@ -38,6 +39,19 @@ export function mergeRuns(records: readonly RunRecord[]): MergedRuns {
     lookedAt: new Map([...standing].map(([host, { run }]) => [host, run.startedAt])),
     before: replaced.size === 0 ? undefined : unite([...replaced.values()]),
   };
+}
+
+/**
+ * What differs between the hosts and what was before; undefined where nothing was. A host that only an older record has
+ * was not looked at again: it is neither new nor worse.
+ */
+export function comparedWithBefore({ record, before, lookedAt }: MergedRuns): RunComparison | undefined {
+  if (before === undefined) return undefined;
+  const known = new Set(before.hosts.map(({ host }) => host));
+  const isLater = (host: string) =>
+    Date.parse(lookedAt.get(host) ?? record.startedAt) > Date.parse(before.startedAt);
+  const hosts = record.hosts.filter(({ host }) => known.has(host) || isLater(host));
+  return compareRuns(before, { ...record, hosts });
 }
 
 function refuseOverlap(records: readonly RunRecord[]): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { junitReport } from "../../src/report/junit.ts";
-import { mergeRuns } from "../../src/report/merge.ts";
+import { comparedWithBefore, mergeRuns } from "../../src/report/merge.ts";
 import { headline } from "../../src/report/overview.ts";
 import type { RunRecord, WaiverRecord } from "../../src/report/record.ts";
 import { checkRecord, hostNames, hostRecord, runRecord } from "../support/records.ts";
@@ -151,6 +151,15 @@ describe("runs of different times", () => {
     ]);
     expect(record.hosts.map(({ host }) => host)).toEqual([one, two]);
     expect(record.exitCode).toBe(6);
+  });
+
+  it("call a host new that only the newer one has, and nothing of one that only the older one has", () => {
+    const merged = mergeRuns([
+      run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one), hostRecord(two, { checks: [failing] })]),
+      run("2026-11-24T06:40:00.000Z", "verify", [hostRecord(one), hostRecord(three)]),
+    ]);
+    const told = comparedWithBefore(merged)?.differences.map(({ direction, host }) => `${direction} ${host}`);
+    expect(told).toEqual([`new ${three}`]);
   });
 
   it("end as the hosts do that still stand: one that was tried again is no longer unreachable", () => {

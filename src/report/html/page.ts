@@ -6,8 +6,8 @@ import { CONTROLS, type Control } from "../../verify/catalogue.ts";
 import { groupBy, mergeTexts } from "../alike.ts";
 import { groupTitle, planShape } from "../changes-text.ts";
 import { seenAlike } from "../checks-text.ts";
-import { compareRuns, type Direction, type RunComparison } from "../compare.ts";
-import type { MergedRuns } from "../merge.ts";
+import type { Direction, RunComparison } from "../compare.ts";
+import { comparedWithBefore, type MergedRuns } from "../merge.ts";
 import { headline, isLost, keyNumbers, openControls } from "../overview.ts";
 import { impactsAlike } from "../plan-text.ts";
 import type { AccessRecord, HostRecord, RunRecord, WaiverRecord } from "../record.ts";
@@ -22,8 +22,9 @@ import { signOf, wordOf } from "./signs.ts";
  * One page that needs nothing else: no script, no picture, no font. Its policy lets it load nothing, so that even a
  * text that got past the escaping would do nothing.
  */
-export function htmlReport({ record, before, lookedAt }: MergedRuns): string {
-  const comparison = before === undefined ? undefined : compareRuns(before, record);
+export function htmlReport(merged: MergedRuns): string {
+  const { record, before, lookedAt } = merged;
+  const comparison = comparedWithBefore(merged);
   const fleet = fleetOf(record.hosts, comparison?.differences ?? []);
   const evidence = evidenceOf(fleet, lookedAt, record.startedAt);
   const css = readFileSync(join(packageDirectory, "templates", "report.css"), "utf8");
