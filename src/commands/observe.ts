@@ -47,6 +47,8 @@ export interface HostSession {
   becomePasswords: BecomePasswords;
   record: HostRecord;
   connection: Connection | undefined;
+  /** The connection stood, and no jump host lay between. */
+  wasDirect: boolean;
   observation: Observation | undefined;
   /** What runs there, for the heads of texts. */
   system: { product: string; os: string } | undefined;
@@ -91,6 +93,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
       ...(job.place === undefined ? {} : { place: job.place }),
     },
     connection: undefined,
+    wasDirect: false,
     observation: undefined,
     system: undefined,
     plan: undefined,
@@ -157,7 +160,9 @@ export function setAccess(record: HostRecord, observation: Observation): void {
 export async function openConnection(session: HostSession, signal: AbortSignal): Promise<Connection> {
   session.record.connections++;
   const { becomePasswords } = session;
-  return await connect(session.job.connection, { signal, becomePasswords });
+  const connection = await connect(session.job.connection, { signal, becomePasswords });
+  session.wasDirect = connection.isDirect;
+  return connection;
 }
 
 /**

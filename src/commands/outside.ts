@@ -117,18 +117,18 @@ function newLook(
  * host lies between: only then is it known which machine is looked at, and from which address.
  */
 async function lookOfController(session: HostSession, observation: Observation): Promise<Look | undefined> {
-  const { job, connection } = session;
-  const { probes } = job;
+  const { job, wasDirect } = session;
+  const { connection, probes } = job;
   if (probes === undefined || probes.controller === "off") return undefined;
   const known = knownOf(job.host, observation);
   const { tasks } = known;
   if (probes.controller !== "auto") {
-    const sshAddress = job.connection.address;
+    const sshAddress = connection.address;
     const address = addressOf(tasks, { address: probes.address, sshAddress });
     return newLook(session, observation, targetOf(known, address ?? ""), probes.controller);
   }
   const { sshPeer } = observation.facts.host;
-  if (sshPeer === undefined || connection?.isDirect !== true) return undefined;
+  if (sshPeer === undefined || !wasDirect) return undefined;
   const peer = splitZone(sshPeer.address).address;
   const { address, zone } = splitZone(sshPeer.localAddress);
   // A link-local address means something else on each end.
