@@ -263,7 +263,11 @@ function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): voi
 async function checkRecordPath(file: string | undefined, cwd: string): Promise<void> {
   if (file === undefined || file === "-") return;
   const bad = (message: string) => new InputError({ place: { file }, key: "--json", message });
-  const found = await stat(resolve(cwd, file)).catch(() => undefined);
+  const found = await stat(resolve(cwd, file)).catch((error: NodeJS.ErrnoException) => {
+    // What stands in the way here would still do so once the hosts are changed.
+    if (error.code !== "ENOENT") throw bad(`cannot be written to: ${error.code}`);
+    return undefined;
+  });
   if (found?.isDirectory()) throw bad("should be a file, found a folder");
   // A pipe or /dev/stdout is written to; a file is replaced, which its folder must allow.
   if (found !== undefined && !found.isFile()) return;

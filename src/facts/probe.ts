@@ -88,16 +88,26 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
   } as HostFacts;
 }
 
+const NOTHING_ASKED: ProbeInput = {
+  unit: "",
+  paths: [],
+  commands: [],
+  dryRuns: [],
+  matrix: [],
+  keySamples: 0,
+  tlsPorts: [],
+  prove: false,
+};
+
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
 export function essenceOf(facts: HostFacts): HostFacts {
   const nothing = new Sections(new Map());
-  const input = { paths: [], tlsPorts: [] } as unknown as ProbeInput;
   return structuredClone({
     ...facts,
-    configFiles: configFilesFact.parse(nothing, input),
-    files: filesFact.parse(nothing, input),
-    firewall: firewallFact.parse(nothing, input),
-    system: systemFact.parse(nothing, input),
+    configFiles: configFilesFact.parse(nothing, NOTHING_ASKED),
+    files: filesFact.parse(nothing, NOTHING_ASKED),
+    firewall: firewallFact.parse(nothing, NOTHING_ASKED),
+    system: systemFact.parse(nothing, NOTHING_ASKED),
     redis: {
       ...facts.redis,
       info: new Map(

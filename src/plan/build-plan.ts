@@ -69,8 +69,6 @@ export function taskContext(
 const OURS = "redkeep.conf";
 /** Properties of a unit's own section, by which it waits for another. */
 const START_ORDER = ["Wants", "After"];
-/** Properties of which each drop-in adds to the list. */
-const ADDED_UP = [...START_ORDER, "ReadWritePaths"];
 
 class PlanBuilder {
   readonly #input: PlanInput;
@@ -193,7 +191,7 @@ class PlanBuilder {
         this.#actions.closedData = resource.directory;
         return [];
       case "unit":
-        return this.#unitProperty(resource);
+        return this.#unitProperty(resource, task);
       case "start-after":
         return this.#startAfter(resource);
       case "persistence":
@@ -470,9 +468,13 @@ class PlanBuilder {
     return true;
   }
 
-  #unitProperty({ property, value, loaded, process }: Resource & { kind: "unit" }): ChangeRecord[] {
+  #unitProperty(
+    { property, value, loaded, process }: Resource & { kind: "unit" },
+    task: string,
+  ): ChangeRecord[] {
     this.#unit.set(property, value);
     if (loaded === value && process === undefined) return [];
+    if (loaded !== value) this.#refuseOverruled(property, value, task);
     const note = loaded === value ? ` (loaded, but the process still has ${process})` : "";
     return [
       {
@@ -483,6 +485,21 @@ class PlanBuilder {
         restart: true,
       },
     ];
+  }
+
+  /** A drop-in whose name comes after ours has the last word: what it sets otherwise would stay as it is. */
+  #refuseOverruled(property: string, value: string, task: string): void {
+    if (property === "ReadWritePaths") return; // each drop-in adds to the list
+    const last = this.#input.facts.service.dropIns.findLast((line) => line.property === property);
+    if (last === undefined || last.value === value || (last.path.split("/").at(-1) ?? "") <= OURS) return;
+    this.#refuse(
+      {
+        guard: null,
+        found: `${last.path} sets ${property}=${excerpt(last.value, 60)}, and systemd reads it after ${OURS}: ${property}=${value} would have no effect`,
+        remedy: `take the line out, or give the file a name that comes before ${OURS}`,
+      },
+      task,
+    );
   }
 
   #startAfter({ unit, loaded }: Resource & { kind: "start-after" }): ChangeRecord[] {
@@ -562,7 +579,6 @@ class PlanBuilder {
       settings: all.filter((setting) => !isOrder(setting)),
     });
     if (text === before) return;
-    for (const refusal of this.#overruled()) this.#refuse(refusal, "service-user");
     const path = `/etc/systemd/system/${server.unit}.d/${OURS}`;
     if (!facts.files.paths.has(path)) this.#ensureDirectory(`/etc/systemd/system/${server.unit}.d`);
     this.#actions.files.push({
@@ -581,20 +597,6 @@ class PlanBuilder {
         after: "as redkeep wrote it",
         restart: false,
       });
-    }
-  }
-
-  /** Drop-ins whose names come after ours have the last word: what they set otherwise would stay as it is. */
-  *#overruled(): Iterable<Refusal> {
-    for (const { path, property, value } of this.#input.facts.service.dropIns) {
-      const wanted = this.#unit.get(property);
-      if (wanted === undefined || wanted === value || ADDED_UP.includes(property)) continue;
-      if ((path.split("/").at(-1) ?? "") <= OURS) continue;
-      yield {
-        guard: null,
-        found: `${path} sets ${property}=${excerpt(value, 60)}, and systemd reads it after ${OURS}: ${property}=${wanted} would have no effect`,
-        remedy: `take the line out, or give the file a name that comes before ${OURS}`,
-      };
     }
   }
 

@@ -275,6 +275,15 @@ it("changes no host where the record of the run cannot be kept", async () => {
   expect(host.scripts).toHaveLength(1);
 });
 
+it("reaches no host where the record that --json asks for could not be written in the end", async () => {
+  await using host = await startRecordedHost("stock");
+  const tooLong = `${"x".repeat(300)}.json`;
+  const { exitCode, stderr } = await run(["apply", ...project({ host }), "--yes", "--json", tooLong]);
+  expect(stderr).toMatch(/--json.*cannot be written to: ENAMETOOLONG/s);
+  expect(exitCode).toBe(1);
+  expect(host.connections).toBe(0);
+});
+
 it("leaves the controller as it was: plan writes no state", async () => {
   await using host = await startRecordedHost("stock");
   mkdirSync(join(directory.path, "state"));

@@ -2,36 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CheckRecord, RunRecord } from "../../src/report/record.ts";
-import { generateKey, startServer, type TestServer } from "../connection/support/server.ts";
+import type { TestServer } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
-import { startRecordedHost } from "../support/recorded-host.ts";
+import { startAnsweringHost, startRecordedHost } from "../support/recorded-host.ts";
 
 const made = perTest();
 
-/** A place to look from that runs nothing and says what a test wants it to say. */
-async function startVantage(answer: (nonce: string) => string): Promise<TestServer & { scripts: string[] }> {
-  const scripts: string[] = [];
-  const server = await startServer({
-    hostKeys: [generateKey()],
-    exec: (command, channel) => {
-      const [, first, second] = /'([0-9a-f]{24})' '([0-9a-f]{24})'$/.exec(command) ?? [];
-      const chunks: Buffer[] = [];
-      channel.on("data", (chunk: Buffer) => chunks.push(chunk));
-      channel.on("end", () => {
-        const script = Buffer.concat(chunks).toString("utf8");
-        scripts.push(script);
-        const nonce = /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
-        channel.stderr.write(`${first}:${second}\n`);
-        channel.write(`${first}:${second}\n${answer(nonce)}`);
-        channel.exit(0);
-        channel.end();
-      });
-    },
-  });
-  return made.servers.use(Object.assign(server, { scripts }));
-}
+/** A place to look from that says what a test wants it to say. */
+const startVantage = async (answer: (nonce: string) => string) =>
+  made.servers.use(await startAnsweringHost(answer));
 
 /** What a denied place prints for `count` hosts, each line with the nonce. */
 const printed = (nonce: string, lines: readonly string[]) =>

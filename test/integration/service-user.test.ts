@@ -92,21 +92,30 @@ it("a drop-in that systemd reads after redkeep's is named, and nothing is change
   );
 });
 
-it("an old service that systemd starts again by itself meanwhile is put back with all that it holds", async () => {
+it("an old service that is running again before the rollback comes to it is put back with all that it holds", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   await onHost(
     host,
-    `ufw allow 22/tcp; ufw --force enable
-     mkdir -p /etc/systemd/system/redis-server.service.d
-     printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestartSec=10ms\\nUser=root\\nCapabilityBoundingSet=\\nExecPaths=/usr/bin\\nExecStartPre=/usr/bin/test -O /\\n' >/etc/systemd/system/redis-server.service.d/50-root.conf
+    `mkdir -p /etc/systemd/system/redis-server.service.d
+     printf '[Service]\\nRestart=no\\nUser=root\\nCapabilityBoundingSet=\\nExecPaths=/usr/bin\\nExecStartPre=/usr/bin/test -O /\\n' >/etc/systemd/system/redis-server.service.d/50-root.conf
      systemctl stop redis-server; chown -R root:root /var/lib/redis /var/log/redis /etc/redis
      systemctl daemon-reload; systemctl start redis-server; redis-cli SET app:1 kept; redis-cli SAVE`,
   );
   const look =
     "ps -o user= -C redis-server; redis-cli GET app:1; stat -c '%U:%G' /var/lib/redis /var/lib/redis/dump.rdb";
   const before = await onHost(host, look);
+  // As systemd does by itself where the unit says so; the rollback is held until the service is up.
+  const started = asSoonAs(
+    host,
+    `grep -qs 'rollback stop' /var/lib/redkeep/pending/journal &&
+       [ "$(stat -c %U /var/log/redis /var/log/redis/redis-server.log /etc/redis | sort -u)" = root ]`,
+    `systemctl kill -s STOP 'redkeep-apply-*'; systemctl daemon-reload
+     systemctl start redis-server; until [ "$(redis-cli PING)" = PONG ]; do :; done
+     systemctl kill -s CONT 'redkeep-apply-*'`,
+  );
   const run = await project.run("apply", "--yes");
+  await started;
   expect(run.host("redis-01")).toMatchObject({
     status: "rolled-back",
     error: { where: "restart redis-server.service" },

@@ -3,6 +3,7 @@
  * back after each.
  */
 import { readFileSync } from "node:fs";
+import type { Measured } from "../faults/figure.ts";
 import { type LabHost, startHost } from "../integration/support/lab.ts";
 import { onHost } from "../integration/support/observe.ts";
 import { notPassed, openProject, type Project } from "../integration/support/project.ts";
@@ -337,5 +338,26 @@ export async function tryMutation(scene: Scene, mutation: Mutation): Promise<Not
     failed: error === null ? failed : [...failed, `${error.where}: ${error.found}`],
     isNoticed: failed.includes(control),
     afterwards,
+  };
+}
+
+/** What was missed, and what was still said once the change was taken back; a line each. */
+export function problemsOf({ title, control, failed, isNoticed, afterwards }: Noticed): string[] {
+  return [
+    ...(isNoticed ? [] : [`${title}: ${control} holds; what fails: ${failed.join(", ") || "nothing"}`]),
+    ...afterwards.map((text) => `${title}, taken back: ${text}`),
+  ];
+}
+
+/** The figure of a number of mutations: all of them noticed, and nothing afterwards. */
+export function measuredOf(results: readonly Noticed[], count: number): Measured {
+  const problems = results.flatMap(problemsOf);
+  const noticed = results.filter(({ isNoticed }) => isNoticed).length;
+  const left = results.flatMap(({ afterwards }) => afterwards).length;
+  return {
+    measured: `${noticed} of ${results.length} noticed, ${left} findings once they were taken back`,
+    ok: problems.length === 0 && results.length === count,
+    problems,
+    details: results,
   };
 }

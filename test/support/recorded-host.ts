@@ -11,18 +11,31 @@ export interface RecordedHost extends TestServer {
 export async function startRecordedHost(
   name: string,
   edit: (answer: string) => string = (answer) => answer,
+  hostKey?: KeyPair,
+): Promise<RecordedHost> {
+  return await startAnsweringHost((nonce) => edit(probeOutput(name)).replaceAll(NONCE, nonce), hostKey);
+}
+
+/** A host on loopback that runs nothing, and says to each script what `answer` makes of the script's nonce. */
+export async function startAnsweringHost(
+  answer: (nonce: string) => string,
   hostKey: KeyPair = generateKey(),
 ): Promise<RecordedHost> {
   const scripts: string[] = [];
   const server = await startServer({
     hostKeys: [hostKey],
-    exec: (command, channel) => answer(command, channel, scripts, edit(probeOutput(name))),
+    exec: (command, channel) => respond(command, channel, scripts, answer),
   });
   return Object.assign(server, { scripts });
 }
 
 /** As the bootstrap's shell does: the marker on both outputs, then what the script prints. */
-function answer(command: string, channel: ServerChannel, scripts: string[], recorded: string): void {
+function respond(
+  command: string,
+  channel: ServerChannel,
+  scripts: string[],
+  answer: (nonce: string) => string,
+): void {
   const [, first, second] = /'([0-9a-f]{24})' '([0-9a-f]{24})'$/.exec(command) ?? [];
   const chunks: Buffer[] = [];
   channel.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -31,7 +44,7 @@ function answer(command: string, channel: ServerChannel, scripts: string[], reco
     scripts.push(script);
     const nonce = /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
     channel.stderr.write(`${first}:${second}\n`);
-    channel.write(`${first}:${second}\n${recorded.replaceAll(NONCE, nonce)}`);
+    channel.write(`${first}:${second}\n${answer(nonce)}`);
     channel.exit(0);
     channel.end();
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { editedFacts } from "../support/facts.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import {
@@ -50,6 +51,24 @@ describe("service-user", () => {
     ]);
     expect(written(plan, DROP_IN)).toMatch(/^User=redis\nGroup=redis$/m);
     expect(plan.actions).toMatchObject({ restart: true, daemonReload: true });
+  });
+
+  it("names the drop-in that has the last word, also where redkeep's own says what is wanted already", () => {
+    const overruled = (name: string, later = "") =>
+      editedFacts("hardened", {
+        properties: (text) => text.replace(/^ProtectHome=.*$/m, "ProtectHome=no"),
+        "drop-ins": () => `/etc/systemd/system/redis-server.service.d/${name}:ProtectHome=no\n${later}`,
+        "drop-in": (text) => `${text}ProtectHome=yes\n`,
+      });
+    const plan = planTask("service-user", {}, overruled("site.conf"));
+    expect(plan.refusals[0]).toMatchObject({
+      task: "service-user",
+      found:
+        "/etc/systemd/system/redis-server.service.d/site.conf sets ProtectHome=no, and systemd reads it after redkeep.conf: ProtectHome=yes would have no effect",
+    });
+    expect(guards(planTask("service-user", {}, overruled("10-site.conf")))).toEqual([]);
+    const repaired = "/etc/systemd/system/redis-server.service.d/zz.conf:ProtectHome=yes\n";
+    expect(guards(planTask("service-user", {}, overruled("site.conf", repaired)))).toEqual([]);
   });
 
   it("gives it the log's directory where that is Redis' own, and never a directory that others share", () => {

@@ -1,4 +1,5 @@
 import type { Figure } from "../../faults/figure.ts";
+import { measuredOf } from "../mutations.ts";
 import { type NoticedOutside, OUTSIDE_MUTATIONS, OutsideScene, tryOutside } from "../outside.ts";
 
 export const figure: Figure = {
@@ -14,16 +15,6 @@ export const figure: Figure = {
       results.push(result);
       log(`${result.isNoticed ? "" : "MISSED "}${result.title}: ${result.failed.join(", ") || "nothing"}`);
     }
-    const problems = results.flatMap(({ title, control, failed, isNoticed, afterwards }) => [
-      ...(isNoticed ? [] : [`${title}: ${control} holds; what fails: ${failed.join(", ") || "nothing"}`]),
-      ...afterwards.map((text) => `${title}, taken back: ${text}`),
-    ]);
-    const noticed = results.filter(({ isNoticed }) => isNoticed).length;
-    return {
-      measured: `${noticed} of ${results.length} noticed, ${results.flatMap(({ afterwards }) => afterwards).length} findings once they were taken back`,
-      ok: problems.length === 0 && results.length === count,
-      problems,
-      details: results,
-    };
+    return measuredOf(results, count);
   },
 };
