@@ -78,9 +78,8 @@ for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS
 done
 if [ $# -gt 0 ]; then sha256sum -- "$@" | sort -u; fi
 section disk; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; fi
-section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
-  set -- $(stat -c '%u %g' "/proc/$PID")
-  setpriv --reuid="$1" --regid="$2" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
+section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ] && owner=$(stat -c '%u %g' "/proc/$PID"); then
+  setpriv --reuid="\${owner% *}" --regid="\${owner#* }" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
 section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '; set --
 for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do

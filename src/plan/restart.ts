@@ -34,9 +34,10 @@ export function* restartRefusals(
   throughServer: ReadonlySet<string>,
 ): Iterable<Refusal> {
   const { running } = server;
-  // One that systemd starts again and again has a process for moments; one that still loads its data has no keys to tell.
+  // One that systemd starts again and again has a process for moments; one that still loads its data, or stops, has no keys
+  // to tell.
   const state = facts.service.properties.get("ActiveState") ?? "unknown";
-  if (facts.service.process === undefined || (state === "activating" && running === undefined)) {
+  if (facts.service.process === undefined || (state !== "active" && running === undefined)) {
     yield {
       guard: "server-stopped",
       found: `${server.unit} does not run (${state}): this run would start it, without knowing its keys`,

@@ -156,6 +156,21 @@ describe.concurrent("redis.conf as operators leave it", () => {
     ).toBe(`${before}\ninactive`);
   });
 
+  it("a Redis that ends while it is looked at is told as such", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await onHost(
+      host,
+      `printf '%s\\n' '#!/bin/sh' 'if [ "$1" = --version ]; then systemctl stop redis-server; fi' 'exec /usr/bin/redis-server "$@"' >/usr/local/bin/redis-server
+       chmod 755 /usr/local/bin/redis-server; mkdir -p /etc/systemd/system/redis-server.service.d
+       printf '[Service]\\nExecPaths=/usr\\nExecStart=\\nExecStart=/usr/local/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no\\n' >/etc/systemd/system/redis-server.service.d/10-wrapped.conf
+       systemctl daemon-reload; systemctl restart redis-server`,
+    );
+    const run = await project.run("plan");
+    expect(run.host("redis-01").error).toMatchObject({ guards: ["server-stopped"] });
+    expect(run.status).toBe(3);
+  });
+
   it("a Redis that does not start is told as such", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
