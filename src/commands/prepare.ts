@@ -5,8 +5,9 @@ import type { ConnectionVariables } from "../connection/settings.ts";
 import { didYouMean, InputError, type Problem } from "../errors.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
 import { limitedHosts, matchHosts, readLimit } from "../inventory/host-pattern.ts";
-import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
+import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
 import { type ProbeVariables, probeVariables } from "../inventory/probe-variables.ts";
 import { packageDirectory } from "../package.ts";
 import type { HostTask } from "../plan/build-plan.ts";
@@ -141,9 +142,8 @@ export async function prepare(
       connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
     );
     if (connection !== undefined) await collect(host, () => checkKeyFiles(connection, options, cwd));
-    const unit = await collect(host, () =>
-      unitName(variables.get("redkeep_unit")?.value, variables.get("redkeep_unit")?.place),
-    );
+    await collect(host, () => refuseUnknownVariables(variables));
+    const unit = await collect(host, () => unitName(variables.get(OWN_VARIABLES.unit)));
     const known = await collect(host, () => tasks());
     const secretsOf = (selected: readonly HostTask[]) => secrets.of(selected, known?.login);
     await collect(host, () => secretsOf(known?.tasks ?? []));
@@ -381,12 +381,12 @@ function connectionDefaults(options: RunOptions, play: Play) {
   };
 }
 
-function unitName(value: unknown, place: Problem["place"]): string {
+function unitName({ value, place }: Partial<Variable> = {}): string {
   if (value === undefined || value === null || value === "") return "";
   if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
   throw new InputError({
     place,
-    key: "redkeep_unit",
+    key: OWN_VARIABLES.unit,
     message: `should be a systemd unit such as redis-server.service, found ${JSON.stringify(value)}`,
   });
 }

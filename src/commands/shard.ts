@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../errors.ts";
 import type { Variable } from "../inventory/inventory.ts";
+import { OWN_VARIABLES } from "../inventory/own-variables.ts";
 import { refuseUnrendered } from "../inventory/unrendered.ts";
 
 /** `--shard I/N`: which part of the hosts is this run's. Counts from 1. */
@@ -10,7 +11,7 @@ export interface Shard {
 }
 
 /** The inventory variable by which the hosts of one replication group stay in one shard. */
-export const REPLICATION_GROUP = "redkeep_replication_group";
+export const REPLICATION_GROUP = OWN_VARIABLES.replicationGroup;
 
 /**
  * What a host's shard follows from, so that every runner splits a fleet alike without talking: the replication group that

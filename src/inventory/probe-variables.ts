@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
 import { isWildcard } from "../network.ts";
 import type { Inventory, Variable, Variables } from "./inventory.ts";
+import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
 /** From where verify looks at a host, beside the host itself, and what it should find there. */
@@ -16,12 +17,12 @@ export interface ProbeVariables {
   address: string | undefined;
 }
 
-const LISTS = { allowed: "redkeep_probe_allowed", denied: "redkeep_probe_denied" } as const;
-const CONTROLLER = "redkeep_probe_from_controller";
-const ADDRESS = "redkeep_probe_address";
-const PREFIX = "redkeep_probe_";
-/** Of a slip in a name nobody would ever hear: the host would be looked at from nowhere, and pass. */
-const NAMES: readonly string[] = [LISTS.allowed, LISTS.denied, CONTROLLER, ADDRESS];
+const {
+  probeAllowed: ALLOWED,
+  probeDenied: DENIED,
+  probeFromController: CONTROLLER,
+  probeAddress: ADDRESS,
+} = OWN_VARIABLES;
 const STANCES = ["auto", "allowed", "denied", "off"] as const;
 
 /**
@@ -43,18 +44,14 @@ export function probeVariables(host: string, variables: Variables, inventory: In
       return otherwise;
     }
   };
-  for (const [name, { place }] of variables) {
-    if (!name.startsWith(PREFIX) || NAMES.includes(name)) continue;
-    problems.push({ place, key: name, message: `is no such variable.${didYouMean(name, NAMES)}` });
-  }
   const listed = (name: string) => read(name, [], (variable) => hostList(name, variable, host, inventory));
-  const [allowed, denied] = [listed(LISTS.allowed), listed(LISTS.denied)];
+  const [allowed, denied] = [listed(ALLOWED), listed(DENIED)];
   const both = denied.find((name) => allowed.includes(name));
   if (both !== undefined) {
     problems.push({
-      place: variables.get(LISTS.denied)?.place,
-      key: LISTS.denied,
-      message: `names ${both}, which ${LISTS.allowed} names too: keep it in one of them`,
+      place: variables.get(DENIED)?.place,
+      key: DENIED,
+      message: `names ${both}, which ${ALLOWED} names too: keep it in one of them`,
     });
   }
   const controller = read(CONTROLLER, "auto" as const, stance);

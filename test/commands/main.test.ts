@@ -241,6 +241,11 @@ describe("wrong usage ends with 1 and reaches no host", () => {
       ["plan", "site.yml", "-i", "hosts.yml", "-k"],
       /-k: needs a terminal to ask on/,
     ],
+    [
+      "a slip in the name of one of redkeep's variables",
+      ["plan", "site.yml", "-i", "hosts.yml", "-e", "redkeep_replication_groop=shop"],
+      /redkeep_replication_groop: is no such variable\. Did you mean "redkeep_replication_group"\?/,
+    ],
     ["an inventory that is not there", ["plan", "site.yml", "-i", "none.yml"], /none\.yml/],
   ])("%s", async (_, args, message) => {
     await using host = await startRecordedHost("stock");

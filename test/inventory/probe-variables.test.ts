@@ -39,10 +39,6 @@ describe("probes from outside", () => {
       'hosts.yml:3:42  redkeep_probe_allowed: expected a host of the inventory, found "app-03". Did you mean "app-01"?',
     ],
     [
-      "redkeep_probe_allow: [app-01]",
-      'hosts.yml:3:10  redkeep_probe_allow: is no such variable. Did you mean "redkeep_probe_allowed"?',
-    ],
-    [
       "redkeep_probe_allowed: [app]",
       'hosts.yml:3:34  redkeep_probe_allowed: expected a host of the inventory, found "app", which is a group: name its hosts',
     ],
