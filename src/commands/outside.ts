@@ -20,11 +20,8 @@ import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
 import { isAudited } from "../verify/audit.ts";
 import type { ControlId } from "../verify/controls.ts";
 import { type HostSession, type Observation, toRecord } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
+import type { Environment } from "./options.ts";
 import type { Run } from "./prepare.ts";
-
-/** Targets that the controller looks at beside each other. */
-const CONTROLLER_FORKS = 32;
 
 /** One host that is to be looked at from one place. */
 interface Look {
@@ -38,52 +35,68 @@ interface Look {
 }
 
 /**
- * Looks at the hosts that answered from the places which their variables name, and from the controller, and adds what was
- * seen to their checks. Each vantage host is asked once for all of them.
- *
- * @returns what this cost on each vantage host.
+ * What the hosts of a run look like from the places which their variables name, and from the controller. What was seen is
+ * added to their checks.
  */
-export async function lookFromOutside(
-  run: Run,
-  sessions: readonly HostSession[],
-  options: RunOptions,
-  environment: Environment,
-): Promise<VantageRecord[]> {
-  const isWanted = (control: ControlId) => isAudited(control, run.tags);
-  if (!OUTSIDE_CONTROLS.some(isWanted)) return [];
-  const asked = sessions.flatMap((session) =>
-    session.observation === undefined || session.record.checks.length === 0
-      ? []
-      : [{ session, observation: session.observation }],
-  );
-  const looks = asked.flatMap(({ session, observation }) => looksAt(session, observation));
-  const own: Look[] = [];
-  await pool(asked, CONTROLLER_FORKS, async ({ session, observation }) => {
-    const look = await lookOfController(session, observation);
-    if (look !== undefined) own.push(look);
-  });
-  const records = new Map<string, VantageRecord>();
-  const known = looks.filter(({ sight }) => sight !== NO_ADDRESS);
-  const byVantage = Map.groupBy(known, ({ vantage }) => vantage ?? "");
-  const { interrupted } = environment;
-  const fromVantages = pool([...byVantage], options.forks, async ([name, part]) => {
-    const connection = run.vantages.get(name);
-    if (connection === undefined || interrupted.aborted) return;
-    records.set(name, await askVantage(name, connection, part, interrupted));
-  });
-  const fromHere = pool(own, CONTROLLER_FORKS, async (look) => {
-    if (interrupted.aborted || look.sight === NO_ADDRESS) return;
-    const client = await clientCertificate(run.state, tasksOf(look.observation));
-    look.sight = await lookFromController(look, client);
-  });
-  await Promise.all([fromVantages, fromHere]);
-  for (const [session, part] of Map.groupBy([...looks, ...own], (look) => look.session)) {
-    const isProved = part.some((look) => isProvedBy(look));
-    const views = part.map((look) => viewOf(look, isProved, Date.now() / 1000));
-    const checks = views.flatMap(outsideChecks).filter(({ control }) => isWanted(control as ControlId));
-    session.record.checks.push(...checks.map(toRecord));
+export class Outside {
+  readonly #run: Run;
+  readonly #interrupted: AbortSignal;
+  /** Tags may leave all of it out. */
+  readonly #isWanted: boolean;
+  readonly #fromHere: Look[] = [];
+
+  constructor(run: Run, { interrupted }: Environment) {
+    this.#run = run;
+    this.#interrupted = interrupted;
+    this.#isWanted = OUTSIDE_CONTROLS.some((control) => isAudited(control, run.tags));
   }
-  return [...byVantage.keys()].flatMap((name) => records.get(name) ?? []);
+
+  /**
+   * Looks at one host from the controller, while others are still being asked: ports that are closed as they should be
+   * take the time of a connection that nobody answers.
+   */
+  async lookFromHere(session: HostSession): Promise<void> {
+    const { observation } = session;
+    if (observation === undefined || !this.#isLookedAt(session)) return;
+    const look = await lookOfController(session, observation);
+    if (look === undefined) return;
+    this.#fromHere.push(look);
+    if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
+    const client = await clientCertificate(this.#run.state, tasksOf(observation));
+    look.sight = await lookFromController(look, client);
+  }
+
+  /**
+   * Asks each vantage host once for all the hosts that are to be looked at from there, and judges what was seen from
+   * everywhere.
+   * @returns what this cost on each vantage host.
+   */
+  async lookFromVantages(sessions: readonly HostSession[], forks: number): Promise<VantageRecord[]> {
+    const looks = sessions.flatMap((session) =>
+      session.observation === undefined || !this.#isLookedAt(session)
+        ? []
+        : looksAt(session, session.observation),
+    );
+    const records = new Map<string, VantageRecord>();
+    const known = looks.filter(({ sight }) => sight !== NO_ADDRESS);
+    const byVantage = Map.groupBy(known, ({ vantage }) => vantage ?? "");
+    await pool([...byVantage], forks, async ([name, part]) => {
+      const connection = this.#run.vantages.get(name);
+      if (connection === undefined || this.#interrupted.aborted) return;
+      records.set(name, await askVantage(name, connection, part, this.#interrupted));
+    });
+    for (const [session, part] of Map.groupBy([...looks, ...this.#fromHere], (look) => look.session)) {
+      const isProved = part.some((look) => isProvedBy(look));
+      const checks = part.flatMap((look) => outsideChecks(viewOf(look, isProved, Date.now() / 1000)));
+      const wanted = checks.filter(({ control }) => isAudited(control as ControlId, this.#run.tags));
+      session.record.checks.push(...wanted.map(toRecord));
+    }
+    return [...byVantage.keys()].flatMap((name) => records.get(name) ?? []);
+  }
+
+  #isLookedAt({ record }: HostSession): boolean {
+    return this.#isWanted && record.checks.length > 0;
+  }
 }
 
 const NOT_ASKED = { lost: "it was not asked" };

@@ -27,7 +27,7 @@ export async function observeAll(
   environment: Environment,
   command: RunRecord["command"],
   progress: Progress,
-  finish: (session: HostSession) => void = () => {},
+  finish: (session: HostSession) => void | Promise<void> = () => {},
 ): Promise<HostSession[]> {
   const passwords = new BecomePasswords();
   const sessions = run.jobs.map((job) => newSession(job, passwords));
@@ -50,7 +50,7 @@ export async function observeAll(
       session.connection?.close();
       if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
       progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
-      finish(session);
+      await finish(session);
     }
   };
   await pool(sessions, options.forks, work, { lateGiveWay: true });

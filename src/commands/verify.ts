@@ -9,7 +9,7 @@ import { readEarlierRuns } from "./earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
 import { type HostSession, keepEssence, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
-import { lookFromOutside } from "./outside.ts";
+import { Outside } from "./outside.ts";
 import { prepare, type Run } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
 import { guardSplitGroups } from "./split-groups.ts";
@@ -20,9 +20,13 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const run = await prepare("verify", options, environment);
   warn(run.warnings, environment);
   const progress = startProgress(run, "verify", environment);
-  const sessions = await observeAll(run, options, environment, "verify", progress, keepEssence);
+  const outside = new Outside(run, environment);
+  const sessions = await observeAll(run, options, environment, "verify", progress, async (session) => {
+    keepEssence(session);
+    await outside.lookFromHere(session);
+  });
   await progress.stop();
-  const vantages = await lookFromOutside(run, sessions, options, environment);
+  const vantages = await outside.lookFromVantages(sessions, options.forks);
   warn(guardSplitGroups(run, sessions, options), environment);
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
   for (const { record } of sessions) {
