@@ -340,7 +340,7 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
         name: "another service",
         live: "systemd-run -q --unit=exporter systemd-socket-activate -a -l 0.0.0.0:9100 /bin/cat",
       },
-      { name: "a stopped Redis", live: "systemctl stop redis-server" },
+      { name: "a stopped Redis", live: "settled; systemctl stop redis-server" },
       {
         name: "redis.conf is a link",
         files: "mv redis.conf /etc/redis.real; ln -s /etc/redis.real redis.conf",
@@ -385,13 +385,15 @@ export function drawState(seed: number): State {
     script: `
       UNITD=/etc/systemd/system/redis-server.service.d; PORT=6379; SOCKET=; PASS=; CONFIG=CONFIG; cd /etc/redis
       cli() { if [ -n "$PASS" ]; then export REDISCLI_AUTH="$PASS"; fi; redis-cli -p $PORT \${SOCKET:+-s $SOCKET} "$@"; }
+      # Until its first AOF is written Redis takes no signal to end, and systemd would wait for it for ever.
+      settled() { until cli INFO persistence | tr -d '\\r' | grep -c '^\\(rdb_bgsave\\|aof_rewrite\\)_in_progress:0' | grep -qv 1; do sleep 0.05; done; }
       (
         ${habits.map(({ files }) => files ?? ":").join("\n")}
         systemctl daemon-reload; systemctl restart redis-server
         i=0; until [ "$(cli PING 2>/dev/null)" = PONG ]; do i=$((i + 1)); [ $i -lt 200 ] || exit 1; sleep 0.05; done
         cli EVAL "for i = 1, 200 do redis.call('SET', 'app:' .. i, i) end" 0
         ${habits.map(({ live }) => live ?? ":").join("\n")}
-        until cli INFO persistence | tr -d '\\r' | grep -c '^\\(rdb_bgsave\\|aof_rewrite\\)_in_progress:0' | grep -qv 1; do sleep 0.05; done
+        settled
       ) >/root/prepared 2>&1 || { cat /root/prepared; exit 1; }`,
   };
 }
