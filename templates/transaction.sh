@@ -8,38 +8,76 @@
 #   login.old .new      redis-cli's words; AUTH line; the name of CONFIG; `any` where no password is known
 #   state               prepared applying applied committed | rolling_back rolled_back refused needs_human
 # No `set -e`: it is off inside `f || x`, so every step says what happens when it fails.
+# Each `$(...)`, pipe and program is a process of the host's, and of a thousand processes a first apply takes its time. So what
+# the shell can do by itself it does, many files are looked at in one call, and functions tell what they found in a variable.
 set -u; umask 077; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; unset REDISCLI_AUTH
-root=/var/lib/redkeep; d=$(dirname "$(readlink -f "$0")"); id=${d##*/}; . "$d/env"
+root=/var/lib/redkeep; cd -P "${0%/*}" && d=$PWD && cd / || exit 65
+id=${d##*/}; TMPDIR=$d; . "$d/env"                                      # TMPDIR: where bash keeps its here-documents
+nl='
+'
 
-note() { echo "$(cut -d' ' -f1 /proc/uptime) $*" >>"$d/journal" && sync "$d/journal"; }
-state() { cat "$d/state"; }
+note() { read -r now _ </proc/uptime; echo "$now $*" >>"$d/journal" && sync "$d/journal"; }
+first() { line=; IFS= read -r line <"$1"; }                             # FILE: its first line in $line
+state() { first "$d/state"; state=$line; }                              # in $state
 enter() { echo "$1" >"$d/state.new" && sync "$d/state.new" && mv -f "$d/state.new" "$d/state" && sync "$d"; }
-mine() { [ "$(readlink $root/pending)" = "txn/$id" ]; }
+mine() { [ -L $root/pending ] && [ $root/pending -ef "$d" ]; }
 lock() { exec 9>>$root/lock; flock -w "$1" 9; }                        # the kernel frees it; 9>&- for what lives on
 refuse() { enter refused; note "$*"; exit 75; }
 fail() { note "fail $*"; exit 1; }                                      # ExecStopPost rolls back
-milliseconds() { read -r s _ </proc/uptime; echo "${s%.*}${s#*.}0"; }    # of a clock that nobody sets
+milliseconds() { read -r now _ </proc/uptime; ms=${now%.*}${now#*.}0; } # in $ms, of a clock that nobody sets
 
 # --- files -------------------------------------------------------------------------------------------------------------
-signature() {
-  if [ -L "$1" ]; then echo link; return; fi
-  if [ ! -e "$1" ]; then echo absent; return; fi
-  if [ ! -f "$1" ] || [ "$(stat -c %h "$1")" != 1 ]; then echo unusual; return; fi
-  echo "$(stat -c '%U:%G %a' "$1") $(sha256sum <"$1" | cut -d' ' -f1)"
+folder() { folder=${1%/*}; folder=${folder:-/}; }                       # PATH: where it is, in $folder
+# What stands at each PATH, a line each in $signatures: link, absent, unusual, or owner, mode and digest.
+sign() { # PATH...
+  kinds=
+  for at; do
+    shift
+    if [ -L "$at" ]; then kinds="$kinds link"; elif [ ! -e "$at" ]; then kinds="$kinds absent"
+    elif [ ! -f "$at" ]; then kinds="$kinds unusual"; else kinds="$kinds plain"; set -- "$@" "$at"; fi
+  done
+  attributes=; digests=
+  if [ $# -gt 0 ]; then
+    if ! attributes=$(stat -c '%h %U:%G %a' -- "$@") || ! digests=$(sha256sum -- "$@"); then
+      attributes=; digests=                                             # one of them went meanwhile: each by itself
+      for at; do attributes=$attributes$(stat -c '%h %U:%G %a' -- "$at" || echo gone)$nl; digests=$digests$(sha256sum -- "$at" || echo gone)$nl; done
+    fi
+  fi
+  signatures=
+  for kind in $kinds; do
+    if [ $kind = plain ]; then
+      attribute=${attributes%%"$nl"*}; attributes=${attributes#*"$nl"}
+      digest=${digests%% *}; digest=${digest#\\}; digests=${digests#*"$nl"}       # a backslash: there is one in the name
+      case $attribute in "1 "*) kind="${attribute#1 } $digest";; *) kind=unusual;; esac
+    fi
+    signatures=$signatures$kind$nl
+  done
 }
+sign_files() { set --; while read -r _ p _; do set -- "$@" "$p"; done <"$d/files"; sign "$@"; }
+next_signature() { signature=${signatures%%"$nl"*}; signatures=${signatures#*"$nl"}; }
 rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
-owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then echo absent; else stat -c '%U:%G %a' "$1"; fi; }
+owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then owner_mode=absent; else owner_mode=$(stat -c '%U:%G %a' "$1"); fi; }
 # The folder may be writable by the service user. So owner and mode are set where only root can reach; cp then makes the
 # file anew and gives it both by its descriptor. A link that is planted meanwhile is replaced, also one to a folder (-T).
-swap() { # FROM TO OWNER:GROUP MODE
-  t=$(dirname "$2")/.redkeep.$id
-  chown "$3" "$1" && chmod "$4" "$1" && rm -rf "$t" && cp -pT --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$(dirname "$2")"
+place() { # FROM TO
+  folder "$2"; t=$folder/.redkeep.$id
+  if [ -e "$t" ] || [ -L "$t" ]; then rm -rf "$t" || return 1; fi
+  cp -pT --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$folder"
 }
-put() { # N PATH OWNER:GROUP MODE, or `absent` for a file that goes
-  if [ "$3" = absent ]; then rm -f "$2" && sync "$(dirname "$2")"; else swap "$d/new/$1" "$2" "$3" "$4"; fi
+swap() { chown "$3" "$1" && chmod "$4" "$1" && place "$1" "$2"; }       # FROM TO OWNER:GROUP MODE
+remove() { folder "$1"; rm -f "$1" && sync "$folder"; }
+stage() { # gives all new content its owner and mode, those that are alike in one call
+  staged=
+  while read -r n p o m; do
+    case $o in absent) continue;; esac; case $staged in *" $o/$m "*) continue;; esac
+    staged="$staged $o/$m "; set --
+    while read -r n p also m2; do if [ "$also/$m2" = "$o/$m" ]; then set -- "$@" "$d/new/$n"; fi; done <"$d/files"
+    chown "$o" "$@" && chmod "$m" "$@" || return 1
+  done <"$d/files"
 }
-is_ours() { # N PATH: as this transaction made it
-  [ "$(signature "$2")" = "$(cat "$d/new/$1.signature")" ] && return
+put() { if [ "$3" = absent ]; then remove "$2"; else place "$d/new/$1" "$2"; fi; }          # N PATH OWNER:GROUP, or `absent`
+is_ours() { # N PATH SIGNATURE: as this transaction made it
+  first "$d/new/$1.signature"; [ "$3" = "$line" ] && return
   # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
   case $2 in /etc/ufw/*) [ "$(rules "$2")" = "$(rules "$d/new/$1")" ];; *) return 1;; esac
 }
@@ -49,8 +87,8 @@ is_service_users() { case $(stat -Lc %U "$1") in "$RUNUSER"|"$OLDUSER") return 0
 own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
   { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
 }
-is_edited() { grep -qx "$1" "$d/edited"; }
-is_kept() { case $1 in "$(dirname "$CONF")"|"$(dirname "$CONF")"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
+is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
+is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 data_files() { # what Redis saves: plain files with one name, beside the one that we gave them
   for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1/$DUMP" "$1/$AOF" "$1/${AOFDIR:-appendonlydir}"/*; do
     if [ ! -f "$p" ] || [ -L "$p" ] || { [ "${p%/*}" != "$1" ] && [ -L "${p%/*}" ]; }; then continue; fi
@@ -61,7 +99,7 @@ data_files() { # what Redis saves: plain files with one name, beside the one tha
 # Redis says where its dump is. Root moves or removes nothing for it but in a folder of the service user's, which is entered
 # before it is looked at.
 dump_file() { # PATH mv|back OTHER, or PATH rm
-  ( cd -P "$(dirname "$1")" && is_service_users . || exit 1
+  ( cd -P "${1%/*}/" && is_service_users . || exit 1
     case $2 in rm) rm -f "./${1##*/}";; mv) mv "./${1##*/}" "$3";; back) mv -T "$3" "./${1##*/}";; esac )
 }
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
@@ -71,24 +109,30 @@ set_aside() { # new, or old: the restart that comes
   to=$DATA/.redkeep.$id.$1
   echo "$to" >"$d/aside.$1" && sync "$d/aside.$1" && mkdir "$to" || return 1
   # Entered, and seen to be no link that took its place: the folder around it is the service user's.
-  ( cd "$to" && [ "$(pwd -P)" = "$(readlink -f "$DATA")/${to##*/}" ] || exit 1
+  ( cd -P "$to" && [ "$PWD" = "$(readlink -f "$DATA")/${to##*/}" ] || exit 1
     data_files "$DATA" | while IFS= read -r p; do
       # The AOF's files come and go while Redis runs.
       cp -p --reflink=always "$p" . 2>/dev/null || ln -Pf "$p" . || [ ! -e "$p" ] || exit 1
     done )
 }
-drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then rm -rf "$(cat "$f")"; fi; done; }
+drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; rm -rf "$line"; fi; done; }
 # A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
 # else takes. In the folders of others only once a boot would clear it away.
 reserve_here() { head -c 524288 /dev/zero >"$d/room" && sync "$d/room"; }
 reserve() {
+  set --
   while read -r n p o m; do
-    t=$(dirname "$p")/.redkeep.$id.room
-    if [ ! -d "$(dirname "$p")" ] || [ -e "$t" ]; then continue; fi
-    cp -T --sparse=never --remove-destination "$d/room" "$t" && sync "$t" || return 1
+    folder "$p"; t=$folder/.redkeep.$id.room
+    if [ ! -d "$folder" ] || [ -e "$t" ]; then continue; fi
+    cp -T --sparse=never --remove-destination "$d/room" "$t" || return 1
+    set -- "$@" "$t"
   done <"$d/files"
+  if [ $# -gt 0 ]; then sync "$@"; fi
 }
-release() { rm -f "$d/room"; while read -r n p o m; do rm -f "$(dirname "$p")/.redkeep.$id.room"; done <"$d/files"; }
+release() {
+  set -- "$d/room"; while read -r n p o m; do folder "$p"; set -- "$@" "$folder/.redkeep.$id.room"; done <"$d/files"
+  rm -f "$@"
+}
 # Where another user starts the service than the one that stops it: until it has stopped it must be able to save.
 is_handed() { [ -n "$HANDOVER" ] && case $1 in "$HANDOVER"|"$HANDOVER"/*) return 0;; *) return 1;; esac; }
 hand_over() { # new, or old: who comes
@@ -107,35 +151,59 @@ runs_as() { # USER: the service's process; nobody where there is none
 
 # --- Redis -------------------------------------------------------------------------------------------------------------
 # Commands come on stdin; passwords are never an argument of a process.
-ask() { { sed -n 2p "$d/login.$1"; cat; } | timeout "${2:-20}" "$CLI" $(sed -n 1p "$d/login.$1") 2>&1; }
-send() { # LOGIN FILE: says the first reply to the file's commands that is no success
-  ask "$1" <"$2" | { if [ -n "$(sed -n 2p "$d/login.$1")" ]; then IFS= read -r _; fi; grep -Ev '^(OK|[0-9]+)?$' | head -n 1; }
+login() { # old|new: $endpoint, $auth, $config, the name of CONFIG, and $known, `any` where no password is known
+  endpoint=; auth=; config=; known=
+  { read -r endpoint; IFS= read -r auth; IFS= read -r config; IFS= read -r known; } <"$d/login.$1"
 }
-config_name() { sed -n 3p "$d/login.$1"; }
-one() { echo "$2" | ask "$1" | grep . | tail -n 1; }    # redis-cli prints an empty line behind an error
-info() { echo "INFO $2" | ask "$1" | tr -d '\r' | sed -n "s/^$3://p"; }
-answers() { # a login's line 4 says `any` where no password is known: then being alive is all that can be asked
-  case $(one "$1" DBSIZE) in [0-9]*) return 0;; NOAUTH*) [ "$(sed -n 4p "$d/login.$1")" = any ];; *) return 1;; esac
+ask() { # LOGIN COMMANDS: what redis-cli prints is in $reply
+  login "$1"
+  reply=$(timeout 20 "$CLI" $endpoint 2>&1 <<.
+$auth
+$2
+.
+)
 }
-config_get() { echo "$(config_name "$1") GET $2" | ask "$1" | sed -n "/^$2\$/{n;p;}"; }
-config_set() { [ "$(one "$1" "$(config_name "$1") SET $2 \"$3\"")" = OK ]; }
-keys() { # keys and those among them that may expire
-  echo 'INFO keyspace' | ask "$1" | tr -d '\r' | { k=0; e=0
-    while IFS= read -r line; do case $line in db[0-9]*:keys=*)
-      line=${line#*keys=}; k=$((k + ${line%%,*})); line=${line#*expires=}; e=$((e + ${line%%,*}));; esac; done; echo "$k $e"; }
+send() { # LOGIN FILE: says in $refusal the first reply to the file's commands that is no success
+  ask "$1" "$(cat "$2")"; if [ -n "$auth" ]; then case $reply in *"$nl"*) reply=${reply#*"$nl"};; *) reply=;; esac; fi
+  refusal=$(printf '%s\n' "$reply" | grep -Ev '^(OK|[0-9]+)?$' | head -n 1)
+}
+last() { last=${reply##*"$nl"}; }                       # the reply to the last command; redis-cli ends an error with an empty line
+one() { ask "$1" "$2"; last; }                          # LOGIN COMMAND: its reply in $last
+field() { # of INFO, in $value
+  value=$nl$reply
+  case $value in *"$nl$1:"*) value=${value#*"$nl$1:"}; value=${value%%[[:cntrl:]]*};; *) value=;; esac
+}
+setting() { # of CONFIG GET, in $value
+  value=$nl$reply$nl
+  case $value in *"$nl$1$nl"*) value=${value#*"$nl$1$nl"}; value=${value%%"$nl"*};; *) value=;; esac
+}
+info() { ask "$1" "INFO $2"; field "$3"; }
+config_get() { login "$1"; ask "$1" "$config GET $2"; setting "$2"; }
+config_set() { login "$1"; one "$1" "$config SET $2 \"$3\""; [ "$last" = OK ]; }
+# A login's line 4 says `any` where no password is known: then being alive is all that can be asked.
+is_alive() { last; case $last in [0-9]*) return 0;; NOAUTH*) [ "$known" = any ];; *) return 1;; esac; }     # by DBSIZE, asked last
+answers() { ask "$1" DBSIZE; is_alive; }
+count_keys() { # of INFO keyspace: $keys, and $expiring, those among them that may expire
+  keys=0; expiring=0; rest=$reply$nl
+  while [ -n "$rest" ]; do
+    line=${rest%%"$nl"*}; rest=${rest#*"$nl"}
+    case $line in db[0-9]*:keys=*)
+      line=${line#*keys=}; keys=$((keys + ${line%%,*})); line=${line#*expires=}; expiring=$((expiring + ${line%%,*}));; esac
+  done
 }
 wait_info() { # LOGIN SECTION FIELD VALUE: until it holds, at most $CAP seconds
-  until=$(($(milliseconds) + CAP * 1000))
-  while [ "$(info "$1" "$2" "$3")" != "$4" ]; do [ "$(milliseconds)" -lt $until ] || return 1; sleep 0.05; done
+  milliseconds; until=$((ms + CAP * 1000))
+  until info "$1" "$2" "$3"; [ "$value" = "$4" ]; do milliseconds; [ $ms -lt $until ] || return 1; sleep 0.05; done
 }
 snapshot() { # what is in memory now is on disk afterwards
-  wait_info "$1" persistence rdb_bgsave_in_progress 0 && wait_info "$1" persistence aof_rewrite_in_progress 0 || return 1
-  case $(one "$1" BGSAVE) in *started*|*scheduled*) ;; *) return 1;; esac
-  wait_info "$1" persistence rdb_bgsave_in_progress 0 && [ "$(info "$1" persistence rdb_last_bgsave_status)" = ok ]
+  wait_info "$1" persistence rdb_bgsave_in_progress 0 || return 1
+  field aof_rewrite_in_progress; [ "$value" = 0 ] || wait_info "$1" persistence aof_rewrite_in_progress 0 || return 1
+  one "$1" BGSAVE; case $last in *started*|*scheduled*) ;; *) return 1;; esac
+  wait_info "$1" persistence rdb_bgsave_in_progress 0 && field rdb_last_bgsave_status && [ "$value" = ok ]
 }
 rewrite_aof() {
   wait_info "$1" persistence aof_rewrite_in_progress 0 && wait_info "$1" persistence aof_rewrite_scheduled 0 &&
-    wait_info "$1" persistence aof_rewrite_in_progress 0 && [ "$(info "$1" persistence aof_last_bgrewrite_status)" = ok ]
+    wait_info "$1" persistence aof_rewrite_in_progress 0 && field aof_last_bgrewrite_status && [ "$value" = ok ]
 }
 aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name follows the lines *COUNT and $LENGTH
   data_files "$DATA" | grep '[.]aof$' | while IFS= read -r p; do grep -aA2 '^[*][0-9]' "$p"; done |
@@ -143,7 +211,7 @@ aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name foll
 }
 # From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
 persist() { # LOGIN SAVE APPENDONLY
-  save=$(config_get "$1" save); aof=$(config_get "$1" appendonly)
+  config_get "$1" save; save=$value; config_get "$1" appendonly; aof=$value
   if [ "$2" != "$save" ] && [ -n "$2" ]; then config_set "$1" save "$2" || return 1; fi
   if [ -n "$2" ] && { [ -z "$save" ] || { [ "$aof" = yes ] && [ "$3" = no ]; }; }; then snapshot "$1" || return 1; fi
   if [ "$3" = yes ] && [ "$aof" != yes ]; then
@@ -153,22 +221,25 @@ persist() { # LOGIN SAVE APPENDONLY
   if [ -z "$2" ] && [ -n "$save" ]; then config_set "$1" save '' || return 1; fi
 }
 # systemd ends a start that loads for longer than the unit says, and begins it anew, for ever: ours have until $CAP.
-patience() { echo "/run/systemd/system/$UNIT.d/zz-redkeep-$id.conf"; }
-be_patient() {
-  t=$(patience); mkdir -p "${t%/*}" && printf '[Service]\nTimeoutStartSec=infinity\n' >"$t" && chmod 644 "$t" && systemctl daemon-reload
+patience() { patience=/run/systemd/system/$UNIT.d/zz-redkeep-$id.conf; }
+write_patience() { # for the next daemon-reload
+  patience; { [ -d "${patience%/*}" ] || mkdir -p "${patience%/*}"; } && printf '[Service]\nTimeoutStartSec=infinity\n' >"$patience" && chmod 644 "$patience"
 }
+be_patient() { patience; [ -e "$patience" ] || { write_patience && systemctl daemon-reload; }; }
 end_patience() {
-  t=$(patience); if [ -e "$t" ]; then rm -f "$t"; rmdir "${t%/*}" 2>/dev/null; systemctl daemon-reload; fi
+  patience; if [ -e "$patience" ]; then rm -f "$patience"; rmdir "${patience%/*}" 2>/dev/null; systemctl daemon-reload; fi
 }
 # Restarts without losing a key, also where nothing is written to disk: then the keys are saved for the restart alone, and a
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 SAVE_ONCE='315360000 1'
 restart() { # LOGIN-BEFORE LOGIN-AFTER
   only_memory=
-  if answers "$1"; then
-    if [ -n "$(config_get "$1" save)" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
-    elif [ "$(config_get "$1" appendonly)" = no ] && [ "$(keys "$1" | cut -d' ' -f1)" -gt 0 ]; then
-      only_memory=1; dump=$(config_get "$1" dir)/$(config_get "$1" dbfilename)
+  login "$1"; ask "$1" "$config GET save$nl$config GET appendonly${nl}INFO keyspace${nl}DBSIZE"
+  if is_alive; then
+    count_keys; setting appendonly; aof=$value; setting save
+    if [ -n "$value" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
+    elif [ "$aof" = no ] && [ $keys -gt 0 ]; then
+      only_memory=1; config_get "$1" dir; dump=$value; config_get "$1" dbfilename; dump=$dump/$value
       if [ ! -e "$d/dump" ]; then
         echo "$dump" >"$d/dump" && sync "$d/dump" || return 1
         if [ -f "$dump" ]; then dump_file "$dump" mv "$d/old/stale.rdb" || return 1; fi
@@ -177,37 +248,39 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
     fi
   fi
   if [ "$2" = new ] && [ -n "$RENAMED" ] && answers "$1"; then
-    for _ in 1 2 3; do used=$(aof_names); [ -n "$used" ] || break; one "$1" BGREWRITEAOF >/dev/null; rewrite_aof "$1" || break; done
+    for _ in 1 2 3; do used=$(aof_names); [ -n "$used" ] || break; one "$1" BGREWRITEAOF; rewrite_aof "$1" || break; done
     if [ -n "$used" ]; then note "fail a client uses $used again and again: an AOF that holds it would stop the start"; return 1; fi
   fi
   set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
-  if answers "$1" && [ "$(sed -n 4p "$d/login.$1")" != any ]; then keys "$1" >"$d/keys.stop"; fi
+  if [ -n "$PATIENCE" ] || [ "$2" = old ]; then be_patient || return 1; fi
+  ask "$1" "INFO keyspace${nl}DBSIZE"
+  if is_alive && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.stop"; fi
   : >"$d/restarted"
-  be_patient || return 1
   systemctl reset-failed "$UNIT" 2>/dev/null
-  from=$(milliseconds)
+  milliseconds; from=$ms
   if [ -n "$HANDOVER" ]; then
     timeout "$CAP" systemctl stop "$UNIT" 9>&- && hand_over "$2" && timeout "$CAP" systemctl start "$UNIT" 9>&- || return 1
   else timeout "$CAP" systemctl restart "$UNIT" 9>&- || return 1; fi
   until=$((from + CAP * 1000))
-  until answers "$2"; do [ "$(milliseconds)" -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
-  echo $(($(milliseconds) - from)) >"$d/unavailable"
+  until answers "$2"; do milliseconds; [ $ms -lt $until ] && systemctl -q is-active "$UNIT" || return 1; sleep 0.02; done
+  milliseconds; echo $((ms - from)) >"$d/unavailable"
   end_patience
   if [ -n "$only_memory" ]; then dump_file "$dump" rm; fi                     # else it would come back, stale, at a later start
 }
 # A replica finds its primary again within a second or two, and may be empty until then; the controller looks, before it goes
 # on with others.
 wait_link() { # LOGIN
-  [ "$(cat "$d/link.before" 2>/dev/null)" = up ] || return 0
-  until=$(($(milliseconds) + 20000))
-  until [ "$(info "$1" replication master_link_status)" = up ] || [ "$(milliseconds)" -ge $until ]; do sleep 0.05; done
+  [ -f "$d/link.before" ] && first "$d/link.before" && [ "$line" = up ] || return 0
+  milliseconds; until=$((ms + 20000))
+  until info "$1" replication master_link_status; [ "$value" = up ] || { milliseconds; [ $ms -ge $until ]; }; do sleep 0.05; done
 }
 # A start that loaded too little: another one would only write that down. Clients may delete, and keys may expire, meanwhile.
-missing_keys() { # LOGIN: says what is missing
-  [ -f "$d/keys.stop" ] && echo 'INFO keyspace' | ask "$1" | grep -q '^# Keyspace' || return 1
-  read -r k e <"$d/keys.stop"; now=$(keys "$1" | cut -d' ' -f1)
-  if [ $((k - e - now)) -le $((10 + (k - e) / 10)) ]; then return 1; fi
-  echo "$k keys before the restart, $now after; the files from before it are in $(cat "$d"/aside.* | tail -n 1)"
+missing_keys() { # LOGIN: says in $missing what is missing
+  [ -f "$d/keys.stop" ] || return 1
+  ask "$1" "INFO keyspace"; case $nl$reply in *"$nl# Keyspace"*) ;; *) return 1;; esac
+  read -r k e <"$d/keys.stop"; count_keys
+  if [ $((k - e - keys)) -le $((10 + (k - e) / 10)) ]; then return 1; fi
+  missing="$k keys before the restart, $keys after; the files from before it are in $(cat "$d"/aside.* | tail -n 1)"
 }
 invocation() { systemctl show -p InvocationID --value "$UNIT"; }
 undisturbed() { [ -z "$INVOCATION" ] || [ "$(invocation)" = "$INVOCATION" ]; }
@@ -217,7 +290,7 @@ validate() {
   [ -f "$d/scratch.conf" ] || return 0
   run=/run/redkeep-$id/scratch
   mkdir "$run" && cp "$d/scratch.conf" "$run/redis.conf" || return 1
-  for f in "$d"/scratch/*; do if [ -f "$f" ]; then cp "$f" "$run/" || return 1; fi; done
+  set -- "$d"/scratch/*; if [ -f "$1" ]; then cp "$@" "$run/" || return 1; fi
   chmod 711 "/run/redkeep-$id" && chown -R "$RUNUSER:$RUNGROUP" "$run" && chmod 700 "$run" || return 1
   : >"$d/scratch.log"
   set --; while IFS= read -r property; do set -- "$@" -p "$property"; done <"$d/scratch.properties"
@@ -233,7 +306,8 @@ validate() {
 # --- the nets ------------------------------------------------------------------------------------------------------------
 # --on-startup keeps its deadline through a daemon-reload, --on-active starts it anew. A killed rollback runs again.
 arm() { # NAME SECONDS
-  at=$(($(cut -d. -f1 /proc/uptime) - $(systemctl show -p UserspaceTimestampMonotonic --value) / 1000000 + $2))
+  : "${booted:=$(systemctl show -p UserspaceTimestampMonotonic --value)}"
+  read -r now _ </proc/uptime; at=$((${now%.*} - booted / 1000000 + $2))
   systemd-run -q --collect --unit="redkeep-$1-$id" --description=redkeep --on-startup="$at" --timer-property=AccuracySec=1s \
     --timer-property=OnUnitInactiveSec=15 /bin/sh "$d/transaction.sh" rollback "$1" 9>&- && systemctl -q is-active "redkeep-$1-$id.timer"
 }
@@ -241,30 +315,31 @@ install_recovery() { # puts an unconfirmed transaction back after a power cut, b
   unit=/etc/systemd/system/redkeep-recover.service
   # Written in place: nothing is pending that a half one would have to bring back, and no boot would clear away another name.
   if [ -L $unit ] || ! cmp -s "$d/recover.service" $unit; then
-    rm -f $unit && cat "$d/recover.service" >$unit && chmod 644 $unit && sync $unit $(dirname $unit) || return 1
+    rm -f $unit && cat "$d/recover.service" >$unit && chmod 644 $unit && sync $unit ${unit%/*} || return 1
   fi
   link=/etc/systemd/system/multi-user.target.wants/redkeep-recover.service
-  [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync "$(dirname $link)"; }
+  [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync ${link%/*}; }
 }
 finish() {
+  state
   if mine; then
-    if [ "$(state)" = committed ]; then echo "$id" >$root/last && sync $root/last; fi
+    if [ "$state" = committed ]; then echo "$id" >$root/last && sync $root/last; fi
     rm -f $root/pending && sync $root
   fi
   rm -f "$d/login.old" "$d/login.new"; release; end_patience
-  case $(state) in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac     # keys that nobody uses
+  case $state in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac       # keys that nobody uses
   grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
-  for unit in "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service"; do
-    if systemctl -q is-active "$unit"; then systemctl stop "$unit"; fi
-  done
+  systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service" 2>/dev/null     # those that there are
 }
 
 # What the plan relied on beside files, a line each, as it is now; of Redis in one call.
 facts() {
-  systemctl show "$UNIT" $(sed -n 's/^unit \([A-Za-z]*\)=.*/-p \1/p' "$d/expected-facts") | sed 's/^/unit /'
+  set --; while IFS=' =' read -r kind name _; do [ "$kind" = unit ] || break; set -- "$@" -p "$name"; done <"$d/expected-facts"
+  systemctl show "$UNIT" "$@" | sed 's/^/unit /'
   echo "version $("$BIN" --version)"
   if grep -q '^sshd ' "$d/expected-facts"; then sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'; fi
-  if [ -s "$d/questions" ]; then ask old <"$d/questions" | tr -d '\r' | sed "$MASK" | sed -n \
+  # The last value may be an empty line.
+  if [ -s "$d/questions" ]; then ask old "$(cat "$d/questions")"; printf '%s\n\n' "$reply" | sed -e 's/\r//g' -e "$MASK" | sed -n \
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
 }
 fact_names() {
@@ -303,43 +378,63 @@ HELD="INPUT -m comment --comment redkeep -j ACCEPT"
 hold_open() {
   for v in '' 6; do
     if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
-    "ip${v}tables" -w 10 -S INPUT | grep -Evq '^-P INPUT ACCEPT$|^-A INPUT -j ufw6?-' || "ip${v}tables" -w 10 -I $HELD
+    others=; rest=$("ip${v}tables" -w 10 -S INPUT)$nl
+    while [ -n "$rest" ]; do
+      case ${rest%%"$nl"*} in '-P INPUT ACCEPT'|'-A INPUT -j ufw-'*|'-A INPUT -j ufw6-'*|'') ;; *) others=1;; esac; rest=${rest#*"$nl"}
+    done
+    [ -n "$others" ] || "ip${v}tables" -w 10 -I $HELD
   done
 }
-let_go() {
-  for v in '' 6; do while "ip${v}tables" -w 10 -C $HELD; do "ip${v}tables" -w 10 -D $HELD || return 1; done 2>/dev/null; done
+let_go() { # until there is none; status 4: somebody else has the tables
+  for v in '' 6; do
+    until "ip${v}tables" -w 10 -D $HELD 2>/dev/null; ended=$?; [ $ended != 0 ]; do :; done
+    [ $ended != 4 ] || return 1
+  done
 }
 enable_firewall() { hold_open; call_ufw --force enable && let_go; }
 
 apply() {
   lock 0 || refuse "locked $(cat $root/lock)"
   if [ -L $root/pending ]; then refuse "locked $(cat $root/pending/holder)"; fi
-  cat "$d/holder" >$root/lock
+  first "$d/holder"; printf '%s\n' "$line" >$root/lock
   note begin
   if [ -f "$d/undoes" ] && [ -f $root/last ] && [ "$(cat "$d/undoes")" != "$(cat $root/last)" ]; then
     refuse "stale another run has ended here since"
   fi
   # What the plan relied on must still be so.
-  while IFS=' ' read -r p s; do [ "$(signature "$p")" = "$s" ] || refuse "stale $p"; done <"$d/expected"
-  while IFS=' ' read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
+  set --; while IFS=' ' read -r p s; do set -- "$@" "$p"; done <"$d/expected"; sign "$@"
+  while IFS=' ' read -r p s; do next_signature; [ "$signature" = "$s" ] || refuse "stale $p"; done <"$d/expected"
+  while IFS=' ' read -r p om; do owner_mode "$p"; [ "$owner_mode" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
   if [ -n "$INVOCATION" ] && [ "$(invocation)" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
   fi
   if [ -s "$d/expected-facts" ]; then
-    changed=$(facts | sort - "$d/expected-facts" | uniq -u | fact_names)
-    if [ -n "$changed" ] && [ -s "$d/questions" ] && ! answers old; then changed="the running server does not answer the login"; fi
+    changed=$(facts | sort - "$d/expected-facts" | uniq -u)
+    if [ -n "$changed" ]; then
+      changed=$(printf '%s\n' "$changed" | fact_names)
+      if [ -s "$d/questions" ] && ! answers old; then changed="the running server does not answer the login"; fi
+    fi
     rm -f "$d/expected-facts"
     [ -z "$changed" ] || refuse "stale $changed"
   fi
+  stage || fail "backup the new content cannot be given its owner"
+  sign_files; set --
   while read -r n p o m; do
-    s=$(signature "$p"); case $s in link|unusual) refuse "refused $p is a link, or no plain file";; esac
-    echo "$s" >"$d/old/$n.signature"
-    if [ "$s" != absent ]; then cp -p "$p" "$d/old/$n" && [ "$(signature "$d/old/$n")" = "$s" ] || fail "backup $p"; fi
-    if [ "$o" = absent ]; then echo absent; else echo "$o $m $(sha256sum <"$d/new/$n" | cut -d' ' -f1)"; fi >"$d/new/$n.signature"
+    next_signature; case $signature in link|unusual) refuse "refused $p is a link, or no plain file";; esac
+    echo "$signature" >"$d/old/$n.signature"
+    if [ "$signature" != absent ]; then cp -p "$p" "$d/old/$n" || fail "backup $p"; fi
+    set -- "$@" "$d/old/$n" "$d/new/$n"
+  done <"$d/files"
+  sign "$@"
+  while read -r n p o m; do
+    next_signature; first "$d/old/$n.signature"; [ "$signature" = "$line" ] || fail "backup $p"
+    next_signature; if [ "$o" = absent ]; then echo absent; else echo "$o $m ${signature##* }"; fi >"$d/new/$n.signature"
   done <"$d/files"
   if [ -n "$NEEDS_REDIS" ]; then
-    answers old || fail "redis the running server does not answer"
-    if [ "$(sed -n 4p "$d/login.old")" != any ]; then keys old >"$d/keys.before"; info old replication master_link_status >"$d/link.before"; fi
+    ask old "INFO keyspace${nl}INFO replication${nl}DBSIZE"; is_alive || fail "redis the running server does not answer"
+    if [ "$known" != any ]; then
+      count_keys; echo "$keys $expiring" >"$d/keys.before"; field master_link_status; echo "$value" >"$d/link.before"
+    fi
   fi
   sync -f "$d" || fail sync
   note backup
@@ -356,25 +451,29 @@ apply() {
     note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence
     if [ -z "$NEW_SAVE" ] && [ "$NEW_AOF" = no ]; then                 # the last snapshot would come back at a later start
       wait_info old persistence rdb_bgsave_in_progress 0 || fail persistence
-      echo "$(config_get old dir)/$(config_get old dbfilename)" >"$d/last-snapshot"
+      config_get old dir; dump=$value; config_get old dbfilename; echo "$dump/$value" >"$d/last-snapshot"
     fi
   fi
   if [ -n "$REWRITE_AOF" ]; then
-    note rewrite-aof; one old BGREWRITEAOF >/dev/null; rewrite_aof old || fail rewrite-aof
+    note rewrite-aof; one old BGREWRITEAOF; rewrite_aof old || fail rewrite-aof
   fi
   while read -r p o m; do
     note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && mkdir "$p" || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
-  while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" "$m" || fail "file $p"; done <"$d/files"
+  while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" || fail "file $p"; done <"$d/files"
   if [ -f "$d/removals" ]; then while read -r p o m; do rm -f "$p/.redkeep.$id.room"; rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
   while read -r p o m; do
     if { [ -e "$p" ] || [ -L "$p" ]; } && ! is_handed "$p"; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi
   done <"$d/modes"
-  if [ -n "$RELOAD" ]; then note daemon-reload; systemctl daemon-reload || fail daemon-reload; fi
+  if [ -n "$RELOAD" ]; then
+    note daemon-reload
+    if [ -n "$RESTART" ] && [ -n "$PATIENCE" ]; then write_patience || fail daemon-reload; fi       # one reload for both
+    systemctl daemon-reload || fail daemon-reload
+  fi
   if [ -s "$d/live" ]; then
-    note live; refusal=$(send old "$d/live"); if [ -n "$refusal" ]; then note "fail live $refusal"; exit 1; fi
+    note live; send old "$d/live"; if [ -n "$refusal" ]; then note "fail live $refusal"; exit 1; fi
   fi
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -n "$RESTART" ]; then
@@ -390,12 +489,10 @@ apply() {
   fi; done; } || fail "mode of data"; fi
   if [ -n "$NEEDS_REDIS" ]; then
     note check
-    answers new || fail "check the server does not answer a login"
-    if [ -f "$d/keys.before" ] && [ "$(sed -n 4p "$d/login.new")" != any ]; then
-      keys new >"$d/keys.after"
-    fi
+    ask new "INFO keyspace${nl}DBSIZE"; is_alive || fail "check the server does not answer a login"
+    if [ -f "$d/keys.before" ] && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.after"; fi
     wait_link new
-    if missing=$(missing_keys new); then enter needs_human; note "data $missing"; exit 1; fi
+    if missing_keys new; then enter needs_human; note "data $missing"; exit 1; fi
   fi
   if [ -n "$FIREWALL" ]; then
     # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
@@ -405,7 +502,7 @@ apply() {
     if [ -n "$POLICY" ]; then set_policy "$POLICY" || fail "firewall policy"; fi
     if [ "$FIREWALL" != disable ]; then grep -qi '^ENABLED=yes' /etc/ufw/ufw.conf || fail "firewall is not enabled"; fi
   fi
-  while read -r n p o m; do is_ours "$n" "$p" || fail "check $p is not as it was written"; done <"$d/files"
+  sign_files; while read -r n p o m; do next_signature; is_ours "$n" "$p" "$signature" || fail "check $p is not as it was written"; done <"$d/files"
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -z "$FIREWALL" ]; then arm win "$WINDOW" || fail "arm window"; fi
   enter applied || fail applied
@@ -429,28 +526,30 @@ let_in() {
 # Puts back what still is as we made it. An edit by someone else stops it before it touches a file: around an edited file the
 # next start might fail. Only where Redis is down anyway, all that nobody edited goes back.
 rollback() {
+  state; if [ "$1 $state" = "stop applied" ]; then exit 0; fi
   # A machine that goes down starts nothing any more: its next boot does this.
   if [ "$1" != boot ] && [ "$(systemctl is-system-running)" = stopping ]; then exit 1; fi
   # What ended well, or never began, must not wait for the lock of another.
-  case "$1 $(state)" in
-    "stop applied") exit 0;;
+  case "$1 $state" in
     "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;;
   esac
   case $1 in cap|win) systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null;; esac
   lock 60 || exit 75
-  case "$1 $(state)" in
+  state; case "$1 $state" in
     *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
     "stop applied") exit 0;;
   esac
   if ! mine; then
-    if [ "$(state)" = prepared ]; then enter rolled_back; finish; exit 0; fi
+    if [ "$state" = prepared ]; then enter rolled_back; finish; exit 0; fi
     if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
   fi
   release; enter rolling_back; note "rollback $1"; : >"$d/edited"
   firewall=back; if [ "$1" != boot ]; then let_in || firewall=; fi
+  sign_files
   while read -r n p o m; do
-    rm -f "$(dirname "$p")/.redkeep.$id"
-    if [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_ours "$n" "$p"; then continue; fi
+    folder "$p"; rm -f "$folder/.redkeep.$id"
+    next_signature; first "$d/old/$n.signature"
+    if [ "$signature" = "$line" ] || is_ours "$n" "$p" "$signature"; then continue; fi
     echo "$n" >>"$d/edited"; note "edited $p"
   done <"$d/files"
   if [ -s "$d/edited" ]; then
@@ -464,15 +563,16 @@ rollback() {
       persist $login "$OLD_SAVE" "$OLD_AOF" || { enter needs_human; note "redis does not take its old persistence again: a restart with the old files would lose what was written since"; finish; exit 1; }
     fi
   fi
+  sign_files
   while read -r n p o m; do
-    b=$(cat "$d/old/$n.signature"); if [ "$(signature "$p")" = "$b" ] || is_edited "$n"; then continue; fi
+    next_signature; first "$d/old/$n.signature"; b=$line; if [ "$signature" = "$b" ] || is_edited "$n"; then continue; fi
     note "restore $p"
-    if [ "$b" = absent ]; then rm -f "$p"; sync "$(dirname "$p")"; else
-      [ -d "$(dirname "$p")" ] || mkdir "$(dirname "$p")"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
+    if [ "$b" = absent ]; then remove "$p"; else
+      folder "$p"; [ -d "$folder" ] || mkdir "$folder"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
   done <"$d/files"
   if [ -f "$d/removals" ]; then while read -r p o m; do own "$p" "$o" "$m"; done <"$d/removals"; fi
   while read -r p om; do
-    if [ "$om" != absent ] && [ "$(owner_mode "$p")" != "$om" ] && ! is_handed "$p"; then set -- "$1" $om; own "$p" "$2" "$3"; fi
+    owner_mode "$p"; if [ "$om" != absent ] && [ "$owner_mode" != "$om" ] && ! is_handed "$p"; then set -- "$1" $om; own "$p" "$2" "$3"; fi
   done <"$d/expected-modes"
   if [ "$1" = boot ] && [ -n "$HANDOVER" ] && [ -f "$d/restarted" ]; then hand_over old; fi
   if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
@@ -493,26 +593,27 @@ rollback() {
       if [ -n "$HANDOVER" ] && ! runs_as "$RUNUSER"; then hand_over old; fi
       restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
       wait_link old
-      if missing=$(missing_keys old); then enter needs_human; note "data $missing"; finish; exit 1; fi
+      if missing_keys old; then enter needs_human; note "data $missing"; finish; exit 1; fi
     elif [ -s "$d/undo" ]; then
-      if answers old && [ "$(sed -n 4p "$d/login.old")" != any ]; then login=old; fi        # a new user may be gone half way
-      refusal=$(send $login "$d/undo")
+      if answers old && [ "$known" != any ]; then login=old; fi        # a new user may be gone half way
+      send $login "$d/undo"
       if [ -n "$refusal" ]; then enter needs_human; note "redis does not take a setting back: $refusal"; finish; exit 1; fi
     fi
     # Redis refuses writes after a snapshot that failed, until one succeeds.
-    if [ -n "$NEEDS_REDIS" ] && [ "$(info old persistence rdb_last_bgsave_status)" = err ] && [ -n "$(config_get old save)" ] && ! snapshot old; then
+    if [ -n "$NEEDS_REDIS" ] && info old persistence rdb_last_bgsave_status && [ "$value" = err ] && config_get old save && [ -n "$value" ] && ! snapshot old; then
       note "fail Redis still cannot save its keys, and may refuse writes until it can"
     fi
     # Saving was switched on for a restart that did not come.
-    if [ -f "$d/dump" ] && [ "$(config_get old save)" = "$SAVE_ONCE" ]; then
+    if [ -f "$d/dump" ] && config_get old save && [ "$value" = "$SAVE_ONCE" ]; then
       config_set old save ''; wait_info old persistence rdb_bgsave_in_progress 0
     fi
     # The server answers: what was saved for its restart is stale from now on.
-    if [ -f "$d/dump" ] && [ -z "$(config_get old save)" ] && [ "$(config_get old appendonly)" = no ]; then dump_file "$(cat "$d/dump")" rm; fi
+    if [ -f "$d/dump" ] && config_get old save && [ -z "$value" ] && config_get old appendonly && [ "$value" = no ]; then first "$d/dump"; dump_file "$line" rm; fi
   fi
   if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || dump_file "$dump" back "$d/old/stale.rdb"; fi
-  while read -r n p o m; do [ "$(signature "$p")" = "$(cat "$d/old/$n.signature")" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
-  while read -r p om; do [ "$(owner_mode "$p")" = "$om" ] || ! is_kept "$p" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/expected-modes"
+  sign_files
+  while read -r n p o m; do next_signature; first "$d/old/$n.signature"; [ "$signature" = "$line" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
+  while read -r p om; do owner_mode "$p"; [ "$owner_mode" = "$om" ] || ! is_kept "$p" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/expected-modes"
   if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ] && ! answers old; then enter needs_human; note "redis does not answer"; finish; exit 1; fi
   if [ -z "$firewall" ]; then enter needs_human; note "not restored the firewall: its files are back, the kernel's rules may not be"; finish; exit 1; fi
   if [ -s "$d/edited" ]; then enter needs_human; finish; exit 1; fi
@@ -525,21 +626,22 @@ rollback() {
 undo() { # SOURCE
   s=$root/txn/$1
   for list in files directories modes expected expected-modes removals; do : >"$d/$list"; done
+  set --; while read -r _ p _; do set -- "$@" "$p"; done <"$s/files"; sign "$@"
   while read -r n p o m; do
-    now=$(signature "$p"); before=$(cat "$s/old/$n.signature")
-    if [ "$now" != "$(cat "$s/new/$n.signature")" ]; then
+    next_signature; first "$s/old/$n.signature"; before=$line; first "$s/new/$n.signature"
+    if [ "$signature" != "$line" ]; then
       case $p in /etc/ufw/*) [ "$(rules "$p")" = "$(rules "$s/new/$n")" ];; *) false;; esac || refuse "stale $p"
     fi
-    echo "$p $now" >>"$d/expected"
+    echo "$p $signature" >>"$d/expected"
     if [ "$before" = absent ]; then echo "$n $p absent 0" >>"$d/files"; : >"$d/new/$n"
-    else set -- "$1" $before; echo "$n $p $2 $3" >>"$d/files"; cp -p "$s/old/$n" "$d/new/$n" || exit 65; fi
+    else set -- $before; echo "$n $p $1 $2" >>"$d/files"; cp -p "$s/old/$n" "$d/new/$n" || exit 65; fi
   done <"$s/files"
   while read -r p om; do
-    now=$(owner_mode "$p")
-    if ! grep -qxF "$p $now" "$s/modes"; then if is_kept "$p"; then refuse "stale $p"; else continue; fi; fi
-    echo "$p $om" >>"$d/modes"; echo "$p $now" >>"$d/expected-modes"
+    owner_mode "$p"
+    if ! grep -qxF "$p $owner_mode" "$s/modes"; then if is_kept "$p"; then refuse "stale $p"; else continue; fi; fi
+    echo "$p $om" >>"$d/modes"; echo "$p $owner_mode" >>"$d/expected-modes"
   done <"$s/expected-modes"
-  if [ -f "$s/created" ]; then sort -r "$s/created" | while IFS= read -r p; do echo "$p $(owner_mode "$p")"; done >"$d/removals"; fi
+  if [ -f "$s/created" ]; then sort -r "$s/created" | while IFS= read -r p; do owner_mode "$p"; echo "$p $owner_mode"; done >"$d/removals"; fi
   cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
   case $BEFORE_AUTH in
     admin) auth=$(cat "$d/login.admin");;
@@ -563,14 +665,16 @@ undo() { # SOURCE
 confirm() {
   IFS= read -r nonce; [ "$nonce" = "$NONCE" ] || exit 65
   lock 60 || exit 75
-  if [ "$(state)" = applied ]; then enter committed; fi
-  if [ "$(state)" = committed ]; then
-    last=$(cat "$d/last-snapshot" 2>/dev/null)
+  state; if [ "$state" = applied ]; then enter committed; state; fi
+  if [ "$state" = committed ]; then
+    last=; if [ -f "$d/last-snapshot" ]; then first "$d/last-snapshot"; last=$line; fi
     if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then dump_file "$last" mv "$d/old/last.rdb"; fi
     finish; note committed
     # The last five runs stay, and those that somebody has to look at.
-    ls -1td $root/txn/* | tail -n +6 | while IFS= read -r d; do if [ "$(state)" != needs_human ]; then drop_aside; rm -rf "$d"; fi; done
+    set -- $root/txn/*
+    if [ $# -gt 5 ]; then
+      ls -1td "$@" | tail -n +6 | while IFS= read -r d; do state; if [ "$state" != needs_human ]; then drop_aside; rm -rf "$d"; fi; done
+    fi
   fi
-  state
 }
 "$@"

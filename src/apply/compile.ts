@@ -5,6 +5,7 @@ import { MASK_PASSWORDS, redisWord } from "../facts/redis.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import type { HostPlan } from "../plan/plan.ts";
+import { spanSeconds } from "../plan/restart.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import { joinWords } from "../redis/words.ts";
@@ -123,7 +124,13 @@ export function compileUndo(input: CompileUndoInput): string {
   const parts: [string, string][] = [
     [
       "env.own",
-      shellAssignments({ NONCE: nonce, CAP: capSeconds(server), WINDOW: CONFIRM_WINDOW, FIREWALL_WINDOW }),
+      shellAssignments({
+        NONCE: nonce,
+        CAP: capSeconds(server),
+        WINDOW: CONFIRM_WINDOW,
+        FIREWALL_WINDOW,
+        PATIENCE: "1",
+      }),
     ],
     ["holder", `${input.holder}\n`],
     ["undoes", `${source}\n`],
@@ -147,18 +154,23 @@ function program(given: {
   prepare: string;
 }): string {
   const { id, nonce, parts, prepare } = given;
+  // Written by the shell itself: a program for each file would cost more than all that the host is asked at first.
   const put = ([name, text]: readonly [string, string]) =>
-    `base64 -d >"$d/${name}" <<'.' || exit 65\n${wrap(text)}\n.`;
+    `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`;
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
 root=${ROOT}; d=$root/txn/${id}
-mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" && mkdir "$d/new" "$d/old" "$d/scratch" || exit 65
+mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" "$d/new" "$d/old" "$d/scratch" || exit 65
 begun=; trap 'if [ -z "$begun" ]; then rm -rf "$d"; fi' EXIT
-${parts.map(put).join("\n")}
+laid=; eval "$(base64 -d <<'.'
+${wrap(`${parts.map(put).join("")}laid=1\n`)}
+.
+)"
+[ -n "$laid" ] || exit 65
 echo prepared >"$d/state" && : >"$d/log" && : >"$d/journal" && begun=1 || exit 65
 ${prepare} systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
   -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
   -p TimeoutStopSec=${2 * given.capSeconds + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
-case $(cat "$d/state") in prepared|refused) rm -f "$d"/login.*;; esac
+read -r state <"$d/state"; case $state in prepared|refused) rm -f "$d"/login.*;; esac
 ${reportScript(nonce)}
 `;
 }
@@ -184,8 +196,11 @@ export function compileRollback(id: string, nonce: string): string {
 }
 
 function reportScript(nonce: string): string {
-  return `for part in state journal unavailable keys.before keys.after log; do
-  printf '\\n%s %s\\n' ${nonce} $part; if [ -f "$d/$part" ]; then head -c 65536 "$d/$part"; fi
+  return `for part in state unavailable keys.before keys.after; do
+  printf '\\n%s %s\\n' ${nonce} $part; if [ -f "$d/$part" ]; then read -r line <"$d/$part"; printf '%s\\n' "$line"; fi
+done
+for part in journal log; do
+  printf '\\n%s %s\\n' ${nonce} $part; if [ -s "$d/$part" ]; then head -c 65536 "$d/$part"; fi
 done
 printf '\\n%s end\\n' ${nonce}`;
 }
@@ -280,6 +295,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     AOFDIR: loaded("appenddirname"),
     RENAMED: actions.persistence.includes("rewrite-aof") ? renamed(config).join("|") : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
+    PATIENCE: isSoonLoaded(server, facts) ? "" : "1",
     HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
@@ -297,6 +313,15 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
   return shellAssignments(values);
+}
+
+/**
+ * True where the unit's own time to start is far more than Redis can need: a minute at least, which `loadTime` has compared with
+ * the last start, for little data. Where that is wrong, the way back waits longer.
+ */
+function isSoonLoaded({ usedMemory }: Server, { service }: HostFacts): boolean {
+  const isSmall = usedMemory !== undefined && usedMemory <= 64 * 1024 * 1024;
+  return isSmall && spanSeconds(service.properties.get("TimeoutStartUSec") || "0") >= 60;
 }
 
 /** Commands that get another name or none, in capitals. */

@@ -113,7 +113,7 @@ export function* restartRefusals(
       remedy: "free disk in the data directory first",
     };
   }
-  const stop = seconds(facts.service.properties.get("TimeoutStopUSec"));
+  const stop = spanSeconds(facts.service.properties.get("TimeoutStopUSec"));
   if (stop < used / SLOW_DISK) {
     yield {
       guard: "stop-timeout",
@@ -170,7 +170,7 @@ export function loadTime(facts: HostFacts, server: Server): Resource[] {
   const lastStart = at("ActiveEnterTimestampMonotonic") - at("ExecMainStartTimestampMonotonic");
   // Twice the last one: its data may have grown since.
   const mayTake = Math.max((server.usedMemory ?? 0) / SLOW_DISK, lastStart * 2);
-  if (seconds(loaded) >= mayTake) return [];
+  if (spanSeconds(loaded) >= mayTake) return [];
   return [{ kind: "unit", property: "TimeoutStartSec", value: `${Math.ceil(mayTake * 2)}s`, loaded }];
 }
 
@@ -186,7 +186,7 @@ export function keepsKeysInMemoryOnly(server: Server): boolean {
 }
 
 /** systemd's own words for a time span: `1min 30s`, `infinity`. */
-function seconds(span = "infinity"): number {
+export function spanSeconds(span = "infinity"): number {
   if (span === "infinity" || span === "") return Number.POSITIVE_INFINITY;
   const units: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600, d: 86_400, w: 604_800 };
   let total = 0;

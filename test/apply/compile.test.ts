@@ -32,6 +32,7 @@ import { parseConfig } from "../../src/redis/config-document.ts";
 import { splitWords } from "../../src/redis/words.ts";
 import { Secret } from "../../src/secret.ts";
 import { transactionProgram } from "../../src/templates.ts";
+import { takeApart } from "../faults/hostile/compiled.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import { planAll, server } from "../support/run-task.ts";
@@ -66,13 +67,7 @@ function inputOf(facts: HostFacts, plan: HostPlan, more: Partial<CompileInput> =
 }
 
 /** The files that a script lays down on the host, by name in the transaction's folder. */
-function partsOf(script: string): Map<string, string> {
-  return new Map(
-    [...script.matchAll(/^base64 -d >"\$d\/([^"]+)" <<'\.' \|\| exit 65\n([\s\S]*?)\n\.$/gm)].map(
-      ([, name = "", text = ""]) => [name, Buffer.from(text, "base64").toString("utf8")],
-    ),
-  );
-}
+const partsOf = (script: string): Map<string, string> => takeApart(script).parts;
 
 function compiled(facts: HostFacts, plan: HostPlan, more: Partial<CompileInput> = {}): Map<string, string> {
   return partsOf(compileApply(inputOf(facts, plan, more)));
@@ -244,12 +239,10 @@ describe("what the plan relied on", () => {
 
     writeFileSync(join(directory, "env"), "");
     writeFileSync(join(directory, "transaction.sh"), transactionProgram());
-    for (const path of paths) {
-      const signed = execFileSync("sh", [join(directory, "transaction.sh"), "signature", path], {
-        encoding: "utf8",
-      });
-      expect(expected).toContain(`${path} ${signed.trim()}`);
-    }
+    const words = ["eval", `sign ${paths.join(" ")}; echo "$signatures"`];
+    const signed = execFileSync("sh", [join(directory, "transaction.sh"), ...words], { encoding: "utf8" });
+    for (const [index, signature] of signed.trim().split("\n").entries())
+      expect(expected).toContain(`${paths[index]} ${signature}`);
     expect(expected).toEqual(
       expect.arrayContaining([
         `${link} link`,

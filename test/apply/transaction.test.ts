@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { shellQuote } from "../../src/connection/shell-quote.ts";
 import { transactionProgram } from "../../src/templates.ts";
 
 const SHELLS = ["sh", "dash", "bash"].filter((shell) => existsSync(`/bin/${shell}`));
@@ -46,6 +47,13 @@ function run(shell: string, ...words: string[]): { status: number | null; out: s
   return { status, out: stdout.trimEnd() };
 }
 
+/** What a function of the program leaves in a variable. */
+function told(shell: string, variable: string, name: string, ...words: string[]): string {
+  return run(shell, "eval", `${[name, ...words.map(shellQuote)].join(" ")}; printf '%s\\n' "$${variable}"`)
+    .out;
+}
+const signature = (shell: string, ...paths: string[]) => told(shell, "signatures", "sign", ...paths);
+
 const put = (name: string, text: string, mode = 0o644) => {
   const path = join(etc, name);
   writeFileSync(path, text);
@@ -62,31 +70,46 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   describe("signature", () => {
     it("changes with content, owner and mode, and not with time", () => {
       const path = put("redis.conf", "port 6379\n");
-      const first = run(shell, "signature", path).out;
+      const first = signature(shell, path);
       expect(first).toMatch(new RegExp(`^${me} 644 [0-9a-f]{64}$`));
       put("redis.conf", "port 6379\n");
-      expect(run(shell, "signature", path).out).toBe(first);
+      expect(signature(shell, path)).toBe(first);
       chmodSync(path, 0o640);
-      expect(run(shell, "signature", path).out).not.toBe(first);
+      expect(signature(shell, path)).not.toBe(first);
       put("redis.conf", "port 6380\n");
-      expect(run(shell, "signature", path).out).not.toBe(first);
+      expect(signature(shell, path)).not.toBe(first);
     });
 
     it("tells what is no plain file from one, even where it leads to one", () => {
       const path = put("redis.conf", "x");
       symlinkSync(path, join(etc, "link"));
       symlinkSync("/nowhere", join(etc, "dangling"));
-      expect(run(shell, "signature", join(etc, "link")).out).toBe("link");
-      expect(run(shell, "signature", join(etc, "dangling")).out).toBe("link");
-      expect(run(shell, "signature", etc).out).toBe("unusual");
-      expect(run(shell, "signature", join(etc, "none")).out).toBe("absent");
+      expect(signature(shell, join(etc, "link"))).toBe("link");
+      expect(signature(shell, join(etc, "dangling"))).toBe("link");
+      expect(signature(shell, etc)).toBe("unusual");
+      expect(signature(shell, join(etc, "none"))).toBe("absent");
       linkSync(path, join(etc, "twin"));
-      expect(run(shell, "signature", path).out).toBe("unusual");
+      expect(signature(shell, path)).toBe("unusual");
+    });
+
+    it("of many paths is a line each, in their order", () => {
+      const one = put("one", "1");
+      const two = put("two", "2", 0o600);
+      symlinkSync(one, join(etc, "link"));
+      const paths = [join(etc, "none"), two, join(etc, "link"), etc, one];
+      expect(signature(shell, ...paths).split("\n")).toEqual(paths.map((path) => signature(shell, path)));
+    });
+
+    it("of a file that goes meanwhile leaves those of the others as they are", () => {
+      const [one, two] = [put("one", "1"), put("two", "2")];
+      const alone = signature(shell, two);
+      const going = `stat() { rm -f '${one}'; command stat "$@"; }; sign '${one}' '${two}'; echo "$signatures"`;
+      expect(run(shell, "eval", going).out.split("\n")).toEqual(["unusual", alone]);
     });
 
     it("reads a hostile name as a name", () => {
-      const path = put("-n $(touch pwned) ;'", "x");
-      expect(run(shell, "signature", path).out).toMatch(/^\S+ 644 [0-9a-f]{64}$/);
+      const path = put("-n $(touch pwned) ;' \\", "x");
+      expect(signature(shell, path)).toMatch(/^\S+ 644 [0-9a-f]{64}$/);
       expect(readdirSync(etc)).toHaveLength(1);
     });
   });
@@ -149,10 +172,10 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   });
 
   it("owner_mode tells a missing file and a link from one that can be set", () => {
-    expect(run(shell, "owner_mode", put("redis.conf", "x", 0o640)).out).toBe(`${me} 640`);
+    expect(told(shell, "owner_mode", "owner_mode", put("redis.conf", "x", 0o640))).toBe(`${me} 640`);
     symlinkSync("/etc", join(etc, "link"));
-    expect(run(shell, "owner_mode", join(etc, "link")).out).toBe("absent");
-    expect(run(shell, "owner_mode", join(etc, "none")).out).toBe("absent");
+    expect(told(shell, "owner_mode", "owner_mode", join(etc, "link"))).toBe("absent");
+    expect(told(shell, "owner_mode", "owner_mode", join(etc, "none"))).toBe("absent");
   });
 
   it("data_files are the plain files that Redis saves, and no link among them", () => {
@@ -236,7 +259,8 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   ])("keys counts %s", (_, reply, counted) => {
     // The client program is `cat`, and what it prints is this reply.
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
-    expect(run(shell, "keys", "old").out).toBe(counted);
+    const count = 'ask old "INFO keyspace"; count_keys; echo "$keys $expiring"';
+    expect(run(shell, "eval", count).out).toBe(counted);
   });
 
   it.each([

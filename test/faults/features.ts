@@ -83,7 +83,7 @@ export const FEATURES: Feature[] = [
   {
     name: "the fingerprint of what the plan relied on",
     fault: "someone edits redis.conf between plan and change",
-    edits: [{ file: TRANSACTION, from: '[ "$(signature "$p")" = "$s" ] || refuse "stale $p"', to: "true" }],
+    edits: [{ file: TRANSACTION, from: '[ "$signature" = "$s" ] || refuse "stale $p"', to: "true" }],
     strike: async ({ host, project }) => {
       // The transaction's folder is there before its first look at the files.
       const edited = onHost(
@@ -101,7 +101,7 @@ export const FEATURES: Feature[] = [
     edits: [
       {
         file: TRANSACTION,
-        from: '|| is_ours "$n" "$p"; then continue; fi',
+        from: '|| is_ours "$n" "$p" "$signature"; then continue; fi',
         to: "|| true; then continue; fi",
       },
     ],

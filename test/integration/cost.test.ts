@@ -23,7 +23,7 @@ interface Ceiling extends Cost {
   seconds: number;
 }
 
-/** A first apply has room: it asks Redis until it is up again, some nine processes each time, and a restart may be slow. */
+/** A first apply has room: it asks Redis until it is up again, some four processes each time, and a restart may be slow. */
 const ceilings = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../bench/ceilings.json"), "utf8"),
 ) as Record<string, Ceiling>;

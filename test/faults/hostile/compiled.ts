@@ -38,11 +38,17 @@ export function compile(
 export function takeApart(script: string): { shell: string; parts: Map<string, string> } {
   const parts = new Map<string, string>();
   const shell = script.replace(
-    /^base64 -d >"\$d\/([a-z0-9./-]+)" <<'\.' \|\| exit 65\n([A-Za-z0-9+/=\n]*)\n\.$/gm,
-    (_, name: string, text: string) => {
-      parts.set(name, Buffer.from(text, "base64").toString());
-      return "";
-    },
+    /^laid=; eval "\$\(base64 -d <<'\.'\n([A-Za-z0-9+/=\n]*)\n\.\n\)"$/m,
+    (_, laying: string) =>
+      Buffer.from(laying, "base64")
+        .toString()
+        .replace(
+          /^printf %s '([^']*(?:'\\''[^']*)*)' >"\$d\/([a-z0-9./-]+)" \|\| exit 65$/gm,
+          (_, text: string, name: string) => {
+            parts.set(name, text.replaceAll("'\\''", "'"));
+            return "";
+          },
+        ),
   );
   return { shell, parts };
 }
