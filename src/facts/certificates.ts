@@ -1,5 +1,6 @@
+import { createHash, createPublicKey } from "node:crypto";
 import { quotePath } from "./config-files.ts";
-import type { Fact } from "./fact.ts";
+import { type Fact, splitOnce } from "./fact.ts";
 
 export interface CertificatesFact {
   /** PEM text of certificates, by path. */
@@ -13,32 +14,45 @@ const TLS_DIRECTORY = "/etc/redis/tls";
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
 export const certificatesFact: Fact<CertificatesFact> = {
   script: ({ paths }) => `
-for path in $(printf '%s\\n' $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
+set --; known=
+for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
     .filter((path) => path.endsWith(".crt"))
     .map(quotePath)
-    .join(" ")} | sort -u); do
-  if [ -f "$path" ]; then section "pem $path"; head -c 65536 "$path"; fi
+    .join(" ")}; do
+  case "$known " in *" $path "*) continue;; esac
+  if [ -f "$path" ]; then known="$known $path"; set -- "$@" "pem $path" "$path"; fi
 done
+show_files "$@"
 if has openssl; then
   section keys
-  for path in $(printf '%s\\n' $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key | sort -u); do
+  for path in $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; do
+    case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
-      digest=$(openssl pkey -in "$path" -passin pass: -pubout -outform DER 2>/dev/null | sha256sum)
-      echo "\${digest%% *} $path"
+      known="$known $path"; echo "$path"; openssl pkey -in "$path" -passin pass: -pubout
     fi
   done
 fi
 `,
   parse: (sections) => ({
     pem: new Map(sections.startingWith("pem")),
-    keyDigests:
-      sections.text("keys") === undefined
-        ? undefined
-        : new Map(
-            sections.lines("keys").map((line) => {
-              const at = line.indexOf(" ");
-              return [line.slice(at + 1), line.slice(0, at)];
-            }),
-          ),
+    keyDigests: sections.text("keys") === undefined ? undefined : digestsOf(sections.lines("keys")),
   }),
 };
+
+/** Lines of paths, each with the PEM text of the key's public half behind it, where openssl could read the key. */
+function digestsOf(lines: readonly string[]): Map<string, string> {
+  const keys = lines
+    .join("\n")
+    .split(/^(?=\/)/m)
+    .map((text) => splitOnce(text, "\n"));
+  return new Map(keys.filter(([path]) => path !== "").map(([path, pem]) => [path, spkiDigest(pem)]));
+}
+
+function spkiDigest(pem: string): string {
+  try {
+    const der = createPublicKey(pem).export({ type: "spki", format: "der" });
+    return createHash("sha256").update(der).digest("hex");
+  } catch {
+    return "";
+  }
+}

@@ -12,15 +12,12 @@ export interface ConfigFilesFact {
   unreadable: ReadonlySet<string>;
 }
 
-/** Bytes of one file that are read: a configuration beyond that is not one. */
-const LIMIT = 1_048_576;
-
 /** redis.conf with all that it includes, the ACL file and our drop-in, byte for byte. */
 export const configFilesFact: Fact<ConfigFilesFact> = {
   // SETTINGS are the active lines, names in lower case. conf_get puts into VALUE what Redis would take for a scalar: the
   // last line wins. It only serves to find the way in, and is the shell's own work: a process costs more than all of it.
   script: ({ paths }) => `
-seen= unread=
+seen= unread= SETTINGS=$NL; set --
 # Not readable, or behind a folder that may not be entered, so that nobody can say whether it is there.
 blocked() {
   if [ -r "$1" ]; then return 1; elif [ -e "$1" ]; then return 0; fi
@@ -32,40 +29,48 @@ blocked() {
 }
 note_blocked() { case $1 in /*) if blocked "$1"; then unread="$unread
 $1"; fi;; esac; }
+# All values of a setting in a text of settings, a line each.
+values_of() {
+  VALUE= IFS=$NL; set -f
+  for line in $2; do case $line in "$1 "*) VALUE="$VALUE\${line#"$1 "}$NL";; esac; done
+  unset IFS; set +f
+}
 read_conf() {
-  local file include
+  local settings include
   case "$seen " in *" $1 "*) return;; esac
   seen="$seen $1"
-  section "config $1"; head -c ${LIMIT} "$1"
+  settings=$(sed -n -e 's/\\r//g' -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//' \\
+    -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^rename-command /s/["'\\'']//g' -e p "$1")
+  SETTINGS=$SETTINGS$settings$NL
   if [ "$2" -ge 8 ]; then return; fi
-  for include in $(sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//Ip' "$1" | tr -d "\\"'\\r"); do
-    note_blocked "$include"
+  case $NL$settings in *"\${NL}include "*) values_of include "$settings";; *) return;; esac
+  for include in $VALUE; do
+    include=\${include#[\\"\\']}; include=\${include%[\\"\\']}; note_blocked "$include"
     if [ -f "$include" ] && [ -r "$include" ]; then read_conf "$include" $(($2 + 1)); fi
   done
 }
-last_of() { VALUE=\${2##*"
-$1"}; VALUE=\${VALUE%%"
-"*}; }
-conf_get() { VALUE=; case $SETTINGS in *"
-$1 "*) last_of "$1 " "$SETTINGS"; case $VALUE in '"'*'"') VALUE=\${VALUE#?}; VALUE=\${VALUE%?};; esac;; esac; }
+last_of() { VALUE=\${2##*"$NL$1"}; VALUE=\${VALUE%%"$NL"*}; }
+# As the file has it, and without the quotes.
+conf_raw() { values_of "$1" "$SETTINGS"; VALUE=\${VALUE%"$NL"}; VALUE=\${VALUE##*"$NL"}; }
+conf_get() { conf_raw "$1"; case $VALUE in '"'*'"') VALUE=\${VALUE#?}; VALUE=\${VALUE%?};; esac; }
 note_blocked "$CONF"
 if [ -f "$CONF" ] && [ -r "$CONF" ]; then read_conf "$CONF" 0; fi
-SETTINGS=
-if [ -n "$seen" ]; then SETTINGS="
-$(cat $seen | tr -d '\\r' | sed -n -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//p')"; fi
 CONF_FOLDER=\${CONF%/*}
 conf_get aclfile; ACL_FILE=$VALUE
 conf_get tls-cert-file; TLS_CERT=$VALUE
 conf_get tls-key-file; TLS_KEY=$VALUE
 conf_get tls-ca-cert-file; TLS_CA=$VALUE
+for file in $seen; do set -- "$@" "config $file" "$file"; done
 for file in "$ACL_FILE" ${paths
     .filter((path) => path.endsWith(".acl"))
     .map(quotePath)
     .join(" ")}; do
   note_blocked "$file"
-  if [ -f "$file" ] && [ -r "$file" ]; then section "acl-file $file"; head -c ${LIMIT} "$file"; fi
+  case " $* " in *" acl-file $file "*) continue;; esac
+  if [ -f "$file" ] && [ -r "$file" ]; then set -- "$@" "acl-file $file" "$file"; fi
 done
-if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then section drop-in; cat "/etc/systemd/system/$UNIT.d/redkeep.conf"; fi
+if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then set -- "$@" drop-in "/etc/systemd/system/$UNIT.d/redkeep.conf"; fi
+show_files "$@"
 section unreadable; echo "$unread"
 `,
   parse: (sections) => {

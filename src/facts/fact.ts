@@ -17,6 +17,13 @@ export class Sections {
     return (this.text(title) ?? "").split("\n").filter((line) => line.trim() !== "");
   }
 
+  /** Lines of a small file that the host was asked for, without empty ones; empty where it has no such file. */
+  fileLines(path: string): string[] {
+    return this.lines("lines").flatMap((line) =>
+      line.startsWith(`${path}:`) ? [line.slice(path.length + 1)] : [],
+    );
+  }
+
   /** `[rest of the title, text]` of every section whose title starts with `word` and a blank. */
   *startingWith(word: string): Iterable<[rest: string, text: string]> {
     for (const [title, text] of this.#texts) {
@@ -32,4 +39,10 @@ export class Sections {
 export interface Fact<T> {
   script: (input: ProbeInput) => string;
   parse: (sections: Sections, input: ProbeInput) => T;
+}
+
+/** What stands before the separator and behind it; all of a text without one stands before. */
+export function splitOnce(line: string, separator: string): [string, string] {
+  const at = line.indexOf(separator);
+  return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + separator.length)];
 }

@@ -48,43 +48,42 @@ const OWN_PATHS =
 export const filesFact: Fact<FilesFact> = {
   script: ({ paths }) => `
 # One process for all paths; those that are not there are left out.
-describe() { if [ $# -gt 0 ]; then stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"; fi; }
 if [ -z "$DIR" ]; then conf_get dir; DIR=$VALUE; fi
 conf_get logfile; LOG=$VALUE
 case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
 TLS="$TLS_CERT $TLS_KEY $TLS_CA $CONF_FOLDER/tls/redkeep-*"
 conf_get unixsocket; SOCKET=$VALUE
-MODULES=; case $SETTINGS in *"
-loadmodule "*) MODULES=$(printf '%s\\n' "$SETTINGS" | sed -n 's/^loadmodule \\([^ ]*\\).*/\\1/p');; esac
+values_of loadmodule "$SETTINGS"; MODULES=; IFS=$NL; for line in $VALUE; do MODULES="$MODULES \${line%% *}"; done; unset IFS
 section data-directory; echo "$DIR"; echo "$LOG"
-section paths
 set --
 for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then set -- "$@" "$path"; fi
   case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
 done
-describe "$@" | sort -u
-describe ${OWN_PATHS}
-section data-files; set --
+set -- "$@" ${OWN_PATHS}
+section data-files
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
   # The service user may have made it a link to any directory.
   case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
-  set -- "$@" "$path"
+  set -- "$@" "$path"; echo "$path"
 done; fi
-describe "$@"
-section digests; set --
-for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; do
-  if [ -f "$path" ]; then set -- "$@" "$path"; fi
-done
-if [ $# -gt 0 ]; then sha256sum -- "$@" | sort -u; fi
-section disk; if [ -d "$DIR" ]; then stat -f -c '%a %S' "$DIR"; fi
-section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ] && owner=$(stat -c '%u %g' "/proc/$PID"); then
-  setpriv --reuid="\${owner% *}" --regid="\${owner#* }" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
+section paths; stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"
+section digests; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}
+# Each of the files in turn makes room for what is to be asked about.
+digest() {
+  for path; do shift; if [ -f "$path" ]; then set -- "$@" "$path"; fi; done
+  if [ $# -gt 0 ]; then sha256sum -- "$@"; fi
+}
+digest "$@"
+section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
+  field Uid: "/proc/$PID/status"; uid=$VALUE; field Gid: "/proc/$PID/status"
+  setpriv --reuid="$uid" --regid="$VALUE" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
-section places; mounts=" $(cut -d' ' -f5 /proc/self/mountinfo | tr '\\n' ' ') "; rooms=' '; set --
-for path in $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS} "$DIR/." /var/lib/redkeep/txn; do
+section places; mounts=$NL$(cut -d' ' -f5 /proc/self/mountinfo)$NL rooms=' '; set -- "$@" "$DIR/." /var/lib/redkeep/txn
+for path; do
+  shift
   if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
-  if [ -f "$path" ]; then case $mounts in *" $path "*) echo "mounted $path";; esac; fi
+  if [ -f "$path" ]; then case $mounts in *"$NL$path$NL"*) echo "mounted $path";; esac; fi
   while [ -n "$path" ]; do
     path=\${path%/*}; if [ ! -d "$path" ]; then continue; fi
     case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
@@ -96,12 +95,16 @@ done
 if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
 `,
   parse: (sections) => {
-    const described = [...sections.lines("paths"), ...sections.lines("data-files")].flatMap(parsePath);
-    const byPath = new Map(described.map((path) => [path.path, path]));
+    const byPath = new Map(
+      sections
+        .lines("paths")
+        .flatMap(parsePath)
+        .map((path) => [path.path, path]),
+    );
     const [dataDirectory = "", logFile = ""] = (sections.text("data-directory") ?? "").split("\n");
-    const [blocks, size] = (sections.text("disk") ?? "").split(" ").map(Number);
     const writable = sections.text("data-writable")?.trim();
     const places = sections.lines("places").map((line) => line.split(" "));
+    const rooms = new Map(places.flatMap(parseRoom));
     const named = (kind: string) =>
       new Set(places.flatMap(([word, ...path]) => (word === kind ? [path.join(" ")] : [])));
     return {
@@ -115,14 +118,11 @@ if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
       dataDirectory,
       dataFiles: sections
         .lines("data-files")
-        .flatMap(parsePath)
-        .map(({ path }) => path)
-        .filter((path) => byPath.get(dirname(path))?.kind !== "link"),
+        .filter((path) => byPath.has(path) && byPath.get(dirname(path))?.kind !== "link"),
       logFile,
-      // A full disk has no free blocks; a missing directory has no block size either.
-      dataFree: blocks === undefined || !size ? undefined : blocks * size,
+      dataFree: rooms.get(dataDirectory)?.bytes,
       dataWritable: writable === "yes" ? true : writable === "no" ? false : undefined,
-      rooms: new Map(places.flatMap(parseRoom)),
+      rooms,
       unwritable: named("unwritable"),
       mountedFiles: named("mounted"),
     };

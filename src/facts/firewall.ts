@@ -8,9 +8,8 @@ export interface FirewallFact {
   defaults: string;
   rules4: string;
   rules6: string;
-  /** /etc/ufw/before.rules and before6.rules: what ufw loads ahead of the rules when it is switched on. */
-  before4: string;
-  before6: string;
+  /** Of /etc/ufw/before.rules and before6.rules: what ufw loads ahead of the rules when it is switched on. */
+  before: string;
   /** The kernel's own rules, as iptables-save prints them: what is really filtered. */
   kernel4: string;
   kernel6: string;
@@ -30,23 +29,20 @@ export interface FirewallFact {
 export const firewallFact: Fact<FirewallFact> = {
   script: () => `
 if [ -f /etc/ufw/ufw.conf ] && has ufw; then
-  section ufw-conf; cat /etc/ufw/ufw.conf
-  section ufw-defaults; cat /etc/default/ufw
-  section ufw-rules4; cat /etc/ufw/user.rules
-  section ufw-rules6; cat /etc/ufw/user6.rules
-  section ufw-before4; grep '^-A ufw-before-input' /etc/ufw/before.rules
-  section ufw-before6; grep '^-A ufw6-before-input' /etc/ufw/before6.rules
-  section kernel4; iptables-save -t filter 2>/dev/null
-  section kernel6; ip6tables-save -t filter 2>/dev/null
+  show_files ufw-conf /etc/ufw/ufw.conf ufw-defaults /etc/default/ufw ufw-rules4 /etc/ufw/user.rules ufw-rules6 /etc/ufw/user6.rules
+  section ufw-before; grep -h '^-A ufw6\\{0,1\\}-before-input' /etc/ufw/before.rules /etc/ufw/before6.rules
+  section kernel4; iptables-save -t filter
+  section kernel6; ip6tables-save -t filter
 fi
-section nat4; iptables-save -t nat 2>/dev/null | grep '^-A ' | head -n 5000
-section nat6; ip6tables-save -t nat 2>/dev/null | grep '^-A ' | head -n 5000
+section nat4; iptables-save -t nat | grep -m 5000 '^-A '
+section nat6; ip6tables-save -t nat | grep -m 5000 '^-A '
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
-if grep -q . /proc/net/ip_tables_names && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
-if grep -q . /proc/net/ip6_tables_names && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
+first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
+first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
 section nftables; if has nft; then timeout 5 nft -s list ruleset 2>/dev/null | grep -E '^table |hook (input|prerouting|ingress) |dnat |redirect '; fi
-section foreign; set -- $(systemctl is-active firewalld nftables)
-case \${1-} in active|reloading) echo firewalld;; esac; case \${2-} in active|reloading) echo nftables;; esac
+section foreign
+if is_active firewalld.service; then echo firewalld; fi
+if is_active nftables.service; then echo nftables; fi
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
 section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,
@@ -56,8 +52,7 @@ section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names
     defaults: sections.text("ufw-defaults") ?? "",
     rules4: sections.text("ufw-rules4") ?? "",
     rules6: sections.text("ufw-rules6") ?? "",
-    before4: sections.text("ufw-before4") ?? "",
-    before6: sections.text("ufw-before6") ?? "",
+    before: sections.text("ufw-before") ?? "",
     kernel4: sections.text("kernel4") ?? "",
     kernel6: sections.text("kernel6") ?? "",
     legacy4: sections.text("legacy4") ?? "",

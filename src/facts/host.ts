@@ -1,4 +1,4 @@
-import type { Fact } from "./fact.ts";
+import { type Fact, splitOnce } from "./fact.ts";
 
 export interface Listener {
   protocol: "tcp" | "udp";
@@ -32,6 +32,16 @@ export interface HostFact {
   sshPeer: { address: string; port: number; localAddress: string; localPort: number } | undefined;
 }
 
+/** Settings of the kernel. */
+const KERNEL_FILES = [
+  "/proc/sys/net/ipv4/ip_unprivileged_port_start",
+  "/proc/sys/vm/overcommit_memory",
+  "/sys/kernel/mm/transparent_hugepage/enabled",
+  "/proc/sys/net/core/somaxconn",
+  "/proc/sys/crypto/fips_enabled",
+  "/proc/sys/kernel/core_pattern",
+];
+
 const TOOLS =
   "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
 
@@ -39,23 +49,31 @@ const TOOLS =
 export const hostFact: Fact<HostFact> = {
   // sudo drops SSH_CONNECTION, so it is read from the processes above us: root may read their environment.
   script: () => `
-section os; cat /etc/os-release
-section machine; for file in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; do echo "$(head -n 1 $file)"; done
-date +%s; cut -d' ' -f1 /proc/uptime; id -u
-section memory; grep -m1 MemTotal /proc/meminfo
+# first_word FILE and field NAME FILE put what a file says into VALUE, and what follows into REST. It may be gone by now.
+first_word() { VALUE=; { read -r VALUE REST <"$1"; } 2>/dev/null; }
+field() {
+  { while read -r name VALUE REST; do if [ "$name" = "$1" ]; then return; fi; done <"$2"; } 2>/dev/null
+  VALUE= REST=
+}
+section os; { while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done </etc/os-release; } 2>/dev/null
+section machine
+for file in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; do first_word $file; echo "$VALUE"; done
+date +%s; first_word /proc/uptime; echo "$VALUE"
+field Uid: /proc/$$/status; ME=$VALUE; echo "$ME"
+field MemTotal: /proc/meminfo; section memory; echo "$VALUE kB"
 section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr
-section listeners-tcp; SOCKETS=$(ss -Hltne); printf '%s\\n' "$SOCKETS"
-section listeners-udp; ss -Hlune
-section unprivileged-port; cat /proc/sys/net/ipv4/ip_unprivileged_port_start
-section sshd; sshd -T 2>/dev/null | grep -E '^(port|listenaddress) '
+section listeners; SOCKETS=$(ss -Hltune); printf '%s\\n' "$SOCKETS"
+section sshd; sshd -T
 section peer
 peer=\${SSH_CONNECTION:-}; up=$PPID; level=0
 while [ -z "$peer" ] && [ "$up" -gt 1 ] && [ $level -lt 6 ]; do
-  peer=$(tr '\\0' '\\n' <"/proc/$up/environ" 2>/dev/null | sed -n 's/^SSH_CONNECTION=//p')
-  up=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$up/status" 2>/dev/null); up=\${up:-0}; level=$((level + 1))
+  peer=$(grep -saz '^SSH_CONNECTION=' "/proc/$up/environ"); peer=\${peer#*=}
+  field PPid: "/proc/$up/status"; up=\${VALUE:-0}; level=$((level + 1))
 done
 echo "$peer"
+# Not by the shell's own read, which takes a byte at a time: these files give their text to the first read alone.
+LINES_OF='${KERNEL_FILES.join(" ")}'
 `,
   parse: (sections) => {
     const os = new Map(sections.lines("os").map((line) => splitOnce(line, "=")));
@@ -78,11 +96,10 @@ echo "$peer"
       uid: Number(uid),
       tools: new Set(sections.lines("tools")),
       addresses: sections.lines("addresses").flatMap(parseAddress),
-      listeners: [
-        ...sections.lines("listeners-tcp").flatMap((line) => parseListener("tcp", line)),
-        ...sections.lines("listeners-udp").flatMap((line) => parseListener("udp", line)),
-      ],
-      firstUnprivilegedPort: Number(sections.text("unprivileged-port")?.trim() || 1024),
+      listeners: sections.lines("listeners").flatMap(parseListener),
+      firstUnprivilegedPort: Number(
+        sections.fileLines("/proc/sys/net/ipv4/ip_unprivileged_port_start")[0] ?? 1024,
+      ),
       sshPorts: sections.lines("sshd").flatMap((line) => {
         const port = /^port (\d+)$/.exec(line)?.[1];
         return port === undefined ? [] : [Number(port)];
@@ -101,9 +118,10 @@ function parseAddress(line: string): HostFact["addresses"][number][] {
   return found?.[1] && found[2] ? [{ interface: found[1], address: found[2], prefix: Number(found[3]) }] : [];
 }
 
-/** `LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:2 cgroup:/system.slice/redis-server.service <->` */
-function parseListener(protocol: "tcp" | "udp", line: string): Listener[] {
-  const local = line.trim().split(/\s+/)[3] ?? "";
+/** `tcp LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:2 cgroup:/system.slice/redis-server.service <->` */
+function parseListener(line: string): Listener[] {
+  const [protocol, , , , local = ""] = line.trim().split(/\s+/);
+  if (protocol !== "tcp" && protocol !== "udp") return [];
   const at = local.lastIndexOf(":");
   const port = Number(local.slice(at + 1));
   if (at < 0 || !Number.isInteger(port)) return [];
@@ -113,11 +131,6 @@ function parseListener(protocol: "tcp" | "udp", line: string): Listener[] {
     .replace(/%.*$/, "");
   const unit = /\scgroup:\S*\/([^/\s]+\.(?:service|socket))(?:\s|$)/.exec(line)?.[1];
   return [{ protocol, address: address.replace(/\]$/, ""), port, unit }];
-}
-
-function splitOnce(line: string, separator: string): [string, string] {
-  const at = line.indexOf(separator);
-  return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + separator.length)];
 }
 
 function unquote(text = ""): string {

@@ -29,10 +29,42 @@ const FACTS = {
 
 export type FactName = keyof typeof FACTS;
 
+/** Bytes of one file that are read: a configuration beyond that is not one. */
+const FILE_LIMIT = 1_048_576;
+
 type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T> ? T : never };
 
 /** What was observed on one host, once. A fact that was not asked for parses as unknown or empty. */
 export type HostFacts = Parsed;
+
+/**
+ * What the pieces of the script share. A process costs a host more than all the shell's own work on a text, so files are
+ * printed together: the section lines between them are documents of the shell, which head reads as files of their own.
+ */
+export const HELPERS = `NL='
+'
+section() { printf '\\n%s %s\\n' "$N" "$*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+# Prints files byte for byte, each behind a section line: TITLE FILE TITLE FILE …
+show_files() {
+  while [ $# -gt 0 ]; do
+    head -q -c ${FILE_LIMIT} /proc/self/fd/3 "$2" \${3+/proc/self/fd/4 "$4"} \${5+/proc/self/fd/5 "$6"} \${7+/proc/self/fd/6 "$8"} 3<<END3 4<<END4 5<<END5 6<<END6
+
+$N $1
+END3
+
+$N \${3-}
+END4
+
+$N \${5-}
+END5
+
+$N \${7-}
+END6
+    if [ $# -le 8 ]; then return; fi
+    shift 8
+  done
+}`;
 
 /** Facts that every probe needs: nothing can be planned without them. */
 const ALWAYS: readonly FactName[] = ["host", "service", "configFiles", "redis", "files", "transaction"];
@@ -48,13 +80,17 @@ export function probeScript(wanted: Iterable<FactName>, input: ProbeInput, nonce
     .map((name) => FACTS[name].script(input));
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; unset REDISCLI_AUTH
 N=${nonce}
-section() { printf '\\n%s %s\\n' "$N" "$*"; }
-has() { command -v "$1" >/dev/null 2>&1; }
+${forTheHost(HELPERS)}
 {
-${scripts.join("\n")}
+${forTheHost(scripts.join("\n"))}
 section end
 } </dev/null 2>/dev/null
 `;
+}
+
+/** Comments and the room before lines are for people. No document of the shell has such lines. */
+function forTheHost(script: string): string {
+  return script.replaceAll(/^ *# .*\n|^ +/gm, "");
 }
 
 /** The probe's answer was cut short or is not one: nothing may be planned on it. */

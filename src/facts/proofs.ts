@@ -19,29 +19,40 @@ export const proofsFact: Fact<ProofsFact> = {
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
+ping_redis() { timeout 5 $CLI -p "$port" "$@" 2>&1 <<END
+PING
+END
+}
 if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
-  conf_get tls-port; tls_port=$VALUE; case $tls_port in *[!0-9]*) tls_port=;; esac; served_ports=" ${tlsPorts.join(" ")} \${tls_port:-} "
+  conf_get tls-port; served_ports=' '
+  for port in ${tlsPorts.join(" ")} "$VALUE"; do
+    case $port in ''|0*|*[!0-9]*) continue;; esac
+    case $served_ports in *" $port "*) ;; *) served_ports="$served_ports$port ";; esac
+  done
   find_listening
   for listening in 127.0.0.1:6379 $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     case $served_ports in *" $port "*) ;; *)
-      section "plain-ping $address $port"; echo PING | timeout 5 $CLI -h "$address" -p "$port" 2>&1;;
+      section "plain-ping $address $port"; ping_redis -h "$address";;
     esac
   done
   for port in $served_ports; do
-    case $port$SOCKETS in 0[!0-9]*) continue;; *":$port "*) ;; *) continue;; esac
+    case $TCP_PORTS in *" $port "*) ;; *) continue;; esac
     own=
     if tls_words; then
       own="-cert $TLS_CERT -key $TLS_KEY"
-      section "with-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" $WORDS 2>&1
+      section "with-certificate $port"; ping_redis -h 127.0.0.1 $WORDS
     fi
-    section "without-certificate $port"; echo PING | timeout 5 $CLI -h 127.0.0.1 -p "$port" --tls --cacert "$TLS_CA" 2>&1
+    section "without-certificate $port"; ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"
     if has openssl; then
       section "served $port"
-      timeout 5 openssl s_client -connect "127.0.0.1:$port" $own </dev/null 2>/dev/null | sed -n '/BEGIN CERT/,/END CERT/p'
+      # Only the certificate leaves the host: openssl also says what the session could be resumed with.
+      said=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" $own)
+      case $said in *'-----BEGIN CERT'*'-----END CERT'*) said=\${said#*-----BEGIN}; echo "-----BEGIN\${said%%-----END*}-----END CERTIFICATE-----";; esac
       section "old-protocol $port"
-      if timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null 2>/dev/null | grep -q 'Cipher is [^(]'; then echo accepted; else echo refused; fi
+      said=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0)
+      case $said in *'Cipher is '[!'(']*) echo accepted;; *) echo refused;; esac
     fi
   done
 fi

@@ -87,19 +87,12 @@ export const MASK_PASSWORDS =
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
   script: (input) => `
-RENAMES=
-case $SETTINGS in *"
-rename-command "*) RENAMES="
-$(printf '%s\\n' "$SETTINGS" | sed -n "s/^rename-command [\\"']\\{0,1\\}\\([^\\"'[:space:]]*\\)[\\"']\\{0,1\\}[[:space:]]\\{1,\\}/\\U\\1\\E /p" | tr -d "\\"'")";; esac
+values_of rename-command "$SETTINGS"; RENAMES=$NL$VALUE
 # Puts into NOW what a command is called.
-current() {
-  NOW=$1; case $RENAMES in *"
-$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac
-}
+current() { NOW=$1; case $RENAMES in *"$NL$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac; }
 ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
 ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
-REQUIREPASS=; case $SETTINGS in *"
-requirepass "*) last_of 'requirepass ' "$SETTINGS"; REQUIREPASS="AUTH $VALUE";; esac
+conf_raw requirepass; REQUIREPASS=\${VALUE:+"AUTH $VALUE"}
 # One word of root's command line, and no option: the service user may own the file that it comes from.
 plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
 odd() { WHY="$1 in redis.conf holds signs that redkeep hands to no program"; }
@@ -111,14 +104,39 @@ tls_words() {
   WORDS="--tls --cacert $TLS_CA --cert $TLS_CERT --key $TLS_KEY"
 }
 find_listening() {
-  : "\${SOCKETS=$(ss -Hltne)}"
-  : "\${LISTENING=$(printf '%s\\n' "$SOCKETS" | sed -n "/\\/$UNIT\\( \\|$\\)/s/^[^ ]* *[^ ]* *[^ ]* *\\([^ ]*\\).*/\\1/p")}"
+  : "\${SOCKETS=$(ss -Hltune)}"
+  LISTENING= TCP_PORTS=' '
+  while read -r protocol state queued limit at rest; do
+    if [ "$protocol" = tcp ]; then TCP_PORTS="$TCP_PORTS\${at##*:} "; fi
+    case "$protocol $rest " in tcp*"/$UNIT "*) LISTENING="$LISTENING $at";; esac
+  done <<END
+$SOCKETS
+END
 }
-WHO= CRED= EP= WHY= HERE= DIR=
-# redis-cli prints an empty line behind an error.
+WHO= CRED= EP= WHY= HERE= DIR= SAID=
+# Who the login is comes last, behind all that has to be known before the questions can be asked.
 try_login() {
   for CRED in "$ADMIN" "$REQUIREPASS" ""; do
-    WHO=$(printf '%s\\nACL WHOAMI\\n' "$CRED" | timeout 5 $CLI $EP 2>&1 | grep . | tail -n 1)
+    current CONFIG
+    SAID=$(timeout 5 $CLI $EP 2>&1 <<END
+$CRED
+ECHO "\\n$N DIR"
+$NOW GET dir
+ECHO "\\n$N CATEGORIES"
+ACL CAT
+${
+  input.matrix.length > 0
+    ? `ECHO "\\n$N DRYRUN"
+ACL DRYRUN default PING
+ECHO "\\n$N USERS"
+ACL USERS
+ECHO "\\n$N WHO"
+`
+    : ""
+}ACL WHOAMI
+END
+)
+    WHO=\${SAID##*"$NL"}
     case $WHO in ''|*' '*) if [ -n "$WHO" ]; then WHY=$WHO; fi; WHO=;; esac
     case $WHY in NOAUTH*|WRONGPASS*|NOPERM*) HERE=\${HERE:-$EP};; esac
     if [ -n "$WHO" ] && { [ "$CRED" != "$ADMIN" ] || [ "$WHO" = "$ADMIN_USER" ] || [ -z "$CRED" ]; }; then return 0; fi
@@ -144,12 +162,16 @@ log_in() {
   done
   return 1
 }
-ask() { { printf '%s\\n' "$CRED"; cat; } | timeout 20 $CLI $EP 2>/dev/null; }
+# Puts into VALUE what was said behind a title.
+said() { VALUE=; case $SAID in *"$N $1$NL"*) VALUE=\${SAID#*"$N $1$NL"}; VALUE=\${VALUE%%"$NL$N "*};; esac; }
 frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
+${input.matrix.length > 0 ? matrixQuestions(input.matrix) : ""}
 if log_in; then
   section login; echo "$WHO"; echo "$EP"
+  said DIR; case $VALUE in dir"$NL"*) DIR=\${VALUE#*"$NL"}; DIR=\${DIR%%"$NL"*};; esac
+${input.matrix.length > 0 ? FIND_USERS : ""}
   section session
-  { echo CLIENT SETNAME ${OWN_CLIENT_NAME}
+  { set -f; printf '%s\\nCLIENT SETNAME ${OWN_CLIENT_NAME}\\n' "$CRED"
     frame info; echo INFO everything
     frame running; current CONFIG; echo "$NOW GET *"
     frame acl-list; echo ACL LIST
@@ -158,21 +180,13 @@ if log_in; then
 ${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
 ${Array.from({ length: input.keySamples }, (_, index) => `    frame 'key ${index}'; echo RANDOMKEY`).join("\n")}
+    said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do frame "category $category"; echo "ACL CAT $category"; done;; esac
+${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
     frame session-end
-  } | ask | sed -e '${MASK_PASSWORDS}'
+  } | timeout 20 $CLI $EP 2>/dev/null | sed -e '${MASK_PASSWORDS}'
   # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
   case \${VERSION-} in *' v=6.0.'*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
-  section session-categories
-  current CONFIG; said=$({ echo ACL CAT; echo "$NOW GET dir"; } | ask); said=\${said#OK
-}
-  case $said in *"
-dir
-"*) last_of 'dir
-' "$said"; DIR=$VALUE; said=\${said%"
-dir
-"*};; esac
-  case $said in [a-z]*) for category in $said; do frame "category $category"; echo "ACL CAT $category"; done | ask;; esac
-${input.matrix.length > 0 ? matrixScript(input.matrix) : ""}
+${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in ERR*)\n  ${scratchScript(input.matrix)};; esac` : ""}
 else
   section login-error; echo "$WHY"; echo "$HERE"
 fi
@@ -270,24 +284,22 @@ const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
  */
 function scratchScript(matrix: ProbeInput["matrix"]): string {
   const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
-  return `if [ "$(id -u)" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
+  return `if [ "$ME" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
     trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
-    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"
-$name "*) ;; *) RENAMES="$RENAMES
-$name $N-$name";; esac; done
+    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $N-$name$NL";; esac; done
     { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
       printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
     } | timeout 30 "$BIN" - >/dev/null 2>&1 & server=$!
     tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
     scratch_ask() { timeout 10 $CLI -s "$scratch/socket" 2>&1 | grep .; }
     # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
-    rules=$(echo ACL LIST | ask | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
+    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $CLI $EP | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
     rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
     users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
     { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
     multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
     { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
-    questions=$(matrix_questions)
+    questions=$(matrix_questions '')
     section matrix-users; printf '%s\\n' "$users"
     number=0; for user in $users; do
       number=$((number + 1)); section "matrix $number"
@@ -297,30 +309,30 @@ $name $N-$name";; esac; done
   ); fi`;
 }
 
-/** Every user on the server by every command of the matrix. A server without ACL DRYRUN answers the first question with an error. */
-function matrixScript(matrix: ProbeInput["matrix"]): string {
-  const lines = matrix.map(
-    ([name = "", ...rest]) => `current ${name}; printf '%s %s\\n' "$NOW" ${quotePath(rest.join(" "))}`,
-  );
-  return `  matrix_questions() { ${lines.join("; ")}; }
-  said=$({ echo ACL DRYRUN default PING; frame matrix-users; echo ACL USERS; } | ask); said=\${said#OK
-}
-  case $said in ERR*)
-  ${scratchScript(matrix)};; *)
-    users=$(printf '%s\\n' "\${said##*"$N matrix-users
-"}" | head -n ${MATRIX_USERS})
-    questions=$(matrix_questions)
-    section matrix-users; printf '%s\\n' "$users"
-    section session-matrix; number=0
-    printf '%s\\n' "$users" | while IFS= read -r user; do
-      number=$((number + 1)); frame "matrix $number"
-      case $user in
-        *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');;
-        *) word=$user;;
-      esac
-      printf '%s\\n' "$questions" | while IFS= read -r question; do printf 'ACL DRYRUN "%s" %s\\n' "$word" "$question"; done
-    done | ask;;
-  esac`;
+/** Those that the matrix is asked for; none where the server has no ACL DRYRUN. */
+const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;; esac
+  users= number=0; section matrix-users; set -f
+  for user in $VALUE; do
+    number=$((number + 1)); if [ $number -gt ${MATRIX_USERS} ]; then break; fi
+    users="$users $user"; echo "$user"
+  done
+  number=0; set +f`;
+
+/** Every one of them by every command of the matrix. */
+const DRY_RUN_MATRIX = `    for user in $users; do
+      number=$((number + 1)); frame "matrix $number"; word=$user
+      case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');; esac
+      matrix_questions "ACL DRYRUN \\"$word\\" "
+    done`;
+
+/** A function of the shell that prints the matrix by the commands' current names, behind the words that it is given. */
+function matrixQuestions(matrix: ProbeInput["matrix"]): string {
+  const lines = matrix.map(([name = "", ...rest]) => `  ask ${name} ${quotePath(rest.join(" "))}`);
+  return `matrix_questions() {
+  ask() { current "$1"; printf '%s%s %s\\n' "$before" "$NOW" "$2"; }
+  before=$1
+${lines.join("\n")}
+}`;
 }
 
 /** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */

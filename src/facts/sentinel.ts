@@ -16,9 +16,8 @@ export const sentinelFact: Fact<readonly Sentinel[]> = {
   script: ({ prove }) =>
     prove
       ? `
-for u in $units; do
-  case $u in *sentinel*) systemctl -q is-active "$u" || continue;; *) continue;; esac
-  argv=$(systemctl show -p ExecStart --value "$u"); argv=\${argv#*argv\\[\\]=}; argv=\${argv%% ;*}
+for u in $sentinels; do
+  show_unit "$u"; shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
   set -f; set -- $argv; set +f; conf=\${2:-}; settings=
   if [ -r "$conf" ]; then
     settings=$(sed -nE \\
@@ -28,7 +27,9 @@ for u in $units; do
       -e 's/^[[:space:]]*(user)[[:space:]]+([^[:space:]]+).*$/\\1 \\2/Ip' "$conf" | head -n 200)
     section "sentinel-conf $u"; printf '%s\\n' "$settings"
   fi
-  port=$(printf '%s\\n' "$settings" | sed -n 's/^[Pp][Oo][Rr][Tt] //p' | tail -n 1); port=\${port:-26379}
+  port=26379; IFS=$NL; set -f
+  for line in $settings; do case $line in [Pp][Oo][Rr][Tt]' '*) port=\${line#* };; esac; done
+  unset IFS; set +f
   case $port in 0|*[!0-9]*) continue;; esac
   section "sentinel-reply $u"; echo PING | timeout 5 $CLI -p "$port" 2>&1 | head -n 1
   section "sentinel-watched $u"

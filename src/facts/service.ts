@@ -46,7 +46,7 @@ export interface ServiceFact {
 
 /** Properties of the unit that redkeep reads: identity, state, limits and sandbox. */
 const IDENTITY =
-  "Id FragmentPath DropInPaths ActiveState SubState MainPID InvocationID NeedDaemonReload NRestarts ExecMainStartTimestampMonotonic " +
+  "Id Names LoadState FragmentPath DropInPaths ActiveState SubState MainPID InvocationID NeedDaemonReload NRestarts ExecMainStartTimestampMonotonic " +
   "ActiveEnterTimestampMonotonic Wants After TimeoutStartUSec TimeoutStopUSec Type";
 
 /** Passed on to the scratch server, so that it meets the same walls as the service. Measured: `show`'s text is taken back. */
@@ -85,29 +85,69 @@ export const SANDBOX_PROPERTIES = [
   "NoExecPaths",
 ] as const;
 
+const PROPERTIES = [
+  ...IDENTITY.split(" "),
+  "RuntimeDirectory",
+  "LimitCORE",
+  "ExecStart",
+  ...SANDBOX_PROPERTIES,
+].join(",");
+
 /** The Redis unit and the process behind it. */
 export const serviceFact: Fact<ServiceFact> = {
   script: ({ unit }) => `
 UNIT=${shellWord(unit)}
-units=$(systemctl list-units --all --plain --no-legend --full --type=service 'redis*' 'valkey*' 2>/dev/null | cut -d' ' -f1)
-section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
-section units; echo "$units"
-section sentinels; for u in $units; do case $u in *sentinel*) if systemctl -q is-active "$u"; then echo "$u"; fi;; esac; done
-if [ -z "$UNIT" ]; then
-  for u in $units; do case $u in *sentinel*) ;; *) if [ -z "$UNIT" ]; then UNIT=$u; else UNIT=; break; fi;; esac; done
-fi
 case $UNIT in ''|*.service) ;; *) UNIT=$UNIT.service;; esac
+# All units at once, a block of properties for each: the one that is named, other firewalls, all that may be Redis.
+ALL_SHOWN="$(systemctl show \${UNIT:+"$UNIT"} firewalld.service nftables.service 'redis*.service' 'valkey*.service' -p ${PROPERTIES})"
+# Every block has the same lines, so it begins with a line that begins as the first of all does. Lines are looked at one by
+# one: cutting a long text in two takes the shell a time that grows with the square of its length.
+FIRST=\${ALL_SHOWN%%=*}
+# Puts into SHOWN what is said of a unit, whichever of its names it is called by.
+show_unit() {
+  SHOWN= found= IFS=$NL; set -f
+  for line in $ALL_SHOWN "$FIRST="; do
+    case $line in
+      "$FIRST="*) if [ -n "$found" ]; then break; fi; SHOWN=;;
+      Names=*) case " \${line#*=} " in *" $1 "*) found=yes;; esac;;
+    esac
+    SHOWN=$SHOWN$line$NL
+  done
+  unset IFS; set +f
+}
+shown() {
+  VALUE= IFS=$NL; set -f
+  for line in $SHOWN; do case $line in "$1="*) VALUE=\${line#*=};; esac; done
+  unset IFS; set +f
+}
+section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
+units= ACTIVE= id= names= state= load= IFS=$NL; set -f
+for line in $ALL_SHOWN "$FIRST="; do
+  case $line in
+    "$FIRST="*)
+      case $state in active|reloading|refreshing) ACTIVE="$ACTIVE $names";; esac
+      # A named unit is shown twice, and also where there is none of that name.
+      case $load$id$units in not-found*) ;; *"$id$NL"*) ;; loadedredis*|loadedvalkey*) units=$units$id$NL;; esac;;
+    Id=*) id=\${line#*=};; Names=*) names=\${line#*=};; ActiveState=*) state=\${line#*=};; LoadState=*) load=\${line#*=};;
+  esac
+done
+unset IFS; set +f
+is_active() { case "$ACTIVE " in *" $1 "*) ;; *) return 1;; esac; }
+section units; echo "$units"
+sentinels= several= named=$UNIT
+for u in $units; do
+  case $u in
+    *sentinel*) if is_active "$u"; then sentinels="$sentinels $u"; fi;;
+    *) if [ -z "$named" ]; then if [ -z "$UNIT$several" ]; then UNIT=$u; else UNIT= several=yes; fi; fi;;
+  esac
+done
+section sentinels; printf '%s\\n' $sentinels
 BIN= CONF= CLI= PID=0 RUNUSER=
 if [ -n "$UNIT" ]; then
   section unit; echo "$UNIT"
-  SHOWN="
-$(systemctl show "$UNIT" -p ${[...IDENTITY.split(" "), "RuntimeDirectory", "LimitCORE", "ExecStart", ...SANDBOX_PROPERTIES].join(",")})"
-  shown() { VALUE=; case $SHOWN in *"
-$1="*) VALUE=\${SHOWN#*"
-$1="}; VALUE=\${VALUE%%"
-"*};; esac; }
-  section properties; printf '%s\\n' "$SHOWN"
-  section drop-ins; shown DropInPaths; if [ -n "$VALUE" ]; then grep -sHE '^[[:space:]]*[A-Za-z]+[[:space:]]*=' $VALUE; fi
+  show_unit "$UNIT"
+  section properties; printf '%s' "$SHOWN"
+  shown DropInPaths; LINES_OF="$LINES_OF $VALUE"
   shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
   section argv; echo "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
@@ -116,19 +156,22 @@ $1="}; VALUE=\${VALUE%%"
   if [ -z "$CLI" ]; then if has redis-cli; then CLI=redis-cli; elif has valkey-cli; then CLI=valkey-cli; fi; fi
   section client; echo "$CLI"
   section binary-version; VERSION=$("$BIN" --version); echo "$VERSION"
-  section process; if [ "$PID" -gt 0 ]; then cat "/proc/$PID/status" "/proc/$PID/limits"; fi
-  section account; if [ -n "$RUNUSER" ]; then getent passwd "$RUNUSER"; id -nG "$RUNUSER"; fi
+  if [ "$PID" -gt 0 ]; then LINES_OF="$LINES_OF /proc/$PID/status /proc/$PID/limits"; fi
+  section groups; if [ -n "$RUNUSER" ]; then id -nG "$RUNUSER"; fi
   section sudo-rules
   case $RUNUSER in ''|*[!A-Za-z0-9_.-]*) ;; *) grep -hsE "^[[:space:]]*$RUNUSER[[:space:]]+[A-Za-z]" /etc/sudoers /etc/sudoers.d/*;; esac
 fi
+section lines; grep -saH . $LINES_OF
+section accounts; getent passwd $RUNUSER redis valkey
 section servers
 for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do
-  p=\${p%/comm}; group=$(sed -n 's/^0:://p' "$p/cgroup" 2>/dev/null)
+  p=\${p%/comm} group=
   # Without the second version of control groups systemd has a tree of its own.
-  if [ -z "$group" ]; then group=$(sed -n 's/^[0-9]*:name=systemd://p' "$p/cgroup" 2>/dev/null); fi
+  { while read -r line; do
+    case $line in 0::?*) group=\${line#0::}; break;; *:name=systemd:*) group=\${line#*:name=systemd:};; esac
+  done <"$p/cgroup"; } 2>/dev/null
   echo "\${p#/proc/} $group"
 done
-section product-users; for u in redis valkey; do if getent passwd $u >/dev/null; then echo $u; fi; done
 `,
   parse: (sections) => {
     const properties = new Map(
@@ -138,10 +181,14 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
       }),
     );
     const [binary = "", configPath = "", ...rest] = (sections.text("argv") ?? "").trim().split(/\s+/);
-    const status = sections.text("process") ?? "";
-    const [account = "", groups = ""] = (sections.text("account") ?? "").split("\n");
-    const [name = "", , uid = "", , , home = "", shell = ""] = account.split(":");
-    const pid = Number(/^Pid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+    const pid = Number(properties.get("MainPID") ?? 0);
+    const status = [`/proc/${pid}/status`, `/proc/${pid}/limits`]
+      .map((path) => sections.fileLines(path).join("\n"))
+      .join("\n");
+    const accounts = sections.lines("accounts").map((line) => line.split(":"));
+    const user = properties.get("User") ?? "";
+    const [name = "", , uid = "", , , home = "", shell = ""] =
+      accounts.find(([name, , uid]) => name === user || uid === user) ?? [];
     return {
       hasSystemd: sections.text("systemd")?.trim() !== "no",
       units: sections.lines("units").filter((unit) => !unit.includes("sentinel")),
@@ -153,14 +200,14 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
       binaryVersion: (sections.text("binary-version") ?? "").trim(),
       arguments: rest,
       properties,
-      dropIns: sections.lines("drop-ins").flatMap((line) => {
-        const [, path, property, value] = /^([^:]+):\s*([A-Za-z]+)\s*=\s*(.*)$/.exec(line) ?? [];
-        return path === undefined || property === undefined || value === undefined
-          ? []
-          : [{ path, property, value }];
-      }),
+      dropIns: (properties.get("DropInPaths") ?? "").split(" ").flatMap((path) =>
+        sections.fileLines(path).flatMap((line) => {
+          const [, property, value] = /^\s*([A-Za-z]+)\s*=\s*(.*)$/.exec(line) ?? [];
+          return property === undefined || value === undefined ? [] : [{ path, property, value }];
+        }),
+      ),
       process:
-        pid === 0
+        status.trim() === ""
           ? undefined
           : {
               pid,
@@ -174,8 +221,14 @@ section product-users; for u in redis valkey; do if getent passwd $u >/dev/null;
       account:
         name === ""
           ? undefined
-          : { name, uid: Number(uid), home, shell, groups: groups.split(" ").filter(Boolean) },
-      productUsers: sections.lines("product-users"),
+          : {
+              name,
+              uid: Number(uid),
+              home,
+              shell,
+              groups: (sections.text("groups") ?? "").trim().split(" ").filter(Boolean),
+            },
+      productUsers: ["redis", "valkey"].filter((product) => accounts.some(([name]) => name === product)),
       sudoRules: sections.lines("sudo-rules"),
       servers: sections.lines("servers").map((line) => {
         const [pid, group = ""] = line.split(" ");

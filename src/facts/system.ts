@@ -32,9 +32,6 @@ const SEARCHED_FROM = 8;
 /** Kernel, swap, package and stray passwords. Passwords never stand among arguments, and only paths leave the host. */
 export const systemFact: Fact<SystemFact> = {
   script: ({ login }) => `
-section kernel
-# Not by the shell's own read, which takes a byte at a time: these files give their text to the first read alone.
-grep -sH . /proc/sys/vm/overcommit_memory /sys/kernel/mm/transparent_hugepage/enabled /proc/sys/net/core/somaxconn /proc/sys/crypto/fips_enabled /proc/sys/kernel/core_pattern
 if [ -r /proc/swaps ]; then section swaps; while read -r name kind rest; do
   case $name in Filename) continue;; /dev/zram*) clear=no;; *) clear=yes;; esac
   uuid=; if [ -r "/sys/block/\${name##*/}/dm/uuid" ]; then read -r uuid <"/sys/block/\${name##*/}/dm/uuid"; fi
@@ -43,48 +40,48 @@ if [ -r /proc/swaps ]; then section swaps; while read -r name kind rest; do
 done </proc/swaps; fi
 if [ -n "$BIN" ] && has dpkg-query; then
   section package
-  owner=$(grep -lxF -- "$BIN" /var/lib/dpkg/info/*redis*.list /var/lib/dpkg/info/*valkey*.list | head -n 1)
+  owner=$(grep -lxF -- "$BIN" /var/lib/dpkg/info/*redis*.list /var/lib/dpkg/info/*valkey*.list); owner=\${owner%%"$NL"*}
   owner=\${owner##*/}; owner=\${owner%.list}
   if [ -z "$owner" ]; then owner=$(dpkg-query -S "$BIN"); owner=\${owner%%: *}; fi
   if [ -z "$owner" ]; then echo none; else
     dpkg-query -W -f '\${db:Status-Abbrev} \${Version} \${Package}\\n' "$owner"
-    section mended; zcat "/usr/share/doc/\${owner%%:*}/changelog.Debian.gz" | grep -o 'CVE-20[0-9]*-[0-9]*' | sort -u
+    section mended; gzip -cd "/usr/share/doc/\${owner%%:*}/changelog.Debian.gz" | grep -o 'CVE-20[0-9]*-[0-9]*'
   fi
 fi
 section program; if [ "$PID" -gt 0 ]; then readlink "/proc/$PID/exe"; fi
 section open-secrets
 conf_get requirepass; requirepass=$VALUE; conf_get masterauth; masterauth=$VALUE; conf_get primaryauth
+secrets=
 for secret in ${login ? quotePath(login.password.reveal()) : ""} "$requirepass" "$masterauth" "$VALUE"; do
-  if [ "\${#secret}" -ge ${SEARCHED_FROM} ]; then printf '%s\\n' "$secret"; fi
-done | timeout 10 grep -laF -f - -- /proc/[0-9]*/cmdline /root/.*_history /home/*/.*_history /etc/environment /etc/profile.d/* /etc/default/* /etc/systemd/system/*.service /etc/systemd/system/*.d/*.conf
+  if [ "\${#secret}" -ge ${SEARCHED_FROM} ]; then secrets="$secrets\${secrets:+$NL}$secret"; fi
+done
+# No line may be empty: that one would be found everywhere.
+if [ -n "$secrets" ]; then timeout 10 grep -laF -f /proc/self/fd/3 -- /proc/[0-9]*/cmdline /root/.*_history /home/*/.*_history /etc/environment /etc/profile.d/* /etc/default/* /etc/systemd/system/*.service /etc/systemd/system/*.d/*.conf 3<<END
+$secrets
+END
+fi
 for file in $(grep -lzE '(^|/)(redis|valkey)-cli$' /proc/[0-9]*/cmdline); do
   if tr '\\0' ' ' <"$file" | grep -qE ' (-a|--pass|-u rediss?://[^ ]*:[^ ]*@)'; then echo "$file"; fi
 done
 section open-secrets-end
 `,
   parse: (sections) => {
-    const kernel = new Map(
-      sections.lines("kernel").flatMap((line) => {
-        const [, name, value] = /^\/[a-z_/]*\/([a-z_]+):(.*)$/.exec(line) ?? [];
-        return name === undefined || value === undefined ? [] : [[name, value.trim()] as const];
-      }),
-    );
-    const number = (name: string) => {
-      const text = kernel.get(name);
+    const setting = (path: string) => sections.fileLines(path)[0]?.trim();
+    const number = (path: string) => {
+      const text = setting(path);
       return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
     };
     const [status = "", version = "", name = ""] = (sections.text("package") ?? "").trim().split(/\s+/);
     return {
-      kernel:
-        kernel.size === 0
-          ? undefined
-          : {
-              overcommit: number("overcommit_memory"),
-              hugePages: /\[(\w+)\]/.exec(kernel.get("enabled") ?? "")?.[1],
-              somaxconn: number("somaxconn"),
-              fips: kernel.get("fips_enabled") === "1",
-              corePattern: kernel.get("core_pattern"),
-            },
+      kernel: !sections.lines("lines").some((line) => /^\/(?:proc\/)?sys\//.test(line))
+        ? undefined
+        : {
+            overcommit: number("/proc/sys/vm/overcommit_memory"),
+            hugePages: /\[(\w+)\]/.exec(setting("/sys/kernel/mm/transparent_hugepage/enabled") ?? "")?.[1],
+            somaxconn: number("/proc/sys/net/core/somaxconn"),
+            fips: setting("/proc/sys/crypto/fips_enabled") === "1",
+            corePattern: setting("/proc/sys/kernel/core_pattern"),
+          },
       swaps:
         sections.text("swaps") === undefined
           ? undefined

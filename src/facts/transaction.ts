@@ -22,18 +22,19 @@ export interface TransactionFact {
 export const transactionFact: Fact<TransactionFact> = {
   script: () => `
 section pending; if [ -L /var/lib/redkeep/pending ]; then
-  readlink /var/lib/redkeep/pending; cat /var/lib/redkeep/pending/state /var/lib/redkeep/pending/holder 2>/dev/null
+  readlink /var/lib/redkeep/pending; cat /var/lib/redkeep/pending/state /var/lib/redkeep/pending/holder
 fi
-for txn in $(ls -1td /var/lib/redkeep/txn/* 2>/dev/null); do
-  if [ "$(cat "$txn/state")" = committed ]; then
-    section last; echo "\${txn##*/}"; cat "$txn/holder"; if [ -f "$txn/undoes" ]; then echo rollback; fi
-    if [ -f "$txn/restarted" ]; then echo restarted; fi
-    section last-written; cut -d' ' -f2 "$txn/files"
-    section last-set; cut -d' ' -f1 "$txn/modes" "$txn/directories"
-    break
-  fi
+set --
+for txn in $(ls -1td /var/lib/redkeep/txn/*); do
+  first_word "$txn/state"; if [ "$VALUE" != committed ]; then continue; fi
+  section last; echo "\${txn##*/}"; first_word "$txn/holder"; echo "$VALUE\${REST:+ $REST}"
+  if [ -f "$txn/undoes" ]; then echo rollback; fi
+  if [ -f "$txn/restarted" ]; then echo restarted; fi
+  set -- last-files "$txn/files" last-modes "$txn/modes" last-directories "$txn/directories"
+  break
 done
-if [ -f /etc/systemd/system/redkeep-recover.service ]; then section recover-unit; cat /etc/systemd/system/redkeep-recover.service; fi
+if [ -f /etc/systemd/system/redkeep-recover.service ]; then set -- "$@" recover-unit /etc/systemd/system/redkeep-recover.service; fi
+show_files "$@"
 `,
   parse: (sections) => {
     const [link = "", state = "", holder = ""] = (sections.text("pending") ?? "").trim().split("\n");
@@ -47,8 +48,11 @@ if [ -f /etc/systemd/system/redkeep-recover.service ]; then section recover-unit
               holder: who,
               isRollback: kinds.includes("rollback"),
               restarted: kinds.includes("restarted"),
-              written: sections.lines("last-written"),
-              set: sections.lines("last-set"),
+              // `NUMBER PATH OWNER MODE` of files, `PATH OWNER MODE` of what was only set. No path holds a blank.
+              written: sections.lines("last-files").map((line) => line.split(" ")[1] ?? ""),
+              set: [...sections.lines("last-modes"), ...sections.lines("last-directories")].map(
+                (line) => line.split(" ")[0] ?? "",
+              ),
             },
       pending: link === "" ? undefined : { id: link.replace(/^txn\//, ""), state, holder },
       recoverUnit: sections.text("recover-unit"),

@@ -261,7 +261,7 @@ function firewallTurnsAway(
   if (planned === undefined || planned.changes.length === 0) return undefined;
   const family = packet.source.includes(":") && normalizeAddress(packet.source)?.includes(":") ? 6 : 4;
   const kernel = parseKernelRules(family === 4 ? firewall.kernel4 : firewall.kernel6, family);
-  const ahead = parseBeforeRules(family === 4 ? firewall.before4 : firewall.before6, family);
+  const ahead = parseBeforeRules(firewall.before, family);
   const now = kernel.defaultIncoming ?? "allow";
   if (
     kernel.active &&

@@ -90,7 +90,7 @@ export default defineTask<Params>({
 });
 
 function stateOf({ facts }: Context): FirewallState {
-  const { ufwConf, defaults, rules4, rules6, before4, before6, kernel4 } = facts.firewall;
+  const { ufwConf, defaults, rules4, rules6, before, kernel4 } = facts.firewall;
   const kernel = parseKernelRules(kernel4, 4);
   const configured = parseDefaults(defaults);
   const active = /^ENABLED=yes/im.test(ufwConf) && kernel.active;
@@ -100,7 +100,7 @@ function stateOf({ facts }: Context): FirewallState {
     defaultIncoming: (active ? kernel.defaultIncoming : undefined) ?? configured.defaultIncoming ?? "deny",
     rules4: parseRules(rules4, 4),
     rules6: parseRules(rules6, 6),
-    ahead: active ? [] : [...parseBeforeRules(before4, 4), ...parseBeforeRules(before6, 6)],
+    ahead: active ? [] : [...parseBeforeRules(before, 4), ...parseBeforeRules(before, 6)],
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { configFilesFact } from "../../src/facts/config-files.ts";
 import { filesFact } from "../../src/facts/files.ts";
-import { ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
+import { HELPERS, ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
 import { redisFact } from "../../src/facts/redis.ts";
@@ -58,7 +58,7 @@ describe("the probe's answer", () => {
       "plain-ping 127.0.0.1 6379",
       "running",
       "info",
-      "listeners-tcp",
+      "listeners",
     ]) {
       for (const text of [undefined, "", "ERR unknown\n"]) {
         const checks = await verifyAll(editedFacts("stock", { [title]: () => text }));
@@ -221,7 +221,7 @@ describe("facts of unusual hosts", () => {
 
 describe("listeners", () => {
   const listeners = (line: string) =>
-    editedFacts("stock", { "listeners-tcp": () => `${line}\n` }).host.listeners.filter(
+    editedFacts("stock", { listeners: () => `tcp   ${line}\n` }).host.listeners.filter(
       ({ protocol }) => protocol === "tcp",
     );
 
@@ -257,7 +257,7 @@ describe("the probe's script", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
     const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
       .split("\n")
-      .filter((line) => line.includes("ACL DRYRUN"));
+      .filter((line) => /frame .*ACL DRYRUN/.test(line));
     const helpers = 'current() { NOW=$1; }; frame() { printf "%s\\n" "$1"; }';
     const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
       encoding: "utf8",
@@ -291,7 +291,7 @@ describe("the probe's script", () => {
 describe("on a host whose service user wrote redis.conf", () => {
   const CLI = `#!/bin/sh\nprintf '[%s]' "$@" >>"$CALLS"; echo >>"$CALLS"; echo default\n`;
   const listening = (port: number) =>
-    `#!/bin/sh\necho 'LISTEN 0 511 127.0.0.1:${port} 0.0.0.0:* uid:1 ino:1 sk:2 cgroup:/system.slice/test.service <->'\n`;
+    `#!/bin/sh\necho 'tcp LISTEN 0 511 127.0.0.1:${port} 0.0.0.0:* uid:1 ino:1 sk:2 cgroup:/system.slice/test.service <->'\n`;
 
   /** What the probe prints for this redis.conf, and the words that it gave to redis-cli. */
   async function probe(
@@ -312,8 +312,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     writeFileSync(at("elsewhere/passwd"), "x");
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'
-section() { printf '\\n%s %s\\n' "$N" "$*"; }
-has() { command -v "$1" >/dev/null 2>&1; }
+${HELPERS}
 ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], { encoding: "utf8", env, stdio: "pipe" });

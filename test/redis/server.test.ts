@@ -57,11 +57,11 @@ describe("the server of a host", () => {
     const edits = {
       properties: (text: string) => text.replace(/^User=.*$/m, "User=").replace(/^Group=.*$/m, "Group="),
     };
-    expect(server(editedFacts("stock", { ...edits, account: () => "" }))).toMatchObject({
+    expect(server(editedFacts("stock", edits))).toMatchObject({
       user: "redis",
       group: "redis",
     });
-    expect(server(editedFacts("valkey-8-stock", { ...edits, account: () => "" }))).toMatchObject({
+    expect(server(editedFacts("valkey-8-stock", edits))).toMatchObject({
       user: "valkey",
       group: "valkey",
     });

@@ -1,9 +1,9 @@
+import { X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dump } from "js-yaml";
-import { publicKeyDigest } from "../../src/pki/certificate.ts";
 import { type KeyPair as Issued, issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
 import { generateKey, startTcp, userKey } from "../connection/support/server.ts";
 import { type ActingHost, answerAsAsked, startActingHost } from "../support/acting-host.ts";
@@ -141,8 +141,13 @@ async function reissued(like: string): Promise<{ authority: Issued; edit: (answe
         .replace(/( machine\n.*\n.*\n.*\n)\d+/, `$1${Math.floor(Date.now() / 1000)}`)
         .replaceAll(recorded.trim(), certificate.trim())
         .replaceAll(recordedCa, authority.certificate.trim())
-        .replace(/^[0-9a-f]{64}(?= .*\/redkeep-server\.key$)/m, publicKeyDigest(certificate) ?? ""),
+        .replaceAll(publicKeyOf(recorded), publicKeyOf(certificate)),
   };
+}
+
+/** PEM, as openssl prints it. */
+function publicKeyOf(certificate: string): string {
+  return new X509Certificate(certificate).publicKey.export({ type: "spki", format: "pem" }).toString();
 }
 
 /** Natures in an order in which those of each kind stand apart, the same each time. */

@@ -78,7 +78,7 @@ describe("bind", () => {
   });
 
   it("proves nothing where nothing of Redis listens", () => {
-    const facts = editedFacts("hardened", { "listeners-tcp": () => "" });
+    const facts = editedFacts("hardened", { listeners: () => "" });
     expect(findings(verifyTask("bind", wanted("hardened"), facts))).toContain(
       "RK-NET-01 fail: nothing listens",
     );

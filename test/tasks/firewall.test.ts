@@ -150,8 +150,8 @@ describe("firewall", () => {
 
     it("opens where systemd listens for sshd, and calls it no other service's port", () => {
       const facts = editedFacts("stock", {
-        "listeners-tcp": (text) =>
-          `${text}LISTEN 0 4096 *:2022 *:* ino:1 sk:1 cgroup:/system.slice/ssh.socket v6only:0 <->\n`,
+        listeners: (text) =>
+          `${text}tcp LISTEN 0 4096 *:2022 *:* ino:1 sk:1 cgroup:/system.slice/ssh.socket v6only:0 <->\n`,
       });
       const made = planTask("firewall", allowOf("stock"), facts);
       expect(addresses(made)).toContain("ufw:allow 2022/tcp");
@@ -163,7 +163,7 @@ describe("firewall", () => {
       const made = planTask(
         "firewall",
         allowOf("stock"),
-        editedFacts("stock", { "ufw-before4": () => `${rule}\n` }),
+        editedFacts("stock", { "ufw-before": () => `${rule}\n` }),
       );
       expect(guards(made)).toEqual(["-"]);
       expect(made.refusals[0]?.found).toContain(
@@ -306,10 +306,10 @@ describe("firewall", () => {
 
   describe("other services' ports", () => {
     const webapp = editedFacts("stock", {
-      "listeners-tcp": (text) =>
-        `${text}LISTEN 0 511 0.0.0.0:8080 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/webapp.service <->\n` +
-        "LISTEN 0 511 127.0.0.1:9000 0.0.0.0:* ino:2 sk:2 cgroup:/system.slice/local.service <->\n",
-      "listeners-udp": (text) => `${text}UNCONN 0 0 0.0.0.0:68 0.0.0.0:* ino:3 sk:3 <->\n`,
+      listeners: (text) =>
+        `${text}tcp LISTEN 0 511 0.0.0.0:8080 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/webapp.service <->\n` +
+        "tcp LISTEN 0 511 127.0.0.1:9000 0.0.0.0:* ino:2 sk:2 cgroup:/system.slice/local.service <->\n" +
+        `udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* ino:3 sk:3 <->\n`,
     });
 
     it("that would be cut off are named, and only those", () => {
@@ -320,8 +320,8 @@ describe("firewall", () => {
 
     it("are those of the cluster's bus too, which the server itself listens on", () => {
       const node = editedFacts("stock", {
-        "listeners-tcp": (text) =>
-          `${text}LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
+        listeners: (text) =>
+          `${text}tcp LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
       });
       const made = planTask("firewall", allowOf("stock"), node);
       expect(made.refusals[0]?.found).toBe("the firewall would cut off 16379/tcp (redis-server.service)");

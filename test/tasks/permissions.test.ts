@@ -59,7 +59,9 @@ describe("permissions", () => {
   it("plans nothing behind a link that stands in the place of the AOF's directory, and says so", () => {
     const stat = (path: string, kind: string, mode: string) => `${kind}|root|root|${mode}|1|9|${path}\n`;
     const facts = editedFacts("hardened", {
-      "data-files": () =>
+      "data-files": () => "/var/lib/redis/appendonlydir\n/var/lib/redis/appendonlydir/passwd\n",
+      paths: (text) =>
+        text +
         stat("/var/lib/redis/appendonlydir", "symbolic link", "777") +
         stat("/var/lib/redis/appendonlydir/passwd", "regular file", "644"),
     });

@@ -128,7 +128,7 @@ describe("rename-command", () => {
     });
 
     it("knows a Sentinel of another machine by its connection", () => {
-      const facts = editedFacts("watched-by-sentinel", { sentinels: () => "", "listeners-tcp": () => "" });
+      const facts = editedFacts("watched-by-sentinel", { sentinels: () => "", listeners: () => "" });
       expect(guards(planTask(TASK, { commands: { CONFIG: "rename" } }, facts))).toEqual(["sentinel-rename"]);
     });
 

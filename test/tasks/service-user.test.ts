@@ -54,12 +54,18 @@ describe("service-user", () => {
   });
 
   it("names the drop-in that has the last word, also where redkeep's own says what is wanted already", () => {
-    const overruled = (name: string, later = "") =>
-      editedFacts("hardened", {
-        properties: (text) => text.replace(/^ProtectHome=.*$/m, "ProtectHome=no"),
-        "drop-ins": () => `/etc/systemd/system/redis-server.service.d/${name}:ProtectHome=no\n${later}`,
+    const overruled = (name: string, later?: string) => {
+      const path = (file: string) => `/etc/systemd/system/redis-server.service.d/${file}`;
+      return editedFacts("hardened", {
+        properties: (text) =>
+          text
+            .replace(/^ProtectHome=.*$/m, "ProtectHome=no")
+            .replace(/^DropInPaths=.*$/m, `$& ${path(name)}${later === undefined ? "" : ` ${path(later)}`}`),
+        lines: (text) =>
+          `${text}${path(name)}:ProtectHome=no\n${later === undefined ? "" : `${path(later)}:ProtectHome=yes\n`}`,
         "drop-in": (text) => `${text}ProtectHome=yes\n`,
       });
+    };
     const plan = planTask("service-user", {}, overruled("site.conf"));
     expect(plan.refusals[0]).toMatchObject({
       task: "service-user",
@@ -67,8 +73,7 @@ describe("service-user", () => {
         "/etc/systemd/system/redis-server.service.d/site.conf sets ProtectHome=no, and systemd reads it after redkeep.conf: ProtectHome=yes would have no effect",
     });
     expect(guards(planTask("service-user", {}, overruled("10-site.conf")))).toEqual([]);
-    const repaired = "/etc/systemd/system/redis-server.service.d/zz.conf:ProtectHome=yes\n";
-    expect(guards(planTask("service-user", {}, overruled("site.conf", repaired)))).toEqual([]);
+    expect(guards(planTask("service-user", {}, overruled("site.conf", "zz.conf")))).toEqual([]);
   });
 
   it("gives it the log's directory where that is Redis' own, and never a directory that others share", () => {

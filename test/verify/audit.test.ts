@@ -300,8 +300,8 @@ describe("a guess about memory for forks", () => {
 describe("facts of the host around Redis", () => {
   it("are read as the host prints them", () => {
     const { system, service } = editedFacts("stock", {
-      kernel: () =>
-        "/proc/sys/vm/overcommit_memory:0\n/sys/kernel/mm/transparent_hugepage/enabled:always [madvise] never\n/proc/sys/net/core/somaxconn:4096\n/proc/sys/kernel/core_pattern:|/usr/lib/systemd/systemd-coredump %P\n",
+      lines: (text) =>
+        `${text}/proc/sys/vm/overcommit_memory:0\n/sys/kernel/mm/transparent_hugepage/enabled:always [madvise] never\n/proc/sys/net/core/somaxconn:4096\n/proc/sys/kernel/core_pattern:|/usr/lib/systemd/systemd-coredump %P\n`,
       swaps: () => "yes /dev/sda2\nno /dev/zram0\n",
       package: () => "hi  5:7.0.15-1~deb12u7 redis-server\n",
       mended: () => "CVE-2025-49844\n",

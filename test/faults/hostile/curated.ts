@@ -1131,7 +1131,7 @@ const LONG: [what: string, read: (text: string) => unknown, unit: string][] = [
   ["a text to print", (text) => printableText(text), "\u202e"],
   ["a text to print without line ends", (text) => guardLines(text), "\r"],
   ["a report", (text) => labelOf(framed({ state: "rolled_back", log: text })), "\n"],
-  ...["memory", "machine", "listeners-tcp", "info", "running", "clients", "acl-list", "paths", "process"].map(
+  ...["memory", "machine", "listeners", "info", "running", "clients", "acl-list", "paths", "lines"].map(
     (title): [string, (text: string) => unknown, string] => [
       `a host's answer in ${title}`,
       (text) => useAnswer(withSection(title, () => text)),
