@@ -325,8 +325,8 @@ const running = on("allow 22/tcp");
 const THIRD_PARTY: readonly Situation[] = [
   { name: "new logins dropped", strike: { at: enable, command: byThirdParty(dropNew()) } },
   {
-    name: "new logins dropped a little later",
-    strike: { at: enable, delay: 0.4, command: byThirdParty(dropNew()) },
+    name: "new logins dropped once all is in place",
+    strike: { at: "applied", command: byThirdParty(dropNew()) },
   },
   {
     name: "new logins reset",
@@ -462,7 +462,7 @@ function allCases(): Situation[] {
     list.map((one) => ({ ...one, name: `${kind}: ${one.name}` }));
   return [
     ...named("found", FOUND),
-    // Twenty of them, the second ten with the strike at another moment.
+    // Twenty of them, the second ten with the strike at another moment: that may come after the confirmation.
     ...named("third party", THIRD_PARTY),
     ...named("third party, later", THIRD_PARTY.map(later)),
     ...named("by us", BY_US),
@@ -471,11 +471,11 @@ function allCases(): Situation[] {
   ];
 }
 
-function later(situation: Situation): Situation {
+function later({ ends: _ends, says: _says, ...situation }: Situation): Situation {
   const { strike } = situation;
   return strike === undefined
     ? situation
-    : { ...situation, strike: { ...strike, delay: 0.2 + 0.6 * fraction(situation.name) } };
+    : { ...situation, strike: { ...strike, delay: 0.5 * fraction(situation.name) } };
 }
 
 export const figure: Figure = {
