@@ -139,7 +139,9 @@ export async function runLockout(site: Site, situation: Situation): Promise<Outc
       wait,
       `sleep ${strike.delay ?? 0}; cut -d' ' -f1 /proc/uptime; ${strike.command}`,
     );
-    const first = await Promise.race([struck, run.ended.then(() => undefined)]);
+    // A late strike may come when the run has ended.
+    const tooLate = run.ended.then(() => setTimeout(1000 * ((strike.delay ?? 0) + 1), undefined));
+    const first = await Promise.race([struck, tooLate]);
     struckAt = first === undefined ? undefined : Number(first.split("\n")[0]);
     if (struckAt !== undefined && strike.kill === "controller") run.kill();
   }
