@@ -1,6 +1,6 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { quotePath } from "./config-files.ts";
-import { type Fact, splitOnce } from "./fact.ts";
+import type { Fact } from "./fact.ts";
 
 export interface CertificatesFact {
   /** PEM text of certificates, by path. */
@@ -24,7 +24,7 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
 done
 show_files "$@"
 if has openssl; then
-  section keys
+  section keys; known=
   for path in $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; do
     case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
@@ -39,13 +39,12 @@ fi
   }),
 };
 
-/** Lines of paths, each with the PEM text of the key's public half behind it, where openssl could read the key. */
+/** A path, and behind it the key's public half, where openssl could read the key. Lines of base64 may begin with a slash, too. */
+const PATH_AND_KEY = /^(\/.*)\n?(-----BEGIN [\s\S]*?\n-----END .*)?/gm;
+
 function digestsOf(lines: readonly string[]): Map<string, string> {
-  const keys = lines
-    .join("\n")
-    .split(/^(?=\/)/m)
-    .map((text) => splitOnce(text, "\n"));
-  return new Map(keys.filter(([path]) => path !== "").map(([path, pem]) => [path, spkiDigest(pem)]));
+  const keys = lines.join("\n").matchAll(PATH_AND_KEY);
+  return new Map([...keys].map(([, path = "", pem = ""]) => [path, spkiDigest(pem)]));
 }
 
 function spkiDigest(pem: string): string {

@@ -1,9 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { certificatesFact } from "../../src/facts/certificates.ts";
 import { configFilesFact } from "../../src/facts/config-files.ts";
+import { Sections, splitOnce } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
 import { HELPERS, ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
@@ -285,6 +288,45 @@ describe("the probe's script", () => {
     const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
     const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
     expect(shown.toString()).toBe("o'admin");
+  });
+});
+
+/** What a part of the probe prints here, with other programs in the place of the host's own. */
+function printed(script: string, programs: Record<string, string> = {}): Sections {
+  using directory = temporaryDirectory();
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(directory.path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  }
+  const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
+  const whole = `set -u; N=${NONCE}\n${HELPERS}\n${script}`;
+  const output = execFileSync("sh", ["-c", whole], { encoding: "utf8", env, stdio: "pipe" });
+  const parts = output.split(`\n${NONCE} `).slice(1);
+  return new Sections(new Map(parts.map((part) => splitOnce(part, "\n"))));
+}
+
+describe("the private keys on a host", () => {
+  it("are told apart by their public halves, also where a line of these begins as a path does", () => {
+    using directory = temporaryDirectory();
+    let pair: { publicKey: string; privateKey: string };
+    do {
+      pair = generateKeyPairSync("ec", {
+        namedCurve: "P-256",
+        publicKeyEncoding: { type: "spki", format: "pem" },
+        privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      });
+    } while (!/^\//m.test(pair.publicKey));
+    // Redis takes a certificate and its key from one file, too.
+    const [both, broken] = [join(directory.path, "both.pem"), join(directory.path, "broken.key")];
+    writeFileSync(both, pair.privateKey);
+    writeFileSync(broken, "no key\n");
+    const sections = printed(
+      `TLS_CERT='${both}' TLS_KEY='${both}' TLS_CA= CONF_FOLDER='${directory.path}'\n${certificatesFact.script(nothing)}`,
+    );
+    const spki = createPublicKey(pair.publicKey).export({ type: "spki", format: "der" });
+    expect([...(certificatesFact.parse(sections, nothing).keyDigests ?? [])]).toEqual([
+      [both, createHash("sha256").update(spki).digest("hex")],
+      [broken, ""],
+    ]);
   });
 });
 
