@@ -40,12 +40,12 @@ read_conf() {
   case "$seen " in *" $1 "*) return;; esac
   seen="$seen $1"
   settings=$(sed -n -e 's/\\r//g' -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//' \\
-    -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^rename-command /s/["'\\'']//g' -e p "$1")
+    -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^\\(rename-command\\|include\\) /s/["'\\'']//g' -e p "$1")
   SETTINGS=$SETTINGS$settings$NL
   if [ "$2" -ge 8 ]; then return; fi
   case $NL$settings in *"\${NL}include "*) values_of include "$settings";; *) return;; esac
   for include in $VALUE; do
-    include=\${include#[\\"\\']}; include=\${include%[\\"\\']}; note_blocked "$include"
+    note_blocked "$include"
     if [ -f "$include" ] && [ -r "$include" ]; then read_conf "$include" $(($2 + 1)); fi
   done
 }

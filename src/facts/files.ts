@@ -65,7 +65,7 @@ section data-files
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
   # The service user may have made it a link to any directory.
   case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
-  set -- "$@" "$path"; echo "$path"
+  set -- "$@" "$path"; printf '%s\\n' "$path"
 done; fi
 section paths; stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"
 section digests; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}

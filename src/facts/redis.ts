@@ -130,10 +130,10 @@ ${
 ACL DRYRUN default PING
 ECHO "\\n$N USERS"
 ACL USERS
-ECHO "\\n$N WHO"
 `
     : ""
-}ACL WHOAMI
+}ECHO "\\n$N WHO"
+ACL WHOAMI
 END
 )
     WHO=\${SAID##*"$NL"}
@@ -311,10 +311,12 @@ function scratchScript(matrix: ProbeInput["matrix"]): string {
 
 /** Those that the matrix is asked for; none where the server has no ACL DRYRUN. */
 const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;; esac
+  # No user's name holds a blank; a refusal does.
+  case $VALUE in *' '*) VALUE=;; esac
   users= number=0; section matrix-users; set -f
   for user in $VALUE; do
     number=$((number + 1)); if [ $number -gt ${MATRIX_USERS} ]; then break; fi
-    users="$users $user"; echo "$user"
+    users="$users $user"; printf '%s\\n' "$user"
   done
   number=0; set +f`;
 

@@ -121,13 +121,13 @@ shown() {
   unset IFS; set +f
 }
 section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
-units= ACTIVE= id= names= state= load= IFS=$NL; set -f
+units=$NL ACTIVE= id= names= state= load= IFS=$NL; set -f
 for line in $ALL_SHOWN "$FIRST="; do
   case $line in
     "$FIRST="*)
       case $state in active|reloading|refreshing) ACTIVE="$ACTIVE $names";; esac
       # A named unit is shown twice, and also where there is none of that name.
-      case $load$id$units in not-found*) ;; *"$id$NL"*) ;; loadedredis*|loadedvalkey*) units=$units$id$NL;; esac;;
+      case $load$id$units in not-found*) ;; *"$NL$id$NL"*) ;; loadedredis*|loadedvalkey*) units=$units$id$NL;; esac;;
     Id=*) id=\${line#*=};; Names=*) names=\${line#*=};; ActiveState=*) state=\${line#*=};; LoadState=*) load=\${line#*=};;
   esac
 done

@@ -27,7 +27,7 @@ fi
 set --
 for txn in $(ls -1td /var/lib/redkeep/txn/*); do
   first_word "$txn/state"; if [ "$VALUE" != committed ]; then continue; fi
-  section last; echo "\${txn##*/}"; first_word "$txn/holder"; echo "$VALUE\${REST:+ $REST}"
+  section last; echo "\${txn##*/}"; first_word "$txn/holder"; printf '%s\\n' "$VALUE\${REST:+ $REST}"
   if [ -f "$txn/undoes" ]; then echo rollback; fi
   if [ -f "$txn/restarted" ]; then echo restarted; fi
   set -- last-files "$txn/files" last-modes "$txn/modes" last-directories "$txn/directories"

@@ -12,6 +12,7 @@ import { HELPERS, ProbeError, parseProbe, probeScript } from "../../src/facts/pr
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
 import { redisFact } from "../../src/facts/redis.ts";
+import { serviceFact } from "../../src/facts/service.ts";
 import { MATRIX } from "../../src/redis/matrix.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
@@ -330,6 +331,50 @@ describe("the private keys on a host", () => {
   });
 });
 
+describe("the units of a host", () => {
+  it("are all counted, also where one name ends with another", () => {
+    const block = (unit: string) =>
+      `echo Type=notify; echo Id=${unit}; echo Names=${unit}; echo LoadState=loaded; echo ActiveState=inactive; echo`;
+    const sections = printed(`LINES_OF=\n${serviceFact.script(nothing)}`, {
+      systemctl: [block("valkey-redis.service"), block("redis.service")].join("\n"),
+    });
+    const { units, unit } = serviceFact.parse(sections, nothing);
+    expect({ units, unit }).toEqual({ units: ["valkey-redis.service", "redis.service"], unit: "" });
+  });
+});
+
+/** A redis-cli that knows what a login is asked for. */
+const ANSWERS = `while IFS= read -r line; do case $line in
+  ECHO*) line=\${line#*n}; printf '\\n%s\\n' "\${line%?}";;
+  'ACL USERS') printf '%s\\n' default 'back\\slash\\cut' last;;
+  'ACL WHOAMI') echo operator;;
+  'ACL CAT') echo read; echo write;;
+  *) echo OK;;
+esac; done`;
+
+describe("a session with Redis", () => {
+  const session = (input: Partial<ProbeInput>) =>
+    printed(
+      `UNIT=test.service; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
+${configFilesFact.script(nothing)}\n${redisFact.script({ ...nothing, ...input })}`,
+      {
+        "redis-cli": ANSWERS,
+        ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
+      },
+    );
+
+  it("asks what each user may do by the name that it has, backslashes and all", () => {
+    const sections = session({ matrix: MATRIX.map(({ words }) => words) });
+    expect(sections.lines("matrix-users")).toEqual(["default", "back\\slash\\cut", "last"]);
+    expect(sections.lines("matrix 3")).toHaveLength(MATRIX.length);
+  });
+
+  it("takes its own user for no category of commands", () => {
+    const asked = [...session({}).startingWith("category")].map(([category]) => category);
+    expect(asked).toEqual(["read", "write"]);
+  });
+});
+
 describe("on a host whose service user wrote redis.conf", () => {
   const CLI = `#!/bin/sh\nprintf '[%s]' "$@" >>"$CALLS"; echo >>"$CALLS"; echo default\n`;
   const listening = (port: number) =>
@@ -350,6 +395,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     writeFileSync(at("ss"), port === 0 ? "#!/bin/sh\n" : listening(port), { mode: 0o755 });
     writeFileSync(at("redis.conf"), conf(at));
     mkdirSync(at("data"));
+    for (const name of ["back\\cut.rdb", "dump.rdb"]) writeFileSync(at(`data/${name}`), "");
     mkdirSync(at("elsewhere"));
     writeFileSync(at("elsewhere/passwd"), "x");
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
@@ -405,6 +451,16 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
       expect(output).not.toContain("with-certificate");
     },
   );
+
+  it("reads what an include names between quotes, patterns too", async () => {
+    const { output } = await probe((at) => `include "${at("elsewhere")}/*"\n`);
+    expect(output).toMatch(/ config \S+\/elsewhere\/passwd\nx/);
+  });
+
+  it("lists the data files by the names that they have", async () => {
+    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
+    expect(output).toMatch(/\/data\/back\\cut\.rdb\n\S+\/data\/dump\.rdb\n/);
+  });
 
   it("lists nothing behind a link in the place of the AOF's directory", async () => {
     const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
