@@ -85,7 +85,9 @@ for path; do
   if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
   if [ -f "$path" ]; then case $mounts in *"$NL$path$NL"*) echo "mounted $path";; esac; fi
   while [ -n "$path" ]; do
-    path=\${path%/*}; if [ ! -d "$path" ]; then continue; fi
+    # What holds no slash would stay as it is for ever.
+    case $path in */*) path=\${path%/*};; *) break;; esac
+    if [ ! -d "$path" ]; then continue; fi
     case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
       if [ ! -w "$path" ]; then echo "unwritable $path"; fi
       set -- "$@" "$path";; esac

@@ -403,7 +403,12 @@ describe("on a host whose service user wrote redis.conf", () => {
 ${HELPERS}
 ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
-    const output = execFileSync("sh", ["-c", script], { encoding: "utf8", env, stdio: "pipe" });
+    const output = execFileSync("sh", ["-c", script], {
+      encoding: "utf8",
+      env,
+      stdio: "pipe",
+      timeout: 10_000,
+    });
     await new Promise((closed) => server.close(closed));
     return { output, words: existsSync(at("calls")) ? readFileSync(at("calls"), "utf8") : "" };
   }
@@ -460,6 +465,14 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
   it("lists the data files by the names that they have", async () => {
     const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
     expect(output).toMatch(/\/data\/back\\cut\.rdb\n\S+\/data\/dump\.rdb\n/);
+  });
+
+  it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
+    const more = `${filesFact.script(nothing)}\nsection end`;
+    const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
+    expect(relative.output).toMatch(/ end\n$/);
+    const none = await probe(() => "", { more: `CONF_FOLDER=--port; ${more}` });
+    expect(none.output).toMatch(/ end\n$/);
   });
 
   it("lists nothing behind a link in the place of the AOF's directory", async () => {
