@@ -177,7 +177,10 @@ export async function observe(
 
 /** Rules and policies that decide on packets. A disabled ufw leaves jumps into chains of its own that are empty. */
 function effectiveRules(saved: string): string {
-  let rules = saved.split("\n").filter((line) => line.startsWith("-A "));
+  // Docker's own name server is in each container of a network with a name, on other ports after each start.
+  let rules = saved
+    .split("\n")
+    .filter((line) => line.startsWith("-A ") && !/ DOCKER_(?:OUTPUT|POSTROUTING)\b/.test(line));
   for (let before = -1; before !== rules.length; ) {
     before = rules.length;
     const filled = new Set(rules.map((rule) => rule.split(" ")[1]));
