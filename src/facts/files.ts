@@ -48,6 +48,7 @@ const OWN_PATHS =
 export const filesFact: Fact<FilesFact> = {
   script: ({ paths }) => `
 # One process for all paths; those that are not there are left out.
+describe() { stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"; }
 if [ -z "$DIR" ]; then conf_get dir; DIR=$VALUE; fi
 conf_get logfile; LOG=$VALUE
 case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
@@ -61,13 +62,15 @@ for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(
   case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
 done
 set -- "$@" ${OWN_PATHS}
-section data-files
+section data-files; described=
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
   # The service user may have made it a link to any directory.
   case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
+  # A program takes only so many words, and each that is added has the shell copy all before it.
+  if [ $# -ge 500 ]; then described=$described$(describe "$@")$NL; set --; fi
   set -- "$@" "$path"; printf '%s\\n' "$path"
 done; fi
-section paths; stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"
+section paths; printf %s "$described"; describe "$@"
 section digests; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}
 # Each of the files in turn makes room for what is to be asked about.
 digest() {

@@ -467,6 +467,19 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
     expect(output).toMatch(/\/data\/back\\cut\.rdb\n\S+\/data\/dump\.rdb\n/);
   });
 
+  it("describes redis.conf also beside more data files than a program takes words", async () => {
+    const conf = (at: (name: string) => string) => {
+      mkdirSync(at("many"));
+      for (let number = 0; number < 1500; number++)
+        writeFileSync(at(`many/${"x".repeat(60)}${number}.rdb`), "");
+      return `dir ${at("many")}\n`;
+    };
+    // The kernel lets the words take a quarter of the stack.
+    const { output } = await probe(conf, { more: `ulimit -s 512; ${filesFact.script(nothing)}` });
+    expect(output).toMatch(/^regular file\|.*\/redis\.conf$/m);
+    expect(output.match(/^regular empty file\|.*\/many\/x+\d+\.rdb$/gm)).toHaveLength(1500);
+  });
+
   it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
     const more = `${filesFact.script(nothing)}\nsection end`;
     const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
