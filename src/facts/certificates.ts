@@ -20,7 +20,11 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
     .map(quotePath)
     .join(" ")}; do
   case "$known " in *" $path "*) continue;; esac
-  if [ -f "$path" ]; then known="$known $path"; set -- "$@" "pem $path" "$path"; fi
+  if [ ! -f "$path" ]; then continue; fi
+  known="$known $path"
+  # Redis takes a certificate and its key from one file, too.
+  if [ "$path" -ef "$TLS_KEY" ]; then section "pem $path"; head -c 65536 "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d'
+  else set -- "$@" "pem $path" "$path"; fi
 done
 show_files "$@"
 if has openssl; then

@@ -306,7 +306,7 @@ function printed(script: string, programs: Record<string, string> = {}): Section
 }
 
 describe("the private keys on a host", () => {
-  it("are told apart by their public halves, also where a line of these begins as a path does", () => {
+  it("stay there, and are told apart by their public halves, also where a line of these begins as a path does", () => {
     using directory = temporaryDirectory();
     let pair: { publicKey: string; privateKey: string };
     do {
@@ -316,9 +316,8 @@ describe("the private keys on a host", () => {
         privateKeyEncoding: { type: "pkcs8", format: "pem" },
       });
     } while (!/^\//m.test(pair.publicKey));
-    // Redis takes a certificate and its key from one file, too.
     const [both, broken] = [join(directory.path, "both.pem"), join(directory.path, "broken.key")];
-    writeFileSync(both, pair.privateKey);
+    writeFileSync(both, `${pair.privateKey}the certificate\n`);
     writeFileSync(broken, "no key\n");
     const sections = printed(
       `TLS_CERT='${both}' TLS_KEY='${both}' TLS_CA= CONF_FOLDER='${directory.path}'\n${certificatesFact.script(nothing)}`,
@@ -328,6 +327,7 @@ describe("the private keys on a host", () => {
       [both, createHash("sha256").update(spki).digest("hex")],
       [broken, ""],
     ]);
+    expect(certificatesFact.parse(sections, nothing).pem.get(both)).toBe("the certificate\n");
   });
 });
 
