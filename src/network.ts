@@ -138,7 +138,7 @@ function parseSubnet(text: string): Subnet | undefined {
   const prefix = prefixText === undefined ? given.toByteArray().length * 8 : Number(prefixText);
   if (prefix > given.toByteArray().length * 8) return undefined;
 
-  const plain = ipaddr.process(address);
+  const plain = isV6 ? ipaddr.process(address) : given;
   const isMapped = isV6 && plain.kind() === "ipv4" && prefix >= 96;
   const parsed = isMapped ? plain : given;
   return {
