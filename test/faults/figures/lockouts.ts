@@ -205,7 +205,7 @@ const FOUND: readonly Situation[] = [
     firewall: { default: "reject" },
     ends: "changed",
   },
-  { name: "ufw on, a broad allow that SSH needs", prepare: on("allow from 172.16.0.0/12"), ends: "changed" },
+  { name: "ufw on, a broad allow that SSH needs", prepare: on("allow from 128.0.0.0/1"), ends: "changed" },
   { name: "ufw on, lets every port in", prepare: on("allow 1:65535/tcp"), ends: "changed" },
   { name: "ufw on, lets the interface in", prepare: on("allow in on eth0"), ends: "changed" },
   {
@@ -216,7 +216,7 @@ const FOUND: readonly Situation[] = [
   },
   {
     name: "ufw on, Redis denied above a broad allow",
-    prepare: on("deny 6379", "allow from 172.16.0.0/12"),
+    prepare: on("deny 6379", "allow from 128.0.0.0/1"),
     ends: "changed",
   },
   {
@@ -274,7 +274,7 @@ const FOUND: readonly Situation[] = [
   {
     name: "IPv6, ufw off, lets IPv4 in alone",
     family: 6,
-    prepare: off("allow from 172.16.0.0/12 to any port 22 proto tcp"),
+    prepare: off("allow from 128.0.0.0/1 to any port 22 proto tcp"),
     ends: "changed",
   },
   {
