@@ -179,7 +179,7 @@ ${input.matrix.length > 0 ? FIND_USERS : ""}
     frame denials; echo ACL LOG 128
 ${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
-${Array.from({ length: input.keySamples }, (_, index) => `    frame 'key ${index}'; echo RANDOMKEY`).join("\n")}
+    sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); frame "key $sample"; echo RANDOMKEY; done
     said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do frame "category $category"; echo "ACL CAT $category"; done;; esac
 ${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
     frame session-end
