@@ -74,6 +74,7 @@ export async function login(target: ResolvedConnection, signal?: AbortSignal): P
         leave(outcome);
       }
       const pause = tries * randomInt(200, 800);
+      // Ended early by an abort alone, which the next line tells.
       await within(() => sleep(pause, undefined, { signal: giveUp.signal }).catch(() => {}));
       giveUp.signal.throwIfAborted();
     }

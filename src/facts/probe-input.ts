@@ -26,3 +26,15 @@ export interface ProbeInput {
   /** True where checks follow (verify, apply): handshakes and unauthenticated PINGs are then made. */
   prove: boolean;
 }
+
+/** Beside what every probe looks at. */
+export const NOTHING_ASKED: ProbeInput = {
+  unit: "",
+  paths: [],
+  commands: [],
+  dryRuns: [],
+  matrix: [],
+  keySamples: 0,
+  tlsPorts: [],
+  prove: false,
+};

@@ -4,7 +4,7 @@ import { type Fact, Sections } from "./fact.ts";
 import { filesFact } from "./files.ts";
 import { firewallFact } from "./firewall.ts";
 import { hostFact } from "./host.ts";
-import type { ProbeInput } from "./probe-input.ts";
+import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
 import { redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
@@ -123,17 +123,6 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
     transaction: parse("transaction"),
   } as HostFacts;
 }
-
-const NOTHING_ASKED: ProbeInput = {
-  unit: "",
-  paths: [],
-  commands: [],
-  dryRuns: [],
-  matrix: [],
-  keySamples: 0,
-  tlsPorts: [],
-  prove: false,
-};
 
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
 export function essenceOf(facts: HostFacts): HostFacts {

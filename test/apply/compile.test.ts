@@ -27,6 +27,7 @@ import {
 import { Sections } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
+import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import type { Actions, HostPlan } from "../../src/plan/plan.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { splitWords } from "../../src/redis/words.ts";
@@ -220,16 +221,7 @@ describe("what the plan relied on", () => {
           ["digests", shell(`for p in "$@"; do if [ -f "$p" ]; then sha256sum -- "$p"; fi; done`)],
         ]),
       ),
-      {
-        unit: "",
-        paths: [],
-        commands: [],
-        dryRuns: [],
-        matrix: [],
-        keySamples: 0,
-        tlsPorts: [],
-        prove: false,
-      },
+      NOTHING_ASKED,
     );
     const attributes = { owner: "root", group: "root", mode: 0o640 };
     const plan = planWith({

@@ -9,7 +9,7 @@ import { configFilesFact } from "../../src/facts/config-files.ts";
 import { Sections, splitOnce } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
 import { HELPERS, ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
-import type { ProbeInput } from "../../src/facts/probe-input.ts";
+import { NOTHING_ASKED, type ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
 import { redisFact } from "../../src/facts/redis.ts";
 import { serviceFact } from "../../src/facts/service.ts";
@@ -20,28 +20,19 @@ import { temporaryDirectory } from "../connection/support/server.ts";
 import { editedFacts, factsOf, NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
 import { findings, planAll, verifyAll } from "../support/run-task.ts";
 
-const nothing: ProbeInput = {
-  unit: "",
-  paths: [],
-  commands: [],
-  dryRuns: [],
-  matrix: [],
-  keySamples: 0,
-  tlsPorts: [],
-  prove: false,
-};
-
 describe("the probe's answer", () => {
   it("is refused where its end is missing, however much came", () => {
     const whole = probeOutput("stock");
     const cut = whole.slice(0, whole.lastIndexOf(`\n${NONCE} end`));
-    expect(() => parseProbe(cut, nothing, NONCE)).toThrow(ProbeError);
-    expect(() => parseProbe("", nothing, NONCE)).toThrow(ProbeError);
+    expect(() => parseProbe(cut, NOTHING_ASKED, NONCE)).toThrow(ProbeError);
+    expect(() => parseProbe("", NOTHING_ASKED, NONCE)).toThrow(ProbeError);
   });
 
   it("is read behind the noise of a login shell", () => {
     const noise = "Welcome!\n*** maintenance tonight ***\n";
-    expect(parseProbe(noise + probeOutput("stock"), nothing, NONCE).host).toEqual(factsOf("stock").host);
+    expect(parseProbe(noise + probeOutput("stock"), NOTHING_ASKED, NONCE).host).toEqual(
+      factsOf("stock").host,
+    );
   });
 
   it("cannot be forged by a file that prints section lines without knowing the word of this run", () => {
@@ -251,10 +242,12 @@ describe("listeners", () => {
 });
 
 describe("the probe's script", () => {
-  const script = (input: Partial<ProbeInput>) => redisFact.script({ ...nothing, ...input });
+  const script = (input: Partial<ProbeInput>) => redisFact.script({ ...NOTHING_ASKED, ...input });
 
   it("refuses a unit that is no unit's name", () => {
-    expect(() => probeScript([], { ...nothing, unit: "x';reboot;'" }, NONCE)).toThrow(/not a unit name/);
+    expect(() => probeScript([], { ...NOTHING_ASKED, unit: "x';reboot;'" }, NONCE)).toThrow(
+      /not a unit name/,
+    );
   });
 
   it("runs nothing that a user's name holds, and asks for that very name", () => {
@@ -277,7 +270,7 @@ describe("the probe's script", () => {
             lines: () => [],
             startingWith: () => [],
           } as never,
-          { ...nothing, dryRuns: [{ user, command: ["FLUSHALL"] }] },
+          { ...NOTHING_ASKED, dryRuns: [{ user, command: ["FLUSHALL"] }] },
         )
         .dryRuns.get(`${user} FLUSHALL`),
     ).toBe("OK");
@@ -320,14 +313,14 @@ describe("the private keys on a host", () => {
     writeFileSync(both, `${pair.privateKey}the certificate\n`);
     writeFileSync(broken, "no key\n");
     const sections = printed(
-      `TLS_CERT='${both}' TLS_KEY='${both}' TLS_CA= CONF_FOLDER='${directory.path}'\n${certificatesFact.script(nothing)}`,
+      `TLS_CERT='${both}' TLS_KEY='${both}' TLS_CA= CONF_FOLDER='${directory.path}'\n${certificatesFact.script(NOTHING_ASKED)}`,
     );
     const spki = createPublicKey(pair.publicKey).export({ type: "spki", format: "der" });
-    expect([...(certificatesFact.parse(sections, nothing).keyDigests ?? [])]).toEqual([
+    expect([...(certificatesFact.parse(sections, NOTHING_ASKED).keyDigests ?? [])]).toEqual([
       [both, createHash("sha256").update(spki).digest("hex")],
       [broken, ""],
     ]);
-    expect(certificatesFact.parse(sections, nothing).pem.get(both)).toBe("the certificate\n");
+    expect(certificatesFact.parse(sections, NOTHING_ASKED).pem.get(both)).toBe("the certificate\n");
   });
 });
 
@@ -335,10 +328,10 @@ describe("the units of a host", () => {
   it("are all counted, also where one name ends with another", () => {
     const block = (unit: string) =>
       `echo Type=notify; echo Id=${unit}; echo Names=${unit}; echo LoadState=loaded; echo ActiveState=inactive; echo`;
-    const sections = printed(`LINES_OF=\n${serviceFact.script(nothing)}`, {
+    const sections = printed(`LINES_OF=\n${serviceFact.script(NOTHING_ASKED)}`, {
       systemctl: [block("valkey-redis.service"), block("redis.service")].join("\n"),
     });
-    const { units, unit } = serviceFact.parse(sections, nothing);
+    const { units, unit } = serviceFact.parse(sections, NOTHING_ASKED);
     expect({ units, unit }).toEqual({ units: ["valkey-redis.service", "redis.service"], unit: "" });
   });
 });
@@ -356,7 +349,7 @@ describe("a session with Redis", () => {
   const session = (input: Partial<ProbeInput>) =>
     printed(
       `UNIT=test.service; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
-${configFilesFact.script(nothing)}\n${redisFact.script({ ...nothing, ...input })}`,
+${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED, ...input })}`,
       {
         "redis-cli": ANSWERS,
         ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
@@ -401,7 +394,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'
 ${HELPERS}
-${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
+${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n${more}`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {
       encoding: "utf8",
@@ -444,7 +437,7 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
   it.each(["/x --rdb /y", "org.openssl.engine:../../tmp/evil:x"])(
     "proves nothing with a TLS file called %j",
     async (file) => {
-      const more = proofsFact.script({ ...nothing, prove: true });
+      const more = proofsFact.script({ ...NOTHING_ASKED, prove: true });
       const conf = (name: string) =>
         `tls-port 7380\ntls-ca-cert-file /ca\ntls-cert-file /cert\ntls-key-file "${name}"\n`;
       const plain = await probe(() => conf("/key"), { port: 7380, more });
@@ -463,7 +456,7 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
   });
 
   it("lists the data files by the names that they have", async () => {
-    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
+    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(NOTHING_ASKED) });
     expect(output).toMatch(/\/data\/back\\cut\.rdb\n\S+\/data\/dump\.rdb\n/);
   });
 
@@ -475,13 +468,13 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
       return `dir ${at("many")}\n`;
     };
     // The kernel lets the words take a quarter of the stack.
-    const { output } = await probe(conf, { more: `ulimit -s 512; ${filesFact.script(nothing)}` });
+    const { output } = await probe(conf, { more: `ulimit -s 512; ${filesFact.script(NOTHING_ASKED)}` });
     expect(output).toMatch(/^regular file\|.*\/redis\.conf$/m);
     expect(output.match(/^regular empty file\|.*\/many\/x+\d+\.rdb$/gm)).toHaveLength(1500);
   });
 
   it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
-    const more = `${filesFact.script(nothing)}\nsection end`;
+    const more = `${filesFact.script(NOTHING_ASKED)}\nsection end`;
     const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
     expect(relative.output).toMatch(/ end\n$/);
     const none = await probe(() => "", { more: `CONF_FOLDER=--port; ${more}` });
@@ -489,7 +482,7 @@ ${configFilesFact.script(nothing)}\n${redisFact.script(nothing)}\n${more}`;
   });
 
   it("lists nothing behind a link in the place of the AOF's directory", async () => {
-    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(nothing) });
+    const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(NOTHING_ASKED) });
     expect(output).toMatch(/\|\S+\/data\/appendonlydir$/m);
     expect(output).not.toContain("appendonlydir/passwd");
   });
