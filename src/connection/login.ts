@@ -7,6 +7,7 @@ import type { AuthHandlerMiddleware } from "ssh2";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
+import { loginEagerly } from "./eager-login.ts";
 import { gateOf, type LoginOutcome } from "./gate.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
 import { endpoint, tilde } from "./names.ts";
@@ -160,7 +161,12 @@ function handshake(
     _partial: boolean | null,
     next: (method: unknown) => void,
   ) => {
-    methods.next(accepted).then(({ value }) => next(value ?? false), fail);
+    const following = async () => {
+      const { value } = await methods.next(accepted);
+      if (value) await mayFollow(value);
+      next(value ?? false);
+    };
+    following().catch(fail);
   }) as AuthHandlerMiddleware;
 
   client.connect({
@@ -181,6 +187,7 @@ function handshake(
     },
     authHandler,
   });
+  const mayFollow = loginEagerly(client);
   return promise;
 }
 

@@ -530,6 +530,17 @@ describe("a login", () => {
     expect(new Set(server.attempts)).toEqual(new Set(["publickey"]));
   });
 
+  it("signs with a key at hand without asking whether it would do", async () => {
+    await using server = await startServer({ authenticate: onlyKey(userKey) });
+    await runOnce(variablesFor(server, directory), "true");
+    expect(server.attempts).toEqual(["publickey"]);
+  });
+
+  it("does not wait for leave to log in", async () => {
+    await using server = await startServer({ authenticate: onlyKey(userKey), isSilentUntilLogin: true });
+    expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
+  });
+
   it("unlocks an encrypted key", async () => {
     const locked = generateKey("ed25519", "open sesame");
     await using server = await startServer({ authenticate: onlyKey(locked) });
@@ -576,7 +587,7 @@ describe("a login", () => {
     await using agent = await startAgent(directory, [[generateKey()], [generateKey()]]);
     await runOnce(variablesFor(server, directory), "true");
     expect(agent.signatures).toBe(0);
-    expect(server.attempts.length).toBe(2);
+    expect(server.attempts.length).toBe(1);
   });
 
   it("offers the agent's other keys in the end, unless only the named ones may be used", async () => {

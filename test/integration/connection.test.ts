@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
@@ -194,6 +197,25 @@ describe("logging in for real", () => {
     );
     await using _agent = await startAgent(directory, [[key, "open sesame"]]);
     expect(await ask(variables, "echo in")).toBe("in");
+  });
+
+  it("an RSA key lets in, though sshd takes no signature by SHA-1", async () => {
+    const path = join(directory.path, "login-rsa");
+    await promisify(execFile)("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", path]);
+    await onHost(`cat >>/root/.ssh/authorized_keys <<'end'\n${readFileSync(`${path}.pub`, "utf8")}end`);
+    expect(await ask(variablesOf({ privateKeyFile: path }), "id -un")).toBe("root");
+  });
+
+  it("a login takes one signature of the user's and none of the host's other keys", async () => {
+    const loud = "/etc/ssh/sshd_config.d/00-loud.conf";
+    await onHost(
+      `echo LogLevel DEBUG1 >${loud}; systemctl reload ssh; journalctl --rotate --vacuum-time=1s -q`,
+    );
+    expect(await ask(variablesOf(), "id -un")).toBe("root");
+    const log = await onHost(`rm ${loud}; journalctl --sync; journalctl -t sshd -o cat --no-pager`);
+    expect(log).toContain("Accepted publickey for root");
+    expect(log.match(/userauth-request for user root/g)).toHaveLength(1);
+    expect(log).not.toContain("hostkeys-prove");
   });
 
   it("a password lets in", async () => {

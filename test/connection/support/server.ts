@@ -36,6 +36,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** The first connections are closed at once, as by sshd's MaxStartups. */
   closeFirst?: number;
+  /** After the key exchange it says nothing until a login is asked for. */
+  isSilentUntilLogin?: boolean;
   /** With so many connections that have not logged in, the next is closed at once, as by sshd's MaxStartups. */
   maxStartups?: number;
 }
@@ -65,7 +67,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     const socket = arriving as Socket;
     client.on("error", () => {});
     client.on("ready", () => strangers.delete(socket));
+    if (options.isSilentUntilLogin) client.on("handshake", () => socket.cork());
     client.on("authentication", (context) => {
+      if (options.isSilentUntilLogin) socket.uncork();
       state.attempts.push(context.method);
       if (options.authenticate) options.authenticate(context);
       else context.accept();
