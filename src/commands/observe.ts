@@ -49,6 +49,8 @@ export interface HostSession {
   connection: Connection | undefined;
   /** The connection stood, and no jump host lay between. */
   wasDirect: boolean;
+  /** Milliseconds that TCP took to connect, on the last connection without a jump host. */
+  connectMs: number | undefined;
   observation: Observation | undefined;
   /** What runs there, for the heads of texts. */
   system: { product: string; os: string } | undefined;
@@ -94,6 +96,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     },
     connection: undefined,
     wasDirect: false,
+    connectMs: undefined,
     observation: undefined,
     system: undefined,
     plan: undefined,
@@ -162,6 +165,7 @@ export async function openConnection(session: HostSession, signal: AbortSignal):
   const { becomePasswords } = session;
   const connection = await connect(session.job.connection, { signal, becomePasswords });
   session.wasDirect = connection.isDirect;
+  session.connectMs = connection.connectMs;
   return connection;
 }
 

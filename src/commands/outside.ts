@@ -63,7 +63,7 @@ export class Outside {
     this.#fromHere.push(look);
     if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
     const client = await clientCertificate(this.#run.state, tasksOf(observation));
-    look.sight = await lookFromController(look, client);
+    look.sight = await lookFromController(look, client, session.connectMs);
   }
 
   /**

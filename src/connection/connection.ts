@@ -29,6 +29,8 @@ export interface Connection {
   readonly address: string;
   /** No jump host lies between. */
   readonly isDirect: boolean;
+  /** Milliseconds that the TCP connection took to stand: a round trip, or more. Undefined behind a jump host. */
+  readonly connectMs: number | undefined;
   close(): void;
 }
 

@@ -93,7 +93,16 @@ async function logInOnce(
   if (target.jumps.length === 0) {
     progress.waitingFor = `no answer from ${where}`;
     const socket = connectSocket({ host: target.address, port: target.port, noDelay: true });
-    return handshake(socket, target, progress, signal);
+    let begun = performance.now();
+    let connectMs = 0;
+    // A name has its address by then.
+    socket.once("lookup", () => {
+      begun = performance.now();
+    });
+    socket.once("connect", () => {
+      connectMs = performance.now() - begun;
+    });
+    return { ...(await handshake(socket, target, progress, signal)), connectMs };
   }
   const via = target.jumps.at(-1)?.host;
   progress.waitingFor = `no login at jump host ${via}`;

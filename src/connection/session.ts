@@ -5,6 +5,8 @@ import type { Client } from "ssh2";
 export interface Session {
   client: Client;
   socket: Duplex;
+  /** Milliseconds that the TCP connection took to stand. Undefined behind a jump host. */
+  connectMs?: number;
 }
 
 /** Says goodbye, and does not wait for a peer that is no longer there. */

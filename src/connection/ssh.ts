@@ -31,6 +31,7 @@ class SshConnection implements Connection {
   channels = 0;
   readonly address: string;
   readonly isDirect: boolean;
+  readonly connectMs: number | undefined;
   readonly #session: Session;
   readonly #host: ScriptHost;
   #isOpen = true;
@@ -44,6 +45,7 @@ class SshConnection implements Connection {
     this.#session = session;
     this.address = target.address;
     this.isDirect = target.jumps.length === 0;
+    this.connectMs = session.connectMs;
     const onEnd = () => {
       this.#isOpen = false;
     };

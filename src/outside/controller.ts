@@ -1,14 +1,27 @@
 import { X509Certificate } from "node:crypto";
-import { connect, isIP } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { excerpt, type Secret } from "../secret.ts";
 import type { HandshakeSight, PortSight, Sight, TlsReply } from "./sight.ts";
 import { type Attempt, attemptsOf, isOffered, portsOf, type Target } from "./target.ts";
 import type { Look } from "./vantage-script.ts";
 
-/** Milliseconds to connect, where that should succeed and where it should not. What does not answer is filtered. */
-const TIME_TO_OPEN = 4000;
-const TIME_TO_STAY_SHUT = 1500;
+/** How often a connection is tried, and the milliseconds between two tries and after the last. */
+interface Patience {
+  tries: number;
+  each: number;
+}
+
+/** Where a connection should stand. The kernel itself sends a lost packet again, after 1 and after 3 s. */
+const TO_OPEN: Patience = { tries: 1, each: 4000 };
+/**
+ * Where none should: three packets that nobody answers are a firewall's doing, as soon as each had time to be answered. What
+ * a connection took that stood tells that time; where it is not known, it is half a second.
+ */
+const toStayShut = (connectMs = 125): Patience => ({
+  tries: 3,
+  each: Math.min(500, Math.max(150, 4 * connectMs)),
+});
 /** Milliseconds for an answer on a connection. */
 const ANSWER_TIMEOUT = 4000;
 const MAX_REPLY = 300;
@@ -20,10 +33,14 @@ export interface ClientCertificate {
   key: Secret;
 }
 
-/** Looks at a target from the machine that redkeep runs on. Whatever fails is a sight too. */
+/**
+ * Looks at a target from the machine that redkeep runs on. Whatever fails is a sight too.
+ * @param connectMs milliseconds that another connection to it took to stand
+ */
 export async function lookFromController(
   { target, isAllowed }: Look,
   client: ClientCertificate | undefined,
+  connectMs?: number,
 ): Promise<Sight> {
   const { address, plainPorts, tlsPort } = target;
   const ports = new Map(
@@ -35,7 +52,7 @@ export async function lookFromController(
             await lookAtPort(
               { host: address, port },
               plainPorts.includes(port),
-              isAllowed && isOffered(target, port) ? TIME_TO_OPEN : TIME_TO_STAY_SHUT,
+              isAllowed && isOffered(target, port) ? TO_OPEN : toStayShut(connectMs),
             ),
           ] as const,
       ),
@@ -57,36 +74,50 @@ export async function lookFromController(
   };
 }
 
+/** Connects, and asks where something is to be asked. Of several tries the first that is answered counts. */
 function lookAtPort(
   endpoint: { host: string; port: number },
   asks: boolean,
-  timeout: number,
+  { tries, each }: Patience,
 ): Promise<PortSight> {
   return new Promise((resolve) => {
-    let isOpen = false;
-    let reply = "";
-    const socket = connect(endpoint);
+    const sockets: Socket[] = [];
+    let reply: string | undefined;
     const end = (sight: PortSight) => {
       clearTimeout(timer);
-      socket.destroy();
+      for (const socket of sockets) socket.destroy();
       resolve(sight);
     };
-    const opened = () => end({ state: "open", detail: "", reply: firstLine(reply) });
-    const timer = setTimeout(() => {
-      // A busy process runs late timers first: what has come in meanwhile is to be heard before.
-      setImmediate(() => (isOpen ? opened() : end({ state: "filtered", detail: "", reply: "" })));
-    }, timeout);
-    socket.on("connect", () => {
-      isOpen = true;
-      if (asks) socket.write(QUESTION);
-      else opened();
-    });
-    socket.on("data", (data: Buffer) => {
-      reply = (reply + data.toString("latin1")).slice(0, MAX_REPLY);
-      if (reply.includes("\n") || reply.length === MAX_REPLY) opened();
-    });
-    socket.on("end", opened);
-    socket.on("error", (error) => (isOpen ? opened() : end(failedConnect(error))));
+    const opened = () => end({ state: "open", detail: "", reply: firstLine(reply ?? "") });
+    const listen = (socket: Socket) => {
+      if (reply !== undefined) return;
+      reply = "";
+      if (!asks) return opened();
+      clearTimeout(timer);
+      timer = setTimeout(opened, ANSWER_TIMEOUT);
+      socket.on("data", (data: Buffer) => {
+        reply = (reply + data.toString("latin1")).slice(0, MAX_REPLY);
+        if (reply.includes("\n") || reply.length === MAX_REPLY) opened();
+      });
+      socket.on("end", opened);
+      socket.write(QUESTION);
+    };
+    const tryOnce = () => {
+      const socket = connect(endpoint);
+      sockets.push(socket);
+      socket.on("connect", () => listen(socket));
+      socket.on("error", (error) => (reply === undefined ? end(failedConnect(error)) : opened()));
+      timer = setTimeout(() => {
+        // A busy process runs late timers first: what has come in meanwhile is to be heard before.
+        setImmediate(() => {
+          if (reply !== undefined) return;
+          if (sockets.length < tries) tryOnce();
+          else end({ state: "filtered", detail: "", reply: "" });
+        });
+      }, each);
+    };
+    let timer: NodeJS.Timeout;
+    tryOnce();
   });
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lookFromController } from "../../src/outside/controller.ts";
 import { problemsOf } from "../proof/mutations.ts";
 import { OUTSIDE_MUTATIONS, OutsideScene, seenFrom, tryOutside } from "../proof/outside.ts";
 import { onHost } from "./support/observe.ts";
@@ -12,6 +13,8 @@ const TITLES = [
   "a certificate for another name",
   "a plain port that answers everybody",
 ];
+
+const NO_TLS = { tlsPort: undefined, tls: undefined };
 
 describe("verify of a hardened host, with an allowed and a denied host to look from", () => {
   let scene: OutsideScene;
@@ -98,6 +101,20 @@ describe("verify of a hardened host, with an allowed and a denied host to look f
       missed.push(...problemsOf(await tryOutside(scene, mutation)));
     }
     expect(missed).toEqual([]);
+  });
+
+  it("does not take lost packets for a firewall", async () => {
+    const { host } = scene;
+    // The SSH port stands in for one that should be shut: ufw lets everybody to it.
+    const rule = "INPUT -p tcp --dport 22 --syn -m statistic --mode nth --every 3 --packet 2";
+    const target = { host: "redis-01", address: host.ip, plainPorts: [22], wantedPlainPorts: [], ...NO_TLS };
+    await onHost(
+      host,
+      `iptables -I ${rule} -j ACCEPT && iptables -I INPUT 2 -p tcp --dport 22 --syn -j DROP`,
+    );
+    const { ports } = await lookFromController({ target, isAllowed: false }, undefined, 1);
+    await onHost(host, `iptables -D ${rule} -j ACCEPT && iptables -D INPUT -p tcp --dport 22 --syn -j DROP`);
+    expect(ports.get(22)).toMatchObject({ state: "open", reply: expect.stringMatching(/^SSH-2/) });
   });
 
   it("takes a stopped vantage host for no proof, and says so with exit code 3", async () => {
