@@ -43,7 +43,7 @@ export function enterBastion(chain: readonly ResolvedConnection[], logIn: typeof
 async function open(chain: readonly ResolvedConnection[], logIn: typeof login): Promise<Session> {
   const last = chain.at(-1) as ResolvedConnection;
   try {
-    return await logIn({ ...last, jumps: chain.slice(0, -1) });
+    return await logIn({ ...last, jumps: chain.slice(0, -1) }, false);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     throw new HostError("unreachable", `jump host ${last.host}: ${error.message}`, error.remedy, {

@@ -31,6 +31,11 @@ class Dropped extends HostError {
   }
 }
 
+interface LoginOptions {
+  opensSession: boolean;
+  signal: AbortSignal;
+}
+
 /** What is awaited just now, for the message when it does not come. */
 interface Progress {
   waitingFor: string;
@@ -39,9 +44,14 @@ interface Progress {
 /**
  * Connects and logs in, with a new try where the server had no room, all within the target's timeout. The time before its
  * turn, where many want to the same server, does not count.
+ * @param opensSession a script will run there; through a jump host others are reached
  * @throws HostError "unreachable", or the reason of `signal`
  */
-export async function login(target: ResolvedConnection, signal?: AbortSignal): Promise<Session> {
+export async function login(
+  target: ResolvedConnection,
+  opensSession: boolean,
+  signal?: AbortSignal,
+): Promise<Session> {
   const progress: Progress = { waitingFor: "" };
   const giveUp = new AbortController();
   const onAbort = () => giveUp.abort(signal?.reason);
@@ -65,7 +75,8 @@ export async function login(target: ResolvedConnection, signal?: AbortSignal): P
       const leave = await gate.enter(giveUp.signal);
       let outcome: LoginOutcome = "failed";
       try {
-        const session = await within(() => logInOnce(target, progress, giveUp.signal));
+        const options = { opensSession, signal: giveUp.signal };
+        const session = await within(() => logInOnce(target, progress, options));
         outcome = "done";
         return session;
       } catch (error) {
@@ -87,9 +98,10 @@ export async function login(target: ResolvedConnection, signal?: AbortSignal): P
 async function logInOnce(
   target: ResolvedConnection,
   progress: Progress,
-  signal: AbortSignal,
+  options: LoginOptions,
 ): Promise<Session> {
   const where = endpoint(target);
+  const { signal } = options;
   if (target.jumps.length === 0) {
     progress.waitingFor = `no answer from ${where}`;
     const socket = connectSocket({ host: target.address, port: target.port, noDelay: true });
@@ -102,7 +114,7 @@ async function logInOnce(
     socket.once("connect", () => {
       connectMs = performance.now() - begun;
     });
-    return { ...(await handshake(socket, target, progress, signal)), connectMs };
+    return { ...(await handshake(socket, target, progress, options)), connectMs };
   }
   const via = target.jumps.at(-1)?.host;
   progress.waitingFor = `no login at jump host ${via}`;
@@ -111,7 +123,7 @@ async function logInOnce(
     const { client } = await withSignal(bastion.session, signal);
     progress.waitingFor = `no answer from ${where} to jump host ${via}`;
     const channel = await withSignal(forward(client, target), signal);
-    const session = await handshake(channel, target, progress, signal);
+    const session = await handshake(channel, target, progress, options);
     session.client.once("close", bastion.leave);
     return session;
   } catch (error) {
@@ -125,9 +137,10 @@ function handshake(
   socket: Duplex,
   target: ResolvedConnection,
   progress: Progress,
-  signal: AbortSignal,
+  options: LoginOptions,
 ): Promise<Session> {
   const where = endpoint(target);
+  const { opensSession, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Session>();
   const client = new Client();
   const notes: LoginNotes = { tried: [], problems: [] };
@@ -196,7 +209,7 @@ function handshake(
     },
     authHandler,
   });
-  const mayFollow = loginEagerly(client);
+  const mayFollow = loginEagerly(client, opensSession);
   return promise;
 }
 

@@ -24,7 +24,7 @@ export async function connect(
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const target = await resolveConnection(variables);
-  return new SshConnection(await login(target, signal), target, variables, becomePasswords);
+  return new SshConnection(await login(target, true, signal), target, variables, becomePasswords);
 }
 
 class SshConnection implements Connection {

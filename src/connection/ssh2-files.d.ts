@@ -7,6 +7,11 @@ declare module "ssh2/lib/agent.js" {
   export default agent;
 }
 
+declare module "ssh2/lib/Channel.js" {
+  const channel: { MAX_WINDOW: number; PACKET_SIZE: number };
+  export default channel;
+}
+
 declare module "ssh2/lib/client.js" {
   import { Client } from "ssh2";
   export default Client;

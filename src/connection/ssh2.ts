@@ -3,9 +3,12 @@
  * Node's TLS: a fifth of what ssh2 costs at a start. The version is pinned, so that these files stay where they are.
  */
 import agent from "ssh2/lib/agent.js";
+import channel from "ssh2/lib/Channel.js";
 import Client from "ssh2/lib/client.js";
 import keyParser from "ssh2/lib/protocol/keyParser.js";
 
 export { Client };
 export const { OpenSSHAgent } = agent;
+/** What ssh2 lets a peer send on a channel, in bytes: ahead, and in one packet. */
+export const { MAX_WINDOW, PACKET_SIZE } = channel;
 export const { parseKey } = keyParser;

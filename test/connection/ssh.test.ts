@@ -537,9 +537,38 @@ describe("a login", () => {
   });
 
   it("does not wait for leave to log in", async () => {
-    await using server = await startServer({ authenticate: onlyKey(userKey), isSilentUntilLogin: true });
+    await using server = await startServer({ authenticate: onlyKey(userKey), isSilentUntil: "login" });
     expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
   });
+
+  it("asks OpenSSH for the session along with the login", async () => {
+    await using server = await startServer({
+      ident: "OpenSSH_9.2p1",
+      authenticate: onlyKey(userKey),
+      isSilentUntil: "session",
+    });
+    const connection = await connect(variablesFor(server, directory));
+    expect((await connection.run("echo first", OPTIONS)).stdout.toString()).toBe("first\n");
+    expect((await connection.run("echo second", OPTIONS)).stdout.toString()).toBe("second\n");
+    connection.close();
+  });
+
+  it("is told why there is no session", async () => {
+    await using server = await startServer({ ident: "OpenSSH_9.2p1", hasSessions: false });
+    await expect(runOnce(variablesFor(server, directory), "true")).rejects.toThrow(
+      /the host runs no command: \(SSH\) Channel open failure/,
+    );
+  });
+
+  it.each(["OpenSSH_9.2p1", "dropbear_2022.83"])(
+    "goes on with %s after a key that is refused",
+    async (ident) => {
+      const other = generateKey();
+      await using server = await startServer({ ident, authenticate: onlyKey(other) });
+      await using _agent = await startAgent(directory, [[other]]);
+      expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
+    },
+  );
 
   it("unlocks an encrypted key", async () => {
     const locked = generateKey("ed25519", "open sesame");

@@ -199,6 +199,15 @@ describe("logging in for real", () => {
     expect(await ask(variables, "echo in")).toBe("in");
   });
 
+  it("an agent's key lets in where the named one is refused", async () => {
+    const [refused, taken] = [generateKey(), generateKey()];
+    await onHost(`echo '${taken.public}' >>/root/.ssh/authorized_keys`);
+    await using agent = await startAgent(directory, [[taken]]);
+    const privateKeyFile = directory.write("refused", refused.private);
+    expect(await ask(variablesOf({ privateKeyFile }), "id -un")).toBe("root");
+    expect(agent.signatures).toBe(1);
+  });
+
   it("an RSA key lets in, though sshd takes no signature by SHA-1", async () => {
     const path = join(directory.path, "login-rsa");
     await promisify(execFile)("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", path]);
@@ -212,7 +221,7 @@ describe("logging in for real", () => {
       `echo LogLevel DEBUG1 >${loud}; systemctl reload ssh; journalctl --rotate --vacuum-time=1s -q`,
     );
     expect(await ask(variablesOf(), "id -un")).toBe("root");
-    const log = await onHost(`rm ${loud}; journalctl --sync; journalctl -t sshd -o cat --no-pager`);
+    const log = await onHost(`rm ${loud}; journalctl --sync; journalctl -u ssh -o cat --no-pager`);
     expect(log).toContain("Accepted publickey for root");
     expect(log.match(/userauth-request for user root/g)).toHaveLength(1);
     expect(log).not.toContain("hostkeys-prove");

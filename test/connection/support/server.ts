@@ -28,6 +28,8 @@ export function generateKey(type: "ed25519" | "ecdsa" = "ed25519", passphrase?: 
 
 export interface ServerOptions {
   hostKeys?: KeyPair[];
+  /** False where it opens none. */
+  hasSessions?: boolean;
   /** Accepts or rejects a login; everybody is let in where it is missing. */
   authenticate?(context: AuthContext): void;
   /** What stands in for the login shell; a real sh where it is missing. */
@@ -36,8 +38,10 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** The first connections are closed at once, as by sshd's MaxStartups. */
   closeFirst?: number;
-  /** After the key exchange it says nothing until a login is asked for. */
-  isSilentUntilLogin?: boolean;
+  /** What it calls itself; ssh2's own name where it is missing. */
+  ident?: string;
+  /** After the key exchange it says nothing until this is asked for. */
+  isSilentUntil?: "login" | "session";
   /** With so many connections that have not logged in, the next is closed at once, as by sshd's MaxStartups. */
   maxStartups?: number;
 }
@@ -63,13 +67,17 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   /** Of the client that ssh2 hands over next. */
   let arriving: Socket | undefined;
 
-  const protocol = new ssh2.Server({ hostKeys: hostKeys.map((key) => key.private) }, (client) => {
+  const config = {
+    hostKeys: hostKeys.map((key) => key.private),
+    ...(options.ident && { ident: options.ident }),
+  };
+  const protocol = new ssh2.Server(config, (client) => {
     const socket = arriving as Socket;
     client.on("error", () => {});
     client.on("ready", () => strangers.delete(socket));
-    if (options.isSilentUntilLogin) client.on("handshake", () => socket.cork());
+    if (options.isSilentUntil) client.on("handshake", () => socket.cork());
     client.on("authentication", (context) => {
-      if (options.isSilentUntilLogin) socket.uncork();
+      if (options.isSilentUntil === "login") socket.uncork();
       state.attempts.push(context.method);
       if (options.authenticate) options.authenticate(context);
       else context.accept();
@@ -83,7 +91,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
         channel.pipe(target).pipe(channel);
       });
     });
-    client.on("session", (accept) => {
+    client.on("session", (accept, reject) => {
+      if (options.hasSessions === false) return reject();
+      if (options.isSilentUntil === "session") socket.uncork();
       accept().on("exec", (acceptExec, _reject, { command }) => {
         const channel = acceptExec();
         channel.on("error", () => {});
