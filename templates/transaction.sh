@@ -391,7 +391,15 @@ let_go() { # until there is none; status 4: somebody else has the tables
     [ $ended != 4 ] || return 1
   done
 }
-enable_firewall() { hold_open; call_ufw --force enable && let_go; }
+enable_firewall() { hold_open; start_ufw && let_go; }
+# Where ufw's files are as it would write them, `ufw enable` loads them as a boot does and then does all of it again, a program
+# for each rule of its logging.
+start_ufw() {
+  if [ -z "$LOAD_ONLY" ] || [ ! -x /lib/ufw/ufw-init ]; then call_ufw --force enable; return; fi
+  set_enabled yes && said=$(timeout 60 /lib/ufw/ufw-init start 2>&1 9>&-) || { echo "$said"; return 1; }
+  case $said in *"already started"*) call_ufw --force enable;; esac        # what is left of an earlier time, it did not touch
+}
+set_enabled() { sed -i "s/^ENABLED=.*/ENABLED=$1/" /etc/ufw/ufw.conf && sync /etc/ufw/ufw.conf /etc/ufw; } # yes|no
 
 apply() {
   lock 0 || refuse "locked $(cat $root/lock)"
@@ -555,7 +563,7 @@ rollback() {
   if [ -s "$d/edited" ]; then
     if [ "$1" = boot ] || [ -z "$NEEDS_REDIS" ] || answers new || answers old; then enter needs_human; finish; exit 1; fi
   fi
-  if [ "$FIREWALL" = enable ]; then sed -i "s/^ENABLED=.*/ENABLED=$OLD_ENABLED/" /etc/ufw/ufw.conf; fi
+  if [ "$FIREWALL" = enable ]; then set_enabled "$OLD_ENABLED"; fi
   login=old; if [ "$1" != boot ] && [ -n "$NEEDS_REDIS" ]; then
     if answers new; then login=new; fi
     # Files alone would lose what was written since: the running server goes back first.
@@ -583,7 +591,7 @@ rollback() {
   elif [ -n "$POLICY" ]; then
     write_policy "$OLD_POLICY"
   fi
-  if [ "$FIREWALL" = disable ]; then sed -i "s/^ENABLED=.*/ENABLED=yes/" /etc/ufw/ufw.conf; fi
+  if [ "$FIREWALL" = disable ]; then set_enabled yes; fi
   if [ "$1" != boot ]; then
     if [ -f "$d/tightened" ]; then while IFS=' ' read -r m p; do if [ -f "$p" ]; then mode "$p" "$m"; fi; done <"$d/tightened"; fi
     # Whoever restarted or stopped it: it may have read new files.
@@ -654,7 +662,7 @@ undo() { # SOURCE
   { echo 'was=$OLD_SAVE; OLD_SAVE=$NEW_SAVE; NEW_SAVE=$was; was=$OLD_AOF; OLD_AOF=$NEW_AOF; NEW_AOF=$was'
     echo 'was=$RUNUSER; RUNUSER=$OLDUSER; OLDUSER=$was; was=$RUNGROUP; RUNGROUP=$OLDGROUP; OLDGROUP=$was'
     echo "INVOCATION=$(invocation) TIGHTEN= RENAMED= RELOAD=1"
-    case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes";; esac
+    case $FIREWALL in enable) echo "FIREWALL=disable OLD_ENABLED=yes LOAD_ONLY=";; esac
     if [ -n "$POLICY" ]; then echo 'was=$POLICY; POLICY=$OLD_POLICY; OLD_POLICY=$was'; fi
     # Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
     if [ -n "$RESTART" ] && [ "$OLD_AOF" = yes ]; then echo REWRITE_AOF=1; else echo REWRITE_AOF=; fi

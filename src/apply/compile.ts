@@ -301,6 +301,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     RESTART: actions.restart ? "1" : "",
     LOG: readableLog(facts),
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
+    LOAD_ONLY: actions.firewall?.loadOnly ? "1" : "",
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     CONF: server.configPath,

@@ -175,20 +175,20 @@ export function parseDefaults(text: string): {
   defaultIncoming: "allow" | "deny" | "reject" | undefined;
 } {
   const ipv6 = shellValue(text, "IPV6")?.toLowerCase();
-  const policies = new Map([
-    ["ACCEPT", "allow"],
-    ["DROP", "deny"],
-    ["REJECT", "reject"],
-  ] as const);
-  const policy = shellValue(text, "DEFAULT_INPUT_POLICY")?.toUpperCase() as "ACCEPT" | "DROP" | "REJECT";
   return {
     ipv6Enabled: ipv6 === "yes" ? true : ipv6 === "no" ? false : undefined,
-    defaultIncoming: policies.get(policy),
+    defaultIncoming: defaultPolicy(shellValue(text, "DEFAULT_INPUT_POLICY")),
   };
 }
 
+/** A value of `DEFAULT_…_POLICY`. Undefined for one that ufw does not know. */
+export function defaultPolicy(value: string | undefined): "allow" | "deny" | "reject" | undefined {
+  const policies = { ACCEPT: "allow", DROP: "deny", REJECT: "reject" } as const;
+  return policies[value?.toUpperCase() as keyof typeof policies];
+}
+
 /** The last assignment of a name in a file of shell assignments, unquoted, as a shell reads it. */
-function shellValue(text: string, name: string): string | undefined {
+export function shellValue(text: string, name: string): string | undefined {
   const values = text
     .split("\n")
     .map((line) => line.trim())

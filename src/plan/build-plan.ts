@@ -1,6 +1,7 @@
 import type { Place } from "../errors.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { renderRules } from "../firewall/ufw-rules.ts";
+import { renderAnew, ruleSettings } from "../firewall/rules-anew.ts";
+import { parseDefaults, renderRules, type UfwRulesFile } from "../firewall/ufw-rules.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import { type AclUser, describeUser, diffUsers, parseAclFile, renderAclUser } from "../redis/acl-rule.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
@@ -517,19 +518,26 @@ class PlanBuilder {
       if (text !== before)
         this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
     };
-    write("/etc/ufw/user.rules", renderRules(plan.rules4), firewall.rules4, attributes);
-    write("/etc/ufw/user6.rules", renderRules(plan.rules6), firewall.rules6, attributes);
     const enable = plan.changes.some(({ address }) => address === "ufw:status");
     const { defaultPolicy } = plan;
+    let { defaults } = firewall;
     if (defaultPolicy !== undefined && enable) {
       const word = { deny: "DROP", reject: "REJECT" }[defaultPolicy.after];
-      const defaults = firewall.defaults.replace(
-        /^DEFAULT_INPUT_POLICY=.*$/m,
-        `DEFAULT_INPUT_POLICY="${word}"`,
-      );
-      write("/etc/default/ufw", defaults, firewall.defaults, { ...attributes, mode: 0o644 });
+      defaults = defaults.replace(/^DEFAULT_INPUT_POLICY=.*$/m, `DEFAULT_INPUT_POLICY="${word}"`);
     }
-    this.#actions.firewall = { enable, defaultPolicy: enable ? undefined : defaultPolicy };
+    // In the words in which ufw would write them as it is switched on. With IPV6=no nothing reads user6.rules.
+    const settings = enable ? ruleSettings(firewall.ufwConf, defaults) : undefined;
+    const render = (rules: UfwRulesFile, isRead = true) =>
+      settings === undefined || !isRead ? renderRules(rules) : renderAnew(rules, settings);
+    write("/etc/ufw/user.rules", render(plan.rules4), firewall.rules4, attributes);
+    const { ipv6Enabled } = parseDefaults(defaults);
+    write("/etc/ufw/user6.rules", render(plan.rules6, ipv6Enabled), firewall.rules6, attributes);
+    write("/etc/default/ufw", defaults, firewall.defaults, { ...attributes, mode: 0o644 });
+    this.#actions.firewall = {
+      enable,
+      loadOnly: settings !== undefined && /^ENABLED=/m.test(firewall.ufwConf),
+      defaultPolicy: enable ? undefined : defaultPolicy,
+    };
     return plan.changes.map(({ address, action, before, after, reason }) => ({
       address,
       action,

@@ -57,6 +57,8 @@ export interface FileAction {
 export interface FirewallAction {
   /** Switches ufw on; where it is on already the kernel's rules are replaced in one step for each family. */
   enable: boolean;
+  /** ufw's files are as it would write them as it is switched on: its own loading at boot is all that is missing. */
+  loadOnly: boolean;
   /** `ufw default deny incoming` or `reject`, where the policy has to change on an active firewall. */
   defaultPolicy: FirewallPlan["defaultPolicy"];
 }

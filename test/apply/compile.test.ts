@@ -275,7 +275,7 @@ describe("what the plan relied on", () => {
   it("includes ufw's files only where the firewall changes", () => {
     const facts = hostWith();
     expect(compiled(facts, planWith({})).get("expected")).not.toContain("/etc/ufw");
-    const plan = planWith({ firewall: { enable: true, defaultPolicy: undefined } });
+    const plan = planWith({ firewall: { enable: true, loadOnly: true, defaultPolicy: undefined } });
     expect(compiled(facts, plan).get("expected")).toContain("/etc/ufw/user6.rules");
   });
 });
@@ -299,7 +299,7 @@ describe("what the plan relied on beside files", () => {
   });
 
   it("includes sshd's ports where the firewall changes", () => {
-    const plan = planWith({ firewall: { enable: true, defaultPolicy: undefined } });
+    const plan = planWith({ firewall: { enable: true, loadOnly: true, defaultPolicy: undefined } });
     expect(compiled(hostWith(), plan).get("expected-facts")).toMatch(/^sshd port 22$/m);
   });
 
@@ -651,7 +651,7 @@ describe("the candidate that is tried beside the service", () => {
     const attributes = { owner: "root", group: "root", mode: 0o640 };
     const plan = planWith({
       files: [{ path: "/etc/ufw/user.rules", content: { text: "", secret: false }, attributes }],
-      firewall: { enable: false, defaultPolicy: undefined },
+      firewall: { enable: false, loadOnly: false, defaultPolicy: undefined },
     });
     expect(compiled(hostWith(), plan).has("scratch.conf")).toBe(false);
   });

@@ -298,14 +298,11 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     // A ufw that switches on, and neither reports success for it nor switches off again.
-    await host.writeFile(
-      "/usr/local/sbin/ufw-that-sticks",
-      '#!/bin/sh\ncase "$*" in *enable*) /usr/sbin/ufw.real "$@"; exit 1;; *disable*) exit 1;; esac\nexec /usr/sbin/ufw.real "$@"\n',
-      "0755",
-    );
     await onHost(
       host,
-      "mv /usr/sbin/ufw /usr/sbin/ufw.real && cp -p /usr/local/sbin/ufw-that-sticks /usr/sbin/ufw",
+      `mv /lib/ufw/ufw-init /lib/ufw/ufw-init.real
+       printf '#!/bin/sh\\n/lib/ufw/ufw-init.real "$@"; exit 1\\n' >/lib/ufw/ufw-init; chmod 755 /lib/ufw/ufw-init
+       mv /usr/sbin/ufw /usr/sbin/ufw.real; ln -s /bin/false /usr/sbin/ufw`,
     );
     const run = await project.run("apply", "--yes");
     expect(run.status).toBe(3);

@@ -36,7 +36,7 @@ describe("firewall", () => {
       `ufw:allow from ${subnet("stock")} to any port 6379 proto tcp`,
       "ufw:status",
     ]);
-    expect(made.actions.firewall).toEqual({ enable: true, defaultPolicy: undefined });
+    expect(made.actions.firewall).toEqual({ enable: true, loadOnly: true, defaultPolicy: undefined });
     expect(made.restartFor).toEqual([]);
     expect(guards(made)).toEqual([]);
   });
@@ -84,7 +84,7 @@ describe("firewall", () => {
       before.filter((line) => !line.includes("7379")),
     );
     expect(after.some((line) => line.includes("deny any any 0.0.0.0/0 any 203.0.113.0/24"))).toBe(true);
-    expect(made.actions.firewall).toEqual({ enable: false, defaultPolicy: undefined });
+    expect(made.actions.firewall).toEqual({ enable: false, loadOnly: false, defaultPolicy: undefined });
   });
 
   it("loads ufw's rules anew where the kernel has others", () => {
@@ -109,6 +109,7 @@ describe("firewall", () => {
     ]);
     expect(made.actions.firewall).toEqual({
       enable: false,
+      loadOnly: false,
       defaultPolicy: { before: "deny", after: "reject" },
     });
     expect(findings(verifyTask("firewall", params, factsOf("hardened")))).toEqual([

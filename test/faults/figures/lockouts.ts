@@ -421,7 +421,7 @@ const INTERRUPTED: readonly Situation[] = [0, 0.1, 0.2, 0.3, 0.5].flatMap((delay
   },
   {
     name: `ufw killed ${delay} s into enable`,
-    strike: { at: enable, delay, command: "pkill -KILL -f 'sbin/ufw --force enabl[e]'; true" },
+    strike: { at: enable, delay, command: "pkill -KILL -f 'lib/ufw/ufw-ini[t] start'; true" },
   },
 ]);
 

@@ -1,0 +1,88 @@
+import { describe, it } from "vitest";
+import { type LabHost, startHost } from "./support/lab.ts";
+import { onHost } from "./support/observe.ts";
+import { openProject } from "./support/project.ts";
+
+/** Hosts whose firewall is off: what was done to them by hand, and what is asked of redkeep beside its own rules. */
+const SITUATIONS: readonly { name: string; prepare: string; asked?: object; args?: string[] }[] = [
+  { name: "as the package installs it", prepare: "true" },
+  {
+    name: "nothing logged, everything let in by default",
+    prepare: "ufw logging off; ufw default allow incoming; ufw allow 22/tcp; ufw deny 8080",
+  },
+  {
+    name: "much logged, rules of many kinds, and rejected by default",
+    prepare: `ufw logging medium; ufw allow OpenSSH; ufw limit 2222/tcp comment 'ssh, limited'; ufw allow log 443/tcp
+      ufw reject log-all from 192.0.2.0/24; ufw allow in on eth0 to any port 8080 proto tcp
+      ufw route allow in on eth0 out on eth1; ufw deny out 25/tcp; ufw allow from 2001:db8::/64 to any port 443 proto tcp`,
+    asked: { default: "reject" },
+  },
+  { name: "more logged", prepare: "ufw logging high; ufw default reject outgoing; ufw allow out to any" },
+  { name: "all logged", prepare: "ufw logging full; ufw default reject incoming; ufw allow 22" },
+  { name: "on before, and switched off", prepare: "ufw allow 22/tcp; ufw --force enable; ufw disable" },
+  {
+    name: "rules of its own before and after ufw's",
+    prepare: `ufw allow 22/tcp
+      printf '*mangle\\n-F PREROUTING\\n-A PREROUTING -i eth0 -s 10.8.0.0/24 -j MARK --set-mark 8\\nCOMMIT\\n' >>/etc/ufw/before.rules
+      sed -i '/^COMMIT/i -A ufw-after-input -p udp --dport 9999 -j ufw-skip-to-policy-input' /etc/ufw/after.rules`,
+  },
+  {
+    name: "no IPv6",
+    prepare: "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; ufw allow 22/tcp",
+    asked: { allow: ["10.77.0.0/16"] },
+    args: ["--accept", "ufw-ipv6-off"],
+  },
+];
+
+/**
+ * What the kernel filters, chain by chain in the order of its rules, and ufw's files, byte for byte. With IPV6=no ufw writes
+ * user6.rules without the rules that it did not read: redkeep leaves them there.
+ */
+const firewallOf = (host: LabHost): Promise<string> =>
+  onHost(
+    host,
+    `for family in ip ip6; do
+       "\${family}tables-save" | sed -n -e 's/ \\[[0-9:]*\\]$//' -e '/^[*:-]/p' | sort -s -k 1,2
+     done
+     cd /etc/ufw; tail -n +1 user.rules ufw.conf /etc/default/ufw; grep -q ^IPV6=no /etc/default/ufw || cat user6.rules; stat -c '%n %U:%G %a' *; ufw status verbose`,
+  );
+
+describe.concurrent("a firewall that redkeep switches on", () => {
+  it.for(SITUATIONS)(
+    "is what ufw would have made of it: $name",
+    async ({ prepare, asked, args = [] }, { expect }) => {
+      await using host = await startHost();
+      using project = openProject({ "redis-01": host });
+      await onHost(host, prepare);
+      const playbook = project.playbook("firewall.yml", [
+        { firewall: { allow: [host.subnet, "2001:db8:1::/64"], ...asked } },
+      ]);
+      const run = await project.run("apply", playbook, "--yes", ...args);
+      expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+      const made = await firewallOf(host);
+      expect(made).toContain("Status: active");
+      for (const command of [
+        "ufw disable; ufw --force enable",
+        "ufw reload",
+        "ufw disable; sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf; systemctl restart ufw",
+      ]) {
+        await onHost(host, command);
+        expect(await firewallOf(host), command).toBe(made);
+      }
+      expect((await project.run("apply", playbook, "--yes", ...args)).host("redis-01").status).toBe(
+        "unchanged",
+      );
+    },
+  );
+
+  it("is left to ufw where it would not only load its files", async ({ expect }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await onHost(host, "sed -i '/^LOGLEVEL/d' /etc/ufw/ufw.conf");
+    const playbook = project.playbook("firewall.yml", [{ firewall: { allow: [host.subnet] } }]);
+    const run = await project.run("apply", playbook, "--yes");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(await host.readFile("/etc/ufw/ufw.conf")).toContain("LOGLEVEL=low");
+    expect(await onHost(host, "ufw status verbose")).toContain("Logging: on (low)");
+  });
+});
