@@ -11,6 +11,7 @@
  *     --figures LIST    modules of bench/figures; none for none (default: all)
  *     --out FILE        bench.json: what was measured, written after each block. Beside it the tables, as .md
  *     --picture FILE    an SVG of it
+ *     --readme FILE     puts the tables between the marks of a README
  *     --resume          go on with FILE: what is in it is not measured again
  *     --report          measure nothing more, show what is in FILE
  */
@@ -22,7 +23,7 @@ import { sweep as removeHosts } from "../test/integration/support/sweep.ts";
 import { runBlock } from "./block.ts";
 import { METHOD, machine, sweepGroups } from "./measure.ts";
 import { picture } from "./picture.ts";
-import { markdown, targetsTable } from "./report.ts";
+import { markdown, readmePart, targetsTable, withPart } from "./report.ts";
 import type { Results } from "./results.ts";
 import { PHASES, type Phase, TOOLS } from "./tools.ts";
 
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     figures: { type: "string" },
     out: { type: "string", default: "bench.json" },
     picture: { type: "string" },
+    readme: { type: "string" },
     resume: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
   },
@@ -70,6 +72,9 @@ const figureFolder = join(import.meta.dirname, "figures");
 const known = figureNames(figureFolder);
 const figures = values.figures === "none" ? [] : listed("figures", values.figures ?? known.join(","), known);
 
+// Found out before anything is measured.
+if (values.readme !== undefined) withPart(readFileSync(values.readme, "utf8"), "");
+
 const results: Results = { machine: machine(), method: METHOD, missing: {}, blocks: [], figures: {} };
 if (values.resume || values.report) Object.assign(results, JSON.parse(readFileSync(values.out, "utf8")));
 else if (existsSync(values.out)) renameSync(values.out, `${values.out}.old`);
@@ -96,6 +101,8 @@ function report(): boolean {
   const text = markdown(results);
   writeFileSync(values.out.replace(/(\.json)?$/, ".md"), `${text}\n`);
   if (values.picture !== undefined) writeFileSync(values.picture, picture(results));
+  if (values.readme !== undefined)
+    writeFileSync(values.readme, withPart(readFileSync(values.readme, "utf8"), readmePart(results)));
   console.log(`\n${text}\n`);
   const { missed, unmeasured } = targetsTable(results);
   const astray = results.blocks.filter(({ differences }) => differences.length > 0).length;

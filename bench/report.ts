@@ -1,4 +1,4 @@
-/** The results as Markdown: what has to be reached first, then the tables it was read from. */
+/** The results as Markdown: what has to be reached first, then the tables it was read from. For the README too. */
 import { median, type Results, ratio, type Side, type Value, valuesIn } from "./results.ts";
 import { TARGETS, verdictOf } from "./targets.ts";
 import { type Phase, TOOLS } from "./tools.ts";
@@ -153,6 +153,58 @@ function steps({ blocks }: Results): string[] {
   return [table(["redkeep's first apply, 1 host", "s"], rows)];
 }
 
+/** How it was measured: the machine, its load, and the day. */
+function conditions({ blocks, machine, method }: Results): string {
+  const loads = blocks.flatMap(({ rows }) => rows.map(({ load }) => load));
+  const others = blocks.flatMap(({ rows }) => rows.map(({ otherCpu, wall }) => otherCpu / wall));
+  const days = [...new Set(blocks.map(({ at }) => at.slice(0, 10)))].toSorted();
+  const rounds = new Set(blocks.map(({ round }) => round)).size;
+  return [
+    `Machine: ${machine}. ${method}.`,
+    `Median load average ${digits(median(loads) ?? 0)}; beside a run the rest of the machine took ${digits(median(others) ?? 0)} cores (median).`,
+    `${rounds} ${rounds === 1 ? "round" : "rounds"}, ${days.join(" to ")}.`,
+  ].join(" ");
+}
+
+/** The tables of a figure of its own. */
+const figureTables = ({ figures }: Results): string[] =>
+  Object.values(figures).flatMap(({ title, table }) =>
+    table === undefined ? [] : [`${title}:\n\n${table}`],
+  );
+
+/** What the README shows between its marks: the largest fleet, and the rest folded up. */
+export function readmePart(results: Results): string {
+  const [largest = 0, ...smaller] = sizesOf(results).toReversed();
+  return [
+    targetsTable(results).text,
+    `Seconds are medians. In brackets: how many times redkeep's, each round by itself. "Check" is \`redkeep plan\`, a dry run of the others.
+CPU is the controller's + the hosts', which here run on the same cores: no run can be shorter than their sum divided by the cores.`,
+    walls(results, largest),
+    "<details>\n<summary>Fewer hosts, a longer way, and where a first apply's time goes</summary>",
+    ...smaller.map((hosts) => walls(results, hosts)),
+    `A longer way is a proxy that delays each chunk by half a round trip and the connection by one. Serial round trips are what the wall time
+grows by, so they carry the noise of both. Connections and channels are counted in sshd's log. Processes are the process ids that the host
+gave out in a run with nothing to do, sshd's own included. The parts of a first apply are read in the transaction's journal on the host.`,
+    ways(results),
+    ...steps(results),
+    ...figureTables(results),
+    "</details>",
+    conditions(results),
+  ].join("\n\n");
+}
+
+const [BEGIN, END] = ["<!-- npm run bench -->", "<!-- end of npm run bench -->"];
+
+/**
+ * A README with the part between its marks replaced.
+ * @throws where it has no such marks
+ */
+export function withPart(readme: string, part: string): string {
+  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`expected ${BEGIN} and ${END}, found no such lines`);
+  return `${readme.slice(0, begin + BEGIN.length)}\n\n${part}\n\n${readme.slice(end)}`;
+}
+
 /** All of it. */
 export function markdown(results: Results): string {
   const differences = results.blocks.flatMap(({ tool, differences }) =>
@@ -163,15 +215,14 @@ export function markdown(results: Results): string {
       problem === undefined ? [] : [`- ${tool}, ${HEADINGS[phase]}: ${problem}`],
     ),
   );
-  const loads = results.blocks.flatMap(({ rows }) => rows.map(({ load }) => load));
-  const others = results.blocks.flatMap(({ rows }) => rows.map(({ otherCpu, wall }) => otherCpu / wall));
   const missing = Object.entries(results.missing).map(([tool, reason]) => `- ${tool} is left out: ${reason}`);
   return [
     targetsTable(results).text,
     ...sizesOf(results).map((hosts) => walls(results, hosts)),
     ...(results.blocks.some(({ hosts }) => hosts === 1) ? [ways(results)] : []),
     ...steps(results),
-    `Machine: ${results.machine}. ${results.method}. Median load average ${digits(median(loads) ?? 0)}; beside a run the rest of the machine took ${digits(median(others) ?? 0)} cores (median).`,
+    ...figureTables(results),
+    conditions(results),
     ...(missing.length > 0 ? [missing.join("\n")] : []),
     ...(differences.length > 0 ? [`Not the same end:\n${[...new Set(differences)].join("\n")}`] : []),
     ...(problems.length > 0 ? [`Runs that failed:\n${[...new Set(problems)].join("\n")}`] : []),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { picture } from "../../bench/picture.ts";
-import { markdown, targetsTable } from "../../bench/report.ts";
+import { markdown, readmePart, targetsTable, withPart } from "../../bench/report.ts";
 import { type Block, type Results, type Row, ratio } from "../../bench/results.ts";
 import type { Phase } from "../../bench/tools.ts";
 
@@ -98,6 +98,24 @@ describe("the report", () => {
     expect(text).toContain("pyinfra is left out: no pyinfra for python3");
     expect(text).toContain("script, check: exit status 1");
     expect(text).toContain("script: + listens: 0.0.0.0:6379");
+  });
+});
+
+describe("the README", () => {
+  it("has the tables between its marks, and keeps what is around them", () => {
+    const readme =
+      "# redkeep\n\n<!-- npm run bench -->\n\nold\n\n<!-- end of npm run bench -->\n\nTo repeat it\n";
+    const [before, part = "", after] = withPart(readme, readmePart(measured)).split(/<!-- .* -->/);
+    expect([before, after]).toEqual(["# redkeep\n\n", "\n\nTo repeat it\n"]);
+    expect(part).not.toContain("old");
+    expect(part).toContain(
+      "| First apply, 20 hosts: time, of the script's | at most 1.1 × | 0.50 × | reached |",
+    );
+    expect(part).toMatch(/2 rounds, 2026-11-27\.\n\n$/);
+  });
+
+  it("without marks is left alone", () => {
+    expect(() => withPart("# redkeep\n", "part")).toThrow("expected <!-- npm run bench -->");
   });
 });
 
