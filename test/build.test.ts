@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Directory, temporaryDirectory } from "./connection/support/server.ts";
@@ -29,8 +29,14 @@ afterAll(() => {
   project?.[Symbol.dispose]();
 });
 
-function redkeep(args: readonly string[], home = project.path) {
-  const env = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1", APP_PASSWORD: "k5Tq8vWz2RbN7mXc" };
+function redkeep(args: readonly string[], home = project.path, more: Record<string, string> = {}) {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    NO_COLOR: "1",
+    APP_PASSWORD: "k5Tq8vWz2RbN7mXc",
+    ...more,
+  };
   const words = [join(installed.path, "dist/cli.js"), ...args];
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, words, { cwd: project.path, env }, (error, stdout, stderr) =>
@@ -61,14 +67,55 @@ describe("the built package", () => {
   });
 });
 
-describe("what Node compiled", () => {
+describe("what V8 compiled", () => {
+  const version = (home: string) => redkeep(["--version"], home);
+
   it("is kept in the user's own cache, which nobody else can read or write", async () => {
     const home = join(project.path, "home");
     mkdirSync(home);
-    expect((await redkeep(["--version"], home)).status).toBe(0);
+    expect((await version(home)).status).toBe(0);
     const cache = join(home, ".cache/redkeep");
     expect(statSync(cache).mode & 0o777).toBe(0o700);
-    expect(readdirSync(cache)).not.toEqual([]);
+    const [file = "", ...others] = readdirSync(cache);
+    expect(others).toEqual([]);
+    expect(statSync(join(cache, file)).mode & 0o777).toBe(0o600);
+  });
+
+  it("is learned from a few runs, and then only read", async () => {
+    const home = join(project.path, "learned");
+    mkdirSync(home);
+    const written = () => statSync(join(home, ".cache/redkeep/other.code")).ino;
+    const files: number[] = [];
+    for (let run = 0; run < 7; run++) {
+      expect((await version(home)).stdout).toBe("0.1.0\n");
+      files.push(written());
+    }
+    expect(files[1]).not.toBe(files[0]);
+    expect(files[6]).toBe(files[5]);
+  });
+
+  it.each<[string, (content: Buffer) => Buffer]>([
+    ["damaged", (content) => content.fill(0x55, content.length / 2, content.length / 2 + 4096)],
+    ["cut off", (content) => content.subarray(0, content.length / 2)],
+    ["of another program", (content) => content.fill(0, 0, 4)],
+    ["empty", () => Buffer.alloc(0)],
+  ])("is not run where it is %s, but compiled anew", async (name, spoil) => {
+    const home = join(project.path, name.replaceAll(" ", "-"));
+    mkdirSync(home);
+    await version(home);
+    const file = join(home, ".cache/redkeep/other.code");
+    const spoilt = spoil(readFileSync(file));
+    writeFileSync(file, spoilt);
+    const { status, stdout, stderr } = await version(home);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "0.1.0\n", stderr: "" });
+    expect(readFileSync(file).equals(spoilt)).toBe(false);
+  });
+
+  it("is not kept where Node is told to keep nothing", async () => {
+    const home = join(project.path, "switched-off");
+    mkdirSync(home);
+    expect((await redkeep(["--version"], home, { NODE_DISABLE_COMPILE_CACHE: "1" })).status).toBe(0);
+    expect(readdirSync(home)).toEqual([]);
   });
 
   it("is not taken from a folder that others may write to", async () => {
