@@ -4,7 +4,7 @@
 #   files               N PATH OWNER:GROUP MODE         what is written; new/N is its content
 #   directories, modes  PATH OWNER:GROUP MODE           what is created; what only gets another owner or mode
 #   removals            PATH OWNER:GROUP MODE           directories that go, where they are empty
-#   expected            PATH SIGNATURE                  what the plan relied on
+#   expected            PATH SIGNATURE                  what the plan relied on, in the order of `files` first
 #   login.old .new      redis-cli's words; AUTH line; the name of CONFIG; `any` where no password is known
 #   state               prepared applying applied committed | rolling_back rolled_back refused needs_human
 # No `set -e`: it is off inside `f || x`, so every step says what happens when it fails.
@@ -16,7 +16,8 @@ id=${d##*/}; TMPDIR=$d; . "$d/env"                                      # TMPDIR
 nl='
 '
 
-note() { read -r now _ </proc/uptime; echo "$now $*" >>"$d/journal" && sync "$d/journal"; }
+record() { read -r now _ </proc/uptime; echo "$now $*" >>"$d/journal"; }
+note() { record "$*" && sync "$d/journal"; }
 first() { line=; IFS= read -r line <"$1"; }                             # FILE: its first line in $line
 state() { first "$d/state"; state=$line; }                              # in $state
 enter() { echo "$1" >"$d/state.new" && sync "$d/state.new" && mv -f "$d/state.new" "$d/state" && sync "$d"; }
@@ -59,13 +60,16 @@ rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
 owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then owner_mode=absent; else owner_mode=$(stat -c '%U:%G %a' "$1"); fi; }
 # The folder may be writable by the service user. So owner and mode are set where only root can reach; cp then makes the
 # file anew and gives it both by its descriptor. A link that is planted meanwhile is replaced, also one to a folder (-T).
-place() { # FROM TO
+# One call synchronises what has to be on disk before a file may change: what it becomes, the journal, and the change before.
+unsynced=$d
+place() { # FROM TO; after the last one, settle
   folder "$2"; t=$folder/.redkeep.$id
   if [ -e "$t" ] || [ -L "$t" ]; then rm -rf "$t" || return 1; fi
-  cp -pT --remove-destination "$1" "$t" && sync "$t" && mv -fT "$t" "$2" && sync "$folder"
+  cp -pT --remove-destination "$1" "$t" && sync "$t" "$d/journal" "$unsynced" && mv -fT "$t" "$2" && unsynced=$folder
 }
+remove() { settle && folder "$1" && rm -f "$1" && unsynced=$folder; }
+settle() { sync "$d/journal" "$unsynced" && unsynced=$d; }
 swap() { chown "$3" "$1" && chmod "$4" "$1" && place "$1" "$2"; }       # FROM TO OWNER:GROUP MODE
-remove() { folder "$1"; rm -f "$1" && sync "$folder"; }
 stage() { # gives all new content its owner and mode, those that are alike in one call
   staged=
   while read -r n p o m; do
@@ -90,11 +94,17 @@ own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directo
 is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
 is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 data_files() { # what Redis saves: plain files with one name, beside the one that we gave them
-  for p in "$1"/*.rdb "$1"/*.aof "$1"/*.aof.* "$1/$DUMP" "$1/$AOF" "$1/${AOFDIR:-appendonlydir}"/*; do
-    if [ ! -f "$p" ] || [ -L "$p" ] || { [ "${p%/*}" != "$1" ] && [ -L "${p%/*}" ]; }; then continue; fi
-    names=1; for kept in "$1/.redkeep.$id".*/"${p##*/}"; do if [ "$kept" -ef "$p" ]; then names=$((names + 1)); fi; done
-    if [ "$(stat -c %h "$p")" = "$names" ]; then printf "%s\n" "$p"; fi
-  done | sort -u
+  data=$1; set --; seen=$nl
+  for p in "$data"/*.rdb "$data"/*.aof "$data"/*.aof.* "$data/$DUMP" "$data/$AOF" "$data/${AOFDIR:-appendonlydir}"/*; do
+    case $seen in *"$nl$p$nl"*) continue;; esac
+    if [ ! -f "$p" ] || [ -L "$p" ] || { [ "${p%/*}" != "$data" ] && [ -L "${p%/*}" ]; }; then continue; fi
+    seen=$seen$p$nl; set -- "$@" "$p"
+  done
+  if [ $# = 0 ]; then return; fi
+  stat -c '%h %n' -- "$@" | while IFS=' ' read -r links p; do
+    names=1; for kept in "$data/.redkeep.$id".*/"${p##*/}"; do if [ "$kept" -ef "$p" ]; then names=$((names + 1)); fi; done
+    if [ "$links" = $names ]; then printf "%s\n" "$p"; fi
+  done
 }
 # Redis says where its dump is. Root moves or removes nothing for it but in a folder of the service user's, which is entered
 # before it is looked at.
@@ -129,8 +139,8 @@ reserve() {
   done <"$d/files"
   if [ $# -gt 0 ]; then sync "$@"; fi
 }
-release() {
-  set -- "$d/room"; while read -r n p o m; do folder "$p"; set -- "$@" "$folder/.redkeep.$id.room"; done <"$d/files"
+release() { # PATH...: what goes with it
+  set -- "$d/room" "$@"; while read -r n p o m; do folder "$p"; set -- "$@" "$folder/.redkeep.$id.room"; done <"$d/files"
   rm -f "$@"
 }
 # Where another user starts the service than the one that stops it: until it has stopped it must be able to save.
@@ -182,7 +192,7 @@ config_get() { login "$1"; ask "$1" "$config GET $2"; setting "$2"; }
 config_set() { login "$1"; one "$1" "$config SET $2 \"$3\""; [ "$last" = OK ]; }
 # A login's line 4 says `any` where no password is known: then being alive is all that can be asked.
 is_alive() { last; case $last in [0-9]*) return 0;; NOAUTH*) [ "$known" = any ];; *) return 1;; esac; }     # by DBSIZE, asked last
-answers() { ask "$1" DBSIZE; is_alive; }
+answers() { ask "$1" "INFO keyspace${nl}DBSIZE"; is_alive; }            # and says how many keys there are
 count_keys() { # of INFO keyspace: $keys, and $expiring, those among them that may expire
   keys=0; expiring=0; rest=$reply$nl
   while [ -n "$rest" ]; do
@@ -200,6 +210,14 @@ snapshot() { # what is in memory now is on disk afterwards
   field aof_rewrite_in_progress; [ "$value" = 0 ] || wait_info "$1" persistence aof_rewrite_in_progress 0 || return 1
   one "$1" BGSAVE; case $last in *started*|*scheduled*) ;; *) return 1;; esac
   wait_info "$1" persistence rdb_bgsave_in_progress 0 && field rdb_last_bgsave_status && [ "$value" = ok ]
+}
+# Little is saved at once, in an instant: without a fork that has to be waited for. It is counted in the same breath.
+save_little() { # LOGIN, asked for INFO memory
+  field used_memory; case $value in ''|*[!0-9]*) return 1;; esac
+  if [ "$value" -gt 16777216 ] || [ "$known" = any ]; then return 1; fi
+  ask "$1" "INFO keyspace${nl}SAVE${nl}DBSIZE"
+  case $reply in *"${nl}OK$nl"*) ;; *) return 1;; esac
+  is_alive && count_keys && echo "$keys $expiring" >"$d/keys.stop" && saved=1
 }
 rewrite_aof() {
   wait_info "$1" persistence aof_rewrite_in_progress 0 && wait_info "$1" persistence aof_rewrite_scheduled 0 &&
@@ -233,11 +251,12 @@ end_patience() {
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 SAVE_ONCE='315360000 1'
 restart() { # LOGIN-BEFORE LOGIN-AFTER
-  only_memory=
-  login "$1"; ask "$1" "$config GET save$nl$config GET appendonly${nl}INFO keyspace${nl}DBSIZE"
+  only_memory=; saved=
+  if [ -n "$PATIENCE" ] || [ "$2" = old ]; then be_patient || return 1; fi
+  login "$1"; ask "$1" "$config GET save$nl$config GET appendonly${nl}INFO memory${nl}INFO keyspace${nl}DBSIZE"
   if is_alive; then
     count_keys; setting appendonly; aof=$value; setting save
-    if [ -n "$value" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
+    if [ -n "$value" ]; then save_little "$1" || snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
     elif [ "$aof" = no ] && [ $keys -gt 0 ]; then
       only_memory=1; config_get "$1" dir; dump=$value; config_get "$1" dbfilename; dump=$dump/$value
       if [ ! -e "$d/dump" ]; then
@@ -248,13 +267,12 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
     fi
   fi
   if [ "$2" = new ] && [ -n "$RENAMED" ] && answers "$1"; then
+    saved=
     for _ in 1 2 3; do used=$(aof_names); [ -n "$used" ] || break; one "$1" BGREWRITEAOF; rewrite_aof "$1" || break; done
     if [ -n "$used" ]; then note "fail a client uses $used again and again: an AOF that holds it would stop the start"; return 1; fi
   fi
   set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
-  if [ -n "$PATIENCE" ] || [ "$2" = old ]; then be_patient || return 1; fi
-  ask "$1" "INFO keyspace${nl}DBSIZE"
-  if is_alive && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.stop"; fi
+  if [ -z "$saved" ] && answers "$1" && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.stop"; fi
   : >"$d/restarted"
   systemctl reset-failed "$UNIT" 2>/dev/null
   milliseconds; from=$ms
@@ -273,27 +291,29 @@ wait_link() { # LOGIN
   [ -f "$d/link.before" ] && first "$d/link.before" && [ "$line" = up ] || return 0
   milliseconds; until=$((ms + 20000))
   until info "$1" replication master_link_status; [ "$value" = up ] || { milliseconds; [ $ms -ge $until ]; }; do sleep 0.05; done
+  answers "$1"
 }
 # A start that loaded too little: another one would only write that down. Clients may delete, and keys may expire, meanwhile.
-missing_keys() { # LOGIN: says in $missing what is missing
+missing_keys() { # of INFO keyspace, asked last: says in $missing what is missing
   [ -f "$d/keys.stop" ] || return 1
-  ask "$1" "INFO keyspace"; case $nl$reply in *"$nl# Keyspace"*) ;; *) return 1;; esac
+  case $nl$reply in *"$nl# Keyspace"*) ;; *) return 1;; esac
   read -r k e <"$d/keys.stop"; count_keys
   if [ $((k - e - keys)) -le $((10 + (k - e) / 10)) ]; then return 1; fi
   missing="$k keys before the restart, $keys after; the files from before it are in $(cat "$d"/aside.* | tail -n 1)"
 }
-invocation() { systemctl show -p InvocationID --value "$UNIT"; }
+# A link that systemd keeps for the journal says it too; without it, systemd itself.
+invocation() { readlink "/run/systemd/units/invocation:$UNIT" || systemctl show -p InvocationID --value "$UNIT"; }
 undisturbed() { [ -z "$INVOCATION" ] || [ "$(invocation)" = "$INVOCATION" ]; }
 
 # --- the candidate, started once beside the service, behind the same walls -----------------------------------------------
 validate() {
-  [ -f "$d/scratch.conf" ] || return 0
+  [ -f "$d/scratch/redis.conf" ] || return 0
   run=/run/redkeep-$id/scratch
-  mkdir "$run" && cp "$d/scratch.conf" "$run/redis.conf" || return 1
-  set -- "$d"/scratch/*; if [ -f "$1" ]; then cp "$@" "$run/" || return 1; fi
-  chmod 711 "/run/redkeep-$id" && chown -R "$RUNUSER:$RUNGROUP" "$run" && chmod 700 "$run" || return 1
+  cp -rT "$d/scratch" "$run" || return 1
+  if [ -n "$SCRATCH_BASE" ]; then cat "$d/new/$SCRATCH_BASE" "$d/scratch/redis.conf" >"$run/redis.conf" || return 1; fi
+  chown -R "$RUNUSER:$RUNGROUP" "$run" || return 1
   : >"$d/scratch.log"
-  set --; while IFS= read -r property; do set -- "$@" -p "$property"; done <"$d/scratch.properties"
+  set --; . "$d/scratch.properties"
   if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
     "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
     "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
@@ -304,21 +324,22 @@ validate() {
 }
 
 # --- the nets ------------------------------------------------------------------------------------------------------------
-# --on-startup keeps its deadline through a daemon-reload, --on-active starts it anew. A killed rollback runs again.
+# --on-startup keeps its deadline through a daemon-reload, --on-active starts it anew. A killed rollback runs again. systemd-run
+# waits until the timer runs, and fails where it does not.
 arm() { # NAME SECONDS
   : "${booted:=$(systemctl show -p UserspaceTimestampMonotonic --value)}"
   read -r now _ </proc/uptime; at=$((${now%.*} - booted / 1000000 + $2))
   systemd-run -q --collect --unit="redkeep-$1-$id" --description=redkeep --on-startup="$at" --timer-property=AccuracySec=1s \
-    --timer-property=OnUnitInactiveSec=15 /bin/sh "$d/transaction.sh" rollback "$1" 9>&- && systemctl -q is-active "redkeep-$1-$id.timer"
+    --timer-property=OnUnitInactiveSec=15 /bin/sh "$d/transaction.sh" rollback "$1" 9>&-
 }
 install_recovery() { # puts an unconfirmed transaction back after a power cut, before Redis starts
-  unit=/etc/systemd/system/redkeep-recover.service
+  unit=/etc/systemd/system/redkeep-recover.service; link=${unit%/*}/multi-user.target.wants/redkeep-recover.service; set --
   # Written in place: nothing is pending that a half one would have to bring back, and no boot would clear away another name.
   if [ -L $unit ] || ! cmp -s "$d/recover.service" $unit; then
-    rm -f $unit && cat "$d/recover.service" >$unit && chmod 644 $unit && sync $unit ${unit%/*} || return 1
+    ( umask 022; cp -T --no-preserve=mode --remove-destination "$d/recover.service" $unit ) && set -- $unit ${unit%/*} || return 1
   fi
-  link=/etc/systemd/system/multi-user.target.wants/redkeep-recover.service
-  [ -L $link ] || { ln -s ../redkeep-recover.service $link && sync ${link%/*}; }
+  if [ ! -L $link ]; then ln -s ../redkeep-recover.service $link && set -- "$@" ${link%/*} || return 1; fi
+  if [ $# -gt 0 ]; then sync "$@"; fi
 }
 finish() {
   state
@@ -326,20 +347,19 @@ finish() {
     if [ "$state" = committed ]; then echo "$id" >$root/last && sync $root/last; fi
     rm -f $root/pending && sync $root
   fi
-  rm -f "$d/login.old" "$d/login.new"; release; end_patience
-  case $state in rolled_back|refused) rm -rf "$d/new" "$d/scratch" "$d/scratch.conf";; esac       # keys that nobody uses
+  release "$d/login.old" "$d/login.new"; end_patience
+  case $state in rolled_back|refused) rm -rf "$d/new" "$d/scratch";; esac                         # keys that nobody uses
   grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
   systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service" 2>/dev/null     # those that there are
 }
 
-# What the plan relied on beside files, a line each, as it is now; of Redis in one call.
+# What the plan relied on beside files, a line each, as it is now; of Redis what it $answered.
 facts() {
-  set --; while IFS=' =' read -r kind name _; do [ "$kind" = unit ] || break; set -- "$@" -p "$name"; done <"$d/expected-facts"
-  systemctl show "$UNIT" "$@" | sed 's/^/unit /'
+  systemctl show "$UNIT" -p "$UNIT_FACTS" | sed 's/^/unit /'
   echo "version $("$BIN" --version)"
-  if grep -q '^sshd ' "$d/expected-facts"; then sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'; fi
+  if [ -n "$FIREWALL" ]; then sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'; fi
   # The last value may be an empty line.
-  if [ -s "$d/questions" ]; then ask old "$(cat "$d/questions")"; printf '%s\n\n' "$reply" | sed -e 's/\r//g' -e "$MASK" | sed -n \
+  if [ -s "$d/questions" ]; then printf '%s\n\n' "$answered" | sed -e 's/\r//g' -e "$MASK" | sed -n \
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
 }
 fact_names() {
@@ -411,22 +431,36 @@ apply() {
   fi
   # What the plan relied on must still be so.
   set --; while IFS=' ' read -r p s; do set -- "$@" "$p"; done <"$d/expected"; sign "$@"
+  found=$signatures
   while IFS=' ' read -r p s; do next_signature; [ "$signature" = "$s" ] || refuse "stale $p"; done <"$d/expected"
   while IFS=' ' read -r p om; do owner_mode "$p"; [ "$owner_mode" = "$om" ] || ! is_kept "$p" || refuse "stale $p"; done <"$d/expected-modes"
   if [ -n "$INVOCATION" ] && [ "$(invocation)" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
   fi
+  answered=
+  if [ -n "$NEEDS_REDIS" ]; then
+    questions=; if [ -s "$d/questions" ]; then questions=$(cat "$d/questions"); fi
+    # What is cut off is short: cutting takes the shell a time that grows with the square of it.
+    ask old "INFO keyspace${nl}INFO replication${nl}DBSIZE${nl}ECHO ==$nl$questions"
+    answered=${reply#*"$nl==$nl"}; reply=${reply%%"$nl=="*}
+  fi
   if [ -s "$d/expected-facts" ]; then
     changed=$(facts | sort - "$d/expected-facts" | uniq -u)
     if [ -n "$changed" ]; then
       changed=$(printf '%s\n' "$changed" | fact_names)
-      if [ -s "$d/questions" ] && ! answers old; then changed="the running server does not answer the login"; fi
+      if [ -s "$d/questions" ] && ! is_alive; then changed="the running server does not answer the login"; fi
     fi
     rm -f "$d/expected-facts"
     [ -z "$changed" ] || refuse "stale $changed"
   fi
+  if [ -n "$NEEDS_REDIS" ]; then
+    is_alive || fail "redis the running server does not answer"
+    if [ "$known" != any ]; then
+      count_keys; echo "$keys $expiring" >"$d/keys.before"; field master_link_status; echo "$value" >"$d/link.before"
+    fi
+  fi
   stage || fail "backup the new content cannot be given its owner"
-  sign_files; set --
+  signatures=$found; set --
   while read -r n p o m; do
     next_signature; case $signature in link|unusual) refuse "refused $p is a link, or no plain file";; esac
     echo "$signature" >"$d/old/$n.signature"
@@ -438,16 +472,10 @@ apply() {
     next_signature; first "$d/old/$n.signature"; [ "$signature" = "$line" ] || fail "backup $p"
     next_signature; if [ "$o" = absent ]; then echo absent; else echo "$o $m ${signature##* }"; fi >"$d/new/$n.signature"
   done <"$d/files"
-  if [ -n "$NEEDS_REDIS" ]; then
-    ask old "INFO keyspace${nl}INFO replication${nl}DBSIZE"; is_alive || fail "redis the running server does not answer"
-    if [ "$known" != any ]; then
-      count_keys; echo "$keys $expiring" >"$d/keys.before"; field master_link_status; echo "$value" >"$d/link.before"
-    fi
-  fi
   sync -f "$d" || fail sync
   note backup
   validate || { sed -e '/^>>>/d' -e '/^ *$/d' "$d/scratch.log" | tail -n 3 | sed 's/^/fail validate /' >>"$d/journal"; exit 1; }
-  rm -rf "$d/scratch" "$d/scratch.conf"                                                 # a second copy of keys and passwords
+  rm -rf "$d/scratch"                                                                   # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
   reserve_here || fail "room for the way back"
@@ -469,7 +497,8 @@ apply() {
     note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && mkdir "$p" || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
-  while read -r n p o m; do note "file $p"; put "$n" "$p" "$o" || fail "file $p"; done <"$d/files"
+  while read -r n p o m; do record "file $p"; put "$n" "$p" "$o" || fail "file $p"; done <"$d/files"
+  settle || fail sync
   if [ -f "$d/removals" ]; then while read -r p o m; do rm -f "$p/.redkeep.$id.room"; rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
   while read -r p o m; do
@@ -497,10 +526,10 @@ apply() {
   fi; done; } || fail "mode of data"; fi
   if [ -n "$NEEDS_REDIS" ]; then
     note check
-    ask new "INFO keyspace${nl}DBSIZE"; is_alive || fail "check the server does not answer a login"
+    answers new || fail "check the server does not answer a login"
     if [ -f "$d/keys.before" ] && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.after"; fi
     wait_link new
-    if missing_keys new; then enter needs_human; note "data $missing"; exit 1; fi
+    if missing_keys; then enter needs_human; note "data $missing"; exit 1; fi
   fi
   if [ -n "$FIREWALL" ]; then
     # From here on nobody may be able to log in: the way back begins before a minute is over, however the rest goes.
@@ -513,8 +542,8 @@ apply() {
   sign_files; while read -r n p o m; do next_signature; is_ours "$n" "$p" "$signature" || fail "check $p is not as it was written"; done <"$d/files"
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -z "$FIREWALL" ]; then arm win "$WINDOW" || fail "arm window"; fi
-  enter applied || fail applied
-  systemctl stop "redkeep-cap-$id.timer"; note applied
+  enter applied || fail applied                                         # the cap leaves it alone from now on
+  note applied
 }
 
 # Before anything else, and whatever comes of the rest: who was locked out can log in again.
@@ -534,7 +563,10 @@ let_in() {
 # Puts back what still is as we made it. An edit by someone else stops it before it touches a file: around an edited file the
 # next start might fail. Only where Redis is down anyway, all that nobody edited goes back.
 rollback() {
-  state; if [ "$1 $state" = "stop applied" ]; then exit 0; fi
+  state; case "$1 $state" in
+    "stop applied") exit 0;;
+    "cap applied") systemctl stop "redkeep-cap-$id.timer"; exit 0;;        # for that there is the window
+  esac
   # A machine that goes down starts nothing any more: its next boot does this.
   if [ "$1" != boot ] && [ "$(systemctl is-system-running)" = stopping ]; then exit 1; fi
   # What ended well, or never began, must not wait for the lock of another.
@@ -545,7 +577,7 @@ rollback() {
   lock 60 || exit 75
   state; case "$1 $state" in
     *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
-    "stop applied") exit 0;;
+    "stop applied"|"cap applied") exit 0;;                                 # since it was looked at
   esac
   if ! mine; then
     if [ "$state" = prepared ]; then enter rolled_back; finish; exit 0; fi
@@ -574,10 +606,11 @@ rollback() {
   sign_files
   while read -r n p o m; do
     next_signature; first "$d/old/$n.signature"; b=$line; if [ "$signature" = "$b" ] || is_edited "$n"; then continue; fi
-    note "restore $p"
+    record "restore $p"
     if [ "$b" = absent ]; then remove "$p"; else
-      folder "$p"; [ -d "$folder" ] || mkdir "$folder"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
+      folder "$p"; [ -d "$folder" ] || mkdir "$folder"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi || unsynced=$d
   done <"$d/files"
+  settle
   if [ -f "$d/removals" ]; then while read -r p o m; do own "$p" "$o" "$m"; done <"$d/removals"; fi
   while read -r p om; do
     owner_mode "$p"; if [ "$om" != absent ] && [ "$owner_mode" != "$om" ] && ! is_handed "$p"; then set -- "$1" $om; own "$p" "$2" "$3"; fi
@@ -601,7 +634,7 @@ rollback() {
       if [ -n "$HANDOVER" ] && ! runs_as "$RUNUSER"; then hand_over old; fi
       restart $login old || { enter needs_human; note "redis does not come up with the old configuration"; finish; exit 1; }
       wait_link old
-      if missing_keys old; then enter needs_human; note "data $missing"; finish; exit 1; fi
+      if missing_keys; then enter needs_human; note "data $missing"; finish; exit 1; fi
     elif [ -s "$d/undo" ]; then
       if answers old && [ "$known" != any ]; then login=old; fi        # a new user may be gone half way
       send $login "$d/undo"

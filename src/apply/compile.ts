@@ -68,7 +68,7 @@ export function compileApply(input: CompileInput): string {
     text: contentOf(file.content, input),
   }));
   const config = plannedConfig(server, files);
-  const scratch = scratchFiles(input, config, files);
+  const { base, parts: scratch } = scratchFiles(input, config, files);
   const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
   const modes = actions.attributes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`);
   const relied = reliedOn(
@@ -76,7 +76,7 @@ export function compileApply(input: CompileInput): string {
     files.map(({ path }) => path),
   );
   const parts: [string, string][] = [
-    ["env", environment(input, config)],
+    ["env", environment(input, config, base)],
     ["holder", `${input.holder}\n`],
     [
       "files",
@@ -168,7 +168,7 @@ ${wrap(`${parts.map(put).join("")}laid=1\n`)}
 [ -n "$laid" ] || exit 65
 echo prepared >"$d/state" && : >"$d/log" && : >"$d/journal" && begun=1 || exit 65
 ${prepare} systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
-  -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
+  -p RuntimeDirectoryMode=0711 -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
   -p TimeoutStopSec=${2 * given.capSeconds + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
 read -r state <"$d/state"; case $state in prepared|refused) rm -f "$d"/login.*;; esac
 ${reportScript(nonce)}
@@ -261,7 +261,8 @@ function plannedConfig(server: Server, files: readonly PlannedFile[]): ConfigDoc
   return main === undefined ? server.config : parseConfig(main, includes, "/", saveResetsAfterInclude);
 }
 
-function environment(input: CompileInput, config: ConfigDocument): string {
+/** @param base the planned file that the candidate's configuration begins with, where it does */
+function environment(input: CompileInput, config: ConfigDocument, base: PlannedFile | undefined): string {
   const { plan, facts, server, nonce } = input;
   const { actions } = plan;
   const { running } = server;
@@ -275,6 +276,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     WINDOW: CONFIRM_WINDOW,
     FIREWALL_WINDOW,
     UNIT: server.unit,
+    UNIT_FACTS: circumstances(facts).join(),
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     BIN: facts.service.binary,
     CLI: facts.service.client,
@@ -304,6 +306,7 @@ function environment(input: CompileInput, config: ConfigDocument): string {
     LOAD_ONLY: actions.firewall?.loadOnly ? "1" : "",
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
+    SCRATCH_BASE: base?.number ?? "",
     CONF: server.configPath,
     MASK: MASK_PASSWORDS,
     // For a later rollback of this run: how Redis was reached before it. The password itself is not kept.
@@ -373,18 +376,21 @@ function isHandedOver(planned: ReadonlyMap<string, string>, { service }: HostFac
   return planned.get("User") !== (service.properties.get("User") || "root");
 }
 
-/** The candidate's own configuration, and copies of what it reads, for a server that touches nothing of the real one. */
+/**
+ * The candidate's own configuration, and copies of what it reads, for a server that touches nothing of the real one. Where there
+ * is a `base`, scratch/redis.conf is what comes behind that planned file: it is long, and is not sent twice.
+ */
 function scratchFiles(
   input: CompileInput,
   config: ConfigDocument,
   files: readonly PlannedFile[],
-): [string, string][] {
+): { base?: PlannedFile | undefined; parts: [string, string][] } {
   const { plan, facts, id } = input;
   if (
     plan.actions.files.every(({ path }) => path.startsWith("/etc/ufw/") || path === "/etc/default/ufw") &&
     !plan.actions.restart
   )
-    return [];
+    return { parts: [] };
   const run = `/run/redkeep-${id}/scratch`;
   const staged = (setting: string): [string, string][] => {
     const path = config.get(setting)?.[0] ?? "";
@@ -420,28 +426,33 @@ function scratchFiles(
   // Redis enters `dir` and opens `logfile` as it reads their lines, although others follow: to a new user they are closed yet.
   const isEntered = (name: string) => isHandedOver(properties, facts) && ["dir", "logfile"].includes(name);
   // Byte for byte where no included file changes; else as one list of lines, since `include` names the old files.
-  const text =
-    sameIncludes && !config.directives.some(({ name }) => isEntered(name))
-      ? (main?.text ?? "")
-      : config.directives
-          .filter(({ name }) => name !== "include" && !isEntered(name))
-          .map(({ name, args }) => joinWords(name, args))
-          .join("\n");
+  const isWhole = sameIncludes && !config.directives.some(({ name }) => isEntered(name));
+  const base = isWhole ? files.find(({ path }) => path === main?.path) : undefined;
+  const text = isWhole
+    ? (main?.text ?? "")
+    : config.directives
+        .filter(({ name }) => name !== "include" && !isEntered(name))
+        .map(({ name, args }) => joinWords(name, args))
+        .join("\n");
   properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
-  return [
-    ["scratch.conf", `${text}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`],
+  const parts: [string, string][] = [
+    [
+      "scratch/redis.conf",
+      `${base === undefined ? text : ""}\n${overrides.map(([name, ...args]) => joinWords(name, args)).join("\n")}\n`,
+    ],
     [
       "scratch.properties",
       [...properties]
         .filter(([name, value]) => value !== "" || name === "CapabilityBoundingSet")
-        .map(([name, value]) => `${name}=${value}\n`)
+        .map(([name, value]) => `set -- "$@" -p ${shellQuote(`${name}=${value}`)}\n`)
         .join(""),
     ],
     ...copies.map(([setting, content]): [string, string] => [`scratch/${setting}`, content]),
   ];
+  return { base, parts };
 }
 
-/** Everything that the plan was worked out from and that apply may replace. */
+/** Everything that the plan was worked out from and that apply may replace: what it writes comes first, in its order. */
 function reliedOn({ plan, server, facts }: CompileInput, written: readonly string[]): string[] {
   const aclfile = server.config.get("aclfile")?.[0];
   const firewall =
@@ -454,17 +465,23 @@ function reliedOn({ plan, server, facts }: CompileInput, written: readonly strin
     return facts.files.digests.has(path) && !/\s/.test(path) ? [path] : [];
   });
   const all = [
+    ...written,
     ...server.config.files().map(({ path }) => path),
     ...tls,
     ...(aclfile ? [aclfile] : []),
     dropInPath(facts),
     ...firewall,
-    ...written,
   ];
   return [...new Set(all)];
 }
 
 const CIRCUMSTANCES = ["FragmentPath", "DropInPaths", "NeedDaemonReload", ...SANDBOX_PROPERTIES] as const;
+
+/** Those that the host's systemd knows. */
+function circumstances({ service }: HostFacts): string[] {
+  return CIRCUMSTANCES.filter((name) => service.properties.has(name));
+}
+
 const INFO_FIELDS = ["run_id", "role", "master_host", "master_port"] as const;
 
 /** What the plan relied on beside files, in the words in which transaction.sh looks again. */
@@ -472,10 +489,7 @@ function factLines(input: CompileInput): string[] {
   const { plan, facts } = input;
   const { info, users, config } = comparable(input);
   return [
-    ...CIRCUMSTANCES.flatMap((name) => {
-      const value = facts.service.properties.get(name);
-      return value === undefined ? [] : [`unit ${name}=${value}`];
-    }),
+    ...circumstances(facts).map((name) => `unit ${name}=${facts.service.properties.get(name)}`),
     `version ${facts.service.binaryVersion}`,
     ...(plan.actions.firewall === undefined ? [] : facts.host.sshPorts.map((port) => `sshd port ${port}`)),
     ...info,

@@ -557,7 +557,8 @@ describe("the environment", () => {
 describe("the candidate that is tried beside the service", () => {
   const scratch = (facts: HostFacts, plan: HostPlan) => {
     const parts = compiled(facts, plan);
-    const text = parts.get("scratch.conf") ?? "";
+    const [, base = ""] = /^SCRATCH_BASE='(.*)'$/m.exec(parts.get("env") ?? "") ?? [];
+    const text = `${parts.get(`new/${base}`) ?? ""}${parts.get("scratch/redis.conf")}`;
     return { parts, text, config: parseConfig({ path: "/scratch.conf", text }) };
   };
 
@@ -630,9 +631,9 @@ describe("the candidate that is tried beside the service", () => {
 
   it("stands behind the walls that the unit will have", () => {
     const facts = hostWith({ properties: { NoNewPrivileges: "no", ProtectHome: "no" } });
-    const properties = scratch(facts, planTasks({ "service-user": {} }, facts))
-      .parts.get("scratch.properties")
-      ?.split("\n");
+    const { parts } = scratch(facts, planTasks({ "service-user": {} }, facts));
+    const script = `${parts.get("scratch.properties")}printf '%s\\n' "$@"`;
+    const properties = execFileSync("sh", ["-s"], { input: script, encoding: "utf8" }).split("\n");
     expect(properties).toEqual(
       expect.arrayContaining([
         "User=redis",
@@ -642,7 +643,7 @@ describe("the candidate that is tried beside the service", () => {
         "CapabilityBoundingSet=",
       ]),
     );
-    expect(properties?.find((line) => line.startsWith("ReadWritePaths="))).toContain(
+    expect(properties.find((line) => line.startsWith("ReadWritePaths="))).toContain(
       `/run/redkeep-${ID}/scratch`,
     );
   });
@@ -653,7 +654,7 @@ describe("the candidate that is tried beside the service", () => {
       files: [{ path: "/etc/ufw/user.rules", content: { text: "", secret: false }, attributes }],
       firewall: { enable: false, loadOnly: false, defaultPolicy: undefined },
     });
-    expect(compiled(hostWith(), plan).has("scratch.conf")).toBe(false);
+    expect(compiled(hostWith(), plan).has("scratch/redis.conf")).toBe(false);
   });
 
   it("is one list of lines where an included file changes, since include names the old one", () => {

@@ -151,6 +151,23 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     });
   });
 
+  it("has each change on disk, and the journal's word for it, before it makes the next one", () => {
+    mkdirSync(join(etc, "tls"));
+    const script = `sync() { echo "sync $*"; }; mv() { command mv "$@"; echo "change $3"; }; rm() { echo "change $2"; }
+      place '${put("one", "1")}' '${etc}/redis.conf' && place '${put("two", "2")}' '${etc}/tls/key' && remove '${etc}/old' && settle`;
+    const temporary = ".redkeep.20260101T000000Z-0badcafe";
+    const journal = join(folder, "journal");
+    expect(run(shell, "eval", script).out.split("\n")).toEqual([
+      `sync ${etc}/${temporary} ${journal} ${folder}`,
+      `change ${etc}/redis.conf`,
+      `sync ${etc}/tls/${temporary} ${journal} ${etc}`,
+      `change ${etc}/tls/key`,
+      `sync ${journal} ${etc}/tls`,
+      `change ${etc}/old`,
+      `sync ${journal} ${etc}`,
+    ]);
+  });
+
   describe("own", () => {
     it("clears setgid on a directory", () => {
       chmodSync(etc, 0o2770);
@@ -273,6 +290,29 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   ])("takes %s for an answer or not", (_, reply, known, status) => {
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n${known}\n`);
     expect(run(shell, "answers", "old").status).toBe(status);
+  });
+
+  it.each([
+    ["a little", 1_000_000, "# Keyspace\r\ndb0:keys=5,expires=2,avg_ttl=0\r\n\nOK\n5\n", "5 2"],
+    ["nothing", 1_000_000, "# Keyspace\r\n\nOK\n0\n", "0 0"],
+    ["much, which a fork saves", 100_000_000, "# Keyspace\r\n\nOK\n0\n", "not saved"],
+    [
+      "what is being saved already",
+      1_000_000,
+      "# Keyspace\r\n\nERR Background save already in progress\n\n0\n",
+      "not saved",
+    ],
+  ])("save_little saves %s at once, and counts it, or leaves it", (_, memory, reply, saved) => {
+    writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
+    const script = `reply='# Memory\r\nused_memory:${memory}\r\nused_memory_human:1K\r\n'; known=
+      if save_little old; then cat '${folder}/keys.stop'; else echo "not saved"; fi`;
+    expect(run(shell, "eval", script).out).toBe(saved);
+  });
+
+  it("is left to its window by the cap, once it waits for its confirmation", () => {
+    writeFileSync(join(folder, "state"), "applied\n");
+    expect(run(shell, "rollback", "cap").status).toBe(0);
+    expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
   });
 
   it("is confirmed by nobody who does not know the nonce", () => {

@@ -49,7 +49,10 @@ export const FEATURES: Feature[] = [
     name: "the timer of the confirm window",
     fault: "the laptop dies before it has confirmed the change",
     edits: [{ file: TRANSACTION, from: 'arm win "$FIREWALL_WINDOW" || fail "arm window"', to: "true" }],
-    alike: [{ file: COMPILE, from: "FIREWALL_WINDOW = 45", to: "FIREWALL_WINDOW = 5" }],
+    alike: [
+      { file: COMPILE, from: "FIREWALL_WINDOW = 45", to: "FIREWALL_WINDOW = 5" },
+      { file: COMPILE, from: "return 120 +", to: "return 60 +" },
+    ],
     strike: (scene) => abandon(scene, "restart redis-server.service", "true", "wait"),
   },
   {
