@@ -131,12 +131,18 @@ export async function prepare(
   for (const [host, plays] of chosen) {
     const [first] = plays;
     if (first === undefined) continue;
-    const tasks = (facts?: FactsForTemplates) =>
+    const tasksWith = (facts?: FactsForTemplates) =>
       mergeTasks(
         host,
         plays.map((play) => hostTasks(inventory, host, play, tags, facts)),
         first,
       );
+    let early: HostTasks | undefined;
+    const tasks = (facts?: FactsForTemplates) => {
+      if (facts !== undefined) return tasksWith(facts);
+      early ??= tasksWith();
+      return early;
+    };
     const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
     const connection = await collect(host, () =>
       connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),

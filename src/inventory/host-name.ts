@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import { InputError, type Place } from "../errors.ts";
+import { isIP } from "../network.ts";
 
 /** How many hosts one key such as `r[1:9999][a:f]` may stand for. */
 const MAX_HOSTS = 100_000;
@@ -28,7 +28,7 @@ export function parseHostKey(key: string, place: Place): { names: string[]; port
 function checkHostName(name: string, key: string, place: Place): void {
   if (name === "all")
     throw refusal(key, place, '"all" is the group of every host, a host cannot have that name');
-  if (isIPv6(name) && !name.includes("%")) return;
+  if (isIP(name) === 6 && !name.includes("%")) return;
   if (name.length > MAX_NAME) {
     throw refusal(key, place, `a host name has at most ${MAX_NAME} characters, this one has ${name.length}`);
   }
@@ -62,7 +62,7 @@ function mixesAlphabets(word: string): boolean {
 
 function splitPort(key: string, place: Place): { host: string; port: number | undefined } {
   const bracketed = /^\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?$/.exec(key);
-  if (bracketed?.[1] !== undefined && isIPv6(bracketed[1])) {
+  if (bracketed?.[1] !== undefined && isIP(bracketed[1]) === 6) {
     if (bracketed[2] === undefined) {
       throw refusal(key, place, "write an IPv6 address without brackets, or with its port as [address]:port");
     }

@@ -1,6 +1,6 @@
-import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
+import { isIP } from "../network.ts";
 import { readTextFile } from "../yaml.ts";
 import { globMatcher } from "./glob.ts";
 import type { Inventory } from "./inventory.ts";
@@ -104,7 +104,7 @@ function splitPattern(pattern: string, place: Place | undefined): string[] {
       .map((term) => term.trim())
       .filter((term) => term !== "");
   }
-  if (isIPv6(pattern) || /^[^:[\]]+:[0-9]+$/.test(pattern)) return [pattern];
+  if (isIP(pattern) === 6 || /^[^:[\]]+:[0-9]+$/.test(pattern)) return [pattern];
   if (!bracketsClose(pattern)) {
     throw new InputError({ place, key: pattern, message: "a bracket is not closed or not opened" });
   }

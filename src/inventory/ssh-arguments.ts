@@ -1,7 +1,7 @@
-import { isIPv6 } from "node:net";
 import { basename } from "node:path";
 import type { SshOptions } from "../connection/settings.ts";
 import { didYouMean, type InputError } from "../errors.ts";
+import { isIP } from "../network.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /**
@@ -166,7 +166,7 @@ function jumpHost(text: string, fail: Fail): string {
     .replace(/\/$/, "");
   const [, address, port] =
     /^(?:[^\s@-][^\s@]*@)?(\[[^\]]*\]|[\p{L}\p{N}_][\p{L}\p{N}_.-]*)(?::([0-9]{1,5}))?$/u.exec(jump) ?? [];
-  const isAddress = address?.startsWith("[") ? isIPv6(address.slice(1, -1)) : address !== undefined;
+  const isAddress = address?.startsWith("[") ? isIP(address.slice(1, -1)) === 6 : address !== undefined;
   if (!isAddress || (port !== undefined && (Number(port) < 1 || Number(port) > 65535))) {
     throw fail(`expected a jump host as [user@]host[:port], found "${text}"`);
   }

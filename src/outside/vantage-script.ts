@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import { shellQuote } from "../connection/shell-quote.ts";
+import { isIP } from "../network.ts";
 import { type Attempt, attemptsOf, isOffered, type Target, type TlsVersion } from "./target.ts";
 
 /** A target, and whether TLS is looked at too: only from where it should be reached. */
@@ -125,7 +125,7 @@ function lookCommands({ target, isAllowed }: Look, index: number): string {
   const plain = plainPorts.map((port) => `${tcp(port, "ping")} &`);
   if (tlsPort === undefined) return `${plain.join(" ")} wait`;
   if (!isAllowed) return `${plain.join(" ")} ${tcp(tlsPort, "no")}; wait`;
-  const endpoint = shellQuote(`${isIPv6(address) ? `[${address}]` : address}:${tlsPort}`);
+  const endpoint = shellQuote(`${isIP(address) === 6 ? `[${address}]` : address}:${tlsPort}`);
   const tls = [
     ...attemptsOf(target).map(
       (attempt) => `handshake ${index} ${attempt.name} ${endpoint} ${shellQuote(optionsOf(attempt))}`,

@@ -93,8 +93,38 @@ function resolveEntry(entry: TaskEntry, renderer: Renderer): { params: unknown }
   const condition = renderer.condition();
   if (condition === false) return "skipped";
   const rendered = renderer.params();
-  const parsed = entry.definition.params.safeParse(rendered.value);
+  const parsed = parseParams(entry, rendered.value);
   const problems = parameterProblems(parsed.error?.issues ?? [], entry, rendered, renderer);
   if (problems.length > 0) throw new InputError(problems);
   return parsed.success && condition && !rendered.waits ? { params: parsed.data } : "waits";
+}
+
+type ParsedParams = ReturnType<TaskEntry["definition"]["params"]["safeParse"]>;
+
+/** What the entries' parameters came to, by their rendered form: most are the same on all hosts. */
+const parsedParams = new WeakMap<TaskEntry, Map<string, ParsedParams>>();
+
+function parseParams(entry: TaskEntry, value: unknown): ParsedParams {
+  // For a value that is read but once zod's own compiler costs more than it saves.
+  const parse = () => entry.definition.params.safeParse(value, { jitless: true });
+  if (!isJson(value)) return parse();
+  const known = parsedParams.get(entry) ?? new Map<string, ParsedParams>();
+  parsedParams.set(entry, known);
+  const key = JSON.stringify(value);
+  let parsed = known.get(key);
+  if (parsed === undefined) {
+    parsed = parse();
+    known.set(key, parsed);
+  }
+  return parsed;
+}
+
+/** Whether JSON tells the value from all others. */
+function isJson(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null)
+    return typeof value === "string" || typeof value === "boolean" || value === null;
+  const prototype = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== null && prototype !== Object.prototype) return false;
+  return Object.values(value).every(isJson);
 }

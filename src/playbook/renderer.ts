@@ -14,15 +14,20 @@ export interface Rendered {
   waits: boolean;
 }
 
+interface Scope {
+  variables: ReadonlyMap<string, Variable>;
+  /** The variables that the playbook sets: its text, so they may be templates and name each other. */
+  own: ReadonlySet<Variable>;
+}
+
 type Location = Pick<Problem, "place" | "key">;
 
 /** Renders the texts of one task entry with the variables of one host. Only the playbook's own texts are templates. */
 export class Renderer {
   readonly #host: string;
   readonly #entry: TaskEntry;
-  readonly #variables: Map<string, Variable>;
-  /** The variables that the playbook sets: its text, so they may be templates and name each other. */
-  readonly #own: ReadonlySet<Variable>;
+  readonly #gather: () => Scope;
+  #gathered: Scope | undefined;
   readonly #facts: FactsForTemplates | undefined;
   readonly #beingRendered: string[] = [];
   #waits = false;
@@ -37,9 +42,19 @@ export class Renderer {
     this.#host = host;
     this.#entry = entry;
     this.#facts = facts;
-    const own = { playDefaults: play.defaults, playVars: play.vars, taskVars: entry.vars };
-    this.#variables = hostVariables(inventory, host, own);
-    this.#own = new Set(Object.values(own).flatMap((variables) => [...variables.values()]));
+    this.#gather = () => {
+      const own = { playDefaults: play.defaults, playVars: play.vars, taskVars: entry.vars };
+      return {
+        variables: hostVariables(inventory, host, own),
+        own: new Set(Object.values(own).flatMap((variables) => [...variables.values()])),
+      };
+    };
+  }
+
+  /** Gathered once a template asks for them: most entries hold none. */
+  get #scope(): Scope {
+    this.#gathered ??= this.#gather();
+    return this.#gathered;
   }
 
   /** Whether the entry applies; undefined where that waits for the facts. The first false one decides. */
@@ -71,7 +86,7 @@ export class Renderer {
       if (typeof value === "object" && value !== null) value = Reflect.get(value, part);
     if (typeof value !== "string" || !value.includes("<%")) return "";
     const places = [...namesIn(value)].flatMap((name) => {
-      const place = this.#variables.get(name)?.place;
+      const place = this.#scope.variables.get(name)?.place;
       return place === undefined ? [] : [`${name}: ${[place.file, place.line].filter(Boolean).join(":")}`];
     });
     return ` on ${this.#host}${places.length > 0 ? ` (${places.join(", ")})` : ""}`;
@@ -112,7 +127,7 @@ export class Renderer {
     this.#waits = names.delete("facts") && this.#facts === undefined;
     data.facts = this.#facts;
     // A variable of the playbook may name the facts in its turn.
-    for (const name of names) if (this.#variables.has(name)) data[name] = this.#variable(name);
+    for (const name of names) if (this.#scope.variables.has(name)) data[name] = this.#variable(name);
     const waits = this.#waits;
     this.#waits ||= otherWaits;
     if (waits) return text;
@@ -128,9 +143,9 @@ export class Renderer {
   }
 
   #variable(name: string): unknown {
-    const variable = this.#variables.get(name);
+    const variable = this.#scope.variables.get(name);
     if (variable === undefined) return undefined;
-    if (!this.#own.has(variable)) {
+    if (!this.#scope.own.has(variable)) {
       refuseUnrendered(variable, name, this.#host);
       return variable.value;
     }
@@ -148,7 +163,7 @@ export class Renderer {
   #hint({ message, cause }: TemplateError): string {
     if (cause instanceof SyntaxError) return " Expressions are JavaScript: &&, || and ! for and, or and not";
     const missing = /^(\S+) is not defined$/.exec(message)?.[1];
-    return missing === undefined ? "" : didYouMean(missing, [...this.#variables.keys(), "facts"]);
+    return missing === undefined ? "" : didYouMean(missing, [...this.#scope.variables.keys(), "facts"]);
   }
 }
 

@@ -27,7 +27,7 @@ export type TemplateData = Readonly<Record<string, unknown>>;
  * @throws TemplateError `filename:line: reason`; a template that cannot be read as one has no line.
  */
 export function render(text: string, data: TemplateData, filename: string): string {
-  return renderWith(text, data, { filename, escape: scalarText });
+  return run(text, data, filename, () => ({ escape: scalarText, filename })).text;
 }
 
 /**
@@ -40,19 +40,38 @@ export function evaluate(text: string, data: TemplateData): unknown {
   if (!text.includes("<%")) return text;
   const trimmed = text.trim();
   const isOneExpression = trimmed.startsWith("<%=") && trimmed.indexOf("%>") === trimmed.length - 2;
-  let value: unknown;
-  const keep = (inserted: unknown): string => {
-    if (inserted === undefined) throw new TemplateError("the value is undefined");
-    value = inserted;
-    return isOneExpression ? "" : scalarText(inserted);
-  };
-  const rendered = renderWith(text, data, { escape: keep, compileDebug: false });
-  return isOneExpression ? value : rendered;
+  const rendered = run(text, data, undefined, (inserted) => ({
+    escape: (value) => {
+      if (value === undefined) throw new TemplateError("the value is undefined");
+      inserted.last = value;
+      return isOneExpression ? "" : scalarText(value);
+    },
+    compileDebug: false,
+  }));
+  return isOneExpression ? rendered.last : rendered.text;
 }
 
-type RenderOptions = { escape: (value: unknown) => string; filename?: string; compileDebug?: boolean };
+/** What a template inserted last, in its own type. */
+interface Inserted {
+  last?: unknown;
+}
 
-function renderWith(text: string, data: TemplateData, options: RenderOptions): string {
+interface Template {
+  fill: (data: Record<string, unknown>) => string;
+  inserted: Inserted;
+}
+
+type TemplateOptions = { escape: (value: unknown) => string; filename?: string; compileDebug?: boolean };
+
+/** By what they are compiled from: the hosts of a run share them all. */
+const templates = new Map<string, Template>();
+
+function run(
+  text: string,
+  data: TemplateData,
+  filename: string | undefined,
+  options: (inserted: Inserted) => TemplateOptions,
+): { text: string } & Inserted {
   if (text.includes("<%-")) {
     throw new TemplateError("<%- inserts a value without checking it for line breaks: write <%=");
   }
@@ -63,10 +82,20 @@ function renderWith(text: string, data: TemplateData, options: RenderOptions): s
   );
   // Strict and destructured: a missing name is an error, and Object.prototype stays out of reach.
   const destructuredLocals = usable.map(([name]) => name);
+  const key = JSON.stringify([filename, destructuredLocals, text]);
   try {
-    return ejs.render(text, Object.fromEntries(usable), { ...options, strict: true, destructuredLocals });
+    let template = templates.get(key);
+    if (template === undefined) {
+      const inserted: Inserted = {};
+      const fill = ejs.compile(text, { ...options(inserted), strict: true, destructuredLocals });
+      template = { fill, inserted };
+      templates.set(key, template);
+    }
+    const { inserted } = template;
+    delete inserted.last;
+    return { text: template.fill(Object.fromEntries(usable)), ...inserted };
   } catch (error) {
-    throw new TemplateError(reason(error, options.filename), { cause: error });
+    throw new TemplateError(reason(error, filename), { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP } from "../network.ts";
 import { grouped, NO_BREAK } from "./words.ts";
 
 /**

@@ -1,7 +1,6 @@
-import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { isWildcard } from "../network.ts";
+import { isIP, isWildcard } from "../network.ts";
 import {
   certificateFindings,
   daysLeft,
