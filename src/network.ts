@@ -1,3 +1,4 @@
+import { lastingCopy } from "./copy.ts";
 export type Family = 4 | 6;
 
 /** All addresses from `first` to `last`, both included. */
@@ -141,8 +142,7 @@ const MOST_SUBNETS = 10_000;
 function parseSubnet(text: string): Subnet | undefined {
   const known = subnets.get(text);
   if (known !== undefined || subnets.has(text)) return known;
-  // A copy: what was cut out of a host's answer would keep all of the answer in memory.
-  const copy = Buffer.from(text).toString();
+  const copy = lastingCopy(text);
   const subnet = readSubnet(copy);
   if (subnets.size >= MOST_SUBNETS) subnets.clear();
   subnets.set(copy, subnet);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { BecomePasswords } from "../connection/become-passwords.ts";
 import { type Connection, HostError } from "../connection/connection.ts";
 import { connect } from "../connection/ssh.ts";
+import { lastingCopy } from "../copy.ts";
 import { InputError } from "../errors.ts";
 import {
   essenceOf,
@@ -484,12 +485,11 @@ function systemOf({ facts, server }: Observation): { product: string; os: string
 }
 
 /**
- * Lets go of everything about a host but its record, once nothing more is to be done with it. The copy matters: a text
- * that was cut out of the host's answer keeps all of the answer in memory.
+ * Lets go of everything about a host but its record, once nothing more is to be done with it.
  */
 export function forget(session: HostSession): void {
-  session.record = structuredClone(session.record);
-  session.system = structuredClone(session.system);
+  session.record = lastingCopy(session.record);
+  session.system = lastingCopy(session.system);
   session.observation = undefined;
   session.plan = undefined;
   session.connection = undefined;
@@ -500,16 +500,22 @@ export function keepEssence(session: HostSession): void {
   const { observation } = session;
   forget(session);
   if (observation === undefined) return;
-  const { server } = observation;
+  const { version, commands, config, running, ...rest } = observation.server;
   session.observation = {
     ...observation,
     facts: essenceOf(observation.facts),
-    server: { ...server, config: server.config.withoutComments(), running: compared(server.running) },
+    server: {
+      ...lastingCopy(rest),
+      version,
+      commands,
+      config: config.withoutComments(),
+      running: compared(running),
+    },
   };
 }
 
 /** The running settings that other hosts are compared by, or look for. */
 function compared(running: Server["running"]): Server["running"] {
   const names = ["port", "tls-port", "acl-pubsub-default"];
-  return running && new Map(structuredClone([...running].filter(([name]) => names.includes(name))));
+  return running && lastingCopy(new Map([...running].filter(([name]) => names.includes(name))));
 }

@@ -1,3 +1,4 @@
+import { lastingCopy } from "../copy.ts";
 import { certificatesFact } from "./certificates.ts";
 import { configFilesFact } from "./config-files.ts";
 import { type Fact, Sections } from "./fact.ts";
@@ -127,7 +128,7 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
 export function essenceOf(facts: HostFacts): HostFacts {
   const nothing = new Sections(new Map());
-  return structuredClone({
+  return lastingCopy({
     ...facts,
     configFiles: configFilesFact.parse(nothing, NOTHING_ASKED),
     files: filesFact.parse(nothing, NOTHING_ASKED),

@@ -1,6 +1,6 @@
 import { type Family, normalizeSubnet } from "../network.ts";
 import type { DefaultPolicy } from "./evaluate.ts";
-import { makeRule, type UfwEntry } from "./ufw-rules.ts";
+import { allFields, type UfwEntry } from "./ufw-rules.ts";
 
 /** What is really filtered, as the kernel has it. */
 export interface KernelFirewall {
@@ -79,7 +79,7 @@ function parseLine(line: string, family: Family, prefix: string): UfwEntry[] {
     (text) => text === undefined || normalizeSubnet(text) !== undefined,
   );
   if (action === undefined || isRateLimit || options.has("--ctstate") || !isReadable) return [unknown];
-  const rule = makeRule({
+  const rule = allFields({
     family,
     action,
     protocol: options.get("-p") ?? "any",
@@ -89,7 +89,7 @@ function parseLine(line: string, family: Family, prefix: string): UfwEntry[] {
     ...(source === undefined ? {} : { source }),
     ...(destination === undefined ? {} : { destination }),
   });
-  return [{ ...rule, raw: line }];
+  return [{ kind: "rule", ...rule, raw: line }];
 }
 
 /** What the lines of ufw's rules are made of, each followed by one value. */

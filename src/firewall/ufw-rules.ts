@@ -94,9 +94,17 @@ export function renderRules(file: UfwRulesFile, entries: readonly UfwEntry[] = f
   return file.head + entries.map((entry) => entry.raw).join("") + file.tail;
 }
 
-/** A rule with the text that ufw itself writes for it. What is not given is "any"; addresses may have host bits. */
-export function makeRule(fields: Pick<UfwRuleFields, "family" | "action"> & Partial<UfwRuleFields>): UfwRule {
-  const full: UfwRuleFields = {
+/** A rule with the text that ufw itself writes for it, from what `allFields` takes. */
+export function makeRule(fields: GivenFields): UfwRule {
+  const full = allFields(fields);
+  return { kind: "rule", ...full, raw: `\n${[tupleLine(full), ...iptablesLines(full)].join("\n")}\n` };
+}
+
+type GivenFields = Pick<UfwRuleFields, "family" | "action"> & Partial<UfwRuleFields>;
+
+/** What is not given is "any"; addresses may have host bits. */
+export function allFields(fields: GivenFields): UfwRuleFields {
+  return {
     log: "",
     protocol: "any",
     destinationPorts: "any",
@@ -112,7 +120,6 @@ export function makeRule(fields: Pick<UfwRuleFields, "family" | "action"> & Part
     destination: requireSubnet(fields.destination ?? ANYWHERE[fields.family], fields.family),
     source: requireSubnet(fields.source ?? ANYWHERE[fields.family], fields.family),
   };
-  return { kind: "rule", ...full, raw: `\n${[tupleLine(full), ...iptablesLines(full)].join("\n")}\n` };
 }
 
 /** What makes two rules the same one to ufw, which keeps one rule a key: all but action, logging and comment. */

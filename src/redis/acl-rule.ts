@@ -370,11 +370,33 @@ export function permissions(
 
 function selectorPermissions(selector: AclSelector, table: CommandTable): Permissions {
   const { allKeys, keys, allChannels, channels, rules } = selector;
-  return { ...evaluateRules(rules, table), allKeys, keys, allChannels, channels };
+  return { ...allowedBy(rules, table), allKeys, keys, allChannels, channels };
+}
+
+interface Allowed {
+  commands: ReadonlySet<string>;
+  futureCommands: boolean;
+}
+
+const allowedByRules = new WeakMap<CommandTable, Map<string, Allowed>>();
+const MOST_RULES = 1_000;
+
+/** `evaluateRules`, once for all users and hosts with the same rules. */
+function allowedBy(rules: readonly string[], table: CommandTable): Allowed {
+  const known = allowedByRules.get(table) ?? new Map<string, Allowed>();
+  allowedByRules.set(table, known);
+  const key = rules.join(" ");
+  let allowed = known.get(key);
+  if (allowed === undefined) {
+    allowed = evaluateRules(rules, table);
+    if (known.size >= MOST_RULES) known.clear();
+    known.set(key, allowed);
+  }
+  return allowed;
 }
 
 /** Applies the rules in order, as ACLSetSelector in src/acl.c does; unknown names, such as a module's, count as they stand. */
-function evaluateRules(rules: readonly string[], table: CommandTable) {
+function evaluateRules(rules: readonly string[], table: CommandTable): Allowed {
   const allowed = new Set<string>();
   const firstArgs = new Map<string, Set<string>>();
   let futureCommands = false;

@@ -1,4 +1,5 @@
 import { matchesGlob, resolve } from "node:path";
+import { lastingCopy } from "../copy.ts";
 import { InputError, type Problem } from "../errors.ts";
 import { sameSetting, settingName } from "./setting.ts";
 import { joinWords, splitWords } from "./words.ts";
@@ -33,17 +34,17 @@ export function parseConfig(
   directory = "/",
   saveResetsAfterInclude = false,
 ): ConfigDocument {
-  const files = [main, ...includes].map(({ path, text }) => ({
-    path: resolve(directory, path),
-    original: text,
-    lines: splitLines(text),
-  }));
+  const files = [main, ...includes].map(({ path, text }) => {
+    const lines = splitLines(text);
+    return { path: resolve(directory, path), original: lines, lines };
+  });
   return new ConfigDocument(files, directory, saveResetsAfterInclude);
 }
 
 interface FileLines {
   path: string;
-  original: string;
+  /** As it was read. */
+  original: readonly string[];
   /** With their line ends. */
   lines: readonly string[];
 }
@@ -184,16 +185,15 @@ export class ConfigDocument {
   /** The files whose text is not what was parsed. */
   changedFiles(): ConfigFile[] {
     return this.#files
-      .map(({ path, lines, original }) => ({ path, text: lines.join(""), original }))
-      .filter(({ text, original }) => text !== original)
-      .map(({ path, text }) => ({ path, text }));
+      .filter(({ lines, original }) => lines !== original && lines.join("") !== original.join(""))
+      .map(({ path, lines }) => ({ path, text: lines.join("") }));
   }
 
   /** The same settings without comments and blank lines: for what is kept and not written. */
   withoutComments(): ConfigDocument {
     const files = this.#files.map(({ path, lines }) => {
-      const active = lines.filter((line) => !isComment(line)).map((line) => structuredClone(line));
-      return { path, original: "", lines: active };
+      const active = lines.filter((line) => !isComment(line)).map((line) => lastingCopy(line));
+      return { path, original: active, lines: active };
     });
     return new ConfigDocument(files, this.#directory, this.#saveResets);
   }

@@ -1,12 +1,32 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { safeRecord } from "./printable.ts";
+import { recordSafe } from "./printable.ts";
 import type { RunRecord } from "./record.ts";
 
 /** The record as JSON text, safe to print, with a line break at its end. */
 export function recordToJson(record: RunRecord): string {
-  return `${JSON.stringify(safeRecord(record), null, 2)}\n`;
+  return [...jsonPieces(record)].join("");
+}
+
+/** The same in pieces, each of a host: all together they are many megabytes where a fleet is large. */
+function* jsonPieces(record: RunRecord): Generator<string> {
+  const safe = recordSafe();
+  const json = (value: unknown, key: string, indent: string) =>
+    JSON.stringify(safe(value, key), null, 2).replaceAll("\n", `\n${indent}`);
+  let before = "{\n";
+  for (const [key, value] of Object.entries(record)) {
+    if (value === undefined) continue;
+    yield `${before}  ${JSON.stringify(key)}: `;
+    before = ",\n";
+    if (key !== "hosts" || record.hosts.length === 0) yield json(value, key, "  ");
+    else {
+      for (const [index, host] of record.hosts.entries())
+        yield `${index === 0 ? "[" : ","}\n    ${json(host, "", "    ")}`;
+      yield "\n  ]";
+    }
+  }
+  yield "\n}\n";
 }
 
 /**
@@ -15,11 +35,11 @@ export function recordToJson(record: RunRecord): string {
  * @throws the file system's error, with its path.
  */
 export async function writeRecord(record: RunRecord, path: string): Promise<void> {
-  await writeText(recordToJson(record), path, 0o600);
+  await writeText(jsonPieces(record), path, 0o600);
 }
 
 /** The same for any text. `mode` is narrowed by the umask. */
-export async function writeText(text: string, path: string, mode: number): Promise<void> {
+export async function writeText(text: string | Iterable<string>, path: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path);
   const isRegular = await stat(target).then(
     (found) => found.isFile(),
@@ -38,7 +58,7 @@ export async function writeText(text: string, path: string, mode: number): Promi
   }
 }
 
-async function writeInto(file: FileHandle, text: string): Promise<void> {
+async function writeInto(file: FileHandle, text: string | Iterable<string>): Promise<void> {
   try {
     await file.writeFile(text);
     await file.sync().catch((error: NodeJS.ErrnoException) => {
@@ -52,7 +72,7 @@ async function writeInto(file: FileHandle, text: string): Promise<void> {
 
 /** Writes the record to a stream such as stdout, and resolves when it has left this process. */
 export async function printRecord(record: RunRecord, stream: NodeJS.WritableStream): Promise<void> {
-  await printText(recordToJson(record), stream);
+  for (const piece of jsonPieces(record)) await printText(piece, stream);
 }
 
 /** The same for any text. */

@@ -59,6 +59,11 @@ const SEVERAL_LINES = new Set(["before", "after", "found", "state", "remedy"]);
 
 /** The record as it may be printed and written: every string masked and made printable. */
 export function safeRecord(record: RunRecord): RunRecord {
+  return recordSafe()(record, "") as RunRecord;
+}
+
+/** The same for its parts, one after the other. `key` is the name of the field that holds the part. */
+export function recordSafe(): (value: unknown, key: string) => unknown {
   // Hosts of a fleet share nearly all of their strings, and masking costs a search for each known secret.
   const lines = new Map<string, string>();
   const texts = new Map<string, string>();
@@ -72,7 +77,7 @@ export function safeRecord(record: RunRecord): RunRecord {
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, safe(item, name)]));
   };
-  return safe(record, "") as RunRecord;
+  return safe;
 }
 
 function memoized(cache: Map<string, string>, text: string, make: (text: string) => string): string {
