@@ -62,7 +62,7 @@ describe("the built package", () => {
 
   it("names the licence of each library that it holds", () => {
     const text = readFileSync(join(installed.path, "dist/THIRD-PARTY-LICENCES.txt"), "utf8");
-    for (const library of ["commander", "diff", "ejs", "js-yaml", "listr2", "ssh2", "zod"])
+    for (const library of ["commander", "diff", "ejs", "ipaddr.js", "js-yaml", "listr2", "ssh2", "zod"])
       expect(text).toMatch(new RegExp(`^${library} \\d+\\.\\d+\\.\\d+$`, "m"));
   });
 });

@@ -1,5 +1,6 @@
+import { isIP } from "node:net";
 import { hostVariables } from "../inventory/inventory.ts";
-import { isIP, isLoopback } from "../network.ts";
+import { isLoopback } from "../network.ts";
 import { nameKey, peersOf } from "../plan/replication.ts";
 import { memberOf } from "./groups.ts";
 import { fail, type HostSession } from "./observe.ts";

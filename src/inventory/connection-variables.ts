@@ -1,7 +1,7 @@
+import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { ConnectionVariables, SshOptions } from "../connection/settings.ts";
 import { InputError, type Place, type Problem } from "../errors.ts";
-import { isIP } from "../network.ts";
 import { Secret } from "../secret.ts";
 import { parseSecretSource, readSecretSource } from "../secret-source.ts";
 import type { Variable, Variables } from "./inventory.ts";

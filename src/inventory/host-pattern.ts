@@ -1,6 +1,6 @@
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
-import { isIP } from "../network.ts";
 import { readTextFile } from "../yaml.ts";
 import { globMatcher } from "./glob.ts";
 import type { Inventory } from "./inventory.ts";

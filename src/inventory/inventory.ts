@@ -1,5 +1,5 @@
+import { isIP } from "node:net";
 import type { Place } from "../errors.ts";
-import { isIP } from "../network.ts";
 import type { YamlNode } from "../yaml.ts";
 
 /** A variable's value as it stands in the file, never rendered, with its place. */

@@ -1,7 +1,7 @@
+import { isIP } from "node:net";
 import { basename } from "node:path";
 import type { SshOptions } from "../connection/settings.ts";
 import { didYouMean, type InputError } from "../errors.ts";
-import { isIP } from "../network.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { isIP } from "../network.ts";
+import { isIP } from "node:net";
 import { certificateFindings, sameCertificate } from "../pki/certificate.ts";
 import type { CheckRecord } from "../report/record.ts";
 import { type Check, type ControlId, check, type Verdict } from "../verify/controls.ts";

@@ -1,6 +1,6 @@
+import { isIP } from "node:net";
 import {
   contains,
-  isIP,
   isLoopback,
   isWildcard,
   normalizeAddress,

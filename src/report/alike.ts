@@ -1,4 +1,4 @@
-import { isIP } from "../network.ts";
+import { isIP } from "node:net";
 import { grouped, NO_BREAK } from "./words.ts";
 
 /**

@@ -1,6 +1,7 @@
+import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { isIP, isWildcard } from "../network.ts";
+import { isWildcard } from "../network.ts";
 import {
   certificateFindings,
   daysLeft,
