@@ -16,9 +16,8 @@ function copyOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyOf);
   if (value instanceof Map) return new Map([...value].map(([key, item]) => [copyOf(key), copyOf(item)]));
   if (value instanceof Set) return new Set([...value].map(copyOf));
-  const copy: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) copy[key] = copyOf(item);
-  return copy;
+  // Not by assignment: a name that a host gave may be "__proto__".
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item)]));
 }
 
 function textOf(text: string): string {

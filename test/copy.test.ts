@@ -13,6 +13,11 @@ function heap(): number {
 }
 
 describe("lastingCopy", () => {
+  it("keeps a name that means something to JavaScript", () => {
+    const value = JSON.parse('{ "__proto__": ["on"], "default": ["off"] }') as object;
+    expect(JSON.stringify(lastingCopy(value))).toBe(JSON.stringify(value));
+  });
+
   it("is equal: texts of any kind, lists, mappings, maps, sets and what is undefined", () => {
     const value = {
       texts: [
