@@ -395,29 +395,52 @@ set_policy() { # allow|deny|reject
 # A firewall that is off lets everybody in until all its rules are there: while ufw loads them one after the other it would
 # drop or reject those that it is about to let in. Where other rules filter as well, nothing is held open.
 HELD="INPUT -m comment --comment redkeep -j ACCEPT"
-hold_open() {
+look_at_tables() { # says in $open which are, and in $hooked whether ufw's chains are in one already
+  open=; hooked=
   for v in '' 6; do
     if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
     others=; rest=$("ip${v}tables" -w 10 -S INPUT)$nl
     while [ -n "$rest" ]; do
-      case ${rest%%"$nl"*} in '-P INPUT ACCEPT'|'-A INPUT -j ufw-'*|'-A INPUT -j ufw6-'*|'') ;; *) others=1;; esac; rest=${rest#*"$nl"}
+      case ${rest%%"$nl"*} in
+        '-P INPUT ACCEPT'|'') ;; '-A INPUT -j ufw-'*|'-A INPUT -j ufw6-'*) hooked=1;; *) others=1;;
+      esac; rest=${rest#*"$nl"}
     done
-    [ -n "$others" ] || "ip${v}tables" -w 10 -I $HELD
+    [ -n "$others" ] || open="$open ip${v}tables"
   done
 }
+hold_open() { for tables in $open; do $tables -w 10 -I $HELD; done; }
 let_go() { # until there is none; status 4: somebody else has the tables
   for v in '' 6; do
     until "ip${v}tables" -w 10 -D $HELD 2>/dev/null; ended=$?; [ $ended != 0 ]; do :; done
     [ $ended != 4 ] || return 1
   done
 }
-enable_firewall() { hold_open; start_ufw && let_go; }
+enable_firewall() {
+  look_at_tables
+  if can_load_whole; then load_whole; else hold_open; start_ufw && let_go; fi
+}
 # Where ufw's files are as it would write them, `ufw enable` loads them as a boot does and then does all of it again, a program
 # for each rule of its logging.
 start_ufw() {
   if [ -z "$LOAD_ONLY" ] || [ ! -x /lib/ufw/ufw-init ]; then call_ufw --force enable; return; fi
   set_enabled yes && said=$(timeout 60 /lib/ufw/ufw-init start 2>&1 9>&-) || { echo "$said"; return 1; }
   case $said in *"already started"*) call_ufw --force enable;; esac        # what is left of an earlier time, it did not touch
+}
+# What that boot does, where it is known to the letter and nothing of the host's own is in it, in one program for each family.
+can_load_whole() {
+  if [ ! -f "$d/ufw.first" ] || [ -n "$hooked" ] || [ -x /etc/ufw/before.init ] || [ -x /etc/ufw/after.init ]; then return 1; fi
+  init=$(sha256sum /lib/ufw/ufw-init-functions) && case " $UFW_INITS " in *" ${init%% *} "*) ;; *) return 1;; esac
+}
+load_whole() {
+  set_enabled yes || return 1
+  for v in '' 6; do
+    hold=; free=; case "$open " in *" ip${v}tables "*) hold="-I $HELD$nl"; free="-D $HELD$nl";; esac
+    { printf '*filter\n%s' "$hold"
+      grep -h '' "$d/ufw$v.first" "/etc/ufw/before$v.rules" "/etc/ufw/after$v.rules" "/etc/ufw/user$v.rules" "$d/ufw$v.last" || echo missing
+      printf '%sCOMMIT\n' "$free"
+    } | "ip${v}tables-restore" -w 10 -n || return 1
+  done
+  if [ -s /etc/ufw/sysctl.conf ]; then sysctl -e -q -p /etc/ufw/sysctl.conf >/dev/null 2>&1; fi; return 0
 }
 set_enabled() { sed -i "s/^ENABLED=.*/ENABLED=$1/" /etc/ufw/ufw.conf && sync /etc/ufw/ufw.conf /etc/ufw; } # yes|no
 

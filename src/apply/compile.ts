@@ -3,6 +3,7 @@ import { shellQuote } from "../connection/shell-quote.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
+import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
@@ -77,6 +78,7 @@ export function compileApply(input: CompileInput): string {
   );
   const parts: [string, string][] = [
     ["env", environment(input, config, base)],
+    ...firewallParts(input, files),
     ["holder", `${input.holder}\n`],
     [
       "files",
@@ -304,6 +306,7 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     LOG: readableLog(facts),
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     LOAD_ONLY: actions.firewall?.loadOnly ? "1" : "",
+    UFW_INITS: KNOWN_INITS.join(" "),
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     SCRATCH_BASE: base?.number ?? "",
@@ -317,6 +320,20 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
   return shellAssignments(values);
+}
+
+/** What stands around ufw's files where they are loaded whole; nothing where ufw has to do more than that. */
+function firewallParts({ plan, facts }: CompileInput, files: readonly PlannedFile[]): [string, string][] {
+  if (plan.actions.firewall?.loadOnly !== true) return [];
+  const defaults = files.find(({ path }) => path === "/etc/default/ufw")?.text ?? facts.firewall.defaults;
+  const loads = firstLoads(facts.firewall.ufwConf, defaults);
+  if (loads === undefined) return [];
+  return [
+    ["ufw.first", loads[4].first],
+    ["ufw.last", loads[4].last],
+    ["ufw6.first", loads[6].first],
+    ["ufw6.last", loads[6].last],
+  ];
 }
 
 /**

@@ -522,7 +522,10 @@ export const CATALOGUE: readonly FaultRow[] = [
     "tasks/firewall.test.ts": ["refuses to switch ufw on over another firewall"],
   }),
   row("E6", "A change of rules that is cut off in the middle", {
-    "faults/figures/lockouts.ts": ["killed between the families", "ufw killed ${delay} s into enable"],
+    "faults/figures/lockouts.ts": [
+      "killed between the families",
+      "what loads the rules killed ${delay} s into enable",
+    ],
     [SWEEP]: ["SIGKILL of the transaction on the host"],
   }),
   row("E7", "A firewall that cuts clients off as it goes on", {

@@ -27,6 +27,14 @@ const SITUATIONS: readonly { name: string; prepare: string; asked?: object; args
       sed -i '/^COMMIT/i -A ufw-after-input -p udp --dport 9999 -j ufw-skip-to-policy-input' /etc/ufw/after.rules`,
   },
   {
+    name: "a module to load",
+    prepare: "sed -i 's/^IPT_MODULES=.*/IPT_MODULES=\"nf_conntrack_ftp\"/' /etc/default/ufw",
+  },
+  {
+    name: "a file that does not end its last line",
+    prepare: 'printf %s "$(cat /etc/ufw/after.rules)" >/etc/ufw/after.rules',
+  },
+  {
     name: "no IPv6",
     prepare: "sed -i 's/^IPV6=.*/IPV6=no/' /etc/default/ufw; ufw allow 22/tcp",
     asked: { allow: ["10.77.0.0/16"] },

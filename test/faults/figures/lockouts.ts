@@ -420,8 +420,8 @@ const INTERRUPTED: readonly Situation[] = [0, 0.1, 0.2, 0.3, 0.5].flatMap((delay
     strike: { at: enable, delay, command: "systemctl kill -s KILL 'redkeep-apply-*' 2>/dev/null; true" },
   },
   {
-    name: `ufw killed ${delay} s into enable`,
-    strike: { at: enable, delay, command: "pkill -KILL -f 'lib/ufw/ufw-ini[t] start'; true" },
+    name: `what loads the rules killed ${delay} s into enable`,
+    strike: { at: enable, delay, command: "pkill -KILL 'ip6?tables-resto'; true" },
   },
 ]);
 
