@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { shellQuote } from "../connection/shell-quote.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { MASK_PASSWORDS, redisWord } from "../facts/redis.ts";
+import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";

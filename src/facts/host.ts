@@ -26,7 +26,7 @@ export interface HostFact {
   listeners: readonly Listener[];
   /** Below this port only root, or who has CAP_NET_BIND_SERVICE, may listen. */
   firstUnprivilegedPort: number;
-  /** The ports on which sshd is configured to listen, by `sshd -T`. */
+  /** The ports on which sshd is configured to listen, as `sshd -T` says; none where it cannot be asked. */
   sshPorts: readonly number[];
   /** The live SSH session's own ends, as the host sees them: behind NAT these are not the controller's. */
   sshPeer: { address: string; port: number; localAddress: string; localPort: number } | undefined;
@@ -64,7 +64,12 @@ field MemTotal: /proc/meminfo; section memory; echo "$VALUE kB"
 section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr
 section listeners; SOCKETS=$(ss -Hltune); printf '%s\\n' "$SOCKETS"
-section sshd; sshd -T
+# sshd is slow to say what follows from files that name no port, and include none but Debian's own.
+section sshd; if [ "$ME" = 0 ] && [ -r /etc/ssh/sshd_config ] && has sshd; then
+  case $(grep -hisE '^[[:space:]"]*(port|include)' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf) in
+    ''|'Include /etc/ssh/sshd_config.d/*.conf') echo port 22;; *) sshd -T;;
+  esac
+fi
 section peer
 peer=\${SSH_CONNECTION:-}; up=$PPID; level=0
 while [ -z "$peer" ] && [ "$up" -gt 1 ] && [ $level -lt 6 ]; do

@@ -1,6 +1,5 @@
-import { quotePath } from "./config-files.ts";
-import type { Fact } from "./fact.ts";
-import type { ProbeInput } from "./probe-input.ts";
+import type { Fact, Sections } from "./fact.ts";
+import { redisScript, titleWord } from "./redis-script.ts";
 
 export interface Client {
   /** Address and port, or the path of the Unix socket with `:0`. */
@@ -68,129 +67,9 @@ export interface RedisFact {
   keys: readonly string[];
 }
 
-/** The name of the probe's own connection in CLIENT LIST. */
-export const OWN_CLIENT_NAME = "redkeep";
-/** Connections that are looked up at most, where the server does not tell its own end of them. */
-const MAX_SOCKETS = 20_000;
-/** Users that the matrix is asked for at most. */
-const MATRIX_USERS = 100;
-
-/** A word for redis-cli's own command lines, which split and unescape as redis.conf does. */
-export function redisWord(text: string): string {
-  return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
-}
-
-/** For sed, on the answer to CONFIG GET: whether a password is set is all that leaves the host. */
-export const MASK_PASSWORDS =
-  "/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}";
-
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
-  script: (input) => `
-values_of rename-command "$SETTINGS"; RENAMES=$NL$VALUE
-# Puts into NOW what a command is called.
-current() { NOW=$1; case $RENAMES in *"$NL$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac; }
-ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
-ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
-conf_raw requirepass; REQUIREPASS=\${VALUE:+"AUTH $VALUE"}
-# One word of root's command line, and no option: the service user may own the file that it comes from.
-plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
-odd() { WHY="$1 in redis.conf holds signs that redkeep hands to no program"; }
-# Relative paths would be other files here; openssl takes more than paths.
-tls_words() {
-  for file in "$TLS_CA" "$TLS_CERT" "$TLS_KEY"; do
-    case $file in /*) plain "$file" || return 1;; *) return 1;; esac
-  done
-  WORDS="--tls --cacert $TLS_CA --cert $TLS_CERT --key $TLS_KEY"
-}
-find_listening() {
-  : "\${SOCKETS=$(ss -Hltune)}"
-  LISTENING= TCP_PORTS=' '
-  while read -r protocol state queued limit at rest; do
-    if [ "$protocol" = tcp ]; then TCP_PORTS="$TCP_PORTS\${at##*:} "; fi
-    case "$protocol $rest " in tcp*"/$UNIT "*) LISTENING="$LISTENING $at";; esac
-  done <<END
-$SOCKETS
-END
-}
-WHO= CRED= EP= WHY= HERE= DIR= SAID=
-# Who the login is comes last, behind all that has to be known before the questions can be asked.
-try_login() {
-  for CRED in "$ADMIN" "$REQUIREPASS" ""; do
-    current CONFIG
-    SAID=$(timeout 5 $CLI $EP 2>&1 <<END
-$CRED
-ECHO "\\n$N DIR"
-$NOW GET dir
-ECHO "\\n$N CATEGORIES"
-ACL CAT
-${
-  input.matrix.length > 0
-    ? `ECHO "\\n$N DRYRUN"
-ACL DRYRUN default PING
-ECHO "\\n$N USERS"
-ACL USERS
-`
-    : ""
-}ECHO "\\n$N WHO"
-ACL WHOAMI
-END
-)
-    WHO=\${SAID##*"$NL"}
-    case $WHO in ''|*' '*) if [ -n "$WHO" ]; then WHY=$WHO; fi; WHO=;; esac
-    case $WHY in NOAUTH*|WRONGPASS*|NOPERM*) HERE=\${HERE:-$EP};; esac
-    if [ -n "$WHO" ] && { [ "$CRED" != "$ADMIN" ] || [ "$WHO" = "$ADMIN_USER" ] || [ -z "$CRED" ]; }; then return 0; fi
-  done
-  WHO=; return 1
-}
-log_in() {
-  if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
-  conf_get unixsocket; sock=$VALUE
-  if [ -S "$sock" ]; then
-    if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
-  fi
-  find_listening; conf_get tls-port; tls_port=$VALUE
-  for listening in $LISTENING; do
-    port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
-    case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
-    if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi
-    EP="-h $address -p $port"
-    if [ "$port" = "$tls_port" ]; then
-      if tls_words; then EP="$EP $WORDS"; else odd 'a TLS file'; continue; fi
-    fi
-    if try_login; then return 0; fi
-  done
-  return 1
-}
-# Puts into VALUE what was said behind a title.
-said() { VALUE=; case $SAID in *"$N $1$NL"*) VALUE=\${SAID#*"$N $1$NL"}; VALUE=\${VALUE%%"$NL$N "*};; esac; }
-frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
-${input.matrix.length > 0 ? matrixQuestions(input.matrix) : ""}
-if log_in; then
-  section login; echo "$WHO"; echo "$EP"
-  said DIR; case $VALUE in dir"$NL"*) DIR=\${VALUE#*"$NL"}; DIR=\${DIR%%"$NL"*};; esac
-${input.matrix.length > 0 ? FIND_USERS : ""}
-  section session
-  { set -f; printf '%s\\nCLIENT SETNAME ${OWN_CLIENT_NAME}\\n' "$CRED"
-    frame info; echo INFO everything
-    frame running; current CONFIG; echo "$NOW GET *"
-    frame acl-list; echo ACL LIST
-    frame clients; echo CLIENT LIST
-    frame denials; echo ACL LOG 128
-${input.commands.map((command) => `    frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
-${input.dryRuns.map(dryRunLine).join("\n")}
-    sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); frame "key $sample"; echo RANDOMKEY; done
-    said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do frame "category $category"; echo "ACL CAT $category"; done;; esac
-${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
-    frame session-end
-  } | timeout 20 $CLI $EP 2>/dev/null | sed -e '${MASK_PASSWORDS}'
-  # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
-  case \${VERSION-} in *' v=6.0.'*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
-${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in ERR*)\n  ${scratchScript(input.matrix)};; esac` : ""}
-else
-  section login-error; echo "$WHY"; echo "$HERE"
-fi
-`,
+  script: redisScript,
   parse: (sections, input) => {
     const [loginError, refusedAt = ""] = sections.text("login-error")?.split("\n") ?? [];
     const [user = "", endpoint = refusedAt] = sections.text("login")?.split("\n") ?? [];
@@ -199,12 +78,7 @@ fi
     if (pairs !== undefined) {
       for (let i = 0; i + 1 < pairs.length; i += 2) config.set(pairs[i] ?? "", pairs[i + 1] ?? "");
     }
-    const info = new Map(
-      sections
-        .lines("info")
-        .filter((line) => line.includes(":"))
-        .map(infoLine),
-    );
+    const info = infoOf(sections);
     const users = sections.lines("acl-list").filter((line) => line.startsWith("user "));
     return {
       user: user === "" ? undefined : user,
@@ -264,82 +138,30 @@ function categoriesOf(texts: readonly [name: string, text: string][]): RedisFact
   return categories;
 }
 
-/**
- * Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. A
- * user may have any name without blanks, quotes and dollar signs included.
- */
-function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
-  const title = [titleWord(user), name, ...rest].join(" ");
-  const words = `'${redisWord(user)}' "$NOW" ${quotePath(rest.join(" "))}`;
-  return `    frame ${quotePath(`dry-run ${title}`)}; current ${name}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+function infoOf(sections: Sections): Map<string, string> {
+  return new Map(
+    sections
+      .lines("info")
+      .filter((line) => line.includes(":"))
+      .map(infoLine),
+  );
 }
-
-/** Names at which redis-cli waits for what comes, or ends no line: a scratch server has others for them. */
-const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
 
 /**
- * Before 7.0 a server cannot be asked what somebody else may do. So one of the same binary and with the same names for
- * commands, without data and on a socket that only root can reach, gets the same users, and is asked as each of them. What
- * stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it.
+ * What `redis-server --version` prints where the running server is that very program: its INFO holds all of it.
+ * `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=3dbf2ac6de11f2d9`
  */
-function scratchScript(matrix: ProbeInput["matrix"]): string {
-  const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
-  return `if [ "$ME" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
-    trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
-    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $N-$name$NL";; esac; done
-    { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
-      printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
-    } | timeout 30 "$BIN" - >/dev/null 2>&1 & server=$!
-    tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
-    scratch_ask() { timeout 10 $CLI -s "$scratch/socket" 2>&1 | grep .; }
-    # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
-    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $CLI $EP | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
-    rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
-    users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
-    { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
-    multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
-    { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
-    questions=$(matrix_questions '')
-    section matrix-users; printf '%s\\n' "$users"
-    number=0; for user in $users; do
-      number=$((number + 1)); section "matrix $number"
-      { printf 'AUTH %s x\\nMULTI\\n' "$user"; printf '%s\\n' "$questions"; echo DISCARD; } | scratch_ask |
-        sed -e 1,2d -e '$d' | sed "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/"
-    done
-  ); fi`;
-}
-
-/** Those that the matrix is asked for; none where the server has no ACL DRYRUN. */
-const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;; esac
-  # No user's name holds a blank; a refusal does.
-  case $VALUE in *' '*) VALUE=;; esac
-  users= number=0; section matrix-users; set -f
-  for user in $VALUE; do
-    number=$((number + 1)); if [ $number -gt ${MATRIX_USERS} ]; then break; fi
-    users="$users $user"; printf '%s\\n' "$user"
-  done
-  number=0; set +f`;
-
-/** Every one of them by every command of the matrix. */
-const DRY_RUN_MATRIX = `    for user in $users; do
-      number=$((number + 1)); frame "matrix $number"; word=$user
-      case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');; esac
-      matrix_questions "ACL DRYRUN \\"$word\\" "
-    done`;
-
-/** A function of the shell that prints the matrix by the commands' current names, behind the words that it is given. */
-function matrixQuestions(matrix: ProbeInput["matrix"]): string {
-  const lines = matrix.map(([name = "", ...rest]) => `  ask ${name} ${quotePath(rest.join(" "))}`);
-  return `matrix_questions() {
-  ask() { current "$1"; printf '%s%s %s\\n' "$before" "$NOW" "$2"; }
-  before=$1
-${lines.join("\n")}
-}`;
-}
-
-/** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */
-function titleWord(user: string): string {
-  return /^[\w.@-]+$/.test(user) ? user : `x${Buffer.from(user).toString("hex")}`;
+export function runningVersion(sections: Sections): string {
+  const info = infoOf(sections);
+  const valkey = info.get("valkey_version");
+  const parts = [
+    `${valkey === undefined ? "Redis" : "Valkey"} server v=${valkey ?? info.get("redis_version")}`,
+    `sha=${info.get("redis_git_sha1")}:${info.get("redis_git_dirty")}`,
+    `malloc=${info.get("mem_allocator")}`,
+    `bits=${info.get("arch_bits")}`,
+    `build=${info.get("redis_build_id")}`,
+  ];
+  return info.has("redis_build_id") ? parts.join(" ") : "";
 }
 
 function infoLine(line: string): [string, string] {

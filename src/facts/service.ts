@@ -1,4 +1,5 @@
 import type { Fact } from "./fact.ts";
+import { runningVersion } from "./redis.ts";
 
 export interface ServiceFact {
   /** False where the host was started by something else than systemd, whatever is installed there. */
@@ -98,8 +99,9 @@ export const serviceFact: Fact<ServiceFact> = {
   script: ({ unit }) => `
 UNIT=${shellWord(unit)}
 case $UNIT in ''|*.service) ;; *) UNIT=$UNIT.service;; esac
-# All units at once, stopped ones too, a block of properties for each: the one that is named, other firewalls, all that may be Redis.
-ALL_SHOWN="$(systemctl show --all \${UNIT:+"$UNIT"} firewalld.service nftables.service 'redis*.service' 'valkey*.service' -p ${PROPERTIES})"
+# All units at once, stopped ones too, a block of properties for each: the one that is named, other firewalls, all that may be
+# Redis. A pattern finds what is loaded, and loads nothing.
+ALL_SHOWN="$(systemctl show --all \${UNIT:+"$UNIT"} 'firewall[d].service' 'nftable[s].service' 'redis*.service' 'valkey*.service' -p ${PROPERTIES})"
 # Every block has the same lines, so it begins with a line that begins as the first of all does. Lines are looked at one by
 # one: cutting a long text in two takes the shell a time that grows with the square of its length.
 FIRST=\${ALL_SHOWN%%=*}
@@ -155,7 +157,6 @@ if [ -n "$UNIT" ]; then
   case $BIN in *valkey*) if has valkey-cli; then CLI=valkey-cli; fi;; esac
   if [ -z "$CLI" ]; then if has redis-cli; then CLI=redis-cli; elif has valkey-cli; then CLI=valkey-cli; fi; fi
   section client; echo "$CLI"
-  section binary-version; VERSION=$("$BIN" --version); echo "$VERSION"
   if [ "$PID" -gt 0 ]; then LINES_OF="$LINES_OF /proc/$PID/status /proc/$PID/limits"; fi
   section groups; if [ -n "$RUNUSER" ]; then id -nG "$RUNUSER"; fi
   section sudo-rules
@@ -187,6 +188,7 @@ done
       .join("\n");
     const accounts = sections.lines("accounts").map((line) => line.split(":"));
     const user = properties.get("User") ?? "";
+    const version = (sections.text("binary-version") ?? "").trim();
     const [name = "", , uid = "", , , home = "", shell = ""] =
       accounts.find(([name, , uid]) => name === user || uid === user) ?? [];
     return {
@@ -197,7 +199,7 @@ done
       binary,
       client: (sections.text("client") ?? "").trim(),
       configPath: configPath.startsWith("/") ? configPath : "",
-      binaryVersion: (sections.text("binary-version") ?? "").trim(),
+      binaryVersion: version === "running" ? runningVersion(sections) : version,
       arguments: rest,
       properties,
       dropIns: (properties.get("DropInPaths") ?? "").split(" ").flatMap((path) =>

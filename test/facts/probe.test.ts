@@ -158,6 +158,16 @@ describe("facts of unusual hosts", () => {
     expect(factsOf("stock").redis.config?.get("requirepass")).toBe("");
   });
 
+  it.each(["stock", "redis-6-stock", "redis-8-stock", "valkey-8-stock"])(
+    "know the version of a program that runs as it prints it itself: %s",
+    (name) => {
+      const asked = factsOf(name).service.binaryVersion;
+      expect(asked).toMatch(/^(Redis|Valkey) server v=\d/);
+      const said = editedFacts(name, { "binary-version": () => "running\n" });
+      expect(said.service.binaryVersion).toBe(asked);
+    },
+  );
+
   it("ask CONFIG by its new name", () => {
     const { redis } = factsOf("config-renamed");
     expect(redis.commands.get("CONFIG")).toBe(false);
@@ -346,12 +356,12 @@ const ANSWERS = `while IFS= read -r line; do case $line in
 esac; done`;
 
 describe("a session with Redis", () => {
-  const session = (input: Partial<ProbeInput>) =>
+  const session = (input: Partial<ProbeInput>, client = ANSWERS) =>
     printed(
       `UNIT=test.service; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED, ...input })}`,
       {
-        "redis-cli": ANSWERS,
+        "redis-cli": client,
         ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
       },
     );
@@ -360,6 +370,20 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     const sections = session({ matrix: MATRIX.map(({ words }) => words) });
     expect(sections.lines("matrix-users")).toEqual(["default", "back\\slash\\cut", "last"]);
     expect(sections.lines("matrix 3")).toHaveLength(MATRIX.length);
+  });
+
+  it("is one connection for the login and all that is asked", () => {
+    using directory = temporaryDirectory();
+    const starts = join(directory.path, "starts");
+    session({ matrix: MATRIX.map(({ words }) => words) }, `echo started >>${starts}\n${ANSWERS}`);
+    expect(readFileSync(starts, "utf8")).toBe("started\n");
+  });
+
+  it("comes to an end where the login may not even ECHO", () => {
+    const denied = ANSWERS.replace("case $line in", "case $line in ECHO*) echo NOPERM no permission;;");
+    const sections = session({}, denied);
+    expect(sections.lines("login")).toEqual(["operator", "-h 127.0.0.1 -p 7380"]);
+    expect(sections.text("info")).toBeUndefined();
   });
 
   it("takes its own user for no category of commands", () => {

@@ -1,0 +1,235 @@
+import { quotePath } from "./config-files.ts";
+import type { ProbeInput } from "./probe-input.ts";
+
+/** The name of the probe's own connection in CLIENT LIST. */
+export const OWN_CLIENT_NAME = "redkeep";
+/** Seconds for one login with all that is asked behind it. */
+const SESSION_LIMIT = 15;
+/** Connections that are looked up at most, where the server does not tell its own end of them. */
+const MAX_SOCKETS = 20_000;
+/** Users that the matrix is asked for at most. */
+const MATRIX_USERS = 100;
+
+/** A word for redis-cli's own command lines, which split and unescape as redis.conf does. */
+export function redisWord(text: string): string {
+  return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
+}
+
+/** For sed, on the answer to CONFIG GET: whether a password is set is all that leaves the host. */
+export const MASK_PASSWORDS =
+  "/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}";
+
+/**
+ * Finds a way in, and asks all questions over that one connection: a redis-cli costs a host more than everything that it is
+ * asked. So what is asked next depends on what was answered, as a person at redis-cli would do it.
+ */
+export const redisScript = (input: ProbeInput): string => `
+values_of rename-command "$SETTINGS"; RENAMES=$NL$VALUE
+# Puts into NOW what a command is called.
+current() { NOW=$1; case $RENAMES in *"$NL$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac; }
+ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
+ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
+conf_raw requirepass; REQUIREPASS=\${VALUE:+"AUTH $VALUE"}
+# One word of root's command line, and no option: the service user may own the file that it comes from.
+plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
+odd() { WHY="$1 in redis.conf holds signs that redkeep hands to no program"; }
+# Relative paths would be other files here; openssl takes more than paths.
+tls_words() {
+  for file in "$TLS_CA" "$TLS_CERT" "$TLS_KEY"; do
+    case $file in /*) plain "$file" || return 1;; *) return 1;; esac
+  done
+  WORDS="--tls --cacert $TLS_CA --cert $TLS_CERT --key $TLS_KEY"
+}
+find_listening() {
+  : "\${SOCKETS=$(ss -Hltune)}"
+  LISTENING= TCP_PORTS=' '
+  while read -r protocol state queued limit at rest; do
+    if [ "$protocol" = tcp ]; then TCP_PORTS="$TCP_PORTS\${at##*:} "; fi
+    case "$protocol $rest " in tcp*"/$UNIT "*) LISTENING="$LISTENING $at";; esac
+  done <<END
+$SOCKETS
+END
+}
+frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
+# Puts into ANSWER the next line that is not empty.
+hear() { ANSWER=; while [ -z "$ANSWER" ]; do IFS= read -r ANSWER || return 1; done; }
+# Puts into VALUE what was said behind a title.
+said() { VALUE=; case $SAID in *"$N $1$NL"*) VALUE=\${SAID#*"$N $1$NL"}; VALUE=\${VALUE%%"$NL$N "*};; esac; }
+# Puts into VALUE a figure of INFO.
+figure() { VALUE=; case $SAID in *"$NL$1:"*) VALUE=\${SAID#*"$NL$1:"}; VALUE=\${VALUE%%[!0-9.]*};; esac; }
+# Whether this is a user, and the one whose login was tried. An error is more than one word.
+is_welcome() {
+  case $1 in ''|*' '*) return 1;; esac
+  [ "$CRED" != "$ADMIN" ] || [ "$1" = "$ADMIN_USER" ] || [ -z "$CRED" ]
+}
+# Talks to redis-cli: it reads what 5 is told, and answers on 0. What is to leave the host goes to 4, and to 1 what the probe
+# has to know: who the login is or why it failed, the data directory, the version and the process.
+talk() {
+  # It may be gone.
+  trap '' PIPE
+  if [ -n "$CRED" ]; then printf '%s\\n' "$CRED" >&5; hear; fi
+  echo ACL WHOAMI >&5
+  hear; printf '%s\\n' "$ANSWER"
+  if ! is_welcome "$ANSWER"; then return; fi
+  # Who may not even ECHO would leave all answers without their titles.
+  { echo 'CLIENT SETNAME ${OWN_CLIENT_NAME}'; frame ready; } >&5; hear; hear
+  if [ "$ANSWER" != "$N ready" ]; then return; fi
+  { set -f
+    frame DIR; current CONFIG; echo "$NOW GET dir"
+    frame CATEGORIES; echo ACL CAT
+    frame SERVER; echo INFO server
+${input.matrix.length > 0 ? "    frame DRYRUN; echo ACL DRYRUN default PING\n    frame USERS; echo ACL USERS\n" : ""}    frame ready
+  } >&5
+  SAID=
+  while IFS= read -r ANSWER; do
+    case $ANSWER in "$N ready") break;; 'Could not connect'*|'Error: '*|NOAUTH*) return;; esac
+    SAID=$SAID$ANSWER$NL
+  done
+  said DIR; case $VALUE in dir"$NL"*) VALUE=\${VALUE#*"$NL"};; *) VALUE=;; esac; printf '%s\\n' "\${VALUE%%"$NL"*}"
+  figure redis_version; VERSION=$VALUE; echo "$VERSION"; figure process_id; echo "$VALUE"
+  exec >&4
+${input.matrix.length > 0 ? FIND_USERS : ""}
+  questions >&5 & exec 5>&-
+  sed -e '${MASK_PASSWORDS}'
+  # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
+  case $VERSION in 6.0.*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
+${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in ERR*)\n  trap - PIPE\n  ${scratchScript(input.matrix)};; esac` : ""}
+}
+questions() {
+  set -f
+  frame info; echo INFO everything
+  frame running; current CONFIG; echo "$NOW GET *"
+  frame acl-list; echo ACL LIST
+  frame clients; echo CLIENT LIST
+  frame denials; echo ACL LOG 128
+${input.commands.map((command) => `  frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
+${input.dryRuns.map(dryRunLine).join("\n")}
+  sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); frame "key $sample"; echo RANDOMKEY; done
+  said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do frame "category $category"; echo "ACL CAT $category"; done;; esac
+${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
+  frame session-end
+}
+# Tries each login that is known, on one way in. 3 is a pipe of which both ends are held: on it redis-cli is told what to ask.
+try_login() {
+  for CRED in "$ADMIN" "$REQUIREPASS" ""; do
+    { NOTES=$(: | {
+      exec 3<>/proc/self/fd/0 </dev/null
+      timeout ${SESSION_LIMIT} $CLI $EP </proc/self/fd/3 2>&1 3>&- 4>&- | { exec 5>/proc/self/fd/3 3>&-; talk; } &
+      exec 3>&- 4>&-; wait
+    }); } 4>&1
+    { read -r WHO; IFS= read -r DIR; read -r VERSION; read -r SERVING; } <<END
+$NOTES
+END
+    if is_welcome "$WHO"; then return 0; fi
+    # Who says nothing to one login says nothing to the next.
+    case $WHO in '') return 1;; *' '*) WHY=$WHO;; esac
+    case $WHY in NOAUTH*|WRONGPASS*|NOPERM*) HERE=\${HERE:-$EP};; esac
+  done
+  return 1
+}
+log_in() {
+  if [ -z "$CLI" ] || [ "$PID" -eq 0 ]; then WHY='the service does not run, or no redis-cli is here'; return 1; fi
+  conf_get unixsocket; sock=$VALUE
+  if [ -S "$sock" ]; then
+    if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
+  fi
+  find_listening; conf_get tls-port; tls_port=$VALUE
+  for listening in $LISTENING; do
+    port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
+    case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
+    if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi
+    EP="-h $address -p $port"
+    if [ "$port" = "$tls_port" ]; then
+      if tls_words; then EP="$EP $WORDS"; else odd 'a TLS file'; continue; fi
+    fi
+    if try_login; then return 0; fi
+  done
+  return 1
+}
+${input.matrix.length > 0 ? matrixQuestions(input.matrix) : ""}
+WHO= CRED= EP= WHY= HERE= DIR= VERSION= SERVING=
+if log_in; then section login; echo "$WHO"; echo "$EP"; else section login-error; echo "$WHY"; echo "$HERE"; fi
+# A program that still is what it was when the service started need not be run: the server itself has told its version.
+if [ -n "\${BIN-}" ]; then
+  section binary-version
+  if [ "$SERVING" = "$PID" ] && [ -n "$VERSION" ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then echo running; else "$BIN" --version; fi
+fi
+`;
+
+/**
+ * Asked by the command's current name: under its old one a renamed command is "not found", which proves nothing. A
+ * user may have any name without blanks, quotes and dollar signs included.
+ */
+function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
+  const title = [titleWord(user), name, ...rest].join(" ");
+  const words = `'${redisWord(user)}' "$NOW" ${quotePath(rest.join(" "))}`;
+  return `  frame ${quotePath(`dry-run ${title}`)}; current ${name}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+}
+
+/** Names at which redis-cli waits for what comes, or ends no line: a scratch server has others for them. */
+const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
+
+/**
+ * Before 7.0 a server cannot be asked what somebody else may do. So one of the same binary and with the same names for
+ * commands, without data and on a socket that only root can reach, gets the same users, and is asked as each of them. What
+ * stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it.
+ */
+function scratchScript(matrix: ProbeInput["matrix"]): string {
+  const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
+  return `if [ "$ME" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
+    trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
+    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $N-$name$NL";; esac; done
+    { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
+      printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
+    } | timeout 30 "$BIN" - >/dev/null 2>&1 & server=$!
+    tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
+    scratch_ask() { timeout 10 $CLI -s "$scratch/socket" 2>&1 | grep .; }
+    # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
+    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $CLI $EP | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
+    rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
+    users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
+    { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
+    multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
+    { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
+    questions=$(matrix_questions '')
+    section matrix-users; printf '%s\\n' "$users"
+    number=0; for user in $users; do
+      number=$((number + 1)); section "matrix $number"
+      { printf 'AUTH %s x\\nMULTI\\n' "$user"; printf '%s\\n' "$questions"; echo DISCARD; } | scratch_ask |
+        sed -e 1,2d -e '$d' | sed "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/"
+    done
+  ); fi`;
+}
+
+/** Those that the matrix is asked for; none where the server has no ACL DRYRUN. */
+const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;; esac
+  # No user's name holds a blank; a refusal does.
+  case $VALUE in *' '*) VALUE=;; esac
+  users= number=0; section matrix-users; set -f
+  for user in $VALUE; do
+    number=$((number + 1)); if [ $number -gt ${MATRIX_USERS} ]; then break; fi
+    users="$users $user"; printf '%s\\n' "$user"
+  done
+  number=0; set +f`;
+
+/** Every one of them by every command of the matrix. */
+const DRY_RUN_MATRIX = `    for user in $users; do
+      number=$((number + 1)); frame "matrix $number"; word=$user
+      case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');; esac
+      matrix_questions "ACL DRYRUN \\"$word\\" "
+    done`;
+
+/** A function of the shell that prints the matrix by the commands' current names, behind the words that it is given. */
+function matrixQuestions(matrix: ProbeInput["matrix"]): string {
+  const lines = matrix.map(([name = "", ...rest]) => `  ask ${name} ${quotePath(rest.join(" "))}`);
+  return `matrix_questions() {
+  ask() { current "$1"; printf '%s%s %s\\n' "$before" "$NOW" "$2"; }
+  before=$1
+${lines.join("\n")}
+}`;
+}
+
+/** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */
+export function titleWord(user: string): string {
+  return /^[\w.@-]+$/.test(user) ? user : `x${Buffer.from(user).toString("hex")}`;
+}
