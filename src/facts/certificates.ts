@@ -9,6 +9,18 @@ export interface CertificatesFact {
   keyDigests: ReadonlyMap<string, string> | undefined;
 }
 
+/**
+ * PKCS #8 of a key on P-256 in base64 (RFC 5915, RFC 5958): 36 bytes that are the same for all, the 32 of the private
+ * number, and the public point behind tags that are the same for all.
+ */
+const KEY_START = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+const KEY_LENGTH = 184;
+/** A pattern of the shell for what stands before the last 69 bytes: four of the tags, and the point. */
+const PRIVATE_PART = "?".repeat(92);
+const POINT_START = "RANCAA[Q-T]";
+/** What stands before the point in a public key (SPKI, DER). */
+const SPKI_START = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
+
 const TLS_DIRECTORY = "/etc/redis/tls";
 
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
@@ -27,12 +39,23 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
   else set -- "$@" "pem $path" "$path"; fi
 done
 show_files "$@"
+# A private key on P-256, as openssl writes it, is ${KEY_LENGTH} characters that begin alike and end with the public half: from the
+# ${PRIVATE_PART.length}th on. Puts that half into VALUE. Of anything else openssl has to say it.
+public_half() {
+  begin= one= two= three= end=; { read -r begin; read -r one; read -r two; read -r three; read -r end; } <"$1"
+  case $begin$end in '-----BEGIN PRIVATE KEY----------END PRIVATE KEY-----') ;; *) return 1;; esac
+  VALUE=$one$two$three
+  case $VALUE in *[!A-Za-z0-9+/]*) return 1;; ${KEY_START}*) [ \${#VALUE} -eq ${KEY_LENGTH} ] || return 1;; *) return 1;; esac
+  VALUE=\${VALUE#${PRIVATE_PART}}
+  case $VALUE in ${POINT_START}*) ;; *) return 1;; esac
+}
 if has openssl; then
   section keys; known=
   for path in $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; do
     case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
-      known="$known $path"; echo "$path"; openssl pkey -in "$path" -passin pass: -pubout
+      known="$known $path"; echo "$path"
+      if public_half "$path"; then echo "P-256 $VALUE"; else openssl pkey -in "$path" -passin pass: -pubout; fi
     fi
   done
 fi
@@ -43,19 +66,27 @@ fi
   }),
 };
 
-/** A path, and behind it the key's public half, where openssl could read the key. Lines of base64 may begin with a slash, too. */
-const PATH_AND_KEY = /^(\/.*)\n?(-----BEGIN [\s\S]*?\n-----END .*)?/gm;
+/** A path, and behind it the key's public half, where the key could be read. Lines of base64 may begin with a slash, too. */
+const PATH_AND_KEY = /^(\/.*)\n?(-----BEGIN [\s\S]*?\n-----END .*|P-256 .*)?/gm;
 
 function digestsOf(lines: readonly string[]): Map<string, string> {
   const keys = lines.join("\n").matchAll(PATH_AND_KEY);
   return new Map([...keys].map(([, path = "", pem = ""]) => [path, spkiDigest(pem)]));
 }
 
-function spkiDigest(pem: string): string {
+function spkiDigest(text: string): string {
   try {
-    const der = createPublicKey(pem).export({ type: "spki", format: "der" });
+    const key = text.startsWith("P-256 ")
+      ? createPublicKey({ key: spkiOfPoint(text.slice("P-256 ".length)), type: "spki", format: "der" })
+      : createPublicKey(text);
+    const der = key.export({ type: "spki", format: "der" });
     return createHash("sha256").update(der).digest("hex");
   } catch {
     return "";
   }
+}
+
+/** @param text base64 of three bytes of tags, a 0, and the point. */
+function spkiOfPoint(text: string): Buffer {
+  return Buffer.concat([Buffer.from(SPKI_START, "hex"), Buffer.from(text, "base64").subarray(4)]);
 }

@@ -1,6 +1,7 @@
 import { dirname } from "node:path/posix";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
+import { MOUNTS } from "./host.ts";
 
 export interface PathFact {
   path: string;
@@ -82,11 +83,10 @@ section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
   field Uid: "/proc/$PID/status"; uid=$VALUE; field Gid: "/proc/$PID/status"
   setpriv --reuid="$uid" --regid="$VALUE" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
-section places; mounts=$NL$(cut -d' ' -f5 /proc/self/mountinfo)$NL rooms=' '; set -- "$@" "$DIR/." /var/lib/redkeep/txn
+section places; rooms=' '; set -- "$@" "$DIR/." /var/lib/redkeep/txn
 for path; do
   shift
   if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
-  if [ -f "$path" ]; then case $mounts in *"$NL$path$NL"*) echo "mounted $path";; esac; fi
   while [ -n "$path" ]; do
     # What holds no slash would stay as it is for ever.
     case $path in */*) path=\${path%/*};; *) break;; esac
@@ -110,8 +110,7 @@ if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
     const writable = sections.text("data-writable")?.trim();
     const places = sections.lines("places").map((line) => line.split(" "));
     const rooms = new Map(places.flatMap(parseRoom));
-    const named = (kind: string) =>
-      new Set(places.flatMap(([word, ...path]) => (word === kind ? [path.join(" ")] : [])));
+    const mounts = sections.fileLines(MOUNTS).map((line) => line.split(" ")[4] ?? "");
     return {
       paths: byPath,
       digests: new Map(
@@ -128,8 +127,10 @@ if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
       dataFree: rooms.get(dataDirectory)?.bytes,
       dataWritable: writable === "yes" ? true : writable === "no" ? false : undefined,
       rooms,
-      unwritable: named("unwritable"),
-      mountedFiles: named("mounted"),
+      unwritable: new Set(
+        places.flatMap(([word, ...path]) => (word === "unwritable" ? [path.join(" ")] : [])),
+      ),
+      mountedFiles: new Set(mounts.filter((path) => byPath.get(path)?.kind === "file")),
     };
   },
 };

@@ -1,4 +1,4 @@
-import type { Fact } from "./fact.ts";
+import type { Fact, Sections } from "./fact.ts";
 
 export interface FirewallFact {
   /** False where the host has no ufw: nothing else is known then. */
@@ -10,7 +10,7 @@ export interface FirewallFact {
   rules6: string;
   /** Of /etc/ufw/before.rules and before6.rules: what ufw loads ahead of the rules when it is switched on. */
   before: string;
-  /** The kernel's own rules, as iptables-save prints them: what is really filtered. */
+  /** The kernel's own table of filters, as iptables-save prints it: what is really filtered. */
   kernel4: string;
   kernel6: string;
   /** As `ForeignTexts` has them. */
@@ -25,17 +25,18 @@ export interface FirewallFact {
   isDockerSilent: boolean;
 }
 
+/** Lines of the kernel's rules that leave the host at most, of both families together. */
+const MAX_LINES = 50_000;
+
 /** ufw's files and the kernel's rules. `ufw status` is not asked: it starts Python, and reads these very files. */
 export const firewallFact: Fact<FirewallFact> = {
   script: () => `
 if [ -f /etc/ufw/ufw.conf ] && has ufw; then
   show_files ufw-conf /etc/ufw/ufw.conf ufw-defaults /etc/default/ufw ufw-rules4 /etc/ufw/user.rules ufw-rules6 /etc/ufw/user6.rules
   section ufw-before; grep -h '^-A ufw6\\{0,1\\}-before-input' /etc/ufw/before.rules /etc/ufw/before6.rules
-  section kernel4; iptables-save -t filter
-  section kernel6; ip6tables-save -t filter
 fi
-section nat4; iptables-save -t nat | grep -m 5000 '^-A '
-section nat6; ip6tables-save -t nat | grep -m 5000 '^-A '
+# All tables at once. Where there are more lines, they are Kubernetes' or Docker's, and say nothing new.
+{ section kernel4; iptables-save; section kernel6; ip6tables-save; } | grep -v -m ${MAX_LINES} '^#'
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
 first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
 first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
@@ -46,22 +47,42 @@ if is_active nftables.service; then echo nftables; fi
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
 section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,
-  parse: (sections) => ({
-    installed: sections.text("ufw-conf") !== undefined,
-    ufwConf: sections.text("ufw-conf") ?? "",
-    defaults: sections.text("ufw-defaults") ?? "",
-    rules4: sections.text("ufw-rules4") ?? "",
-    rules6: sections.text("ufw-rules6") ?? "",
-    before: sections.text("ufw-before") ?? "",
-    kernel4: sections.text("kernel4") ?? "",
-    kernel6: sections.text("kernel6") ?? "",
-    legacy4: sections.text("legacy4") ?? "",
-    legacy6: sections.text("legacy6") ?? "",
-    nat4: sections.text("nat4") ?? "",
-    nat6: sections.text("nat6") ?? "",
-    nftables: sections.text("nftables") ?? "",
-    foreign: sections.text("foreign") ?? "",
-    dockerPorts: sections.text("docker-ports") ?? "",
-    isDockerSilent: sections.text("docker-silent") !== undefined,
-  }),
+  parse: (sections) => {
+    const installed = sections.text("ufw-conf") !== undefined;
+    return {
+      installed,
+      ufwConf: sections.text("ufw-conf") ?? "",
+      defaults: sections.text("ufw-defaults") ?? "",
+      rules4: sections.text("ufw-rules4") ?? "",
+      rules6: sections.text("ufw-rules6") ?? "",
+      before: sections.text("ufw-before") ?? "",
+      kernel4: installed ? tableOf(sections, "kernel4", "filter") : "",
+      kernel6: installed ? tableOf(sections, "kernel6", "filter") : "",
+      legacy4: sections.text("legacy4") ?? "",
+      legacy6: sections.text("legacy6") ?? "",
+      nat4: rulesOf(tableOf(sections, "kernel4", "nat")),
+      nat6: rulesOf(tableOf(sections, "kernel6", "nat")),
+      nftables: sections.text("nftables") ?? "",
+      foreign: sections.text("foreign") ?? "",
+      dockerPorts: sections.text("docker-ports") ?? "",
+      isDockerSilent: sections.text("docker-silent") !== undefined,
+    };
+  },
 };
+
+/** One table, from its name to COMMIT, of what iptables-save prints; empty where the kernel has none. */
+function tableOf(sections: Sections, title: string, table: string): string {
+  const text = sections.text(title) ?? "";
+  const start = text.search(new RegExp(`^\\*${table}$`, "m"));
+  if (start < 0) return "";
+  const end = text.indexOf("\nCOMMIT\n", start);
+  return end < 0 ? text.slice(start) : text.slice(start, end + "\nCOMMIT\n".length);
+}
+
+/** The rules of a table, without its chains. */
+function rulesOf(table: string): string {
+  return table
+    .split("\n")
+    .filter((line) => line.startsWith("-A "))
+    .join("\n");
+}

@@ -41,6 +41,8 @@ const KERNEL_FILES = [
   "/proc/sys/crypto/fips_enabled",
   "/proc/sys/kernel/core_pattern",
 ];
+/** Where other file systems are mounted, which may be on a single file: the fifth word of a line. */
+export const MOUNTS = "/proc/self/mountinfo";
 
 const TOOLS =
   "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
@@ -78,7 +80,7 @@ while [ -z "$peer" ] && [ "$up" -gt 1 ] && [ $level -lt 6 ]; do
 done
 echo "$peer"
 # Not by the shell's own read, which takes a byte at a time: these files give their text to the first read alone.
-LINES_OF='${KERNEL_FILES.join(" ")}'
+LINES_OF='${[...KERNEL_FILES, MOUNTS].join(" ")}'
 `,
   parse: (sections) => {
     const os = new Map(sections.lines("os").map((line) => splitOnce(line, "=")));

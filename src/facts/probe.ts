@@ -38,32 +38,25 @@ type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T
 /** What was observed on one host, once. A fact that was not asked for parses as unknown or empty. */
 export type HostFacts = Parsed;
 
-/**
- * What the pieces of the script share. A process costs a host more than all the shell's own work on a text, so files are
- * printed together: the section lines between them are documents of the shell, which head reads as files of their own.
- */
+/** Of descriptors a shell's script can name 3 to 9. */
+const DOCUMENTS = [3, 4, 5, 6, 7, 8, 9] as const;
+
+/** What the pieces of the script share. */
 export const HELPERS = `NL='
-'
+' FILES=
 section() { printf '\\n%s %s\\n' "$N" "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
-# Prints files byte for byte, each behind a section line: TITLE FILE TITLE FILE …
-show_files() {
+# Files to be printed byte for byte, each behind a section line: TITLE FILE TITLE FILE …
+show_files() { for word; do FILES=$FILES$word$NL; done; }
+# Prints them all. A process costs a host more than all the shell's own work on a text, so one prints many: the section lines
+# between them are documents of the shell, which head reads as files of their own.
+print_files() {
+  IFS=$NL; set -f; set -- $FILES; unset IFS; set +f
   while [ $# -gt 0 ]; do
-    head -q -c ${FILE_LIMIT} /proc/self/fd/3 "$2" \${3+/proc/self/fd/4 "$4"} \${5+/proc/self/fd/5 "$6"} \${7+/proc/self/fd/6 "$8"} 3<<END3 4<<END4 5<<END5 6<<END6
-
-$N $1
-END3
-
-$N \${3-}
-END4
-
-$N \${5-}
-END5
-
-$N \${7-}
-END6
-    if [ $# -le 8 ]; then return; fi
-    shift 8
+    head -q -c ${FILE_LIMIT} ${DOCUMENTS.map((fd, index) => `\${${2 * index + 2}+/proc/self/fd/${fd} "\${${2 * index + 2}}"}`).join(" ")} ${DOCUMENTS.map((fd) => `${fd}<<END${fd}`).join(" ")}
+${DOCUMENTS.map((fd, index) => `\n$N \${${2 * index + 1}-}\nEND${fd}\n`).join("")}
+    if [ $# -le ${2 * DOCUMENTS.length} ]; then return; fi
+    shift ${2 * DOCUMENTS.length}
   done
 }`;
 
@@ -84,6 +77,7 @@ N=${nonce}
 ${forTheHost(HELPERS)}
 {
 ${forTheHost(scripts.join("\n"))}
+print_files
 section end
 } </dev/null 2>/dev/null
 `;

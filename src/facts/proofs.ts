@@ -13,6 +13,8 @@ export interface ProofsFact {
   oldProtocol: ReadonlyMap<string, string>;
 }
 
+const CR = "\r";
+
 /** Handshakes and PINGs that change nothing: without a login Redis answers them with a refusal. */
 export const proofsFact: Fact<ProofsFact> = {
   // A client without a certificate sees TLS 1.3 succeed; the refusal comes with the first answer, so PING is sent.
@@ -22,6 +24,28 @@ export const proofsFact: Fact<ProofsFact> = {
 ping_redis() { timeout 5 $CLI -p "$port" "$@" 2>&1 <<END
 PING
 END
+}
+# Puts into SAID what openssl says of this server, with the reply to a PING: a redis-cli with TLS costs as much again. Redis
+# then hangs up, at the latest for what is no command.
+ask_openssl() { SAID=$(timeout 5 openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END
+PING${CR}
+QUIT${CR}
+*no command${CR}
+END
+); }
+# Puts the reply into VALUE: it may stand amid what openssl says of the session, and only Redis ends lines with CR.
+reply_said() {
+  case $SAID in
+    *'Verify return code: 0 (ok)'*) VALUE=\${SAID%%"${CR}"*};;
+    *'Verify return code: '*) VALUE=\${SAID#*'Verify return code: '}; VALUE="not verified: \${VALUE%%"$NL"*}"; return;;
+    *) VALUE=;;
+  esac
+  case $VALUE in
+    "$SAID") VALUE=;;
+    *+PONG) VALUE=PONG;; *-NOAUTH*) VALUE=NOAUTH\${VALUE##*-NOAUTH};; *-DENIED*) VALUE=DENIED\${VALUE##*-DENIED};;
+    *) VALUE=\${VALUE##*"$NL"};;
+  esac
+  if [ -z "$VALUE" ]; then case $SAID in *:error:*) VALUE=\${SAID#*:error:*:*:*:}; VALUE="no answer: \${VALUE%%:*}";; *) VALUE='no answer';; esac; fi
 }
 if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
   conf_get tls-port; served_ports=' '
@@ -33,27 +57,25 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
   for listening in 127.0.0.1:6379 $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
-    case $served_ports in *" $port "*) ;; *)
-      section "plain-ping $address $port"; ping_redis -h "$address";;
-    esac
+    case $served_ports in *" $port "*) continue;; esac
+    section "plain-ping $address $port"
+    case $TCP_PORTS in ' '|*" $port "*) ping_redis -h "$address";; *) echo 'Connection refused: nothing listens there';; esac
   done
   for port in $served_ports; do
     case $TCP_PORTS in *" $port "*) ;; *) continue;; esac
-    own=
-    if tls_words; then
-      own="-cert $TLS_CERT -key $TLS_KEY"
-      section "with-certificate $port"; ping_redis -h 127.0.0.1 $WORDS
-    fi
-    section "without-certificate $port"; ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"
     if has openssl; then
+      # Only the certificate and the reply leave the host: openssl also says what the session could be resumed with.
+      if tls_words; then
+        ask_openssl -CAfile "$TLS_CA" -no-CApath -cert "$TLS_CERT" -key "$TLS_KEY"
+        section "with-certificate $port"; reply_said; printf '%s\\n' "$VALUE"
+      else ask_openssl; fi
       section "served $port"
-      # Only the certificate leaves the host: openssl also says what the session could be resumed with.
-      said=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" $own)
-      case $said in *'-----BEGIN CERT'*'-----END CERT'*) said=\${said#*-----BEGIN}; echo "-----BEGIN\${said%%-----END*}-----END CERTIFICATE-----";; esac
+      case $SAID in *'-----BEGIN CERT'*'-----END CERT'*) SAID=\${SAID#*-----BEGIN}; echo "-----BEGIN\${SAID%%-----END*}-----END CERTIFICATE-----";; esac
       section "old-protocol $port"
-      said=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0)
-      case $said in *'Cipher is '[!'(']*) echo accepted;; *) echo refused;; esac
-    fi
+      SAID=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0)
+      case $SAID in *'Cipher is '[!'(']*) echo accepted;; *) echo refused;; esac
+    elif tls_words; then section "with-certificate $port"; ping_redis -h 127.0.0.1 $WORDS; fi
+    section "without-certificate $port"; ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"
   done
 fi
 `

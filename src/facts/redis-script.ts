@@ -50,7 +50,9 @@ find_listening() {
 $SOCKETS
 END
 }
-frame() { printf 'ECHO "\\\\n%s %s"\\n' "$N" "$1"; }
+# Adds a title and the question behind it to those that redkeep is about to ask: redis-cli gets them at one go.
+add() { QUESTIONS="\${QUESTIONS}ECHO \\"\\\\n$N $1\\"$NL\${2:+$2$NL}"; }
+ask() { printf %s "$QUESTIONS" >&5; QUESTIONS=; }
 # Puts into ANSWER the next line that is not empty.
 hear() { ANSWER=; while [ -z "$ANSWER" ]; do IFS= read -r ANSWER || return 1; done; }
 # Puts into VALUE what was said behind a title.
@@ -67,19 +69,18 @@ is_welcome() {
 talk() {
   # It may be gone.
   trap '' PIPE
+  QUESTIONS=
   if [ -n "$CRED" ]; then printf '%s\\n' "$CRED" >&5; hear; fi
   echo ACL WHOAMI >&5
   hear; printf '%s\\n' "$ANSWER"
   if ! is_welcome "$ANSWER"; then return; fi
   # Who may not even ECHO would leave all answers without their titles.
-  { echo 'CLIENT SETNAME ${OWN_CLIENT_NAME}'; frame ready; } >&5; hear; hear
+  add ready 'CLIENT SETNAME ${OWN_CLIENT_NAME}'; ask; hear
   if [ "$ANSWER" != "$N ready" ]; then return; fi
-  { set -f
-    frame DIR; current CONFIG; echo "$NOW GET dir"
-    frame CATEGORIES; echo ACL CAT
-    frame SERVER; echo INFO server
-${input.matrix.length > 0 ? "    frame DRYRUN; echo ACL DRYRUN default PING\n    frame USERS; echo ACL USERS\n" : ""}    frame ready
-  } >&5
+  current CONFIG; add DIR "$NOW GET dir"
+  add CATEGORIES 'ACL CAT'
+  add SERVER "INFO server\${NL}INFO keyspace"
+${input.matrix.length > 0 ? "  add DRYRUN 'ACL DRYRUN default PING'; add USERS 'ACL USERS'\n" : ""}  add ready; ask
   SAID=
   while IFS= read -r ANSWER; do
     case $ANSWER in "$N ready") break;; 'Could not connect'*|'Error: '*|NOAUTH*) return;; esac
@@ -89,7 +90,7 @@ ${input.matrix.length > 0 ? "    frame DRYRUN; echo ACL DRYRUN default PING\n   
   figure redis_version; VERSION=$VALUE; echo "$VERSION"; figure process_id; echo "$VALUE"
   exec >&4
 ${input.matrix.length > 0 ? FIND_USERS : ""}
-  questions >&5 & exec 5>&-
+  questions & exec 5>&-
   sed -e '${MASK_PASSWORDS}'
   # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
   case $VERSION in 6.0.*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
@@ -97,17 +98,19 @@ ${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in ERR*)\n  trap - PIPE\
 }
 questions() {
   set -f
-  frame info; echo INFO everything
-  frame running; current CONFIG; echo "$NOW GET *"
-  frame acl-list; echo ACL LIST
-  frame clients; echo CLIENT LIST
-  frame denials; echo ACL LOG 128
-${input.commands.map((command) => `  frame 'command ${command}'; echo COMMAND INFO ${command}`).join("\n")}
+  add info 'INFO everything'
+  current CONFIG; add running "$NOW GET *"
+  add acl-list 'ACL LIST'
+  add clients 'CLIENT LIST'
+  add denials 'ACL LOG 128'
+${input.commands.map((command) => `  add 'command ${command}' 'COMMAND INFO ${command}'`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
-  sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); frame "key $sample"; echo RANDOMKEY; done
-  said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do frame "category $category"; echo "ACL CAT $category"; done;; esac
+  case $SAID in *"\${NL}db0:"*)
+    sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); add "key $sample" RANDOMKEY; done;;
+  esac
+  said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do add "category $category" "ACL CAT $category"; done;; esac
 ${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
-  frame session-end
+  add session-end; ask
 }
 # Tries each login that is known, on one way in. 3 is a pipe of which both ends are held: on it redis-cli is told what to ask.
 try_login() {
@@ -146,7 +149,7 @@ log_in() {
   done
   return 1
 }
-${input.matrix.length > 0 ? matrixQuestions(input.matrix) : ""}
+${input.matrix.length > 0 ? matrixLines(input.matrix) : ""}
 WHO= CRED= EP= WHY= HERE= DIR= VERSION= SERVING=
 if log_in; then section login; echo "$WHO"; echo "$EP"; else section login-error; echo "$WHY"; echo "$HERE"; fi
 # A program that still is what it was when the service started need not be run: the server itself has told its version.
@@ -162,8 +165,8 @@ fi
  */
 function dryRunLine({ user, command: [name = "", ...rest] }: ProbeInput["dryRuns"][number]): string {
   const title = [titleWord(user), name, ...rest].join(" ");
-  const words = `'${redisWord(user)}' "$NOW" ${quotePath(rest.join(" "))}`;
-  return `  frame ${quotePath(`dry-run ${title}`)}; current ${name}; printf 'ACL DRYRUN %s %s %s\\n' ${words}`;
+  const words = `'ACL DRYRUN ${redisWord(user)} '"$NOW "${quotePath(rest.join(" "))}`;
+  return `  current ${name}; add ${quotePath(`dry-run ${title}`)} ${words}`;
 }
 
 /** Names at which redis-cli waits for what comes, or ends no line: a scratch server has others for them. */
@@ -191,11 +194,10 @@ function scratchScript(matrix: ProbeInput["matrix"]): string {
     { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
     multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
     { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
-    questions=$(matrix_questions '')
     section matrix-users; printf '%s\\n' "$users"
-    number=0; for user in $users; do
+    fill_matrix; number=0; for user in $users; do
       number=$((number + 1)); section "matrix $number"
-      { printf 'AUTH %s x\\nMULTI\\n' "$user"; printf '%s\\n' "$questions"; echo DISCARD; } | scratch_ask |
+      { printf 'AUTH %s x\\nMULTI\\n%sDISCARD\\n' "$user" "$MATRIX"; } | scratch_ask |
         sed -e 1,2d -e '$d' | sed "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/"
     done
   ); fi`;
@@ -212,21 +214,18 @@ const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;;
   done
   number=0; set +f`;
 
-/** Every one of them by every command of the matrix. */
-const DRY_RUN_MATRIX = `    for user in $users; do
-      number=$((number + 1)); frame "matrix $number"; word=$user
-      case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\x/g');; esac
-      matrix_questions "ACL DRYRUN \\"$word\\" "
-    done`;
+/** Every one of them by every command of the matrix: a user's is one word of the shell's printf, which says it for each line. */
+const DRY_RUN_MATRIX = `  fill_matrix; IFS=$NL; set -- $MATRIX; unset IFS
+  number=0; for user in $users; do
+    number=$((number + 1)); word=$user
+    case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\\\\\x/g');; esac
+    add "matrix $number"; ask; printf "ACL DRYRUN \\"$word\\" %s\\n" "$@" >&5
+  done`;
 
-/** A function of the shell that prints the matrix by the commands' current names, behind the words that it is given. */
-function matrixQuestions(matrix: ProbeInput["matrix"]): string {
-  const lines = matrix.map(([name = "", ...rest]) => `  ask ${name} ${quotePath(rest.join(" "))}`);
-  return `matrix_questions() {
-  ask() { current "$1"; printf '%s%s %s\\n' "$before" "$NOW" "$2"; }
-  before=$1
-${lines.join("\n")}
-}`;
+/** A function of the shell that puts the commands of the matrix into MATRIX, by their current names, a line each. */
+function matrixLines(matrix: ProbeInput["matrix"]): string {
+  const lines = matrix.map(([name = "", ...rest]) => `  line ${name} ${quotePath(rest.join(" "))}`);
+  return `line() { current "$1"; MATRIX="$MATRIX$NOW $2$NL"; }\nfill_matrix() { MATRIX=\n${lines.join("\n")}\n}`;
 }
 
 /** A user's name for a section line; in hex where it could end a quoted word of the shell or of redis-cli. */

@@ -48,7 +48,7 @@ if [ -n "$BIN" ] && has dpkg-query; then
     section mended; gzip -cd "/usr/share/doc/\${owner%%:*}/changelog.Debian.gz" | grep -o 'CVE-20[0-9]*-[0-9]*'
   fi
 fi
-section program; if [ "$PID" -gt 0 ]; then readlink "/proc/$PID/exe"; fi
+section program; if [ "$PID" -gt 0 ] && ! [ "/proc/$PID/exe" -ef "$BIN" ]; then readlink "/proc/$PID/exe"; fi
 section open-secrets
 conf_get requirepass; requirepass=$VALUE; conf_get masterauth; masterauth=$VALUE; conf_get primaryauth
 secrets=

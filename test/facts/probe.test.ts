@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -264,8 +264,8 @@ describe("the probe's script", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
     const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
       .split("\n")
-      .filter((line) => /frame .*ACL DRYRUN/.test(line));
-    const helpers = 'current() { NOW=$1; }; frame() { printf "%s\\n" "$1"; }';
+      .filter((line) => /^current .*ACL DRYRUN/.test(line.trim()));
+    const helpers = 'current() { NOW=$1; }; add() { printf "%s\\n" "$1" "$2"; }';
     const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
       encoding: "utf8",
     }).split("\n");
@@ -302,7 +302,7 @@ function printed(script: string, programs: Record<string, string> = {}): Section
     writeFileSync(join(directory.path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
   const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
-  const whole = `set -u; N=${NONCE}\n${HELPERS}\n${script}`;
+  const whole = `set -u; N=${NONCE}\n${HELPERS}\n${script}\nprint_files`;
   const output = execFileSync("sh", ["-c", whole], { encoding: "utf8", env, stdio: "pipe" });
   const parts = output.split(`\n${NONCE} `).slice(1);
   return new Sections(new Map(parts.map((part) => splitOnce(part, "\n"))));
@@ -331,6 +331,61 @@ describe("the private keys on a host", () => {
       [broken, ""],
     ]);
     expect(certificatesFact.parse(sections, NOTHING_ASKED).pem.get(both)).toBe("the certificate\n");
+  });
+});
+
+describe("the public half of a private key", () => {
+  const digestOf = (key: KeyObject) =>
+    createHash("sha256")
+      .update(createPublicKey(key).export({ type: "spki", format: "der" }))
+      .digest("hex");
+  const p256 = () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
+
+  it.each<[string, KeyObject, "pkcs8" | "sec1" | "pkcs1"]>([
+    ["P-256", p256(), "pkcs8"],
+    ["P-256 in the older form", p256(), "sec1"],
+    ["P-384", p384, "pkcs8"],
+    ["RSA", rsa, "pkcs8"],
+    ["RSA in the older form", rsa, "pkcs1"],
+  ])("is known of %s", (_, key, type) => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "one.key");
+    writeFileSync(file, key.export({ type, format: "pem" } as never));
+    const script = `TLS_CERT= TLS_KEY='${file}' TLS_CA= CONF_FOLDER=/nowhere\n${certificatesFact.script(NOTHING_ASKED)}`;
+    const sections = printed(script);
+    expect([...(certificatesFact.parse(sections, NOTHING_ASKED).keyDigests ?? [])]).toEqual([
+      [file, digestOf(key)],
+    ]);
+  });
+
+  it("is all that is cut out of a file, whatever else stands in it", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "one.key");
+    const script = `TLS_CERT= TLS_KEY='${file}' TLS_CA= CONF_FOLDER=/nowhere\n${certificatesFact.script(NOTHING_ASKED)}`;
+    const told = (text: string) => {
+      writeFileSync(file, text);
+      // One that tells what it was asked for, and nothing of what it read.
+      return printed(script, { openssl: "echo asked" }).lines("keys").slice(1).join("\n");
+    };
+    for (let number = 0; number < 50; number++) {
+      const key = p256();
+      const pem = key.export({ type: "pkcs8", format: "pem" }).toString();
+      const { d = "", x = "", y = "" } = key.export({ format: "jwk" });
+      const [word, public64 = ""] = told(pem).split(" ");
+      expect(word).toBe("P-256");
+      const bytes = Buffer.from(public64, "base64");
+      expect(bytes.subarray(5)).toEqual(Buffer.concat([x, y].map((part) => Buffer.from(part, "base64url"))));
+      expect(bytes).toHaveLength(69);
+      const secret = Buffer.from(d, "base64url");
+      for (let at = 0; at + 4 <= 32; at++) expect(bytes.includes(secret.subarray(at, at + 4))).toBe(false);
+      const lines = pem.split("\n");
+      expect(told(`\n${pem}`)).toBe("asked");
+      expect(told(pem.replaceAll("PRIVATE KEY", "EC PRIVATE KEY"))).toBe("asked");
+      expect(told([...lines.slice(0, 3), ...lines.slice(4)].join("\n"))).toBe("asked");
+      expect(told(pem.replace("MIGHAgEAM", "MIGHAgEBM"))).toBe("asked");
+    }
   });
 });
 
@@ -418,7 +473,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'
 ${HELPERS}
-${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n${more}`;
+${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\nprint_files\n${more}`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {
       encoding: "utf8",

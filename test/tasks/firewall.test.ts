@@ -302,7 +302,8 @@ describe("firewall", () => {
       rk04({ nftables: () => "table inet mine {\n\t\ttype filter hook input priority 0; policy accept;\n" }),
     ).toMatchObject([{ outcome: "unknown" }]);
     const forwarded = "-A PREROUTING -p tcp -m tcp --dport 6380 -j DNAT --to-destination 172.17.0.2:6379\n";
-    expect(rk04({ nat4: () => forwarded })).toMatchObject([{ outcome: "fail", isAdvisory: true }]);
+    const nat = (text: string) => `*nat\n:PREROUTING ACCEPT [0:0]\n${forwarded}COMMIT\n${text}`;
+    expect(rk04({ kernel4: nat })).toMatchObject([{ outcome: "fail", isAdvisory: true }]);
   });
 
   describe("other services' ports", () => {
