@@ -159,20 +159,25 @@ if [ -n "$UNIT" ]; then
   section client; echo "$CLI"
   if [ "$PID" -gt 0 ]; then LINES_OF="$LINES_OF /proc/$PID/status /proc/$PID/limits"; fi
   section groups; if [ -n "$RUNUSER" ]; then id -nG "$RUNUSER"; fi
-  section sudo-rules
-  case $RUNUSER in ''|*[!A-Za-z0-9_.-]*) ;; *) grep -hsE "^[[:space:]]*$RUNUSER[[:space:]]+[A-Za-z]" /etc/sudoers /etc/sudoers.d/*;; esac
 fi
 section lines; grep -saH . $LINES_OF
 section accounts; getent passwd $RUNUSER redis valkey
-section servers
-for p in $(grep -lsxE 'redis-server|valkey-server' /proc/[0-9]*/comm); do
-  p=\${p%/comm} group=
+# The servers that run, and what sudo lets the service's user do: one search for both.
+case $RUNUSER in
+  ''|*[!A-Za-z0-9_.-]*) found=$(grep -sHxE 'redis-server|valkey-server' /proc/[0-9]*/comm);;
+  *) found=$(grep -sHE "^(redis-server|valkey-server)$|^[[:space:]]*$RUNUSER[[:space:]]+[A-Za-z]" /proc/[0-9]*/comm /etc/sudoers /etc/sudoers.d/*);;
+esac
+section servers; rules= IFS=$NL; set -f
+for match in $found; do
+  case $match in /proc/*/comm:*) p=\${match%/comm:*} group=;; *) rules=$rules\${match#*:}$NL; continue;; esac
   # Without the second version of control groups systemd has a tree of its own.
   { while read -r line; do
     case $line in 0::?*) group=\${line#0::}; break;; *:name=systemd:*) group=\${line#*:name=systemd:};; esac
   done <"$p/cgroup"; } 2>/dev/null
   echo "\${p#/proc/} $group"
 done
+unset IFS; set +f
+section sudo-rules; printf %s "$rules"
 `,
   parse: (sections) => {
     const properties = new Map(

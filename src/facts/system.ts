@@ -44,7 +44,11 @@ if [ -n "$BIN" ] && has dpkg-query; then
   owner=\${owner##*/}; owner=\${owner%.list}
   if [ -z "$owner" ]; then owner=$(dpkg-query -S "$BIN"); owner=\${owner%%: *}; fi
   if [ -z "$owner" ]; then echo none; else
-    dpkg-query -W -f '\${db:Status-Abbrev} \${Version} \${Package}\\n' "$owner"
+    # dpkg-query reads all that dpkg knows; sed stops behind the one package. Of several of its name dpkg has to say which.
+    case $owner in *:*) dpkg-query -W -f '\${db:Status-Want} \${Version} \${Package}\\n' "$owner";; *)
+      said=$(sed -n "/^Package: $owner$/,/^$/{s/^Status: //p;s/^Version: //p;/^$/q}" /var/lib/dpkg/status)
+      echo "\${said%% *} \${said##*"$NL"} $owner";;
+    esac
     section mended; gzip -cd "/usr/share/doc/\${owner%%:*}/changelog.Debian.gz" | grep -o 'CVE-20[0-9]*-[0-9]*'
   fi
 fi
