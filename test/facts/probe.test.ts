@@ -441,9 +441,77 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     expect(sections.text("info")).toBeUndefined();
   });
 
+  it("is tried once, whatever logins are known, where the server says nothing to the first", () => {
+    using directory = temporaryDirectory();
+    const starts = join(directory.path, "starts");
+    const login = { user: "admin", password: new Secret("x") };
+    const sections = session({ login }, `echo started >>${starts}; while read -r line; do :; done <&-`);
+    expect(readFileSync(starts, "utf8")).toBe("started\n");
+    expect(sections.text("login")).toBeUndefined();
+  });
+
   it("takes its own user for no category of commands", () => {
     const asked = [...session({}).startingWith("category")].map(([category]) => category);
     expect(asked).toEqual(["read", "write"]);
+  });
+});
+
+describe("the proof over TLS", () => {
+  /** What the probe tells of a server to which openssl says this. */
+  const proved = (said: string) => {
+    using directory = temporaryDirectory();
+    const conf = join(directory.path, "redis.conf");
+    writeFileSync(conf, "tls-port 7380\ntls-ca-cert-file /ca\ntls-cert-file /cert\ntls-key-file /key\n");
+    const input = { ...NOTHING_ASKED, prove: true };
+    const scripts = [configFilesFact, redisFact, proofsFact].map((fact) => fact.script(input));
+    const sections = printed(
+      `UNIT=test.service; CLI=redis-cli; PID=1; CONF='${conf}'; ME=1\n${scripts.join("\n")}`,
+      {
+        "redis-cli": "echo refused by whom it may concern",
+        openssl: `cat >/dev/null; printf %b '${said}'`,
+        ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
+      },
+    );
+    return { sections, proofs: proofsFact.parse(sections, input) };
+  };
+  const CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMII\\n-----END CERTIFICATE-----\\n";
+  const VERIFIED = `${CERTIFICATE}Verify return code: 0 (ok)\\n---\\n`;
+
+  it.each([
+    ["+PONG", "PONG"],
+    ["-NOAUTH Authentication required.", "NOAUTH Authentication required."],
+    ["-ERR unknown command", "-ERR unknown command"],
+  ])(
+    "is the reply %s, also amid what openssl says of the session, of which nothing leaves",
+    (reply, told) => {
+      const alone = proved(`${VERIFIED}${reply}\\r\\n+OK\\r\\n`);
+      expect(alone.proofs.withCertificate.get("7380")).toBe(told);
+      expect(alone.proofs.served.get("7380")).toContain("MII");
+      if (reply.startsWith("-ERR")) return;
+      const amid = proved(`${VERIFIED}Post-Handsha${reply}\\r\\n+OK\\r\\nke\\nResumption PSK: 003F01\\n`);
+      expect(amid.proofs.withCertificate.get("7380")).toBe(told);
+      expect(JSON.stringify([...amid.sections.startingWith("with-certificate")])).not.toContain("003F01");
+    },
+  );
+
+  it("is none where the certificate is another CA's, or the server refuses ours", () => {
+    const other = `${CERTIFICATE}Verify return code: 19 (self-signed certificate)\\n+PONG\\r\\n`;
+    expect(proved(other).proofs.withCertificate.get("7380")).toBe(
+      "not verified: 19 (self-signed certificate)",
+    );
+    const refused = `${VERIFIED}40:error:0A000412:SSL routines:ssl3_read_bytes:alert bad certificate:rec.c:1\\n`;
+    expect(proved(refused).proofs.withCertificate.get("7380")).toBe("no answer: alert bad certificate");
+    expect(proved("").proofs.withCertificate.get("7380")).toBe("no answer");
+  });
+});
+
+describe("a file that is a mount of its own", () => {
+  it("is known as one, and a folder is none", () => {
+    const mounts = ["/etc/redis/redis.conf", "/etc/redis", "/elsewhere"].map(
+      (path, number) => `/proc/self/mountinfo:${number} 35 98:0 / ${path} rw,noatime - ext4 /dev/vda rw\n`,
+    );
+    const { files } = editedFacts("stock", { lines: (text) => `${text}${mounts.join("")}` });
+    expect([...files.mountedFiles]).toEqual(["/etc/redis/redis.conf"]);
   });
 });
 
