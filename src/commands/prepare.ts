@@ -16,7 +16,6 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
-import { readStatuses } from "../report/read-record.ts";
 import type { HostRecord, RunRecord, Selection } from "../report/record.ts";
 import type { Severity } from "../report/statuses.ts";
 import { State } from "../state.ts";
@@ -234,6 +233,7 @@ const FINISHED = ["changed", "unchanged"];
 
 /** The hosts of a run record that did not end as wanted, or were never started. */
 async function unfinishedHosts(file: string, inventory: Inventory, cwd: string): Promise<Set<string>> {
+  const { readStatuses } = await import("../report/read-record.ts");
   const statuses = await readStatuses(file, cwd);
   const hosts = statuses.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
   const strange = hosts.find((host) => !inventory.hosts.has(host));

@@ -7,8 +7,8 @@ import { oneLine } from "./one-line.ts";
 /** Keyword, in lower case, to its values, as `ssh -G` prints them. */
 export type SshAnswer = ReadonlyMap<string, string[]>;
 
-/** So many hosts of a kind are asked about one by one. Where ssh says the same of all, it says so of the next. */
-const SAMPLES = 5;
+/** So many hosts of a kind are asked about one by one. Where ssh says the same of them, it says so of the next. */
+const SAMPLES = 2;
 
 /** Hosts that the configuration does not tell apart, as far as its text shows. */
 interface Kind {
@@ -56,22 +56,24 @@ interface Question {
 async function answerFor(question: Question): Promise<SshAnswer> {
   if (distinctions === undefined) {
     const first = ask(question, ["-v"]);
+    const answer = first.then((asked) => asked.answer);
     distinctions = first.then(
-      ({ log }) => distinctionsOf(filesIn(log)),
+      ({ log }) => {
+        const told = distinctionsOf(filesIn(log));
+        if (told !== "any") kindOf(question, told).samples.push({ question, answer });
+        return told;
+      },
       () => "any",
     );
-    return (await first).answer;
+    return await answer;
   }
   const told = await distinctions;
   if (told === "any") return (await ask(question)).answer;
-  const key = JSON.stringify([
-    question.user,
-    question.port === undefined,
-    told.map((patterns) => matchesPatterns(patterns, question.address)),
-  ]);
-  const kind = kinds.get(key) ?? { samples: [] };
-  kinds.set(key, kind);
-  if (kind.samples.length < SAMPLES) {
+  const kind = kindOf(question, told);
+  const addresses = new Set(kind.samples.map((sample) => sample.question.address));
+  // Asked about ports of one address alone, ssh has not said that it tells no addresses apart.
+  const isKnown = addresses.size >= SAMPLES || addresses.has(question.address);
+  if (kind.samples.length < SAMPLES || !isKnown) {
     const answer = ask(question).then((asked) => asked.answer);
     kind.samples.push({ question, answer });
     return await answer;
@@ -83,13 +85,22 @@ async function answerFor(question: Question): Promise<SshAnswer> {
   return answer;
 }
 
+function kindOf({ address, port, user }: Question, told: Exclude<Distinctions, "any">): Kind {
+  const matches = told.map((patterns) => matchesPatterns(patterns, address));
+  const key = JSON.stringify([user, port === undefined, matches]);
+  const kind = kinds.get(key) ?? { samples: [] };
+  kinds.set(key, kind);
+  return kind;
+}
+
 /** What ssh says of all hosts of a kind; undefined where it does not say the same of those that it was asked about. */
 async function sharedBy({ samples }: Kind): Promise<SshAnswer | undefined> {
   const all = await Promise.allSettled(samples.map(({ answer }) => answer));
   const forms = all.map((result, index) => {
     const { address, port } = (samples[index] as Sample).question;
     if (result.status === "rejected" || result.value.get("hostname")?.[0] !== address) return undefined;
-    const { host: _host, hostname: _hostname, ...rest } = Object.fromEntries(result.value);
+    // The first of all was asked with -v, which shows as its log level.
+    const { host: _host, hostname: _name, loglevel: _level, ...rest } = Object.fromEntries(result.value);
     if (port !== undefined) delete rest.port;
     return JSON.stringify(rest);
   });

@@ -44,6 +44,9 @@ const ESCAPES = new Map([
 ]);
 
 function readDoubleQuoted(line: string, start: number): { text: string; end: number } | undefined {
+  const close = line.indexOf('"', start);
+  const plain = line.slice(start, Math.max(close, start));
+  if (close >= 0 && !plain.includes("\\")) return { text: plain.toWellFormed(), end: close + 1 };
   // Bytes, because \xc3\xa9 is one letter.
   const bytes: number[] = [];
   let at = start;
