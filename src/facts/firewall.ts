@@ -25,7 +25,7 @@ export interface FirewallFact {
   isDockerSilent: boolean;
 }
 
-/** Lines of the kernel's rules that leave the host at most, of both families together. */
+/** Lines of one family's rules in the kernel that leave the host at most. */
 const MAX_LINES = 50_000;
 
 /** ufw's files and the kernel's rules. `ufw status` is not asked: it starts Python, and reads these very files. */
@@ -36,7 +36,7 @@ if [ -f /etc/ufw/ufw.conf ] && has ufw; then
   section ufw-before; grep -h '^-A ufw6\\{0,1\\}-before-input' /etc/ufw/before.rules /etc/ufw/before6.rules
 fi
 # All tables at once. Where there are more lines, they are Kubernetes' or Docker's, and say nothing new.
-{ section kernel4; iptables-save; section kernel6; ip6tables-save; } | grep -v -m ${MAX_LINES} '^#'
+section kernel4; iptables-save | grep -v -m ${MAX_LINES} '^#'; section kernel6; ip6tables-save | grep -v -m ${MAX_LINES} '^#'
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
 first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
 first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi

@@ -67,10 +67,9 @@ section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
 section addresses; ip -o addr
 section listeners; SOCKETS=$(ss -Hltune); printf '%s\\n' "$SOCKETS"
 # sshd is slow to say what follows from files that name no port, and include none but Debian's own.
-section sshd; if [ "$ME" = 0 ] && [ -r /etc/ssh/sshd_config ] && has sshd; then
-  case $(grep -hisE '^[[:space:]"]*(port|include)' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf) in
-    ''|'Include /etc/ssh/sshd_config.d/*.conf') echo port 22;; *) sshd -T;;
-  esac
+section sshd; if [ "$ME" = 0 ] && has sshd; then
+  named=$(grep -ahisE '^[[:space:]"=]*(port|include)' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf)
+  if [ "$named" = 'Include /etc/ssh/sshd_config.d/*.conf' ]; then echo port 22; else sshd -T; fi
 fi
 section peer
 peer=\${SSH_CONNECTION:-}; up=$PPID; level=0

@@ -47,7 +47,8 @@ export const HELPERS = `NL='
 section() { printf '\\n%s %s\\n' "$N" "$*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 # Files to be printed byte for byte, each behind a section line: TITLE FILE TITLE FILE …
-show_files() { for word; do FILES=$FILES$word$NL; done; }
+# A name with a line break in it would become two.
+show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
 # Prints them all. A process costs a host more than all the shell's own work on a text, so one prints many: the section lines
 # between them are documents of the shell, which head reads as files of their own.
 print_files() {

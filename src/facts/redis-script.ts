@@ -4,7 +4,7 @@ import type { ProbeInput } from "./probe-input.ts";
 /** The name of the probe's own connection in CLIENT LIST. */
 export const OWN_CLIENT_NAME = "redkeep";
 /** Seconds for one login with all that is asked behind it. */
-const SESSION_LIMIT = 15;
+const SESSION_LIMIT = 20;
 /** Connections that are looked up at most, where the server does not tell its own end of them. */
 const MAX_SOCKETS = 20_000;
 /** Users that the matrix is asked for at most. */
@@ -88,7 +88,7 @@ ${input.matrix.length > 0 ? "  add DRYRUN 'ACL DRYRUN default PING'; add USERS '
   done
   said DIR; case $VALUE in dir"$NL"*) VALUE=\${VALUE#*"$NL"};; *) VALUE=;; esac; printf '%s\\n' "\${VALUE%%"$NL"*}"
   figure redis_version; VERSION=$VALUE; echo "$VERSION"; figure process_id; echo "$VALUE"
-  exec >&4
+  exec >&4; section session
 ${input.matrix.length > 0 ? FIND_USERS : ""}
   questions & exec 5>&-
   sed -e '${MASK_PASSWORDS}'

@@ -1,4 +1,4 @@
-import type { Fact, Sections } from "./fact.ts";
+import { type Fact, Sections } from "./fact.ts";
 import { redisScript, titleWord } from "./redis-script.ts";
 
 export interface Client {
@@ -71,6 +71,9 @@ export interface RedisFact {
 export const redisFact: Fact<RedisFact> = {
   script: redisScript,
   parse: (sections, input) => {
+    // Half an answer would pass for a server with fewer settings and users.
+    if (sections.text("session") !== undefined && sections.text("session-end") === undefined)
+      return redisFact.parse(new Sections(new Map([["login-error", "its answer broke off"]])), input);
     const [loginError, refusedAt = ""] = sections.text("login-error")?.split("\n") ?? [];
     const [user = "", endpoint = refusedAt] = sections.text("login")?.split("\n") ?? [];
     const pairs = sections.text("running")?.replace(/\n$/, "").split("\n");

@@ -169,7 +169,10 @@ case $RUNUSER in
 esac
 section servers; rules= IFS=$NL; set -f
 for match in $found; do
-  case $match in /proc/*/comm:*) p=\${match%/comm:*} group=;; *) rules=$rules\${match#*:}$NL; continue;; esac
+  case $match in
+    /proc/*/comm:redis-server|/proc/*/comm:valkey-server) p=\${match%/comm:*} group=;;
+    /proc/*) continue;; *) rules=$rules\${match#*:}$NL; continue;;
+  esac
   # Without the second version of control groups systemd has a tree of its own.
   { while read -r line; do
     case $line in 0::?*) group=\${line#0::}; break;; *:name=systemd:*) group=\${line#*:name=systemd:};; esac

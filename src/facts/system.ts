@@ -45,7 +45,7 @@ if [ -n "$BIN" ] && has dpkg-query; then
   if [ -z "$owner" ]; then owner=$(dpkg-query -S "$BIN"); owner=\${owner%%: *}; fi
   if [ -z "$owner" ]; then echo none; else
     # dpkg-query reads all that dpkg knows; sed stops behind the one package. Of several of its name dpkg has to say which.
-    case $owner in *:*) dpkg-query -W -f '\${db:Status-Want} \${Version} \${Package}\\n' "$owner";; *)
+    case $owner in *[!a-z0-9.+-]*) dpkg-query -W -f '\${db:Status-Want} \${Version} \${Package}\\n' "$owner";; *)
       said=$(sed -n "/^Package: $owner$/,/^$/{s/^Status: //p;s/^Version: //p;/^$/q}" /var/lib/dpkg/status)
       echo "\${said%% *} \${said##*"$NL"} $owner";;
     esac

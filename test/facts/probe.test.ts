@@ -212,6 +212,12 @@ describe("facts of unusual hosts", () => {
     expect(last("rollback\nrestarted\n")).toMatchObject({ isRollback: true, restarted: true });
   });
 
+  it("take half of a server's answer for none: it would pass for fewer settings and users", () => {
+    const { redis } = editedFacts("hardened", { session: () => "\n", "session-end": () => undefined });
+    expect(redis.loginError).toBe("its answer broke off");
+    expect([redis.user, redis.config, redis.aclUsers]).toEqual([undefined, undefined, undefined]);
+  });
+
   it("take a refused ACL LIST for unknown, not for a server without users", async () => {
     const facts = editedFacts("hardened", { "acl-list": () => "NOPERM no permissions to run 'acl|list'\n" });
     expect(facts.redis.aclUsers).toBeUndefined();
@@ -331,6 +337,24 @@ describe("the private keys on a host", () => {
       [broken, ""],
     ]);
     expect(certificatesFact.parse(sections, NOTHING_ASKED).pem.get(both)).toBe("the certificate\n");
+  });
+});
+
+describe("a certificate with a line break in its name", () => {
+  it("makes root print no other file", () => {
+    using directory = temporaryDirectory();
+    const secret = join(directory.path, "secret");
+    writeFileSync(secret, "what only root may read\n");
+    mkdirSync(join(directory.path, "tls"));
+    for (const name of ["redkeep-a\nsecret\nz.crt", "redkeep-server.crt"])
+      writeFileSync(join(directory.path, "tls", name), "a certificate\n");
+    const script = certificatesFact.script(NOTHING_ASKED);
+    const sections = printed(
+      `cd '${directory.path}'; TLS_CERT= TLS_KEY= TLS_CA= CONF_FOLDER='${directory.path}'\n${script}`,
+    );
+    const files = [...sections.startingWith("pem")];
+    expect(files).toContainEqual([join(directory.path, "tls/redkeep-server.crt"), "a certificate\n"]);
+    expect(files.map(([, text]) => text).join()).not.toContain("root may read");
   });
 });
 
