@@ -211,14 +211,6 @@ snapshot() { # what is in memory now is on disk afterwards
   one "$1" BGSAVE; case $last in *started*|*scheduled*) ;; *) return 1;; esac
   wait_info "$1" persistence rdb_bgsave_in_progress 0 && field rdb_last_bgsave_status && [ "$value" = ok ]
 }
-# Little is saved at once, in an instant: without a fork that has to be waited for. It is counted in the same breath.
-save_little() { # LOGIN, asked for INFO memory
-  field used_memory; case $value in ''|*[!0-9]*) return 1;; esac
-  if [ "$value" -gt 16777216 ] || [ "$known" = any ]; then return 1; fi
-  ask "$1" "INFO keyspace${nl}SAVE${nl}DBSIZE"
-  case $reply in *"${nl}OK$nl"*) ;; *) return 1;; esac
-  is_alive && count_keys && echo "$keys $expiring" >"$d/keys.stop" && saved=1
-}
 rewrite_aof() {
   wait_info "$1" persistence aof_rewrite_in_progress 0 && wait_info "$1" persistence aof_rewrite_scheduled 0 &&
     wait_info "$1" persistence aof_rewrite_in_progress 0 && field aof_last_bgrewrite_status && [ "$value" = ok ]
@@ -251,12 +243,12 @@ end_patience() {
 # dump from before waits in old/stale.rdb. A server that cannot save is not stopped: it would never end.
 SAVE_ONCE='315360000 1'
 restart() { # LOGIN-BEFORE LOGIN-AFTER
-  only_memory=; saved=
+  only_memory=
   if [ -n "$PATIENCE" ] || [ "$2" = old ]; then be_patient || return 1; fi
-  login "$1"; ask "$1" "$config GET save$nl$config GET appendonly${nl}INFO memory${nl}INFO keyspace${nl}DBSIZE"
+  login "$1"; ask "$1" "$config GET save$nl$config GET appendonly${nl}INFO keyspace${nl}DBSIZE"
   if is_alive; then
     count_keys; setting appendonly; aof=$value; setting save
-    if [ -n "$value" ]; then save_little "$1" || snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
+    if [ -n "$value" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
     elif [ "$aof" = no ] && [ $keys -gt 0 ]; then
       only_memory=1; config_get "$1" dir; dump=$value; config_get "$1" dbfilename; dump=$dump/$value
       if [ ! -e "$d/dump" ]; then
@@ -267,12 +259,11 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
     fi
   fi
   if [ "$2" = new ] && [ -n "$RENAMED" ] && answers "$1"; then
-    saved=
     for _ in 1 2 3; do used=$(aof_names); [ -n "$used" ] || break; one "$1" BGREWRITEAOF; rewrite_aof "$1" || break; done
     if [ -n "$used" ]; then note "fail a client uses $used again and again: an AOF that holds it would stop the start"; return 1; fi
   fi
   set_aside "$2" || { note "fail the data files cannot be set aside"; return 1; }
-  if [ -z "$saved" ] && answers "$1" && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.stop"; fi
+  if answers "$1" && [ "$known" != any ]; then count_keys; echo "$keys $expiring" >"$d/keys.stop"; fi
   : >"$d/restarted"
   systemctl reset-failed "$UNIT" 2>/dev/null
   milliseconds; from=$ms
@@ -402,7 +393,8 @@ look_at_tables() { # says in $open which are, and in $hooked whether ufw's chain
   open=; hooked=
   for v in '' 6; do
     if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
-    others=; rest=$("ip${v}tables" -w 10 -S INPUT)$nl
+    # One that cannot be listed, as without IPv6 in the kernel, is ufw's to skip.
+    others=; rest=$("ip${v}tables" -w 10 -S INPUT) || { hooked=1; continue; }; rest=$rest$nl
     while [ -n "$rest" ]; do
       case ${rest%%"$nl"*} in
         '-P INPUT ACCEPT'|'') ;; '-A INPUT -j ufw-'*|'-A INPUT -j ufw6-'*) hooked=1;; *) others=1;;

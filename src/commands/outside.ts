@@ -63,7 +63,9 @@ export class Outside {
     this.#fromHere.push(look);
     if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
     const client = await clientCertificate(this.#run.state, tasksOf(observation));
-    look.sight = await lookFromController(look, client, session.connectMs);
+    // Another address may lie a longer way off than the one that SSH has gone to.
+    const connectMs = session.job.probes?.controller === "auto" ? session.connectMs : undefined;
+    look.sight = await lookFromController(look, client, connectMs);
   }
 
   /**

@@ -132,6 +132,10 @@ function distinctionsOf(files: readonly string[]): Distinctions {
         case "match":
         case "canonicalizehostname":
           return "any";
+        case "include":
+          // OpenSSH 9.9 and newer fill in what stands for the host.
+          if (/[%$]/.test(values)) return "any";
+          break;
         case "host":
           // Quotes and escapes are ssh's to read.
           if (/["\\']/.test(values)) return "any";

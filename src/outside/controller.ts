@@ -15,12 +15,12 @@ interface Patience {
 /** Where a connection should stand. The kernel itself sends a lost packet again, after 1 and after 3 s. */
 const TO_OPEN: Patience = { tries: 1, each: 4000 };
 /**
- * Where none should: three packets that nobody answers are a firewall's doing, as soon as each had time to be answered. What
- * a connection took that stood tells that time; where it is not known, it is half a second.
+ * Where none should: three packets that nobody answers over a second are a firewall's doing, as long as each had time to be
+ * answered. What a connection took that stood tells that time; where it is not known, it is half a second.
  */
 const toStayShut = (connectMs = 125): Patience => ({
   tries: 3,
-  each: Math.min(500, Math.max(150, 4 * connectMs)),
+  each: Math.min(500, Math.max(350, 4 * connectMs)),
 });
 /** Milliseconds for an answer on a connection. */
 const ANSWER_TIMEOUT = 4000;
@@ -35,7 +35,7 @@ export interface ClientCertificate {
 
 /**
  * Looks at a target from the machine that redkeep runs on. Whatever fails is a sight too.
- * @param connectMs milliseconds that another connection to it took to stand
+ * @param connectMs milliseconds that another connection to that address took to stand
  */
 export async function lookFromController(
   { target, isAllowed }: Look,
@@ -82,16 +82,18 @@ function lookAtPort(
 ): Promise<PortSight> {
   return new Promise((resolve) => {
     const sockets: Socket[] = [];
-    let reply: string | undefined;
+    let talking: Socket | undefined;
+    let reply = "";
+    let isOver = false;
     const end = (sight: PortSight) => {
+      isOver = true;
       clearTimeout(timer);
       for (const socket of sockets) socket.destroy();
       resolve(sight);
     };
-    const opened = () => end({ state: "open", detail: "", reply: firstLine(reply ?? "") });
-    const listen = (socket: Socket) => {
-      if (reply !== undefined) return;
-      reply = "";
+    const opened = () => end({ state: "open", detail: "", reply: firstLine(reply) });
+    const talk = (socket: Socket) => {
+      talking = socket;
       if (!asks) return opened();
       clearTimeout(timer);
       timer = setTimeout(opened, ANSWER_TIMEOUT);
@@ -105,12 +107,17 @@ function lookAtPort(
     const tryOnce = () => {
       const socket = connect(endpoint);
       sockets.push(socket);
-      socket.on("connect", () => listen(socket));
-      socket.on("error", (error) => (reply === undefined ? end(failedConnect(error)) : opened()));
+      socket.on("connect", () => {
+        if (talking === undefined) talk(socket);
+      });
+      socket.on("error", (error) => {
+        if (talking === undefined) end(failedConnect(error));
+        else if (talking === socket) opened();
+      });
       timer = setTimeout(() => {
         // A busy process runs late timers first: what has come in meanwhile is to be heard before.
         setImmediate(() => {
-          if (reply !== undefined) return;
+          if (isOver || talking !== undefined) return;
           if (sockets.length < tries) tryOnce();
           else end({ state: "filtered", detail: "", reply: "" });
         });
