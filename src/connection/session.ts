@@ -9,8 +9,9 @@ export interface Session {
   connectMs?: number;
 }
 
-/** Says goodbye, and does not wait for a peer that is no longer there. */
+/** Says goodbye, and does not wait for the answer: that would take a round trip more, or for ever where the peer is gone. */
 export function hangUp({ client, socket }: Session): void {
+  socket.once("finish", () => socket.destroy());
   client.end();
   setTimeout(() => socket.destroy(), 1_000).unref();
 }
