@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
-import { lastingCopy } from "./copy.ts";
+import { memoized } from "./memoized.ts";
 
 export type Family = 4 | 6;
 
@@ -128,19 +128,8 @@ function rangeOfSubnet({ family, value, prefix }: Subnet): AddressRange {
   return { family, first: blockStart(value, hostBits), last: blockEnd(value, hostBits) };
 }
 
-/** The hosts of a fleet name few addresses, each of them many times. */
-const subnets = new Map<string, Subnet | undefined>();
-const MOST_SUBNETS = 10_000;
-
-function parseSubnet(text: string): Subnet | undefined {
-  const known = subnets.get(text);
-  if (known !== undefined || subnets.has(text)) return known;
-  const copy = lastingCopy(text);
-  const subnet = readSubnet(copy);
-  if (subnets.size >= MOST_SUBNETS) subnets.clear();
-  subnets.set(copy, subnet);
-  return subnet;
-}
+/** A fleet has few addresses, each of them named many times. */
+const parseSubnet = memoized(10_000, readSubnet);
 
 function readSubnet(text: string): Subnet | undefined {
   const [address = "", prefixText, ...rest] = text.split("/");

@@ -86,9 +86,7 @@ export async function login(
         leave(outcome);
       }
       const pause = tries * randomInt(200, 800);
-      // Ended early by an abort alone, which the next line tells.
-      await within(() => sleep(pause, undefined, { signal: giveUp.signal }).catch(() => {}));
-      giveUp.signal.throwIfAborted();
+      await within(() => withSignal(sleep(pause, undefined, { ref: false }), giveUp.signal));
     }
   } finally {
     signal?.removeEventListener("abort", onAbort);

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { lastingCopy } from "../copy.ts";
+import { memoized } from "../memoized.ts";
 
 /** DNS names and IP addresses that a certificate must cover. */
 export interface CertificateNames {
@@ -143,22 +143,13 @@ function digestOf({ publicKey }: X509Certificate): string {
 
 const END = "-----END CERTIFICATE-----";
 
-/** A host's certificate is looked at for several reasons, and the CA's on every host. */
-const read = new Map<string, X509Certificate[]>();
-const MOST_READ = 1_000;
+/**
+ * The certificates of a PEM text, in order; none where one of them cannot be read. A host's certificate is looked at for several
+ * reasons, and the CA's on every host.
+ */
+const parseAll = memoized(1_000, readAll);
 
-/** The certificates of a PEM text, in order; none where one of them cannot be read. */
-function parseAll(pem: string): readonly X509Certificate[] {
-  const known = read.get(pem);
-  if (known !== undefined) return known;
-  const copy = lastingCopy(pem);
-  const certificates = readAll(copy);
-  if (read.size >= MOST_READ) read.clear();
-  read.set(copy, certificates);
-  return certificates;
-}
-
-function readAll(pem: string): X509Certificate[] {
+function readAll(pem: string): readonly X509Certificate[] {
   try {
     return pem
       .split(END)

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { didYouMean, type Problem } from "../errors.ts";
+import { memoized } from "../memoized.ts";
 import type { Secret } from "../secret.ts";
 import type { Capabilities } from "./versions.ts";
 
@@ -378,21 +379,14 @@ interface Allowed {
   futureCommands: boolean;
 }
 
-const allowedByRules = new WeakMap<CommandTable, Map<string, Allowed>>();
-const MOST_RULES = 1_000;
+const allowedIn = new WeakMap<CommandTable, (rules: string) => Allowed>();
 
-/** `evaluateRules`, once for all users and hosts with the same rules. */
+/** `evaluateRules`, once for all users and hosts with the same rules: words without blanks. */
 function allowedBy(rules: readonly string[], table: CommandTable): Allowed {
-  const known = allowedByRules.get(table) ?? new Map<string, Allowed>();
-  allowedByRules.set(table, known);
-  const key = rules.join(" ");
-  let allowed = known.get(key);
-  if (allowed === undefined) {
-    allowed = evaluateRules(rules, table);
-    if (known.size >= MOST_RULES) known.clear();
-    known.set(key, allowed);
-  }
-  return allowed;
+  const allowed =
+    allowedIn.get(table) ?? memoized(1_000, (text) => evaluateRules(text.split(" ").filter(Boolean), table));
+  allowedIn.set(table, allowed);
+  return allowed(rules.join(" "));
 }
 
 /** Applies the rules in order, as ACLSetSelector in src/acl.c does; unknown names, such as a module's, count as they stand. */

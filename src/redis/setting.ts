@@ -6,7 +6,6 @@ import { parseSize } from "./size.ts";
  */
 export function settingName(name: string): string {
   const lower = name.toLowerCase();
-  if (!lower.includes("slave")) return ALIASES.get(lower) ?? lower;
   return ALIASES.get(lower) ?? lower.replace(/^slave-/, "replica-").replace(/-slave(s?)-/, "-replica$1-");
 }
 

@@ -1,3 +1,4 @@
+import { memoized } from "../memoized.ts";
 import { redact } from "../secret.ts";
 import type { RunRecord } from "./record.ts";
 
@@ -65,26 +66,13 @@ export function safeRecord(record: RunRecord): RunRecord {
 /** The same for its parts, one after the other. `key` is the name of the field that holds the part. */
 export function recordSafe(): (value: unknown, key: string) => unknown {
   // Hosts of a fleet share nearly all of their strings, and masking costs a search for each known secret.
-  const lines = new Map<string, string>();
-  const texts = new Map<string, string>();
+  const line = memoized(Infinity, printable);
+  const severalLines = memoized(Infinity, printableText);
   const safe = (value: unknown, key: string): unknown => {
-    if (typeof value === "string") {
-      return SEVERAL_LINES.has(key)
-        ? memoized(texts, value, printableText)
-        : memoized(lines, value, printable);
-    }
+    if (typeof value === "string") return SEVERAL_LINES.has(key) ? severalLines(value) : line(value);
     if (Array.isArray(value)) return value.map((item) => safe(item, key));
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, safe(item, name)]));
   };
   return safe;
-}
-
-function memoized(cache: Map<string, string>, text: string, make: (text: string) => string): string {
-  let made = cache.get(text);
-  if (made === undefined) {
-    made = make(text);
-    cache.set(text, made);
-  }
-  return made;
 }
