@@ -1,0 +1,91 @@
+/** The runs of the figure: one command on one host, with one attack at one moment. */
+
+/** What redkeep does meanwhile, and the host that it does it on. */
+export const STAGES = [
+  "plan",
+  "verify",
+  "verify a hardened host",
+  "apply",
+  "apply to a hardened host",
+  "rollback",
+  "recovery from a kill",
+  "recovery at boot",
+] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** As attacker.py calls them. */
+const ON_FILES = [
+  "folder link",
+  "folder link planted",
+  "file link",
+  "hard link",
+  "odd kinds",
+  "log link",
+  "temporary files",
+  "certificate folder",
+  "modes and owners",
+  "odd names",
+  "many names",
+  "configuration lines",
+  "configuration replaced",
+  "ACL file",
+  "configuration folders",
+  "processes",
+  "killed server",
+  "pid file",
+] as const;
+/** Answers of a server in between, on the Unix socket or the port. */
+const WAYS = [
+  "sections",
+  "late sections",
+  "titles",
+  "config",
+  "hardened",
+  "huge",
+  "endless",
+  "words",
+  "process",
+  "silent",
+  "slow",
+  "errors",
+] as const;
+const ON_SOCKET = WAYS.map((way) => `socket: ${way}`);
+const ON_PORT = [...WAYS.slice(0, 5).map((way) => `port: ${way}`), "real settings"];
+
+/** The port asks for TLS and a login on a hardened host: there its socket is the way. */
+const STOCK: readonly Stage[] = ["plan", "verify", "apply", "recovery from a kill", "recovery at boot"];
+
+export interface HostileCase {
+  stage: Stage;
+  attack: string;
+  seed: number;
+  /** Seconds after the attacker's start, for what is done once. 0: before redkeep starts. */
+  moment: number;
+}
+
+/** So many runs, each attack in each stage before any comes with another seed; the same ones in every run. */
+export function hostileCases(count: number): HostileCase[] {
+  const round = STAGES.flatMap((stage) =>
+    [...ON_FILES, ...ON_SOCKET, ...(STOCK.includes(stage) ? ON_PORT : [])].map((attack) => ({
+      stage,
+      attack,
+    })),
+  );
+  const rounds = Math.ceil(count / round.length);
+  const all = Array.from({ length: rounds }, (_, number) =>
+    // A short last round takes them from all over the list.
+    round
+      .filter((_, index) =>
+        isDrawn(index, Math.min(round.length, count - number * round.length), round.length),
+      )
+      .map(({ stage, attack }, index) => {
+        const seed = number * 7 + index;
+        return { stage, attack, seed, moment: seed % 2 === 0 ? 0 : Number(((seed * 0.37) % 3).toFixed(2)) };
+      }),
+  ).flat();
+  // Runs of one stage share hosts.
+  return STAGES.flatMap((stage) => all.filter((one) => one.stage === stage));
+}
+
+const isDrawn = (index: number, wanted: number, of: number): boolean =>
+  Math.floor(((index + 1) * wanted) / of) > Math.floor((index * wanted) / of);
