@@ -11,6 +11,7 @@ import { redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
 import { systemFact } from "./system.ts";
+import { tracesFact } from "./traces.ts";
 import { transactionFact } from "./transaction.ts";
 
 /** Every fact, in the order in which their scripts run: later ones use the variables of earlier ones. */
@@ -26,6 +27,7 @@ const FACTS = {
   system: systemFact,
   sentinels: sentinelFact,
   transaction: transactionFact,
+  traces: tracesFact,
 } as const;
 
 export type FactName = keyof typeof FACTS;
@@ -117,6 +119,7 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
     system: parse("system"),
     sentinels: parse("sentinels"),
     transaction: parse("transaction"),
+    traces: parse("traces"),
   } as HostFacts;
 }
 

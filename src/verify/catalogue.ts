@@ -524,6 +524,17 @@ export const CONTROLS = {
     note: "swap and encryption of disks are decided where the host is built: reported and never fails. The disk under the data directory is not judged",
   },
 
+  "RK-SYS-13": {
+    title: "what redkeep left on the host is root's alone",
+    severity: "high",
+    why: "redkeep keeps old configurations, with their password hashes and keys, for the way back. Who may write there decides what the next rollback puts in place.",
+    references: [],
+    tags: ["system"],
+    how: ["host"],
+    fixedBy: null,
+    note: "redkeep makes these files and units closed: what is open, or left over, somebody else did or a run that was cut off; look at it before you take it away",
+  },
+
   "RK-LIM-01": {
     title: "memory is bounded",
     severity: "medium",

@@ -22,6 +22,7 @@ export interface Differences {
   files?: Partial<HostFacts["files"]>;
   firewall?: Partial<HostFacts["firewall"]>;
   transaction?: HostFacts["transaction"];
+  traces?: HostFacts["traces"];
   system?: Partial<HostFacts["system"]>;
   sentinels?: HostFacts["sentinels"];
   dropIn?: string;
@@ -60,6 +61,7 @@ export function hostWith(differences: Differences = {}): HostFacts {
     files: { ...facts.files, paths: new Map([...facts.files.paths, ...found]), ...differences.files },
     firewall: { ...facts.firewall, ...differences.firewall },
     transaction: differences.transaction ?? facts.transaction,
+    traces: differences.traces ?? facts.traces,
     system: { ...facts.system, ...differences.system },
     sentinels: differences.sentinels ?? facts.sentinels,
   };

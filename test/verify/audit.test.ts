@@ -272,7 +272,7 @@ describe("a control that no task owns", () => {
   });
 
   it("is unknown where an older answer to the probe does not say, and never passes for that", () => {
-    for (const control of ["RK-SYS-08", "RK-SYS-11", "RK-SYS-12"])
+    for (const control of ["RK-SYS-08", "RK-SYS-11", "RK-SYS-12", "RK-SYS-13"])
       for (const verdict of verdicts(control, factsOf("stock"))) expect(verdict).toMatch(/^unknown: /);
   });
 
@@ -366,5 +366,79 @@ describe("the users of a replication group", () => {
       outcome: "unknown",
       blockedBy: "login",
     });
+  });
+});
+
+describe("what redkeep left on a host", () => {
+  const clean = { transactions: 2, open: [], secrets: [], leftovers: [] };
+  const verdict = (differences: Differences) => verdicts("RK-SYS-13", hardened(differences)).join("\n");
+
+  it("passes closed, and says how much there is", () => {
+    expect(verdict({ traces: clean })).toMatch(
+      /^pass: 2 transactions kept in \/var\/lib\/redkeep, closed to others/,
+    );
+    expect(verdict({ traces: { ...clean, transactions: undefined } })).toBe(
+      "pass: redkeep has left nothing here",
+    );
+  });
+
+  it.each<[what: string, differences: Differences, named: string]>([
+    [
+      "a folder that others may enter",
+      { traces: { ...clean, open: ["root:root 755 /var/lib/redkeep"] } },
+      "open: root:root 755 /var/lib/redkeep",
+    ],
+    [
+      "a login of a run that is over",
+      { traces: { ...clean, secrets: ["/var/lib/redkeep/txn/1/login.old"] } },
+      "a secret of a run that is over: /var/lib/redkeep/txn/1/login.old",
+    ],
+    [
+      "a temporary file",
+      { traces: { ...clean, leftovers: ["/etc/redis/.redkeep.1"] } },
+      "left over: /etc/redis/.redkeep.1",
+    ],
+    [
+      "a drop-in that its group may write",
+      {
+        traces: clean,
+        paths: { "/etc/systemd/system/redis-server.service.d/redkeep.conf": "file 0664 root:redis" },
+      },
+      "open: root:redis 664 /etc/systemd/system/redis-server.service.d/redkeep.conf",
+    ],
+    [
+      "a recovery unit that is a link",
+      { traces: clean, paths: { "/etc/systemd/system/redkeep-recover.service": "link 0777 root:root" } },
+      "open: link root:root 777 /etc/systemd/system/redkeep-recover.service",
+    ],
+    [
+      "a key that everybody may read",
+      { traces: clean, paths: { "/etc/redis/tls/redkeep-server.key": "file 0644 root:redis" } },
+      "open: root:redis 644 /etc/redis/tls/redkeep-server.key",
+    ],
+    [
+      "a certificate of the service user's",
+      { traces: clean, paths: { "/etc/redis/tls/redkeep-server.crt": "file 0640 redis:redis" } },
+      "open: redis:redis 640 /etc/redis/tls/redkeep-server.crt",
+    ],
+    [
+      "a transaction that nothing puts back",
+      {
+        traces: clean,
+        transaction: {
+          pending: { id: "7", state: "needs_human", holder: "ann@laptop since 2026-11-29" },
+          last: undefined,
+          recoverUnit: undefined,
+        },
+      },
+      "transaction 7 of ann@laptop since 2026-11-29 could not be put back and waits for somebody",
+    ],
+  ])("fails for %s, by its path", (_, differences, named) => {
+    expect(verdict(differences)).toBe(`fail: ${named}`);
+  });
+
+  it("names ten and counts the rest", () => {
+    const leftovers = Array.from({ length: 13 }, (_, number) => `/etc/redis/.redkeep.${number}`);
+    expect(verdict({ traces: { ...clean, leftovers } })).toMatch(/\.redkeep\.9; and 3 more$/);
   });
 });

@@ -1,3 +1,4 @@
+import type { PathFact } from "../../facts/files.ts";
 import { formatSize } from "../../redis/size.ts";
 import { type Check, check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
@@ -11,6 +12,7 @@ export function systemChecks(context: AuditContext): Check[] {
     coreDumpCheck(context),
     openSecretsCheck(context),
     swapCheck(context),
+    tracesCheck(context),
   ];
 }
 
@@ -170,4 +172,62 @@ function swapCheck({ facts }: AuditContext): Check {
         `${clear.join(", ")}, not encrypted as far as can be told`,
         source,
       );
+}
+
+/** Of what deviates that a report names. */
+const MAX_NAMED = 10;
+
+function tracesCheck({ facts }: AuditContext): Check {
+  const expected =
+    "state, backups, units and certificates of redkeep that only root may write and no stranger may read, and nothing left over";
+  const source = "find /var/lib/redkeep, stat";
+  const { traces, transaction, files, configFiles, service } = facts;
+  if (traces === undefined)
+    return found("RK-SYS-13", { expected, observed: "not looked at", source }, { outcome: "unknown" });
+  const { pending, last } = transaction;
+  const configuration = configFiles.main?.path.replace(/\/[^/]*$/, "") ?? "";
+  const units = [
+    `/etc/systemd/system/${service.unit}.d/redkeep.conf`,
+    "/etc/systemd/system/redkeep-recover.service",
+  ];
+  const certificates = ["ca.crt", "server.crt", "server.key"].map(
+    (name) => `${configuration}/tls/redkeep-${name}`,
+  );
+  const deviations = [
+    ...traces.open.map((line) => `open: ${line}`),
+    ...units.flatMap((path) => openOnes(files.paths.get(path), 0o022)),
+    ...certificates.flatMap((path) => openOnes(files.paths.get(path), 0o027)),
+    ...traces.secrets.map((path) => `a secret of a run that is over: ${path}`),
+    ...traces.leftovers.map((path) => `left over: ${path}`),
+    ...(pending?.state === "needs_human"
+      ? [`transaction ${pending.id} of ${pending.holder} could not be put back and waits for somebody`]
+      : []),
+  ];
+  const more = deviations.length - MAX_NAMED;
+  const kept =
+    traces.transactions === undefined
+      ? "redkeep has left nothing here"
+      : `${traces.transactions} ${traces.transactions === 1 ? "transaction" : "transactions"} kept in /var/lib/redkeep, closed to others${
+          last === undefined ? "" : `; the last committed is ${last.id} of ${last.holder}`
+        }${pending === undefined ? "" : `; ${pending.id} waits for its confirmation`}`;
+  return found(
+    "RK-SYS-13",
+    {
+      expected,
+      observed:
+        deviations.length === 0
+          ? kept
+          : `${deviations.slice(0, MAX_NAMED).join("; ")}${more > 0 ? `; and ${more} more` : ""}`,
+      source,
+    },
+    deviations.length === 0,
+  );
+}
+
+/** @param forbidden bits of the mode */
+function openOnes(path: PathFact | undefined, forbidden: number): string[] {
+  if (path === undefined) return [];
+  if (path.kind === "file" && path.owner === "root" && (path.mode & forbidden) === 0) return [];
+  const what = path.kind === "file" ? "" : `${path.kind} `;
+  return [`open: ${what}${path.owner}:${path.group} ${path.mode.toString(8)} ${path.path}`];
 }

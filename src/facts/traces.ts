@@ -1,0 +1,61 @@
+import type { Fact } from "./fact.ts";
+
+/** What redkeep itself left on the host. */
+export interface TracesFact {
+  /** How many transactions redkeep keeps here; undefined where it has no folder of its own. */
+  transactions: number | undefined;
+  /** Paths below redkeep's folder that are not root's alone, with what they are: `root:root 755 /var/lib/redkeep`. */
+  open: readonly string[];
+  /** Logins and keys of transactions that are over, by path. */
+  secrets: readonly string[];
+  /** Units and temporary files that no transaction needs any more; odd names without the name. */
+  leftovers: readonly string[];
+}
+
+/** Of each kind: whoever may write a folder can fill it. */
+const MAX_NAMES = 20;
+
+/** Redkeep's own folder, and what it may have left in those of others. Undefined where only root could look. */
+export const tracesFact: Fact<TracesFact | undefined> = {
+  script: () => `
+if [ "$ME" = 0 ]; then
+  section traces; echo looked; own=/var/lib/redkeep
+  if [ -e $own ] || [ -L $own ]; then
+    # What waits in new and old has the owner and mode of its place; their folders are closed. A link has no mode.
+    find $own -name '*[!A-Za-z0-9._-]*' -printf 'open %u:%g %m an odd name below /var/lib/redkeep\\n' -prune -o -path '*/txn/*/new/*' -prune -o \\
+      -path '*/txn/*/old/*' -prune -o \\( ! -user root -o ! -type l -perm /077 \\) -printf 'open %u:%g %m %p\\n' | head -n ${MAX_NAMES}
+    count=0; for txn in $own/txn/*/; do
+      if [ ! -d "$txn" ]; then continue; fi
+      count=$((count + 1)); if [ $own/pending -ef "$txn" ]; then continue; fi
+      first_word "\${txn}state"
+      set -- "\${txn}"login.*; case $VALUE in rolled_back|refused) set -- "$@" "\${txn}new" "\${txn}scratch";; esac
+      for path; do if [ -e "$path" ]; then echo "secret $path"; fi; done
+    done; echo "transactions $count"
+  fi
+  # Those of a transaction under way go with it.
+  busy=; if [ -L $own/pending ]; then busy=$(readlink $own/pending); busy=\${busy##*/}; fi
+  count=0; for path in /run/systemd/transient/redkeep-* /run/redkeep-[0-9]* "$CONF_FOLDER"/.redkeep.* "$CONF_FOLDER"/tls/.redkeep.* "$DIR"/.redkeep.* \\
+    /etc/ufw/.redkeep.* /etc/default/.redkeep.* /etc/systemd/system/.redkeep.* "/etc/systemd/system/$UNIT.d"/.redkeep.*; do
+    if [ ! -e "$path" ] && [ ! -L "$path" ]; then continue; fi
+    if [ -n "$busy" ]; then case $path in *"$busy"*) continue;; esac; fi
+    count=$((count + 1)); if [ $count -gt ${MAX_NAMES} ]; then break; fi
+    case $path in *[!A-Za-z0-9._/@-]*) path='a temporary file of an odd name';; esac
+    echo "leftover $path"
+  done
+fi
+`,
+  parse: (sections) => {
+    if (sections.text("traces") === undefined) return undefined;
+    const said = (word: string) =>
+      sections
+        .lines("traces")
+        .flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []));
+    const [transactions] = said("transactions");
+    return {
+      transactions: transactions === undefined ? undefined : Number(transactions),
+      open: said("open"),
+      secrets: said("secret"),
+      leftovers: [...new Set(said("leftover"))],
+    };
+  },
+};
