@@ -119,8 +119,8 @@ def file_swap(path, target, kind="link"):
     else:
         attempt(os.link, target, other)
         if not os.path.lexists(other):
-            # The kernel keeps other people's files from a second name; the server's own have none to keep them.
-            os.link(chance.choice([REDIS_CONF, f"{LOGS}/redis-server.log"]), other)
+            # The kernel keeps other people's files from a second name, but not the attacker's own.
+            attempt(os.link, f"{LOGS}/redis-server.log", other)
     swap_for_ever(path, other)
 
 
@@ -296,17 +296,26 @@ def conf_folders():
 
 
 # --- processes ---------------------------------------------------------------------------------------------------------
+def apart():
+    """In a child: true, and nothing of the parent's open. What it prints is no word of the attacker's."""
+    if os.fork() != 0:
+        return False
+    os.setsid()
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    return True
+
+
 def processes():
     """Programs of the attacker's that look like the server, or have names to be read wrongly."""
     copy = f"{DATA}/bin/redis-server.copy"
     shutil.copy("/usr/bin/redis-server", copy)
     for number, name in enumerate(["redis-server *:6379", "redis-server\n0::/system.slice/redis-server.service", f"$({CANARY})", "valkey-server"]):
-        if os.fork() == 0:
-            os.setsid()
+        if apart():
             os.execv(copy, [name, "--port", str(7100 + number), "--bind", "0.0.0.0", "--protected-mode", "no", "--daemonize", "no", "--save", "", "--dir", "/tmp"])
     for name in ["redis-server", "sshd", "a b) R 1 1", "x\ny"]:
-        if os.fork() == 0:
-            os.setsid()
+        if apart():
             libc.prctl(15, os.fsencode(name), 0, 0, 0)
             time.sleep(300)
             os._exit(0)

@@ -72,17 +72,16 @@ export function hostileCases(count: number): HostileCase[] {
     })),
   );
   const rounds = Math.ceil(count / round.length);
-  const all = Array.from({ length: rounds }, (_, number) =>
+  const all = Array.from({ length: rounds }, (_, number) => {
     // A short last round takes them from all over the list.
-    round
-      .filter((_, index) =>
-        isDrawn(index, Math.min(round.length, count - number * round.length), round.length),
-      )
+    const wanted = Math.min(round.length, count - number * round.length);
+    return round
       .map(({ stage, attack }, index) => {
-        const seed = number * 7 + index;
+        const seed = number * 101 + index;
         return { stage, attack, seed, moment: seed % 2 === 0 ? 0 : Number(((seed * 0.37) % 3).toFixed(2)) };
-      }),
-  ).flat();
+      })
+      .filter((_, index) => isDrawn(index, wanted, round.length));
+  }).flat();
   // Runs of one stage share hosts.
   return STAGES.flatMap((stage) => all.filter((one) => one.stage === stage));
 }
