@@ -7,13 +7,13 @@ const repository = join(import.meta.dirname, "../..");
 const gate = CATALOGUE.filter((row) => row.gate);
 
 describe("the catalogue of faults", () => {
-  it("has every row once, 69 of 117 in the first gate", () => {
+  it("has every row once, 70 of 118 in the first gate", () => {
     const perGroup = Object.keys(GROUPS).map(
       (letter) => CATALOGUE.filter(({ id }) => id.startsWith(letter)).length,
     );
-    expect(perGroup).toEqual([12, 15, 24, 10, 8, 9, 12, 11, 8, 8]);
-    expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(117);
-    expect(gate).toHaveLength(69);
+    expect(perGroup).toEqual([12, 15, 24, 10, 8, 9, 12, 12, 8, 8]);
+    expect(new Set(CATALOGUE.map(({ id }) => id)).size).toBe(118);
+    expect(gate).toHaveLength(70);
   });
 
   it("names tests and figures that are there", () => {

@@ -1,5 +1,5 @@
 /**
- * What can go wrong with a change on a production host, 117 ways, each with the tests and figures that hold it in check.
+ * What can go wrong with a change on a production host, 118 ways, each with the tests and figures that hold it in check.
  * `npm run catalogue` writes it down as README.md beside this file.
  */
 export interface FaultRow {
@@ -45,7 +45,7 @@ const GATE = new Set([
   ...ids("G", 1, 6),
   ...ids("H", 1, 5),
   "H8",
-  "H11",
+  ...ids("H", 11, 12),
   ...ids("I", 1, 5),
   ...ids("J", 1, 4),
 ]);
@@ -708,6 +708,12 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
     [ENVIRONMENT]: ["follows no link and waits for no pipe in the place of a file"],
     "plan/build-plan.test.ts": ["that are %s are never written to"],
+  }),
+  row("H12", "A Redis that was taken over works against redkeep with its user's rights", {
+    "faults/figures/hostile-service-user.ts": [
+      "An attacker with the rights of user redis races plan, apply, rollback, recovery and verify",
+    ],
+    "integration/hostile-service-user.test.ts": ["a Redis that was taken over makes nobody else work for it"],
   }),
 
   row("I1", "Secrets in arguments, logs and unit names", {

@@ -228,7 +228,7 @@ def odd_names():
 def many_names():
     os.makedirs(f"{DATA}/appendonlydir", exist_ok=True)
     def plant():
-        for number in range(20_000):
+        for number in range(6_000):
             if ended.is_set():
                 return
             write(f"{DATA}/appendonlydir/{'n' * 200}{number}.aof", "", 0o666)

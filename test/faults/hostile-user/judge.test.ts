@@ -76,7 +76,7 @@ describe("what an attacked run has touched", () => {
 });
 
 it("a program of the attacker's may be run by its own user alone", () => {
-  expect(runsByOthers("101 sh\n0 timeout 20 redis-cli\n", 101)).toEqual(["0 timeout 20 redis-cli"]);
+  expect(runsByOthers(["101 sh", "0 timeout 20 redis-cli"], 101)).toEqual(["0 timeout 20 redis-cli"]);
 });
 
 describe("a check that turned to pass", () => {

@@ -36,7 +36,7 @@ const REDKEEPS = [
   "/etc/systemd/system/redkeep-recover.service",
   "/etc/systemd/system/multi-user.target.wants/redkeep-recover.service",
 ];
-/** Written by the host itself as it goes on: logins, logs, Docker's files. */
+/** Written by the host itself as it goes on: logins, logs, Docker's files. Their rights do not change for that. */
 const NOT_OURS =
   /^\/(?:var\/log\/(?!redis)|run\/(?!redkeep)|var\/lib\/(?:systemd|dbus|private)\/|etc\/(?:hosts|resolv\.conf|hostname|mtab|machine-id)$|usr\/lib\/python3|usr\/local\/lib\/python)/;
 /** Of ufw, and of the rules' loading. */
@@ -90,7 +90,9 @@ export function touched(
   const result: Touched = { outside: [], unshown: [] };
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     const [was, is] = [before.get(path), after.get(path)];
-    if (was === is || NOT_OURS.test(path)) continue;
+    if (was === is) continue;
+    if (NOT_OURS.test(path) && (was === undefined || is === undefined || rightsOf(was) === rightsOf(is)))
+      continue;
     if ([...ITS_OWN, ...REDKEEPS, ...own].some((folder) => isBelow(path, folder))) continue;
     const line = `${path}: ${was ?? "absent"} -> ${is ?? "absent"}`;
     if (!PLANNABLE.some((folder) => isBelow(path, folder))) result.outside.push(line);
@@ -99,9 +101,12 @@ export function touched(
   return result;
 }
 
+/** Kind, owner and mode. */
+const rightsOf = (found: string): string => found.split(" ").slice(0, 3).join(" ");
+
 /** Programs of the attacker's that somebody else ran: lines of the canary, `UID COMMAND LINE OF ITS PARENT`. */
-export function runsByOthers(canary: string, serviceUid: number): string[] {
-  return canary.split("\n").filter((line) => line !== "" && Number.parseInt(line, 10) !== serviceUid);
+export function runsByOthers(canary: readonly string[], serviceUid: number): string[] {
+  return canary.filter((line) => Number.parseInt(line, 10) !== serviceUid);
 }
 
 /** What root can look at itself; the others rest on the server's word, which a server that was taken over may break. */

@@ -66,7 +66,7 @@ export async function runHostile(site: Site, wanted: HostileCase): Promise<Row> 
 async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
   const { host, project, args, violated } = await site.ready(wanted.stage);
   const uid = Number(await onHost(host, "id -u redis"));
-  const before = await manifestOf(host);
+  const { manifest: before } = await look(host);
   const own = isOwn(before, uid) ? ["/etc/redis"] : [];
   let attacker = await Attacker.start(host, wanted);
   const began = performance.now();
@@ -86,21 +86,22 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
   }
   const { status, output, isLate } = await controller.ended;
   const seconds = Number(((performance.now() - began) / 1000).toFixed(1));
-  const residue = await untilAtRest(host, performance.now());
+  // What only looks has nothing under way.
+  const residue =
+    args[0] === "plan" || args[0] === "verify" ? "" : await untilAtRest(host, performance.now());
   add(done, await attacker.stop());
-  const after = await manifestOf(host);
+  const after = await look(host);
   const record = recordOf(project);
   const told = record?.hosts[0];
   const places = told === undefined ? PLANNABLE : shownPlaces(told);
-  const changed = touched(before, after, places, own);
-  const canary = (await host.sh("cat /canary/runs")).stdout;
+  const changed = touched(before, after.manifest, places, own);
   const isCut = wanted.stage === "recovery at boot";
   const found: Row["found"] = {
     outside: changed.outside,
     unshown: changed.unshown,
-    programs: runsByOthers(canary, uid),
+    programs: runsByOthers(after.canary, uid),
     turned: told === undefined ? [] : turned(told, violated),
-    leaks: await leaks(host),
+    leaks: after.leaks,
     endings: [
       ...(isLate ? [`no end within ${ENDS_WITHIN} s`] : []),
       ...(told === undefined && !isCut ? [`no record, exit status ${status}: ${output.slice(-300)}`] : []),
@@ -121,18 +122,16 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
 const isOwn = (found: Manifest, uid: number): boolean =>
   found.get("/etc/redis")?.includes(` ${uid}:`) ?? false;
 
-async function manifestOf(host: LabHost): Promise<Manifest> {
-  return parseManifest(await onHost(host, `exec python3 -c ${quote(manifest)}`));
+interface Sight {
+  manifest: Manifest;
+  canary: string[];
+  leaks: string[];
 }
 
-/** Files that the service user may read and that hold what only root may. */
-async function leaks(host: LabHost): Promise<string[]> {
-  const { stdout } = await host.sh(
-    `shadow=$(sed -n 's/^root:\\(..*\\):.*:.*:.*:.*:.*:.*:.*$/root:\\1:/p' /etc/shadow)
-     setpriv --reuid redis --regid redis --init-groups timeout 20 find /var/lib/redis /var/log/redis /run/redis /etc/redis /tmp -type f -size -1000k \\
-       -exec grep -lF -e root-alone-reads-this -e "$shadow" {} + 2>/dev/null | head -n 5`,
-  );
-  return stdout.split("\n").filter(Boolean);
+async function look(host: LabHost): Promise<Sight> {
+  const text = await onHost(host, `exec python3 -c ${quote(manifest)}`);
+  const at = text.indexOf("\n");
+  return { ...JSON.parse(text.slice(0, at)), manifest: parseManifest(text.slice(at + 1)) };
 }
 
 function add(total: Record<string, number>, more: Record<string, number>): void {
