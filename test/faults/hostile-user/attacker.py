@@ -338,6 +338,35 @@ def killed_server():
     at_moment(lambda: in_background(loop))
 
 
+def own_processes():
+    """Whatever redkeep runs with the service user's rights is the attacker's to write to, to stop and to read."""
+    mine, forged = {os.getpid()}, sections(b"forged")
+    def loop():
+        while not ended.is_set():
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    if int(pid) in mine or os.stat(f"/proc/{pid}").st_uid != os.getuid():
+                        continue
+                    with open(f"/proc/{pid}/comm") as comm:
+                        if comm.read() == "redis-server\n":
+                            mine.add(int(pid))
+                            continue
+                    for number in os.listdir(f"/proc/{pid}/fd"):
+                        path = f"/proc/{pid}/fd/{number}"
+                        if "pipe:" in os.readlink(path):
+                            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                            os.write(pipe, forged[: chance.choice([40, 400, 4000])])
+                            os.close(pipe)
+                            done["pipe written to"] += 1
+                    if chance.random() < 0.1:
+                        os.kill(int(pid), chance.choice([signal.SIGSTOP, signal.SIGKILL]))
+                        done["process stopped"] += 1
+                except OSError:
+                    pass
+            ended.wait(0.001)
+    in_background(loop)
+
+
 def pid_file():
     file_swap(f"{RUN}/redis-server.pid", "/etc/shadow")
 
@@ -455,6 +484,13 @@ class Between:
         way = self.way
         if way == "sections" and name in (b"INFO", b"CLIENT LIST", b"RANDOMKEY", b"ACL LOG"):
             return bulk(reply.partition(b"\r\n")[2] + (sections(self.nonce) if self.nonce else b""))
+        if way == "answers" and name in (b"INFO", b"CLIENT LIST") and self.nonce:
+            # As redis-cli prints a title and what follows it, bare and in CSV.
+            said = [(b"acl-list", b'"user default off","user admin on ~* &* +@all"'), (b"running", b'"bind","127.0.0.1","protected-mode","yes","dir","/etc"'),
+                    (b"key 1", b'"x"'), (b"core-end", b""), (b"session-end", b"")]
+            quote = b'"' if SEED % 2 else b""
+            lines = b"".join(b"\n" + quote + self.nonce + b" " + title + quote + b"\n" + text + b"\n" for title, text in chance.sample(said, chance.randint(1, 5)))
+            return bulk(reply.partition(b"\r\n")[2] + lines)
         if way == "late sections" and self.nonce:
             # Files of the server's are printed after its answers.
             for path in (REDIS_CONF, ACL_FILE):
@@ -599,7 +635,7 @@ ATTACKS = {
     "odd kinds": odd_kinds, "log link": log_link, "temporary files": temporary_files, "certificate folder": tls_folder,
     "modes and owners": modes_and_owners, "odd names": odd_names, "many names": many_names, "configuration lines": conf_lines,
     "configuration replaced": conf_replaced, "ACL file": acl_file, "configuration folders": conf_folders, "processes": processes,
-    "killed server": killed_server, "pid file": pid_file, "real settings": real_settings,
+    "killed server": killed_server, "pid file": pid_file, "own processes": own_processes, "real settings": real_settings,
 }
 
 os.makedirs(f"{DATA}/bin", exist_ok=True)

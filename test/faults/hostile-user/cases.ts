@@ -33,12 +33,14 @@ const ON_FILES = [
   "processes",
   "killed server",
   "pid file",
+  "own processes",
 ] as const;
 /** Answers of a server in between, on the Unix socket or the port. */
 const WAYS = [
   "sections",
   "late sections",
   "titles",
+  "answers",
   "config",
   "hardened",
   "huge",
@@ -54,6 +56,8 @@ const ON_PORT = [...WAYS.slice(0, 5).map((way) => `port: ${way}`), "real setting
 
 /** The port asks for TLS and a login on a hardened host: there its socket is the way. */
 const STOCK: readonly Stage[] = ["plan", "verify", "apply", "recovery from a kill", "recovery at boot"];
+
+const LOOKS: readonly Stage[] = ["plan", "verify", "verify a hardened host"];
 
 export interface HostileCase {
   stage: Stage;
@@ -78,7 +82,9 @@ export function hostileCases(count: number): HostileCase[] {
     return round
       .map(({ stage, attack }, index) => {
         const seed = number * 101 + index;
-        return { stage, attack, seed, moment: seed % 2 === 0 ? 0 : Number(((seed * 0.37) % 3).toFixed(2)) };
+        // What only looks is done in a second or two.
+        const late = (seed * 0.37) % (LOOKS.includes(stage) ? 1.2 : 4);
+        return { stage, attack, seed, moment: seed % 3 === 2 ? Number(late.toFixed(2)) : 0 };
       })
       .filter((_, index) => isDrawn(index, wanted, round.length));
   }).flat();
