@@ -34,10 +34,10 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
   case "$known " in *" $path "*) continue;; esac
   if [ ! -f "$path" ]; then continue; fi
   known="$known $path"
-  # Redis takes a certificate and its key from one file, too: of that one only the certificates may leave.
+  # Redis takes a certificate and its key from one file, too: the key stays here.
   if [ "$path" -ef "$TLS_KEY" ]; then
     reader_of "$path"
-    tell "pem-of-key $path" "$($AS head -c 65536 -- "$path" | sed -n '/^-----BEGIN CERTIFICATE-----$/,/^-----END CERTIFICATE-----$/p')"
+    tell "pem-of-key $path" "$($AS head -c 65536 -- "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d')"
   else set -- "$@" "pem $path" "$path"; fi
 done
 show_files "$@"

@@ -289,7 +289,7 @@ describe("the probe's script", () => {
     expect(text).not.toContain("p'w $(id)");
     const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
     const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
-    expect(shown.toString()).toBe("o'admin");
+    expect(shown.toString()).toBe(`"o'admin"`);
   });
 });
 
@@ -449,7 +449,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
   });
 
   it("comes to an end where the login may not even ECHO", () => {
-    const denied = ANSWERS.replace("case $line in", "case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;");
+    const denied = ANSWERS.replace("case $line in", `case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;`);
     const sections = session({}, denied);
     expect(sections.said.lines("login")).toEqual(['"operator"']);
     expect(sections.seen.lines("endpoint")).toEqual(["-h 127.0.0.1 -p 7380"]);
@@ -559,7 +559,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     const script = `set -u; N=${NONCE}; R=${saidWord(NONCE)}
 ${READING_FUNCTIONS}
 UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
-${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files`;
+${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files; section end`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {
       encoding: "utf8",
@@ -573,7 +573,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
 
   it("logs in over a socket", async () => {
     const { output, words } = await probe((at) => `unixsocket "${at("s")}"\n`, { socket: "s" });
-    expect(words).toMatch(/^\[-s\]\[\S+\/s\]$/m);
+    expect(words).toMatch(/^\[--csv\]\[-s\]\[\S+\/s\]$/m);
     expect(output).toMatch(/ login\n>"default"\n\n\w+ endpoint\n-s \S+\/s\n/);
   });
 
@@ -639,7 +639,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
   });
 
   it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
-    const more = `${filesFact.script(NOTHING_ASKED)}\nsection end`;
+    const more = filesFact.script(NOTHING_ASKED);
     const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
     expect(relative.output).toMatch(/ end\n$/);
     const none = await probe(() => "", { more: `CONF_FOLDER=--port; ${more}` });
