@@ -28,14 +28,82 @@ fail() { note "fail $*"; exit 1; }                                      # ExecSt
 milliseconds() { read -r now _ </proc/uptime; ms=${now%.*}${now#*.}0; } # in $ms, of a clock that nobody sets
 
 # --- files -------------------------------------------------------------------------------------------------------------
+# In a folder that another may write, a name can become a link between two moments. So root uses no path that leads through one:
+# it walks to the folder, a name at a time, and stands in it; the functions whose names end in `_here` then name ./NAME. What
+# belongs to the service user already is changed with that user's rights. Owners change only where root alone may write: the
+# folder is taken over first, and given back last. No other function names a file but redkeep's own and those in folders of
+# root's; test/apply/walk.test.ts holds this file to that.
+step() { { cd -P "./$1" 2>/dev/null && [ .. -ef /proc/self/fd/7 ]; } 7<.; }        # NAME: a folder in this one, or else nowhere
+are_roots() { case $1 in "0 "[d-]????-??-*) return 0;; *) return 1;; esac; }        # of `stat -c '%u %A'`: only root may write it
+here_is_roots() { are_roots "$(stat -c '%u %A' .)"; }
+# Follows the links of folders where only root can make them. A folder that is exchanged meanwhile is no way on.
+walk() { # FOLDER: 1 where there is none, 2 where somebody's link is in the way
+  cd / || return 2
+  rest=$1/; links=
+  while [ -n "$rest" ]; do
+    part=${rest%%/*}; rest=${rest#*/}
+    case $part in ''|.) continue;; ..) cd -P .. || return 2; continue;; esac
+    if [ -L "./$part" ]; then
+      links=x$links
+      if [ ${#links} -gt 8 ] || ! here_is_roots; then echo "$1: $part is a link of somebody's, and is not followed" >&2; return 2; fi
+      target=$(readlink "./$part"); rest=$target/$rest; case $target in /*) cd /;; esac
+    elif [ ! -e "./$part" ]; then return 1
+    else step "$part" || { echo "$1: $part is no folder, or was exchanged meanwhile" >&2; return 2; }; fi
+  done
+}
+within() { # FOLDER COMMAND...
+  walk "$1" || { ended=$?; cd /; return $ended; }
+  shift; "$@"; ended=$?; cd /; return $ended
+}
 folder() { folder=${1%/*}; folder=${folder:-/}; }                       # PATH: where it is, in $folder
-# What stands at each PATH, a line each in $signatures: link, absent, unusual, or owner, mode and digest.
-sign() { # PATH...
-  kinds=
+at() { folder "$1"; name=./${1##*/}; shift; within "$folder" "$@"; }    # PATH COMMAND...: there, with ./NAME in $name
+# With the rights of who owns it: wherever a name leads by then, nothing of others can change. Root's rights only among root's.
+as_owner() { # USER:GROUP COMMAND...
+  who=$1; shift
+  case $who in
+    root:*) here_is_roots && "$@";;
+    *) setpriv --reuid="${who%:*}" --regid="${who#*:}" --clear-groups --no-new-privs "$@";;
+  esac
+}
+# A link is not opened, and a FIFO does not keep the reader waiting. What is too long for any file of ours ends early.
+draw() { dd if="$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none; }
+sign_here() { # in $kind
+  if [ -L "$name" ]; then kind=link; elif [ ! -e "$name" ]; then kind=absent; elif [ ! -f "$name" ]; then kind=unusual
+  else
+    kind=$(stat -c '%h %U:%G %a' "$name") && digest=$(draw "$name" | sha256sum)
+    case $kind in "1 "*) kind="${kind#1 } ${digest%% *}";; *) kind=unusual;; esac
+  fi; return 0
+}
+find_strangers() { # PATH...: in $strangers the folders on the way that are not root's alone, a line each
+  around=$nl/$nl
   for at; do
-    shift
-    if [ -L "$at" ]; then kinds="$kinds link"; elif [ ! -e "$at" ]; then kinds="$kinds absent"
-    elif [ ! -f "$at" ]; then kinds="$kinds unusual"; else kinds="$kinds plain"; set -- "$@" "$at"; fi
+    folder "$at"
+    while case $around in *"$nl$folder$nl"*) false;; esac; do around=$around$folder$nl; folder "$folder"; done
+  done
+  set -f; IFS=$nl; set -- $around; unset IFS; set +f
+  rest=$(stat -c '%u %A %n' "$@" 2>/dev/null)$nl; strangers=$nl
+  while [ -n "$rest" ]; do
+    line=${rest%%"$nl"*}; rest=${rest#*"$nl"}
+    case $line in '') ;; "0 d"*) if ! are_roots "$line"; then strangers=$strangers${line#* * }$nl; fi;; *) strangers=$strangers${line#* * }$nl;; esac
+  done
+}
+is_stranger() { # FOLDER: is it, or one that it is in, among $strangers
+  folder=$1
+  until case $strangers in *"$nl$folder$nl"*) true;; *) false;; esac; do
+    if [ "$folder" = / ]; then return 1; fi; folder "$folder"
+  done
+}
+# What stands at each PATH, a line each in $signatures: link, absent, unusual, or owner, mode and digest. Where only root may
+# write, many are looked at in one call.
+sign() { # PATH...
+  kinds=; find_strangers "$@"
+  for at; do
+    shift; folder "$at"
+    if is_stranger "$folder"; then
+      kind=link; at "$at" sign_here; if [ $? = 1 ]; then kind=absent; fi
+    elif [ -L "$at" ]; then kind=link; elif [ ! -e "$at" ]; then kind=absent
+    elif [ ! -f "$at" ]; then kind=unusual; else kind=plain; set -- "$@" "$at"; fi
+    kinds=$kinds$kind$nl
   done
   attributes=; digests=
   if [ $# -gt 0 ]; then
@@ -45,8 +113,9 @@ sign() { # PATH...
     fi
   fi
   signatures=
-  for kind in $kinds; do
-    if [ $kind = plain ]; then
+  while [ -n "$kinds" ]; do
+    kind=${kinds%%"$nl"*}; kinds=${kinds#*"$nl"}
+    if [ "$kind" = plain ]; then
       attribute=${attributes%%"$nl"*}; attributes=${attributes#*"$nl"}
       digest=${digests%% *}; digest=${digest#\\}; digests=${digests#*"$nl"}       # a backslash: there is one in the name
       case $attribute in "1 "*) kind="${attribute#1 } $digest";; *) kind=unusual;; esac
@@ -56,20 +125,25 @@ sign() { # PATH...
 }
 sign_files() { set --; while read -r _ p _; do set -- "$@" "$p"; done <"$d/files"; sign "$@"; }
 next_signature() { signature=${signatures%%"$nl"*}; signatures=${signatures#*"$nl"}; }
-rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }
-owner_mode() { if [ -L "$1" ] || [ ! -e "$1" ]; then owner_mode=absent; else owner_mode=$(stat -c '%U:%G %a' "$1"); fi; }
-# The folder may be writable by the service user. So owner and mode are set where only root can reach; cp then makes the
-# file anew and gives it both by its descriptor. A link that is planted meanwhile is replaced, also one to a folder (-T).
-# One call synchronises what has to be on disk before a file may change: what it becomes, the journal, and the change before.
-unsynced=$d
-place() { # FROM TO; after the last one, settle
-  folder "$2"; t=$folder/.redkeep.$id
-  if [ -e "$t" ] || [ -L "$t" ]; then rm -rf "$t" || return 1; fi
-  cp -pT --remove-destination "$1" "$t" && sync "$t" "$d/journal" "$unsynced" && mv -fT "$t" "$2" && unsynced=$folder
+rules() { grep -E '^(### tuple|-A ufw6?-user-input)' "$1"; }            # FILE of ufw's
+owner_mode_here() { owner_mode=absent; if [ ! -L "$name" ] && [ -e "$name" ]; then owner_mode=$(stat -c '%U:%G %a' "$name"); fi; }
+owner_mode() { at "$1" owner_mode_here || owner_mode=absent; }          # PATH: in $owner_mode
+back_up_here() { draw "$name" >"$1"; }                                  # TO
+# Owner and mode are set where only root can reach; cp then makes the file anew and gives it both by its descriptor. A link that
+# is planted meanwhile is replaced, also one to a folder (-T), and never opened (nofollow).
+# What has to be on disk before a file may change: what it becomes, the journal, and the folder of the change before: it is kept
+# open as 6.
+exec 6<"$d"
+flush_here() { dd if=/dev/null of="$1" oflag=nofollow,nonblock conv=nocreat,notrunc,fsync status=none; }
+clear_here() { if [ -e "$1" ] || [ -L "$1" ]; then rm -rf "$1"; fi; }  # NAME: a temporary one of ours
+place_here() { # FROM
+  t=./.redkeep.$id
+  clear_here "$t" && cp -pT --remove-destination "$1" "$t" && flush_here "$t" && settle && mv -fT "$t" "$name" && exec 6<.
 }
-remove() { settle && folder "$1" && rm -f "$1" && unsynced=$folder; }
-settle() { sync "$d/journal" "$unsynced" && unsynced=$d; }
-swap() { chown "$3" "$1" && chmod "$4" "$1" && place "$1" "$2"; }       # FROM TO OWNER:GROUP MODE
+place() { at "$2" place_here "$1"; }                                    # FROM TO; after the last one, settle
+remove_here() { settle && rm -f "$name" && exec 6<.; }
+settle() { sync "$d/journal" /proc/self/fd/6 && exec 6<"$d"; }
+swap() { chown "$3" "$1" && chmod "$4" "$1" && place "$1" "$2"; }       # FROM (of ours) TO OWNER:GROUP MODE
 stage() { # gives all new content its owner and mode, those that are alike in one call
   staged=
   while read -r n p o m; do
@@ -79,79 +153,179 @@ stage() { # gives all new content its owner and mode, those that are alike in on
     chown "$o" "$@" && chmod "$m" "$@" || return 1
   done <"$d/files"
 }
-put() { if [ "$3" = absent ]; then remove "$2"; else place "$d/new/$1" "$2"; fi; }          # N PATH OWNER:GROUP, or `absent`
+put() { if [ "$3" = absent ]; then at "$2" remove_here; else place "$d/new/$1" "$2"; fi; }          # N PATH OWNER:GROUP, or `absent`
 is_ours() { # N PATH SIGNATURE: as this transaction made it
   first "$d/new/$1.signature"; [ "$3" = "$line" ] && return
   # ufw writes its rules anew when it is switched on: the same rules in other words are still ours.
   case $2 in /etc/ufw/*) [ "$(rules "$2")" = "$(rules "$d/new/$1")" ];; *) return 1;; esac
 }
-opened() { [ "$(stat -c %d:%i "$1")" = "$(stat -Lc %d:%i /proc/self/fd/8)" ]; }     # the path is no link to what is open
-mode() { { opened "$1" && chmod "$2" /proc/self/fd/8; } 8<"$1"; } # PATH MODE
-is_service_users() { case $(stat -Lc %U "$1") in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; }
-own() { # PATH OWNER:GROUP MODE. chmod with five digits clears setgid on directories
-  { [ -f "$1" ] || [ -d "$1" ]; } && chown -h "$2" "$1" && mode "$1" "00$3"
+is_users() { case $1 in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; }     # USER: of the service, now or before
+is_theirs() { is_users "$(stat -c %U .)" || { echo "$PWD is no folder of the service user's" >&2; return 1; }; }
+# Whoever the plan saw owning PATH, or may have made its owner, and root.
+is_expected() { # PATH USER:GROUP WANTED
+  case ${2%:*} in root|"$RUNUSER"|"$OLDUSER"|"${3%:*}") return 0;; esac
+  while read -r planned was; do if [ "$planned" = "$1" ] && [ "${was% *}" = "$2" ]; then return 0; fi; done <"$d/expected-modes"
+  echo "$1 belongs to $2, as nobody expected" >&2; return 1
+}
+# So that nobody else can exchange a name here, until it is given back.
+take_here() { # its mode and owner before are in $taken
+  taken=$(stat -c '%u %A 00%a %U:%G' .); here=$taken; taken=${taken#* * }
+  are_roots "$here" || { chown root . && chmod go-w .; }
+}
+give_here() { chown "${1#* }" . && chmod "${1%% *}" .; }                # MODE USER:GROUP, as take_here found them
+own() { at "$1" own_here "$1" "$2" "$3"; }                              # PATH OWNER:GROUP MODE
+own_here() { # five digits clear setgid on directories
+  if [ -d "$name" ] && [ ! -L "$name" ]; then
+    step "${name#./}" && owned=$(stat -c '%U:%G' .) && is_expected "$1" "$owned" "$2" || return 1
+    { [ "$owned" = "$2" ] || chown "$2" .; } && chmod "00$3" .
+    return
+  fi
+  [ -f "$name" ] && [ ! -L "$name" ] && found=$(stat -c '%u %A %h %U:%G' . "$name") || return 1
+  owned=${found##* }; here=${found%%"$nl"*}
+  if are_roots "$here"; then chown_here "$1" "$2" && chmod "00$3" "$name"
+  elif [ "${owned%:*}" != root ] && is_users "${owned%:*}" && { [ "$owned" = "$2" ] || [ "$RUNUSER" = "$OLDUSER" ]; }; then
+    # What Redis replaced since it was looked at has the owner that Redis gives.
+    as_owner "$owned" chmod "00$3" "$name"
+  elif [ "$RUNUSER" != "$OLDUSER" ] && is_theirs; then
+    # The one that comes may write in the folder already. A rollback gives it back where we do not come to it.
+    folder "$1"; stat -c "00%a %U:%G $folder" . >"$d/taken" && sync "$d/taken" && take_here || return 1
+    chown_here "$1" "$2" && chmod "00$3" "$name"; set -- $?
+    give_here "$taken" && rm -f "$d/taken" && return "$1"
+  else echo "$1 belongs to $owned in a folder that others may write: it is left to them" >&2; return 1; fi
+}
+# Where only root may write: so the one name of the file stays its one name, but for those that we gave it.
+chown_here() { # PATH OWNER:GROUP
+  found=$(stat -c '%h %U:%G' "$name") && is_expected "$1" "${found#* }" "$2" || return 1
+  names=1; for kept in "./.redkeep.$id".*/"${name#./}" "../.redkeep.$id".*/"${name#./}"; do if [ "$kept" -ef "$name" ]; then names=$((names + 1)); fi; done
+  if [ "${found%% *}" != $names ] || [ ! -f "$name" ] || [ -L "$name" ]; then echo "$1 has other names, which would change with it" >&2; return 1; fi
+  [ "${found#* }" = "$2" ] || chown -h "$2" "$name"
 }
 is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
 is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
-data_files() { # what Redis saves: plain files with one name, beside the one that we gave them
-  data=$1; set --; seen=$nl
-  for p in "$data"/*.rdb "$data"/*.aof "$data"/*.aof.* "$data/$DUMP" "$data/$AOF" "$data/${AOFDIR:-appendonlydir}"/*; do
-    case $seen in *"$nl$p$nl"*) continue;; esac
-    if [ ! -f "$p" ] || [ -L "$p" ] || { [ "${p%/*}" != "$data" ] && [ -L "${p%/*}" ]; }; then continue; fi
-    seen=$seen$p$nl; set -- "$@" "$p"
-  done
-  if [ $# = 0 ]; then return; fi
-  stat -c '%h %n' -- "$@" | while IFS=' ' read -r links p; do
-    names=1; for kept in "$data/.redkeep.$id".*/"${p##*/}"; do if [ "$kept" -ef "$p" ]; then names=$((names + 1)); fi; done
-    if [ "$links" = $names ]; then printf "%s\n" "$p"; fi
-  done
+make_folder_here() { [ -d "$name" ] && [ ! -L "$name" ] || mkdir "$name"; }
+remove_folder() { within "$1" clear_here "./.redkeep.$id.room"; at "$1" remove_folder_here; }      # PATH, where it is empty
+remove_folder_here() { rmdir "$name" 2>/dev/null; }
+# Calls VISIT with the names of what Redis saves, in each folder of its data that is the service user's. Plain files alone, and
+# none with a line break in its name: Redis makes no such names, and our lists could not hold them.
+each_data() { # VISIT
+  if [ -z "$DATA" ]; then return; fi
+  walk "$DATA"; case $? in 0) ;; 1) cd /; return;; *) cd /; return 1;; esac
+  is_theirs && visit "$1" ./*.rdb ./*.aof ./*.aof.* "./$DUMP" "./$AOF" && each_of_aof "$1"; ended=$?
+  cd /; return $ended
 }
-# Redis says where its dump is. Root moves or removes nothing for it but in a folder of the service user's, which is entered
-# before it is looked at.
-dump_file() { # PATH mv|back OTHER, or PATH rm
-  ( cd -P "${1%/*}/" && is_service_users . || exit 1
-    case $2 in rm) rm -f "./${1##*/}";; mv) mv "./${1##*/}" "$3";; back) mv -T "$3" "./${1##*/}";; esac )
+each_of_aof() { # VISIT
+  aofdir=${AOFDIR:-appendonlydir}; if [ ! -d "./$aofdir" ] || [ -L "./$aofdir" ]; then return; fi
+  step "$aofdir" && visit "$1" ./*
 }
+visit() { # VISIT NAME...
+  visit=$1; shift; seen=$nl; if [ $# -gt 5000 ]; then echo "$PWD holds $# names: too many to look at" >&2; return 1; fi
+  for n; do
+    shift; case $n in ./|*"$nl"*) continue;; esac
+    case $seen in *"$nl$n$nl"*) continue;; esac
+    if [ ! -f "$n" ] || [ -L "$n" ]; then continue; fi
+    seen=$seen$n$nl; set -- "$@" "$n"
+  done
+  if [ $# -gt 0 ]; then "$visit" "$@"; fi
+}
+dump_name() { # LOGIN: in $dump what the server calls its dump, a name in $DATA
+  config_get "$1" dir; said=$value; config_get "$1" dbfilename; dump=$value
+  case $dump in ''|.|..|*/*) false;; *) [ -n "$DATA" ] && [ "$said" = "$DATA" ];; esac ||
+    { note "fail the server names the dump $said/$dump, which is not in $DATA"; return 1; }
+}
+dump_here() { # mv|late|back OTHER, or rm
+  is_theirs || return 1
+  case $1 in
+    rm) rm -f "$name";;
+    back) [ -e "$name" ] || mv -T "$2" "$name";;
+    late) if [ "$name" -nt "$2" ]; then return; fi;;
+  esac
+  case $1 in mv|late) if [ -f "$name" ] && [ ! -L "$name" ]; then mv -T "$name" "$3"; fi;; esac
+}
+dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}"; }        # NAME mv|back OTHER, NAME late THAN OTHER, or NAME rm
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
 # has loaded too little; it does not write into them. The first ones stay: a second restart must not replace them.
 set_aside() { # new, or old: the restart that comes
-  if [ -z "$DATA" ] || [ -e "$d/aside.$1" ]; then return 0; fi
-  to=$DATA/.redkeep.$id.$1
-  echo "$to" >"$d/aside.$1" && sync "$d/aside.$1" && mkdir "$to" || return 1
-  # Entered, and seen to be no link that took its place: the folder around it is the service user's.
-  ( cd -P "$to" && [ "$PWD" = "$(readlink -f "$DATA")/${to##*/}" ] || exit 1
-    data_files "$DATA" | while IFS= read -r p; do
-      # The AOF's files come and go while Redis runs.
-      cp -p --reflink=always "$p" . 2>/dev/null || ln -Pf "$p" . || [ ! -e "$p" ] || exit 1
-    done )
+  if [ -z "$DATA" ] || [ -z "$RESTART" ] || [ -e "$d/aside.$1" ]; then return 0; fi
+  to=.redkeep.$id.$1
+  echo "$DATA/$to" >"$d/aside.$1" && sync "$d/aside.$1" && at "$DATA/$to" make_aside_here && each_data keep_here; ended=$?
+  exec 5<&-; return $ended
 }
-drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; rm -rf "$line"; fi; done; }
+# Kept open as 5: the folder around it is the service user's, and could have another one under this name.
+make_aside_here() { is_theirs && mkdir "$name" && step "${name#./}" && [ -O . ] && exec 5<.; }
+keep_here() { # NAME...
+  timeout "$CAP" cp -pP --reflink=always -- "$@" /proc/self/fd/5/ 2>/dev/null || ln -Pf -- "$@" /proc/self/fd/5/ 2>/dev/null ||
+    for n; do [ -e "/proc/self/fd/5/$n" ] || [ ! -e "$n" ] || return 1; done       # the AOF's files come and go while Redis runs
+}
+drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; at "$line" clear_here "./${line##*/}"; fi; done; }
 # A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
 # else takes. In the folders of others only once a boot would clear it away.
-reserve_here() { head -c 524288 /dev/zero >"$d/room" && sync "$d/room"; }
-reserve() {
-  set --
-  while read -r n p o m; do
-    folder "$p"; t=$folder/.redkeep.$id.room
-    if [ ! -d "$folder" ] || [ -e "$t" ]; then continue; fi
-    cp -T --sparse=never --remove-destination "$d/room" "$t" || return 1
-    set -- "$@" "$t"
+reserve_ours() { head -c 524288 /dev/zero >"$d/room" && sync "$d/room"; }
+reserve_here() { [ -e "./.redkeep.$id.room" ] || dd if="$d/room" of="./.redkeep.$id.room" bs=512k oflag=nofollow conv=excl,fsync status=none || return 3; }
+each_folder() { # COMMAND...: once in each folder in which a file changes
+  visited=$nl; missed=0
+  while read -r _ p _; do
+    folder "$p"; case $visited in *"$nl$folder$nl"*) continue;; esac
+    visited=$visited$folder$nl; within "$folder" "$@"; case $? in 0|1) ;; *) missed=1;; esac
   done <"$d/files"
-  if [ $# -gt 0 ]; then sync "$@"; fi
+  return $missed
 }
-release() { # PATH...: what goes with it
-  set -- "$d/room" "$@"; while read -r n p o m; do folder "$p"; set -- "$@" "$folder/.redkeep.$id.room"; done <"$d/files"
-  rm -f "$@"
-}
+release() { rm -f "$d/room" "$@"; each_folder clear_here "./.redkeep.$id.room"; }   # PATH of ours...: what goes with it
 # Where another user starts the service than the one that stops it: until it has stopped it must be able to save.
 is_handed() { [ -n "$HANDOVER" ] && case $1 in "$HANDOVER"|"$HANDOVER"/*) return 0;; *) return 1;; esac; }
 hand_over() { # new, or old: who comes
-  owner=$RUNUSER:$RUNGROUP; if [ "$1" = old ]; then owner=$OLDUSER:$OLDGROUP; fi
-  data_files "$HANDOVER" | { while IFS= read -r p; do
-    if is_service_users "$p"; then { opened "$p" && is_service_users /proc/self/fd/8 && chown "$owner" /proc/self/fd/8; } 8<"$p" || exit 1; fi
-  done; } || return 1
-  if [ "$1" = new ]; then while read -r p o m; do if is_handed "$p" && [ -e "$p" ]; then own "$p" "$o" "$m" || return 1; fi; done <"$d/modes"
-  else while read -r p o m; do if is_handed "$p" && [ "$o" != absent ]; then own "$p" "$o" "$m"; fi; done <"$d/expected-modes"; fi
+  comes=$RUNUSER:$RUNGROUP; if [ "$1" = old ]; then comes=$OLDUSER:$OLDGROUP; fi
+  within "$HANDOVER" hand_over_here "$HANDOVER" "$1" || return 1
+  if [ "$1" = new ]; then while read -r p o m; do if is_handed "$p"; then own_if_there "$p" "$o" "$m" || return 1; fi; done <"$d/modes"
+  else while read -r p o m; do if is_handed "$p" && [ "$o" != absent ]; then own_if_there "$p" "$o" "$m"; fi; done <"$d/expected-modes"; fi
+}
+own_if_there() { owner_mode "$1"; [ "$owner_mode" = absent ] || own "$@"; }
+# From above: once the folder is root's nobody exchanges what is in it. Last of all it is given to the one that comes, or back.
+hand_over_here() { # PATH of this folder, new or old
+  [ -O . ] || is_theirs || return 1
+  was=$(stat -c '00%a %U:%G' .)
+  if [ "$2" = new ]; then echo "$was $1" >>"$d/handed" && sync "$d/handed" && was="${was%% *} $comes" || return 1
+  elif [ -f "$d/handed" ]; then while read -r m o p; do if [ "$p" = "$1" ]; then was="$m $o"; break; fi; done <"$d/handed"; fi
+  set -- "$1" "$2" "$was"; take_here || return 1
+  if [ "$1" = "$HANDOVER" ]; then
+    aofdir=${AOFDIR:-appendonlydir}
+    visit hand_files_here ./*.rdb ./*.aof ./*.aof.* "./$DUMP" "./$AOF" || return 1
+    if [ -d "./$aofdir" ] && [ ! -L "./$aofdir" ]; then
+      step "$aofdir" && hand_over_here "$1/$aofdir" "$2" && cd -P .. || return 1
+    fi
+  else visit hand_files_here ./* || return 1; fi
+  give_here "$3"
+}
+hand_files_here() { # NAME...: those that are a user's of the service
+  for name; do
+    owned=$(stat -c '%U:%G' "$name"); if [ "$owned" = "$comes" ] || ! is_users "${owned%:*}"; then continue; fi
+    chown_here "$PWD/${name#./}" "$comes" || return 1
+  done
+}
+# Of the service user's, and with its rights, what the old process saved when it stopped.
+tighten_here() { # NAME...
+  rest=$(stat -c '%U %a %n' -- "$@" 2>/dev/null)$nl; set --
+  while [ -n "$rest" ]; do
+    line=${rest%%"$nl"*}; rest=${rest#*"$nl"}; n=${line#* * }; m=${line#* }; m=${m%% *}
+    case $line in "$RUNUSER "*) ;; *) continue;; esac; case $m in *[04]0) continue;; esac
+    echo "00$m $PWD/${n#./}" >>"$d/tightened"; set -- "$@" "$n"
+  done
+  if [ $# = 0 ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$@" 2>/dev/null; then return; fi
+  for n; do [ ! -e "$n" ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$n" || [ ! -e "$n" ] || return 1; done
+}
+loosen_here() { # MODE
+  owned=$(stat -c '%U:%G' "$name" 2>/dev/null) && is_users "${owned%:*}" && as_owner "$owned" chmod "$1" "$name"
+}
+log_tail() { # the last lines of Redis' log, as far as the service user may read it
+  timeout 5 setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups --no-new-privs tail -c 2000 "$LOG" | tail -n 2
+}
+# Root runs no program that another may write. A server's own, under the server's own user, may be anyone's.
+find_binary() { # as the unit says it, in $BIN
+  BIN=$(systemctl show -p ExecStart --value "$UNIT"); BIN=${BIN#*path=}; BIN=${BIN%% ;*}
+  [ "$RUNUSER" != root ] && [ "$OLDUSER" != root ] || is_roots_program "$BIN"
+}
+is_roots_program() { # PATH
+  program=$(readlink -f "$1") && find_strangers "$program" && [ "$strangers" = "$nl" ] && are_roots "$(stat -c '%u %A' "$program")" ||
+    { echo "$1 is a program that others than root may write, and the service runs as root" >&2; return 1; }
 }
 
 runs_as() { # USER: the service's process; nobody where there is none
@@ -216,8 +390,11 @@ rewrite_aof() {
     wait_info "$1" persistence aof_rewrite_in_progress 0 && field aof_last_bgrewrite_status && [ "$value" = ok ]
 }
 aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name follows the lines *COUNT and $LENGTH
-  data_files "$DATA" | grep '[.]aof$' | while IFS= read -r p; do grep -aA2 '^[*][0-9]' "$p"; done |
+  each_data aof_text_here |
     tr -d '\r' | grep -aioxE "$RENAMED" | tr a-z A-Z | sort -u | paste -sd' ' -
+}
+aof_text_here() { # NAME...: with the rights of whose they are
+  for n; do case $n in *.aof) as_owner "$(stat -c '%U:%G' "$n")" timeout "$CAP" grep -aA2 '^[*][0-9]' "$n";; esac; done; return 0
 }
 # From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
 persist() { # LOGIN SAVE APPENDONLY
@@ -250,10 +427,9 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
     count_keys; setting appendonly; aof=$value; setting save
     if [ -n "$value" ]; then snapshot "$1" || { note "fail the server cannot save its keys"; return 1; }
     elif [ "$aof" = no ] && [ $keys -gt 0 ]; then
-      only_memory=1; config_get "$1" dir; dump=$value; config_get "$1" dbfilename; dump=$dump/$value
+      only_memory=1; dump_name "$1" || return 1
       if [ ! -e "$d/dump" ]; then
-        echo "$dump" >"$d/dump" && sync "$d/dump" || return 1
-        if [ -f "$dump" ]; then dump_file "$dump" mv "$d/old/stale.rdb" || return 1; fi
+        echo "$dump" >"$d/dump" && sync "$d/dump" && dump_file "$dump" mv "$d/old/stale.rdb" || return 1
       fi
       config_set "$1" save "$SAVE_ONCE" && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
@@ -302,13 +478,13 @@ validate() {
   run=/run/redkeep-$id/scratch
   cp -rT "$d/scratch" "$run" || return 1
   if [ -n "$SCRATCH_BASE" ]; then cat "$d/new/$SCRATCH_BASE" "$d/scratch/redis.conf" >"$run/redis.conf" || return 1; fi
-  chown -R "$RUNUSER:$RUNGROUP" "$run" || return 1
+  chown -h "$RUNUSER:$RUNGROUP" "$run"/* "$run" || return 1            # the folder last: until then nobody comes in
   : >"$d/scratch.log"
   set --; . "$d/scratch.properties"
   if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
     "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
     "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
-  reply=$(echo PING | timeout 5 "$CLI" -s "$run/redis.sock" 2>&1)
+  reply=$(echo PING | timeout 5 "$CLI" -s "$run/redis.sock" 2>&1 | head -c 1000)
   systemctl stop "redkeep-scratch-$id" 2>/dev/null
   case $reply in PONG|NOAUTH*) return 0;; esac
   echo "$reply" >>"$d/scratch.log"; return 1
@@ -347,7 +523,7 @@ finish() {
 # What the plan relied on beside files, a line each, as it is now; of Redis what it $answered.
 facts() {
   systemctl show "$UNIT" -p "$UNIT_FACTS" | sed 's/^/unit /'
-  echo "version $("$BIN" --version)"
+  echo "version $(ask_version)"
   if [ -n "$FIREWALL" ]; then # an sshd that cannot say is no change
     ports=$(sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'); : "${ports:=$(grep '^sshd port ' "$d/expected-facts")}"
     if [ -n "$ports" ]; then printf '%s\n' "$ports"; fi
@@ -355,6 +531,9 @@ facts() {
   # The last value may be an empty line.
   if [ -s "$d/questions" ]; then printf '%s\n\n' "$answered" | sed -e 's/\r//g' -e "$MASK" | sed -n \
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
+}
+ask_version() { # of the installed server, which need not be root's
+  setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups --no-new-privs timeout 10 "$BIN" --version | head -c 1000
 }
 fact_names() {
   sed -e 's/^user \([^ ]*\).*/user \1 of the running server/;t' -e 's/^\(info\|running\) \([^ ]*\).*/\2 of the running server/;t' \
@@ -444,6 +623,8 @@ apply() {
   if [ -L $root/pending ]; then refuse "locked $(cat $root/pending/holder)"; fi
   first "$d/holder"; printf '%s\n' "$line" >$root/lock
   note begin
+  case $CLI in redis-cli|valkey-cli) ;; *) refuse "refused $CLI is no client of Redis that redkeep knows";; esac
+  find_binary || refuse "refused $BIN is a program that others than root may write, and Redis runs as root"
   if [ -f "$d/undoes" ] && [ -f $root/last ] && [ "$(cat "$d/undoes")" != "$(cat $root/last)" ]; then
     refuse "stale another run has ended here since"
   fi
@@ -482,12 +663,12 @@ apply() {
   while read -r n p o m; do
     next_signature; case $signature in link|unusual) refuse "refused $p is a link, or no plain file";; esac
     echo "$signature" >"$d/old/$n.signature"
-    if [ "$signature" != absent ]; then cp -p "$p" "$d/old/$n" || fail "backup $p"; fi
+    if [ "$signature" != absent ]; then at "$p" back_up_here "$d/old/$n" || fail "backup $p"; fi
     set -- "$@" "$d/old/$n" "$d/new/$n"
   done <"$d/files"
   sign "$@"
   while read -r n p o m; do
-    next_signature; first "$d/old/$n.signature"; [ "$signature" = "$line" ] || fail "backup $p"
+    next_signature; first "$d/old/$n.signature"; [ "${signature##* }" = "${line##* }" ] || fail "backup $p"
     next_signature; if [ "$o" = absent ]; then echo absent; else echo "$o $m ${signature##* }"; fi >"$d/new/$n.signature"
   done <"$d/files"
   sync -f "$d" || fail sync
@@ -496,32 +677,41 @@ apply() {
   rm -rf "$d/scratch"                                                                   # a second copy of keys and passwords
   note validated
   install_recovery || fail recovery
-  reserve_here || fail "room for the way back"
+  reserve_ours || fail "room for the way back"
   arm cap "$CAP" || fail arm
   ln -s "txn/$id" $root/pending && sync $root && enter applying || fail pending      # from here on the nets know it
   note armed
-  reserve || fail "room for the way back"
+  each_folder reserve_here || fail "room for the way back"
   if [ -n "$PERSIST" ]; then
     note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence
     if [ -z "$NEW_SAVE" ] && [ "$NEW_AOF" = no ]; then                 # the last snapshot would come back at a later start
       wait_info old persistence rdb_bgsave_in_progress 0 || fail persistence
-      config_get old dir; dump=$value; config_get old dbfilename; echo "$dump/$value" >"$d/last-snapshot"
+      dump_name old || fail persistence; echo "$dump" >"$d/last-snapshot"
     fi
   fi
   if [ -n "$REWRITE_AOF" ]; then
     note rewrite-aof; one old BGREWRITEAOF; rewrite_aof old || fail rewrite-aof
   fi
+  # Root takes over the folders that are to be its own, those above first: from then on nobody exchanges what is in them.
+  later=
   while read -r p o m; do
-    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && mkdir "$p" || fail "directory $p"; fi
+    case $o in
+      root:*) if [ -d "$p" ]; then note "mode $p"; own_if_there "$p" "$o" "$m" || fail "mode $p"; continue; fi;;
+    esac
+    later="$p $o $m$nl$later"
+  done <"$d/modes"
+  while read -r p o m; do
+    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && at "$p" make_folder_here || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do record "file $p"; put "$n" "$p" "$o" || fail "file $p"; done <"$d/files"
   settle || fail sync
-  if [ -f "$d/removals" ]; then while read -r p o m; do rm -f "$p/.redkeep.$id.room"; rmdir "$p" 2>/dev/null; done <"$d/removals"; fi
+  if [ -f "$d/removals" ]; then while read -r p o m; do remove_folder "$p"; done <"$d/removals"; fi
   # A data file may be gone meanwhile: Redis replaces its AOF when it is rewritten, and the new one is closed below.
-  while read -r p o m; do
-    if { [ -e "$p" ] || [ -L "$p" ]; } && ! is_handed "$p"; then note "mode $p"; own "$p" "$o" "$m" || fail "mode $p"; fi
-  done <"$d/modes"
+  while [ -n "$later" ]; do
+    line=${later%%"$nl"*}; later=${later#*"$nl"}; p=${line%% *}; line=${line#* }
+    if ! is_handed "$p"; then owner_mode "$p"; if [ "$owner_mode" != absent ]; then note "mode $p"; own "$p" "${line% *}" "${line#* }" || fail "mode $p"; fi; fi
+  done
   if [ -n "$RELOAD" ]; then
     note daemon-reload
     if [ -n "$RESTART" ] && [ -n "$PATIENCE" ]; then write_patience || fail daemon-reload; fi       # one reload for both
@@ -534,14 +724,11 @@ apply() {
   if [ -n "$RESTART" ]; then
     note "restart $UNIT"
     restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
-      if [ -n "$LOG" ]; then timeout 5 setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups tail -n 2 "$LOG" | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
+      if [ -n "$LOG" ]; then log_tail | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
     if [ -n "$INVOCATION" ]; then INVOCATION=$(invocation); fi
   fi
   # What the old process saved when it stopped has the old mode.
-  if [ -n "$TIGHTEN" ]; then data_files "$TIGHTEN" | { while IFS= read -r p; do if is_service_users "$p"; then
-    echo "00$(stat -c %a "$p") $p" >>"$d/tightened"
-    { opened "$p" && is_service_users /proc/self/fd/8 && chmod g-wx,o-rwx /proc/self/fd/8; } 8<"$p" || [ ! -e "$p" ] || exit 1
-  fi; done; } || fail "mode of data"; fi
+  if [ -n "$TIGHTEN" ]; then each_data tighten_here || fail "mode of data"; fi
   if [ -n "$NEEDS_REDIS" ]; then
     note check
     answers new || fail "check the server does not answer a login"
@@ -602,10 +789,11 @@ rollback() {
     if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
   fi
   release; enter rolling_back; note "rollback $1"; : >"$d/edited"
+  if [ -f "$d/taken" ]; then read -r m o p <"$d/taken" && within "$p" give_here "$m $o" && rm -f "$d/taken"; fi
   firewall=back; if [ "$1" != boot ]; then let_in || firewall=; fi
   sign_files
   while read -r n p o m; do
-    folder "$p"; rm -f "$folder/.redkeep.$id"
+    at "$p" clear_here "./.redkeep.$id"
     next_signature; first "$d/old/$n.signature"
     if [ "$signature" = "$line" ] || is_ours "$n" "$p" "$signature"; then continue; fi
     echo "$n" >>"$d/edited"; note "edited $p"
@@ -625,16 +813,18 @@ rollback() {
   while read -r n p o m; do
     next_signature; first "$d/old/$n.signature"; b=$line; if [ "$signature" = "$b" ] || is_edited "$n"; then continue; fi
     record "restore $p"
-    if [ "$b" = absent ]; then remove "$p"; else
-      folder "$p"; [ -d "$folder" ] || mkdir "$folder"; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi || unsynced=$d
+    if [ "$b" = absent ]; then at "$p" remove_here; else
+      folder "$p"; at "$folder" make_folder_here; set -- "$1" $b; swap "$d/old/$n" "$p" "$2" "$3"; fi
   done <"$d/files"
   settle
   if [ -f "$d/removals" ]; then while read -r p o m; do own "$p" "$o" "$m"; done <"$d/removals"; fi
+  # Those below first: what becomes another's again is that one's to exchange.
+  sort -r "$d/expected-modes" >"$d/expected-modes.up"
   while read -r p om; do
     owner_mode "$p"; if [ "$om" != absent ] && [ "$owner_mode" != "$om" ] && ! is_handed "$p"; then set -- "$1" $om; own "$p" "$2" "$3"; fi
-  done <"$d/expected-modes"
+  done <"$d/expected-modes.up"
   if [ "$1" = boot ] && [ -n "$HANDOVER" ] && [ -f "$d/restarted" ]; then hand_over old; fi
-  if [ -f "$d/created" ]; then while IFS= read -r p; do rmdir "$p" 2>/dev/null; done <"$d/created"; fi
+  if [ -f "$d/created" ]; then while IFS= read -r p; do at "$p" remove_folder_here; done <"$d/created"; fi
   systemctl daemon-reload                                                              # at boot too: the drop-in is loaded already
   if [ -n "$FIREWALL" ] && [ "$FIREWALL" != enable ] && [ "$1" != boot ]; then
     firewall=back; if [ "$FIREWALL" = disable ]; then enable_firewall; else load_firewall; fi || firewall=
@@ -644,7 +834,7 @@ rollback() {
   fi
   if [ "$FIREWALL" = disable ]; then set_enabled yes; fi
   if [ "$1" != boot ]; then
-    if [ -f "$d/tightened" ]; then while IFS=' ' read -r m p; do if [ -f "$p" ]; then mode "$p" "$m"; fi; done <"$d/tightened"; fi
+    if [ -f "$d/tightened" ]; then while IFS=' ' read -r m p; do at "$p" loosen_here "$m"; done <"$d/tightened"; fi
     # Whoever restarted or stopped it: it may have read new files.
     if [ -f "$d/restarted" ] || ! undisturbed || { [ -n "$NEEDS_REDIS" ] && ! answers new && ! answers old; }; then
       if ! answers $login; then login=old; fi
@@ -669,7 +859,7 @@ rollback() {
     # The server answers: what was saved for its restart is stale from now on.
     if [ -f "$d/dump" ] && config_get old save && [ -z "$value" ] && config_get old appendonly && [ "$value" = no ]; then first "$d/dump"; dump_file "$line" rm; fi
   fi
-  if [ -f "$d/old/stale.rdb" ]; then dump=$(cat "$d/dump"); [ -e "$dump" ] || dump_file "$dump" back "$d/old/stale.rdb"; fi
+  if [ -f "$d/old/stale.rdb" ]; then first "$d/dump"; dump_file "$line" back "$d/old/stale.rdb"; fi
   sign_files
   while read -r n p o m; do next_signature; first "$d/old/$n.signature"; [ "$signature" = "$line" ] || is_edited "$n" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/files"
   while read -r p om; do owner_mode "$p"; [ "$owner_mode" = "$om" ] || ! is_kept "$p" || { enter needs_human; note "not restored $p"; finish; exit 1; }; done <"$d/expected-modes"
@@ -727,7 +917,7 @@ confirm() {
   state; if [ "$state" = applied ]; then enter committed; state; fi
   if [ "$state" = committed ]; then
     last=; if [ -f "$d/last-snapshot" ]; then first "$d/last-snapshot"; last=$line; fi
-    if [ -f "$last" ] && [ ! "$last" -nt "$d/last-snapshot" ]; then dump_file "$last" mv "$d/old/last.rdb"; fi
+    if [ -n "$last" ]; then dump_file "$last" late "$d/last-snapshot" "$d/old/last.rdb"; fi
     finish; note committed
     # The last five runs stay, and those that somebody has to look at.
     set -- $root/txn/*

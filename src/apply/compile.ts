@@ -293,14 +293,14 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     OLD_SAVE: running?.get("save") ?? "",
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
-    DATA: actions.restart ? facts.files.dataDirectory : "",
-    DUMP: loaded("dbfilename"),
-    AOF: loaded("appendfilename"),
-    AOFDIR: loaded("appenddirname"),
+    DATA: plainPath(facts.files.dataDirectory),
+    DUMP: plainName(loaded("dbfilename")),
+    AOF: plainName(loaded("appendfilename")),
+    AOFDIR: plainName(loaded("appenddirname")),
     RENAMED: actions.persistence.includes("rewrite-aof") ? renamed(config).join("|") : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
     PATIENCE: isSoonLoaded(server, facts) ? "" : "1",
-    HANDOVER: isHandedOver(planned, facts) ? facts.files.dataDirectory : "",
+    HANDOVER: isHandedOver(planned, facts) ? plainPath(facts.files.dataDirectory) : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
     LOG: readableLog(facts),
@@ -320,6 +320,17 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
   };
   return shellAssignments(values);
+}
+
+/** A name that the server gives, where it can be no other place than the data folder: else "". */
+function plainName(name: string): string {
+  return /[/\p{Cc}]/u.test(name) || name === "." || name === ".." ? "" : name;
+}
+
+/** A folder that the server names, where it is one from the root down and can stand in a list: else "". */
+function plainPath(path: string): string {
+  const isPlain = path.startsWith("/") && !/\p{Cc}/u.test(path) && !path.split("/").includes("..");
+  return isPlain ? path : "";
 }
 
 /** What stands around ufw's files where they are loaded whole; nothing where ufw has to do more than that. */

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
 import type { Resource } from "../plan/desired.ts";
-import { isRedisOwn } from "../redis/own-directory.ts";
+import { isLogName, isRedisOwn, ownerRefusals, ownersOf } from "../redis/own-directory.ts";
 import { check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -36,7 +36,10 @@ export default defineTask<Params>({
         });
       }
     }
-    for (const path of dataPaths(context)) {
+    const owners = ownersOf(facts.service, server);
+    const data = dataPaths(context);
+    for (const path of data) {
+      if (!owners.has(path.owner)) continue;
       resources.push({
         kind: "attributes",
         path: path.path,
@@ -55,7 +58,14 @@ export default defineTask<Params>({
         process: running === undefined || isClosed(running) ? undefined : octal(running),
       });
     }
-    return { resources, notes: [rewrites, linkedDirectory(context)].filter((note) => note !== undefined) };
+    const foreign = data
+      .filter((path) => path.kind === "file" && !owners.has(path.owner) && (path.mode & CLOSED) !== 0)
+      .map(({ path, owner }) => `${path} is ${owner}'s, not the service user's: its mode is left to ${owner}`);
+    return {
+      resources,
+      refusals: [...ownerRefusals(facts, owners)],
+      notes: [rewrites, linkedDirectory(context), ...foreign].filter((note) => note !== undefined),
+    };
   },
 
   checks: (context) => {
@@ -165,7 +175,7 @@ function dataPaths({ facts }: Context): PathFact[] {
   const isInside = (path: string) => directories.some((directory) => path.startsWith(`${directory}/`));
   // In a directory that others share, only the files that Redis is known to write.
   const inside = [...dataFiles, logFile].filter(
-    (path) => isInside(path) || /\.(rdb|aof)$/.test(path) || path === logFile,
+    (path) => isInside(path) || /\.(rdb|aof)$/.test(path) || (path === logFile && isLogName(path)),
   );
   return [...new Set([...directories, ...inside])].flatMap((path) => {
     const found = paths.get(path);

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
-import { isRedisOwn } from "../redis/own-directory.ts";
+import { isRedisOwn, ownersOf } from "../redis/own-directory.ts";
 import { excerpt } from "../secret.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -95,10 +95,15 @@ function wantedAccount({ params, server }: Context): { user: string; group: stri
 }
 
 /** What the new user has to own before it can start: data and log, never the configuration. */
-function ownedBefore({ facts }: Context): string[] {
-  const { dataDirectory, dataFiles, logFile } = facts.files;
+function ownedBefore(context: Context): string[] {
+  const { facts, server } = context;
+  const { dataDirectory, dataFiles, logFile, paths } = facts.files;
   const directories = [dataDirectory, dirname(logFile)].filter(isRedisOwn);
-  return [...directories, ...dataFiles, logFile].filter((path) => path.startsWith("/"));
+  const owners = ownersOf(facts.service, server, wantedAccount(context).user);
+  return [...directories, ...dataFiles, logFile].filter((path) => {
+    const owner = paths.get(path)?.owner;
+    return path.startsWith("/") && owner !== undefined && owners.has(owner);
+  });
 }
 
 function missingWalls(context: Context): [string, string][] {
