@@ -55,6 +55,7 @@ export const SEEN_TITLES = [
   "pending",
   "last",
   "shown",
+  "traces",
 ] as const;
 
 export type SeenTitle = (typeof SEEN_TITLES)[number];

@@ -25,9 +25,10 @@ if [ "$ME" = 0 ]; then
     find $own -name '*[!A-Za-z0-9._-]*' -printf 'open %u:%g %m an odd name below /var/lib/redkeep\\n' -prune -o -path '*/txn/*/new/*' -prune -o \\
       -path '*/txn/*/old/*' -prune -o \\( ! -user root -o ! -type l -perm /077 \\) -printf 'open %u:%g %m %p\\n' | head -n ${MAX_NAMES}
     count=0; for txn in $own/txn/*/; do
+      case $txn in *[!A-Za-z0-9._/-]*) continue;; esac
       if [ ! -d "$txn" ]; then continue; fi
       count=$((count + 1)); if [ $own/pending -ef "$txn" ]; then continue; fi
-      first_word "\${txn}state"
+      VALUE=; if [ -f "\${txn}state" ]; then first_word "\${txn}state"; fi
       set -- "\${txn}"login.*; case $VALUE in rolled_back|refused) set -- "$@" "\${txn}new" "\${txn}scratch";; esac
       for path; do if [ -e "$path" ]; then echo "secret $path"; fi; done
     done; echo "transactions $count"
@@ -44,7 +45,7 @@ if [ "$ME" = 0 ]; then
   done
 fi
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     if (sections.text("traces") === undefined) return undefined;
     const said = (word: string) =>
       sections

@@ -449,7 +449,10 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
   });
 
   it("comes to an end where the login may not even ECHO", () => {
-    const denied = ANSWERS.replace("case $line in", `case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;`);
+    const denied = ANSWERS.replace(
+      "case $line in",
+      `case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;`,
+    );
     const sections = session({}, denied);
     expect(sections.said.lines("login")).toEqual(['"operator"']);
     expect(sections.seen.lines("endpoint")).toEqual(["-h 127.0.0.1 -p 7380"]);
