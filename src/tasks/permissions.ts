@@ -60,7 +60,9 @@ export default defineTask<Params>({
     }
     const foreign = data
       .filter((path) => path.kind === "file" && !owners.has(path.owner) && (path.mode & CLOSED) !== 0)
-      .map(({ path, owner }) => `${path} is ${owner}'s, not the service user's: its mode is left to ${owner}`);
+      .map(
+        ({ path, owner }) => `${path} is ${owner}'s, not the service user's: its mode is left to ${owner}`,
+      );
     return {
       resources,
       refusals: [...ownerRefusals(facts, owners)],

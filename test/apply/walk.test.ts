@@ -34,7 +34,17 @@ const isWalked = (name: string) =>
   name.endsWith("_here") || ["step", "walk", "draw", "sign", "find_strangers"].includes(name);
 
 /** Those that are given only files of redkeep's own, of ufw's, or a program of root's. */
-const GIVEN_OWN = ["first", "rules", "swap", "release", "stage", "send", "install_recovery", "log_tail", "is_roots_program"];
+const GIVEN_OWN = [
+  "first",
+  "rules",
+  "swap",
+  "release",
+  "stage",
+  "send",
+  "install_recovery",
+  "log_tail",
+  "is_roots_program",
+];
 
 /** The program's functions by name; `(main)` is what stands outside of them. */
 function functionsOf(program: string): Map<string, string> {
@@ -42,7 +52,10 @@ function functionsOf(program: string): Map<string, string> {
   let current = "(main)";
   for (const line of program.split("\n")) {
     // Within quotes a command has quotes of its own.
-    const code = line.replace(/(^|\s)#.*$/, "").replaceAll('"$(', " $( ").replaceAll(')"', ") ");
+    const code = line
+      .replace(/(^|\s)#.*$/, "")
+      .replaceAll('"$(', " $( ")
+      .replaceAll(')"', ") ");
     const [, name] = /^([a-z_]+)\(\) \{/.exec(line) ?? [];
     if (name !== undefined) current = name;
     const body = name === undefined ? code : code.slice(code.indexOf("{") + 1);
@@ -63,7 +76,7 @@ function detours(program: string): string[] {
       if (!["here_is_roots"].includes(callee))
         found.push(`${name} calls ${callee} where it may stand anywhere`);
     if (GIVEN_OWN.includes(name)) continue;
-    for (const [, program, words = ""] of body.matchAll(TOUCHING)) {
+    for (const [, program = "", words = ""] of body.matchAll(TOUCHING)) {
       const given = words.replace(/ -e "\$MASK"/, "").match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
       // The first word of these is what they look for, or whom they give a file to.
       const others = given.filter((word) => !word.startsWith("-"));
