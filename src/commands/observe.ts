@@ -192,7 +192,7 @@ export async function ask(
   if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
   let facts: HostFacts;
   try {
-    facts = parseProbe(result.stdout.toString("utf8"), input, nonce);
+    facts = parseProbe(result.stdout, input, nonce);
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
     throw new HostError(

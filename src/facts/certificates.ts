@@ -34,8 +34,10 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
   case "$known " in *" $path "*) continue;; esac
   if [ ! -f "$path" ]; then continue; fi
   known="$known $path"
-  # Redis takes a certificate and its key from one file, too.
-  if [ "$path" -ef "$TLS_KEY" ]; then section "pem $path"; head -c 65536 "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d'
+  # Redis takes a certificate and its key from one file, too: the key stays here.
+  if [ "$path" -ef "$TLS_KEY" ]; then
+    reader_of "$path"
+    tell "pem-of-key $path" "$($AS head -c 65536 -- "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d')"
   else set -- "$@" "pem $path" "$path"; fi
 done
 show_files "$@"
@@ -54,14 +56,16 @@ if has openssl; then
   for path in $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; do
     case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
-      known="$known $path"; echo "$path"
-      if public_half "$path"; then echo "P-256 $VALUE"; else openssl pkey -in "$path" -passin pass: -pubout; fi
+      case $path in *"$NL"*) continue;; esac
+      known="$known $path"; printf '%s\\n' "$path"; reader_of "$path"
+      if [ -z "$AS" ] && public_half "$path"; then echo "P-256 $VALUE"
+      else $AS openssl pkey -in "$path" -passin pass: -pubout | head -c 65536; fi
     fi
   done
 fi
 `,
-  parse: (sections) => ({
-    pem: new Map(sections.startingWith("pem")),
+  parse: ({ seen: sections, said }) => ({
+    pem: new Map([...sections.startingWith("pem"), ...said.startingWith("pem-of-key")]),
     keyDigests: sections.text("keys") === undefined ? undefined : digestsOf(sections.lines("keys")),
   }),
 };

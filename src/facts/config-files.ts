@@ -1,4 +1,5 @@
 import type { Fact } from "./fact.ts";
+import { FILES_LIMIT } from "./reading.ts";
 
 export interface ConfigFilesFact {
   main: { path: string; text: string } | undefined;
@@ -8,7 +9,10 @@ export interface ConfigFilesFact {
   aclFiles: ReadonlyMap<string, string>;
   /** redkeep's own drop-in of the unit. */
   dropIn: string | undefined;
-  /** Configuration and ACL files that are there, or may be, and that this login may not read: never root's. */
+  /**
+   * Files that are there, or may be, and did not come: this login may not read them, or root does not, for they are too
+   * large, or another user put something else in their place.
+   */
   unreadable: ReadonlySet<string>;
 }
 
@@ -39,8 +43,9 @@ read_conf() {
   local settings include
   case "$seen " in *" $1 "*) return;; esac
   seen="$seen $1"
-  settings=$(sed -n -e 's/\\r//g' -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//' \\
-    -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^\\(rename-command\\|include\\) /s/["'\\'']//g' -e p "$1")
+  reader_of "$1"
+  settings=$($AS sed -n -e 's/\\r//g' -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//' \\
+    -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^\\(rename-command\\|include\\) /s/["'\\'']//g' -e p "$1" | head -c ${FILES_LIMIT})
   SETTINGS=$SETTINGS$settings$NL
   if [ "$2" -ge 8 ]; then return; fi
   case $NL$settings in *"\${NL}include "*) values_of include "$settings";; *) return;; esac
@@ -71,16 +76,16 @@ for file in "$ACL_FILE" ${paths
 done
 if [ -f "/etc/systemd/system/$UNIT.d/redkeep.conf" ]; then set -- "$@" drop-in "/etc/systemd/system/$UNIT.d/redkeep.conf"; fi
 show_files "$@"
-section unreadable; echo "$unread"
+section unreadable; printf '%s\\n' "$unread"
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const [main, ...includes] = [...sections.startingWith("config")].map(([path, text]) => ({ path, text }));
     return {
       main,
       includes,
       aclFiles: new Map(sections.startingWith("acl-file")),
       dropIn: sections.text("drop-in"),
-      unreadable: new Set(sections.lines("unreadable")),
+      unreadable: new Set([...sections.lines("unreadable"), ...sections.unread]),
     };
   },
 };

@@ -1,20 +1,158 @@
+import { type Seen, seen } from "./origin.ts";
 import type { ProbeInput } from "./probe-input.ts";
 
-/** The framed output of a probe: the text of each section by its title, which may hold blanks (`config /etc/x`). */
-export class Sections {
+/** Frames that root's own programs fill: their titles. */
+export const SEEN_TITLES = [
+  "os",
+  "machine",
+  "memory",
+  "tools",
+  "addresses",
+  "listeners",
+  "sshd",
+  "peer",
+  "systemd",
+  "units",
+  "sentinels",
+  "unit",
+  "properties",
+  "argv",
+  "client",
+  "programs",
+  "groups",
+  "lines",
+  "accounts",
+  "servers",
+  "sudo-rules",
+  "unreadable",
+  "endpoint",
+  "sockets",
+  "binary-version",
+  "data-directory",
+  "log-file",
+  "data-files",
+  "data-files-cut",
+  "paths",
+  "digests",
+  "data-writable",
+  "places",
+  "keys",
+  "ufw-before",
+  "kernel4",
+  "kernel6",
+  "legacy4",
+  "legacy6",
+  "nftables",
+  "foreign",
+  "docker-ports",
+  "docker-silent",
+  "swaps",
+  "package",
+  "mended",
+  "program",
+  "open-secrets",
+  "open-secrets-end",
+  "pending",
+  "last",
+  "shown",
+] as const;
+
+export type SeenTitle = (typeof SEEN_TITLES)[number];
+
+/** Files that come whole, byte for byte: the first word of the title that each has. */
+export type FileTitle =
+  | "config"
+  | "acl-file"
+  | "pem"
+  | "drop-in"
+  | "ufw-conf"
+  | "ufw-defaults"
+  | "ufw-rules4"
+  | "ufw-rules6"
+  | "last-files"
+  | "last-modes"
+  | "last-directories"
+  | "recover-unit";
+
+/** What the server, or whoever answers in its place, said: the first words of titles. */
+export const SAID_TITLES = [
+  "login",
+  "login-error",
+  "redis",
+  "plain-ping",
+  "with-certificate",
+  "without-certificate",
+  "served",
+  "pem-of-key",
+  "old-protocol",
+  "sentinel-conf",
+  "sentinel-reply",
+  "sentinel-watched",
+] as const;
+
+/** The titles that redkeep gives to its questions within one session with Redis. */
+export const ANSWER_TITLES = [
+  "info",
+  "running",
+  "acl-list",
+  "clients",
+  "denials",
+  "command",
+  "dry-run",
+  "key",
+  "category",
+  "matrix-users",
+  "matrix",
+  "core-end",
+  "session-end",
+] as const;
+
+export type SaidTitle = Exclude<(typeof SAID_TITLES)[number], "redis"> | (typeof ANSWER_TITLES)[number];
+
+/** A title of one word, or of a word with what it is about. */
+type Titled<T extends string> = T | `${T} ${string}`;
+
+class Texts<T extends string> {
   readonly #texts: ReadonlyMap<string, string>;
 
-  constructor(texts: ReadonlyMap<string, string>) {
+  constructor(texts: ReadonlyMap<string, string> = new Map()) {
     this.#texts = texts;
   }
 
-  /** The section's text, or undefined where the host did not print it: unknown is not the same as empty. */
-  text(title: string): string | undefined {
+  /** The text, or undefined where the host did not print it: unknown is not the same as empty. */
+  text(title: Titled<T>): string | undefined {
     return this.#texts.get(title);
   }
 
-  lines(title: string): string[] {
+  lines(title: Titled<T>): string[] {
     return (this.text(title) ?? "").split("\n").filter((line) => line.trim() !== "");
+  }
+
+  all(): Iterable<[title: string, text: string]> {
+    return this.#texts;
+  }
+
+  /** `[rest of the title, text]` of every text whose title starts with `word` and a blank. */
+  *startingWith(word: T): Iterable<[rest: string, text: string]> {
+    for (const [title, text] of this.#texts) {
+      if (title.startsWith(`${word} `)) yield [title.slice(word.length + 1), text];
+    }
+  }
+}
+
+/** What root saw. Nothing that the server says can set, end or replace any of it. */
+export class SeenTexts extends Texts<SeenTitle | FileTitle> {
+  /** The paths of files that were asked for, and did not come whole, or are no regular files. */
+  readonly unread: ReadonlySet<string>;
+
+  constructor(texts?: ReadonlyMap<string, string>, unread: ReadonlySet<string> = new Set()) {
+    super(texts);
+    this.unread = unread;
+  }
+
+  /** A text of one line, as what root may act on. */
+  word(title: SeenTitle): Seen {
+    return seen((this.text(title) ?? "").replace(/\n$/, ""));
   }
 
   /** Lines of a small file that the host was asked for, without empty ones; empty where it has no such file. */
@@ -23,22 +161,32 @@ export class Sections {
       line.startsWith(`${path}:`) ? [line.slice(path.length + 1)] : [],
     );
   }
+}
 
-  /** `[rest of the title, text]` of every section whose title starts with `word` and a blank. */
-  *startingWith(word: string): Iterable<[rest: string, text: string]> {
-    for (const [title, text] of this.#texts) {
-      if (title.startsWith(`${word} `)) yield [title.slice(word.length + 1), text];
-    }
+/** What the server said, word for word: a space of names of its own. */
+export class SaidTexts extends Texts<SaidTitle> {
+  /** Titles of questions whose answers were longer than the bound, or broke off. */
+  readonly cut: ReadonlySet<string>;
+
+  constructor(texts?: ReadonlyMap<string, string>, cut: ReadonlySet<string> = new Set()) {
+    super(texts);
+    this.cut = cut;
   }
 }
 
+/** A probe's answer, taken apart. */
+export interface Answer {
+  seen: SeenTexts;
+  said: SaidTexts;
+}
+
 /**
- * One thing to observe: a piece of POSIX sh that prints sections, and a parser of them. The pieces are joined into one
+ * One thing to observe: a piece of POSIX sh that prints frames, and a parser of them. The pieces are joined into one
  * script in a fixed order and share its variables; `service` runs first and sets UNIT, BIN, CONF, CLI and PID.
  */
 export interface Fact<T> {
   script: (input: ProbeInput) => string;
-  parse: (sections: Sections, input: ProbeInput) => T;
+  parse: (answer: Answer, input: ProbeInput) => T;
 }
 
 /** What stands before the separator and behind it; all of a text without one stands before. */

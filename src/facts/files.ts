@@ -2,6 +2,7 @@ import { dirname } from "node:path/posix";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
 import { MOUNTS } from "./host.ts";
+import type { Seen } from "./origin.ts";
 
 export interface PathFact {
   path: string;
@@ -19,10 +20,12 @@ export interface FilesFact {
   /** sha256 of regular files that redkeep may replace, by path. */
   digests: ReadonlyMap<string, string>;
   /** Where the running or configured server keeps its data. */
-  dataDirectory: string;
+  dataDirectory: Seen;
   /** Data files directly in it and in its append-only directory, where that is no symbolic link. */
   dataFiles: readonly string[];
-  logFile: string;
+  /** There are more than were looked at. */
+  areDataFilesCut: boolean;
+  logFile: Seen;
   /** Bytes free on the file system of the data directory; undefined where it has none. */
   dataFree: number | undefined;
   /** False where the running server's own user may not write into it; undefined where that could not be tried. */
@@ -45,68 +48,87 @@ export interface Room {
 const OWN_PATHS =
   '/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service';
 
+/** Data files that are looked at. A server has a handful, and its user may make a million. */
+const MAX_DATA_FILES = 5000;
+
 /** Owner, group and mode of everything the tasks may set, and the room on the disks. */
 export const filesFact: Fact<FilesFact> = {
   script: ({ paths }) => `
-# One process for all paths; those that are not there are left out.
-describe() { stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"; }
-if [ -z "$DIR" ]; then conf_get dir; DIR=$VALUE; fi
+# One process for all paths; those that are not there are left out, and names that would be two lines of the answer.
+describe() {
+  for path; do shift; case $path in *"$NL"*) ;; *) set -- "$@" "$path";; esac; done
+  stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"
+}
+# The kernel knows where the server keeps its data: Redis enters the folder.
+DIR=; if [ "$PID" -gt 0 ] && cd -P "/proc/$PID/cwd" 2>/dev/null; then DIR=$PWD; cd /; fi
+case $DIR in ''|/proc/*|*"$NL"*) conf_get dir; DIR=$VALUE;; esac
 conf_get logfile; LOG=$VALUE
 case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
 TLS="$TLS_CERT $TLS_KEY $TLS_CA $CONF_FOLDER/tls/redkeep-*"
 conf_get unixsocket; SOCKET=$VALUE
 values_of loadmodule "$SETTINGS"; MODULES=; IFS=$NL; for line in $VALUE; do MODULES="$MODULES \${line%% *}"; done; unset IFS
-section data-directory; echo "$DIR"; echo "$LOG"
+section data-directory; printf '%s\\n' "$DIR"; section log-file; printf '%s\\n' "$LOG"
 set --
 for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then set -- "$@" "$path"; fi
   case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
 done
 set -- "$@" ${OWN_PATHS}
-section data-files; described=
+section data-files; described= listed=0
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
-  # The service user may have made it a link to any directory.
-  case $path in "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
+  # No name may be two lines of the answer, and the service user may have made the folder a link to any other.
+  case $path in *"$NL"*) continue;; "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
   # A program takes only so many words, and each that is added has the shell copy all before it.
   if [ $# -ge 500 ]; then described=$described$(describe "$@")$NL; set --; fi
-  set -- "$@" "$path"; printf '%s\\n' "$path"
+  if [ "$listed" -ge ${MAX_DATA_FILES} ]; then section data-files-cut; break; fi
+  set -- "$@" "$path"; printf '%s\\n' "$path"; listed=$((listed + 1))
 done; fi
 section paths; printf %s "$described"; describe "$@"
 section digests; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}
 # Each of the files in turn makes room for what is to be asked about.
+# Whoever else may write there has the rights with which it is read.
 digest() {
-  for path; do shift; if [ -f "$path" ]; then set -- "$@" "$path"; fi; done
-  if [ $# -gt 0 ]; then sha256sum -- "$@"; fi
+  READS=$NL readers=
+  for path; do
+    shift; case $path in *"$NL"*) continue;; esac
+    if [ -f "$path" ]; then
+      set -- "$@" "$path"; reader_of "$path"; READS="$READS$AS|$path$NL"
+      case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
+    fi
+  done
+  each_reader "sha256sum --"
 }
 digest "$@"
 section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
   field Uid: "/proc/$PID/status"; uid=$VALUE; field Gid: "/proc/$PID/status"
-  setpriv --reuid="$uid" --regid="$VALUE" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
+  timeout -s KILL 5 setpriv --reuid="$uid" --regid="$VALUE" --init-groups sh -c 'if [ -w "$0" ]; then echo yes; else echo no; fi' "$DIR"
 fi
 section places; rooms=' '; set -- "$@" "$DIR/." /var/lib/redkeep/txn
 for path; do
   shift
-  if [ -e "$path" ] && [ ! -w "$path" ]; then echo "unwritable $path"; fi
+  case $path in *"$NL"*) continue;; esac
+  if [ -e "$path" ] && [ ! -w "$path" ]; then printf 'unwritable %s\\n' "$path"; fi
   while [ -n "$path" ]; do
     # What holds no slash would stay as it is for ever.
     case $path in */*) path=\${path%/*};; *) break;; esac
     if [ ! -d "$path" ]; then continue; fi
     case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
-      if [ ! -w "$path" ]; then echo "unwritable $path"; fi
+      if [ ! -w "$path" ]; then printf 'unwritable %s\\n' "$path"; fi
       set -- "$@" "$path";; esac
     break
   done
 done
 if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const byPath = new Map(
       sections
         .lines("paths")
         .flatMap(parsePath)
         .map((path) => [path.path, path]),
     );
-    const [dataDirectory = "", logFile = ""] = (sections.text("data-directory") ?? "").split("\n");
+    const dataDirectory = sections.word("data-directory");
+    const logFile = sections.word("log-file");
     const writable = sections.text("data-writable")?.trim();
     const places = sections.lines("places").map((line) => line.split(" "));
     const rooms = new Map(places.flatMap(parseRoom));
@@ -123,6 +145,7 @@ if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
       dataFiles: sections
         .lines("data-files")
         .filter((path) => byPath.has(path) && byPath.get(dirname(path))?.kind !== "link"),
+      areDataFilesCut: sections.text("data-files-cut") !== undefined,
       logFile,
       dataFree: rooms.get(dataDirectory)?.bytes,
       dataWritable: writable === "yes" ? true : writable === "no" ? false : undefined,

@@ -1,4 +1,4 @@
-import type { Fact, Sections } from "./fact.ts";
+import type { Fact, SeenTexts } from "./fact.ts";
 
 export interface FirewallFact {
   /** False where the host has no ufw: nothing else is known then. */
@@ -47,7 +47,7 @@ if is_active nftables.service; then echo nftables; fi
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
 section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const installed = sections.text("ufw-conf") !== undefined;
     return {
       installed,
@@ -71,7 +71,7 @@ section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names
 };
 
 /** One table, from its name to COMMIT, of what iptables-save prints; empty where the kernel has none. */
-function tableOf(sections: Sections, title: string, table: string): string {
+function tableOf(sections: SeenTexts, title: "kernel4" | "kernel6", table: string): string {
   const text = sections.text(title) ?? "";
   const start = text.search(new RegExp(`^\\*${table}$`, "m"));
   if (start < 0) return "";

@@ -45,7 +45,7 @@ const KERNEL_FILES = [
 export const MOUNTS = "/proc/self/mountinfo";
 
 const TOOLS =
-  "systemctl systemd-run flock ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
+  "systemctl systemd-run flock setpriv tar ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
 
 /** The machine under Redis: what it is, what it has, and how we reached it. */
 export const hostFact: Fact<HostFact> = {
@@ -59,7 +59,7 @@ field() {
 }
 section os; { while IFS= read -r line || [ -n "$line" ]; do printf '%s\\n' "$line"; done </etc/os-release; } 2>/dev/null
 section machine
-for file in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; do first_word $file; echo "$VALUE"; done
+for file in /proc/sys/kernel/hostname /etc/machine-id /proc/sys/kernel/random/boot_id; do first_word $file; printf '%s\\n' "$VALUE"; done
 date +%s; first_word /proc/uptime; echo "$VALUE"
 field Uid: /proc/$$/status; ME=$VALUE; echo "$ME"
 field MemTotal: /proc/meminfo; section memory; echo "$VALUE kB"
@@ -77,11 +77,11 @@ while [ -z "$peer" ] && [ "$up" -gt 1 ] && [ $level -lt 6 ]; do
   peer=$(grep -saz '^SSH_CONNECTION=' "/proc/$up/environ"); peer=\${peer#*=}
   field PPid: "/proc/$up/status"; up=\${VALUE:-0}; level=$((level + 1))
 done
-echo "$peer"
+printf '%s\\n' "$peer"
 # Not by the shell's own read, which takes a byte at a time: these files give their text to the first read alone.
 LINES_OF='${[...KERNEL_FILES, MOUNTS].join(" ")}'
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const os = new Map(sections.lines("os").map((line) => splitOnce(line, "=")));
     const [hostname = "", machineId = "", bootId = "", epoch = "", uptime = "", uid = ""] = (
       sections.text("machine") ?? ""

@@ -1,15 +1,19 @@
+import { createHash } from "node:crypto";
 import { lastingCopy } from "../copy.ts";
+import { FrameError, parseFrames, readTar, unsigned } from "../frame.ts";
 import { certificatesFact } from "./certificates.ts";
 import { configFilesFact } from "./config-files.ts";
-import { type Fact, Sections } from "./fact.ts";
+import { type Answer, type Fact, SAID_TITLES, SaidTexts, SEEN_TITLES, SeenTexts } from "./fact.ts";
 import { filesFact } from "./files.ts";
 import { firewallFact } from "./firewall.ts";
 import { hostFact } from "./host.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
+import { READING_FUNCTIONS } from "./reading.ts";
 import { redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
+import { parseSession, type Session } from "./session.ts";
 import { systemFact } from "./system.ts";
 import { transactionFact } from "./transaction.ts";
 
@@ -30,7 +34,7 @@ const FACTS = {
 
 export type FactName = keyof typeof FACTS;
 
-/** Bytes of one file that are read: a configuration beyond that is not one. */
+/** Bytes of one file that are taken: a configuration beyond that is not one. */
 const FILE_LIMIT = 1_048_576;
 
 type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T> ? T : never };
@@ -38,44 +42,23 @@ type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T
 /** What was observed on one host, once. A fact that was not asked for parses as unknown or empty. */
 export type HostFacts = Parsed;
 
-/** Of descriptors a shell's script can name 3 to 9. */
-const DOCUMENTS = [3, 4, 5, 6, 7, 8, 9] as const;
-
-/** What the pieces of the script share. */
-export const HELPERS = `NL='
-' FILES=
-section() { printf '\\n%s %s\\n' "$N" "$*"; }
-has() { command -v "$1" >/dev/null 2>&1; }
-# Files to be printed byte for byte, each behind a section line: TITLE FILE TITLE FILE …
-# A name with a line break in it would become two.
-show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
-# Prints them all. A process costs a host more than all the shell's own work on a text, so one prints many: the section lines
-# between them are documents of the shell, which head reads as files of their own.
-print_files() {
-  IFS=$NL; set -f; set -- $FILES; unset IFS; set +f
-  while [ $# -gt 0 ]; do
-    head -q -c ${FILE_LIMIT} ${DOCUMENTS.map((fd, index) => `\${${2 * index + 2}+/proc/self/fd/${fd} "\${${2 * index + 2}}"}`).join(" ")} ${DOCUMENTS.map((fd) => `${fd}<<END${fd}`).join(" ")}
-${DOCUMENTS.map((fd, index) => `\n$N \${${2 * index + 1}-}\nEND${fd}\n`).join("")}
-    if [ $# -le ${2 * DOCUMENTS.length} ]; then return; fi
-    shift ${2 * DOCUMENTS.length}
-  done
-}`;
-
 /** Facts that every probe needs: nothing can be planned without them. */
 const ALWAYS: readonly FactName[] = ["host", "service", "configFiles", "redis", "files", "transaction"];
 
 /**
- * One POSIX sh script that prints every wanted fact, each section under a line `NONCE title`.
- * @param nonce random for each probe, so that no file or reply on the host can pass for a section line.
+ * One POSIX sh script that prints every wanted fact, in frames.
+ * @param nonce random for each probe. Root's shell alone knows it; what Redis is asked has another word, made from it.
  */
 export function probeScript(wanted: Iterable<FactName>, input: ProbeInput, nonce: string): string {
   const names = new Set([...ALWAYS, ...wanted]);
   const scripts = factNames()
     .filter((name) => names.has(name))
     .map((name) => FACTS[name].script(input));
+  const said = saidWord(nonce);
   return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; unset REDISCLI_AUTH
 N=${nonce}
-${forTheHost(HELPERS)}
+R=${said}
+${forTheHost(READING_FUNCTIONS)}
 {
 ${forTheHost(scripts.join("\n"))}
 print_files
@@ -89,22 +72,75 @@ function forTheHost(script: string): string {
   return script.replaceAll(/^ *# .*\n|^ +/gm, "");
 }
 
+/** The word for the titles within a session with Redis. Whoever learns it has not learnt the probe's own. */
+export function saidWord(nonce: string): string {
+  return createHash("sha256").update(`said ${nonce}`).digest("hex").slice(0, 24);
+}
+
 /** The probe's answer was cut short or is not one: nothing may be planned on it. */
 export class ProbeError extends Error {
   override readonly name = "ProbeError";
 }
 
-/** @throws ProbeError when the last section is missing. */
-export function parseProbe(output: string, input: ProbeInput, nonce: string): HostFacts {
-  const texts = new Map<string, string>();
-  // Whatever a login shell printed before the first section is noise.
-  for (const part of output.split(`\n${nonce} `).slice(1)) {
-    const at = part.indexOf("\n");
-    texts.set(at < 0 ? part : part.slice(0, at), at < 0 ? "" : part.slice(at + 1));
+/**
+ * @param output as it came, byte for byte.
+ * @throws ProbeError where it was cut short, or has a part twice, from the wrong side or that nobody asked for.
+ */
+export function parseProbe(output: Buffer, input: ProbeInput, nonce: string): HostFacts {
+  let answer: Answer;
+  try {
+    answer = takeApart(output, nonce);
+  } catch (error) {
+    if (error instanceof FrameError) throw new ProbeError(error.message);
+    throw error;
   }
-  if (!texts.has("end")) throw new ProbeError("the host's answer to the probe ends too early");
-  const sections = new Sections(texts);
-  const parse = <K extends FactName>(name: K) => FACTS[name].parse(sections, input);
+  return factsIn(answer, input);
+}
+
+function isKnownTitle(title: string): boolean {
+  const [word = "", ...rest] = title.split(" ");
+  return (
+    (SEEN_TITLES as readonly string[]).includes(title) ||
+    (word === "files" && /^\d+$/.test(rest.join())) ||
+    (SAID_TITLES as readonly string[]).includes(word)
+  );
+}
+
+/** What root saw and what the server said, each in a space of names of its own. */
+export function takeApart(output: Buffer, nonce: string): Answer {
+  const seen = new Map<string, string>();
+  const said = new Map<string, string>();
+  const files = new Map<string, Buffer | undefined>();
+  let session: Session = { texts: new Map(), cut: new Set() };
+  for (const [title, body] of parseFrames(output, nonce, isKnownTitle)) {
+    const [word = ""] = title.split(" ");
+    if (word === "files") {
+      for (const { path, bytes } of readTar(body)) {
+        if (files.has(path)) throw new FrameError(`the answer has two files called ${JSON.stringify(path)}`);
+        files.set(path, bytes !== undefined && bytes.length <= FILE_LIMIT ? bytes : undefined);
+      }
+    } else if (title === "redis") session = parseSession(unsigned(title, body), saidWord(nonce));
+    else if ((SAID_TITLES as readonly string[]).includes(word)) said.set(title, unsigned(title, body));
+    else seen.set(title, body.toString("utf8"));
+  }
+  const unread = new Set<string>();
+  const shown = (seen.get("shown") ?? "").split("\n");
+  for (let at = 0; at + 1 < shown.length; at += 2) {
+    const [title = "", path = ""] = [shown[at], shown[at + 1]];
+    const bytes = files.get(path);
+    if (bytes === undefined) unread.add(path);
+    else if (seen.has(title)) throw new FrameError(`the answer has two files for ${JSON.stringify(title)}`);
+    else seen.set(title, bytes.toString("utf8"));
+  }
+  return {
+    seen: new SeenTexts(seen, unread),
+    said: new SaidTexts(new Map([...said, ...session.texts]), session.cut),
+  };
+}
+
+/** The facts that an answer holds. */
+export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
+  const parse = <K extends FactName>(name: K) => FACTS[name].parse(answer, input);
   return {
     host: parse("host"),
     service: parse("service"),
@@ -122,7 +158,7 @@ export function parseProbe(output: string, input: ProbeInput, nonce: string): Ho
 
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
 export function essenceOf(facts: HostFacts): HostFacts {
-  const nothing = new Sections(new Map());
+  const nothing: Answer = { seen: new SeenTexts(), said: new SaidTexts() };
   return lastingCopy({
     ...facts,
     configFiles: configFilesFact.parse(nothing, NOTHING_ASKED),

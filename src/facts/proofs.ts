@@ -15,19 +15,22 @@ export interface ProofsFact {
 
 const CR = "\r";
 
+/** Bytes of what a server says to one question. */
+const REPLY_LIMIT = 262_144;
+
 /** Handshakes and PINGs that change nothing: without a login Redis answers them with a refusal. */
 export const proofsFact: Fact<ProofsFact> = {
   // A client without a certificate sees TLS 1.3 succeed; the refusal comes with the first answer, so PING is sent.
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
-ping_redis() { timeout 5 $CLI -p "$port" "$@" 2>&1 <<END
+ping_redis() { SAID=$(timeout 5 $DROP $CLI -p "$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
 PING
 END
-}
+); }
 # Puts into SAID what openssl says of this server, with the reply to a PING: a redis-cli with TLS costs as much again. Redis
 # then hangs up, at the latest for what is no command.
-ask_openssl() { SAID=$(timeout 5 openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END
+ask_openssl() { SAID=$(timeout 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
 PING${CR}
 QUIT${CR}
 *no command${CR}
@@ -53,13 +56,14 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
     case $port in ''|0*|*[!0-9]*) continue;; esac
     case $served_ports in *" $port "*) ;; *) served_ports="$served_ports$port ";; esac
   done
-  find_listening
+  find_listening; pinged=' '
   for listening in 127.0.0.1:6379 $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
-    case $served_ports in *" $port "*) continue;; esac
-    section "plain-ping $address $port"
-    case $TCP_PORTS in ' '|*" $port "*) ping_redis -h "$address";; *) echo 'Connection refused: nothing listens there';; esac
+    case "$served_ports$pinged" in *" $port "*|*" $address:$port "*) continue;; esac
+    pinged="$pinged$address:$port "
+    case $TCP_PORTS in ' '|*" $port "*) ping_redis -h "$address";; *) SAID='Connection refused: nothing listens there';; esac
+    tell "plain-ping $address $port" "$SAID"
   done
   for port in $served_ports; do
     case $TCP_PORTS in *" $port "*) ;; *) continue;; esac
@@ -67,20 +71,20 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
       # Only the certificate and the reply leave the host: openssl also says what the session could be resumed with.
       if tls_words; then
         ask_openssl -CAfile "$TLS_CA" -no-CApath -cert "$TLS_CERT" -key "$TLS_KEY"
-        section "with-certificate $port"; reply_said; printf '%s\\n' "$VALUE"
+        reply_said; tell "with-certificate $port" "$VALUE"
       else ask_openssl; fi
-      section "served $port"
-      case $SAID in *'-----BEGIN CERT'*'-----END CERT'*) SAID=\${SAID#*-----BEGIN}; echo "-----BEGIN\${SAID%%-----END*}-----END CERTIFICATE-----";; esac
-      section "old-protocol $port"
-      SAID=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0)
-      case $SAID in *'Cipher is '[!'(']*) echo accepted;; *) echo refused;; esac
-    elif tls_words; then section "with-certificate $port"; ping_redis -h 127.0.0.1 $WORDS; fi
-    section "without-certificate $port"; ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"
+      case $SAID in *'-----BEGIN CERT'*'-----END CERT'*) SAID=\${SAID#*-----BEGIN}; VALUE="-----BEGIN\${SAID%%-----END*}-----END CERTIFICATE-----";; *) VALUE=;; esac
+      tell "served $port" "$VALUE"
+      SAID=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 | head -c ${REPLY_LIMIT})
+      case $SAID in *'Cipher is '[!'(']*) VALUE=accepted;; *) VALUE=refused;; esac
+      tell "old-protocol $port" "$VALUE"
+    elif tls_words; then ping_redis -h 127.0.0.1 $WORDS; tell "with-certificate $port" "$SAID"; fi
+    ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"; tell "without-certificate $port" "$SAID"
   done
 fi
 `
       : "",
-  parse: (sections) => ({
+  parse: ({ said: sections }) => ({
     plainPings: trimmed(sections.startingWith("plain-ping")),
     withCertificate: trimmed(sections.startingWith("with-certificate")),
     withoutCertificate: trimmed(sections.startingWith("without-certificate")),

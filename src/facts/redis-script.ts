@@ -1,10 +1,15 @@
+import { SIGN, SIGN_LINES } from "../frame.ts";
 import { quotePath } from "./config-files.ts";
 import type { ProbeInput } from "./probe-input.ts";
+import { NOBODY } from "./reading.ts";
+import { csvString, LINE_LIMIT, SESSION_LIMIT } from "./session.ts";
 
 /** The name of the probe's own connection in CLIENT LIST. */
 export const OWN_CLIENT_NAME = "redkeep";
 /** Seconds for one login with all that is asked behind it. */
-const SESSION_LIMIT = 20;
+const SESSION_SECONDS = 20;
+/** KiB of address space that redis-cli may take: one reply of a client's making can be half a GiB. */
+const CLIENT_MEMORY = 1024 * 1024;
 /** Connections that are looked up at most, where the server does not tell its own end of them. */
 const MAX_SOCKETS = 20_000;
 /** Users that the matrix is asked for at most. */
@@ -15,9 +20,16 @@ export function redisWord(text: string): string {
   return `"${[...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
 }
 
+const PASSWORDS = "requirepass masterauth primaryauth tls-key-file-pass tls-client-key-file-pass".replaceAll(
+  " ",
+  "\\|",
+);
+
 /** For sed, on the answer to CONFIG GET: whether a password is set is all that leaves the host. */
-export const MASK_PASSWORDS =
-  "/^\\(requirepass\\|masterauth\\|primaryauth\\|tls-key-file-pass\\|tls-client-key-file-pass\\)$/{n;s/..*/(set)/;}";
+export const MASK_PASSWORDS = `/^\\(${PASSWORDS}\\)$/{n;s/..*/(set)/;}`;
+
+/** The same, where redis-cli prints CSV: also where the line ends amid the password. */
+const MASK_PASSWORDS_CSV = `s/"\\(${PASSWORDS}\\)","\\([^"\\]\\|\\\\.\\)\\{1,\\}"\\{0,1\\}/"\\1","(set)"/g`;
 
 /**
  * Finds a way in, and asks all questions over that one connection: a redis-cli costs a host more than everything that it is
@@ -27,8 +39,9 @@ export const redisScript = (input: ProbeInput): string => `
 values_of rename-command "$SETTINGS"; RENAMES=$NL$VALUE
 # Puts into NOW what a command is called.
 current() { NOW=$1; case $RENAMES in *"$NL$1 "*) last_of "$1 " "$RENAMES"; NOW=\${VALUE:-$1};; esac; }
+Q='"'
 ADMIN=${input.login ? `'AUTH ${redisWord(input.login.user)} ${redisWord(input.login.password.reveal())}'` : ""}
-ADMIN_USER=${input.login ? quotePath(input.login.user) : ""}
+ADMIN_USER=${input.login ? quotePath(csvString(input.login.user)) : ""}
 conf_raw requirepass; REQUIREPASS=\${VALUE:+"AUTH $VALUE"}
 # One word of root's command line, and no option: the service user may own the file that it comes from.
 plain() { case $1 in ''|-*|*[!A-Za-z0-9._/@:+-]*) return 1;; esac; }
@@ -51,21 +64,21 @@ $SOCKETS
 END
 }
 # Adds a title and the question behind it to those that redkeep is about to ask: redis-cli gets them at one go.
-add() { QUESTIONS="\${QUESTIONS}ECHO \\"\\\\n$N $1\\"$NL\${2:+$2$NL}"; }
+add() { QUESTIONS="\${QUESTIONS}ECHO $Q$R $1$Q$NL\${2:+$2$NL}"; }
 ask() { printf %s "$QUESTIONS" >&5; QUESTIONS=; }
 # Puts into ANSWER the next line that is not empty.
 hear() { ANSWER=; while [ -z "$ANSWER" ]; do IFS= read -r ANSWER || return 1; done; }
 # Puts into VALUE what was said behind a title.
-said() { VALUE=; case $SAID in *"$N $1$NL"*) VALUE=\${SAID#*"$N $1$NL"}; VALUE=\${VALUE%%"$NL$N "*};; esac; }
+said() { VALUE=; case $SAID in *"$Q$R $1$Q$NL"*) VALUE=\${SAID#*"$Q$R $1$Q$NL"}; VALUE=\${VALUE%%"$NL$Q$R "*};; esac; }
 # Puts into VALUE a figure of INFO.
 figure() { VALUE=; case $SAID in *"$NL$1:"*) VALUE=\${SAID#*"$NL$1:"}; VALUE=\${VALUE%%[!0-9.]*};; esac; }
-# Whether this is a user, and the one whose login was tried. An error is more than one word.
+# Whether this is a user, and the one whose login was tried. Errors have no quotes around them.
 is_welcome() {
-  case $1 in ''|*' '*) return 1;; esac
+  case $1 in '"'?*'"') ;; *) return 1;; esac
   [ "$CRED" != "$ADMIN" ] || [ "$1" = "$ADMIN_USER" ] || [ -z "$CRED" ]
 }
-# Talks to redis-cli: it reads what 5 is told, and answers on 0. What is to leave the host goes to 4, and to 1 what the probe
-# has to know: who the login is or why it failed, the data directory, the version and the process.
+# Talks to redis-cli: it reads what 5 is told, and answers on 0, in CSV: a reply a line. What is to leave the host goes to 4,
+# and to 1 what the probe has to know: who the login is or why it failed, and the version. Redis is told R, and never N.
 talk() {
   # It may be gone.
   trap '' PIPE
@@ -76,57 +89,66 @@ talk() {
   if ! is_welcome "$ANSWER"; then return; fi
   # Who may not even ECHO would leave all answers without their titles.
   add ready 'CLIENT SETNAME ${OWN_CLIENT_NAME}'; ask; hear
-  if [ "$ANSWER" != "$N ready" ]; then return; fi
-  current CONFIG; add DIR "$NOW GET dir"
+  if [ "$ANSWER" != "$Q$R ready$Q" ]; then return; fi
   add CATEGORIES 'ACL CAT'
-  add SERVER "INFO server\${NL}INFO keyspace"
+  add SERVER 'INFO server'
+  add KEYSPACE 'INFO keyspace'
 ${input.matrix.length > 0 ? "  add DRYRUN 'ACL DRYRUN default PING'; add USERS 'ACL USERS'\n" : ""}  add ready; ask
   SAID=
   while IFS= read -r ANSWER; do
-    case $ANSWER in "$N ready") break;; 'Could not connect'*|'Error: '*|NOAUTH*) return;; esac
+    case $ANSWER in "$Q$R ready$Q") break;; 'Could not connect'*|'Error: '*|'ERROR,"NOAUTH'*) return;; esac
     SAID=$SAID$ANSWER$NL
   done
-  said DIR; case $VALUE in dir"$NL"*) VALUE=\${VALUE#*"$NL"};; *) VALUE=;; esac; printf '%s\\n' "\${VALUE%%"$NL"*}"
-  figure redis_version; VERSION=$VALUE; echo "$VERSION"; figure process_id; echo "$VALUE"
-  exec >&4; section session
-${input.matrix.length > 0 ? FIND_USERS : ""}
-  questions & exec 5>&-
-  sed -e '${MASK_PASSWORDS}'
+  figure redis_version; VERSION=$VALUE; echo "$VERSION"
+  exec >&4
   # Before 6.2 CLIENT LIST does not say to which address and port a client is connected.
   case $VERSION in 6.0.*) section sockets; ss -Htn state established | head -n ${MAX_SOCKETS};; esac
-${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in ERR*)\n  trap - PIPE\n  ${scratchScript(input.matrix)};; esac` : ""}
+  section redis
+${input.matrix.length > 0 ? FIND_USERS : ""}
+  questions & exec 5>&-
+  # Not even of what no client should be able to make so long may more than this leave the host.
+  cut -b -${LINE_LIMIT} | head -c ${SESSION_LIMIT} | sed -e '${MASK_PASSWORDS_CSV}' -e '${SIGN_LINES}'
+${input.matrix.length > 0 ? `  said DRYRUN; case $VALUE in 'ERROR,"ERR'*)\n  trap - PIPE\n  ${scratchScript(input.matrix)};; esac` : ""}
 }
 questions() {
   set -f
   add info 'INFO everything'
   current CONFIG; add running "$NOW GET *"
   add acl-list 'ACL LIST'
-  add clients 'CLIENT LIST'
-  add denials 'ACL LOG 128'
 ${input.commands.map((command) => `  add 'command ${command}' 'COMMAND INFO ${command}'`).join("\n")}
 ${input.dryRuns.map(dryRunLine).join("\n")}
+  said CATEGORIES; case $VALUE in '"'[a-z]*)
+    IFS=,; for category in $VALUE; do
+      category=\${category#'"'}; category=\${category%'"'}
+      case $category in *[!a-z0-9_-]*) ;; *) add "category $category" "ACL CAT $category";; esac
+    done; unset IFS;;
+  esac
+${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
+  # Behind this comes what clients made: it may be of any size, and be cut.
+  add core-end
+  add clients 'CLIENT LIST'
+  add denials 'ACL LOG 128'
   case $SAID in *"\${NL}db0:"*)
     sample=0; while [ $sample -lt ${input.keySamples} ]; do sample=$((sample + 1)); add "key $sample" RANDOMKEY; done;;
   esac
-  said CATEGORIES; case $VALUE in [a-z]*) for category in $VALUE; do add "category $category" "ACL CAT $category"; done;; esac
-${input.matrix.length > 0 ? DRY_RUN_MATRIX : ""}
   add session-end; ask
 }
 # Tries each login that is known, on one way in. 3 is a pipe of which both ends are held: on it redis-cli is told what to ask.
+# It runs as the service's user, who can reach nothing by it that is not his.
 try_login() {
   for CRED in "$ADMIN" "$REQUIREPASS" ""; do
     { NOTES=$(: | {
       exec 3<>/proc/self/fd/0 </dev/null
-      timeout ${SESSION_LIMIT} $CLI $EP </proc/self/fd/3 2>&1 3>&- 4>&- | { exec 5>/proc/self/fd/3 3>&-; talk; } &
+      { ulimit -v ${CLIENT_MEMORY}; exec timeout ${SESSION_SECONDS} $DROP $CLI --csv $EP </proc/self/fd/3 2>&1 3>&- 4>&-; } | { exec 5>/proc/self/fd/3 3>&-; talk; } &
       exec 3>&- 4>&-; wait
     }); } 4>&1
-    { read -r WHO; IFS= read -r DIR; read -r VERSION; read -r SERVING; } <<END
+    { IFS= read -r WHO; read -r VERSION; } <<END
 $NOTES
 END
     if is_welcome "$WHO"; then return 0; fi
     # Who says nothing to one login says nothing to the next.
     case $WHO in '') return 1;; *' '*) WHY=$WHO;; esac
-    case $WHY in NOAUTH*|WRONGPASS*|NOPERM*) HERE=\${HERE:-$EP};; esac
+    case $WHY in 'ERROR,"NOAUTH'*|'ERROR,"WRONGPASS'*|'ERROR,"NOPERM'*) HERE=\${HERE:-$EP};; esac
   done
   return 1
 }
@@ -150,13 +172,11 @@ log_in() {
   return 1
 }
 ${input.matrix.length > 0 ? matrixLines(input.matrix) : ""}
-WHO= CRED= EP= WHY= HERE= DIR= VERSION= SERVING=
-if log_in; then section login; echo "$WHO"; echo "$EP"; else section login-error; echo "$WHY"; echo "$HERE"; fi
-# A program that still is what it was when the service started need not be run: the server itself has told its version.
-if [ -n "\${BIN-}" ]; then
-  section binary-version
-  if [ "$SERVING" = "$PID" ] && [ -n "$VERSION" ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then echo running; else "$BIN" --version; fi
-fi
+WHO= CRED= EP= WHY= HERE= VERSION=
+if log_in; then tell login "$WHO"; else EP=$HERE; tell login-error "$WHY"; fi
+section endpoint; printf '%s\\n' "$EP"
+# Root runs the server's program where nobody else can have written it. Else the server's own word has to do.
+if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then section binary-version; "$BIN" --version; fi
 `;
 
 /**
@@ -174,52 +194,58 @@ const SPECIAL = ["CLIENT", "INFO", "MONITOR", "SUBSCRIBE"];
 
 /**
  * Before 7.0 a server cannot be asked what somebody else may do. So one of the same binary and with the same names for
- * commands, without data and on a socket that only root can reach, gets the same users, and is asked as each of them. What
- * stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it.
+ * commands, without data, gets the same users, and is asked as each of them. It runs as the service's user, or as nobody, on
+ * a socket in a folder of that user's: whose program it is, and who answers there, is the service user's to choose, as it is
+ * with the server itself. What stands behind MULTI is judged and not run; MULTI itself is asked for before everybody may use it. Of its
+ * answer sed gets letters alone, for it is a program to sed.
  */
 function scratchScript(matrix: ProbeInput["matrix"]): string {
   const multi = matrix.findIndex(([name]) => name === "MULTI") + 1;
   return `if [ "$ME" = 0 ] && scratch=$(mktemp -d /run/redkeep-probe.XXXXXX); then (
-    trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
-    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $N-$name$NL";; esac; done
+    set -f; trap 'kill $server; wait $server; rm -rf "$scratch"' EXIT; trap 'exit 1' HUP INT PIPE TERM
+    as=\${DROP:-setpriv ${NOBODY}}; owner=\${SERVICE_UID:-65534}; if [ -z "$DROP" ]; then owner=65534; fi
+    chown -h "$owner" "$scratch"
+    for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $R-$name$NL";; esac; done
     { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
       printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
-    } | timeout 30 "$BIN" - >/dev/null 2>&1 & server=$!
+    } | timeout 30 $as "$BIN" - >/dev/null 2>&1 & server=$!
     tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
-    scratch_ask() { timeout 10 $CLI -s "$scratch/socket" 2>&1 | grep .; }
+    scratch_ask() { timeout 10 $as $CLI --csv -s "$scratch/socket" 2>&1 | grep . | cut -b -${LINE_LIMIT} | head -c ${SESSION_LIMIT}; }
     # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
-    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $CLI $EP | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
+    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $DROP $CLI $EP | head -c ${SESSION_LIMIT} | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
     rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
     users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
-    { echo "ACL SETUSER $N on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
-    multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p')
-    { echo "AUTH $N x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
-    section matrix-users; printf '%s\\n' "$users"
+    { echo "ACL SETUSER $R on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null
+    multi=$(for user in $users; do printf 'AUTH %s x\\nMULTI\\nDISCARD\\n' "$user"; done | scratch_ask | sed -n '2~3p' | tr -cd 'A-Za-z0-9",_ \\n-')
+    { echo "AUTH $R x"; for user in $users; do echo "ACL SETUSER $user +multi"; done; } | scratch_ask >/dev/null
+    printf '${SIGN}"%s matrix-users"\\n' "$R"; printf '${SIGN}"%s"\\n' $users
     fill_matrix; number=0; for user in $users; do
-      number=$((number + 1)); section "matrix $number"
+      number=$((number + 1)); printf '${SIGN}"%s matrix %s"\\n' "$R" "$number"
       { printf 'AUTH %s x\\nMULTI\\n%sDISCARD\\n' "$user" "$MATRIX"; } | scratch_ask |
-        sed -e 1,2d -e '$d' | sed "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/"
+        sed -e 1,2d -e '$d' | sed -e "${multi}s/.*/$(printf '%s\\n' "$multi" | sed -n "\${number}p")/" -e '${SIGN_LINES}'
     done
   ); fi`;
 }
 
-/** Those that the matrix is asked for; none where the server has no ACL DRYRUN. */
-const FIND_USERS = `  said DRYRUN; case $VALUE in ERR*) VALUE=;; *) said USERS;; esac
+/** Those that the matrix is asked for, as redis-cli quotes them; none where the server has no ACL DRYRUN. */
+const FIND_USERS = `  said DRYRUN; case $VALUE in ERROR,*) VALUE=;; *) said USERS;; esac
   # No user's name holds a blank; a refusal does.
-  case $VALUE in *' '*) VALUE=;; esac
-  users= number=0; section matrix-users; set -f
-  for user in $VALUE; do
-    number=$((number + 1)); if [ $number -gt ${MATRIX_USERS} ]; then break; fi
-    users="$users $user"; printf '%s\\n' "$user"
+  case $VALUE in *' '*|[!$Q]*) VALUE=;; esac
+  users= number=0 rest=\${VALUE%"$NL"}; set -f
+  if [ -n "$rest" ]; then printf '${SIGN}"%s matrix-users"\\n' "$R"; fi
+  while [ -n "$rest" ] && [ $number -lt ${MATRIX_USERS} ]; do
+    number=$((number + 1)); user=\${rest%%'","'*}
+    case $user in "$rest") rest=;; *) rest=\${rest#*'","'};; esac
+    user=\${user#'"'}; user=\${user%'"'}
+    users="$users $user"; printf '${SIGN}"%s"\\n' "$user"
   done
   number=0; set +f`;
 
-/** Every one of them by every command of the matrix: a user's is one word of the shell's printf, which says it for each line. */
+/** Every one of them by every command of the matrix: redis-cli reads a name as it prints it. */
 const DRY_RUN_MATRIX = `  fill_matrix; IFS=$NL; set -- $MATRIX; unset IFS
   number=0; for user in $users; do
-    number=$((number + 1)); word=$user
-    case $user in *[!A-Za-z0-9_.@-]*) word=$(printf %s "$user" | od -An -v -tx1 | tr -d '\\n' | sed 's/ /\\\\\\\\x/g');; esac
-    add "matrix $number"; ask; printf "ACL DRYRUN \\"$word\\" %s\\n" "$@" >&5
+    number=$((number + 1)); add "matrix $number"; ask
+    for words; do QUESTIONS="\${QUESTIONS}ACL DRYRUN $Q$user$Q $words$NL"; done; ask
   done`;
 
 /** A function of the shell that puts the commands of the matrix into MATRIX, by their current names, a line each. */

@@ -1,5 +1,6 @@
-import { type Fact, Sections } from "./fact.ts";
+import { type Fact, SaidTexts } from "./fact.ts";
 import { redisScript, titleWord } from "./redis-script.ts";
+import { csvText, csvWords } from "./session.ts";
 
 export interface Client {
   /** Address and port, or the path of the Unix socket with `:0`. */
@@ -52,6 +53,8 @@ export interface RedisFact {
   /** For each command asked: whether the running server knows it by its original name. */
   commands: ReadonlyMap<string, boolean>;
   clients: readonly Client[];
+  /** What the answer has not whole, for clients made it too long: `clients`, `denials`, `key`, … */
+  cut: readonly string[];
   /** Calls since the start, by command, from INFO commandstats. */
   commandCalls: ReadonlyMap<string, number>;
   /** Answers of ACL DRYRUN, by `user command …`. */
@@ -70,39 +73,48 @@ export interface RedisFact {
 /** Running configuration, users, clients and figures, over whatever way in works. */
 export const redisFact: Fact<RedisFact> = {
   script: redisScript,
-  parse: (sections, input) => {
+  parse: ({ seen, said }, input) => {
     // Half an answer would pass for a server with fewer settings and users.
-    if (sections.text("session") !== undefined && sections.text("session-end") === undefined)
-      return redisFact.parse(new Sections(new Map([["login-error", "its answer broke off"]])), input);
-    const [loginError, refusedAt = ""] = sections.text("login-error")?.split("\n") ?? [];
-    const [user = "", endpoint = refusedAt] = sections.text("login")?.split("\n") ?? [];
-    const pairs = sections.text("running")?.replace(/\n$/, "").split("\n");
+    if (
+      said.text("login") !== undefined &&
+      said.text("info") !== undefined &&
+      said.text("core-end") === undefined
+    )
+      return redisFact.parse(
+        { seen, said: new SaidTexts(new Map([["login-error", "its answer broke off"]])) },
+        input,
+      );
+    const loginError = said.text("login-error");
+    const user = csvText(said.text("login") ?? "");
+    const words = (title: Parameters<typeof said.text>[0]) => csvWords(said.text(title) ?? "ERROR,");
+    const pairs = words("running") ?? [];
     const config = new Map<string, string>();
-    if (pairs !== undefined) {
-      for (let i = 0; i + 1 < pairs.length; i += 2) config.set(pairs[i] ?? "", pairs[i + 1] ?? "");
-    }
-    const info = infoOf(sections);
-    const users = sections.lines("acl-list").filter((line) => line.startsWith("user "));
+    for (let i = 0; i + 1 < pairs.length; i += 2) config.set(pairs[i] ?? "", pairs[i + 1] ?? "");
+    const info = infoOf(said);
+    const users = (words("acl-list") ?? []).filter((line) => line.startsWith("user "));
     return {
       user: user === "" ? undefined : user,
-      loginError,
-      endpoint: endpoint.split(" ").filter(Boolean),
+      loginError: loginError === undefined ? undefined : csvText(loginError),
+      endpoint: (seen.text("endpoint") ?? "").trim().split(" ").filter(Boolean),
       info,
-      modules: sections.lines("info").flatMap((line) => /^module:name=([^,]+)/.exec(line)?.[1] ?? []),
-      // With CONFIG gone the answer is one error line.
-      config: config.size > 10 ? config : undefined,
+      modules: said.lines("info").flatMap((line) => /^module:name=([^,]+)/.exec(line)?.[1] ?? []),
+      // With CONFIG gone the answer is an error.
+      config: config.size > 10 && !said.cut.has("running") ? config : undefined,
       // Every server has a default user: without a line the answer was an error.
-      aclUsers: users.length === 0 ? undefined : users,
-      categories: categoriesOf([...sections.startingWith("category")]),
+      aclUsers: users.length === 0 || said.cut.has("acl-list") ? undefined : users,
+      categories: categoriesOf([...said.startingWith("category")]),
       commands: new Map(
         input.commands.flatMap((command): [string, boolean][] => {
-          const answer = sections.text(`command ${command}`)?.trim().toLowerCase();
-          if (answer === "") return [[command, false]];
+          const answer = words(`command ${command}`);
           // An error tells nothing of the command that was asked for.
-          return answer?.split("\n")[0] === command.toLowerCase() ? [[command, true]] : [];
+          if (answer === undefined) return [];
+          const [name = ""] = answer;
+          if (name === "") return [[command, false]];
+          return name.toLowerCase() === command.toLowerCase() ? [[command, true]] : [];
         }),
       ),
-      clients: withLocalEnds(sections.lines("clients").flatMap(parseClient), sections.lines("sockets")),
+      clients: withLocalEnds(said.lines("clients").flatMap(parseClient), seen.lines("sockets")),
+      cut: [...said.cut].map((title) => title.split(" ")[0] ?? ""),
       commandCalls: new Map(
         [...info].flatMap(([key, value]) => {
           const calls = /^calls=(\d+)/.exec(value)?.[1];
@@ -111,18 +123,21 @@ export const redisFact: Fact<RedisFact> = {
       ),
       dryRuns: new Map(
         input.dryRuns.flatMap(({ user: asked, command }) => {
-          const answer = sections.text(`dry-run ${[titleWord(asked), ...command].join(" ")}`);
-          return answer === undefined ? [] : [[[asked, ...command].join(" "), answer.trim()]];
+          const answer = said.text(`dry-run ${[titleWord(asked), ...command].join(" ")}`);
+          return answer === undefined ? [] : [[[asked, ...command].join(" "), csvText(answer)]];
         }),
       ),
       access: new Map(
-        sections.lines("matrix-users").flatMap((name, index) => {
-          const answers = sections.lines(`matrix ${index + 1}`);
-          return answers.length === input.matrix.length ? [[name, answers]] : [];
+        said.lines("matrix-users").flatMap((name, index) => {
+          const answers = said.lines(`matrix ${index + 1}`).map(csvText);
+          return answers.length === input.matrix.length ? [[csvText(name), answers]] : [];
         }),
       ),
-      denials: parseDenials(sections.text("denials") ?? ""),
-      keys: [...sections.startingWith("key")].map(([, text]) => text.replace(/\n$/, "")).filter(Boolean),
+      denials: parseDenials(words("denials") ?? []),
+      keys: [...said.startingWith("key")]
+        .filter(([number]) => !said.cut.has(`key ${number}`))
+        .map(([, text]) => csvText(text))
+        .filter(Boolean),
     };
   },
 };
@@ -135,36 +150,19 @@ function categoriesOf(texts: readonly [name: string, text: string][]): RedisFact
   const key = texts.flat().join("\n");
   let categories = parsedCategories.get(key);
   if (categories === undefined) {
-    categories = new Map(texts.map(([name, text]) => [name, text.split("\n").filter(Boolean)]));
+    categories = new Map(texts.map(([name, text]) => [name, csvWords(text) ?? []]));
     if (parsedCategories.size < MAX_PARSED) parsedCategories.set(key, categories);
   }
   return categories;
 }
 
-function infoOf(sections: Sections): Map<string, string> {
+function infoOf(said: SaidTexts): Map<string, string> {
   return new Map(
-    sections
+    said
       .lines("info")
       .filter((line) => line.includes(":"))
       .map(infoLine),
   );
-}
-
-/**
- * What `redis-server --version` prints where the running server is that very program: its INFO holds all of it.
- * `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=3dbf2ac6de11f2d9`
- */
-export function runningVersion(sections: Sections): string {
-  const info = infoOf(sections);
-  const valkey = info.get("valkey_version");
-  const parts = [
-    `${valkey === undefined ? "Redis" : "Valkey"} server v=${valkey ?? info.get("redis_version")}`,
-    `sha=${info.get("redis_git_sha1")}:${info.get("redis_git_dirty")}`,
-    `malloc=${info.get("mem_allocator")}`,
-    `bits=${info.get("arch_bits")}`,
-    `build=${info.get("redis_build_id")}`,
-  ];
-  return info.has("redis_build_id") ? parts.join(" ") : "";
 }
 
 function infoLine(line: string): [string, string] {
@@ -202,22 +200,27 @@ function withLocalEnds(clients: readonly Client[], sockets: readonly string[]): 
   return clients.map((client) => ({ ...client, local: client.local || (ends.get(client.address) ?? "") }));
 }
 
-/** Field and value a line each, as redis-cli prints them. The object is a client's text, and may hold line breaks. */
-function parseDenials(text: string): Denial[] {
-  return text.split(/^count\n(?=\d+\nreason\n)/m).flatMap((entry): Denial[] => {
-    const [, count, reason, context, rest = ""] =
-      /^(\d+)\nreason\n(.*)\ncontext\n(.*)\nobject\n([\s\S]*)$/.exec(entry) ?? [];
-    if (count === undefined || reason === undefined || context === undefined) return [];
-    const at = rest.lastIndexOf("\nusername\n");
-    const [, user = "", age = "", client = ""] =
-      /^\nusername\n(.*)\nage-seconds\n([\d.]+)\nclient-info\n(.*)/.exec(at < 0 ? "" : rest.slice(at)) ?? [];
-    if (age === "") return [];
+/** Fields and values in a row; the object is a client's text. Entries follow one another without a sign between them. */
+function parseDenials(words: readonly string[]): Denial[] {
+  const entries: Map<string, string>[] = [];
+  for (let at = 0; at + 1 < words.length; at += 2) {
+    const [name = "", value = ""] = words.slice(at);
+    if (name === "count") entries.push(new Map());
+    entries.at(-1)?.set(name, value);
+  }
+  return entries.flatMap((entry): Denial[] => {
+    const [count = "", reason, context, object, user, age = "", client = ""] = DENIAL_FIELDS.map((name) =>
+      entry.get(name),
+    );
+    if (reason === undefined || context === undefined || object === undefined || user === undefined)
+      return [];
+    if (!/^\d+$/.test(count) || !/^[\d.]+$/.test(age)) return [];
     return [
       {
         count: Number(count),
         reason,
         context,
-        object: rest.slice(0, at),
+        object,
         user,
         ageSeconds: Number(age),
         client: parseClient(client)[0],
@@ -225,6 +228,8 @@ function parseDenials(text: string): Denial[] {
     ];
   });
 }
+
+const DENIAL_FIELDS = ["count", "reason", "context", "object", "username", "age-seconds", "client-info"];
 
 function infoField(field: string): [string, string] {
   const at = field.indexOf("=");

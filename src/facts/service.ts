@@ -1,5 +1,4 @@
 import type { Fact } from "./fact.ts";
-import { runningVersion } from "./redis.ts";
 
 export interface ServiceFact {
   /** False where the host was started by something else than systemd, whatever is installed there. */
@@ -14,8 +13,13 @@ export interface ServiceFact {
   /** The client program that belongs to the server, `redis-cli` or `valkey-cli`; empty where there is none. */
   client: string;
   configPath: string;
-  /** What the server's binary says of its version: the running one is older after an upgrade without a restart. */
+  /**
+   * What the server's binary says of its version: the running one is older after an upgrade without a restart. Empty where
+   * others than root could have written it: then it was not run.
+   */
   binaryVersion: string;
+  /** The server's program and clients of Redis that others than root can write, or put others in their place. */
+  loosePrograms: readonly string[];
   /** What follows the configuration file on the command line: stronger than the file. */
   arguments: readonly string[];
   properties: ReadonlyMap<string, string>;
@@ -135,7 +139,7 @@ for line in $ALL_SHOWN "$FIRST="; do
 done
 unset IFS; set +f
 is_active() { case "$ACTIVE " in *" $1 "*) ;; *) return 1;; esac; }
-section units; echo "$units"
+section units; printf '%s\\n' "$units"
 sentinels= several= named=$UNIT
 for u in $units; do
   case $u in
@@ -143,25 +147,47 @@ for u in $units; do
     *) if [ -z "$named" ]; then if [ -z "$UNIT$several" ]; then UNIT=$u; else UNIT= several=yes; fi; fi;;
   esac
 done
+# A client is one of two programs, where nobody but root can have put another: on the system's path, in /usr/local, or beside
+# the server.
+find_client() {
+  local folder
+  for folder in /usr/bin /bin /usr/local/bin "\${BIN%/*}"; do
+    if [ -n "$CLI" ] || [ ! -x "$folder/$1" ]; then continue; fi
+    case $folder in [!/]*|*[!A-Za-z0-9._/-]*) continue;; esac
+    if is_roots "$folder/$1"; then
+      case $folder in /usr/bin|/bin) CLI=$1;; *) CLI=$folder/$1;; esac
+    else LOOSE="$LOOSE$folder/$1$NL"; fi
+  done
+}
 section sentinels; printf '%s\\n' $sentinels
-BIN= CONF= CLI= PID=0 RUNUSER=
+BIN= CONF= CLI= PID=0 RUNUSER= RUNGROUP= BIN_IS_ROOTS= LOOSE=
 if [ -n "$UNIT" ]; then
-  section unit; echo "$UNIT"
+  section unit; printf '%s\\n' "$UNIT"
   show_unit "$UNIT"
   section properties; printf '%s' "$SHOWN"
   shown DropInPaths; LINES_OF="$LINES_OF $VALUE"
   shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
-  section argv; echo "$argv"
+  section argv; printf '%s\\n' "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
-  shown MainPID; PID=\${VALUE:-0}; shown User; RUNUSER=$VALUE
-  case $BIN in *valkey*) if has valkey-cli; then CLI=valkey-cli; fi;; esac
-  if [ -z "$CLI" ]; then if has redis-cli; then CLI=redis-cli; elif has valkey-cli; then CLI=valkey-cli; fi; fi
-  section client; echo "$CLI"
+  shown MainPID; PID=\${VALUE:-0}; shown User; RUNUSER=$VALUE; shown Group; RUNGROUP=$VALUE
+  case $BIN in *valkey*) find_client valkey-cli; find_client redis-cli;; *) find_client redis-cli; find_client valkey-cli;; esac
+  if [ -n "$BIN" ]; then if is_roots "$BIN"; then BIN_IS_ROOTS=yes; else LOOSE="$LOOSE$BIN$NL"; fi; fi
+  section client; printf '%s\\n' "$CLI"; section programs; printf '%s' "$LOOSE"
   if [ "$PID" -gt 0 ]; then LINES_OF="$LINES_OF /proc/$PID/status /proc/$PID/limits"; fi
   section groups; if [ -n "$RUNUSER" ]; then id -nG "$RUNUSER"; fi
 fi
 section lines; grep -saH . $LINES_OF
-section accounts; getent passwd $RUNUSER redis valkey
+section accounts; ACCOUNTS=$(getent passwd $RUNUSER redis valkey); printf '%s\\n' "$ACCOUNTS"
+# What gives a program the service user's rights.
+if [ "$ME" = 0 ] && [ -n "$RUNUSER" ]; then
+  while IFS=: read -r name x uid gid x; do
+    case $RUNUSER in "$name"|"$uid") if [ "$uid" != 0 ]; then
+      SERVICE_UID=$uid; DROP="setpriv --reuid=$uid --regid=\${RUNGROUP:-$gid} --init-groups"
+    fi; break;; esac
+  done <<END
+$ACCOUNTS
+END
+fi
 # The servers that run, and what sudo lets the service's user do: one search for both.
 case $RUNUSER in
   ''|*[!A-Za-z0-9_.-]*) found=$(grep -sHxE 'redis-server|valkey-server' /proc/[0-9]*/comm);;
@@ -182,7 +208,7 @@ done
 unset IFS; set +f
 section sudo-rules; printf %s "$rules"
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const properties = new Map(
       sections.lines("properties").map((line) => {
         const at = line.indexOf("=");
@@ -207,7 +233,8 @@ section sudo-rules; printf %s "$rules"
       binary,
       client: (sections.text("client") ?? "").trim(),
       configPath: configPath.startsWith("/") ? configPath : "",
-      binaryVersion: version === "running" ? runningVersion(sections) : version,
+      binaryVersion: version,
+      loosePrograms: sections.lines("programs"),
       arguments: rest,
       properties,
       dropIns: (properties.get("DropInPaths") ?? "").split(" ").flatMap((path) =>

@@ -69,7 +69,7 @@ for file in $(grep -lzE '(^|/)(redis|valkey)-cli$' /proc/[0-9]*/cmdline); do
 done
 section open-secrets-end
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const setting = (path: string) => sections.fileLines(path)[0]?.trim();
     const number = (path: string) => {
       const text = setting(path);

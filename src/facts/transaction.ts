@@ -25,18 +25,20 @@ section pending; if [ -L /var/lib/redkeep/pending ]; then
   readlink /var/lib/redkeep/pending; cat /var/lib/redkeep/pending/state /var/lib/redkeep/pending/holder
 fi
 set --
-for txn in $(ls -1td /var/lib/redkeep/txn/*); do
+set -f; for txn in $(ls -1t /var/lib/redkeep/txn); do
+  case $txn in *[!A-Za-z0-9_-]*) continue;; esac
+  txn=/var/lib/redkeep/txn/$txn
   first_word "$txn/state"; if [ "$VALUE" != committed ]; then continue; fi
   section last; echo "\${txn##*/}"; first_word "$txn/holder"; printf '%s\\n' "$VALUE\${REST:+ $REST}"
   if [ -f "$txn/undoes" ]; then echo rollback; fi
   if [ -f "$txn/restarted" ]; then echo restarted; fi
   set -- last-files "$txn/files" last-modes "$txn/modes" last-directories "$txn/directories"
   break
-done
+done; set +f
 if [ -f /etc/systemd/system/redkeep-recover.service ]; then set -- "$@" recover-unit /etc/systemd/system/redkeep-recover.service; fi
 show_files "$@"
 `,
-  parse: (sections) => {
+  parse: ({ seen: sections }) => {
     const [link = "", state = "", holder = ""] = (sections.text("pending") ?? "").trim().split("\n");
     const [id = "", who = "", ...kinds] = (sections.text("last") ?? "").trim().split("\n");
     return {

@@ -24,7 +24,7 @@ import {
   parseReport,
   shellAssignments,
 } from "../../src/apply/compile.ts";
-import { Sections } from "../../src/facts/fact.ts";
+import { SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
@@ -210,17 +210,20 @@ describe("what the plan relied on", () => {
     const shell = (script: string) =>
       execFileSync("sh", ["-c", script, "sh", ...paths], { encoding: "utf8" });
     const files = filesFact.parse(
-      new Sections(
-        new Map([
-          [
-            "paths",
-            shell(
-              `for p in "$@"; do if [ -e "$p" ] || [ -L "$p" ]; then stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$p"; fi; done`,
-            ),
-          ],
-          ["digests", shell(`for p in "$@"; do if [ -f "$p" ]; then sha256sum -- "$p"; fi; done`)],
-        ]),
-      ),
+      {
+        said: new SaidTexts(),
+        seen: new SeenTexts(
+          new Map([
+            [
+              "paths",
+              shell(
+                `for p in "$@"; do if [ -e "$p" ] || [ -L "$p" ]; then stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$p"; fi; done`,
+              ),
+            ],
+            ["digests", shell(`for p in "$@"; do if [ -f "$p" ]; then sha256sum -- "$p"; fi; done`)],
+          ]),
+        ),
+      },
       NOTHING_ASKED,
     );
     const attributes = { owner: "root", group: "root", mode: 0o640 };

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { HostRecord, RunRecord } from "../../src/report/record.ts";
 import { generateKey, startServer, type TestServer } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
-import { NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
+import { answerTo, probeOutput, recordedParts, sectionsOf, wireOf } from "../support/facts.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
@@ -35,16 +35,9 @@ const key = generateKey();
 
 type Edit = (section: string) => string;
 
-/** The recorded answer with one of its sections edited. */
-function withSection(title: string, edit: Edit): (answer: string) => string {
-  return (answer) =>
-    answer
-      .split(`\n${NONCE} `)
-      .map((part, index) => {
-        const at = part.indexOf("\n");
-        return index > 0 && part.slice(0, at) === title ? `${title}\n${edit(part.slice(at + 1))}` : part;
-      })
-      .join(`\n${NONCE} `);
+/** The recorded answer with one of its parts edited. */
+function withSection(title: string, edit: Edit): () => string {
+  return () => wireOf(recordedParts("stock").set(title, edit(recordedParts("stock").get(title) ?? "")));
 }
 
 /** Runs redkeep with the shipped playbook on these hosts, `good` among them, and gives what it said and recorded. */
@@ -170,7 +163,7 @@ describe("a host that does not play by the rules of the connection", () => {
     channel.end();
   };
   const whole = (command: string, script: string) =>
-    `${markerOf(command)}${probeOutput("stock").replaceAll(NONCE, /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "")}`;
+    `${markerOf(command)}${answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", probeOutput("stock"))}`;
   /** Once the whole script is there. */
   const once = (channel: ServerChannel, answer: (script: string) => void) => {
     const chunks: Buffer[] = [];
@@ -275,7 +268,7 @@ describe("apply on a host that lies about its transaction", () => {
         const answer =
           asked === undefined
             ? parts.map(([name, text]) => `\n${nonce} ${name}\n${text}`).join("")
-            : probeOutput("stock").replaceAll(NONCE, asked);
+            : answerTo(asked, probeOutput("stock"));
         channel.stderr.write(markerOf(command));
         channel.write(`${markerOf(command)}${answer}\n`);
         channel.exit(0);

@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { certificatesFact } from "../../src/facts/certificates.ts";
 import { configFilesFact } from "../../src/facts/config-files.ts";
-import { Sections, splitOnce } from "../../src/facts/fact.ts";
+import { type Answer, SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
-import { HELPERS, ProbeError, parseProbe, probeScript } from "../../src/facts/probe.ts";
+import { ProbeError, parseProbe, probeScript, saidWord, takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED, type ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
+import { READING_FUNCTIONS } from "../../src/facts/reading.ts";
 import { redisFact } from "../../src/facts/redis.ts";
 import { serviceFact } from "../../src/facts/service.ts";
+import { csvString, csvText } from "../../src/facts/session.ts";
 import { MATRIX } from "../../src/redis/matrix.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
@@ -24,13 +26,13 @@ describe("the probe's answer", () => {
   it("is refused where its end is missing, however much came", () => {
     const whole = probeOutput("stock");
     const cut = whole.slice(0, whole.lastIndexOf(`\n${NONCE} end`));
-    expect(() => parseProbe(cut, NOTHING_ASKED, NONCE)).toThrow(ProbeError);
-    expect(() => parseProbe("", NOTHING_ASKED, NONCE)).toThrow(ProbeError);
+    expect(() => parseProbe(Buffer.from(cut), NOTHING_ASKED, NONCE)).toThrow(ProbeError);
+    expect(() => parseProbe(Buffer.alloc(0), NOTHING_ASKED, NONCE)).toThrow(ProbeError);
   });
 
   it("is read behind the noise of a login shell", () => {
     const noise = "Welcome!\n*** maintenance tonight ***\n";
-    expect(parseProbe(noise + probeOutput("stock"), NOTHING_ASKED, NONCE).host).toEqual(
+    expect(parseProbe(Buffer.from(noise + probeOutput("stock")), NOTHING_ASKED, NONCE).host).toEqual(
       factsOf("stock").host,
     );
   });
@@ -158,16 +160,6 @@ describe("facts of unusual hosts", () => {
     expect(factsOf("stock").redis.config?.get("requirepass")).toBe("");
   });
 
-  it.each(["stock", "redis-6-stock", "redis-8-stock", "valkey-8-stock"])(
-    "know the version of a program that runs as it prints it itself: %s",
-    (name) => {
-      const asked = factsOf(name).service.binaryVersion;
-      expect(asked).toMatch(/^(Redis|Valkey) server v=\d/);
-      const said = editedFacts(name, { "binary-version": () => "running\n" });
-      expect(said.service.binaryVersion).toBe(asked);
-    },
-  );
-
   it("ask CONFIG by its new name", () => {
     const { redis } = factsOf("config-renamed");
     expect(redis.commands.get("CONFIG")).toBe(false);
@@ -184,7 +176,8 @@ describe("facts of unusual hosts", () => {
   it("say that nothing is known where the login fails, and why", () => {
     const { redis } = editedFacts("stock", {
       login: () => undefined,
-      "login-error": () => "NOAUTH Authentication required.\n-s /run/redis/redis.sock\n",
+      "login-error": () => "NOAUTH Authentication required.\n",
+      endpoint: () => "-s /run/redis/redis.sock\n",
       info: () => undefined,
       running: () => undefined,
       "acl-list": () => undefined,
@@ -213,7 +206,10 @@ describe("facts of unusual hosts", () => {
   });
 
   it("take half of a server's answer for none: it would pass for fewer settings and users", () => {
-    const { redis } = editedFacts("hardened", { session: () => "\n", "session-end": () => undefined });
+    const { redis } = editedFacts("hardened", {
+      "core-end": () => undefined,
+      "session-end": () => undefined,
+    });
     expect(redis.loginError).toBe("its answer broke off");
     expect([redis.user, redis.config, redis.aclUsers]).toEqual([undefined, undefined, undefined]);
   });
@@ -281,11 +277,7 @@ describe("the probe's script", () => {
     expect(
       redisFact
         .parse(
-          {
-            text: (name: string) => (name === title ? "OK\n" : undefined),
-            lines: () => [],
-            startingWith: () => [],
-          } as never,
+          { seen: new SeenTexts(), said: new SaidTexts(new Map([[title, '"OK"\n']])) },
           { ...NOTHING_ASKED, dryRuns: [{ user, command: ["FLUSHALL"] }] },
         )
         .dryRuns.get(`${user} FLUSHALL`),
@@ -297,21 +289,19 @@ describe("the probe's script", () => {
     expect(text).not.toContain("p'w $(id)");
     const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
     const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
-    expect(shown.toString()).toBe("o'admin");
+    expect(shown.toString()).toBe(`"o'admin"`);
   });
 });
 
 /** What a part of the probe prints here, with other programs in the place of the host's own. */
-function printed(script: string, programs: Record<string, string> = {}): Sections {
+function printed(script: string, programs: Record<string, string> = {}): Answer {
   using directory = temporaryDirectory();
   for (const [name, text] of Object.entries(programs)) {
     writeFileSync(join(directory.path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
   const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
-  const whole = `set -u; N=${NONCE}\n${HELPERS}\n${script}\nprint_files`;
-  const output = execFileSync("sh", ["-c", whole], { encoding: "utf8", env, stdio: "pipe" });
-  const parts = output.split(`\n${NONCE} `).slice(1);
-  return new Sections(new Map(parts.map((part) => splitOnce(part, "\n"))));
+  const whole = `set -u; N=${NONCE}; R=${saidWord(NONCE)}\n${READING_FUNCTIONS}\n${script}\nprint_files; section end`;
+  return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe" }), NONCE);
 }
 
 describe("the private keys on a host", () => {
@@ -352,7 +342,7 @@ describe("a certificate with a line break in its name", () => {
     const sections = printed(
       `cd '${directory.path}'; TLS_CERT= TLS_KEY= TLS_CA= CONF_FOLDER='${directory.path}'\n${script}`,
     );
-    const files = [...sections.startingWith("pem")];
+    const files = [...sections.seen.startingWith("pem")];
     expect(files).toContainEqual([join(directory.path, "tls/redkeep-server.crt"), "a certificate\n"]);
     expect(files.map(([, text]) => text).join()).not.toContain("root may read");
   });
@@ -391,7 +381,7 @@ describe("the public half of a private key", () => {
     const told = (text: string) => {
       writeFileSync(file, text);
       // One that tells what it was asked for, and nothing of what it read.
-      return printed(script, { openssl: "echo asked" }).lines("keys").slice(1).join("\n");
+      return printed(script, { openssl: "echo asked" }).seen.lines("keys").slice(1).join("\n");
     };
     for (let number = 0; number < 50; number++) {
       const key = p256();
@@ -417,7 +407,7 @@ describe("the units of a host", () => {
   it("are all counted, also where one name ends with another", () => {
     const block = (unit: string) =>
       `echo Type=notify; echo Id=${unit}; echo Names=${unit}; echo LoadState=loaded; echo ActiveState=inactive; echo`;
-    const sections = printed(`LINES_OF=\n${serviceFact.script(NOTHING_ASKED)}`, {
+    const sections = printed(`LINES_OF= ME=1\n${serviceFact.script(NOTHING_ASKED)}`, {
       systemctl: [block("valkey-redis.service"), block("redis.service")].join("\n"),
     });
     const { units, unit } = serviceFact.parse(sections, NOTHING_ASKED);
@@ -427,11 +417,11 @@ describe("the units of a host", () => {
 
 /** A redis-cli that knows what a login is asked for. */
 const ANSWERS = `while IFS= read -r line; do case $line in
-  ECHO*) line=\${line#*n}; printf '\\n%s\\n' "\${line%?}";;
-  'ACL USERS') printf '%s\\n' default 'back\\slash\\cut' last;;
-  'ACL WHOAMI') echo operator;;
-  'ACL CAT') echo read; echo write;;
-  *) echo OK;;
+  ECHO*) printf '%s\\n' "\${line#ECHO }";;
+  'ACL USERS') printf '%s\\n' '"default","back\\\\slash\\\\cut","last"';;
+  'ACL WHOAMI') echo '"operator"';;
+  'ACL CAT') echo '"read","write"';;
+  *) echo '"OK"';;
 esac; done`;
 
 describe("a session with Redis", () => {
@@ -447,8 +437,8 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
 
   it("asks what each user may do by the name that it has, backslashes and all", () => {
     const sections = session({ matrix: MATRIX.map(({ words }) => words) });
-    expect(sections.lines("matrix-users")).toEqual(["default", "back\\slash\\cut", "last"]);
-    expect(sections.lines("matrix 3")).toHaveLength(MATRIX.length);
+    expect(sections.said.lines("matrix-users").map(csvText)).toEqual(["default", "back\\slash\\cut", "last"]);
+    expect(sections.said.lines("matrix 3")).toHaveLength(MATRIX.length);
   });
 
   it("is one connection for the login and all that is asked", () => {
@@ -459,10 +449,11 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
   });
 
   it("comes to an end where the login may not even ECHO", () => {
-    const denied = ANSWERS.replace("case $line in", "case $line in ECHO*) echo NOPERM no permission;;");
+    const denied = ANSWERS.replace("case $line in", `case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;`);
     const sections = session({}, denied);
-    expect(sections.lines("login")).toEqual(["operator", "-h 127.0.0.1 -p 7380"]);
-    expect(sections.text("info")).toBeUndefined();
+    expect(sections.said.lines("login")).toEqual(['"operator"']);
+    expect(sections.seen.lines("endpoint")).toEqual(["-h 127.0.0.1 -p 7380"]);
+    expect(sections.said.text("info")).toBeUndefined();
   });
 
   it("is tried once, whatever logins are known, where the server says nothing to the first", () => {
@@ -471,11 +462,11 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     const login = { user: "admin", password: new Secret("x") };
     const sections = session({ login }, `echo started >>${starts}; while read -r line; do :; done <&-`);
     expect(readFileSync(starts, "utf8")).toBe("started\n");
-    expect(sections.text("login")).toBeUndefined();
+    expect(sections.said.text("login")).toBeUndefined();
   });
 
   it("takes its own user for no category of commands", () => {
-    const asked = [...session({}).startingWith("category")].map(([category]) => category);
+    const asked = [...session({}).said.startingWith("category")].map(([category]) => category);
     expect(asked).toEqual(["read", "write"]);
   });
 });
@@ -514,7 +505,9 @@ describe("the proof over TLS", () => {
       if (reply.startsWith("-ERR")) return;
       const amid = proved(`${VERIFIED}Post-Handsha${reply}\\r\\n+OK\\r\\nke\\nResumption PSK: 003F01\\n`);
       expect(amid.proofs.withCertificate.get("7380")).toBe(told);
-      expect(JSON.stringify([...amid.sections.startingWith("with-certificate")])).not.toContain("003F01");
+      expect(JSON.stringify([...amid.sections.said.startingWith("with-certificate")])).not.toContain(
+        "003F01",
+      );
     },
   );
 
@@ -540,7 +533,7 @@ describe("a file that is a mount of its own", () => {
 });
 
 describe("on a host whose service user wrote redis.conf", () => {
-  const CLI = `#!/bin/sh\nprintf '[%s]' "$@" >>"$CALLS"; echo >>"$CALLS"; echo default\n`;
+  const CLI = `#!/bin/sh\nprintf '[%s]' "$@" >>"$CALLS"; echo >>"$CALLS"; echo '"default"'\n`;
   const listening = (port: number) =>
     `#!/bin/sh\necho 'tcp LISTEN 0 511 127.0.0.1:${port} 0.0.0.0:* uid:1 ino:1 sk:2 cgroup:/system.slice/test.service <->'\n`;
 
@@ -563,9 +556,10 @@ describe("on a host whose service user wrote redis.conf", () => {
     mkdirSync(at("elsewhere"));
     writeFileSync(at("elsewhere/passwd"), "x");
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
-    const script = `set -u; N=${NONCE}; UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'
-${HELPERS}
-${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\nprint_files\n${more}`;
+    const script = `set -u; N=${NONCE}; R=${saidWord(NONCE)}
+${READING_FUNCTIONS}
+UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
+${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files; section end`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {
       encoding: "utf8",
@@ -579,8 +573,8 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\npr
 
   it("logs in over a socket", async () => {
     const { output, words } = await probe((at) => `unixsocket "${at("s")}"\n`, { socket: "s" });
-    expect(words).toMatch(/^\[-s\]\[\S+\/s\]$/m);
-    expect(output).toMatch(/ login\ndefault\n-s \S+\/s\n/);
+    expect(words).toMatch(/^\[--csv\]\[-s\]\[\S+\/s\]$/m);
+    expect(output).toMatch(/ login\n>"default"\n\n\w+ endpoint\n-s \S+\/s\n/);
   });
 
   it("gives redis-cli no option that the socket's name holds, and says that this way was left out", async () => {
@@ -588,7 +582,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\npr
     const { output, words } = await probe((at) => `unixsocket "${at(socket)}"\n`, { socket });
     expect(words).toBe("");
     expect(output).toContain(
-      "login-error\nunixsocket in redis.conf holds signs that redkeep hands to no program",
+      "login-error\n>unixsocket in redis.conf holds signs that redkeep hands to no program",
     );
   });
 
@@ -600,7 +594,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\npr
       expect((await probe(() => conf("/key"), { port: 7380 })).words).toMatch(/\[--key\]\[\/key\]$/m);
       expect(await probe(() => conf(file), { port: 7380 })).toMatchObject({
         words: "",
-        output: expect.stringContaining("login-error\na TLS file in redis.conf holds signs"),
+        output: expect.stringContaining("login-error\n>a TLS file in redis.conf holds signs"),
       });
     },
   );
@@ -623,7 +617,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\npr
 
   it("reads what an include names between quotes, patterns too", async () => {
     const { output } = await probe((at) => `include "${at("elsewhere")}/*"\n`);
-    expect(output).toMatch(/ config \S+\/elsewhere\/passwd\nx/);
+    expect(output).toMatch(/\/elsewhere\/passwd\0[^]*ustar[^]*\0x\0/);
   });
 
   it("lists the data files by the names that they have", async () => {
@@ -645,7 +639,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\npr
   });
 
   it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
-    const more = `${filesFact.script(NOTHING_ASKED)}\nsection end`;
+    const more = filesFact.script(NOTHING_ASKED);
     const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
     expect(relative.output).toMatch(/ end\n$/);
     const none = await probe(() => "", { more: `CONF_FOLDER=--port; ${more}` });
@@ -663,12 +657,12 @@ describe("what clients did and may do", () => {
   const info = (name: string) =>
     `id=7 addr=10.0.0.7:4001 laddr=172.17.0.2:6379 name=${name} flags=N sub=1 psub=2 ssub=0 cmd=keys user=app`;
   const entry = (object: string) =>
-    `count\n3\nreason\nkey\ncontext\ntoplevel\nobject\n${object}\nusername\napp\nage-seconds\n1.5\nclient-info\n${info("a")}\nentry-id\n0\n`;
+    `"count",3,"reason","key","context","toplevel","object",${csvString(object)},"username","app","age-seconds","1.5","client-info",${csvString(info("a"))},"entry-id",0`;
 
   it("is read out of ACL LOG, whatever a client put into it", () => {
-    const forged = "x\ncount\n9\nreason\nauth\nusername\nroot";
+    const forged = `x\ncount\n9\nreason\nauth\nusername\nroot","count",9,"username","root`;
     const { denials } = editedFacts("stock", {
-      denials: () => `${entry("cart:1")}${entry(forged)}`,
+      denials: () => `${entry("cart:1")},${entry(forged)}\n`,
     }).redis;
     expect(denials.map(({ count, reason, user, ageSeconds }) => [count, reason, user, ageSeconds])).toEqual(
       expect.arrayContaining([[3, "key", "app", 1.5]]),

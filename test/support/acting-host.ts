@@ -8,7 +8,7 @@ import {
   type TestServer,
 } from "../connection/support/server.ts";
 import { takeApart } from "../faults/hostile/compiled.ts";
-import { editedAnswer, NONCE, withRunning } from "./facts.ts";
+import { answerTo, editedAnswer, withRunning } from "./facts.ts";
 
 /** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
 export type Step = "probe" | "transaction" | "status" | "confirm" | "rollback";
@@ -96,7 +96,7 @@ export async function startActingHost({
               running.reduce((now, [name, value]) => withRunning(name, value)(now), text),
           }),
     });
-    return edit(text).replaceAll(NONCE, /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
+    return answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", edit(text));
   };
   const report = (script: string): string => {
     const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";

@@ -1,6 +1,10 @@
 import type { PathFact } from "../../src/facts/files.ts";
+import type { Seen } from "../../src/facts/origin.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { factsOf } from "./facts.ts";
+
+/** A test says what root would see: any text may stand for it. */
+type Loose<T> = { [K in keyof T]: T[K] extends Seen | undefined ? string : T[K] };
 
 /** What a host has that the recorded one has not. */
 export interface Differences {
@@ -17,9 +21,9 @@ export interface Differences {
   /** By path: `directory 0755 root:root`, `file 0644 redis:redis`, `link 0777 root:root`, `hard-link …`, `other …`. */
   paths?: Record<string, string>;
   host?: Partial<HostFacts["host"]>;
-  service?: Partial<HostFacts["service"]>;
+  service?: Loose<Partial<HostFacts["service"]>>;
   redis?: Partial<HostFacts["redis"]>;
-  files?: Partial<HostFacts["files"]>;
+  files?: Loose<Partial<HostFacts["files"]>>;
   firewall?: Partial<HostFacts["firewall"]>;
   transaction?: HostFacts["transaction"];
   system?: Partial<HostFacts["system"]>;
@@ -55,9 +59,13 @@ export function hostWith(differences: Differences = {}): HostFacts {
       ...facts.service,
       properties: new Map([...facts.service.properties, ...Object.entries(properties ?? {})]),
       process: facts.service.process === undefined ? undefined : { ...facts.service.process, ...process },
-      ...differences.service,
+      ...(differences.service as Partial<HostFacts["service"]>),
     },
-    files: { ...facts.files, paths: new Map([...facts.files.paths, ...found]), ...differences.files },
+    files: {
+      ...facts.files,
+      paths: new Map([...facts.files.paths, ...found]),
+      ...(differences.files as Partial<HostFacts["files"]>),
+    },
     firewall: { ...facts.firewall, ...differences.firewall },
     transaction: differences.transaction ?? facts.transaction,
     system: { ...facts.system, ...differences.system },

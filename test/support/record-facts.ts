@@ -19,7 +19,7 @@ import {
   startNetwork,
   writeInventory,
 } from "../integration/support/lab.ts";
-import { FACTS, PASSWORDS, recordingScript, unitOf } from "./facts.ts";
+import { FACTS, NONCE, PASSWORDS, partsOf, recordingScript, unitOf } from "./facts.ts";
 
 /** The CA and the passwords of all recorded hosts, kept so that a story can be recorded again alone. */
 const state = resolve(import.meta.dirname, "../../lab/.cache/recorded-state");
@@ -42,9 +42,13 @@ async function record(name: string, host: LabHost, user = "root"): Promise<void>
   const { knownHosts } = writeInventory(directory, { host });
   const options = ["-F", "none", "-o", `UserKnownHostsFile=${knownHosts}`, "-o", "BatchMode=yes"];
   const login = ["-i", labKey, "-p", `${host.sshPort}`, `${user}@${host.address}`, "sh"];
-  const running = promisify(execFile)("ssh", [...options, ...login], { maxBuffer: 16 * 1024 * 1024 });
+  const running = promisify(execFile)("ssh", [...options, ...login], {
+    encoding: "buffer",
+    maxBuffer: 16 * 1024 * 1024,
+  });
   running.child.stdin?.end(recordingScript(name));
-  writeFileSync(join(FACTS, `${name}.txt`), (await running).stdout);
+  const parts = [...partsOf((await running).stdout)].map(([title, text]) => `\n${NONCE} ${title}\n${text}`);
+  writeFileSync(join(FACTS, `${name}.txt`), parts.join(""));
   process.stdout.write(`${name}\n`);
 }
 

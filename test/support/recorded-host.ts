@@ -1,6 +1,6 @@
 import type { ServerChannel } from "ssh2";
 import { generateKey, type KeyPair, startServer, type TestServer } from "../connection/support/server.ts";
-import { NONCE, probeOutput } from "./facts.ts";
+import { answerTo, probeOutput } from "./facts.ts";
 
 export interface RecordedHost extends TestServer {
   /** The scripts that it was sent, in order. */
@@ -13,7 +13,7 @@ export async function startRecordedHost(
   edit: (answer: string) => string = (answer) => answer,
   hostKey?: KeyPair,
 ): Promise<RecordedHost> {
-  return await startAnsweringHost((nonce) => edit(probeOutput(name)).replaceAll(NONCE, nonce), hostKey);
+  return await startAnsweringHost((nonce) => answerTo(nonce, edit(probeOutput(name))), hostKey);
 }
 
 /** A host on loopback that runs nothing, and says to each script what `answer` makes of the script's nonce. */

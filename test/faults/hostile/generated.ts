@@ -12,7 +12,7 @@ import { loadInventory } from "../../../src/inventory/load-inventory.ts";
 import { hostTasks } from "../../../src/playbook/host-tasks.ts";
 import { loadPlaybook } from "../../../src/playbook/load-playbook.ts";
 import { parseYaml } from "../../../src/yaml.ts";
-import { NONCE, probeOutput } from "../../support/facts.ts";
+import { wireOf } from "../../support/facts.ts";
 import { compileParameter, PARAMETERS } from "./compiled.ts";
 import { type Draw, hostileText, mutated, numbers, oneOf } from "./draw.ts";
 import { framed, labelOf, sectionsIn, useAnswer } from "./host-says.ts";
@@ -117,8 +117,7 @@ const written = (sandbox: Sandbox, name: string, text: string): string => {
   return path;
 };
 
-const SECTIONS = sectionsIn("stock").map(([title]) => title);
-const ANSWER = probeOutput("stock").split(`\n${NONCE} `);
+const SECTIONS = sectionsIn("stock");
 
 const FAMILIES: readonly Family[] = [
   {
@@ -223,16 +222,15 @@ const FAMILIES: readonly Family[] = [
     name: "facts",
     share: 20,
     async run(draw, { pieces }, shown) {
-      const at = 1 + draw(ANSWER.length - 1);
+      const [title = "", section = ""] = SECTIONS[draw(SECTIONS.length)] ?? [];
       // Of a long section a part: the rest is alike.
-      const section = ANSWER[at] ?? "";
       const from = draw(Math.max(1, section.length - 3000));
       const edited =
         section.slice(0, from) +
         mutated(section.slice(from, from + 3000), pieces, draw) +
         section.slice(from + 3000);
-      shown([SECTIONS[at], edited.slice(from, from + 3000)]);
-      await useAnswer([...ANSWER.slice(0, at), edited, ...ANSWER.slice(at + 1)].join(`\n${NONCE} `));
+      shown([title, edited.slice(from, from + 3000)]);
+      await useAnswer(wireOf(new Map([...SECTIONS, [title, edited]])));
     },
   },
   {

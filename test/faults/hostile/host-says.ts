@@ -8,7 +8,7 @@ import { isServer, serverOf } from "../../../src/redis/server.ts";
 import { safeRecord } from "../../../src/report/printable.ts";
 import type { HostStatus } from "../../../src/report/statuses.ts";
 import { defaultTasks } from "../../support/default-playbook.ts";
-import { NONCE, parseAnswer, probeOutput } from "../../support/facts.ts";
+import { NONCE, parseAnswer, recordedParts, wireOf } from "../../support/facts.ts";
 import { runRecord } from "../../support/records.ts";
 import { planAll, verifyAll } from "../../support/run-task.ts";
 import { compile } from "./compiled.ts";
@@ -25,14 +25,9 @@ export async function useAnswer(answer: string, recording = "stock"): Promise<vo
   if (plan.refusals.length === 0) compile(facts, plan);
 }
 
-/** Each title of a recorded answer with its section, in order; the first is what came before them. */
+/** Each title of a recorded answer with its section, in order. */
 export function sectionsIn(recording: string): [title: string, text: string][] {
-  return probeOutput(recording)
-    .split(`\n${NONCE} `)
-    .map((part, index) => {
-      const at = part.indexOf("\n");
-      return index === 0 ? ["", part] : [part.slice(0, at), part.slice(at + 1)];
-    });
+  return [...recordedParts(recording)];
 }
 
 /** One section of each kind: a category or a command is like the next. */
@@ -45,9 +40,8 @@ export const TITLES = sectionsIn("stock")
 
 /** A recorded answer with one of its sections edited. */
 export function withSection(title: string, edit: (text: string) => string, recording = "stock"): string {
-  return sectionsIn(recording)
-    .map(([name, text], index) => (index === 0 ? text : `${name}\n${name === title ? edit(text) : text}`))
-    .join(`\n${NONCE} `);
+  const parts = recordedParts(recording);
+  return wireOf(parts.set(title, edit(parts.get(title) ?? "")));
 }
 
 /** A transaction's report as the host frames it. */

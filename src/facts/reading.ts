@@ -1,0 +1,118 @@
+import { FRAME_FUNCTIONS } from "../frame.ts";
+
+/**
+ * How the probe's script reads on a host where others may write: the one place that decides with whose rights a file is
+ * opened. Root opens by path only what nobody else can swap: where root alone may write the folder and all above it. Below
+ * any other folder a process with the rights of the folder's owner reads, so that a link leads it nowhere that he could not
+ * go himself; it opens no FIFO for long, and is ended after some seconds.
+ */
+
+/** Bytes that one reader hands over of all its files: more than any configuration has. */
+export const FILES_LIMIT = 8 * 1024 * 1024;
+
+/** Seconds for a program that reads with another user's rights. */
+const READER_LIMIT = 5;
+
+/** Who reads where there is nobody better: no file of anybody's. */
+export const NOBODY = "--reuid=65534 --regid=65534 --clear-groups";
+
+/**
+ * Functions of the shell:
+ * - `judge PATH…` looks up who may write these real paths and all above them, with one process for all.
+ * - `keeper_of FOLDER` and `reader_of FILE` put into AS the words before a program that opens something there: none where
+ *   root may do it itself.
+ * - `is_roots FILE`: nobody but root can write it or put another in its place. REAL is where it really is.
+ * - `show_files TITLE FILE…` has files printed byte for byte, by print_files at the end.
+ *
+ * They take ME, the user that the script runs as, and DROP, the words that give a program the service user's rights.
+ */
+export const READING_FUNCTIONS = `NL='
+' FILES= JUDGED='
+' ME= DROP= SERVICE_UID= AS= REAL=
+unset CDPATH
+has() { command -v "$1" >/dev/null 2>&1; }
+${FRAME_FUNCTIONS}
+# Puts into VALUE what is known of one path itself: who else may write it.
+judged() { VALUE=\${JUDGED##*"$NL$1|"}; VALUE=\${VALUE%%"$NL"*}; }
+judge() {
+  local path paths= uid gid mode may
+  for path; do
+    while :; do
+      case $path in *"$NL"*|*'|'*) break;; esac
+      case $JUDGED$paths in *"$NL\${path:-/}|"*|*"$NL\${path:-/}$NL"*) break;; esac
+      paths=$paths$NL\${path:-/}$NL
+      if [ "\${path:-/}" = / ]; then break; fi
+      path=\${path%/*}
+    done
+  done
+  if [ -z "$paths" ]; then return; fi
+  IFS=$NL; set -f; set -- $paths; unset IFS; set +f
+  while read -r uid gid mode path; do
+    case $uid:$gid:$mode in
+      0:*:*[2367]|0:[1-9]*:*[2367]?) may=any;;
+      0:*) may=;;
+      *) may="$uid $gid";;
+    esac
+    JUDGED="$JUDGED$path|$may$NL"
+  done <<END
+$(stat -c '%u %g %a %n' -- "$@")
+END
+}
+# REAL is a real path. The folder nearest to it that is not root's alone says whose rights do.
+rights_for() {
+  local up; AS=
+  case $REAL in ''|[!/]*|*"$NL"*|*'|'*) AS=any;; *)
+    case $JUDGED in *"$NL$REAL|"*) ;; *) judge "$REAL";; esac
+    up=$REAL
+    while [ -z "$AS" ]; do
+      case $JUDGED in *"$NL\${up:-/}|"*) judged "\${up:-/}"; AS=$VALUE;; *) AS=any;; esac
+      if [ -z "$up" ] || [ "$up" = / ]; then break; fi
+      up=\${up%/*}
+    done;;
+  esac
+  case $AS in
+    '') return;;
+    any|"$SERVICE_UID "*) AS=\${DROP:-setpriv ${NOBODY}};;
+    *) AS="setpriv --reuid=\${AS% *} --regid=\${AS#* } --clear-groups";;
+  esac
+  AS="timeout -s KILL ${READER_LIMIT} $AS"
+}
+# Who is not root reads with his own rights, and no others.
+keeper_of() {
+  AS= REAL=; if [ "$ME" != 0 ]; then return; fi
+  if cd -P -- "$1" 2>/dev/null; then REAL=$PWD; cd /; fi
+  rights_for
+}
+# A link that root made may lead to where others write.
+reader_of() {
+  AS=; if [ "$ME" != 0 ]; then return; fi
+  case $1 in /*) keeper_of "\${1%/*}/";; *) REAL=; rights_for; return;; esac
+  if [ -z "$AS" ] && [ -L "$1" ]; then REAL=$(readlink -f -- "$1"); REAL=\${REAL%/*}; rights_for; fi
+}
+is_roots() { REAL=$(readlink -f -- "$1"); rights_for; [ -z "$AS" ]; }
+# TITLE FILE TITLE FILE … A name with a line break in it would become two.
+show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
+# One process for all files of a reader, for a process costs a host more than all the shell's own work: READS has a line
+# AS|FILE for each, and \`readers\` each AS| once. $1 is the program's words, $2 a frame's title, $3 what bounds the answer.
+each_reader() {
+  local program=$1 title=\${2-} bound=\${3-} number=0 reader file
+  IFS=$NL; for reader in $readers; do
+    set -f; set --
+    for file in $READS; do case $file in "$reader"*) set -- "$@" "\${file#"$reader"}";; esac; done
+    set +f; unset IFS; number=$((number + 1)); if [ -n "$title" ]; then section "$title $number"; fi
+    if [ -n "$bound" ]; then \${reader%|} $program "$@" | $bound; else \${reader%|} $program "$@"; fi
+    IFS=$NL
+  done; unset IFS
+}
+# tar waits for no FIFO, and says how long each file was when it opened it.
+print_files() {
+  IFS=$NL; set -f; set -- $FILES; unset IFS; set +f
+  section shown; READS=$NL readers=
+  while [ $# -gt 0 ]; do
+    printf '%s\\n%s\\n' "$1" "$2"; reader_of "$2"
+    case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
+    case $READS in *"$NL$AS|$2$NL"*) ;; *) READS="$READS$AS|$2$NL";; esac
+    shift 2
+  done
+  each_reader 'tar -chPf - -b1 --format=gnu --no-recursion --hard-dereference --ignore-failed-read --' files 'head -c ${FILES_LIMIT}'
+}`;
