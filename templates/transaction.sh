@@ -696,7 +696,7 @@ apply() {
   later=
   while read -r p o m; do
     case $o in
-      root:*) if [ -d "$p" ]; then note "mode $p"; own_if_there "$p" "$o" "$m" || fail "mode $p"; continue; fi;;
+      root:*) if [ -d "$p" ] && ! is_handed "$p"; then note "mode $p"; own_if_there "$p" "$o" "$m" || fail "mode $p"; continue; fi;;
     esac
     later="$p $o $m$nl$later"
   done <"$d/modes"
@@ -922,7 +922,7 @@ confirm() {
     # The last five runs stay, and those that somebody has to look at.
     set -- $root/txn/*
     if [ $# -gt 5 ]; then
-      ls -1td "$@" | tail -n +6 | while IFS= read -r d; do state; if [ "$state" != needs_human ]; then drop_aside; rm -rf "$d"; fi; done
+      ls -1td $root/txn/* | tail -n +6 | while IFS= read -r d; do state; if [ "$state" != needs_human ]; then drop_aside; rm -rf "$d"; fi; done
     fi
   fi
 }

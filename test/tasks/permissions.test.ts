@@ -36,15 +36,43 @@ describe("permissions", () => {
   it("leaves data with its owner, and tighter modes as they are", () => {
     const plan = permissions({
       paths: {
-        "/var/lib/redis": "directory 0700 cache:cache",
-        "/var/lib/redis/dump.rdb": "file 0666 cache:cache",
+        "/var/lib/redis": "directory 0700 redis:cache",
+        "/var/lib/redis/dump.rdb": "file 0666 redis:cache",
       },
       files: { dataFiles: ["/var/lib/redis/dump.rdb"] },
     });
     expect(changeLines(plan)).toContain(
-      "update file:/var/lib/redis/dump.rdb: 0666 cache:cache → 0640 cache:cache",
+      "update file:/var/lib/redis/dump.rdb: 0666 redis:cache → 0640 redis:cache",
     );
     expect(addresses(plan)).not.toContain("file:/var/lib/redis");
+  });
+
+  it("leaves what is not the service user's, wherever the server says that its log and its data are", () => {
+    const plan = permissions({
+      paths: {
+        "/etc/passwd": "file 0644 root:root",
+        "/var/log/dpkg.log": "file 0644 root:root",
+        "/var/lib/redis/old.rdb": "file 0644 root:root",
+      },
+      files: { dataFiles: ["/var/lib/redis/old.rdb"], logFile: "/etc/passwd" },
+    });
+    expect(addresses(plan).filter((address) => !address.startsWith("file:/etc/redis"))).not.toContain(
+      "file:/etc/passwd",
+    );
+    expect(addresses(plan)).not.toContain("file:/var/lib/redis/old.rdb");
+    expect(plan.tasks[0]?.reason).toContain(
+      "/var/lib/redis/old.rdb is root's, not the service user's: its mode is left to root",
+    );
+  });
+
+  it("refuses a host whose server names a folder of somebody else's for its data", () => {
+    const plan = permissions({
+      paths: { "/srv/redis-backups": "directory 0755 backup:backup" },
+      files: { dataDirectory: "/srv/redis-backups" },
+    });
+    expect(plan.refusals.map(({ found }) => found)).toContain(
+      "/srv/redis-backups, which the server names for its data or log, is backup's and not the service user's",
+    );
   });
 
   it("gives Redis no file of the system that redis.conf names, and takes none from others", () => {

@@ -1,0 +1,467 @@
+/** Root does not walk where others can write: the functions of transaction.sh that touch files, and that nothing goes round them. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { transactionProgram } from "../../src/templates.ts";
+
+/** Programs that follow a path, or act on what it leads to, with their words. */
+const TOUCHING =
+  /(?<=^|[;&|({!]|\b(?:then|else|do|until|while|if|command)\b|\bas_owner "[^"]*"|\btimeout \S+)\s*(chown|chmod|cp|mv|rm|ln|mkdir|rmdir|stat|cat|head|tail|sed|grep|sha256sum|dd|readlink|install|touch|find|cmp|sort|sync|ls|tee|truncate)(?=\s)((?:"[^"]*"|'[^']*'|[^;&|()\n"'])*)/gm;
+
+/** Folders that only root can write, with all above them: redkeep's own (`$d`, `$s`, `$root`), ufw's, systemd's, the kernel's. */
+const ROOTS_OWN =
+  /^"?(\$d\b|\$\{?d\}?\/|\$s\/|\$root\b|\$run\b|\$unit\b|\$link\b|\$\{unit%|\$\{link%|\$\{?patience|\/etc\/ufw\b|\/etc\/default\/ufw|\/etc\/systemd\/|\/proc\/|\/dev\/(zero|null)|\/lib\/ufw\/|\/run\/systemd\/)/;
+
+/** The functions that stand in a folder that was walked to, and the few on which they are built. */
+const isWalked = (name: string) =>
+  name.endsWith("_here") || ["step", "walk", "draw", "sign", "find_strangers"].includes(name);
+
+/** Those that are given only files of redkeep's own, of ufw's, or a program of root's. */
+const GIVEN_OWN = [
+  "first",
+  "rules",
+  "swap",
+  "release",
+  "stage",
+  "send",
+  "install_recovery",
+  "log_tail",
+  "is_roots_program",
+];
+
+/** The program's functions by name; `(main)` is what stands outside of them. */
+function functionsOf(program: string): Map<string, string> {
+  const functions = new Map<string, string>([["(main)", ""]]);
+  let current = "(main)";
+  for (const line of program.split("\n")) {
+    // Within quotes a command has quotes of its own.
+    const code = line
+      .replace(/(^|\s)#.*$/, "")
+      .replaceAll('"$(', " $( ")
+      .replaceAll(')"', ") ");
+    const [, name] = /^([a-z_]+)\(\) \{/.exec(line) ?? [];
+    if (name !== undefined) current = name;
+    const body = name === undefined ? code : code.slice(code.indexOf("{") + 1);
+    functions.set(current, `${functions.get(current) ?? ""}${body}\n`);
+    if (line === "}" || (name !== undefined && /\}\s*$/.test(code))) current = "(main)";
+  }
+  return functions;
+}
+
+/** Where a function goes round the walk, as sentences. */
+function detours(program: string): string[] {
+  const found: string[] = [];
+  for (const [name, body] of functionsOf(program)) {
+    if (isWalked(name)) continue;
+    for (const [, callee = ""] of body.matchAll(
+      /(?<!\b(?:at|within|each_data|each_folder|visit) (?:"[^"]*" )?)\b([a-z_]+_here)\b/g,
+    ))
+      if (!["here_is_roots"].includes(callee))
+        found.push(`${name} calls ${callee} where it may stand anywhere`);
+    if (GIVEN_OWN.includes(name)) continue;
+    for (const [, program = "", words = ""] of body.matchAll(TOUCHING)) {
+      const given = words.replace(/ -e "\$MASK"/, "").match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+      // The first word of these is what they look for, or whom they give a file to.
+      const others = given.filter((word) => !word.startsWith("-"));
+      for (const word of others.slice(["grep", "sed", "chown", "chmod"].includes(program) ? 1 : 0)) {
+        const isPath = /^"?(\$[a-z1-9@{]|\/)/i.test(word);
+        if (isPath && !ROOTS_OWN.test(word)) found.push(`${name}: ${program} ${word}`);
+      }
+    }
+    for (const [, word = ""] of body.matchAll(/[<>]\s*("?\$[a-z1-9{][^\s;)]*)/gi))
+      if (!ROOTS_OWN.test(word)) found.push(`${name}: a redirection to ${word}`);
+  }
+  return found;
+}
+
+describe("transaction.sh names no file where others may write", () => {
+  it("outside of the functions that walked to its folder", () => {
+    expect(detours(transactionProgram())).toEqual([]);
+  });
+
+  it.each([
+    ['x() { chown redis "$p"; }', 'x: chown "$p"'],
+    ["x() { if true; then rm -f $DATA/dump.rdb; fi; }", "x: rm $DATA/dump.rdb"],
+    ['x() {\n  read -r a <"$p"\n}', 'x: a redirection to "$p"'],
+    ['x() { echo a >>"$CONF"; }', 'x: a redirection to "$CONF"'],
+    ['x() { as_owner "$u" chmod 640 "$p"; }', 'x: chmod "$p"'],
+    ["x() { set -- a; own_here root:root 640; }", "x calls own_here where it may stand anywhere"],
+    ['x() { (timeout 5 cat "$LOG"); }', 'x: cat "$LOG"'],
+    ["x() { cp /var/lib/redis/dump.rdb $d/x; }", "x: cp /var/lib/redis/dump.rdb"],
+  ])("and would be told where %s stood in it", (code, finding) => {
+    expect(detours(`${transactionProgram()}\n${code}\n`).map((each) => each.toUpperCase())).toEqual([
+      finding.toUpperCase(),
+    ]);
+  });
+});
+
+const SHELLS = ["dash", "bash"].filter((shell) => existsSync(`/bin/${shell}`));
+const SERVICE = "nobody";
+const uid = Number(execFileSync("id", ["-u", SERVICE], { encoding: "utf8" }));
+const gid = Number(execFileSync("id", ["-g", SERVICE], { encoding: "utf8" }));
+const group = execFileSync("id", ["-gn", SERVICE], { encoding: "utf8" }).trim();
+
+let top: string;
+/** The transaction's own folder, one of the service user's, and what stands for /etc. */
+let folder: string;
+let data: string;
+let etc: string;
+
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), "redkeep-walk-"));
+  chmodSync(top, 0o755);
+  [folder, data, etc] = [join(top, "20260101T000000Z-0badcafe"), join(top, "data"), join(top, "etc")];
+  for (const each of [folder, data, etc]) mkdirSync(each);
+  for (const name of ["journal", "expected-modes", "modes", "files"]) writeFileSync(join(folder, name), "");
+  writeFileSync(join(folder, "transaction.sh"), transactionProgram());
+  env({});
+  chownSync(data, uid, gid);
+});
+afterEach(() => rmSync(top, { recursive: true }));
+
+/** Redis' own user, and its folder, unless the test has others. */
+function env(more: Record<string, string>): void {
+  const values = {
+    CAP: "5",
+    DUMP: "dump.rdb",
+    AOF: "appendonly.aof",
+    AOFDIR: "appendonlydir",
+    DATA: data,
+    HANDOVER: "",
+    RESTART: "1",
+    UNIT: "redis-server.service",
+    RUNUSER: SERVICE,
+    RUNGROUP: group,
+    OLDUSER: SERVICE,
+    OLDGROUP: group,
+    ...more,
+  };
+  const text = Object.entries(values).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(join(folder, "env"), text.join(""));
+}
+
+/** The service user's file: 0666 unless the test says more. */
+function theirs(path: string, text = "x", mode = 0o666): string {
+  writeFileSync(path, text);
+  chownSync(path, uid, gid);
+  chmodSync(path, mode);
+  return path;
+}
+/** As /etc/shadow. */
+function precious(name = "shadow"): string {
+  writeFileSync(join(etc, name), "precious");
+  chmodSync(join(etc, name), 0o640);
+  return join(etc, name);
+}
+const look = (path: string) => {
+  const { uid, gid, mode, nlink } = lstatSync(path);
+  return `${uid}:${gid} ${(mode & 0o7777).toString(8)} ${nlink}`;
+};
+
+function run(
+  shell: string,
+  script: string,
+  timeout = 30_000,
+): { status: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(shell, [join(folder, "transaction.sh"), "eval", script], {
+    encoding: "utf8",
+    input: "",
+    timeout,
+  });
+  return { status, out: stdout.trimEnd(), err: stderr };
+}
+
+/** Exchanges two names as the service user, as often as it can, while the test does its work. */
+async function exchanging<T>(one: string, other: string, work: () => T): Promise<T> {
+  const attacker: ChildProcess = spawn(
+    "setpriv",
+    [
+      `--reuid=${uid}`,
+      `--regid=${gid}`,
+      "--clear-groups",
+      "/usr/bin/python3",
+      "-c",
+      `import ctypes, sys
+rename = ctypes.CDLL(None).renameat2
+print("ready", flush=True)
+while True: rename(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)`,
+      one,
+      other,
+    ],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const ended = once(attacker, "exit");
+  try {
+    if (attacker.stdout === null) throw new Error("no stdout");
+    await once(attacker.stdout, "data");
+    return work();
+  } finally {
+    attacker.kill("SIGKILL");
+    await ended;
+  }
+}
+
+describe.each(SHELLS)("as root, under %s,", (shell) => {
+  it("a folder is reached through links of root's, and through none of another's", () => {
+    symlinkSync(etc, join(top, "rooted"));
+    symlinkSync("../etc", join(data, "planted"));
+    expect(run(shell, `walk '${top}/rooted' && pwd -P`).out).toBe(etc);
+    const { status, err } = run(shell, `walk '${data}/planted'`);
+    expect(status).toBe(2);
+    expect(err).toContain("planted is a link of somebody's, and is not followed");
+    expect(run(shell, `walk '${data}/none'`).status).toBe(1);
+    expect(run(shell, `walk '${data}' && pwd -P`).out).toBe(data);
+  });
+
+  it("a folder in which only root may write is reached through its links, as /var/run is", () => {
+    expect(run(shell, "walk /var/run && pwd -P").out).toBe("/run");
+  });
+
+  it.each([
+    ["owner and mode", (at: string) => `own '${at}/shadow' ${SERVICE}:${group} 666`],
+    ["content", (at: string) => `echo new >"$d/new"; swap "$d/new" '${at}/shadow' ${SERVICE}:${group} 666`],
+    ["a name", (at: string) => `at '${at}/shadow' remove_here`],
+    ["a folder", (at: string) => `at '${at}/made' make_folder_here`],
+  ])("%s of what is behind a link stays, while the folder and the link are exchanged", async (_, action) => {
+    const shadow = precious();
+    const before = look(shadow);
+    mkdirSync(join(data, "sub"));
+    theirs(join(data, "sub/shadow"));
+    chownSync(join(data, "sub"), uid, gid);
+    symlinkSync(etc, join(data, "evil"));
+    await exchanging(join(data, "sub"), join(data, "evil"), () => {
+      run(shell, `i=0; while [ $i -lt 150 ]; do ${action(join(data, "sub"))}; i=$((i + 1)); done`);
+    });
+    expect(look(shadow)).toBe(before);
+    expect(readFileSync(shadow, "utf8")).toBe("precious");
+    expect(readdirSync(etc)).toEqual(["shadow"]);
+  });
+
+  it("the mode of a file that becomes a hard link to root's changes for the service user's own alone", async () => {
+    const shadow = precious();
+    linkSync(shadow, join(data, "evil"));
+    const before = look(shadow);
+    const file = theirs(join(data, "dump.rdb"));
+    await exchanging(file, join(data, "evil"), () => {
+      run(
+        shell,
+        `i=0; while [ $i -lt 150 ]; do own '${file}' ${SERVICE}:${group} 600; own '${file}' root:root 666; i=$((i + 1)); done`,
+      );
+    });
+    expect(look(shadow)).toBe(before);
+  });
+
+  it("a hard link that stands in a folder of root's is told, and not changed", () => {
+    const shadow = precious();
+    linkSync(shadow, join(top, "redis.conf"));
+    const { status, err } = run(shell, `own '${top}/redis.conf' root:${group} 666`);
+    expect(status).not.toBe(0);
+    expect(err).toContain("has other names, which would change with it");
+    expect(look(shadow)).toBe("0:0 640 2");
+  });
+
+  it("what belongs to root in a folder of the service user's is left, and said", () => {
+    const file = join(data, "old.rdb");
+    writeFileSync(file, "x");
+    const { status, err } = run(shell, `own '${file}' ${SERVICE}:${group} 600`);
+    expect(status).not.toBe(0);
+    expect(err).toContain("in a folder that others may write");
+    expect(look(file)).toBe("0:0 644 1");
+  });
+
+  it("a FIFO in the place of a file keeps nobody waiting", () => {
+    const fifo = join(data, "redis.conf");
+    execFileSync("mkfifo", [fifo]);
+    expect(run(shell, `name='${fifo}'; draw "$name" | wc -c`, 5000).out.trim()).toBe("0");
+    expect(run(shell, `sign '${fifo}'; printf %s "$signatures"`, 5000).out).toBe("unusual");
+    expect(run(shell, `each_data tighten_here`, 5000).status).toBe(0);
+  });
+
+  it("a link that is planted for the temporary file is not opened", () => {
+    const shadow = precious();
+    symlinkSync(shadow, join(data, ".redkeep.20260101T000000Z-0badcafe"));
+    expect(run(shell, `at '${data}/x' flush_here './.redkeep.20260101T000000Z-0badcafe'`).status).not.toBe(0);
+    writeFileSync(join(folder, "new"), "new");
+    expect(run(shell, `swap "$d/new" '${data}/redis.conf' root:root 640`).status).toBe(0);
+    expect(readFileSync(shadow, "utf8")).toBe("precious");
+    expect(readFileSync(join(data, "redis.conf"), "utf8")).toBe("new");
+    expect(readdirSync(data)).toEqual(["redis.conf"]);
+  });
+
+  it("data files are what Redis saves: no links, no names with a line break, nothing in a folder that a link stands for", () => {
+    for (const name of ["dump.rdb", "keys", "appendonly.aof", "-n b.rdb", "notes.txt", "a\nb.rdb"])
+      theirs(join(data, name));
+    symlinkSync("/etc/passwd", join(data, "passwd.rdb"));
+    mkdirSync(join(data, "appendonlydir"));
+    theirs(join(data, "appendonlydir/appendonly.aof.manifest"));
+    env({ DUMP: "keys" });
+    const list = `say() { printf '%s\\n' "$PWD" "$@"; }; each_data say`;
+    expect(run(shell, list).out.split("\n")).toEqual([
+      data,
+      "./-n b.rdb",
+      "./dump.rdb",
+      "./appendonly.aof",
+      "./keys",
+      join(data, "appendonlydir"),
+      "./appendonly.aof.manifest",
+    ]);
+    rmSync(join(data, "appendonlydir"), { recursive: true });
+    symlinkSync(etc, join(data, "appendonlydir"));
+    precious("passwd");
+    expect(run(shell, list).out).not.toContain("passwd");
+  });
+
+  it("data files are none in a folder that is not the service user's, whatever the server calls its own", () => {
+    env({ DATA: etc });
+    precious("secrets.rdb");
+    const { status, out, err } = run(shell, "each_data echo");
+    expect([status, out]).toEqual([1, ""]);
+    expect(err).toContain(`${etc} is no folder of the service user's`);
+  });
+
+  it("data is closed to others with its owner's rights, and opened again as it was", () => {
+    const [open, closed] = [
+      theirs(join(data, "dump.rdb"), "x", 0o664),
+      theirs(join(data, "b.rdb"), "x", 0o640),
+    ];
+    const roots = join(data, "c.rdb");
+    writeFileSync(roots, "x");
+    expect(run(shell, "each_data tighten_here").status).toBe(0);
+    expect([open, closed, roots].map(look)).toEqual([
+      `${uid}:${gid} 640 1`,
+      `${uid}:${gid} 640 1`,
+      "0:0 644 1",
+    ]);
+    expect(readFileSync(join(folder, "tightened"), "utf8")).toBe(`00664 ${open}\n`);
+    expect(run(shell, `at '${open}' loosen_here 00664`).status).toBe(0);
+    expect(look(open)).toBe(`${uid}:${gid} 664 1`);
+  });
+
+  it("a dump is touched in the folder of the data alone", () => {
+    const dump = theirs(join(data, "dump.rdb"));
+    expect(run(shell, `dump_file dump.rdb mv "$d/kept"`).status).toBe(0);
+    expect(existsSync(dump)).toBe(false);
+    expect(run(shell, `dump_file dump.rdb back "$d/kept"`).status).toBe(0);
+    expect(readFileSync(dump, "utf8")).toBe("x");
+    expect(run(shell, "dump_file dump.rdb rm").status).toBe(0);
+    expect(existsSync(dump)).toBe(false);
+    const shadow = precious();
+    env({ DATA: etc });
+    expect(run(shell, "dump_file shadow rm").status).not.toBe(0);
+    expect(existsSync(shadow)).toBe(true);
+    symlinkSync(etc, join(data, "link"));
+    env({ DATA: join(data, "link") });
+    expect(run(shell, `dump_file shadow mv "$d/kept"`).status).not.toBe(0);
+    expect(existsSync(shadow)).toBe(true);
+  });
+
+  it.each([
+    ["another folder", "/etc", "dump.rdb"],
+    ["a name that leads out", "DATA", "../../etc/shadow"],
+    ["a folder as its dump", "DATA", ".."],
+  ])("a server that names %s is not believed", (_, dir, name) => {
+    const reply = `config_get() { case $2 in dir) value='${dir === "DATA" ? data : dir}';; *) value='${name}';; esac; }; dump_name old`;
+    expect(run(shell, reply).status).not.toBe(0);
+    expect(readFileSync(join(folder, "journal"), "utf8")).toContain("which is not in");
+  });
+
+  it("set aside are second names where only root comes, also of the AOF's files", () => {
+    theirs(join(data, "dump.rdb"));
+    mkdirSync(join(data, "appendonlydir"));
+    theirs(join(data, "appendonlydir/appendonly.aof.1.incr.aof"));
+    expect(run(shell, "set_aside new").status).toBe(0);
+    const aside = join(data, ".redkeep.20260101T000000Z-0badcafe.new");
+    expect(statSync(aside).mode & 0o777).toBe(0o700);
+    expect(readdirSync(aside).sort()).toEqual(["appendonly.aof.1.incr.aof", "dump.rdb"]);
+    expect(run(shell, "drop_aside").status).toBe(0);
+    expect(existsSync(aside)).toBe(false);
+  });
+
+  it("nothing is set aside behind a link, while the folder of the AOF and the link are exchanged", async () => {
+    const shadow = precious();
+    mkdirSync(join(data, "appendonlydir"));
+    theirs(join(data, "appendonlydir/shadow"));
+    chownSync(join(data, "appendonlydir"), uid, gid);
+    symlinkSync(etc, join(data, "evil"));
+    await exchanging(join(data, "appendonlydir"), join(data, "evil"), () => {
+      run(
+        shell,
+        `i=0; while [ $i -lt 100 ]; do set_aside new; drop_aside; rm -f "$d/aside.new"; i=$((i + 1)); done`,
+      );
+    });
+    expect(look(shadow)).toBe("0:0 640 1");
+    expect(readdirSync(etc)).toEqual(["shadow"]);
+  });
+
+  it("a hand-over from root reaches what root saved, and nothing that a link or a second name leads to", async () => {
+    const shadow = precious();
+    env({ OLDUSER: "root", OLDGROUP: "root", HANDOVER: data });
+    chmodSync(data, 0o750);
+    mkdirSync(join(data, "appendonlydir"));
+    for (const name of ["dump.rdb", "appendonlydir/a.aof"]) writeFileSync(join(data, name), "x");
+    expect(run(shell, "hand_over new").status).toBe(0);
+    const all = ["dump.rdb", "appendonlydir", "appendonlydir/a.aof", "."].map((name) => join(data, name));
+    expect(all.map((path) => statSync(path).uid)).toEqual([uid, uid, uid, uid]);
+    expect(statSync(data).mode & 0o777).toBe(0o750);
+    expect(run(shell, "hand_over old").status).toBe(0);
+    // The data folder was the new user's before.
+    expect(all.map((path) => statSync(path).uid)).toEqual([0, 0, 0, uid]);
+    chownSync(join(data, "appendonlydir"), uid, gid);
+    linkSync(shadow, join(data, "evil.rdb"));
+    expect(run(shell, "hand_over new").status).not.toBe(0);
+    rmSync(join(data, "evil.rdb"));
+    symlinkSync(etc, join(data, "evil"));
+    await exchanging(join(data, "appendonlydir"), join(data, "evil"), () => {
+      run(shell, "i=0; while [ $i -lt 60 ]; do hand_over new; hand_over old; i=$((i + 1)); done");
+    });
+    expect(look(shadow)).toBe("0:0 640 1");
+  });
+
+  it("a program that another may write is not run as root", () => {
+    const program = join(data, "redis-server");
+    writeFileSync(program, `#!/bin/sh\ntouch ${etc}/ran\n`, { mode: 0o755 });
+    const unit = `systemctl() { echo '{ path=${program} ; argv[]=${program} /etc/redis/redis.conf ; ignore_errors=no }'; }`;
+    env({ RUNUSER: "root", OLDUSER: "root" });
+    const { status, err } = run(shell, `${unit}; find_binary`);
+    expect(status).not.toBe(0);
+    expect(err).toContain("others than root may write");
+    const roots = "systemctl() { echo '{ path=/bin/true ; argv[]=/bin/true ; }'; }";
+    expect(run(shell, `${roots}; find_binary && echo "$BIN"`)).toMatchObject({ out: "/bin/true", err: "" });
+  });
+
+  it("the installed server is asked for its version with the service user's rights", () => {
+    const program = join(data, "redis-server");
+    writeFileSync(program, "#!/bin/sh\nid -un\n", { mode: 0o755 });
+    chownSync(program, uid, gid);
+    expect(run(shell, `BIN='${program}'; ask_version`).out).toBe(SERVICE);
+  });
+
+  it("a folder that was taken over for a moment is given back by the rollback where the moment did not end", () => {
+    env({ OLDUSER: "root", OLDGROUP: "root" });
+    const log = join(data, "redis.log");
+    writeFileSync(log, "x");
+    expect(run(shell, `own '${log}' ${SERVICE}:${group} 640`).status).toBe(0);
+    expect([log, data].map(look).map((each) => each.split(" ")[0])).toEqual([
+      `${uid}:${gid}`,
+      `${uid}:${gid}`,
+    ]);
+    expect(existsSync(join(folder, "taken"))).toBe(false);
+  });
+});
