@@ -31,6 +31,15 @@ export function planRollback(session: HostSession, accepted: ReadonlySet<string>
       restart: false,
     }),
   );
+  if (last.firewall) {
+    changes.push({
+      address: "ufw:status",
+      action: "update",
+      before: "active, as the run left it",
+      after: "inactive, as the run found it",
+      restart: false,
+    });
+  }
   record.tasks = [
     {
       task: "rollback",

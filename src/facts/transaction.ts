@@ -13,6 +13,8 @@ export interface TransactionFact {
         isRollback: boolean;
         /** It restarted Redis, so that putting it back does too. */
         restarted: boolean;
+        /** It switched the firewall on, so that putting it back switches it off. */
+        firewall: boolean;
         written: readonly string[];
         set: readonly string[];
       }
@@ -32,6 +34,7 @@ set -f; for txn in $(ls -1t /var/lib/redkeep/txn); do
   section last; echo "\${txn##*/}"; first_word "$txn/holder"; printf '%s\\n' "$VALUE\${REST:+ $REST}"
   if [ -f "$txn/undoes" ]; then echo rollback; fi
   if [ -f "$txn/restarted" ]; then echo restarted; fi
+  { while IFS= read -r line; do case $line in FIREWALL=*enable*) echo firewall;; esac; done <"$txn/env"; } 2>/dev/null
   set -- last-files "$txn/files" last-modes "$txn/modes" last-directories "$txn/directories"
   break
 done; set +f
@@ -50,6 +53,7 @@ show_files "$@"
               holder: who,
               isRollback: kinds.includes("rollback"),
               restarted: kinds.includes("restarted"),
+              firewall: kinds.includes("firewall"),
               // `NUMBER PATH OWNER MODE` of files, `PATH OWNER MODE` of what was only set. No path holds a blank.
               written: sections.lines("last-files").map((line) => line.split(" ")[1] ?? ""),
               set: [...sections.lines("last-modes"), ...sections.lines("last-directories")].map(

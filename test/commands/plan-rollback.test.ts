@@ -9,13 +9,18 @@ const KEYS = { db0: "keys=5,expires=0,avg_ttl=0" };
 /** How a host stands on which the last run, one that restarted Redis or not, is to be put back. */
 function rollback(
   differences: Parameters<typeof hostWith>[0],
-  { restarted = true, accepted = [] }: { restarted?: boolean; accepted?: readonly string[] } = {},
+  {
+    restarted = true,
+    firewall = false,
+    accepted = [],
+  }: { restarted?: boolean; firewall?: boolean; accepted?: readonly string[] } = {},
 ) {
   const last = {
     id: "x",
     holder: "me",
     isRollback: false,
     restarted,
+    firewall,
     written: ["/etc/redis/redis.conf"],
     set: [],
   };
@@ -27,11 +32,18 @@ function rollback(
   session.observation = { facts, server: server(facts) } as NonNullable<typeof session.observation>;
   planRollback(session, new Set(accepted));
   const { status, error, tasks } = session.record;
-  return { status, guards: error?.guards, task: tasks[0]?.status };
+  const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
+  return { status, guards: error?.guards, task: tasks[0]?.status, addresses };
 }
 
+it("shows the firewall that goes off with the run that switched it on", () => {
+  const file = "file:/etc/redis/redis.conf";
+  expect(rollback({ info: KEYS }, { firewall: true }).addresses).toEqual([file, "ufw:status"]);
+  expect(rollback({ info: KEYS }).addresses).toEqual([file]);
+});
+
 it("puts back a run that restarted Redis where nothing stands against a restart", () => {
-  expect(rollback({ info: KEYS })).toEqual({
+  expect(rollback({ info: KEYS })).toMatchObject({
     status: "would-change",
     guards: undefined,
     task: "would-change",
@@ -55,7 +67,7 @@ it.each<[string, Parameters<typeof hostWith>[0], string[]]>([
     ["persistence-differs"],
   ],
 ])("refuses a server %s, unless no restart comes or it is accepted", (_, differences, guards) => {
-  expect(rollback(differences)).toEqual({ status: "refused", guards, task: "blocked" });
+  expect(rollback(differences)).toMatchObject({ status: "refused", guards, task: "blocked" });
   expect(rollback(differences, { restarted: false }).status).toBe("would-change");
   const accepted = guards.length === 0 ? "refused" : "would-change";
   expect(rollback(differences, { accepted: guards }).status).toBe(accepted);

@@ -197,12 +197,14 @@ describe("facts of unusual hosts", () => {
     expect(redis.endpoint).toEqual(["-s", "/run/redis/redis.sock"]);
   });
 
-  it("tell whether the last run was a rollback, and whether it restarted Redis", () => {
+  it("tell whether the last run was a rollback, and whether it restarted Redis or switched the firewall on", () => {
     const last = (kinds: string) =>
       editedFacts("stock", { last: () => `20261124T090000Z-1\nme@here\n${kinds}` }).transaction.last;
     expect(last("")).toMatchObject({ holder: "me@here", isRollback: false, restarted: false });
     expect(last("restarted\n")).toMatchObject({ isRollback: false, restarted: true });
     expect(last("rollback\nrestarted\n")).toMatchObject({ isRollback: true, restarted: true });
+    expect(last("restarted\n")).toMatchObject({ firewall: false });
+    expect(last("restarted\nfirewall\n")).toMatchObject({ firewall: true });
   });
 
   it("take half of a server's answer for none: it would pass for fewer settings and users", () => {
