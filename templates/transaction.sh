@@ -523,7 +523,7 @@ finish() {
 # What the plan relied on beside files, a line each, as it is now; of Redis what it $answered.
 facts() {
   systemctl show "$UNIT" -p "$UNIT_FACTS" | sed 's/^/unit /'
-  echo "version $(ask_version)"
+  if [ -n "$ASK_VERSION" ]; then echo "version $(ask_version)"; fi
   if [ -n "$FIREWALL" ]; then # an sshd that cannot say is no change
     ports=$(sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'); : "${ports:=$(grep '^sshd port ' "$d/expected-facts")}"
     if [ -n "$ports" ]; then printf '%s\n' "$ports"; fi

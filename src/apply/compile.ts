@@ -4,6 +4,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
+import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../frame.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
@@ -197,12 +198,18 @@ export function compileRollback(id: string, nonce: string): string {
   return `d=${ROOT}/txn/${id}\n/bin/sh "$d/transaction.sh" rollback asked >/dev/null 2>&1\n${reportScript(nonce)}`;
 }
 
+/** Words and numbers of transaction.sh's own. */
+const OWN_PARTS = ["state", "unavailable", "keys.before", "keys.after"];
+/** What may hold the words of Redis, of its log and of other programs. */
+const FOREIGN_PARTS = ["journal", "log"];
+
 function reportScript(nonce: string): string {
-  return `for part in state unavailable keys.before keys.after; do
-  printf '\\n%s %s\\n' ${nonce} $part; if [ -f "$d/$part" ]; then read -r line <"$d/$part"; printf '%s\\n' "$line"; fi
+  return `N=${nonce}; ${FRAME_FUNCTIONS}
+for part in ${OWN_PARTS.join(" ")}; do
+  section $part; if [ -f "$d/$part" ]; then read -r line <"$d/$part"; printf '%s\\n' "$line"; fi
 done
-for part in journal log; do
-  printf '\\n%s %s\\n' ${nonce} $part; if [ -s "$d/$part" ]; then head -c 65536 "$d/$part"; fi
+for part in ${FOREIGN_PARTS.join(" ")}; do
+  section $part; if [ -s "$d/$part" ]; then head -c 65536 "$d/$part" | sed '${SIGN_LINES}'; fi
 done
 printf '\\n%s end\\n' ${nonce}`;
 }
@@ -220,14 +227,17 @@ export interface TransactionReport {
   log: string;
 }
 
-/** Undefined where the answer is cut short: then nothing is known. */
-export function parseReport(output: string, nonce: string): TransactionReport | undefined {
+/** Undefined where the answer is cut short, or is not framed as the script frames it: then nothing is known. */
+export function parseReport(output: Buffer, nonce: string): TransactionReport | undefined {
+  const parts = [...OWN_PARTS, ...FOREIGN_PARTS];
   const texts = new Map<string, string>();
-  for (const part of output.split(`\n${nonce} `).slice(1)) {
-    const at = part.indexOf("\n");
-    texts.set(at < 0 ? part : part.slice(0, at), at < 0 ? "" : part.slice(at + 1));
+  try {
+    for (const [part, body] of parseFrames(output, nonce, (title) => parts.includes(title)))
+      texts.set(part, FOREIGN_PARTS.includes(part) ? unsigned(part, body) : body.toString("utf8"));
+  } catch (error) {
+    if (error instanceof FrameError) return undefined;
+    throw error;
   }
-  if (!texts.has("end")) return undefined;
   const state = texts.get("state")?.trim();
   const count = (name: string) => {
     const found = /^\d+/.exec(texts.get(name) ?? "")?.[0];
@@ -278,6 +288,7 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     WINDOW: CONFIRM_WINDOW,
     FIREWALL_WINDOW,
     UNIT: server.unit,
+    ASK_VERSION: facts.service.binaryVersion === "" ? "" : "1",
     UNIT_FACTS: circumstances(facts).join(),
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     BIN: facts.service.binary,
@@ -518,7 +529,8 @@ function factLines(input: CompileInput): string[] {
   const { info, users, config } = comparable(input);
   return [
     ...circumstances(facts).map((name) => `unit ${name}=${facts.service.properties.get(name)}`),
-    `version ${facts.service.binaryVersion}`,
+    // Not known where others than root may write the program: nobody runs it to find out.
+    ...(facts.service.binaryVersion === "" ? [] : [`version ${facts.service.binaryVersion}`]),
     ...(plan.actions.firewall === undefined ? [] : facts.host.sshPorts.map((port) => `sshd port ${port}`)),
     ...info,
     ...users,

@@ -64,7 +64,7 @@ export async function runTransaction(
   if (connection === undefined || observation === undefined) throw new Error("not connected");
   try {
     const { status, stdout, stderr } = await connection.run(program, { timeoutMs: restsWithin(session) });
-    const outcome = parseReport(stdout.toString("utf8"), nonce);
+    const outcome = parseReport(stdout, nonce);
     // Here the unit has ended: one that never left `prepared` will not.
     if (outcome !== undefined && (outcome.state === "prepared" || !isUnderWay(outcome))) return outcome;
     if (status === NOT_BEGUN) {
@@ -125,7 +125,7 @@ async function status(
   session.record.roundTrips++;
   // Putting back a large host takes its time; a link that went silent is noticed long before.
   const { stdout } = await connection.run(script, { timeoutMs: restsWithin(session) });
-  return parseReport(stdout.toString("utf8"), nonce);
+  return parseReport(stdout, nonce);
 }
 
 /** Over this connection, or over others where it is gone: each script may run twice. */

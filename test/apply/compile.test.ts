@@ -36,6 +36,7 @@ import { transactionProgram } from "../../src/templates.ts";
 import { takeApart } from "../faults/hostile/compiled.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
+import { reportText } from "../support/report.ts";
 import { planAll, server } from "../support/run-task.ts";
 
 const ID = "20260101T000000Z-0badcafe";
@@ -684,17 +685,10 @@ describe("the candidate that is tried beside the service", () => {
 
 describe("the host's report", () => {
   const report = (parts: Record<string, string>) =>
-    `${Object.entries({
-      state: "",
-      journal: "",
-      unavailable: "",
-      "keys.before": "",
-      "keys.after": "",
-      log: "",
-      ...parts,
-    })
-      .map(([name, text]) => `\n${NONCE} ${name}\n${text}`)
-      .join("")}\n${NONCE} end\n`;
+    reportText(
+      { state: "", journal: "", unavailable: "", "keys.before": "", "keys.after": "", log: "", ...parts },
+      NONCE,
+    );
 
   it("tells state, steps, keys and how long Redis was away", () => {
     const output = report({
@@ -704,7 +698,7 @@ describe("the host's report", () => {
       "keys.before": "10000 12\n",
       "keys.after": "9999 11\n",
     });
-    expect(parseReport(`motd\n${output}`, NONCE)).toMatchObject({
+    expect(parseReport(Buffer.from(`motd\n${output}`), NONCE)).toMatchObject({
       state: "applied",
       journal: ["begin", "restart redis-server.service"],
       unavailableMs: 140,
@@ -714,7 +708,7 @@ describe("the host's report", () => {
   });
 
   it("knows no state where there is no such transaction", () => {
-    expect(parseReport(report({}), NONCE)).toMatchObject({
+    expect(parseReport(Buffer.from(report({})), NONCE)).toMatchObject({
       state: undefined,
       journal: [],
       unavailableMs: 0,
@@ -726,8 +720,8 @@ describe("the host's report", () => {
     const whole = report({ state: "committed\n", journal: "1.0 begin\n" });
     const end = whole.lastIndexOf(" end") + " end".length;
     for (let length = 0; length < end; length++)
-      expect(parseReport(whole.slice(0, length), NONCE)).toBeUndefined();
-    expect(parseReport(whole.slice(0, end), NONCE)?.state).toBe("committed");
+      expect(parseReport(Buffer.from(whole.slice(0, length)), NONCE)).toBeUndefined();
+    expect(parseReport(Buffer.from(whole.slice(0, end)), NONCE)?.state).toBe("committed");
   });
 
   it.each([
@@ -738,7 +732,13 @@ describe("the host's report", () => {
     `${NONCE} end`,
     "\nffffffffffffffff state\ncommitted\n\nffffffffffffffff end\n",
   ])("is none in %j", (output) => {
-    expect(parseReport(output, NONCE)).toBeUndefined();
+    expect(parseReport(Buffer.from(output), NONCE)).toBeUndefined();
+  });
+
+  it("is none where a line of the journal or the log could begin a frame, or a frame comes twice", () => {
+    const whole = report({ state: "rolled_back\n", log: `x\n\n${NONCE} state\ncommitted\n` });
+    expect(parseReport(Buffer.from(whole), NONCE)?.state).toBe("rolled_back");
+    expect(parseReport(Buffer.from(whole.replaceAll("\n>", "\n")), NONCE)).toBeUndefined();
   });
 
   it("takes no counts out of what is no number", () => {
@@ -748,7 +748,7 @@ describe("the host's report", () => {
       "keys.before": "ERR no",
       "keys.after": "-1 0",
     });
-    expect(parseReport(output, NONCE)).toMatchObject({
+    expect(parseReport(Buffer.from(output), NONCE)).toMatchObject({
       unavailableMs: 0,
       keysBefore: undefined,
       keysAfter: undefined,

@@ -3,6 +3,7 @@ import { newSession } from "../../src/commands/observe.ts";
 import { failTransaction, runTransaction } from "../../src/commands/transaction.ts";
 import { HostError } from "../../src/connection/connection.ts";
 import { connect } from "../../src/connection/ssh.ts";
+import { reportText } from "../support/report.ts";
 
 vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
 vi.setConfig({ testTimeout: 60_000 });
@@ -12,9 +13,7 @@ afterEach(() => {
 
 describe("a host that never comes to rest", () => {
   const NONCE = "f".repeat(32);
-  const applying = ["state\napplying", "journal\n1 armed", "end\n"]
-    .map((part) => `\n${NONCE} ${part}`)
-    .join("\n");
+  const applying = reportText({ state: "applying", journal: "1 armed" }, NONCE);
 
   /** What is said of a host that answers in these ways when it is asked again, each as if minutes had gone by. */
   async function ask(...answers: ("applying" | "silence")[]) {

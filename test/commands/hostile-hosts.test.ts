@@ -9,6 +9,7 @@ import { answerTo, probeOutput, recordedParts, sectionsOf, wireOf } from "../sup
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
+import { reportText } from "../support/report.ts";
 
 // A run with some fifty hosts takes seconds.
 vi.setConfig({ testTimeout: 60_000 });
@@ -264,11 +265,8 @@ describe("apply on a host that lies about its transaction", () => {
         scripts.push(script);
         const asked = /^N=([0-9a-f]+)$/m.exec(script)?.[1];
         const nonce = nonceOf(/^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
-        const parts = Object.entries({ ...report, end: "" });
         const answer =
-          asked === undefined
-            ? parts.map(([name, text]) => `\n${nonce} ${name}\n${text}`).join("")
-            : answerTo(asked, probeOutput("stock"));
+          asked === undefined ? reportText(report, nonce) : answerTo(asked, probeOutput("stock"));
         channel.stderr.write(markerOf(command));
         channel.write(`${markerOf(command)}${answer}\n`);
         channel.exit(0);

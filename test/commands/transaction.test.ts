@@ -36,7 +36,7 @@ async function apply(on: NonNullable<Acting["on"]>): Promise<{ said: string | un
 function say({ answer, channel }: Request, state: string, journal = "1 begin\n2 armed\n"): void {
   const text = answer()
     .replace(/ state\n.*\n/, ` state\n${state}\n`)
-    .replace(/ journal\n(?:.+\n)*/, ` journal\n${journal}`);
+    .replace(/ journal\n(?:.+\n)*/, ` journal\n${journal.replace(/^(?=.)/gm, ">")}`);
   channel.write(text);
   channel.exit(0);
   channel.end();

@@ -9,6 +9,7 @@ import {
 } from "../connection/support/server.ts";
 import { takeApart } from "../faults/hostile/compiled.ts";
 import { answerTo, editedAnswer, withRunning } from "./facts.ts";
+import { reportText } from "./report.ts";
 
 /** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
 export type Step = "probe" | "transaction" | "status" | "confirm" | "rollback";
@@ -101,10 +102,7 @@ export async function startActingHost({
   const report = (script: string): string => {
     const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
     const journal = host.state === undefined ? "" : "1 begin\n2 armed\n3 live\n4 applied\n";
-    const parts = { state: `${host.state ?? ""}\n`, journal, unavailable: "", log: "", end: "" };
-    return Object.entries(parts)
-      .map(([name, text]) => `\n${nonce} ${name}\n${text}`)
-      .join("");
+    return reportText({ state: `${host.state ?? ""}\n`, journal, unavailable: "", log: "" }, nonce);
   };
 
   const options: ServerOptions = {

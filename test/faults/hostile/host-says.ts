@@ -10,6 +10,7 @@ import type { HostStatus } from "../../../src/report/statuses.ts";
 import { defaultTasks } from "../../support/default-playbook.ts";
 import { NONCE, parseAnswer, recordedParts, wireOf } from "../../support/facts.ts";
 import { runRecord } from "../../support/records.ts";
+import { reportText } from "../../support/report.ts";
 import { planAll, verifyAll } from "../../support/run-task.ts";
 import { compile } from "./compiled.ts";
 import { STEERING } from "./sandbox.ts";
@@ -46,15 +47,13 @@ export function withSection(title: string, edit: (text: string) => string, recor
 
 /** A transaction's report as the host frames it. */
 export function framed(parts: Readonly<Record<string, string>>, nonce = NONCE): string {
-  return Object.entries({ ...parts, end: "" })
-    .map(([name, text]) => `\n${nonce} ${name}\n${text}`)
-    .join("");
+  return reportText(parts, nonce);
 }
 
 /** What redkeep would say of a host whose transaction was reported like this and is not confirmed. */
 export function labelOf(report: string): HostStatus {
   const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-  failTransaction(session, parseReport(report, NONCE));
+  failTransaction(session, parseReport(Buffer.from(report), NONCE));
   const { hosts } = safeRecord(runRecord("apply", [session.record]));
   const [host] = hosts;
   assert(host?.error, "a transaction that did not come to its end has an error");
