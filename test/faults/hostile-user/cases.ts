@@ -2,7 +2,6 @@
 
 /** What redkeep does meanwhile, and the host that it does it on. */
 export const STAGES = [
-  "plan",
   "verify",
   "verify a hardened host",
   "apply",
@@ -10,6 +9,7 @@ export const STAGES = [
   "rollback",
   "recovery from a kill",
   "recovery at boot",
+  "plan",
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
