@@ -24,6 +24,7 @@ const UP = "until redis-cli PING 2>&1 | grep -q -e PONG -e NOAUTH -e refused; do
 const PREPARE = `
   echo root-alone-reads-this >/root/secret; chmod 600 /root/secret
   install -d -m 777 /canary; : >/canary/runs; chmod 666 /canary/runs`;
+const KEYS = "redis-cli MSET app:1 one app:2 two; redis-cli SAVE";
 /** A second server that anybody may use, an open configuration and a firewall that is off: what verify has to see. */
 const SECOND_SERVER = `
   systemd-run -q --unit=cache redis-server --port 7000 --bind 0.0.0.0 --protected-mode no --save '' --dir /tmp --daemonize no`;
@@ -90,6 +91,7 @@ export class Site implements AsyncDisposable {
     const project = isHardened ? this.#hardened : this.#stock;
     const host = await this.#start(project, isHardened ? this.#image : undefined);
     await onHost(host, PREPARE);
+    if (!isHardened) await onHost(host, KEYS);
     let violated: readonly string[] = [];
     if (stage.startsWith("verify") || stage === "apply to a hardened host") {
       await onHost(host, isHardened ? OPEN_HARDENED : OPEN_STOCK);
@@ -123,7 +125,7 @@ export class Site implements AsyncDisposable {
 
   async #harden(): Promise<string> {
     await using host = await this.#start(this.#hardened);
-    await onHost(host, "redis-cli MSET app:1 one app:2 two; redis-cli SAVE");
+    await onHost(host, KEYS);
     const run = await this.#hardened.run("apply", "--yes");
     if (run.host(NAME).status !== "changed") throw new Error(`the host was not hardened: ${run.stdout}`);
     const { stdout } = await promisify(execFile)("docker", ["commit", host.id]);
