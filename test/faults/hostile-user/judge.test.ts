@@ -80,11 +80,18 @@ it("a program of the attacker's may be run by its own user alone", () => {
 });
 
 describe("a check that turned to pass", () => {
-  const fails = { checks: [check("RK-NET-01", "fail", "ss -Hltn"), check("RK-ACL-01", "fail", "ACL LIST")] };
-  const violated = violations(fails);
+  const fails = {
+    checks: [
+      check("RK-NET-01", "fail", "ss -Hltn"),
+      check("RK-ACL-01", "fail", "ACL LIST"),
+      check("RK-ACL-04", "fail", "/etc/redis/users.acl"),
+    ],
+  };
+  const violated = violations(fails, ["/etc/redis"]);
 
   it("is one that root can see to fail", () => {
     expect(violated).toEqual(["RK-NET-01 (ss -Hltn)"]);
+    expect(violations(fails, [])).toContain("RK-ACL-04 (/etc/redis/users.acl)");
     expect(turned({ checks: [check("RK-NET-01", "pass", "ss -Hltn")] }, violated)).toEqual([
       "RK-NET-01 (ss -Hltn): seen",
     ]);

@@ -115,12 +115,15 @@ const SEEN_BY_ROOT = /^(?:ss|stat|systemctl|ip6?tables|nft|passwd|grep|dpkg|\/)/
 type Checked = HostRecord["checks"][number];
 const nameOf = ({ control, source }: Checked): string => `${control} (${source})`;
 
-/** What fails for root's own eyes, of a verify that nobody disturbed: control by control, with where it was seen. */
-export function violations({ checks }: Pick<HostRecord, "checks">): string[] {
+/**
+ * What fails for root's own eyes, of a verify that nobody disturbed: control by control, with where it was seen.
+ * @param own folders whose files say what their owner, the attacker, has them say: it may well mend what it finds there.
+ */
+export function violations({ checks }: Pick<HostRecord, "checks">, own: readonly string[]): string[] {
+  const isSeen = (source: string): boolean =>
+    SEEN_BY_ROOT.test(source) && !own.some((folder) => isBelow(source, folder));
   return [
-    ...new Set(
-      checks.filter(({ outcome, source }) => outcome === "fail" && SEEN_BY_ROOT.test(source)).map(nameOf),
-    ),
+    ...new Set(checks.filter(({ outcome, source }) => outcome === "fail" && isSeen(source)).map(nameOf)),
   ];
 }
 

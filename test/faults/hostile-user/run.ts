@@ -96,6 +96,13 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
   const places = told === undefined ? PLANNABLE : shownPlaces(told);
   const changed = touched(before, after.manifest, places, own);
   const isCut = wanted.stage === "recovery at boot";
+  // Where a human is asked for, the files from before are what redkeep points to.
+  const isKept = (line: string): boolean =>
+    /\.redkeep\.[^/]+\.(?:old|new)$/.test(line) && told?.error?.found.startsWith("needs_human") === true;
+  const left = residue
+    .split("\n")
+    .filter((line) => !isKept(line))
+    .join("\n");
   const found: Row["found"] = {
     outside: changed.outside,
     unshown: changed.unshown,
@@ -105,7 +112,7 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
     endings: [
       ...(isLate ? [`no end within ${ENDS_WITHIN} s`] : []),
       ...(told === undefined && !isCut ? [`no record, exit status ${status}: ${output.slice(-300)}`] : []),
-      ...(residue === "" ? [] : [`left behind: ${residue}`]),
+      ...(left === "" ? [] : [`left behind: ${left}`]),
     ],
   };
   if (Object.values(found).some((list) => list.length > 0)) await site.dropHost();

@@ -99,7 +99,7 @@ export class Site implements AsyncDisposable {
       if (stage.startsWith("verify")) await onHost(host, SECOND_SERVER);
     }
     if (stage.startsWith("verify")) {
-      violated = violations((await project.run("verify")).host(NAME));
+      violated = violations((await project.run("verify")).host(NAME), isHardened ? [] : ["/etc/redis"]);
       if (violated.length < 4)
         throw new Error(`verify sees too little of an open host: ${violated.join(", ")}`);
     }
