@@ -183,11 +183,12 @@ own_here() { # five digits clear setgid on directories
   [ -f "$name" ] && [ ! -L "$name" ] && found=$(stat -c '%u %A %h %U:%G' . "$name") || return 1
   owned=${found##* }; here=${found%%"$nl"*}
   if are_roots "$here"; then chown_here "$1" "$2" && chmod "00$3" "$name"
-  elif [ "${owned%:*}" != root ] && is_users "${owned%:*}" && { [ "$owned" = "$2" ] || [ "$RUNUSER" = "$OLDUSER" ]; }; then
+  elif [ "${owned%:*}" != root ] && is_users "${owned%:*}" && { [ "$owned" = "$2" ] || { [ "$RUNUSER" = "$OLDUSER" ] && ! is_kept "$1"; }; }; then
     # What Redis replaced since it was looked at has the owner that Redis gives.
     as_owner "$owned" chmod "00$3" "$name"
-  elif [ "$RUNUSER" != "$OLDUSER" ] && is_theirs; then
-    # The one that comes may write in the folder already. A rollback gives it back where we do not come to it.
+  elif is_kept "$1" || { [ "$RUNUSER" != "$OLDUSER" ] && is_theirs; }; then
+    # A configuration's folder that stays another's, or the one that comes may write there already: it is root's for a moment.
+    # A rollback gives it back where we do not come to it.
     folder "$1"; stat -c "00%a %U:%G $folder" . >"$d/taken" && sync "$d/taken" && take_here || return 1
     chown_here "$1" "$2" && chmod "00$3" "$name"; set -- $?
     give_here "$taken" && rm -f "$d/taken" && return "$1"

@@ -226,9 +226,12 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
                 "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
             }
           : {
-              where: "stale plan",
+              where: why === "refused" ? "look at the host again" : "stale plan",
               found: why === "stale" ? `changed since it was looked at: ${what}` : what,
-              remedy: "run again: the plan is made anew",
+              remedy:
+                why === "refused"
+                  ? "correct that on the host, then run again"
+                  : "run again: the plan is made anew",
             },
       );
       return;

@@ -146,6 +146,7 @@ function env(more: Record<string, string>): void {
     DATA: data,
     HANDOVER: "",
     RESTART: "1",
+    CONF: join(etc, "redis.conf"),
     UNIT: "redis-server.service",
     RUNUSER: SERVICE,
     RUNGROUP: group,
@@ -284,6 +285,23 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(status).not.toBe(0);
     expect(err).toContain("in a folder that others may write");
     expect(look(file)).toBe("0:0 644 1");
+  });
+
+  it("a configuration in a folder that stays another's is closed while the folder is root's for a moment", async () => {
+    env({ CONF: join(data, "redis.conf") });
+    const shadow = precious();
+    linkSync(shadow, join(data, "evil"));
+    const file = theirs(join(data, "redis.conf"));
+    expect(run(shell, `own '${file}' root:${group} 640`).status).toBe(0);
+    expect([look(file), look(data).replace(/ \d+$/, "")]).toEqual([`0:${gid} 640 1`, `${uid}:${gid} 755`]);
+    await exchanging(file, join(data, "evil"), () => {
+      run(
+        shell,
+        `i=0; while [ $i -lt 60 ]; do own '${file}' ${SERVICE}:${group} 666; own '${file}' root:root 600; i=$((i + 1)); done`,
+      );
+    });
+    expect(look(shadow)).toBe("0:0 640 2");
+    expect(look(data).replace(/ \d+$/, "")).toBe(`${uid}:${gid} 755`);
   });
 
   it("a FIFO in the place of a file keeps nobody waiting", () => {

@@ -64,7 +64,10 @@ export const FEATURES: Feature[] = [
   {
     name: "fsync",
     fault: "power is cut half way",
-    edits: [{ file: TRANSACTION, from: "\nnote() {", to: "\nsync() { :; }\nnote() {" }],
+    edits: [
+      { file: TRANSACTION, from: "\nnote() {", to: "\nsync() { :; }\nnote() {" },
+      { file: TRANSACTION, from: "conv=nocreat,notrunc,fsync", to: "conv=nocreat,notrunc" },
+    ],
     host: { disk: true, ready: "systemctl is-active -q ssh" },
     strike: async (scene) => {
       // As any other program that writes: the names get to the disk, the content of new files does not.
