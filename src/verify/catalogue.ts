@@ -524,7 +524,7 @@ export const CONTROLS = {
     note: "swap and encryption of disks are decided where the host is built: reported and never fails. The disk under the data directory is not judged",
   },
 
-  "RK-SYS-13": {
+  "RK-SYS-14": {
     title: "what redkeep left on the host is root's alone",
     severity: "high",
     why: "redkeep keeps old configurations, with their password hashes and keys, for the way back. Who may write there decides what the next rollback puts in place.",

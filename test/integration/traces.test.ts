@@ -6,7 +6,7 @@ import { openProject, type ProjectRun } from "./support/project.ts";
 const outcome = (run: ProjectRun) =>
   run
     .host("redis-01")
-    .checks.filter(({ control }) => control === "RK-SYS-13")
+    .checks.filter(({ control }) => control === "RK-SYS-14")
     .map(({ outcome, observed }) => `${outcome}: ${observed}`)
     .join("\n");
 

@@ -272,7 +272,7 @@ describe("a control that no task owns", () => {
   });
 
   it("is unknown where an older answer to the probe does not say, and never passes for that", () => {
-    for (const control of ["RK-SYS-08", "RK-SYS-11", "RK-SYS-12", "RK-SYS-13"])
+    for (const control of ["RK-SYS-08", "RK-SYS-11", "RK-SYS-12", "RK-SYS-14"])
       for (const verdict of verdicts(control, factsOf("stock"))) expect(verdict).toMatch(/^unknown: /);
   });
 
@@ -371,7 +371,7 @@ describe("the users of a replication group", () => {
 
 describe("what redkeep left on a host", () => {
   const clean = { transactions: 2, open: [], secrets: [], leftovers: [] };
-  const verdict = (differences: Differences) => verdicts("RK-SYS-13", hardened(differences)).join("\n");
+  const verdict = (differences: Differences) => verdicts("RK-SYS-14", hardened(differences)).join("\n");
 
   it("passes closed, and says how much there is", () => {
     expect(verdict({ traces: clean })).toMatch(

@@ -183,7 +183,7 @@ function tracesCheck({ facts }: AuditContext): Check {
   const source = "find /var/lib/redkeep, stat";
   const { traces, transaction, files, configFiles, service } = facts;
   if (traces === undefined)
-    return found("RK-SYS-13", { expected, observed: "not looked at", source }, { outcome: "unknown" });
+    return found("RK-SYS-14", { expected, observed: "not looked at", source }, { outcome: "unknown" });
   const { pending, last } = transaction;
   const configuration = configFiles.main?.path.replace(/\/[^/]*$/, "") ?? "";
   const units = [
@@ -211,7 +211,7 @@ function tracesCheck({ facts }: AuditContext): Check {
           last === undefined ? "" : `; the last committed is ${last.id} of ${last.holder}`
         }${pending === undefined ? "" : `; ${pending.id} waits for its confirmation`}`;
   return found(
-    "RK-SYS-13",
+    "RK-SYS-14",
     {
       expected,
       observed:
