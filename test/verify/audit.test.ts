@@ -337,6 +337,7 @@ describe("facts of the host around Redis", () => {
     });
     expect(sentinels).toEqual([
       {
+        group: undefined,
         unit: "s.service",
         settings: [
           { name: "port", value: "26379" },
