@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -11,7 +11,7 @@ import {
   type KeyPair,
   makeAuthority,
 } from "../../src/pki/openssl.ts";
-import { refusal } from "../inventory/inventory-on-disk.ts";
+import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 import { CA_EXTENSIONS, EC, Workshop } from "./support.ts";
 
 const NAMES = {
@@ -146,6 +146,23 @@ describe("a CA of the user's own", () => {
     vi.stubEnv("PATH", "/nonexistent");
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(await refusal(makeAuthority())).toContain("openssl is needed on this machine");
+  });
+});
+
+describe("private keys", () => {
+  it("lie on no disk while openssl works, so that a run that is killed leaves none behind", async () => {
+    // Stands before openssl, and looks for keys wherever redkeep puts files for it.
+    const workshop = await Workshop.open();
+    const folder = await directoryWith({});
+    const spy = `#!/bin/sh\ngrep -rl 'PRIVATE KEY' ${folder} >>${workshop.path("found")}\necho "$1" >>${workshop.path("ran")}\nPATH=${process.env.PATH}\nexec openssl "$@"\n`;
+    const bin = await directoryWith({ openssl: spy });
+    vi.stubEnv("TMPDIR", folder);
+    vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const authority = await makeAuthority();
+    await issueServerCertificate(authority, "redis-01", NAMES, 30);
+    expect(readFileSync(workshop.path("ran"), "utf8")).toBe("req\nca\nreq\nca\n");
+    expect(readFileSync(workshop.path("found"), "utf8")).toBe("");
   });
 });
 
