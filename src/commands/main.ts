@@ -192,6 +192,34 @@ export function createProgram(environment: Environment, done: (code: number) => 
     });
 
   program
+    .command("password")
+    .description("print the password that redkeep generated for one host; reaches no host")
+    .argument("<host>", "as the inventory names it")
+    .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
+    .option("--user <name>", "whose (default: the user whom redkeep logs in as)")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
+    .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
+    .addHelpText(
+      "after",
+      "\nExample, without the password in a process list:\n  redkeep password redis-01 -i inventory/ | ssh redis-01 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; sudo -E redis-cli -s /run/redis/redis.sock --user admin ping'\n",
+    )
+    .action(async (host: string, raw: Raw) => {
+      const { password } = await import("./password.ts");
+      done(
+        await password(
+          {
+            host,
+            user: raw.user as string | undefined,
+            inventory: raw.inventory as string[],
+            extraVars: (raw.extraVars as string[] | undefined) ?? [],
+            state: raw.state as string | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  program
     .command("controls")
     .description("list the controls that verify checks, or say all of one; reaches no host")
     .argument("[id]", "such as RK-TLS-06")
@@ -506,7 +534,7 @@ export const GUARDS = [
   ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used".split(
     " ",
   ),
-  ..."other-firewall other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
+  ..."other-firewall other-password other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
     " ",
   ),
   ..."sentinel sentinel-rename server-stopped split-replication-group ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
