@@ -123,7 +123,10 @@ export function createProgram(environment: Environment, done: (code: number) => 
     const command = program
       .command(name)
       .description(description)
-      .argument("[playbook]", "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships)");
+      .argument(
+        "[playbook]",
+        "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). It is code: its expressions run on this machine",
+      );
     addRunOptions(command, name);
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {

@@ -1,4 +1,7 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { prepare } from "../../src/commands/prepare.ts";
 import { Secret } from "../../src/secret.ts";
 import { ownPassword } from "../../src/server-login.ts";
 import { redkeep } from "../support/cli.ts";
@@ -69,6 +72,48 @@ describe("a password of the operator's for the login", () => {
       env,
     });
   }
+
+  it("is looked for in the folder of the file that names it, also where a variable brings the path", async () => {
+    const { path } = made.directory;
+    for (const folder of ["", "inventory/", "play/"]) {
+      mkdirSync(join(path, folder), { recursive: true });
+      made.directory.write(`${folder}word`, `password-from-${folder || "here"}\n`);
+    }
+    made.directory.write(
+      "inventory/hosts.yml",
+      "all: { hosts: { a: { ansible_host: 127.0.0.1, ansible_port: 1, word: word } } }\n",
+    );
+    made.directory.write(
+      "play/site.yml",
+      `- hosts: all\n  tasks:\n    - acl: { users: [{ name: admin, preset: admin, password: { file: "<%= word %>" } }] }\n`,
+    );
+    const read = async (...more: string[]) => {
+      const options = {
+        inventory: ["inventory/hosts.yml"],
+        playbook: "play/site.yml",
+        tags: [],
+        skipTags: [],
+      };
+      const run = await prepare(
+        "plan",
+        { ...options, extraVars: more, rotate: new Set() } as unknown as Parameters<typeof prepare>[1],
+        { cwd: path, env: {} } as Parameters<typeof prepare>[2],
+      );
+      const [job] = run.jobs;
+      return [
+        (await job?.secrets(job.tasks().tasks))?.login?.password.reveal(),
+        job?.connection.password?.reveal(),
+      ];
+    };
+    expect(await read()).toEqual(["password-from-play/", undefined]);
+    expect(await read("word=word")).toEqual(["password-from-play/", undefined]);
+    expect(await read("{ansible_password: {file: word}}")).toEqual([
+      "password-from-play/",
+      "password-from-here",
+    ]);
+    made.directory.write("inventory/vars.yml", "ansible_password: { file: word }\n");
+    expect(await read("@inventory/vars.yml")).toEqual(["password-from-play/", "password-from-inventory/"]);
+  });
 
   it("is told of where several servers are shown the same", async () => {
     const { stderr } = await planned("{ env: ADMIN }", { ADMIN: "one-password-for-all-of-them" });
