@@ -8,7 +8,7 @@ import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
 import type { CheckRecord } from "../report/record.ts";
 import { Secret } from "../secret.ts";
-import { type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
 import {
@@ -202,6 +202,7 @@ async function compileInput(
           session.job.host,
           wantedNames({ params: tls, config, facts }),
           tls.valid_days,
+          reasonToCall({ params: tls, config, server }) !== undefined,
         )
       : undefined;
   return {

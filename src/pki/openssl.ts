@@ -26,8 +26,9 @@ export function makeAuthority(): Promise<KeyPair> {
 }
 
 /**
- * Issues a certificate that serves and calls: a replica shows its server certificate to its primary.
+ * Issues a certificate that serves, and calls nobody: with one that does, whoever takes the server over opens all others.
  *
+ * @param calls for a server that has to show it to another one, as a replica does to its primary.
  * @throws InputError for a name that is neither a DNS name nor an IP address, or where there is none.
  */
 export async function issueServerCertificate(
@@ -35,6 +36,7 @@ export async function issueServerCertificate(
   name: string,
   { dns, ip }: CertificateNames,
   days: number,
+  calls = false,
 ): Promise<KeyPair> {
   const wrong = [
     ...dns.filter((one) => !isDnsName(one)),
@@ -50,7 +52,7 @@ export async function issueServerCertificate(
   const alternatives = [...dns.map((one) => `DNS:${one}`), ...ip.map((one) => `IP:${one}`)].join(",");
   return issue(ca, name, days, [
     ...LEAF,
-    "extendedKeyUsage=serverAuth,clientAuth",
+    `extendedKeyUsage=serverAuth${calls ? ",clientAuth" : ""}`,
     `subjectAltName=${alternatives}`,
   ]);
 }

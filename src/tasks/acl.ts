@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { DryRun } from "../facts/probe-input.ts";
+import { isForClients } from "../pki/certificate.ts";
 import type { PasswordOrigin } from "../plan/controller.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
@@ -95,7 +96,7 @@ export default defineTask<AclParams>({
       { name: "admin", preset: "admin", password: { generate: true } },
     ],
   },
-  facts: ["proofs"],
+  facts: ["certificates", "proofs"],
   phase: 0,
 
   probe: ({ file, users }) => ({
@@ -366,7 +367,9 @@ function channelNotes({ params, server }: Context): string[] {
 
 /** The administrator, where its password is known and the running server does not take it. */
 function refusedLogins({ params, facts, controller }: Context): string[] {
-  if (!/^(NOAUTH|WRONGPASS)/.test(facts.redis.loginError ?? "")) return [];
+  const { user, loginError = "", endpoint } = facts.redis;
+  // A way in is named where one was refused, whatever another way in said after it.
+  if (user !== undefined || !(/^(NOAUTH|WRONGPASS)/.test(loginError) || endpoint.length > 0)) return [];
   const admin = params.users.find(({ preset }) => preset === "admin");
   return admin !== undefined && "value" in controller.password(admin.name) ? [admin.name] : [];
 }
@@ -389,6 +392,13 @@ function loginNotes(context: Context): string[] {
 /** What a stranger is told: a timeout or a failed handshake proves nothing. */
 const REFUSED = /^(NOAUTH|-?DENIED)|Connection refused/;
 
+/** Whether the host has one that it could show as a client: that of a server may be for serving alone. */
+function hasClientCertificate({ facts, server }: Context): boolean {
+  const path = server.running?.get("tls-cert-file") ?? server.config.get("tls-cert-file")?.[0] ?? "";
+  const pem = facts.certificates.pem.get(path);
+  return pem === undefined || isForClients(pem);
+}
+
 function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";
@@ -399,7 +409,12 @@ function defaultUserChecks(context: Context): Check[] {
   const open = [...foundUsers(context).values()]
     .filter((user) => user.enabled && user.nopass)
     .map(({ name }) => name);
-  const asked = [...facts.proofs.plainPings, ...facts.proofs.withCertificate];
+  // A certificate that is for serving alone gets nobody as far as a PING.
+  const overTls = [...facts.proofs.withCertificate].filter(
+    ([, reply]) => /PONG|^NOAUTH|DENIED/.test(reply) || hasClientCertificate(context),
+  );
+  const isUntried = overTls.length < facts.proofs.withCertificate.size;
+  const asked = [...facts.proofs.plainPings, ...overTls];
   const strangers = asked.filter(([, reply]) => reply === "PONG");
   const unclear = asked.filter(([, reply]) => reply !== "PONG" && !REFUSED.test(reply));
   return [
@@ -421,7 +436,7 @@ function defaultUserChecks(context: Context): Check[] {
             ? `answered on ${strangers.map(([where]) => where).join(", ")}`
             : unclear.length > 0
               ? `no clear answer on ${unclear.map(([where]) => where).join(", ")}`
-              : `refused on ${asked.length} port(s)`,
+              : `refused on ${asked.length} port(s)${isUntried ? "; not tried over TLS, where the host's certificate is for serving alone" : ""}`,
         source: "PING without a login, from the host itself",
       },
       strangers.length === 0 && (asked.length === 0 || unclear.length > 0)

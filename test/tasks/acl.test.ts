@@ -88,7 +88,6 @@ describe("acl", () => {
     ]);
     expect(plan("drifted", { unlisted: "remove" }).actions.liveAcl).toEqual([["ACL", "DELUSER", "intruder"]]);
     expect(findings(verifyTask("acl", params, factsOf("drifted")))).toEqual([
-      "RK-ACL-01 unknown: no clear answer on 6380",
       'RK-ACL-08 fail: also "intruder" (~* &*, every command; password ••••)',
       "RK-ACL-09 fail: file and memory differ: intruder",
     ]);
