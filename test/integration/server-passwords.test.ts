@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dump, load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LabHost, redkeep, startHost } from "./support/lab.ts";
-import { onHost, redisProcess } from "./support/observe.ts";
+import { asSoonAs, onHost, redisProcess } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 
 const SHARED = "password-that-all-servers-once-had";
@@ -196,6 +196,29 @@ describe("the administrator's password", () => {
     expect(again.host("redis-01").status).toBe("unchanged");
     expect(await ping(second, project.password("admin", second))).toBe("PONG");
   });
+
+  it.each(["armed", "live", "check"])(
+    "of all servers or its own opens a server whose run was killed at %s, and the next run goes on",
+    async (line) => {
+      await asBefore();
+      const killed = asSoonAs(
+        second,
+        `grep -q ' ${line}' /var/lib/redkeep/pending/journal 2>/dev/null`,
+        "systemctl kill -s KILL 'redkeep-apply-*'",
+      );
+      const run = await apply("--limit", "redis-02");
+      await killed;
+      const own = project.password("admin", second);
+      const opens = await Promise.all([SHARED, own].map((password) => ping(second, password)));
+      const isChanged = run.host("redis-02").status === "changed";
+      expect(run.host("redis-02").status).toMatch(/^(rolled-back|changed)$/);
+      expect(opens.map((reply) => reply === "PONG")).toEqual([!isChanged, isChanged]);
+      expect(await hashOn(second)).toBe(hash(isChanged ? own : SHARED));
+      expect(state().servers?.admin?.names).toEqual(isChanged ? ["redis-02"] : []);
+      expect((await apply("--limit", "redis-02")).status).toBe(0);
+      expect(await ping(second, own)).toBe("PONG");
+    },
+  );
 
   it("of all servers is not shown by verify, nor by a run that leaves it there", async () => {
     await asBefore();
