@@ -167,8 +167,11 @@ export class Secrets {
   #origin(user: string, hash: string, server: string): PasswordOrigin | undefined {
     const shared = this.#state.password(user);
     if (shared !== undefined && hashPassword(shared) === hash) return { of: "all" };
+    const key = this.#state.serverKey(user)?.key;
+    // As on nearly every host: then nobody else's has to be worked out.
+    if (key === undefined || hashPassword(ownPassword(key, user, server)) === hash) return undefined;
     const name = this.#ownersOf(user).get(hash);
-    return name === undefined || name === server ? undefined : { of: "server", name };
+    return name === undefined ? undefined : { of: "server", name };
   }
 
   #ownersOf(user: string): ReadonlyMap<string, string> {
