@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { main } from "./commands/main.ts";
 
 interface Program {
@@ -69,7 +69,14 @@ class CodeCache {
   read(): { data: Buffer; runs: number } | undefined {
     let content: Buffer;
     try {
-      content = this.#fs.readFileSync(this.#file);
+      const { O_RDONLY, O_NOFOLLOW } = this.#fs.constants;
+      const descriptor = this.#fs.openSync(this.#file, O_RDONLY | O_NOFOLLOW);
+      try {
+        if (!isOursAlone(this.#fs.fstatSync(descriptor))) return undefined;
+        content = this.#fs.readFileSync(descriptor);
+      } finally {
+        this.#fs.closeSync(descriptor);
+      }
     } catch {
       return undefined;
     }
@@ -97,20 +104,33 @@ class CodeCache {
   }
 }
 
-/** `~/.cache/redkeep`, where it is the user's own and nobody else may write there: what lies in it is run. */
+/** Whether it is the user's, and nobody else may write to it. */
+function isOursAlone({ uid, mode }: { uid: number; mode: number }): boolean {
+  return uid === process.getuid?.() && (mode & 0o022) === 0;
+}
+
+/**
+ * `~/.cache/redkeep`, where it is the user's own and nobody else may write there, nor put another folder in its place: what
+ * lies in it is run.
+ */
 function cacheDirectory({ env, getuid, getBuiltinModule }: NodeJS.Process): string | undefined {
   if (env.NODE_DISABLE_COMPILE_CACHE || getuid === undefined) return undefined;
-  const { existsSync, lstatSync, mkdirSync } = getBuiltinModule("fs");
+  const { existsSync, mkdirSync, realpathSync, statSync } = getBuiltinModule("fs");
   const caches = env.XDG_CACHE_HOME || join(homedir(), ".cache");
   const directory = join(caches, "redkeep");
   try {
     // One by one: on a file system that lets nobody make a folder, such as /proc, Node's `recursive` never ends.
     for (const folder of [caches, directory]) if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    const real = realpathSync(directory);
     // Under sudo with the caller's HOME the folder is somebody else's.
-    const found = lstatSync(directory);
-    return found.isDirectory() && found.uid === getuid() && (found.mode & 0o022) === 0
-      ? directory
-      : undefined;
+    if (!isOursAlone(statSync(real))) return undefined;
+    for (let folder = dirname(real); ; folder = dirname(folder)) {
+      const { uid, mode } = statSync(folder);
+      // Whoever may write to a folder above could swap what lies below; in a sticky one, such as /tmp, only its owner.
+      const isClosed = (mode & 0o022) === 0 || (mode & 0o1000) !== 0;
+      if (!isClosed || (uid !== 0 && uid !== getuid())) return undefined;
+      if (folder === dirname(folder)) return real;
+    }
   } catch {
     // A home that is missing, full or read-only is no reason not to run.
     return undefined;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { dump } from "js-yaml";
 import { InputError, type Problem } from "./errors.ts";
@@ -9,16 +9,27 @@ import { Secret } from "./secret.ts";
 import { parseYaml, unreadable } from "./yaml.ts";
 
 const SECRETS = "secrets.yml";
-const HEADER =
-  "# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.\n";
+const HEADER = `# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.
+# Under servers, each server has a password of its own, made of the key and its name: redkeep password HOST prints it.
+`;
+/** The folder's name where --state names no other: what is called so is redkeep's. */
+const OWN_NAME = ".redkeep";
 /** How long another run may hold the lock: it only writes a few files meanwhile. */
 const LOCK_TIMEOUT_MS = 5000;
 const LOCK_RETRY_MS = 20;
+
+/** What the own passwords of all servers are made of, for one user. */
+export interface ServerKey {
+  key: Secret;
+  /** Servers that have got theirs, by the names that they are made for. */
+  names: ReadonlySet<string>;
+}
 
 /** The state of the controller: generated passwords, the PKI and the run records, for its owner alone. */
 export class State {
   readonly directory: string;
   #passwords = new Map<string, Secret>();
+  #servers = new Map<string, ServerKey>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -28,7 +39,7 @@ export class State {
    * Reads what is there; creates nothing.
    *
    * @param chosen --state; else `.redkeep` beside the first `-i` file, inside it where it is a directory, else in `cwd`.
-   * @throws InputError where secrets.yml cannot be read.
+   * @throws InputError where secrets.yml cannot be read, or others than its owner may enter the folder.
    */
   static async open(
     chosen: string | undefined,
@@ -38,35 +49,98 @@ export class State {
     const state = new State(
       chosen === undefined ? await besideInventory(firstInventory, cwd) : resolve(cwd, chosen),
     );
+    await state.#refuseOpenFolder();
     await state.#readPasswords();
     return state;
   }
 
+  /** A password that all servers share, as their clients use it on each. redkeep sends its hash alone. */
   password(name: string): Secret | undefined {
     return this.#passwords.get(name);
   }
 
+  /** What the passwords of a user whom redkeep logs in as are made of. */
+  serverKey(user: string): ServerKey | undefined {
+    return this.#servers.get(user);
+  }
+
+  /** The users who have a password of their own on each server. */
+  serverUsers(): string[] {
+    return [...this.#servers.keys()];
+  }
+
   /** Stores a new random password. Where another run has made one meanwhile, both go on with that. */
   generatePassword(name: string): Promise<void> {
-    return this.#storePassword(name, false);
+    return this.#change(() => {
+      if (!this.#passwords.has(name)) this.#passwords.set(name, randomSecret());
+    });
   }
 
   /** Stores a new random password in the place of the one that is there. */
   replacePassword(name: string): Promise<void> {
-    return this.#storePassword(name, true);
+    return this.#change(() => {
+      this.#passwords.set(name, randomSecret());
+    });
   }
 
-  #storePassword(name: string, replaces: boolean): Promise<void> {
+  /** Stores a new key for the own passwords of a user. Where another run has made one meanwhile, both go on with that. */
+  generateServerKey(user: string): Promise<void> {
+    return this.#change(() => {
+      if (!this.#servers.has(user)) this.#servers.set(user, { key: randomSecret(), names: new Set() });
+    });
+  }
+
+  /** Stores a new key in the place of the one that is there: no server has its password yet. */
+  replaceServerKey(user: string): Promise<void> {
+    return this.#change(() => {
+      this.#servers.set(user, { key: randomSecret(), names: new Set() });
+    });
+  }
+
+  /** Notes which servers have got their own password, and which have the shared one back. */
+  async noteServers(user: string, own: Iterable<string>, back: Iterable<string> = []): Promise<void> {
+    const [got, lost] = [[...own], [...back]];
+    const noted = this.#servers.get(user)?.names;
+    if (noted === undefined) return;
+    if (got.every((name) => noted.has(name)) && !lost.some((name) => noted.has(name))) return;
+    await this.#change(() => {
+      const there = this.#servers.get(user);
+      if (there === undefined) return;
+      const names = new Set([...there.names, ...got]);
+      for (const name of lost) names.delete(name);
+      this.#servers.set(user, { ...there, names });
+    });
+  }
+
+  /** Takes away a password that no server has any more. */
+  forgetPassword(name: string): Promise<void> {
+    return this.#change(() => {
+      this.#passwords.delete(name);
+    });
+  }
+
+  /** Reads what is stored now, changes it and stores it, while no other run does. */
+  #change(work: () => void): Promise<void> {
     return this.exclusively(async () => {
       await this.#readPasswords();
-      if (this.#passwords.has(name) && !replaces) return;
-      // 32 bytes: far more than the 128 bits that a password should have, and no character that needs quoting anywhere.
-      this.#passwords.set(name, new Secret(randomBytes(32).toString("base64url")));
-      const passwords = Object.fromEntries(
-        [...this.#passwords].map(([name, secret]) => [name, secret.reveal()]),
-      );
-      await this.write(SECRETS, HEADER + dump({ passwords }, { sortKeys: true }));
+      const before = this.#storedText();
+      work();
+      const text = this.#storedText();
+      if (text !== before) await this.write(SECRETS, HEADER + text);
     });
+  }
+
+  #storedText(): string {
+    const passwords = Object.fromEntries(
+      [...this.#passwords].map(([name, secret]) => [name, secret.reveal()]),
+    );
+    const servers = Object.fromEntries(
+      [...this.#servers].map(([user, { key, names }]) => [
+        user,
+        { key: key.reveal(), names: [...names].toSorted() },
+      ]),
+    );
+    return dump(this.#servers.size === 0 ? { passwords } : { passwords, servers }, { sortKeys: true });
   }
 
   /** Does `work` while no other run does its own on this state: for whoever reads first and then writes. */
@@ -155,7 +229,8 @@ export class State {
     const path = join(this.directory, name);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await chmod(this.directory, 0o700);
+      // What brings it back in a CI job knows nothing of its mode. Another folder is only used where it is private.
+      if (basename(this.directory) === OWN_NAME) await chmod(this.directory, 0o700);
       await writeFile(join(this.directory, ".gitignore"), "*\n", { flag: "wx", mode: 0o600 });
     } catch (error) {
       // A .gitignore that is there stays: --state may name a folder of the user's own.
@@ -179,33 +254,71 @@ export class State {
     }
   }
 
+  /** Whoever else may enter the folder could read or replace what opens the hosts; its mode is not redkeep's to change. */
+  async #refuseOpenFolder(): Promise<void> {
+    const found = await stat(this.directory).catch(() => undefined);
+    if (found === undefined || !found.isDirectory()) return;
+    const us = process.getuid?.();
+    // Root may be a container's, with the folder of the user who started it.
+    const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
+    const isOpen = (found.mode & 0o077) !== 0 && basename(this.directory) !== OWN_NAME;
+    if (!isTheirs && !isOpen) return;
+    const mode = (found.mode & 0o7777).toString(8).padStart(4, "0");
+    throw new InputError({
+      place: { file: this.directory },
+      key: "--state",
+      message: isTheirs
+        ? `should belong to you (uid ${us}), found uid ${found.uid}, mode ${mode}: name a folder of your own`
+        : `should be closed to others (mode 0700), found mode ${mode}: name a folder that redkeep makes, or say chmod 700 where nobody else needs it`,
+    });
+  }
+
   async #readPasswords(): Promise<void> {
     const text = await this.read(SECRETS);
     if (text === undefined) return;
+    const [known, keys] = [new Map<string, Secret>(), new Map<string, ServerKey>()];
     const { value, placeOf } = parseYaml(text, join(this.directory, SECRETS));
-    const { passwords, ...others } = isMapping(value) ? value : {};
+    const { passwords, servers = {}, ...others } = isMapping(value) ? value : {};
     const problem = (path: string[], message: string): Problem => ({
       place: placeOf(path),
       key: path.join("."),
       message,
     });
-    const problems = Object.keys(others).map((key) => problem([key], "unknown key, expected only passwords"));
+    const problems = Object.keys(others).map((key) =>
+      problem([key], "unknown key, expected only passwords and servers"),
+    );
     if (!isMapping(passwords)) {
       problems.push(problem(["passwords"], "should be a mapping of names to passwords"));
     }
     for (const [name, password] of Object.entries(isMapping(passwords) ? passwords : {})) {
-      if (typeof password === "string" && /^[^\0\r\n]+$/.test(password)) {
-        this.#passwords.set(name, new Secret(password));
-      } else problems.push(problem(["passwords", name], "should be one line of text, in quotes"));
+      if (isLine(password)) known.set(name, new Secret(password));
+      else problems.push(problem(["passwords", name], "should be one line of text, in quotes"));
+    }
+    if (!isMapping(servers)) problems.push(problem(["servers"], "should be a mapping of users to keys"));
+    for (const [user, server] of Object.entries(isMapping(servers) ? servers : {})) {
+      const { key, names } = isMapping(server) ? server : {};
+      if (isLine(key) && Array.isArray(names) && names.every(isLine))
+        keys.set(user, { key: new Secret(key), names: new Set(names) });
+      else problems.push(problem(["servers", user], "should be { key: TEXT, names: [NAME, …] }"));
     }
     if (problems.length > 0) throw new InputError(problems);
+    [this.#passwords, this.#servers] = [known, keys];
   }
 }
 
 async function besideInventory(first: string | undefined, cwd: string): Promise<string> {
   const path = resolve(cwd, first ?? "");
   const kind = first === undefined ? undefined : await kindOf(path);
-  return join(kind === undefined ? cwd : kind === "directory" ? path : dirname(path), ".redkeep");
+  return join(kind === undefined ? cwd : kind === "directory" ? path : dirname(path), OWN_NAME);
+}
+
+/** 32 bytes: far more than the 128 bits that a password should have, and no character that needs quoting anywhere. */
+function randomSecret(): Secret {
+  return new Secret(randomBytes(32).toString("base64url"));
+}
+
+function isLine(value: unknown): value is string {
+  return typeof value === "string" && /^[^\0\r\n]+$/.test(value);
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

@@ -875,7 +875,7 @@ rollback() {
 }
 
 # Lays down, in this folder, the transaction that puts back what the committed one SOURCE changed; refuses where someone
-# has changed it since. `login.admin` is the AUTH line that the controller knows.
+# has changed it since. `login.admin` has the AUTH lines that the controller knows, each behind its password's hash.
 undo() { # SOURCE
   s=$root/txn/$1
   for list in files directories modes expected expected-modes removals; do : >"$d/$list"; done
@@ -897,7 +897,8 @@ undo() { # SOURCE
   if [ -f "$s/created" ]; then sort -r "$s/created" | while IFS= read -r p; do owner_mode "$p"; echo "$p $owner_mode"; done >"$d/removals"; fi
   cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
   case $BEFORE_AUTH in
-    admin) auth=$(cat "$d/login.admin");;
+    admin) # The one whose hash stands in a file that goes back; the first where none does: then the login stays as it is.
+      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s"/old/*; then auth=$line; fi; done <"$d/login.admin";;
     requirepass) auth="AUTH $(while read -r n p o m; do if [ "$p" = "$CONF" ]; then sed -n 's/^[[:space:]]*requirepass[[:space:]]\{1,\}//p' "$s/old/$n"; fi; done <"$s/files" | tail -n 1)";;
     *) auth=;;
   esac

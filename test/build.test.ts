@@ -1,5 +1,16 @@
 import { execFile, execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Directory, temporaryDirectory } from "./connection/support/server.ts";
@@ -125,6 +136,34 @@ describe("what V8 compiled", () => {
     chmodSync(cache, 0o777);
     expect((await redkeep(["--version"], home)).status).toBe(0);
     expect(readdirSync(cache)).toEqual([]);
+  });
+
+  it.each([[".cache"], [""]])(
+    "is not taken from below a folder that others may write to (~/%s): they could put theirs in its place",
+    async (open) => {
+      const home = join(project.path, `open-${open}`);
+      const cache = join(home, ".cache/redkeep");
+      mkdirSync(cache, { recursive: true, mode: 0o700 });
+      chmodSync(join(home, open), 0o777);
+      expect((await redkeep(["--version"], home)).status).toBe(0);
+      expect(readdirSync(cache)).toEqual([]);
+    },
+  );
+
+  it("is not read through a link, which may lead to what others wrote", async () => {
+    const home = join(project.path, "linked");
+    mkdirSync(home);
+    await version(home);
+    const file = join(home, ".cache/redkeep/other.code");
+    const elsewhere = join(project.path, "elsewhere.code");
+    const before = readFileSync(file);
+    writeFileSync(elsewhere, before);
+    rmSync(file);
+    symlinkSync(elsewhere, file);
+    expect((await version(home)).stdout).toBe("0.1.0\n");
+    // The count of runs starts anew: what the link leads to was not read.
+    expect(readFileSync(file).readUInt32LE(8)).toBe(1);
+    expect(lstatSync(file).isSymbolicLink()).toBe(false);
   });
 
   it("is done without where there is no home", async () => {

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { State } from "../src/state.ts";
 import { parseYaml } from "../src/yaml.ts";
 import { directoryWith, refusal } from "./inventory/inventory-on-disk.ts";
@@ -59,9 +59,41 @@ describe("generated passwords", () => {
     expect((await readdir(directory)).sort()).toEqual([".gitignore", "pki", "secrets.yml"]);
   });
 
-  it("close a folder that others could read", async () => {
+  it("close redkeep's own folder, which a CI job may have brought back open", async () => {
+    const directory = join(await directoryWith({}), ".redkeep");
+    await mkdir(directory, { mode: 0o755 });
+    await (await openAt(directory)).generatePassword("admin");
+    expect(await modeOf(directory)).toBe("700");
+  });
+
+  it.each([0o755, 0o1777, 0o2770, 0o701])(
+    "refuse a folder of somebody else's making with mode %o, and leave it as it is",
+    async (mode) => {
+      const directory = await directoryWith({});
+      await chmod(directory, mode);
+      expect(await refusal(openAt(directory))).toBe(
+        `${directory}  --state: should be closed to others (mode 0700), found mode ${mode.toString(8).padStart(4, "0")}: name a folder that redkeep makes, or say chmod 700 where nobody else needs it`,
+      );
+      expect((await stat(directory)).mode & 0o7777).toBe(mode);
+      expect(await readdir(directory)).toEqual([]);
+    },
+  );
+
+  it("refuse a folder of another user's", async () => {
     const directory = await directoryWith({});
-    await chmod(directory, 0o755);
+    await (await openAt(directory)).generatePassword("admin");
+    vi.spyOn(process, "getuid").mockReturnValue(12345);
+    expect(await refusal(openAt(directory))).toContain(
+      "--state: should belong to you (uid 12345), found uid",
+    );
+    vi.restoreAllMocks();
+  });
+
+  it("use a folder that is closed as it is", async () => {
+    const directory = await directoryWith({});
+    await chmod(directory, 0o500);
+    expect((await openAt(directory)).password("admin")).toBeUndefined();
+    await chmod(directory, 0o700);
     await (await openAt(directory)).generatePassword("admin");
     expect(await modeOf(directory)).toBe("700");
   });
@@ -154,7 +186,12 @@ describe("a broken secrets.yml is refused with its place", () => {
     ['passwords: {admin: "a\\nb"}', "1:13  passwords.admin: should be one line of text, in quotes"],
     ["passwords: [a]", "1:1  passwords: should be a mapping of names to passwords"],
     ["", "1:1  passwords: should be a mapping of names to passwords"],
-    ["# c\npasswords: {}\npasswort: {}", "3:1  passwort: unknown key, expected only passwords"],
+    ["# c\npasswords: {}\npasswort: {}", "3:1  passwort: unknown key, expected only passwords and servers"],
+    ["passwords: {}\nservers: [a]", "2:1  servers: should be a mapping of users to keys"],
+    ...["{key: x}", "{names: []}", "{key: 1, names: []}", "{key: x, names: [1]}", "x"].map((server) => [
+      `passwords: {}\nservers: {admin: ${server}}`,
+      "2:11  servers.admin: should be { key: TEXT, names: [NAME, …] }",
+    ]),
     ["passwords: {a: x\n", "2:1  "],
   ])("%j", async (text, expected) => {
     const directory = await directoryWith({ "secrets.yml": text });
@@ -164,6 +201,49 @@ describe("a broken secrets.yml is refused with its place", () => {
   it("without showing a password", async () => {
     const directory = await directoryWith({ "secrets.yml": "passwords: {admin: [hunter2hunter2]}" });
     expect(await refusal(openAt(directory))).not.toContain("hunter2");
+  });
+});
+
+describe("the key of the servers' own passwords", () => {
+  it("is the same for whoever opens the state later, and another one after it was replaced", async () => {
+    const directory = await directoryWith({});
+    const state = await openAt(directory);
+    await Promise.all([
+      state.generateServerKey("admin"),
+      (await openAt(directory)).generateServerKey("admin"),
+    ]);
+    const key = (await openAt(directory)).serverKey("admin")?.key.reveal();
+    expect(key).toMatch(/^[A-Za-z0-9_-]{43}$/);
+    await state.generateServerKey("admin");
+    expect(state.serverKey("admin")?.key.reveal()).toBe(key);
+    await state.replaceServerKey("admin");
+    expect((await openAt(directory)).serverKey("admin")?.key.reveal()).not.toBe(key);
+    expect(state.password("admin")).toBeUndefined();
+  });
+
+  it("comes with the names of the servers that have got theirs, whatever two runs note at once", async () => {
+    const directory = await directoryWith({});
+    const [state, other] = [await openAt(directory), await openAt(directory)];
+    await state.generateServerKey("admin");
+    await other.generateServerKey("admin");
+    await Promise.all([state.noteServers("admin", ["b", "a"]), other.noteServers("admin", ["c"])]);
+    const names = async () => [...((await openAt(directory)).serverKey("admin")?.names ?? [])];
+    expect(await names()).toEqual(["a", "b", "c"]);
+    await state.noteServers("admin", [], ["b", "unknown"]);
+    expect(await names()).toEqual(["a", "c"]);
+    await state.noteServers("nobody", ["a"]);
+    expect((await openAt(directory)).serverUsers()).toEqual(["admin"]);
+  });
+
+  it("stays where a password is taken away", async () => {
+    const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old, metrics: kept }\n" });
+    const state = await openAt(directory);
+    await state.generateServerKey("admin");
+    await state.forgetPassword("admin");
+    const again = await openAt(directory);
+    expect(again.password("admin")).toBeUndefined();
+    expect(again.password("metrics")?.reveal()).toBe("kept");
+    expect(again.serverKey("admin")).toBeDefined();
   });
 });
 

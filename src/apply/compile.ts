@@ -11,15 +11,17 @@ import type { Attributes, FileContent } from "../plan/desired.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
+import { hashPassword } from "../redis/acl-rule.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import { joinWords } from "../redis/words.ts";
 import type { Secret } from "../secret.ts";
+import type { ServerLogin } from "../server-login.ts";
 
 /** A way into Redis for the host's program: redis-cli's words and, where a password is known, who logs in. */
 export interface Login {
   endpoint: readonly string[];
-  auth: { user: string; password: Secret } | { password: Secret } | undefined;
+  auth: ServerLogin | { password: Secret } | undefined;
   /** False where being alive is all that can be asked. */
   isKnown: boolean;
 }
@@ -118,8 +120,8 @@ export interface CompileUndoInput {
   server: Server;
   /** The way into Redis as it is now. */
   before: Login;
-  /** The administrator's login, where Redis will take it again afterwards. */
-  admin: Login["auth"];
+  /** Every login that Redis may take again afterwards: the host tells by the hash in the file that it puts back. */
+  admins: readonly ServerLogin[];
   program: string;
   recoverUnit: string;
 }
@@ -141,7 +143,10 @@ export function compileUndo(input: CompileUndoInput): string {
     ["holder", `${input.holder}\n`],
     ["undoes", `${source}\n`],
     ["login.old", loginText(input.before, configName(server.config))],
-    ["login.admin", `${authLine(input.admin)}\n`],
+    [
+      "login.admin",
+      input.admins.map((admin) => `${hashPassword(admin.password)} ${authLine(admin)}\n`).join(""),
+    ],
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
   ];

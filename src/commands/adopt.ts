@@ -9,6 +9,7 @@ import { packageDirectory } from "../package.ts";
 import { printable, printableText } from "../report/printable.ts";
 import type { HostRecord } from "../report/record.ts";
 import { plural, shellWord } from "../report/words.ts";
+import { ownPassword } from "../server-login.ts";
 import type { AclParams } from "../tasks/acl.ts";
 import { auditedChecks, fail, type HostSession, type Observation, planFor, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -140,7 +141,8 @@ function knownPasswords(run: Run, { tasks, secrets, facts }: Observation): Known
   });
   const names = (facts.redis.aclUsers ?? []).map((line) => line.split(" ")[1] ?? "");
   const generated = names.flatMap((user): KnownPassword[] => {
-    const value = run.state.password(user);
+    const key = run.state.serverKey(user)?.key;
+    const value = key === undefined ? run.state.password(user) : ownPassword(key, user, secrets.server);
     return value === undefined || listed.some((one) => one.user === user)
       ? []
       : [{ user, value, source: { generate: true } }];

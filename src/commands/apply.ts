@@ -8,7 +8,7 @@ import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
 import type { CheckRecord } from "../report/record.ts";
 import { Secret } from "../secret.ts";
-import { type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
 import {
@@ -47,9 +47,10 @@ export async function apply(options: RunOptions, environment: Environment): Prom
 
 /** Passwords, CA and client certificates that the hosts will need: stored here before any host is touched. */
 async function makeMissing(run: Run, pending: readonly HostSession[]): Promise<void> {
-  const missing = { passwords: new Set<string>(), ca: false };
+  const missing = { passwords: new Set<string>(), serverKeys: new Set<string>(), ca: false };
   for (const { observation } of pending) {
     for (const name of observation?.secrets.missing.passwords ?? []) missing.passwords.add(name);
+    for (const user of observation?.secrets.missing.serverKeys ?? []) missing.serverKeys.add(user);
     missing.ca ||= observation?.secrets.missing.ca ?? false;
   }
   await run.secrets.make(missing);
@@ -201,6 +202,7 @@ async function compileInput(
           session.job.host,
           wantedNames({ params: tls, config, facts }),
           tls.valid_days,
+          reasonToCall({ params: tls, config, server }) !== undefined,
         )
       : undefined;
   return {

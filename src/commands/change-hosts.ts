@@ -105,6 +105,7 @@ export async function changeHosts(
     record.status = done.status;
     record.error = done.error;
   }
+  if (command === "apply") await noteOwnPasswords(run, options, sessions, environment);
   for (const { record } of sessions) {
     if (record.status === "would-change") record.status = "not-started";
     if (PROVED.includes(record.status)) continue;
@@ -125,6 +126,22 @@ export async function changeHosts(
     differences,
   });
   return await report(record, text, options, environment);
+}
+
+/** The hosts have them all the same: where the note cannot be kept, the next apply makes it. */
+async function noteOwnPasswords(
+  run: Run,
+  { limit, shard, retryFailed }: RunOptions,
+  sessions: readonly HostSession[],
+  environment: Environment,
+): Promise<void> {
+  const isWhole = limit === undefined && shard === undefined && retryFailed === undefined;
+  try {
+    await run.secrets.noteOwn(sessions, isWhole);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    warn([`which servers have passwords of their own cannot be noted: ${error.message}`], environment);
+  }
 }
 
 /** `--fail-on-impact`: where somebody would notice, nothing is touched. */

@@ -123,7 +123,10 @@ export function createProgram(environment: Environment, done: (code: number) => 
     const command = program
       .command(name)
       .description(description)
-      .argument("[playbook]", "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships)");
+      .argument(
+        "[playbook]",
+        "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). It is code: its expressions run on this machine",
+      );
     addRunOptions(command, name);
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {
@@ -185,6 +188,34 @@ export function createProgram(environment: Environment, done: (code: number) => 
             list: raw.list === true,
             graph: raw.graph === true,
             host: raw.host as string | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  program
+    .command("password")
+    .description("print the password that redkeep generated for one host; reaches no host")
+    .argument("<host>", "as the inventory names it")
+    .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
+    .option("--user <name>", "whose (default: the user whom redkeep logs in as)")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
+    .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
+    .addHelpText(
+      "after",
+      "\nExample, without the password in a process list:\n  redkeep password redis-01 -i inventory/ | ssh redis-01 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; sudo -E redis-cli -s /run/redis/redis.sock --user admin ping'\n",
+    )
+    .action(async (host: string, raw: Raw) => {
+      const { password } = await import("./password.ts");
+      done(
+        await password(
+          {
+            host,
+            user: raw.user as string | undefined,
+            inventory: raw.inventory as string[],
+            extraVars: (raw.extraVars as string[] | undefined) ?? [],
+            state: raw.state as string | undefined,
           },
           environment,
         ),
@@ -506,7 +537,7 @@ export const GUARDS = [
   ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used".split(
     " ",
   ),
-  ..."other-firewall other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
+  ..."other-firewall other-password other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
     " ",
   ),
   ..."sentinel sentinel-rename server-stopped split-replication-group ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(

@@ -21,17 +21,19 @@ import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import type { TagSelection } from "../playbook/tags.ts";
 import { type TemplateData, TemplateError } from "../playbook/template.ts";
+import { hashPassword, parseAclFile } from "../redis/acl-rule.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, maskFound } from "../secret.ts";
+import type { ServerLogin } from "../server-login.ts";
 import { accessOf } from "../verify/access.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
 import type { HostJob } from "./prepare.ts";
-import { adminOf, type HostSecrets } from "./secrets.ts";
+import type { HostSecrets } from "./secrets.ts";
 
 /** What a host has told: its facts, and what follows from them. */
 export interface Observation {
@@ -41,6 +43,8 @@ export interface Observation {
   secrets: HostSecrets;
   /** Units of other servers on the same machine that are hosts of the run themselves. */
   neighbours?: readonly string[];
+  /** Who redkeep is logged in as; undefined where it is nobody whose password the controller has. */
+  login: ServerLogin | undefined;
 }
 
 /** A host during a run. Its record is complete at every moment. */
@@ -187,22 +191,25 @@ export async function ask(
   if (connection === undefined) throw new Error("not connected");
   const early = job.tasks();
   const earlySecrets = await job.secrets(early.tasks);
-  const input = probeInput({ unit: job.unit, login: early.login }, early.tasks, earlySecrets, prove);
-  const nonce = randomBytes(12).toString("hex");
   const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : [])]);
-  const result = await connection.run(probeScript(wanted, input, nonce), {
-    timeoutMs: PROBE_TIMEOUT,
-  });
-  if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
-  let facts: HostFacts;
-  try {
-    facts = parseProbe(result.stdout, input, nonce);
-  } catch (error) {
-    if (!(error instanceof ProbeError)) throw error;
-    throw new HostError(
-      "failed",
-      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(result.stderr, 300)}`}`,
-    );
+  const asked = probeInput(job.unit, early.tasks, earlySecrets.login, prove);
+  let login = earlySecrets.login;
+  let facts = await probe(connection, wanted, asked);
+  const { shared } = earlySecrets;
+  if (shared?.isReplaced === false && facts.redis.user === undefined && hasPassword(facts, shared.login)) {
+    // A look shows it to nobody, nor does a run that leaves it there; a host that was just changed has another.
+    if (!isAudit && !early.tasks.some(({ task }) => task === "acl")) {
+      fail(session, "refused", {
+        where: "login",
+        found: `user ${shared.login.user} has the password of all servers here, from an earlier version of redkeep`,
+        remedy: "run apply with the acl task first: it gives each server a password of its own",
+      });
+      return undefined;
+    }
+    if (!isAudit && session.observation === undefined) {
+      login = shared.login;
+      facts = await probe(connection, wanted, { ...asked, login });
+    }
   }
   // What the operator's own files keep in clear text must not leave through a message either.
   for (const secret of foundSecrets(facts.configFiles)) maskFound(secret);
@@ -245,7 +252,33 @@ export async function ask(
     tasks,
     neighbours,
     secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets,
+    login: facts.redis.user === login?.user ? login : undefined,
   };
+}
+
+async function probe(connection: Connection, wanted: Set<FactName>, input: ProbeInput): Promise<HostFacts> {
+  const nonce = randomBytes(12).toString("hex");
+  const result = await connection.run(probeScript(wanted, input, nonce), { timeoutMs: PROBE_TIMEOUT });
+  if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
+  try {
+    return parseProbe(result.stdout, input, nonce);
+  } catch (error) {
+    if (!(error instanceof ProbeError)) throw error;
+    throw new HostError(
+      "failed",
+      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(result.stderr, 300)}`}`,
+    );
+  }
+}
+
+/** Whether the user's line in an ACL file of the host has this password: the file is root's word, not the server's. */
+export function hasPassword({ configFiles }: HostFacts, { user, password }: ServerLogin): boolean {
+  const hash = hashPassword(password);
+  return [...configFiles.aclFiles].some(([path, content]) =>
+    parseAclFile(content, path).users.some(
+      (line) => line.user.name === user && line.user.passwords.has(hash),
+    ),
+  );
 }
 
 /** A transaction runs the server's program and its client. What others than root can write, root does not run. */
@@ -453,19 +486,15 @@ export function factNames({ tasks }: HostTasks): Set<FactName> {
 
 /** The one question to a host, as its tasks need it. */
 export function probeInput(
-  { unit, login }: { unit: string; login?: HostTask | undefined },
+  unit: string,
   tasks: readonly HostTask[],
-  secrets: HostSecrets,
+  login: ServerLogin | undefined,
   prove: boolean,
 ): ProbeInput {
   const asked = tasks.map(({ definition, params }) => definition.probe?.(params) ?? {});
-  const admin = adminOf({ tasks, login });
-  const password = admin === undefined ? undefined : secrets.password(admin.name);
   return {
     unit,
-    ...(admin !== undefined && password !== undefined && "value" in password
-      ? { login: { user: admin.name, password: password.value } }
-      : {}),
+    ...(login === undefined ? {} : { login }),
     paths: [...new Set(asked.flatMap(({ paths }) => paths ?? []))],
     commands: [...new Set(asked.flatMap(({ commands }) => commands ?? []))],
     dryRuns: prove ? asked.flatMap(({ dryRuns }) => dryRuns ?? []) : [],

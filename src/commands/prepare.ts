@@ -99,7 +99,11 @@ export async function prepare(
       ? undefined
       : await loadWaivers(options.waivers, inventory, options.inventory[0], cwd);
   const state = await State.open(options.state, options.inventory[0], cwd);
-  const secrets = new Secrets(state, options.rotate, resolve(cwd, playbook.directory), env);
+  const secrets = new Secrets(state, inventory, {
+    rotate: options.rotate,
+    baseDir: resolve(cwd, playbook.directory),
+    env,
+  });
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
   const selected = selectPlays(inventory, playbook, limit);
   const unfinished =
@@ -128,6 +132,7 @@ export async function prepare(
     if (isOurs === true) chosen.push([host, plays]);
   }
   const jobs: HostJob[] = [];
+  const logins: HostSecrets[] = [];
   const cache = new Map();
   for (const [host, plays] of chosen) {
     const [first] = plays;
@@ -152,8 +157,9 @@ export async function prepare(
     await collect(host, () => refuseUnknownVariables(variables));
     const unit = await collect(host, () => unitName(variables.get(OWN_VARIABLES.unit)));
     const known = await collect(host, () => tasks());
-    const secretsOf = (selected: readonly HostTask[]) => secrets.of(selected, known?.login);
-    await collect(host, () => secretsOf(known?.tasks ?? []));
+    const secretsOf = (selected: readonly HostTask[]) => secrets.of(host, selected, known?.login);
+    const hostSecrets = await collect(host, () => secretsOf(known?.tasks ?? []));
+    if (hostSecrets !== undefined) logins.push(hostSecrets);
     const probes =
       command === "verify"
         ? await collect(host, () => probeVariables(host, variables, inventory))
@@ -197,6 +203,7 @@ export async function prepare(
     warnings: [
       ...inventory.warnings,
       ...unknownTags(playbook, options, command),
+      ...sharedLogins(logins),
       ...(waived?.warnings ?? []),
     ],
     render: templateRenderer(resolve(cwd, playbook.directory)),
@@ -400,6 +407,23 @@ function connectionDefaults(options: RunOptions, play: Play) {
       connection: play.connection,
     },
   };
+}
+
+/** A password of the operator's that redkeep shows to several servers: each of them could open the others with it. */
+function sharedLogins(secrets: readonly HostSecrets[]): string[] {
+  const servers = Map.groupBy(
+    secrets.filter(({ login }) => login?.kind === "operator"),
+    ({ login }) => JSON.stringify([login?.user, login?.password.reveal()]),
+  );
+  return [...servers.values()].flatMap((those) => {
+    const count = new Set(those.map(({ server }) => server)).size;
+    const user = those[0]?.login?.user;
+    return count < 2
+      ? []
+      : [
+          `${count} servers have one password for user ${user}, as which redkeep logs in: one that was taken over is shown it, and it opens the others. Let redkeep make them ({ generate: true }), or bring one for each, such as { file: "secrets/<%= inventory_hostname %>" }`,
+        ];
+  });
 }
 
 function unitName({ value, place }: Partial<Variable> = {}): string {

@@ -2,11 +2,10 @@ import { compileUndo } from "../apply/compile.ts";
 import type { Progress } from "../report/progress.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
-import { ask, failWith, type HostSession, openConnection } from "./observe.ts";
+import { ask, failWith, type HostSession, hasPassword, openConnection } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import type { Run } from "./prepare.ts";
 import {
-  adminLogin,
   confirmOrRollBack,
   failTransaction,
   loginBefore,
@@ -38,6 +37,7 @@ async function rollBackHost(
   const startedAt = performance.now() - record.durationMs;
   const tell = (text: string) => progress.update(job.host, text);
   let hasBegun = false;
+  let hasSharedAgain = false;
   try {
     const transaction = newTransaction();
     const program = compileUndo({
@@ -45,7 +45,9 @@ async function rollBackHost(
       source,
       server: observation.server,
       before: loginBefore(observation),
-      admin: adminLogin(observation),
+      admins: [observation.secrets.login, observation.secrets.shared?.login].filter(
+        (login) => login !== undefined,
+      ),
       program: transactionProgram(),
       recoverUnit: run.render("redkeep-recover.service.ejs", { unit: observation.server.unit }),
     });
@@ -67,6 +69,8 @@ async function rollBackHost(
     await confirmOrRollBack(session, transaction, tell, async () => {
       record.roundTrips++;
       const fresh = await ask(session, false);
+      const shared = observation.secrets.shared?.login;
+      hasSharedAgain = fresh !== undefined && shared !== undefined && hasPassword(fresh.facts, shared);
       if (fresh === undefined) return [record.error?.found ?? "the host could not be asked"];
       return fresh.facts.service.process === undefined && observation.facts.service.process !== undefined
         ? ["Redis does not run"]
@@ -80,6 +84,7 @@ async function rollBackHost(
     record.durationMs = Math.round(performance.now() - startedAt);
     session.connection?.close();
     const isDone = record.status === "changed";
+    if (isDone && hasSharedAgain) await run.secrets.noteShared(observation.secrets);
     // In the record of a rollback, `rolled-back` is what was asked for; one that did not hold has failed.
     if (isDone) record.status = "rolled-back";
     else if (record.status === "rolled-back" && record.error !== null) {

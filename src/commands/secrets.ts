@@ -1,21 +1,33 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { InputError, type Place } from "../errors.ts";
+import type { Inventory } from "../inventory/inventory.ts";
+import { ServerNames } from "../inventory/server-names.ts";
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
 import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
 import type { HostTask } from "../plan/build-plan.ts";
-import type { Controller } from "../plan/controller.ts";
+import type { Controller, PasswordOrigin } from "../plan/controller.ts";
+import type { HostTasks } from "../playbook/host-tasks.ts";
+import { hashPassword } from "../redis/acl-rule.ts";
 import type { Secret } from "../secret.ts";
 import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../secret-source.ts";
+import { ownPassword, ServerLogin } from "../server-login.ts";
 import type { State } from "../state.ts";
 import type { AclParams } from "../tasks/acl.ts";
 import type { TlsParams } from "../tasks/tls.ts";
+import type { HostSession } from "./observe.ts";
 
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
+  /** How redkeep logs in to this server; undefined where no password is there yet. */
+  login: ServerLogin | undefined;
+  /** The login of all servers from an earlier version, where the state still has it. */
+  shared: { login: ServerLogin; isReplaced: boolean } | undefined;
+  /** The name that this server's own passwords are made for. */
+  server: string;
   /** What apply has to make before it can touch the host. */
-  missing: { passwords: string[]; ca: boolean };
+  missing: { passwords: string[]; serverKeys: string[]; ca: boolean };
 }
 
 /** The user whom redkeep logs in as: of the acl task, also where the tags leave that out. */
@@ -33,14 +45,24 @@ export function adminOf({
 /** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
 export class Secrets {
   readonly #state: State;
+  readonly #inventory: Inventory;
+  readonly #names: ServerNames;
   readonly #rotate: ReadonlySet<string>;
   readonly #options: SecretSourceOptions;
   #rotated = new Set<string>();
   /** The CA that each host's tasks name, read once: it is the same for most. */
   #authorities = new Map<string, Promise<KeyPair | undefined>>();
+  /** The servers of the inventory and of the state by their own passwords' hashes, by user. */
+  #owners = new Map<string, ReadonlyMap<string, string>>();
 
-  constructor(state: State, rotate: ReadonlySet<string>, baseDir: string, env: NodeJS.ProcessEnv) {
+  constructor(
+    state: State,
+    inventory: Inventory,
+    { rotate, baseDir, env }: { rotate: ReadonlySet<string>; baseDir: string; env: NodeJS.ProcessEnv },
+  ) {
     this.#state = state;
+    this.#inventory = inventory;
+    this.#names = new ServerNames(inventory);
     this.#rotate = rotate;
     this.#options = { baseDir, env, cache: new Map() };
   }
@@ -49,10 +71,20 @@ export class Secrets {
    * @param login the acl task of an administrator whom redkeep logs in as although the tags leave the task out.
    * @throws InputError for a secret of these tasks that cannot be read: no host is touched then.
    */
-  async of(tasks: readonly HostTask[], login?: HostTask): Promise<HostSecrets> {
+  async of(host: string, tasks: readonly HostTask[], login?: HostTask): Promise<HostSecrets> {
+    const server = this.#names.of(host);
+    const admin = adminOf({ tasks, login });
     const passwords = new Map<string, Secret | undefined>();
+    const serverKeys: string[] = [];
+    let own: ServerLogin | undefined;
     for (const { definition, params, task, placeOf } of tasks) {
       for (const [index, [name, source]] of [...(definition.secrets?.(params) ?? [])].entries()) {
+        if (name === admin?.name) {
+          own = await this.#login(admin, server, () => placeOf(["users", index, "password"]), task, index);
+          if (own === undefined) serverKeys.push(name);
+          passwords.set(name, own?.password);
+          continue;
+        }
         const place = placeOf(["users", index, "password"]);
         const value =
           "generate" in source
@@ -61,15 +93,18 @@ export class Secrets {
         passwords.set(name, value);
       }
     }
-    const known = new Map([...passwords, ...(await this.#passwordOf(login))]);
+    const isListed = admin !== undefined && passwords.has(admin.name);
+    own ??= isListed ? undefined : await this.#loginAlone(login, server);
     const tlsTask = tasks.find(({ task }) => task === "tls");
     const tls = tlsTask?.params as TlsParams | undefined;
     const ca = tls === undefined || tlsTask === undefined ? undefined : await this.#authority(tls, tlsTask);
     return {
       password: (name) => {
-        const value = known.get(name);
+        const value = passwords.get(name);
         return value === undefined ? { missing: "generate" } : { value };
       },
+      origin: (user, hash) =>
+        user === admin?.name && "generate" in admin.password ? this.#origin(user, hash, server) : undefined,
       rotate: this.#rotate,
       caCertificate: ca?.certificate,
       certificate:
@@ -77,42 +112,133 @@ export class Secrets {
           ? await this.#pair(tls.certificate, "tls.certificate", tlsTask.placeOf(["certificate"]))
           : undefined,
       ca,
+      login: own,
+      shared: this.#shared(admin, server),
+      server,
       missing: {
-        passwords: [...passwords].filter(([, value]) => value === undefined).map(([name]) => name),
+        passwords: [...passwords]
+          .filter(([name, value]) => value === undefined && !serverKeys.includes(name))
+          .map(([name]) => name),
+        serverKeys,
         ca: tls !== undefined && ca === undefined,
       },
     };
   }
 
-  /** The administrator's password, as far as it is there: it only opens the door, so nothing is made for it. */
-  async #passwordOf(login: HostTask | undefined): Promise<[string, Secret][]> {
-    const user = adminOf({ tasks: [], login });
-    if (login === undefined || user === undefined) return [];
-    const { name, password: source } = user;
+  /** How redkeep logs in as this user. Undefined where apply has to make the key first. */
+  async #login(
+    { name, password: source }: AclParams["users"][number],
+    server: string,
+    place: () => Place,
+    task: string,
+    index: number,
+  ): Promise<ServerLogin | undefined> {
+    if (!("generate" in source))
+      return ServerLogin.operator(
+        name,
+        await this.#read(source, place(), `${task}.users[${index}].password`),
+      );
+    const key = this.#rotates(name) ? undefined : this.#state.serverKey(name)?.key;
+    return key === undefined ? undefined : ServerLogin.own(name, key, server);
+  }
+
+  /** The same where the acl task was not selected: it only opens the door, so nothing that is wrong with it ends the run. */
+  async #loginAlone(login: HostTask | undefined, server: string): Promise<ServerLogin | undefined> {
+    const users = (login?.params as AclParams | undefined)?.users ?? [];
+    const index = users.findIndex(({ preset }) => preset === "admin");
+    const user = users[index];
+    if (login === undefined || user === undefined) return undefined;
     try {
-      const value =
-        "generate" in source
-          ? this.#state.password(name)
-          : await this.#read(source, login.placeOf(["users"]), `acl.users.${name}.password`);
-      return value === undefined ? [] : [[name, value]];
+      return await this.#login(user, server, () => login.placeOf(["users"]), "acl", index);
     } catch (error) {
-      if (error instanceof InputError) return [];
+      if (error instanceof InputError) return undefined;
       throw error;
     }
   }
 
+  #shared(admin: AclParams["users"][number] | undefined, server: string): HostSecrets["shared"] {
+    const password =
+      admin !== undefined && "generate" in admin.password ? this.#state.password(admin.name) : undefined;
+    if (admin === undefined || password === undefined) return undefined;
+    const isReplaced = this.#state.serverKey(admin.name)?.names.has(server) === true;
+    return { login: ServerLogin.shared(admin.name, password), isReplaced };
+  }
+
+  #origin(user: string, hash: string, server: string): PasswordOrigin | undefined {
+    const shared = this.#state.password(user);
+    if (shared !== undefined && hashPassword(shared) === hash) return { of: "all" };
+    const key = this.#state.serverKey(user)?.key;
+    // As on nearly every host: then nobody else's has to be worked out.
+    if (key === undefined || hashPassword(ownPassword(key, user, server)) === hash) return undefined;
+    const name = this.#ownersOf(user).get(hash);
+    return name === undefined ? undefined : { of: "server", name };
+  }
+
+  #ownersOf(user: string): ReadonlyMap<string, string> {
+    const stored = this.#state.serverKey(user);
+    if (stored === undefined) return new Map();
+    let owners = this.#owners.get(user);
+    if (owners === undefined) {
+      const names = new Set([...stored.names, ...this.#inventory.hosts.keys()]);
+      owners = new Map([...names].map((name) => [hashPassword(ownPassword(stored.key, user, name)), name]));
+      this.#owners.set(user, owners);
+    }
+    return owners;
+  }
+
   /** Makes and stores what is missing, before any host learns of it. */
-  async make(missing: { passwords: Iterable<string>; ca: boolean }): Promise<void> {
+  async make(missing: {
+    passwords: Iterable<string>;
+    serverKeys: Iterable<string>;
+    ca: boolean;
+  }): Promise<void> {
     for (const name of missing.passwords) {
       if (this.#rotate.has(name)) await this.#state.replacePassword(name);
       else await this.#state.generatePassword(name);
       this.#rotated.add(name);
+    }
+    for (const user of missing.serverKeys) {
+      if (this.#rotate.has(user)) await this.#state.replaceServerKey(user);
+      else await this.#state.generateServerKey(user);
+      this.#rotated.add(user);
+      this.#owners.delete(user);
     }
     if (missing.ca) {
       await createAuthority(this.#state, this.#rotate.has("ca"));
       this.#authorities.clear();
       this.#rotated.add("ca");
     }
+  }
+
+  /**
+   * Notes in the state which servers have got their own password, and takes the shared one away once none has it.
+   * @param isWhole whether these are all hosts of the playbook: only then is it known that none is left.
+   */
+  async noteOwn(sessions: readonly HostSession[], isWhole: boolean): Promise<void> {
+    const observations = sessions.map(({ record, observation }) =>
+      record.status === "changed" || record.status === "unchanged" ? observation : undefined,
+    );
+    const own = observations.flatMap((one) => (one?.login?.kind === "own" ? [one] : []));
+    const byUser = Map.groupBy(own, ({ login }) => login?.user ?? "");
+    for (const [user, servers] of byUser) {
+      // As the run found the state: a rollback of the run that replaced the shared password has it for one more run.
+      const isOver = isWhole && observations.every((one) => one?.secrets.shared?.isReplaced === true);
+      await this.#state.noteServers(
+        user,
+        servers.map(({ secrets }) => secrets.server),
+      );
+      if (
+        isOver &&
+        servers.length === sessions.length &&
+        !own.some(({ tasks }) => sharesPasswordOf(user, tasks))
+      )
+        await this.#state.forgetPassword(user);
+    }
+  }
+
+  /** Notes that a server has the shared password again: a rollback brought it back. */
+  async noteShared({ server, shared }: HostSecrets): Promise<void> {
+    if (shared !== undefined) await this.#state.noteServers(shared.login.user, [], [server]);
   }
 
   /** Client certificates that the playbook asks for and that are not there yet, or are of another CA. */
@@ -128,9 +254,13 @@ export class Secrets {
     }
   }
 
-  /** `--rotate` counts as missing until this run has made the new value. */
   #generated(name: string): Secret | undefined {
-    return this.#rotate.has(name) && !this.#rotated.has(name) ? undefined : this.#state.password(name);
+    return this.#rotates(name) ? undefined : this.#state.password(name);
+  }
+
+  /** `--rotate` counts as missing until this run has made the new value. */
+  #rotates(name: string): boolean {
+    return this.#rotate.has(name) && !this.#rotated.has(name);
   }
 
   #read(source: SecretSource, place: Place, key: string, multiline = false): Promise<Secret> {
@@ -176,6 +306,12 @@ export class Secrets {
       throw new InputError({ place, key: name, message: "the key does not belong to the certificate" });
     return { certificate, key: secret };
   }
+}
+
+/** Whether the user is one whom all servers share there, and not the one whom redkeep logs in as. */
+function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
+  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
 }
 
 /** Signed by this CA, and with a month left. */

@@ -18,7 +18,6 @@ import { endpointOf } from "../plan/endpoint.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import { Secret } from "../secret.ts";
 import { fail, type HostSession, type Observation, openConnection } from "./observe.ts";
-import { adminOf } from "./secrets.ts";
 
 /** One transaction on one host, as both sides call it. */
 export interface Transaction {
@@ -287,11 +286,9 @@ function leftAs(journal: string[]): string {
 
 /** The way in that the probe found. */
 export function loginBefore(observation: Observation): Login {
-  const { facts, server } = observation;
+  const { facts, server, login } = observation;
   const { user, endpoint } = facts.redis;
-  const admin = adminLogin(observation);
-  if (admin !== undefined && "user" in admin && admin.user === user)
-    return { endpoint, auth: admin, isKnown: true };
+  if (login !== undefined) return { endpoint, auth: login, isKnown: true };
   const requirepass = server.config.get("requirepass")?.[0];
   const auth = requirepass === undefined ? undefined : { password: new Secret(requirepass) };
   return { endpoint, auth, isKnown: user !== undefined };
@@ -300,15 +297,7 @@ export function loginBefore(observation: Observation): Login {
 /** The way in that the plan leads to: the Unix socket where there will be one. */
 export function loginAfter(observation: Observation, config: ConfigDocument): Login {
   const endpoint = endpointOf(observation.server, config);
-  const auth = adminLogin(observation);
+  // The password as this run leaves it: the observation may have been made with another.
+  const auth = observation.secrets.login;
   return auth === undefined ? { ...loginBefore(observation), endpoint } : { endpoint, auth, isKnown: true };
-}
-
-/** The administrator of the playbook, where the password is known. */
-export function adminLogin({ secrets, tasks }: Observation): Login["auth"] {
-  const user = adminOf(tasks)?.name;
-  const password = user === undefined ? undefined : secrets.password(user);
-  return user !== undefined && password !== undefined && "value" in password
-    ? { user, password: password.value }
-    : undefined;
 }

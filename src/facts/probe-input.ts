@@ -1,4 +1,4 @@
-import type { Secret } from "../secret.ts";
+import type { ServerLogin } from "../server-login.ts";
 
 /** A question to `ACL DRYRUN`: may this user run this command? The words after the first are its arguments. */
 export interface DryRun {
@@ -11,7 +11,7 @@ export interface ProbeInput {
   /** The unit that `redkeep_unit` names; empty where the host's only Redis unit is meant. */
   unit: string;
   /** How redkeep logs in to Redis; absent where no password is known yet. */
-  login?: { user: string; password: Secret };
+  login?: ServerLogin;
   /** Further paths to describe, beside those that the configuration names. */
   paths: readonly string[];
   /** Original names of commands whose presence on the running server matters. */

@@ -4,6 +4,7 @@ import type { Variables } from "./inventory.ts";
 /** The variables of a host that redkeep itself reads, beside Ansible's. */
 export const OWN_VARIABLES = {
   unit: "redkeep_unit",
+  passwordName: "redkeep_password_name",
   replicationGroup: "redkeep_replication_group",
   probeAllowed: "redkeep_probe_allowed",
   probeDenied: "redkeep_probe_denied",

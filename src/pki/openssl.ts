@@ -4,12 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { InputError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { CertificateNames } from "./certificate.ts";
-
-const run = promisify(execFile);
 
 export interface KeyPair {
   /** PEM. */
@@ -29,8 +26,9 @@ export function makeAuthority(): Promise<KeyPair> {
 }
 
 /**
- * Issues a certificate that serves and calls: a replica shows its server certificate to its primary.
+ * Issues a certificate that serves, and calls nobody: with one that does, whoever takes the server over opens all others.
  *
+ * @param calls for a server that has to show it to another one, as a replica does to its primary.
  * @throws InputError for a name that is neither a DNS name nor an IP address, or where there is none.
  */
 export async function issueServerCertificate(
@@ -38,6 +36,7 @@ export async function issueServerCertificate(
   name: string,
   { dns, ip }: CertificateNames,
   days: number,
+  calls = false,
 ): Promise<KeyPair> {
   const wrong = [
     ...dns.filter((one) => !isDnsName(one)),
@@ -53,7 +52,7 @@ export async function issueServerCertificate(
   const alternatives = [...dns.map((one) => `DNS:${one}`), ...ip.map((one) => `IP:${one}`)].join(",");
   return issue(ca, name, days, [
     ...LEAF,
-    "extendedKeyUsage=serverAuth,clientAuth",
+    `extendedKeyUsage=serverAuth${calls ? ",clientAuth" : ""}`,
     `subjectAltName=${alternatives}`,
   ]);
 }
@@ -68,7 +67,10 @@ const LEAF = [
   "authorityKeyIdentifier=keyid,issuer",
 ];
 
-/** A new key and its certificate, signed by `ca` or, without one, by itself. */
+/**
+ * A new key and its certificate, signed by `ca` or, without one, by itself. The keys go to openssl by its standard input:
+ * what lies in the folder meanwhile is no secret, and stays behind where redkeep is killed.
+ */
 async function issue(
   ca: KeyPair | undefined,
   name: string,
@@ -79,21 +81,21 @@ async function issue(
   try {
     const file = (path: string, text: string) => writeFile(join(directory, path), text, { mode: 0o600 });
     const key = newKey();
-    await file("new.key", key.reveal());
-    await file("ca.key", (ca?.key ?? key).reveal());
     await file("ca.crt", ca?.certificate ?? "");
     await file("index", "");
     await file("serial", serial());
     await file("openssl.cnf", config(name, extensions));
-    await openssl(["req", "-new", "-config", "openssl.cnf", "-key", "new.key", "-out", "new.csr"], directory);
+    const request = ["req", "-new", "-config", "openssl.cnf", "-key", KEY_INPUT, "-out", "new.csr"];
+    await openssl(request, directory, key);
     // An hour back, since the clock of a host or a client may be behind this machine's.
     const start = Date.now() - HOUR_MS;
     const dates = ["-startdate", opensslTime(start), "-enddate", opensslTime(start + days * 24 * HOUR_MS)];
     const signer = ca === undefined ? ["-selfsign"] : ["-cert", "ca.crt"];
-    const files = ["-keyfile", "ca.key", "-in", "new.csr", "-out", "new.crt"];
+    const files = ["-keyfile", KEY_INPUT, "-in", "new.csr", "-out", "new.crt"];
     await openssl(
       ["ca", "-batch", "-notext", "-config", "openssl.cnf", ...signer, ...files, ...dates],
       directory,
+      ca?.key ?? key,
     );
     return { certificate: await readFile(join(directory, "new.crt"), "utf8"), key };
   } finally {
@@ -155,22 +157,32 @@ function opensslTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().replace(/[-:T]|\..*/g, "")}Z`;
 }
 
-async function openssl(args: readonly string[], cwd: string): Promise<void> {
-  try {
-    await run("openssl", args, {
-      cwd,
-      timeout: 30_000,
-      env: { PATH: process.env.PATH, OPENSSL_CONF: "/dev/null" },
+const KEY_INPUT = "/dev/stdin";
+
+/** @param key what openssl reads where it is told KEY_INPUT. */
+function openssl(args: readonly string[], cwd: string, key: Secret): Promise<void> {
+  // Node's own pipe is a socket, which /dev/stdin cannot open by its name: cat makes a pipe of it.
+  const shell = ["-c", 'cat | openssl "$@"', "sh", ...args];
+  const env = { PATH: process.env.PATH, OPENSSL_CONF: "/dev/null" };
+  return new Promise((done, reject) => {
+    const child = execFile("/bin/sh", shell, { cwd, timeout: 30_000, env }, (error, _stdout, stderr) => {
+      if (error === null) return done();
+      // The reason comes first, after the name of the configuration; error codes follow.
+      const reason = stderr.split("\n").find((line) => !line.startsWith("Using configuration"));
+      reject(
+        new InputError({
+          message:
+            error.code === NOT_FOUND
+              ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"
+              : `openssl ${args[0]} failed: ${reason || error.message}`,
+        }),
+      );
     });
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const told = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
-    // The reason comes first, after the name of the configuration; error codes follow.
-    const reason = told.split("\n").find((line) => !line.startsWith("Using configuration"));
-    throw new InputError({
-      message: missing
-        ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"
-        : `openssl ${args[0]} failed: ${reason}`,
-    });
-  }
+    // One that ended early, with its reason on stderr, takes no key.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(key.reveal());
+  });
 }
+
+/** What a shell ends with where there is no such program. */
+const NOT_FOUND = 127;

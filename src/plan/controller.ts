@@ -1,9 +1,14 @@
 import type { Secret } from "../secret.ts";
 
+/** A generated password that a host has and should not: that of all servers, from an earlier version, or another server's. */
+export type PasswordOrigin = { of: "all" } | { of: "server"; name: string };
+
 /** What the controller holds for a run, given to the tasks as values. */
 export interface Controller {
   /** A user's password; `missing` where it is to be generated at apply. */
   password: (name: string) => { value: Secret } | { missing: "generate" };
+  /** Whose password a user on a host has, by its hash, where that is not this server's own. */
+  origin: (user: string, hash: string) => PasswordOrigin | undefined;
   /** Names for which `--rotate` replaces a value that hosts already have. */
   rotate: ReadonlySet<string>;
   /** The CA's certificate (PEM); undefined where apply will make it. */

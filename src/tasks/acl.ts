@@ -1,6 +1,8 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import type { DryRun } from "../facts/probe-input.ts";
+import { isForClients } from "../pki/certificate.ts";
+import type { PasswordOrigin } from "../plan/controller.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { secretOrGenerated } from "../playbook/secret-schema.ts";
@@ -94,7 +96,7 @@ export default defineTask<AclParams>({
       { name: "admin", preset: "admin", password: { generate: true } },
     ],
   },
-  facts: ["proofs"],
+  facts: ["certificates", "proofs"],
   phase: 0,
 
   probe: ({ file, users }) => ({
@@ -132,7 +134,13 @@ export default defineTask<AclParams>({
     ];
     return {
       resources,
-      refusals: [...refusals, ...fileRefusals(context), ...linkRefusals(context), ...ruleRefusals(context)],
+      refusals: [
+        ...refusals,
+        ...otherServersPasswords(context),
+        ...fileRefusals(context),
+        ...linkRefusals(context),
+        ...ruleRefusals(context),
+      ],
       notes: [...loginNotes(context), ...channelNotes(context)],
     };
   },
@@ -211,7 +219,10 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
   const refusals: Refusal[] = playbook
     .filter(
       ({ user, isGenerated }) =>
-        isGenerated && (found.get(user.name)?.passwords.size ?? 0) > 0 && !controller.rotate.has(user.name),
+        isGenerated &&
+        (found.get(user.name)?.passwords.size ?? 0) > 0 &&
+        !controller.rotate.has(user.name) &&
+        originOf(context, user.name) === undefined,
     )
     .map(({ user: { name } }) => ({
       guard: null,
@@ -259,6 +270,25 @@ function replaysAof({ server, config, others }: Context): boolean {
 }
 
 /** A file of somebody else's, such as /etc/shadow, is not to be written over. */
+/** A password that the user has on this host and that is not this host's, as the state tells. */
+function originOf({ facts, server, controller }: Context, name: string): PasswordOrigin | undefined {
+  const hashes = [...(foundUsers({ facts, server }).get(name)?.passwords ?? [])];
+  return hashes.flatMap((hash) => controller.origin(name, hash) ?? [])[0];
+}
+
+/** By its hash alone: to try it would show a server what opens another. */
+function* otherServersPasswords(context: Context): Iterable<Refusal> {
+  for (const { name } of context.params.users) {
+    const origin = originOf(context, name);
+    if (origin?.of !== "server" || context.controller.rotate.has(name)) continue;
+    yield {
+      guard: "other-password",
+      found: `user ${name} has the password here that is made for ${origin.name}`,
+      remedy: `where this is the same server under another name, set redkeep_password_name: ${origin.name} for it; else accept, and it gets its own`,
+    };
+  }
+}
+
 function* fileRefusals({ params, facts, server }: Context): Iterable<Refusal> {
   const path = aclPath(params.file, server.configPath);
   const content = facts.configFiles.aclFiles.get(path);
@@ -337,21 +367,37 @@ function channelNotes({ params, server }: Context): string[] {
 
 /** The administrator, where its password is known and the running server does not take it. */
 function refusedLogins({ params, facts, controller }: Context): string[] {
-  if (!/^(NOAUTH|WRONGPASS)/.test(facts.redis.loginError ?? "")) return [];
+  const { user, loginError = "", endpoint } = facts.redis;
+  // A way in is named where one was refused, whatever another way in said after it.
+  if (user !== undefined || !(/^(NOAUTH|WRONGPASS)/.test(loginError) || endpoint.length > 0)) return [];
   const admin = params.users.find(({ preset }) => preset === "admin");
   return admin !== undefined && "value" in controller.password(admin.name) ? [admin.name] : [];
 }
 
-function loginNotes({ facts }: Context): string[] {
+function loginNotes(context: Context): string[] {
+  const { facts, params } = context;
+  const shared = params.users.filter(({ name }) => originOf(context, name)?.of === "all");
+  const notes = shared.map(
+    ({ name }) =>
+      `user ${name} has the password of all servers here, which opens the others too: it gets its own`,
+  );
   return facts.redis.user === undefined
     ? [
+        ...notes,
         `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart`,
       ]
-    : [];
+    : notes;
 }
 
 /** What a stranger is told: a timeout or a failed handshake proves nothing. */
 const REFUSED = /^(NOAUTH|-?DENIED)|Connection refused/;
+
+/** Whether the host has one that it could show as a client: that of a server may be for serving alone. */
+function hasClientCertificate({ facts, server }: Context): boolean {
+  const path = server.running?.get("tls-cert-file") ?? server.config.get("tls-cert-file")?.[0] ?? "";
+  const pem = facts.certificates.pem.get(path);
+  return pem === undefined || isForClients(pem);
+}
 
 function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
@@ -363,7 +409,12 @@ function defaultUserChecks(context: Context): Check[] {
   const open = [...foundUsers(context).values()]
     .filter((user) => user.enabled && user.nopass)
     .map(({ name }) => name);
-  const asked = [...facts.proofs.plainPings, ...facts.proofs.withCertificate];
+  // A certificate that is for serving alone gets nobody as far as a PING.
+  const overTls = [...facts.proofs.withCertificate].filter(
+    ([, reply]) => /PONG|^NOAUTH|DENIED/.test(reply) || hasClientCertificate(context),
+  );
+  const isUntried = overTls.length < facts.proofs.withCertificate.size;
+  const asked = [...facts.proofs.plainPings, ...overTls];
   const strangers = asked.filter(([, reply]) => reply === "PONG");
   const unclear = asked.filter(([, reply]) => reply !== "PONG" && !REFUSED.test(reply));
   return [
@@ -385,7 +436,7 @@ function defaultUserChecks(context: Context): Check[] {
             ? `answered on ${strangers.map(([where]) => where).join(", ")}`
             : unclear.length > 0
               ? `no clear answer on ${unclear.map(([where]) => where).join(", ")}`
-              : `refused on ${asked.length} port(s)`,
+              : `refused on ${asked.length} port(s)${isUntried ? "; not tried over TLS, where the host's certificate is for serving alone" : ""}`,
         source: "PING without a login, from the host itself",
       },
       strangers.length === 0 && (asked.length === 0 || unclear.length > 0)
@@ -628,11 +679,15 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
 }
 
 /** On the controller: what the passwords are worth, without a word of them. */
-function passwordChecks({ params, controller }: Context): Check[] {
+function passwordChecks(context: Context): Check[] {
+  const { params, controller } = context;
   const values = params.users.flatMap(({ name }) => {
     const password = controller.password(name);
     return "value" in password ? [{ name, text: password.value.reveal() }] : [];
   });
+  const everywhere = params.users
+    .filter(({ name }) => originOf(context, name)?.of === "all")
+    .map(({ name }) => name);
   const weak = values.filter(({ text }) => isWeakPassword(text)).map(({ name }) => name);
   const shared = values
     .filter(({ text }, index) => values.findIndex((other) => other.text === text) < index)
@@ -641,18 +696,22 @@ function passwordChecks({ params, controller }: Context): Check[] {
     check(
       "RK-ACL-10",
       {
-        expected: "at least 16 characters, no example, one for each user",
+        expected:
+          "at least 16 characters, no example, one for each user, the administrator's for each server",
         observed:
           [
             weak.length > 0 ? `weak: ${weak.join(", ")}` : "",
             shared.length > 0 ? `used twice: ${shared.join(", ")}` : "",
+            everywhere.length > 0 ? `the same on all servers: ${everywhere.join(", ")}` : "",
           ]
             .filter(Boolean)
             .join("; ") || `${values.length} passwords hold`,
         source: "the controller's secrets",
         isAdvisory: true,
       },
-      values.length === 0 ? { outcome: "skip" } : weak.length === 0 && shared.length === 0,
+      values.length + everywhere.length === 0
+        ? { outcome: "skip" }
+        : weak.length + shared.length + everywhere.length === 0,
     ),
   ];
 }

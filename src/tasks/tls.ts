@@ -175,7 +175,7 @@ export default defineTask<TlsParams>({
 });
 
 function certificateFile(
-  { controller, params }: Context,
+  context: Context,
   path: string,
   part: "certificate" | "key",
   reissue: readonly string[],
@@ -183,7 +183,9 @@ function certificateFile(
   attributes: Attributes,
   reload: readonly string[],
 ): Resource {
+  const { controller, params } = context;
   const own = controller.certificate;
+  const reason = reasonToCall(context);
   const content =
     own === undefined
       ? { issued: part }
@@ -196,7 +198,7 @@ function certificateFile(
         ? "a new private key ••••"
         : "the playbook's private key ••••"
       : own === undefined
-        ? `issued for ${params.valid_days} days`
+        ? `issued for ${params.valid_days} days, ${reason === undefined ? "for serving alone" : `as a client's too: ${reason}`}`
         : "the playbook's certificate";
   return {
     kind: "file",
@@ -237,6 +239,36 @@ export function wantedNames({ params, config, facts }: Pick<Context, "params" | 
   };
 }
 
+/**
+ * Why this server has to show its certificate as a client's too; undefined where it has not. Then the certificate is none for
+ * clients: whoever takes the server over could open all others with it.
+ */
+export function reasonToCall({
+  params,
+  config,
+  server,
+}: Pick<Context, "params" | "config" | "server">): string | undefined {
+  const has = (name: string, value: string) => config.get(name)?.[0]?.toLowerCase() === value;
+  if (config.get("tls-client-cert-file")?.[0] === undefined) {
+    if (server.isCluster && has("tls-cluster", "yes")) return "the members of its cluster ask for it";
+    const replicates =
+      server.role === "slave" || server.replicas > 0 || config.get("replicaof") !== undefined;
+    if (replicates && has("tls-replication", "yes"))
+      return "its primary asks for it, now or after a failover";
+  }
+  const hasSocket = (config.get("unixsocket")?.[0] ?? "") !== "";
+  if (!hasSocket && params.plain_port === 0 && params.auth_clients !== false)
+    return "redkeep logs in by it where there is no Unix socket";
+  return undefined;
+}
+
+/** What is wrong with what a certificate of redkeep's own CA may be used for. */
+function usageFindings(context: Context, pem: string): string[] {
+  const reason = reasonToCall(context);
+  if (reason !== undefined) return isForClients(pem) ? [] : [`it is for serving alone, and ${reason}`];
+  return isForClients(pem) ? ["it is a client's too, so that it opens other servers"] : [];
+}
+
 /** Why the certificate on the host has to be issued anew; empty where it is right. */
 function findings(context: Context): string[] {
   const { facts, controller, params, server } = context;
@@ -244,7 +276,7 @@ function findings(context: Context): string[] {
   const pem = facts.certificates.pem.get(paths.certificate);
   if (pem === undefined) return ["no certificate"];
   if (controller.caCertificate === undefined) return ["issued by a CA that this controller does not have"];
-  return certificateFindings({
+  const found = certificateFindings({
     pem,
     ca: controller.caCertificate,
     names: wantedNames(context),
@@ -252,6 +284,7 @@ function findings(context: Context): string[] {
     renewBeforeDays: params.renew_before_days,
     keyDigest: keyDigest(context),
   });
+  return [...found, ...usageFindings(context, pem)];
 }
 
 /** The user's own certificate is theirs to renew: it is only put where it belongs. */
@@ -430,7 +463,7 @@ function certificateChecks(context: Context): Check[] {
             epoch: facts.host.epoch,
             renewBeforeDays: 0,
             keyDigest: keyDigest(context),
-          });
+          }).concat(controller.certificate === undefined ? usageFindings(context, onDisk) : []);
   const days = onDisk === undefined ? undefined : daysLeft(onDisk, facts.host.epoch);
   return [
     check(

@@ -225,12 +225,12 @@ export const CONTROLS = {
   "RK-ACL-10": {
     title: "passwords are long and not shared between users",
     severity: "high",
-    why: "Redis takes a million guesses in a second, as its own redis.conf says, and has no lock-out.",
+    why: "Redis takes a million guesses in a second, as its own redis.conf says, and has no lock-out. What one server reads at an administrator's login must not open the others.",
     references: ["guide step 2"],
     tags: ["acl"],
     how: ["controller"],
     fixedBy: "acl",
-    note: "passwords of users that the playbook does not name are known as hashes only, and are not judged",
+    note: "passwords of users that the playbook does not name are known as hashes only, and are not judged; a password of the operator's that several servers share is a warning of the run",
   },
   "RK-ACL-11": {
     title: "replicas log in as a user of their own, with three commands",
@@ -384,7 +384,7 @@ export const CONTROLS = {
   "RK-TLS-05": {
     title: "the certificate covers every name and address",
     severity: "high",
-    why: "Clients that check the name refuse one that does not, and are then told not to check.",
+    why: "Clients that check the name refuse one that does not, and are then told not to check. One that is a client's too, without need, opens every other server to whoever takes this one over.",
     references: ["guide step 4"],
     tags: ["tls"],
     how: ["file", "outside"],

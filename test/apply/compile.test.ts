@@ -205,7 +205,7 @@ it("hands redis-cli no options that a rollback found in the name of a socket", (
       nonce: NONCE,
       server: server(hostWith()),
       before: { ...nobody, endpoint: ["-s", ...socket.split(" ")] },
-      admin: undefined,
+      admins: [],
       program: transactionProgram(),
       recoverUnit: "",
     });

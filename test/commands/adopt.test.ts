@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { load } from "js-yaml";
+import { dump, load } from "js-yaml";
 import { describe, expect, it } from "vitest";
+import { hashPassword } from "../../src/redis/acl-rule.ts";
+import { Secret } from "../../src/secret.ts";
+import { ownPassword } from "../../src/server-login.ts";
 import { generateKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
 import { PASSWORDS } from "../support/facts.ts";
@@ -12,6 +15,7 @@ import { startRecordedHost } from "../support/recorded-host.ts";
 const made = perTest();
 
 const key = generateKey();
+const serverKey = new Secret("key-of-the-recorded-servers");
 const read = (path: string) => readFileSync(join(made.directory.path, path), "utf8");
 
 /** An inventory of recorded hosts, and what reaches it. */
@@ -19,7 +23,8 @@ async function fleet(...names: string[]): Promise<string[]> {
   const hosts = Object.fromEntries(
     await Promise.all(
       names.map(
-        async (name) => [name, made.servers.use(await startRecordedHost(name, undefined, key))] as const,
+        async (name) =>
+          [name, made.servers.use(await startRecordedHost(name, withOwnAdmin(name), key))] as const,
       ),
     ),
   );
@@ -33,10 +38,20 @@ async function run(command: string, args: string[]) {
   });
 }
 
+/** The recorded administrators had all the same password: here each has its own. */
+function withOwnAdmin(name: string): (answer: string) => string {
+  const recorded = PASSWORDS.get("admin") ?? new Secret("");
+  return (answer) =>
+    answer.replaceAll(hashPassword(recorded), hashPassword(ownPassword(serverKey, "admin", name)));
+}
+
 /** The passwords that the recorded hosts were given, as an earlier apply has left them here. */
 function knowPasswords(): void {
-  const passwords = [...PASSWORDS].map(([name, secret]) => `  ${name}: "${secret.reveal()}"`);
-  made.directory.write("secrets.yml", `passwords:\n${passwords.join("\n")}\n`);
+  const passwords = Object.fromEntries(
+    ["app", "metrics"].map((name) => [name, PASSWORDS.get(name)?.reveal()]),
+  );
+  const servers = { admin: { key: serverKey.reveal(), names: ["hardened"] } };
+  made.directory.write("secrets.yml", dump({ passwords, servers }));
 }
 
 const ADOPTED = ["adopted/playbook.yml"];

@@ -157,7 +157,7 @@ describe("a nightly verify", () => {
 
   it("proves as much where its record cannot be kept, and says so", async () => {
     const { night } = await startNights();
-    mkdirSync(join(made.directory.path, "state"));
+    mkdirSync(join(made.directory.path, "state"), { mode: 0o700 });
     writeFileSync(join(made.directory.path, "state/runs"), "");
     const { exitCode, stdout, stderr } = await night();
     expect(exitCode).toBe(6);
@@ -168,7 +168,7 @@ describe("a nightly verify", () => {
 
 describe("the records that are kept", () => {
   const seed = (name: string, record: Partial<RunRecord>) => {
-    mkdirSync(join(made.directory.path, "state/runs"), { recursive: true });
+    mkdirSync(join(made.directory.path, "state/runs"), { recursive: true, mode: 0o700 });
     writeFileSync(
       join(made.directory.path, "state/runs", name),
       JSON.stringify({ ...runRecord("verify", [hostRecord("redis-01")]), ...record }, null, 2),
@@ -180,7 +180,7 @@ describe("the records that are kept", () => {
   it("are files: a pipe with the name of one keeps no run waiting", async () => {
     const { night } = await startNights();
     const folder = join(made.directory.path, "state/runs");
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     await promisify(execFile)("mkfifo", [join(folder, name(0, "verify-00000a"))]);
     expect((await night()).stdout).toMatch(inFull("RK-LIM-01"));
   });

@@ -18,6 +18,7 @@ import { csvString, csvText } from "../../src/facts/session.ts";
 import { MATRIX } from "../../src/redis/matrix.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
+import { ServerLogin } from "../../src/server-login.ts";
 import { temporaryDirectory } from "../connection/support/server.ts";
 import { editedFacts, factsOf, NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
 import { findings, planAll, verifyAll } from "../support/run-task.ts";
@@ -287,7 +288,7 @@ describe("the probe's script", () => {
   });
 
   it("holds the administrator's password only in hex, and its name as one word of the shell", () => {
-    const text = script({ login: { user: "o'admin", password: new Secret("p'w $(id)") } });
+    const text = script({ login: ServerLogin.operator("o'admin", new Secret("p'w $(id)")) });
     expect(text).not.toContain("p'w $(id)");
     const assignments = text.split("\n").filter((line) => /^ADMIN(_USER)?=/.test(line));
     const shown = execFileSync("sh", ["-c", `${assignments.join("\n")}\nprintf '%s' "$ADMIN_USER"`]);
@@ -464,7 +465,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
   it("is tried once, whatever logins are known, where the server says nothing to the first", () => {
     using directory = temporaryDirectory();
     const starts = join(directory.path, "starts");
-    const login = { user: "admin", password: new Secret("x") };
+    const login = ServerLogin.operator("admin", new Secret("x"));
     const sections = session({ login }, `echo started >>${starts}; while read -r line; do :; done <&-`);
     expect(readFileSync(starts, "utf8")).toBe("started\n");
     expect(sections.said.text("login")).toBeUndefined();

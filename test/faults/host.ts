@@ -293,11 +293,13 @@ export async function canLogIn(
 
 /** Looks for every password and private key of the run in journals, logs and what the controller printed and recorded. */
 export async function secretsIn(host: LabHost, project: Project, output: string): Promise<string[]> {
-  const { passwords } = load(readFileSync(project.path(".redkeep/secrets.yml"), "utf8")) as {
+  const { passwords, servers } = load(readFileSync(project.path(".redkeep/secrets.yml"), "utf8")) as {
     passwords: Record<string, string>;
+    servers?: Record<string, { key: string }>;
   };
+  const own = Object.entries(servers ?? {}).flatMap(([user, { key }]) => [key, project.password(user, host)]);
   const key = readFileSync(project.path(".redkeep/pki/ca.key"), "utf8").split("\n")[1] ?? "";
-  const markers = [project.appPassword, ...Object.values(passwords), key].filter(Boolean);
+  const markers = [project.appPassword, ...Object.values(passwords), ...own, key].filter(Boolean);
   const forms = markers.flatMap((marker) => [
     marker,
     Buffer.from(marker).toString("base64").replace(/=+$/, ""),

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -11,7 +11,7 @@ import {
   type KeyPair,
   makeAuthority,
 } from "../../src/pki/openssl.ts";
-import { refusal } from "../inventory/inventory-on-disk.ts";
+import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 import { CA_EXTENSIONS, EC, Workshop } from "./support.ts";
 
 const NAMES = {
@@ -22,10 +22,12 @@ const now = () => Date.now() / 1000;
 
 let ca: KeyPair;
 let server: KeyPair;
+let calling: KeyPair;
 let client: KeyPair;
 beforeAll(async () => {
   ca = await makeAuthority();
   server = await issueServerCertificate(ca, "redis-01", NAMES, 825);
+  calling = await issueServerCertificate(ca, "redis-01", NAMES, 825, true);
   client = await issueClientCertificate(ca, "app", 825);
 });
 
@@ -33,7 +35,7 @@ describe("what redkeep issues", () => {
   it.each([
     ["the CA", () => ca.certificate, "any"],
     ["a server certificate", () => server.certificate, "sslserver"],
-    ["a server certificate where it calls, as a replica does", () => server.certificate, "sslclient"],
+    ["a server certificate where it calls, as a replica does", () => calling.certificate, "sslclient"],
     ["a client certificate", () => client.certificate, "sslclient"],
   ])("openssl takes %s by its strictest rules", async (_, certificate, purpose) => {
     const workshop = await Workshop.open();
@@ -43,11 +45,14 @@ describe("what redkeep issues", () => {
     expect(workshop.openssl("verify", ...options, path)).toBe(`${path}: OK\n`);
   });
 
-  it("a client certificate serves nobody", async () => {
+  it.each([
+    ["a client certificate serves nobody", () => client.certificate, "sslserver"],
+    ["a server certificate opens nothing", () => server.certificate, "sslclient"],
+  ])("%s", async (_, certificate, purpose) => {
     const workshop = await Workshop.open();
-    const path = workshop.write("leaf.crt", client.certificate);
+    const path = workshop.write("leaf.crt", certificate());
     const authority = workshop.write("ca.crt", ca.certificate);
-    expect(() => workshop.openssl("verify", "-purpose", "sslserver", "-CAfile", authority, path)).toThrow(
+    expect(() => workshop.openssl("verify", "-purpose", purpose, "-CAfile", authority, path)).toThrow(
       "unsuitable certificate purpose",
     );
   });
@@ -64,7 +69,7 @@ describe("what redkeep issues", () => {
     expect(text).toContain("Version: 3");
     expect(text).toContain("X509v3 Basic Constraints: critical\n                CA:FALSE");
     expect(text).toContain("X509v3 Key Usage: critical\n                Digital Signature\n");
-    expect(text).toContain("TLS Web Server Authentication, TLS Web Client Authentication");
+    expect(text).toMatch(/TLS Web Server Authentication$/m);
     expect(text).toContain("X509v3 Authority Key Identifier");
     for (const dns of NAMES.dns) expect(text).toContain(`DNS:${dns}`);
     expect(text).toContain(
@@ -146,6 +151,23 @@ describe("a CA of the user's own", () => {
     vi.stubEnv("PATH", "/nonexistent");
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(await refusal(makeAuthority())).toContain("openssl is needed on this machine");
+  });
+});
+
+describe("private keys", () => {
+  it("lie on no disk while openssl works, so that a run that is killed leaves none behind", async () => {
+    // Stands before openssl, and looks for keys wherever redkeep puts files for it.
+    const workshop = await Workshop.open();
+    const folder = await directoryWith({});
+    const spy = `#!/bin/sh\ngrep -rl 'PRIVATE KEY' ${folder} >>${workshop.path("found")}\necho "$1" >>${workshop.path("ran")}\nPATH=${process.env.PATH}\nexec openssl "$@"\n`;
+    const bin = await directoryWith({ openssl: spy });
+    vi.stubEnv("TMPDIR", folder);
+    vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const authority = await makeAuthority();
+    await issueServerCertificate(authority, "redis-01", NAMES, 30);
+    expect(readFileSync(workshop.path("ran"), "utf8")).toBe("req\nca\nreq\nca\n");
+    expect(readFileSync(workshop.path("found"), "utf8")).toBe("");
   });
 });
 

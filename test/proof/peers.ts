@@ -54,7 +54,7 @@ export const PEERS: readonly Peer[] = [
     missing: () => undefined,
     install: async () => {},
     findings: async ({ host, project }) => {
-      const passwords = `${project.password("admin")}\n${project.appPassword}\n`;
+      const passwords = `${project.password("admin", host)}\n${project.appPassword}\n`;
       // A restart lists a user's rules in another order.
       return lines(await onHost(host, checklist, passwords)).map((line) => line.split(" ").sort().join(" "));
     },

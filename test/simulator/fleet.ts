@@ -5,9 +5,17 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dump } from "js-yaml";
 import { type KeyPair as Issued, issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
+import { hashPassword } from "../../src/redis/acl-rule.ts";
+import { Secret } from "../../src/secret.ts";
+import { ownPassword } from "../../src/server-login.ts";
 import { generateKey, startTcp, userKey } from "../connection/support/server.ts";
 import { type ActingHost, answerAsAsked, startActingHost } from "../support/acting-host.ts";
 import { FACTS, factsOf, PASSWORDS, privateNetwork } from "../support/facts.ts";
+
+/** What the passwords of the hosts' administrators are made of: the recorded ones had all the same. */
+const KEY = new Secret("key-of-the-virtual-servers");
+const recordedAdmin = PASSWORDS.get("admin") ?? new Secret("");
+const ownHash = (name: string): string => hashPassword(ownPassword(KEY, "admin", name));
 
 /** How a virtual host behaves: as it should; not at all; late with each answer; with a key that is not on file. */
 export type Nature = "healthy" | "dead" | "slow" | "stranger";
@@ -70,7 +78,7 @@ export async function startFleet({
     const host = servers.use(
       await startActingHost({
         like,
-        edit,
+        edit: (answer) => edit(answer).replaceAll(hashPassword(recordedAdmin), ownHash(name)),
         hostKey: nature === "stranger" ? foreign : key,
         ...(nature === "slow"
           ? {
@@ -99,7 +107,8 @@ export async function startFleet({
     "state/pki/ca.key": authority.key.reveal(),
     // What redkeep keeps of the hosts that were recorded.
     "state/secrets.yml": dump({
-      passwords: Object.fromEntries([...PASSWORDS].map(([name, secret]) => [name, secret.reveal()])),
+      passwords: { metrics: PASSWORDS.get("metrics")?.reveal() },
+      servers: { admin: { key: KEY.reveal(), names: hosts.map(({ name }) => name) } },
     }),
   };
   return {

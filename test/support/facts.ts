@@ -7,6 +7,7 @@ import type { ProbeInput } from "../../src/facts/probe-input.ts";
 import { csvString, csvText, csvWords } from "../../src/facts/session.ts";
 import { normalizeSubnet } from "../../src/network.ts";
 import { Secret } from "../../src/secret.ts";
+import { ServerLogin } from "../../src/server-login.ts";
 import { AUDIT_FACTS } from "../../src/verify/audit.ts";
 import { defaultTasks } from "./default-playbook.ts";
 
@@ -183,18 +184,8 @@ export function unitOf(name: string): string {
 const tasks = await defaultTasks([]);
 
 function inputFor(name: string): ProbeInput {
-  const secrets = {
-    password: (user: string) => {
-      const value = PASSWORDS.get(user);
-      return value === undefined ? ({ missing: "generate" } as const) : { value };
-    },
-    rotate: new Set<string>(),
-    caCertificate: undefined,
-    certificate: undefined,
-    ca: undefined,
-    missing: { passwords: [], ca: false },
-  };
-  return probeInput({ unit: unitOf(name) }, tasks.tasks, secrets, true);
+  const login = ServerLogin.operator("admin", PASSWORDS.get("admin") ?? new Secret(""));
+  return probeInput(unitOf(name), tasks.tasks, login, true);
 }
 
 /** The address of the recorded host in the lab's network, and that network. */

@@ -18,6 +18,7 @@ const controller: Controller = {
     const value = PASSWORDS.get(name);
     return value === undefined ? { missing: "generate" } : { value };
   },
+  origin: () => undefined,
   rotate: new Set(),
   caCertificate: undefined,
   certificate: undefined,

@@ -5,7 +5,15 @@
  *     npx node test/support/record-facts.ts [STORY...]
  */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -27,8 +35,8 @@ const directory = mkdtempSync(join(tmpdir(), "redkeep-record-"));
 
 async function prepareState(): Promise<void> {
   mkdirSync(join(state, "pki"), { recursive: true, mode: 0o700 });
-  const passwords = Object.fromEntries([...PASSWORDS].map(([name, secret]) => [name, secret.reveal()]));
-  writeFileSync(join(state, "secrets.yml"), dump({ passwords }), { mode: 0o600 });
+  const metrics = PASSWORDS.get("metrics")?.reveal();
+  writeFileSync(join(state, "secrets.yml"), dump({ passwords: { metrics } }), { mode: 0o600 });
   if (!existsSync(join(state, "pki/ca.crt"))) {
     const { certificate, key } = await makeAuthority();
     writeFileSync(join(state, "pki/ca.key"), key.reveal(), { mode: 0o600 });
@@ -52,12 +60,19 @@ async function record(name: string, host: LabHost, user = "root"): Promise<void>
   process.stdout.write(`${name}\n`);
 }
 
-/** Applies the default playbook. */
+/** Applies the default playbook, with the same administrator's password on each host: it is known to the tests. */
 async function harden(name: string, host: LabHost): Promise<void> {
   const unit = unitOf(name);
   const { inventory } = writeInventory(directory, { host }, unit === "" ? {} : { redkeep_unit: unit });
-  const run = await redkeep(["apply", "-i", inventory, "--yes", "--state", state], {
-    env: { APP_PASSWORD: PASSWORDS.get("app")?.reveal() },
+  const playbook = join(directory, "harden.yml");
+  const shipped = readFileSync(resolve(import.meta.dirname, "../../playbooks/harden.yml"), "utf8");
+  const given = "name: admin, preset: admin, password: { env: ADMIN_PASSWORD }";
+  writeFileSync(playbook, shipped.replace("name: admin, preset: admin, password: { generate: true }", given));
+  const run = await redkeep(["apply", playbook, "-i", inventory, "--yes", "--state", state], {
+    env: {
+      APP_PASSWORD: PASSWORDS.get("app")?.reveal(),
+      ADMIN_PASSWORD: PASSWORDS.get("admin")?.reveal(),
+    },
   });
   if (run.status !== 0)
     throw new Error(`${name}: apply ended with ${run.status}\n${run.stdout}${run.stderr}`);

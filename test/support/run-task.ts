@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { checksFor, planFor } from "../../src/commands/observe.ts";
 import type { HostSecrets } from "../../src/commands/secrets.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
+import type { PasswordOrigin } from "../../src/plan/controller.ts";
 import { changesOf, type HostPlan } from "../../src/plan/plan.ts";
 import type { HostTasks } from "../../src/playbook/host-tasks.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
@@ -28,6 +29,8 @@ export interface Options {
   ca?: string | null;
   certificate?: HostSecrets["certificate"];
   rotate?: readonly string[];
+  /** Passwords that are not this server's own, by their hashes. */
+  origins?: ReadonlyMap<string, PasswordOrigin>;
   /** Default: those of the default playbook for the host's own network. */
   tasks?: HostTasks;
 }
@@ -113,24 +116,34 @@ function oneTask(name: string, params: unknown): HostTasks {
 }
 
 function observation(facts: HostFacts, tasks: HostTasks, options: Options) {
-  return { facts, server: server(facts), tasks, secrets: controller(options) };
+  return { facts, server: server(facts), tasks, secrets: controller(options), login: undefined };
 }
 
 function planOptions({ accepted = [] }: Options) {
   return { accepted: new Set(accepted), render };
 }
 
-function controller({ passwords = PASSWORDS, ca, certificate, rotate = [] }: Options): HostSecrets {
+function controller({
+  passwords = PASSWORDS,
+  ca,
+  certificate,
+  rotate = [],
+  origins = new Map(),
+}: Options): HostSecrets {
   return {
     password: (name) => {
       const value = rotate.includes(name) ? undefined : passwords.get(name);
       return value === undefined ? { missing: "generate" } : { value };
     },
+    origin: (_, hash) => origins.get(hash),
     rotate: new Set(rotate),
     caCertificate: ca === undefined ? readFileSync(join(FACTS, "ca.crt"), "utf8") : (ca ?? undefined),
     certificate,
     ca: undefined,
-    missing: { passwords: [], ca: false },
+    login: undefined,
+    shared: undefined,
+    server: "redis-01",
+    missing: { passwords: [], serverKeys: [], ca: false },
   };
 }
 

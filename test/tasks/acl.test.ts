@@ -88,7 +88,6 @@ describe("acl", () => {
     ]);
     expect(plan("drifted", { unlisted: "remove" }).actions.liveAcl).toEqual([["ACL", "DELUSER", "intruder"]]);
     expect(findings(verifyTask("acl", params, factsOf("drifted")))).toEqual([
-      "RK-ACL-01 unknown: no clear answer on 6380",
       'RK-ACL-08 fail: also "intruder" (~* &*, every command; password ••••)',
       "RK-ACL-09 fail: file and memory differ: intruder",
     ]);
@@ -404,6 +403,39 @@ describe("acl", () => {
       const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords }).slice(-1);
       expect(check).toMatchObject({ control: "RK-ACL-10", outcome: "fail", observed: "weak: app" });
       expect(isWeakPassword(text)).toBe(true);
+    });
+
+    describe("that are not this server's own", () => {
+      const hashOf = (name: string) => hashPassword(PASSWORDS.get(name) ?? new Secret(""));
+      const passwords = new Map([...PASSWORDS, ["admin", new Secret("own-password-of-this-server")]]);
+
+      it("are replaced where all servers had them, and fail the check until then", () => {
+        const origins = new Map([[hashOf("admin"), { of: "all" } as const]]);
+        for (const known of [passwords, new Map([...PASSWORDS].filter(([name]) => name !== "admin"))]) {
+          const made = plan("hardened", {}, { passwords: known, origins });
+          expect(guards(made)).toEqual([]);
+          expect(addresses(made)).toEqual(["users.acl:admin"]);
+          expect(made.tasks[0]?.reason).toContain("user admin has the password of all servers here");
+          const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords: known, origins }).slice(
+            -1,
+          );
+          expect(check).toMatchObject({ control: "RK-ACL-10", outcome: "fail" });
+          expect(check?.observed).toContain("the same on all servers: admin");
+        }
+      });
+
+      it("stop the host where another server's name made them, and are replaced where that is accepted", () => {
+        const origins = new Map([[hashOf("admin"), { of: "server", name: "redis-07" } as const]]);
+        const made = plan("hardened", {}, { passwords, origins });
+        expect(guards(made)).toEqual(["other-password"]);
+        expect(made.refusals[0]).toMatchObject({
+          found: "user admin has the password here that is made for redis-07",
+          remedy: expect.stringContaining("set redkeep_password_name: redis-07"),
+        });
+        const accepted = plan("hardened", {}, { passwords, origins, accepted: ["other-password"] });
+        expect(guards(accepted)).toEqual([]);
+        expect(addresses(accepted)).toEqual(["users.acl:admin"]);
+      });
     });
 
     it("that two users share fail the check", () => {

@@ -66,7 +66,6 @@ describe("the default playbook", () => {
       "RK-NET-02",
       "RK-NET-04",
       "RK-NET-06",
-      "RK-TLS-01",
       "RK-TLS-05",
     ]);
   });

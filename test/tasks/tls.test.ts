@@ -1,9 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import type { HostFacts } from "../../src/facts/probe.ts";
+import { publicKeyDigest } from "../../src/pki/certificate.ts";
 import { issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
 import { EC, Workshop } from "../pki/support.ts";
 import { editedFacts, FACTS, factsOf, privateNetwork, withRunning } from "../support/facts.ts";
+import { hostWith } from "../support/host-facts.ts";
 import {
   addresses,
   changeLines,
@@ -33,7 +36,7 @@ describe("tls", () => {
     expect(changeLines(made).slice(0, 6)).toEqual([
       "create file:/etc/redis/tls: null → directory, 0750 root:redis",
       `create file:${CA}: null → the CA's certificate, 0640 root:redis`,
-      `create file:${CRT}: null → issued for 825 days, 0640 root:redis`,
+      `create file:${CRT}: null → issued for 825 days, as a client's too: redkeep logs in by it where there is no Unix socket, 0640 root:redis`,
       `create file:${KEY}: null → a new private key ••••, 0640 root:redis`,
       "update redis.conf:port: 6379 → 0",
       "update redis.conf:tls-port: 0 → 6380",
@@ -78,7 +81,7 @@ describe("tls", () => {
   it("issues anew where the private key on the host is another one, and lets the server read it again", () => {
     const made = plan("drifted");
     expect(changeLines(made)).toEqual([
-      `update file:${CRT}: the private key on the host does not belong to it → issued for 825 days, 0640 root:redis`,
+      `update file:${CRT}: the private key on the host does not belong to it → issued for 825 days, for serving alone, 0640 root:redis`,
       `update file:${KEY}: the private key on the host does not belong to it → a new private key ••••, 0640 root:redis`,
     ]);
     expect(made.restartFor).toEqual([]);
@@ -88,7 +91,7 @@ describe("tls", () => {
       ["tls-ca-cert-file", CA],
     ]);
     expect(controls(findings(verifyTask("tls", {}, factsOf("drifted"))))).toEqual([
-      "RK-TLS-01 fail",
+      "RK-TLS-01 unknown",
       "RK-TLS-05 fail",
       "RK-TLS-06 unknown",
     ]);
@@ -172,6 +175,49 @@ describe("tls", () => {
     it("does not take silence for a refusal", () => {
       const facts = editedFacts("hardened", { "without-certificate 6380": () => undefined });
       expect(findings(verifyTask("tls", {}, facts))).toEqual(["RK-TLS-04 fail: nothing listens there"]);
+    });
+  });
+
+  describe("what a certificate may be used for", () => {
+    const renewed = (made: ReturnType<typeof planTask>) =>
+      changeLines(made).find((line) => line.includes(CRT));
+
+    it("is serving alone where nobody else asks for it: one that is a client's too is issued anew, and fails until then", async () => {
+      const ca = await makeAuthority();
+      const { hostname } = factsOf("hardened").host;
+      const { private_ip } = privateNetwork(factsOf("hardened"));
+      const names = { dns: [hostname, "localhost"], ip: ["127.0.0.1", "::1", private_ip] };
+      const withCertificate = async (calls: boolean, config = ""): Promise<HostFacts> => {
+        const { certificate } = await issueServerCertificate(ca, hostname, names, 800, calls);
+        const pem = new Map([
+          [CRT, certificate],
+          [CA, ca.certificate],
+        ]);
+        const facts = hostWith({
+          like: "hardened",
+          conf: (text) => `${text}\n${config}`,
+          host: { epoch: Math.floor(Date.now() / 1000) },
+        });
+        const keyDigests = new Map([[KEY, publicKeyDigest(certificate) ?? ""]]);
+        return { ...facts, certificates: { ...facts.certificates, pem, keyDigests } };
+      };
+      const given = { ca: ca.certificate };
+      const both = await withCertificate(true);
+      expect(renewed(planTask("tls", {}, both, given))).toBe(
+        `update file:${CRT}: it is a client's too, so that it opens other servers → issued for 825 days, for serving alone, 0640 root:redis`,
+      );
+      expect(verifyTask("tls", {}, both, given).find(({ control }) => control === "RK-TLS-05")).toMatchObject(
+        {
+          outcome: "fail",
+          observed: "it is a client's too, so that it opens other servers",
+        },
+      );
+      expect(renewed(planTask("tls", {}, await withCertificate(false), given))).toBeUndefined();
+      const replica = "tls-replication yes\nreplicaof 10.0.0.1 6380\n";
+      expect(renewed(planTask("tls", {}, await withCertificate(true, replica), given))).toBeUndefined();
+      expect(renewed(planTask("tls", {}, await withCertificate(false, replica), given))).toBe(
+        `update file:${CRT}: it is for serving alone, and its primary asks for it, now or after a failover → issued for 825 days, as a client's too: its primary asks for it, now or after a failover, 0640 root:redis`,
+      );
     });
   });
 

@@ -94,7 +94,7 @@ async function keysOf(host: LabHost, project: Project): Promise<string> {
     host,
     `read -r REDISCLI_AUTH; export REDISCLI_AUTH
      redis-cli -s "$(tr -d '\\r' </etc/redis/redis.conf | sed -n 's/^unixsocket \\([^ ]*\\).*/\\1/p' | tail -n 1)" --user admin DBSIZE 2>&1 || true`,
-    `${project.password("admin")}\n`,
+    `${project.password("admin", host)}\n`,
   );
 }
 

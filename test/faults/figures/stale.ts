@@ -309,7 +309,7 @@ async function runOn(
   );
   const results: Result[] = [];
   for (const stale of cases) {
-    const password = isHardened ? project.password("admin") : "";
+    const password = isHardened ? project.password("admin", host) : "";
     const shell = async (script: string) => await onHost(host, `${CLI}\n${script}`, `${password}\n`);
     await shell(`{ ${RESET}\n${isHardened ? "" : "ufw --force disable"}\n} >/dev/null 2>&1`);
     results.push(await runCase(stale, host, project, shell));

@@ -189,8 +189,14 @@ export class Scenario implements AsyncDisposable {
         return undefined;
       }
     };
-    const secrets = load(state("secrets.yml") ?? "{}") as { passwords?: Record<string, string> } | undefined;
-    this.#note("generated", Object.values(secrets?.passwords ?? {}));
+    const secrets = load(state("secrets.yml") ?? "{}") as
+      | { passwords?: Record<string, string>; servers?: Record<string, { key: string }> }
+      | undefined;
+    const own = Object.entries(secrets?.servers ?? {}).flatMap(([user, { key }]) => [
+      key,
+      this.project.password(user, this.host),
+    ]);
+    this.#note("generated", [...Object.values(secrets?.passwords ?? {}), ...own]);
     const caKey = state("pki/ca.key");
     if (caKey !== undefined) this.#note("ca.key", [caKey]);
     const serverKey = await onHost(this.host, "cat /etc/redis/tls/redkeep-server.key 2>/dev/null || true");

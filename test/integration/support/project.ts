@@ -9,6 +9,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { dump, load } from "js-yaml";
 import type { HostRecord, RunRecord } from "../../../src/report/record.ts";
+import { Secret } from "../../../src/secret.ts";
+import { ownPassword } from "../../../src/server-login.ts";
 import { type Finished, type LabHost, type RunOptions, redkeep, writeInventory } from "./lab.ts";
 
 const repository = join(import.meta.dirname, "../../..");
@@ -93,12 +95,16 @@ export class Project implements Disposable {
     return { ...finished, record, host };
   }
 
-  /** A password that redkeep generated. */
-  password(user: string): string {
-    const secrets = load(readFileSync(this.path(".redkeep/secrets.yml"), "utf8")) as {
+  /** A password that redkeep generated: of the user on this host (default: the first one), where each has its own. */
+  password(user: string, host?: LabHost): string {
+    const { passwords, servers } = load(readFileSync(this.path(".redkeep/secrets.yml"), "utf8")) as {
       passwords: Record<string, string>;
+      servers?: Record<string, { key: string }>;
     };
-    const password = secrets.passwords[user];
+    const key = servers?.[user]?.key;
+    const [name = ""] =
+      Object.entries(this.#hosts).find(([, one]) => host === undefined || one === host) ?? [];
+    const password = key === undefined ? passwords[user] : ownPassword(new Secret(key), user, name).reveal();
     if (password === undefined) throw new Error(`no password of ${user} was generated`);
     return password;
   }
@@ -107,7 +113,7 @@ export class Project implements Disposable {
   async asAdmin(host: LabHost, command: string): Promise<string> {
     const { stdout, stderr } = await host.sh(
       `read -r REDISCLI_AUTH; export REDISCLI_AUTH; redis-cli -s /run/redis/redis.sock --user admin ${command} 2>&1`,
-      `${this.password("admin")}\n`,
+      `${this.password("admin", host)}\n`,
     );
     return (stdout + stderr).trim();
   }

@@ -44,7 +44,7 @@ async function harden({ suite, unit }: Release): Promise<string[]> {
     host,
     `read -r REDISCLI_AUTH; export REDISCLI_AUTH
      redis-cli -s "$(sed -n 's/^unixsocket \\([^ ]*\\).*/\\1/p' /etc/redis/redis.conf /etc/valkey/valkey.conf 2>/dev/null | tail -n 1)" --user admin DBSIZE`,
-    `${project.password("admin")}\n`,
+    `${project.password("admin", host)}\n`,
   );
   return [
     ...(verified.status === 0

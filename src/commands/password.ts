@@ -1,0 +1,68 @@
+import { didYouMean, InputError } from "../errors.ts";
+import { loadInventory } from "../inventory/load-inventory.ts";
+import { ServerNames } from "../inventory/server-names.ts";
+import { printable } from "../report/printable.ts";
+import type { Secret } from "../secret.ts";
+import { ownPassword } from "../server-login.ts";
+import { State } from "../state.ts";
+import type { Environment } from "./options.ts";
+
+export interface PasswordOptions {
+  host: string;
+  /** Undefined for the one user whom redkeep logs in as. */
+  user: string | undefined;
+  inventory: readonly string[];
+  extraVars: readonly string[];
+  state: string | undefined;
+}
+
+/** Prints the generated password of one user on one host, as the host has it; reaches no host. */
+export async function password(
+  options: PasswordOptions,
+  { cwd, stdout, stderr }: Environment,
+): Promise<number> {
+  const { host } = options;
+  const inventory = await loadInventory({ sources: options.inventory, extraVars: options.extraVars, cwd });
+  if (!inventory.hosts.has(host))
+    throw new InputError({
+      message: `the inventory has no host ${JSON.stringify(host)}.${didYouMean(host, inventory.hosts.keys())}`,
+    });
+  const state = await State.open(options.state, options.inventory[0], cwd);
+  const user = options.user ?? onlyUser(state);
+  const found = passwordOn(state, user, new ServerNames(inventory).of(host));
+  if (found === undefined)
+    throw new InputError({
+      place: { file: state.directory },
+      key: "--user",
+      message: `no password of ${JSON.stringify(user)} was generated here`,
+    });
+  if (found.isOld)
+    stderr.write(
+      `warning: ${printable(host)} has not got a password of its own yet: this is the one of all servers, from an earlier version. The next apply replaces it\n`,
+    );
+  stdout.write(`${found.value.reveal()}\n`);
+  return 0;
+}
+
+function onlyUser(state: State): string {
+  const [user, ...others] = state.serverUsers();
+  if (user !== undefined && others.length === 0) return user;
+  const found = user === undefined ? "apply has made none yet" : `there are ${[user, ...others].join(", ")}`;
+  throw new InputError({
+    place: { file: state.directory },
+    key: "--user",
+    message: `is needed where not exactly one user has passwords of this kind: ${found}`,
+  });
+}
+
+function passwordOn(
+  state: State,
+  user: string,
+  server: string,
+): { value: Secret; isOld: boolean } | undefined {
+  const stored = state.serverKey(user);
+  const shared = state.password(user);
+  const isOld = stored !== undefined && shared !== undefined && !stored.names.has(server);
+  if (stored !== undefined && !isOld) return { value: ownPassword(stored.key, user, server), isOld };
+  return shared && { value: shared, isOld };
+}
