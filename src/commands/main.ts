@@ -6,6 +6,7 @@ import { printableText } from "../report/printable.ts";
 import { SEVERITIES, type Severity } from "../report/statuses.ts";
 import { redact, Secret } from "../secret.ts";
 import type { Environment, RunOptions } from "./options.ts";
+import { blame } from "./strays.ts";
 
 /** The whole program: arguments in, exit code out. Only this file and cli.ts touch the process. */
 export async function main(process: NodeJS.Process): Promise<void> {
@@ -17,12 +18,14 @@ export async function main(process: NodeJS.Process): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     interrupted: interrupt.signal,
-    reached: () => {},
+    reached: (write) => {
+      writeRecord = write;
+    },
+    strays: [],
   };
-  let hasReachedHosts = false;
-  environment.reached = () => {
-    hasReachedHosts = true;
-  };
+  /** Defined once hosts were reached: from then on the run has a record, however it ends. */
+  let writeRecord: (() => Promise<void>) | undefined;
+  let hasEnded = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
       if (interrupt.signal.aborted) process.exit(130);
@@ -32,9 +35,32 @@ export async function main(process: NodeJS.Process): Promise<void> {
       interrupt.abort();
     });
   }
-  // Node would print what was thrown as it stands, secrets and all.
+  /** For a run that does not come to its own end. */
+  const endAnyway = async (error: unknown): Promise<number> => {
+    hasEnded = true;
+    const exitCode = reportError(error, environment, writeRecord !== undefined);
+    if (writeRecord === undefined || error instanceof InputError) return exitCode;
+    environment.strays.push(messageOf(error));
+    try {
+      await writeRecord();
+    } catch (cause) {
+      process.stderr.write(`The record of this run cannot be written: ${printableText(messageOf(cause))}\n`);
+    }
+    return exitCode;
+  };
   process.on("uncaughtException", (error) => {
-    process.exit(reportError(error, environment, hasReachedHosts));
+    // Once hosts were reached, each has to come to its own end: what was changed there waits to be confirmed.
+    if (writeRecord === undefined) process.exit(reportError(error, environment, false));
+    if (blame(error)) return;
+    reportError(error, environment, true);
+    environment.strays.push(messageOf(error));
+  });
+  // Nothing is left to wait for, and the run has not ended: what it waits for never comes.
+  process.on("beforeExit", () => {
+    if (hasEnded || writeRecord === undefined) return;
+    void endAnyway(new Error("the run waits for something that never comes")).then((code) =>
+      process.exit(code),
+    );
   });
   // A reader that went away, as in `redkeep … | head`, or a terminal that was closed, is no error of ours.
   for (const stream of [process.stdout, process.stderr]) {
@@ -48,10 +74,16 @@ export async function main(process: NodeJS.Process): Promise<void> {
       exitCode = code;
     });
     await program.parseAsync(process.argv.slice(2), { from: "user" });
+    if (environment.strays.length > 0 && exitCode !== 130 && exitCode !== 5) exitCode = 3;
   } catch (error) {
-    exitCode = reportError(error, environment, hasReachedHosts);
+    exitCode = await endAnyway(error);
   }
+  hasEnded = true;
   process.exitCode = exitCode;
+}
+
+function messageOf(error: unknown): string {
+  return redact(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }
 
 function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: boolean): number {
@@ -68,9 +100,7 @@ function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: b
     stderr.write(`${printableText(error.message)}\n`);
     return code;
   }
-  stderr.write(
-    `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`,
-  );
+  stderr.write(`${printableText(messageOf(error))}\nThis is a bug in redkeep: please report it.\n`);
   return code;
 }
 
