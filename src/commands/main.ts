@@ -4,11 +4,12 @@ import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
 import { SEVERITIES, type Severity } from "../report/statuses.ts";
-import { redact, Secret } from "../secret.ts";
+import { redact } from "../secret.ts";
+import { askSecret, Cancelled, showTyping } from "./ask-secret.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { blame } from "./strays.ts";
 
-/** The whole program: arguments in, exit code out. Only this file and cli.ts touch the process. */
+/** The whole program: arguments in, exit code out. Only this file, cli.ts and a question for a password touch the process. */
 export async function main(process: NodeJS.Process): Promise<void> {
   const interrupt = new AbortController();
   const environment: Environment = {
@@ -79,6 +80,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
     exitCode = await endAnyway(error);
   }
   hasEnded = true;
+  showTyping(environment);
   process.exitCode = exitCode;
 }
 
@@ -88,6 +90,7 @@ function messageOf(error: unknown): string {
 
 function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: boolean): number {
   const code = hasReachedHosts ? 3 : 1;
+  if (error instanceof Cancelled) return 130;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
   if (error instanceof InputError) {
     const count = error.problems.length;
@@ -486,6 +489,10 @@ async function runOptions(
 ): Promise<RunOptions> {
   const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
   const text = (name: string) => raw[name] as string | undefined;
+  const password = raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined;
+  const becomePassword =
+    raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined;
+  showTyping(environment);
   return {
     inventory: list("inventory"),
     playbook,
@@ -502,10 +509,9 @@ async function runOptions(
     timeoutSeconds: raw.timeout as number,
     user: text("user"),
     privateKey: text("privateKey"),
-    password: raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined,
+    password,
     become: raw.become === true ? true : undefined,
-    becomePassword:
-      raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
+    becomePassword,
     knownHosts: text("knownHosts"),
     state: text("state"),
     waivers: text("waivers"),
@@ -566,20 +572,4 @@ function shard(text: string | undefined): RunOptions["shard"] {
     throw new InputError({ key: "--shard", message: `should be I/N with I from 1 to N, found "${text}"` });
   }
   return found;
-}
-
-/** Asks on the terminal without an echo. */
-async function askSecret(question: string, flag: string, { stdin, stderr }: Environment): Promise<Secret> {
-  if (!stdin.isTTY) throw new InputError({ key: flag, message: "needs a terminal to ask on" });
-  stderr.write(question);
-  const { createInterface } = await import("node:readline");
-  const { Writable } = await import("node:stream");
-  const silent = new Writable({ write: (_chunk, _encoding, next) => next() });
-  const terminal = createInterface({ input: stdin, output: silent, terminal: true });
-  try {
-    return await new Promise((resolve) => terminal.question("", (answer) => resolve(new Secret(answer))));
-  } finally {
-    terminal.close();
-    stderr.write("\n");
-  }
 }
