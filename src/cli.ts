@@ -3,6 +3,13 @@ if (Number(process.versions.node.split(".")[0]) < 24) {
   process.stderr.write(`redkeep needs Node 24 or newer, found ${process.versions.node}\n`);
   process.exit(1);
 }
+const { hideTyping } = await import("./hide-typing.ts");
+hideTyping(process);
 const { loadProgram } = await import("./load-program.ts");
 const { main } = await loadProgram(process);
 await main(process);
+// The run is over and its record written. A peer that does not let go of its connection must not keep the program.
+const leave = setInterval(() => {
+  if (process.stdout.writableLength + process.stderr.writableLength === 0) process.exit();
+}, 2_000);
+leave.unref();

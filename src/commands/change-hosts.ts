@@ -18,12 +18,14 @@ import {
   observeAll,
   onePerMachine,
   outcomeText,
+  partOf,
   recordOf,
   report,
   startProgress,
   stopsOnImpact,
   textContext,
   warn,
+  writeAsAsked,
 } from "./session.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
@@ -81,6 +83,12 @@ export async function changeHosts(
     }
     progress = startProgress(run, command, environment);
   }
+  environment.reached(async () => {
+    settleStatuses(sessions);
+    const record = recordOf(run, command, sessions, startedAt, environment);
+    await writeAsAsked(record, options, environment);
+    if (pending.length > 0) await keepRecord(run.state, name, record);
+  });
   try {
     // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
     if (pending.length > 0)
@@ -90,7 +98,7 @@ export async function changeHosts(
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
       groups.work(batch, options.forks, async (session) => {
         if (environment.interrupted.aborted || sessions.some(({ needsHuman }) => needsHuman)) return;
-        await work(run, session, progress);
+        await partOf(session, environment, () => work(run, session, progress));
         progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
       }),
     );
@@ -106,14 +114,7 @@ export async function changeHosts(
     record.error = done.error;
   }
   if (command === "apply") await noteOwnPasswords(run, options, sessions, environment);
-  for (const { record } of sessions) {
-    if (record.status === "would-change") record.status = "not-started";
-    if (PROVED.includes(record.status)) continue;
-    record.checks = [];
-    delete record.access;
-    // What a plan expects of a restart is not what was measured.
-    if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
-  }
+  settleStatuses(sessions);
   const ended = recordOf(run, command, sessions, startedAt, environment);
   const { record, differences } =
     command === "apply"
@@ -141,6 +142,18 @@ async function noteOwnPasswords(
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     warn([`which servers have passwords of their own cannot be noted: ${error.message}`], environment);
+  }
+}
+
+/** What a plan expected is no outcome of a host that nobody changed. */
+function settleStatuses(sessions: readonly HostSession[]): void {
+  for (const { record } of sessions) {
+    if (record.status === "would-change") record.status = "not-started";
+    if (PROVED.includes(record.status)) continue;
+    record.checks = [];
+    delete record.access;
+    // What a plan expects of a restart is not what was measured.
+    if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
   }
 }
 

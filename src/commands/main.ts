@@ -4,10 +4,12 @@ import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
 import { SEVERITIES, type Severity } from "../report/statuses.ts";
-import { redact, Secret } from "../secret.ts";
+import { redact } from "../secret.ts";
+import { askSecret, Cancelled, showTyping } from "./ask-secret.ts";
 import type { Environment, RunOptions } from "./options.ts";
+import { blame } from "./strays.ts";
 
-/** The whole program: arguments in, exit code out. Only this file and cli.ts touch the process. */
+/** The whole program: arguments in, exit code out. Only this file, cli.ts and a question for a password touch the process. */
 export async function main(process: NodeJS.Process): Promise<void> {
   const interrupt = new AbortController();
   const environment: Environment = {
@@ -17,12 +19,14 @@ export async function main(process: NodeJS.Process): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     interrupted: interrupt.signal,
-    reached: () => {},
+    reached: (write) => {
+      writeRecord = write;
+    },
+    strays: [],
   };
-  let hasReachedHosts = false;
-  environment.reached = () => {
-    hasReachedHosts = true;
-  };
+  /** Defined once hosts were reached: from then on the run has a record, however it ends. */
+  let writeRecord: (() => Promise<void>) | undefined;
+  let hasEnded = false;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
       if (interrupt.signal.aborted) process.exit(130);
@@ -32,9 +36,32 @@ export async function main(process: NodeJS.Process): Promise<void> {
       interrupt.abort();
     });
   }
-  // Node would print what was thrown as it stands, secrets and all.
+  /** For a run that does not come to its own end. */
+  const endAnyway = async (error: unknown): Promise<number> => {
+    hasEnded = true;
+    const exitCode = reportError(error, environment, writeRecord !== undefined);
+    if (writeRecord === undefined || error instanceof InputError) return exitCode;
+    environment.strays.push(messageOf(error));
+    try {
+      await writeRecord();
+    } catch (cause) {
+      process.stderr.write(`The record of this run cannot be written: ${printableText(messageOf(cause))}\n`);
+    }
+    return exitCode;
+  };
   process.on("uncaughtException", (error) => {
-    process.exit(reportError(error, environment, hasReachedHosts));
+    // Once hosts were reached, each has to come to its own end: what was changed there waits to be confirmed.
+    if (writeRecord === undefined) process.exit(reportError(error, environment, false));
+    if (blame(error)) return;
+    reportError(error, environment, true);
+    environment.strays.push(messageOf(error));
+  });
+  // Nothing is left to wait for, and the run has not ended: what it waits for never comes.
+  process.on("beforeExit", () => {
+    if (hasEnded || writeRecord === undefined) return;
+    void endAnyway(new Error("the run waits for something that never comes")).then((code) =>
+      process.exit(code),
+    );
   });
   // A reader that went away, as in `redkeep … | head`, or a terminal that was closed, is no error of ours.
   for (const stream of [process.stdout, process.stderr]) {
@@ -48,14 +75,22 @@ export async function main(process: NodeJS.Process): Promise<void> {
       exitCode = code;
     });
     await program.parseAsync(process.argv.slice(2), { from: "user" });
+    if (environment.strays.length > 0 && exitCode !== 130 && exitCode !== 5) exitCode = 3;
   } catch (error) {
-    exitCode = reportError(error, environment, hasReachedHosts);
+    exitCode = await endAnyway(error);
   }
+  hasEnded = true;
+  showTyping(environment);
   process.exitCode = exitCode;
+}
+
+function messageOf(error: unknown): string {
+  return redact(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }
 
 function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: boolean): number {
   const code = hasReachedHosts ? 3 : 1;
+  if (error instanceof Cancelled) return 130;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 1;
   if (error instanceof InputError) {
     const count = error.problems.length;
@@ -68,9 +103,7 @@ function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: b
     stderr.write(`${printableText(error.message)}\n`);
     return code;
   }
-  stderr.write(
-    `${redact(error instanceof Error ? (error.stack ?? error.message) : String(error))}\nThis is a bug in redkeep: please report it.\n`,
-  );
+  stderr.write(`${printableText(messageOf(error))}\nThis is a bug in redkeep: please report it.\n`);
   return code;
 }
 
@@ -487,6 +520,10 @@ async function runOptions(
 ): Promise<RunOptions> {
   const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
   const text = (name: string) => raw[name] as string | undefined;
+  const password = raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined;
+  const becomePassword =
+    raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined;
+  showTyping(environment);
   return {
     inventory: list("inventory"),
     playbook,
@@ -503,10 +540,9 @@ async function runOptions(
     timeoutSeconds: raw.timeout as number,
     user: text("user"),
     privateKey: text("privateKey"),
-    password: raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined,
+    password,
     become: raw.become === true ? true : undefined,
-    becomePassword:
-      raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined,
+    becomePassword,
     knownHosts: text("knownHosts"),
     state: text("state"),
     waivers: text("waivers"),
@@ -567,20 +603,4 @@ function shard(text: string | undefined): RunOptions["shard"] {
     throw new InputError({ key: "--shard", message: `should be I/N with I from 1 to N, found "${text}"` });
   }
   return found;
-}
-
-/** Asks on the terminal without an echo. */
-async function askSecret(question: string, flag: string, { stdin, stderr }: Environment): Promise<Secret> {
-  if (!stdin.isTTY) throw new InputError({ key: flag, message: "needs a terminal to ask on" });
-  stderr.write(question);
-  const { createInterface } = await import("node:readline");
-  const { Writable } = await import("node:stream");
-  const silent = new Writable({ write: (_chunk, _encoding, next) => next() });
-  const terminal = createInterface({ input: stdin, output: silent, terminal: true });
-  try {
-    return await new Promise((resolve) => terminal.question("", (answer) => resolve(new Secret(answer))));
-  } finally {
-    terminal.close();
-    stderr.write("\n");
-  }
 }

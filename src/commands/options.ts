@@ -48,6 +48,11 @@ export interface Environment {
   stderr: NodeJS.WriteStream;
   /** Aborted by the first Ctrl-C: nothing new is started. */
   interrupted: AbortSignal;
-  /** Called before the first connection: what goes wrong afterwards is no longer "no host was touched". */
-  reached: () => void;
+  /**
+   * Called before the first connection: what goes wrong afterwards is no longer "no host was touched".
+   * @param writeRecord writes the record as it stands, for a run that does not come to its own end. The last one given counts.
+   */
+  reached: (writeRecord: () => Promise<void>) => void;
+  /** What went wrong in redkeep itself and is no host's: a run that has some goes on, and ends with 3. */
+  strays: string[];
 }

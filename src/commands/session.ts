@@ -12,10 +12,11 @@ import { createProgress, type Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
 import { waive, waiverRecords } from "../waivers/waivers.ts";
-import { type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
+import { failWith, type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { planRollback } from "./plan-rollback.ts";
 import type { Run } from "./prepare.ts";
+import { asPart } from "./strays.ts";
 
 /**
  * Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody.
@@ -31,7 +32,10 @@ export async function observeAll(
 ): Promise<HostSession[]> {
   const passwords = new BecomePasswords();
   const sessions = run.jobs.map((job) => newSession(job, passwords));
-  environment.reached();
+  const startedAt = new Date();
+  environment.reached(() =>
+    writeAsAsked(recordOf(run, command, sessions, startedAt, environment), options, environment),
+  );
   const work = async (session: HostSession) => {
     if (environment.interrupted.aborted) return;
     progress.update(session.job.host, "asking");
@@ -53,8 +57,43 @@ export async function observeAll(
       await finish(session);
     }
   };
-  await pool(sessions, options.forks, work, { lateGiveWay: true });
+  await pool(sessions, options.forks, (session) => partOf(session, environment, () => work(session)), {
+    lateGiveWay: true,
+  });
   return sessions;
+}
+
+/**
+ * Does one host's part of a run, which never throws. Whatever goes wrong in it is that host's: what the work throws, and what
+ * nobody catches. The latter costs the host its connection too, so that what waits for an answer comes to its end.
+ * Where the host's record says how it ended all the same, the error is told beside it.
+ */
+export async function partOf(
+  session: HostSession,
+  { strays }: Environment,
+  work: () => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const strike = (error: unknown) => {
+    errors.push(error);
+    session.connection?.close();
+  };
+  await asPart(strike, work).catch((error: unknown) => errors.push(error));
+  const { record } = session;
+  const isOpen = record.error === null && record.status !== "changed" && record.status !== "rolled-back";
+  if (errors.length > 0 && isOpen) failWith(session, errors.shift());
+  for (const error of errors)
+    strays.push(`${record.host}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+}
+
+/** Writes the record where `--json` says. */
+export async function writeAsAsked(
+  record: RunRecord,
+  { json }: RunOptions,
+  { cwd, stdout }: Environment,
+): Promise<void> {
+  if (json === "-") await printRecord(record, stdout);
+  else if (json !== undefined) await writeRecord(record, resolve(cwd, json));
 }
 
 export function outcomeText(run: Run, session: HostSession, command: RunRecord["command"]): string {
@@ -98,18 +137,21 @@ export function recordOf(
   const { waivers, today, failOn } = run;
   const seen = sessions.map(({ record }) => record);
   const hosts = seen.map((host) => waive(host, waivers ?? [], today));
+  const exitCode = exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted, failOn });
+  const { strays } = environment;
   return {
     schema: "redkeep.run/1",
     version: packageVersion(),
     command,
     startedAt: startedAt.toISOString(),
     durationMs: Math.round(performance.timeOrigin + performance.now() - startedAt.getTime()),
-    exitCode: exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted, failOn }),
+    exitCode: strays.length === 0 || exitCode === 130 || exitCode === 5 ? exitCode : 3,
     summary: summarize(hosts),
     hosts,
     selection: run.selection,
     ...(run.shard === undefined ? {} : { shard: run.shard }),
     ...(failOn === undefined ? {} : { failOn }),
+    ...(strays.length === 0 ? {} : { problems: [...strays] }),
     ...(waivers === undefined ? {} : { waivers: waiverRecords(waivers, seen, today) }),
   };
 }
@@ -172,13 +214,8 @@ export async function report(
   options: RunOptions,
   environment: Environment,
 ): Promise<number> {
-  if (options.json === "-") {
-    environment.stderr.write(text);
-    await printRecord(record, environment.stdout);
-  } else {
-    environment.stdout.write(text);
-    if (options.json !== undefined) await writeRecord(record, resolve(environment.cwd, options.json));
-  }
+  (options.json === "-" ? environment.stderr : environment.stdout).write(text);
+  await writeAsAsked(record, options, environment);
   return record.exitCode;
 }
 

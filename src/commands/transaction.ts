@@ -74,7 +74,7 @@ export async function runTransaction(
       );
     }
   } catch (error) {
-    if (!(error instanceof HostError) || error.kind !== "lost") throw error;
+    if (!(error instanceof HostError) || !error.mayHaveRun) throw error;
   } finally {
     record.roundTrips++;
   }

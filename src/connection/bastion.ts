@@ -55,11 +55,19 @@ async function open(chain: readonly ResolvedConnection[], logIn: typeof login): 
 /** A stream from the jump host to the target. */
 export function forward(bastion: Client, target: ResolvedConnection): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
-    bastion.forwardOut("127.0.0.1", 0, target.address, target.port, (error, channel) => {
-      if (!error) return resolve(channel);
+    const refuse = (reason: string) => {
       const via = target.jumps.at(-1)?.host;
-      const reason = oneLine(error.message.replace("(SSH) Channel open failure: ", ""));
-      reject(new HostError("unreachable", `jump host ${via} cannot reach ${endpoint(target)}: ${reason}`));
-    });
+      const said = oneLine(reason.replace("(SSH) Channel open failure: ", "")) || "it does not say why";
+      reject(new HostError("unreachable", `jump host ${via} cannot reach ${endpoint(target)}: ${said}`));
+    };
+    try {
+      bastion.forwardOut("127.0.0.1", 0, target.address, target.port, (error, channel) => {
+        if (error) refuse(error.message);
+        else resolve(channel);
+      });
+    } catch {
+      // ssh2 throws where the link has just gone.
+      refuse("the connection to it is gone");
+    }
   });
 }

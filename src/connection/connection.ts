@@ -44,10 +44,18 @@ export class HostError extends Error {
   readonly kind: "unreachable" | "failed" | "lost";
   /** What the operator can do about it, as one sentence; empty when the message says it all. */
   readonly remedy: string;
+  /** Whether a script may have run, or run on, all the same: what it was to do is then not known. */
+  readonly mayHaveRun: boolean;
 
-  constructor(kind: HostError["kind"], message: string, remedy = "", options?: ErrorOptions) {
+  constructor(
+    kind: HostError["kind"],
+    message: string,
+    remedy = "",
+    { mayHaveRun = kind === "lost", ...options }: ErrorOptions & { mayHaveRun?: boolean } = {},
+  ) {
     super(message, options);
     this.kind = kind;
     this.remedy = remedy;
+    this.mayHaveRun = mayHaveRun;
   }
 }

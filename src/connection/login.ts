@@ -3,22 +3,38 @@ import { connect as connectSocket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AuthHandlerMiddleware } from "ssh2";
+import type { Algorithms, AuthHandlerMiddleware } from "ssh2";
+import { accountOf } from "./account.ts";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { enterBastion, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
 import { loginEagerly } from "./eager-login.ts";
 import { gateOf, type LoginOutcome } from "./gate.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
+import { ALLOWANCES } from "./limits.ts";
 import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
-import type { Session } from "./session.ts";
+import { Peer, ProtocolError } from "./peer.ts";
+import { cut, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 import { Client } from "./ssh2.ts";
 
 const MAX_TRIES = 3;
 /** A dead link is noticed within 15 s: ssh2 gives up at the third interval without an answer. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 2 };
+
+/**
+ * ssh2's own lists but for what lets a server spend our time: in a group exchange it names the prime, of which a large one
+ * is tested for minutes in one call; compressed, a few bytes become any number.
+ */
+const ALGORITHMS = {
+  kex: {
+    remove: ["diffie-hellman-group-exchange-sha256"],
+    append: [],
+    prepend: [],
+  } satisfies Algorithms["kex"],
+  compress: ["none"] satisfies Algorithms["compress"],
+};
 
 /** The server had no room for one more login, and said so by hanging up. Worth another try. */
 class Dropped extends HostError {
@@ -118,12 +134,22 @@ async function logInOnce(
   progress.waitingFor = `no login at jump host ${via}`;
   const bastion = enterBastion(target.jumps, login);
   try {
-    const { client } = await withSignal(bastion.session, signal);
-    progress.waitingFor = `no answer from ${where} to jump host ${via}`;
-    const channel = await withSignal(forward(client, target), signal);
-    const session = await handshake(channel, target, progress, options);
-    session.client.once("close", bastion.leave);
-    return session;
+    const outer = await withSignal(bastion.session, signal);
+    const outerFailure = () => {
+      const failure = outer.failure();
+      return failure && `jump host ${via}: ${failure}`;
+    };
+    try {
+      progress.waitingFor = `no answer from ${where} to jump host ${via}`;
+      outer.allow("forward");
+      const channel = await withSignal(forward(outer.client, target), signal);
+      const session = await handshake(channel, target, progress, options);
+      session.client.once("close", bastion.leave);
+      return { ...session, failure: () => session.failure() ?? outerFailure() };
+    } catch (error) {
+      const failure = outerFailure();
+      throw failure === undefined ? error : new HostError("unreachable", failure, "", { cause: error });
+    }
   } catch (error) {
     bastion.leave();
     throw error;
@@ -144,20 +170,28 @@ function handshake(
   const notes: LoginNotes = { tried: [], problems: [] };
   let greeting = "";
   let isKeyChecked = false;
+  /** Why the connection was cut here, at any time: after the login nobody hears of it otherwise. */
+  let failure: string | undefined;
 
+  const giveUp = (error: Error) => {
+    failure ??= error.message;
+    fail(error);
+  };
   const fail = (error: unknown) => {
     signal.removeEventListener("abort", onAbort);
     reject(error);
-    socket.destroy();
+    cut(socket);
   };
   const onAbort = () => fail(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
 
   // One error can follow another, of which the first counts. The listener stays: an error without one ends the program.
   client.on("error", (error: Error & { level?: string; code?: unknown }) => {
-    const isLast = error.level !== "agent" && !/signing/.test(error.message);
-    // Otherwise one key could not sign, and the next method follows.
-    if (isLast) fail(explain(error, target, { greeting, isKeyChecked, notes }));
+    // One key could not sign, and the next method follows. What the server says has no level.
+    const isOfOneKey =
+      error.level === "agent" ||
+      (error.level === "client-authentication" && /^Error (?:while )?signing /.test(error.message));
+    if (!isOfOneKey) fail(explain(error, target, { greeting, isKeyChecked, notes }));
   });
   client.on("close", () => fail(explain(new Error("closed"), target, { greeting, isKeyChecked, notes })));
   client.on("connect", () => {
@@ -172,7 +206,12 @@ function handshake(
   });
   client.on("ready", () => {
     signal.removeEventListener("abort", onAbort);
-    resolve({ client, socket });
+    resolve({
+      client,
+      socket,
+      failure: () => failure,
+      allow: (what) => account.allow(ALLOWANCES[what]),
+    });
   });
 
   const methods = loginMethods(target, notes);
@@ -194,19 +233,23 @@ function handshake(
     username: target.user,
     readyTimeout: 0,
     ...KEEPALIVE,
-    algorithms: { serverHostKey: hostKeyAlgorithms(target) },
+    algorithms: { ...ALGORITHMS, serverHostKey: hostKeyAlgorithms(target) },
     // Synchronous on purpose: of an async function ssh2 would see a promise, which is true.
     hostVerifier: (key: Buffer) => {
       try {
         admitHostKey(key, target);
         isKeyChecked = true;
+        return true;
       } catch (error) {
-        fail(error);
+        giveUp(error as Error);
+        return false;
       }
-      return isKeyChecked;
     },
     authHandler,
   });
+  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  account.allow(ALLOWANCES.login);
+  new Peer(client, account, (error) => giveUp(explain(error, target, { greeting, isKeyChecked, notes })));
   const mayFollow = loginEagerly(client, opensSession);
   return promise;
 }
@@ -220,6 +263,7 @@ function explain(
   const where = endpoint(target);
   const unreachable = (message: string, remedy = "") =>
     new HostError("unreachable", message, remedy, { cause: error });
+  if (error instanceof ProtocolError) return unreachable(`${where} was given up: ${error.message}`);
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
     return refusedLogin(target, notes, error);
   }

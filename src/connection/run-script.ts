@@ -3,6 +3,7 @@ import type { Secret } from "../secret.ts";
 import type { BecomePasswords, Verdict } from "./become-passwords.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
+import { MAX_KEPT_STDERR_BYTES, MAX_NOISE_BYTES, MAX_OUTPUT_BYTES } from "./limits.ts";
 import { oneLine } from "./one-line.ts";
 
 /** What a script needs to know of the connection that carries it. */
@@ -20,12 +21,9 @@ export interface ScriptHost {
   open(command: string): Promise<ClientChannel>;
   /** The link is gone: what a channel says from then on is not the host's word. */
   isLost(): boolean;
+  /** Why the link was cut on this side; undefined where it was not. */
+  failure(): string | undefined;
 }
-
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const MAX_STDERR_BYTES = 64 * 1024;
-/** What login files may print before a script starts. */
-const MAX_NOISE_BYTES = 1024 * 1024;
 
 /**
  * Runs one script on one channel, as root where the host is to become root.
@@ -67,10 +65,11 @@ async function runOnce(
 
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const stdout = new Output(started, maxOutputBytes);
-  const stderr = new Output(started, MAX_STDERR_BYTES);
+  const stderr = new Output(started, MAX_KEPT_STDERR_BYTES);
   let channel: ClientChannel | undefined;
   let isSettled = false;
   let passwordSentAt: number | undefined;
+  let wasSent = false;
   let endedWhole = false;
 
   const settle = (how: () => void) => {
@@ -92,7 +91,6 @@ async function runOnce(
       const waited = `silent for ${seconds(Math.min(host.startTimeoutMs, timeoutMs))}`;
       const error = notStarted(host, waited, stderr.noise, start);
       // Sent is sent: on a link that died the script may run without a sign of it.
-      const wasSent = become !== "sudo with password";
       giveUp(wasSent ? new HostError("lost", error.message, error.remedy) : error);
     },
     Math.min(host.startTimeoutMs, timeoutMs),
@@ -103,6 +101,14 @@ async function runOnce(
   );
   signal?.addEventListener("abort", onAbort, { once: true });
 
+  const send = () => {
+    wasSent = true;
+    channel?.end(payload);
+  };
+  const tooMuch = (limit: number) =>
+    new HostError("failed", `${host.host}: a script wrote more than ${limit} bytes`, "", {
+      mayHaveRun: wasSent,
+    });
   const onStdout = (data: Buffer) => {
     if (isSettled) return;
     const wasStarted = stdout.isStarted;
@@ -110,15 +116,14 @@ async function runOnce(
     if (!wasStarted && stdout.isStarted) {
       clearTimeout(startTimer);
       judge("taken");
-      if (become === "sudo with password") channel?.end(payload);
+      if (become === "sudo with password") send();
     }
-    if (stdout.isFull) {
-      giveUp(new HostError("failed", `${host.host}: a script wrote more than ${maxOutputBytes} bytes`));
-    }
+    if (stdout.isFull) giveUp(tooMuch(maxOutputBytes));
   };
   const onStderr = (data: Buffer) => {
     if (isSettled) return;
     stderr.add(data);
+    if (stderr.received > MAX_OUTPUT_BYTES) giveUp(tooMuch(MAX_OUTPUT_BYTES));
     if (become !== "sudo with password" || stdout.isStarted) return;
     const talk = stderr.noise;
     if (passwordSentAt === undefined) {
@@ -132,21 +137,22 @@ async function runOnce(
   };
   const onClose = (code: number | null | undefined, name?: string) =>
     settle(() => {
+      const signal = name && oneLine(name, 40);
       if (!stdout.isStarted) {
         const lost = host.isLost();
-        const ended = `exit ${code ?? name ?? "without a status"}`;
+        const ended = `exit ${code ?? signal ?? "without a status"}`;
         // Where sudo takes one try only, it does not ask again.
         const refused = passwordSentAt !== undefined && /incorrect password attempt/.test(stderr.noise);
         if (refused) judge("refused");
         reject(
           lost
-            ? linkLost(host)
+            ? linkLost(host, wasSent)
             : refused
               ? notTaken(host)
               : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start),
         );
       } else if (host.isLost() && !endedWhole) {
-        reject(linkLost(host));
+        reject(linkLost(host, wasSent));
       } else if (stderr.text.includes(start.incomplete)) {
         reject(
           new HostError(
@@ -156,7 +162,7 @@ async function runOnce(
           ),
         );
       } else {
-        resolve({ status: code ?? "unknown", signal: name, stdout: stdout.bytes, stderr: stderr.text });
+        resolve({ status: code ?? "unknown", signal, stdout: stdout.bytes, stderr: stderr.text });
       }
     });
 
@@ -171,7 +177,7 @@ async function runOnce(
     opened.on("error", () => {});
     opened.on("close", onClose);
     if (isSettled) abandon(opened);
-    else if (become !== "sudo with password") opened.end(payload);
+    else if (become !== "sudo with password") send();
   }, giveUp);
   return promise;
 }
@@ -180,10 +186,14 @@ async function runOnce(
 class Output {
   isStarted = false;
   isFull = false;
+  /** Bytes, those that were not kept among them. */
+  received = 0;
   readonly #marker: Buffer;
   readonly #limit: number;
   #chunks: Buffer[] = [];
   #length = 0;
+  /** The last bytes, in which the marker may have begun. */
+  #tail = Buffer.alloc(0);
 
   constructor(started: string, limit: number) {
     this.#marker = Buffer.from(`${started}\n`);
@@ -191,12 +201,13 @@ class Output {
   }
 
   add(data: Buffer): void {
+    this.received += data.length;
     const room = (this.isStarted ? this.#limit : MAX_NOISE_BYTES) - this.#length;
     if (data.length > room) this.isFull = true;
     const kept = data.length > room ? data.subarray(0, room) : data;
     this.#chunks.push(kept);
     this.#length += kept.length;
-    if (!this.isStarted) this.#lookForStart();
+    if (!this.isStarted) this.#lookForStart(kept);
   }
 
   /** What came before the start. */
@@ -205,6 +216,7 @@ class Output {
   }
 
   get bytes(): Buffer {
+    if (this.#chunks.length === 1) return this.#chunks[0] as Buffer;
     const whole = Buffer.concat(this.#chunks);
     this.#chunks = [whole];
     return whole;
@@ -214,12 +226,15 @@ class Output {
     return this.bytes.toString();
   }
 
-  #lookForStart(): void {
-    const bytes = this.bytes;
-    const at = bytes.indexOf(this.#marker);
+  /** Looks at new bytes alone: a host that sends them one by one would have all looked at as often. */
+  #lookForStart(added: Buffer): void {
+    const recent = Buffer.concat([this.#tail, added]);
+    const at = recent.indexOf(this.#marker);
+    this.#tail = recent.subarray(Math.max(0, recent.length - this.#marker.length + 1));
     if (at < 0) return;
     this.isStarted = true;
-    const rest = bytes.subarray(at + this.#marker.length);
+    const afterMarker = recent.length - at - this.#marker.length;
+    const rest = this.bytes.subarray(this.#length - afterMarker);
     this.#chunks = [rest];
     this.#length = rest.length;
   }
@@ -231,8 +246,11 @@ function abandon(channel: ClientChannel): void {
   channel.close();
 }
 
-function linkLost({ host }: ScriptHost): HostError {
-  return new HostError("lost", `${host}: the connection was lost while a script ran`);
+function linkLost({ host, failure }: ScriptHost, mayHaveRun: boolean): HostError {
+  const reason = failure();
+  return reason === undefined
+    ? new HostError("lost", `${host}: the connection was lost while a script ran`)
+    : new HostError("failed", `${host}: ${reason}`, "", { mayHaveRun });
 }
 
 function notTaken({ host, user }: ScriptHost): HostError {

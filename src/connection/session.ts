@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Client } from "ssh2";
 
@@ -7,11 +8,24 @@ export interface Session {
   socket: Duplex;
   /** Milliseconds that the TCP connection took to stand. Undefined behind a jump host. */
   connectMs?: number;
+  /** Why the connection to the server, or to a jump host before it, was cut on this side; undefined where it was not. */
+  failure(): string | undefined;
+  /** What may be asked of the server from now on: a script, or a connection through it. */
+  allow(what: "script" | "forward"): void;
 }
+
+/** Milliseconds that a server has to take note of a goodbye. */
+const GOODBYE = 1_000;
 
 /** Says goodbye, and does not wait for the answer: that would take a round trip more, or for ever where the peer is gone. */
 export function hangUp({ client, socket }: Session): void {
   socket.once("finish", () => socket.destroy());
   client.end();
-  setTimeout(() => socket.destroy(), 1_000).unref();
+  setTimeout(() => cut(socket), GOODBYE).unref();
+}
+
+/** Ends a stream at once. A channel through a jump host would otherwise wait for the jump host's word, which may never come. */
+export function cut(socket: Duplex): void {
+  socket.destroy();
+  if (!(socket instanceof Socket)) setImmediate(() => socket.emit("close"));
 }

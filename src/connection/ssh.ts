@@ -59,6 +59,7 @@ class SshConnection implements Connection {
       startTimeoutMs: Math.max(target.timeoutSeconds, 10) * 1000,
       open: (command) => this.#open(command),
       isLost: () => !this.#isOpen,
+      failure: () => session.failure(),
     };
   }
 
@@ -76,20 +77,29 @@ class SshConnection implements Connection {
   }
 
   #open(command: string): Promise<ClientChannel> {
-    const lost = () =>
-      new HostError("lost", `${this.#host.host}: the connection was lost before a script ran`);
-    if (!this.#isOpen) return Promise.reject(lost());
+    const { host } = this.#host;
+    const refusal = (reason: string) => {
+      const failure = this.#session.failure();
+      if (failure !== undefined) return new HostError("failed", `${host}: ${failure}`);
+      return this.#isOpen
+        ? new HostError("failed", `${host}: the host runs no command: ${oneLine(reason)}`)
+        : new HostError("lost", `${host}: the connection was lost before a script ran`);
+    };
+    if (!this.#isOpen) return Promise.reject(refusal(""));
+    this.#session.allow("script");
     this.channels++;
     return new Promise((resolve, reject) => {
       const client: Client = this.#session.client;
-      client.exec(command, (error, channel) => {
-        if (!error) resolve(channel);
-        else if (!this.#isOpen) reject(lost());
-        else {
-          const reason = oneLine(error.message);
-          reject(new HostError("failed", `${this.#host.host}: the host runs no command: ${reason}`));
-        }
-      });
+      try {
+        client.exec(command, (error, channel) => {
+          if (error) reject(refusal(error.message));
+          else resolve(channel);
+        });
+      } catch {
+        // The link went away just now, and its end was not told yet.
+        this.#isOpen = false;
+        reject(refusal(""));
+      }
     });
   }
 }

@@ -207,6 +207,10 @@ export const runRecordSchema = z.object({
   failOn: severity
     .exactOptional()
     .describe("failures of a lower severity do not make the exit code 6; absent where every failure does"),
+  problems: z
+    .array(z.string())
+    .exactOptional()
+    .describe("what went wrong in redkeep itself and is no host's: exit code 3; absent where nothing did"),
   selection: selection.exactOptional().describe("absent in merged records of runs that differ in it"),
   shard: shard.exactOptional(),
   missingShards: z

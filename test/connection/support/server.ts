@@ -97,6 +97,7 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
       accept().on("exec", (acceptExec, _reject, { command }) => {
         const channel = acceptExec();
         channel.on("error", () => {});
+        channel.stderr.on("error", () => {});
         if (options.exec) options.exec(command, channel);
         else runInShell(command, channel, options.env);
       });

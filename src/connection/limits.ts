@@ -1,0 +1,56 @@
+/*
+ * What one SSH server, a target or a jump host, may cost the controller. Whoever holds a host chooses what it sends, how much
+ * and how fast, so each of these ends the connection of that one server and nothing else.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * The smallest packet, in bytes, that a server may ask for on a channel. ssh2 cuts what it writes to that size in a loop of its
+ * own: at 0 the loop never ends, at 1 a script of a megabyte is a million packets. RFC 4253, 6.1, has every implementation
+ * take 32768; OpenSSH, Dropbear and libssh ask for that or a little less.
+ */
+export const MIN_PACKET_SIZE = 4 * KIB;
+
+/** Bytes from the first to the end of the login: greeting, key exchange, banners, answers. An ordinary login takes some 3 KiB. */
+export const MAX_LOGIN_BYTES = 512 * KIB;
+
+/** Messages about the login. Each key that is tried takes two at most, each password a few. */
+export const MAX_LOGIN_MESSAGES = 200;
+
+/**
+ * Messages that answer nothing of ours: ignore, debug, keep-alives, requests and channels that nobody asked for. So many at once,
+ * and one a second from then on, for a connection that a jump host keeps alive through a long run.
+ */
+export const MAX_IDLE_MESSAGES = 1000;
+
+/** New keys that a server may agree on in one session. OpenSSH does so after a gigabyte or by RekeyLimit, at most each few seconds. */
+export const MAX_REKEYS = 100;
+
+/** Bytes of each output of a script. The answer of a large host is below a megabyte. */
+export const MAX_OUTPUT_BYTES = 16 * MIB;
+
+/** Bytes of standard error that are kept. */
+export const MAX_KEPT_STDERR_BYTES = 64 * KIB;
+
+/** What login files may print before a script starts. */
+export const MAX_NOISE_BYTES = MIB;
+
+/** CPU time of the controller, in milliseconds, and bytes that it receives. */
+export interface Allowance {
+  cpuMs: number;
+  bytes: number;
+}
+
+/**
+ * What the account of a server holds at its beginning, and what each thing that it is asked for adds. A login takes 2 to 3 ms, a
+ * megabyte 10 ms; a slow controller takes ten times as long.
+ */
+export const ALLOWANCES = {
+  first: { cpuMs: 500, bytes: MIB },
+  login: { cpuMs: 50, bytes: MAX_LOGIN_BYTES },
+  script: { cpuMs: 300, bytes: 2 * MAX_OUTPUT_BYTES + 2 * MAX_NOISE_BYTES },
+  /** Of a jump host, for each connection through it: all that the host behind it may send. */
+  forward: { cpuMs: 500, bytes: 4 * MAX_OUTPUT_BYTES },
+} as const satisfies Record<string, Allowance>;

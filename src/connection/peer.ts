@@ -1,0 +1,265 @@
+import type { EventEmitter } from "node:events";
+import type { Client } from "ssh2";
+import type { Account } from "./account.ts";
+import {
+  MAX_IDLE_MESSAGES,
+  MAX_LOGIN_BYTES,
+  MAX_LOGIN_MESSAGES,
+  MAX_REKEYS,
+  MIN_PACKET_SIZE,
+} from "./limits.ts";
+import { oneLine } from "./one-line.ts";
+import { MAX_WINDOW } from "./ssh2.ts";
+
+/** The server does what no SSH server may do, in words that follow its name. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+/** What is used of the object by which ssh2's client speaks the protocol. It is no public interface: ssh2's version is pinned. */
+interface Protocol {
+  /** Takes what the socket received. ssh2 looks it up anew for each chunk. */
+  parse(chunk: Buffer, at: number, length: number): void;
+  /** Takes each message once it is decrypted, those of a key exchange apart. Read when a key exchange ends. */
+  _onPayload(payload: Buffer): unknown;
+  session(channel: number, window: number, packetSize: number): void;
+  directTcpip(channel: number, window: number, packetSize: number, to: unknown): void;
+  /** Lets the server send more on one of its channels. */
+  channelWindowAdjust(channel: number, bytes: number): void;
+  _handlers: { CHANNEL_OPEN_CONFIRMATION(protocol: Protocol, info: { recipient: number }): void };
+}
+
+interface Insides {
+  _protocol: Protocol;
+  _chanMgr: { get(channel: number): unknown };
+}
+
+/** RFC 4250, 4.1.2. */
+const MESSAGE = {
+  ignore: 2,
+  unimplemented: 3,
+  debug: 4,
+  keyExchange: 20,
+  firstOfLogin: 50,
+  loginSuccess: 52,
+  lastOfLogin: 79,
+  globalRequest: 80,
+  channelOpen: 90,
+  openConfirmation: 91,
+  openFailure: 92,
+  windowAdjust: 93,
+  data: 94,
+  extendedData: 95,
+  endOfData: 96,
+  close: 97,
+  channelRequest: 98,
+} as const;
+
+/** A channel that the server has confirmed, as far as the server may act on it. */
+interface Channel {
+  /** The server's number for it. */
+  remote: number;
+  /** Bytes that the server may still send. */
+  mayReceive: number;
+  hasEnded: boolean;
+}
+
+/**
+ * Stands between a server's bytes and ssh2. Every chunk is charged to the server's account, and every message is judged before
+ * ssh2 acts on it: ssh2 trusts a server's numbers, loops as often as they say, and throws into the void where a
+ * server sends what it may not. To be made once `connect` was called, before anything else reaches into the client.
+ */
+export class Peer {
+  readonly #account: Account;
+  readonly #onFailure: (error: ProtocolError) => void;
+  readonly #begunAt = performance.now();
+  #isGivenUp = false;
+  #loginBytes = 0;
+  #loginMessages = 0;
+  #idleMessages = 0;
+  #rekeys = 0;
+  #hasLoggedIn = false;
+  /** Channels that were asked for and not answered. */
+  readonly #asked = new Set<number>();
+  readonly #channels = new Map<number, Channel>();
+  /** Channels that were and are no more. A slow server may still speak of them. */
+  readonly #closed = new Set<number>();
+
+  /** @param onFailure ends the connection; called once. */
+  constructor(client: Client, account: Account, onFailure: (error: ProtocolError) => void) {
+    this.#account = account;
+    this.#onFailure = onFailure;
+    const { _protocol: protocol, _chanMgr: channels } = client as unknown as Insides;
+    if (
+      [
+        protocol?.parse,
+        protocol?._onPayload,
+        protocol?._handlers?.CHANNEL_OPEN_CONFIRMATION,
+        channels?.get,
+      ].some((method) => typeof method !== "function")
+    ) {
+      // Without it one server could end the run: better none at all.
+      throw new Error("ssh2 is another version than the one that redkeep was written for");
+    }
+    this.#standBefore(protocol);
+    this.#keepBooks(protocol);
+    this.#hear(protocol, (id) => channels.get(id));
+  }
+
+  #standBefore(protocol: Protocol): void {
+    const parse = protocol.parse.bind(protocol);
+    protocol.parse = (chunk, at, length) => {
+      if (this.#isGivenUp) return;
+      try {
+        this.#account.charge(length - at, () => {
+          if (!this.#hasLoggedIn) this.#countLogin(length - at);
+          parse(chunk, at, length);
+        });
+        const { overdrawn } = this.#account;
+        if (overdrawn !== undefined) throw new ProtocolError(overdrawn);
+      } catch (error) {
+        this.#fail(error);
+      }
+    };
+    const take = protocol._onPayload.bind(protocol);
+    protocol._onPayload = (payload) => {
+      this.#judge(payload);
+      return take(payload);
+    };
+  }
+
+  #countLogin(bytes: number): void {
+    this.#loginBytes += bytes;
+    if (this.#loginBytes > MAX_LOGIN_BYTES) throw new ProtocolError("it says too much before the login");
+  }
+
+  /** What we ask for and allow, which only the calls of ssh2 tell. */
+  #keepBooks(protocol: Protocol): void {
+    const session = protocol.session.bind(protocol);
+    protocol.session = (channel, window, packetSize) => {
+      this.#asked.add(channel);
+      session(channel, window, packetSize);
+    };
+    const directTcpip = protocol.directTcpip.bind(protocol);
+    protocol.directTcpip = (channel, window, packetSize, to) => {
+      this.#asked.add(channel);
+      directTcpip(channel, window, packetSize, to);
+    };
+    const channelWindowAdjust = protocol.channelWindowAdjust.bind(protocol);
+    protocol.channelWindowAdjust = (remote, bytes) => {
+      for (const channel of this.#channels.values())
+        if (channel.remote === remote) channel.mayReceive += bytes;
+      channelWindowAdjust(remote, bytes);
+    };
+  }
+
+  /** No error of a channel goes unheard: one that does ends the program. */
+  #hear(protocol: Protocol, channelOf: (id: number) => unknown): void {
+    const handlers = protocol._handlers;
+    const confirm = handlers.CHANNEL_OPEN_CONFIRMATION;
+    handlers.CHANNEL_OPEN_CONFIRMATION = (_, info) => {
+      confirm(protocol, info);
+      const channel = channelOf(info.recipient) as (EventEmitter & { stderr?: EventEmitter }) | undefined;
+      if (typeof channel !== "object") return;
+      const fail = (error: NodeJS.ErrnoException) => {
+        // The others are of our own writing to a channel that the server has closed, which its end tells.
+        if (error.code === "ERR_STREAM_PUSH_AFTER_EOF") this.#fail(error);
+      };
+      channel.on("error", fail);
+      channel.stderr?.on("error", fail);
+    };
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isGivenUp) return;
+    this.#isGivenUp = true;
+    this.#onFailure(
+      error instanceof ProtocolError ? error : breach(oneLine((error as Error).message), { cause: error }),
+    );
+  }
+
+  /** @throws ProtocolError where ssh2 must not see the message. */
+  #judge(payload: Buffer): void {
+    const [type = 0] = payload;
+    const isOfChannel = type >= MESSAGE.channelOpen && type < 128;
+    // A session that was asked for along with a login that failed is refused before the next login.
+    const isEarly = type >= MESSAGE.globalRequest && type < 128 && type !== MESSAGE.openFailure;
+    if (isEarly && !this.#hasLoggedIn) throw breach(`message ${type} before the login`);
+    if (type >= MESSAGE.firstOfLogin && type <= MESSAGE.lastOfLogin) this.#judgeLogin(type);
+    else if (type === MESSAGE.keyExchange) {
+      if (++this.#rekeys > MAX_REKEYS) throw breach(`more than ${MAX_REKEYS} key exchanges`);
+    } else if (type === MESSAGE.channelOpen || !isOfChannel) {
+      this.#countIdle();
+    } else this.#judgeChannel(type, payload);
+  }
+
+  #judgeLogin(type: number): void {
+    if (this.#hasLoggedIn) throw breach(`message ${type} of a login after the login`);
+    if (++this.#loginMessages > MAX_LOGIN_MESSAGES)
+      throw breach(`more than ${MAX_LOGIN_MESSAGES} messages about one login`);
+    if (type === MESSAGE.loginSuccess) this.#hasLoggedIn = true;
+  }
+
+  #judgeChannel(type: number, payload: Buffer): void {
+    if (payload.length < 5) throw breach(`message ${type} cut short`);
+    const id = payload.readUInt32BE(1);
+    if (type === MESSAGE.openConfirmation || type === MESSAGE.openFailure) {
+      if (!this.#asked.delete(id)) throw breach("an answer about a channel that nobody asked for");
+      if (type === MESSAGE.openConfirmation) this.#open(id, payload);
+      return;
+    }
+    const channel = this.#channels.get(id);
+    if (channel === undefined) {
+      if (!this.#closed.has(id)) throw breach(`message ${type} on a channel that is not open`);
+      this.#countIdle();
+      return;
+    }
+    switch (type) {
+      case MESSAGE.windowAdjust:
+        break;
+      case MESSAGE.data:
+      case MESSAGE.extendedData: {
+        if (channel.hasEnded) throw breach("data after the end of the data");
+        const length = payload.length - (type === MESSAGE.data ? 9 : 13);
+        if (length <= 0) this.#countIdle();
+        channel.mayReceive -= Math.max(0, length);
+        if (channel.mayReceive < 0) throw breach("more data than its window allows");
+        break;
+      }
+      case MESSAGE.endOfData:
+        if (channel.hasEnded) this.#countIdle();
+        channel.hasEnded = true;
+        break;
+      case MESSAGE.close:
+        this.#channels.delete(id);
+        this.#closed.add(id);
+        break;
+      default:
+        // Requests and their answers.
+        this.#countIdle();
+    }
+  }
+
+  #countIdle(): void {
+    const seconds = (performance.now() - this.#begunAt) / 1000;
+    if (++this.#idleMessages > MAX_IDLE_MESSAGES + seconds)
+      throw breach("no end of messages that nobody asked for");
+  }
+
+  #open(id: number, payload: Buffer): void {
+    if (payload.length < 17) throw breach("a channel confirmed in half");
+    const [remote, packetSize] = [payload.readUInt32BE(5), payload.readUInt32BE(13)];
+    if (packetSize < MIN_PACKET_SIZE) {
+      throw breach(
+        `packets of no more than ${packetSize} bytes on a channel (32768 are usual, ${MIN_PACKET_SIZE} the least)`,
+      );
+    }
+    for (const other of this.#channels.values())
+      if (other.remote === remote) throw breach(`the number ${remote} for two channels`);
+    this.#channels.set(id, { remote, mayReceive: MAX_WINDOW, hasEnded: false });
+  }
+}
+
+function breach(what: string, options?: ErrorOptions): ProtocolError {
+  return new ProtocolError(`it breaks the SSH protocol: ${what}`, options);
+}
