@@ -16,7 +16,8 @@ id=${d##*/}; TMPDIR=$d; . "$d/env"                                      # TMPDIR
 nl='
 '
 
-record() { read -r now _ </proc/uptime; echo "$now $*" >>"$d/journal"; }
+# What others wrote is printed, and never echoed or counted as it is: `echo` makes line breaks of \n, and sums may hold commands.
+record() { read -r now _ </proc/uptime; printf '%s %s\n' "$now" "$*" >>"$d/journal"; }
 note() { record "$*" && sync "$d/journal"; }
 first() { line=; IFS= read -r line <"$1"; }                             # FILE: its first line in $line
 state() { first "$d/state"; state=$line; }                              # in $state
@@ -189,7 +190,7 @@ own_here() { # five digits clear setgid on directories
   elif is_kept "$1" || { [ "$RUNUSER" != "$OLDUSER" ] && is_theirs; }; then
     # A configuration's folder that stays another's, or the one that comes may write there already: it is root's for a moment.
     # A rollback gives it back where we do not come to it.
-    folder "$1"; stat -c "00%a %U:%G $folder" . >"$d/taken" && sync "$d/taken" && take_here || return 1
+    folder "$1"; printf '%s %s\n' "$(stat -c '00%a %U:%G' .)" "$folder" >"$d/taken" && sync "$d/taken" && take_here || return 1
     chown_here "$1" "$2" && chmod "00$3" "$name"; set -- $?
     give_here "$taken" && rm -f "$d/taken" && return "$1"
   else echo "$1 belongs to $owned in a folder that others may write: it is left to them" >&2; return 1; fi
@@ -231,7 +232,7 @@ visit() { # VISIT NAME...
 dump_name() { # LOGIN: in $dump what the server calls its dump, a name in $DATA
   config_get "$1" dir; said=$value; config_get "$1" dbfilename; dump=$value
   case $dump in ''|.|..|*/*) false;; *) [ -n "$DATA" ] && [ "$said" = "$DATA" ];; esac ||
-    { note "fail the server names the dump $said/$dump, which is not in $DATA"; return 1; }
+    { note "fail the server names the dump $(printf %.200s "$said/$dump"), which is not in $DATA"; return 1; }
 }
 dump_here() { # mv|late|back OTHER, or rm
   is_theirs || return 1
@@ -248,7 +249,7 @@ dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}
 set_aside() { # new, or old: the restart that comes
   if [ -z "$DATA" ] || [ -z "$RESTART" ] || [ -e "$d/aside.$1" ]; then return 0; fi
   to=.redkeep.$id.$1
-  echo "$DATA/$to" >"$d/aside.$1" && sync "$d/aside.$1" && at "$DATA/$to" make_aside_here && each_data keep_here; ended=$?
+  printf '%s\n' "$DATA/$to" >"$d/aside.$1" && sync "$d/aside.$1" && at "$DATA/$to" make_aside_here && each_data keep_here; ended=$?
   exec 5<&-; return $ended
 }
 # Kept open as 5: the folder around it is the service user's, and could have another one under this name.
@@ -284,7 +285,7 @@ own_if_there() { owner_mode "$1"; [ "$owner_mode" = absent ] || own "$@"; }
 hand_over_here() { # PATH of this folder, new or old
   [ -O . ] || is_theirs || return 1
   was=$(stat -c '00%a %U:%G' .)
-  if [ "$2" = new ]; then echo "$was $1" >>"$d/handed" && sync "$d/handed" && was="${was%% *} $comes" || return 1
+  if [ "$2" = new ]; then printf '%s\n' "$was $1" >>"$d/handed" && sync "$d/handed" && was="${was%% *} $comes" || return 1
   elif [ -f "$d/handed" ]; then while read -r m o p; do if [ "$p" = "$1" ]; then was="$m $o"; break; fi; done <"$d/handed"; fi
   set -- "$1" "$2" "$was"; take_here || return 1
   if [ "$1" = "$HANDOVER" ]; then
@@ -308,7 +309,7 @@ tighten_here() { # NAME...
   while [ -n "$rest" ]; do
     line=${rest%%"$nl"*}; rest=${rest#*"$nl"}; n=${line#* * }; m=${line#* }; m=${m%% *}
     case $line in "$RUNUSER "*) ;; *) continue;; esac; case $m in *[04]0) continue;; esac
-    echo "00$m $PWD/${n#./}" >>"$d/tightened"; set -- "$@" "$n"
+    printf '%s\n' "00$m $PWD/${n#./}" >>"$d/tightened"; set -- "$@" "$n"
   done
   if [ $# = 0 ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$@" 2>/dev/null; then return; fi
   for n; do [ ! -e "$n" ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$n" || [ ! -e "$n" ] || return 1; done
@@ -368,12 +369,14 @@ config_set() { login "$1"; one "$1" "$config SET $2 \"$3\""; [ "$last" = OK ]; }
 # A login's line 4 says `any` where no password is known: then being alive is all that can be asked.
 is_alive() { last; case $last in [0-9]*) return 0;; NOAUTH*) [ "$known" = any ];; *) return 1;; esac; }     # by DBSIZE, asked last
 answers() { ask "$1" "INFO keyspace${nl}DBSIZE"; is_alive; }            # and says how many keys there are
+number() { case $1 in ''|*[!0-9]*|0?*|????????????????*) number=0;; *) number=$1;; esac; }       # TEXT: in $number, else 0
 count_keys() { # of INFO keyspace: $keys, and $expiring, those among them that may expire
-  keys=0; expiring=0; rest=$reply$nl
+  keys=0; expiring=0; rest=$reply$nl                                    # of a server that may say anything
   while [ -n "$rest" ]; do
     line=${rest%%"$nl"*}; rest=${rest#*"$nl"}
     case $line in db[0-9]*:keys=*)
-      line=${line#*keys=}; keys=$((keys + ${line%%,*})); line=${line#*expires=}; expiring=$((expiring + ${line%%,*}));; esac
+      line=${line#*keys=}; number "${line%%,*}"; keys=$((keys + number))
+      line=${line#*expires=}; number "${line%%,*}"; expiring=$((expiring + number));; esac
   done
 }
 wait_info() { # LOGIN SECTION FIELD VALUE: until it holds, at most $CAP seconds
@@ -430,7 +433,7 @@ restart() { # LOGIN-BEFORE LOGIN-AFTER
     elif [ "$aof" = no ] && [ $keys -gt 0 ]; then
       only_memory=1; dump_name "$1" || return 1
       if [ ! -e "$d/dump" ]; then
-        echo "$dump" >"$d/dump" && sync "$d/dump" && dump_file "$dump" mv "$d/old/stale.rdb" || return 1
+        printf '%s\n' "$dump" >"$d/dump" && sync "$d/dump" && dump_file "$dump" mv "$d/old/stale.rdb" || return 1
       fi
       config_set "$1" save "$SAVE_ONCE" && snapshot "$1" || { config_set "$1" save ''; note "fail the server cannot save its keys"; return 1; }
     fi
@@ -687,7 +690,7 @@ apply() {
     note persistence; persist old "$NEW_SAVE" "$NEW_AOF" || fail persistence
     if [ -z "$NEW_SAVE" ] && [ "$NEW_AOF" = no ]; then                 # the last snapshot would come back at a later start
       wait_info old persistence rdb_bgsave_in_progress 0 || fail persistence
-      dump_name old || fail persistence; echo "$dump" >"$d/last-snapshot"
+      dump_name old || fail persistence; printf '%s\n' "$dump" >"$d/last-snapshot"
     fi
   fi
   if [ -n "$REWRITE_AOF" ]; then

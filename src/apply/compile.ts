@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { HostError } from "../connection/connection.ts";
 import { shellQuote } from "../connection/shell-quote.ts";
 import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
@@ -7,6 +8,7 @@ import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../frame.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
+import { endpointRefusals } from "../plan/endpoint.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
@@ -608,7 +610,10 @@ function ownerMode({ owner, group, mode }: Attributes): string {
   return `${owner}:${group} ${mode.toString(8)}`;
 }
 
+/** @throws HostError where transaction.sh would hand redis-cli words that are none of ours: a rollback has no plan to refuse them. */
 function loginText(login: Login, config: string): string {
+  for (const { found, remedy } of endpointRefusals(login.endpoint))
+    throw new HostError("failed", found, remedy);
   return `${login.endpoint.join(" ")}\n${authLine(login.auth)}\n${config}\n${login.isKnown ? "" : "any"}\n`;
 }
 

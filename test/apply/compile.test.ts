@@ -20,6 +20,7 @@ import {
   compileConfirm,
   compileRollback,
   compileStatus,
+  compileUndo,
   type Login,
   parseReport,
   shellAssignments,
@@ -193,6 +194,24 @@ describe("the program for a host", () => {
     });
     expect(() => compiled(hostWith(), plan, { issued: undefined })).toThrow(/none was issued/);
   });
+});
+
+it("hands redis-cli no options that a rollback found in the name of a socket", () => {
+  const undo = (socket: string) =>
+    compileUndo({
+      source: ID,
+      holder: "me",
+      id: ID,
+      nonce: NONCE,
+      server: server(hostWith()),
+      before: { ...nobody, endpoint: ["-s", ...socket.split(" ")] },
+      admin: undefined,
+      program: transactionProgram(),
+      recoverUnit: "",
+    });
+  expect(undo("/run/redis/redis.sock")).toContain("undo");
+  for (const socket of ["/run/redis/a --eval /etc/shadow", "/run/redis/*"])
+    expect(() => undo(socket)).toThrow(/no word that redkeep hands to redis-cli/);
 });
 
 describe("what the plan relied on", () => {

@@ -221,6 +221,11 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     ],
     ["more fields, as newer servers print them", "db0:keys=5,expires=2,avg_ttl=0,subexpiry=1\r\n", "5 2"],
     ["none", "# Keyspace\r\n", "0 0"],
+    [
+      "sums and commands",
+      "db0:keys=1+(d=5),expires=a[$(touch /tmp/pwned)]\r\ndb1:keys=7,expires=08\r\n",
+      "7 0",
+    ],
     ["a refusal", "NOAUTH Authentication required.\n", "0 0"],
   ])("keys counts %s", (_, reply, counted) => {
     // The client program is `cat`, and what it prints is this reply.

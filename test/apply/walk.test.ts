@@ -361,13 +361,14 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     ];
     const roots = join(data, "c.rdb");
     writeFileSync(roots, "x");
+    const odd = theirs(join(data, "x\\n00666 \\0057etc.rdb"), "x", 0o604);
     expect(run(shell, "each_data tighten_here").status).toBe(0);
     expect([open, closed, roots].map(look)).toEqual([
       `${uid}:${gid} 640 1`,
       `${uid}:${gid} 640 1`,
       "0:0 644 1",
     ]);
-    expect(readFileSync(join(folder, "tightened"), "utf8")).toBe(`00664 ${open}\n`);
+    expect(readFileSync(join(folder, "tightened"), "utf8")).toBe(`00664 ${open}\n00604 ${odd}\n`);
     expect(run(shell, `at '${open}' loosen_here 00664`).status).toBe(0);
     expect(look(open)).toBe(`${uid}:${gid} 664 1`);
   });
