@@ -38,7 +38,6 @@ const OPEN_TO_ALL = new Set([
   "docker ps",
   "/proc/sys, /sys/kernel/mm",
   "/proc/sys, CONFIG GET maxmemory",
-  "/proc/sys, CONFIG GET tcp-backlog",
   "/proc/sys/crypto/fips_enabled",
   "/proc/swaps",
 ]);

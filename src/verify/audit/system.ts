@@ -100,7 +100,6 @@ function kernelChecks(context: AuditContext): Check[] {
       `net.core.somaxconn of ${backlog} at least`,
       somaxconn === undefined ? "not to be read" : String(somaxconn),
       somaxconn === undefined ? undefined : somaxconn >= backlog,
-      "/proc/sys, CONFIG GET tcp-backlog",
     ),
   ];
 }
