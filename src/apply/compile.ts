@@ -330,7 +330,7 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
  * Programs, paths, users and groups: root looked them up, or the plan names them. The server only points at a file that root
  * saw in the data directory; where it says another name, the configuration's holds.
  */
-function whatRuns({ plan, facts, server }: CompileInput, planned: ReadonlyMap<string, Actable>) {
+function whatRuns({ facts, server }: CompileInput, planned: ReadonlyMap<string, Actable>) {
   const { service, files } = facts;
   const oldUser = service.properties.get("User") || chosen("root");
   const data = plainPath(files.dataDirectory);

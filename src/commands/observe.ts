@@ -32,6 +32,7 @@ import { accessOf } from "../verify/access.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
+import { witnessOf } from "../verify/witness.ts";
 import type { HostJob } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
 
@@ -376,6 +377,7 @@ export function toRecord({
     expected,
     observed,
     source,
+    ...(witnessOf({ source }) === "server" ? { witness: "server" as const } : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
   };
 }

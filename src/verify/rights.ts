@@ -37,6 +37,7 @@ const OPEN_TO_ALL = new Set([
   "dpkg",
   "docker ps",
   "/proc/sys, /sys/kernel/mm",
+  "/proc/sys, CONFIG GET maxmemory",
   "/proc/sys/crypto/fips_enabled",
   "/proc/swaps",
 ]);

@@ -63,8 +63,12 @@ function kernelChecks(context: AuditContext): Check[] {
   const { facts, server } = context;
   const { kernel } = facts.system;
   const source = "/proc/sys, /sys/kernel/mm";
-  const one = (expected: string, observed: string, verdict: boolean | undefined): Check =>
-    check("RK-SYS-08", { expected, observed, source, isAdvisory: true }, verdict ?? { outcome: "unknown" });
+  const one = (expected: string, observed: string, verdict: boolean | undefined, from = source): Check =>
+    check(
+      "RK-SYS-08",
+      { expected, observed, source: from, isAdvisory: true },
+      verdict ?? { outcome: "unknown" },
+    );
   const { overcommit, hugePages, somaxconn } = kernel ?? {};
   const maxmemory = Number(server.running?.get("maxmemory") ?? 0);
   const most = Math.max(maxmemory || facts.host.memoryBytes, server.usedMemory ?? 0);
@@ -82,6 +86,8 @@ function kernelChecks(context: AuditContext): Check[] {
           wanted,
           overcommit === undefined ? "not to be read" : `${overcommit}, and ${share}`,
           overcommit === undefined ? undefined : overcommit === 1 || (overcommit === 0 && fits),
+          // How much Redis takes, it says itself.
+          overcommit === 0 ? "/proc/sys, CONFIG GET maxmemory" : source,
         ),
     one(
       "no huge pages for Redis",

@@ -121,7 +121,9 @@ const nameOf = ({ control, source }: Checked): string => `${control} (${source})
  */
 export function violations({ checks }: Pick<HostRecord, "checks">, own: readonly string[]): string[] {
   const isSeen = (source: string): boolean =>
-    SEEN_BY_ROOT.test(source) && !own.some((folder) => isBelow(source, folder));
+    SEEN_BY_ROOT.test(source) &&
+    !/CONFIG|INFO|ACL/.test(source) &&
+    !own.some((folder) => isBelow(source, folder));
   return [
     ...new Set(checks.filter(({ outcome, source }) => outcome === "fail" && isSeen(source)).map(nameOf)),
   ];
