@@ -250,7 +250,7 @@ export async function ask(
 }
 
 /** A transaction runs the server's program and its client. What others than root can write, root does not run. */
-function loosePrograms({ service }: HostFacts): Partial<HostErrorRecord> & { where: string } | undefined {
+function loosePrograms({ service }: HostFacts): (Partial<HostErrorRecord> & { where: string }) | undefined {
   const [program] = service.loosePrograms;
   return program === undefined
     ? undefined

@@ -142,7 +142,12 @@ export function serverOf(facts: HostFacts): Server | NoServer {
 function twoVersions({ service, redis }: HostFacts, version: ServerVersion): NoServer | undefined {
   const [, onDisk] = /^\w+ server v=([\d.]+)/.exec(service.binaryVersion) ?? [];
   const isSame = service.process?.isProgram === true;
-  if (!isSame || onDisk === undefined || redis.info.get("redis_version") === undefined || onDisk === version.version)
+  if (
+    !isSame ||
+    onDisk === undefined ||
+    redis.info.get("redis_version") === undefined ||
+    onDisk === version.version
+  )
     return undefined;
   return {
     problem: `${service.binary} is version ${onDisk}, and what answers in its place says ${version.version}`,

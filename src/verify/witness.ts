@@ -8,7 +8,5 @@ const SERVERS_WORD =
 /** A check rests on the server's word alone where all of its sources are the server's. */
 export function witnessOf({ source }: { source: string }): Witness {
   const parts = source.split(/, (?:and )?| against /);
-  return parts.every((part) => SERVERS_WORD.test(part) || /^[a-z-]+$/.test(part))
-    ? "server"
-    : "root";
+  return parts.every((part) => SERVERS_WORD.test(part) || /^[a-z-]+$/.test(part)) ? "server" : "root";
 }

@@ -387,7 +387,9 @@ describe("another server of Redis' kind", () => {
 
   it("is unknown where its answer is none, where it is a container's, and where a listener is nobody's", () => {
     expect(beside(server("what?"))[0]).toMatch(/^unknown: .*gives no clear answer/);
-    expect(beside(server("PONG", "127.0.0.1:1", "docker-abc.scope"))[0]).toMatch(/^unknown: .*in a container/);
+    expect(beside(server("PONG", "127.0.0.1:1", "docker-abc.scope"))[0]).toMatch(
+      /^unknown: .*in a container/,
+    );
     expect(beside({ unclear: [{ pid: 5, group: "ssh.service" }] })[0]).toMatch(/^unknown: process 5/);
     expect(beside({ isCut: true })[0]).toMatch(/^unknown: /);
     expect(beside({ servers: undefined })[0]).toMatch(/^unknown: /);
