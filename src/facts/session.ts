@@ -90,6 +90,7 @@ function unescaped(text: string): string {
 
 /** A string as redis-cli prints it, for the shell to compare. */
 export function csvString(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text) && !/["\\]/.test(text)) return `"${text}"`;
   const signs = [...Buffer.from(text)].map((byte) => {
     const sign = String.fromCharCode(byte);
     const control = Object.entries(CONTROL).find(([, value]) => value === sign)?.[0];

@@ -106,7 +106,13 @@ describe("facts of a stock host", () => {
   it("tell which unit holds which socket", () => {
     const redisSockets = host.listeners.filter(({ unit }) => unit === "redis-server.service");
     expect(redisSockets).toEqual([
-      { protocol: "tcp", address: "127.0.0.1", port: 6379, unit: "redis-server.service" },
+      {
+        protocol: "tcp",
+        address: "127.0.0.1",
+        port: 6379,
+        unit: "redis-server.service",
+        group: "redis-server.service",
+      },
     ]);
     expect(host.listeners.filter(({ port }) => port === 22).map(({ address }) => address)).toEqual(
       expect.arrayContaining(["0.0.0.0", "::"]),

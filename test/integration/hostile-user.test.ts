@@ -173,7 +173,7 @@ END
        printf '#!/bin/sh\\nid -u >>${PWNED}\\nexec /opt/redis/real "$@"\\n' >/opt/redis/redis-server
        chmod 755 /opt/redis/*; chown -R redis: /opt/redis
        mkdir -p /etc/systemd/system/redis-server.service.d
-       printf '[Service]\\nExecStart=\\nExecStart=/opt/redis/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no\\n' >/etc/systemd/system/redis-server.service.d/opt.conf
+       printf '[Service]\\nExecStart=\\nExecStart=/opt/redis/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no\\nNoExecPaths=\\nExecPaths=\\n' >/etc/systemd/system/redis-server.service.d/opt.conf
        rm -f ${PWNED}; systemctl daemon-reload; systemctl restart redis-server`,
     );
     const verify = await project.run("verify");

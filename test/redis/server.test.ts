@@ -143,6 +143,17 @@ describe("a host without a server", () => {
     expect(problem(editedFacts("stock", edits))).toBe(expected);
   });
 
+  it("is refused where what answers is another version than the program that the kernel runs", () => {
+    const facts = editedFacts("stock", {
+      "same-program": () => "\n",
+      info: (text) => text.replace("redis_version:7.0.15", "redis_version:7.2.4"),
+    });
+    expect(serverOf(facts)).toMatchObject({
+      problem: "/usr/bin/redis-server is version 7.0.15, and what answers in its place says 7.2.4",
+    });
+    expect(isServer(serverOf(editedFacts("stock", { "same-program": () => "\n" })))).toBe(true);
+  });
+
   it("takes a Sentinel's unit for no server", () => {
     const facts = editedFacts("stock", { units: () => "redis-sentinel.service\n", unit: () => undefined });
     expect(problem(facts)).toBe("no Redis or Valkey unit was found");
