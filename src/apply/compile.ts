@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { HostError } from "../connection/connection.ts";
 import { shellQuote } from "../connection/shell-quote.ts";
+import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
@@ -282,23 +283,15 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
   const { running } = server;
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const planned = plannedUnit(input);
-  const oldUser = facts.service.properties.get("User") || "root";
-  const loaded = (setting: string) => running?.get(setting) ?? server.config.get(setting)?.[0] ?? "";
   const values: Record<string, string | number> = {
     NONCE: nonce,
     CAP: capSeconds(server),
     WINDOW: CONFIRM_WINDOW,
     FIREWALL_WINDOW,
-    UNIT: server.unit,
+    ...whatRuns(input, planned),
     ASK_VERSION: facts.service.binaryVersion === "" ? "" : "1",
     UNIT_FACTS: circumstances(facts).join(),
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
-    BIN: facts.service.binary,
-    CLI: facts.service.client,
-    RUNUSER: planned.get("User") ?? "",
-    RUNGROUP: planned.get("Group") ?? "",
-    OLDUSER: oldUser,
-    OLDGROUP: facts.service.properties.get("Group") || (oldUser === "root" ? "root" : server.group),
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PERSIST: persists ? "1" : "",
     NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
@@ -306,24 +299,17 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     OLD_SAVE: running?.get("save") ?? "",
     OLD_AOF: running?.get("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
-    DATA: plainPath(facts.files.dataDirectory),
-    DUMP: plainName(loaded("dbfilename")),
-    AOF: plainName(loaded("appendfilename")),
-    AOFDIR: plainName(loaded("appenddirname")),
     RENAMED: actions.persistence.includes("rewrite-aof") ? renamed(config).join("|") : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
     PATIENCE: isSoonLoaded(server, facts) ? "" : "1",
-    HANDOVER: isHandedOver(planned, facts) ? plainPath(facts.files.dataDirectory) : "",
     RELOAD: actions.daemonReload ? "1" : "",
     RESTART: actions.restart ? "1" : "",
-    LOG: readableLog(facts),
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     LOAD_ONLY: actions.firewall?.loadOnly ? "1" : "",
     UFW_INITS: KNOWN_INITS.join(" "),
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     SCRATCH_BASE: base?.number ?? "",
-    CONF: server.configPath,
     MASK: MASK_PASSWORDS,
     // For a later rollback of this run: how Redis was reached before it. The password itself is not kept.
     BEFORE_ENDPOINT: input.before.endpoint.join(" "),
@@ -335,16 +321,47 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
   return shellAssignments(values);
 }
 
-/** A name that the server gives, where it can be no other place than the data folder: else "". */
-function plainName(name: string): string {
-  return /[/\p{Cc}]/u.test(name) || name === "." || name === ".." ? "" : name;
+/**
+ * Programs, paths, users and groups: root looked them up, or the plan names them. The server only points at a file that root
+ * saw in the data directory; where it says another name, the configuration's holds.
+ */
+function whatRuns({ facts, server }: CompileInput, planned: ReadonlyMap<string, Actable>) {
+  const { service, files } = facts;
+  const oldUser = service.properties.get("User") || chosen("root");
+  const data = files.dataDirectory;
+  const names = files.dataFiles.flatMap((path) =>
+    path.startsWith(`${data}/`) ? [seen(path.slice(data.length + 1))] : [],
+  );
+  const called = (setting: string): Actable => {
+    const fallback = server.running?.has(setting) ? DATA_NAMES[setting] : "";
+    const inFile = server.config.get(setting)?.[0] ?? fallback ?? "";
+    const name = pointedAt(names, server.running?.get(setting)) ?? seen(inFile);
+    return name.includes("/") || name === "." || name === ".." ? "" : name;
+  };
+  return {
+    UNIT: server.unit,
+    BIN: service.binary,
+    CLI: service.client,
+    CONF: server.configPath,
+    RUNUSER: planned.get("User") ?? "",
+    RUNGROUP: planned.get("Group") ?? "",
+    OLDUSER: oldUser,
+    OLDGROUP: service.properties.get("Group") || (oldUser === "root" ? chosen("root") : server.group),
+    DATA: data,
+    DUMP: called("dbfilename"),
+    AOF: called("appendfilename"),
+    AOFDIR: called("appenddirname"),
+    HANDOVER: isHandedOver(planned, facts) ? data : "",
+    LOG: readableLog(facts),
+  } satisfies Record<string, Actable>;
 }
 
-/** A folder that the server names, where it is one from the root down and can stand in a list: else "". */
-function plainPath(path: string): string {
-  const isPlain = path.startsWith("/") && !/\p{Cc}/u.test(path) && !path.split("/").includes("..");
-  return isPlain ? path : "";
-}
+/** As Redis calls its files where redis.conf does not say. */
+const DATA_NAMES: Readonly<Record<string, string>> = {
+  dbfilename: "dump.rdb",
+  appendfilename: "appendonly.aof",
+  appenddirname: "appendonlydir",
+};
 
 /** What stands around ufw's files where they are loaded whole; nothing where ufw has to do more than that. */
 function firewallParts({ plan, facts }: CompileInput, files: readonly PlannedFile[]): [string, string][] {
@@ -376,7 +393,7 @@ function renamed(config: ConfigDocument): string[] {
 }
 
 /** Where the last lines of the log tell why a restart failed. Through a link of the service user's they would be another file's. */
-function readableLog({ files: { logFile, paths } }: HostFacts): string {
+function readableLog({ files: { logFile, paths } }: HostFacts): Actable {
   const found = paths.get(logFile);
   return logFile.startsWith("/") && found?.kind === "file" && found.links === 1 ? logFile : "";
 }
@@ -392,8 +409,8 @@ export function shellAssignments(values: Readonly<Record<string, string | number
 }
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
-function plannedUnit({ plan, facts, server }: CompileInput): Map<string, string> {
-  const properties = new Map(
+function plannedUnit({ plan, facts, server }: CompileInput): Map<string, Actable> {
+  const properties = new Map<string, Actable>(
     SANDBOX_PROPERTIES.flatMap((name) => {
       const value = facts.service.properties.get(name);
       return value === undefined ? [] : [[name as string, value] as const];
@@ -402,13 +419,13 @@ function plannedUnit({ plan, facts, server }: CompileInput): Map<string, string>
   const dropIn = plan.actions.files.find(({ path }) => path === dropInPath(facts))?.content;
   if (dropIn !== undefined && "text" in dropIn) {
     for (const [, name = "", value = ""] of dropIn.text.matchAll(/^([A-Za-z]+)=(.*)$/gm)) {
-      if (properties.has(name)) properties.set(name, value);
+      if (properties.has(name)) properties.set(name, chosen(value));
     }
   }
   // A unit that names neither, and gets neither, runs as root: so does the candidate, which reads what root reads.
-  const user = properties.get("User") || "root";
+  const user = properties.get("User") || chosen("root");
   properties.set("User", user);
-  properties.set("Group", properties.get("Group") || (user === "root" ? "root" : server.group));
+  properties.set("Group", properties.get("Group") || (user === "root" ? chosen("root") : server.group));
   return properties;
 }
 
@@ -475,7 +492,7 @@ function scratchFiles(
         .filter(({ name }) => name !== "include" && !isEntered(name))
         .map(({ name, args }) => joinWords(name, args))
         .join("\n");
-  properties.set("ReadWritePaths", `${properties.get("ReadWritePaths") ?? ""} ${run}`.trim());
+  properties.set("ReadWritePaths", chosen(`${properties.get("ReadWritePaths") ?? ""} ${run}`.trim()));
   const parts: [string, string][] = [
     [
       "scratch/redis.conf",

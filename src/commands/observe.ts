@@ -30,6 +30,7 @@ import { accessOf } from "../verify/access.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
+import { witnessOf } from "../verify/witness.ts";
 import type { HostJob } from "./prepare.ts";
 import { adminOf, type HostSecrets } from "./secrets.ts";
 
@@ -39,6 +40,8 @@ export interface Observation {
   server: Server;
   tasks: HostTasks;
   secrets: HostSecrets;
+  /** Units of other servers on the same machine that are hosts of the run themselves. */
+  neighbours?: readonly string[];
 }
 
 /** A host during a run. Its record is complete at every moment. */
@@ -128,7 +131,9 @@ export async function observe(
     session.system = systemOf(observation);
     record.server = serverRecord(observation);
     const refusal =
-      refusalBeforePlanning(observation.server, context.accepted) ?? pendingTransaction(observation.facts);
+      refusalBeforePlanning(observation.server, context.accepted) ??
+      pendingTransaction(observation.facts) ??
+      (context.audit === undefined ? loosePrograms(observation.facts) : undefined);
     if (refusal !== undefined) {
       fail(session, "refused", refusal);
       return;
@@ -234,7 +239,26 @@ export async function ask(
     return undefined;
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
-  return { facts, server, tasks, secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets };
+  const { neighbours = [] } = job;
+  return {
+    facts,
+    server,
+    tasks,
+    neighbours,
+    secrets: early.needsFacts ? await job.secrets(tasks.tasks) : earlySecrets,
+  };
+}
+
+/** A transaction runs the server's program and its client. What others than root can write, root does not run. */
+function loosePrograms({ service }: HostFacts): (Partial<HostErrorRecord> & { where: string }) | undefined {
+  const [program] = service.loosePrograms;
+  return program === undefined
+    ? undefined
+    : {
+        where: "programs",
+        found: `others than root can write ${service.loosePrograms.join(", ")}, or put another program there`,
+        remedy: `give the program and the folders above it to root and close them to others' writing: chown root ${program}; chmod go-w ${program}`,
+      };
 }
 
 function serverRecord({ facts, server }: Observation): ServerRecord {
@@ -279,11 +303,11 @@ export function auditedChecks(
   render: (name: string, data: TemplateData) => string,
   selection: TagSelection,
 ): Check[] {
-  const { facts, server, tasks } = observation;
+  const { facts, server, tasks, neighbours = [] } = observation;
   const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
   const checks = [
     ...checksFor(observation, render),
-    ...auditChecks({ facts, server, tasks: params }, selection),
+    ...auditChecks({ facts, server, tasks: params, neighbours }, selection),
   ];
   return isRoot(facts) ? checks : withoutRights(checks, facts);
 }
@@ -320,6 +344,7 @@ export function toRecord({
     expected,
     observed,
     source,
+    ...(witnessOf({ source }) === "server" ? { witness: "server" as const } : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
   };
 }

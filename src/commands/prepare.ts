@@ -40,6 +40,8 @@ export interface HostJob {
   connection: ConnectionVariables;
   /** `redkeep_unit`, or empty. */
   unit: string;
+  /** Units of other hosts of the run that are the same machine by their address. */
+  neighbours?: readonly string[];
   /** The tasks; with the host's facts where some of them name `facts`. */
   tasks: (facts?: FactsForTemplates) => HostTasks;
   secrets: (tasks: readonly HostTask[]) => Promise<HostSecrets>;
@@ -163,6 +165,7 @@ export async function prepare(
       jobs.push({ host, ...place, ...outside, plays, connection, unit, tasks, secrets: secretsOf });
     }
   }
+  setNeighbours(jobs);
   const vantages = new Map<string, ConnectionVariables>();
   for (const name of vantageNames(jobs)) {
     const connection = await collect(name, () =>
@@ -247,6 +250,18 @@ async function unfinishedHosts(file: string, inventory: Inventory, cwd: string):
 }
 
 /** A typo in --rotate would replace nothing, and say nothing. What waits for a host's facts cannot be told yet. */
+/** Several hosts of an inventory may be one machine: each is then a unit of its own there. */
+function setNeighbours(jobs: readonly HostJob[]): void {
+  const machine = ({ connection: { address, port } }: HostJob) => `${address}:${port}`;
+  const byMachine = Map.groupBy(jobs, machine);
+  for (const job of jobs) {
+    const units = (byMachine.get(machine(job)) ?? []).map(({ unit }) => unit);
+    job.neighbours = units
+      .filter((unit) => unit !== "" && unit !== job.unit)
+      .map((unit) => (unit.endsWith(".service") ? unit : `${unit}.service`));
+  }
+}
+
 function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): void {
   if (rotate.size === 0) return;
   const all = jobs.map(({ tasks }) => tasks());

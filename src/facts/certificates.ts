@@ -36,7 +36,7 @@ for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
   known="$known $path"
   # Redis takes a certificate and its key from one file, too: the key stays here.
   if [ "$path" -ef "$TLS_KEY" ]; then
-    reader_of "$path"
+    named_reader "$path"
     tell "pem-of-key $path" "$($AS head -c 65536 -- "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d')"
   else set -- "$@" "pem $path" "$path"; fi
 done
@@ -57,7 +57,7 @@ if has openssl; then
     case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
       case $path in *"$NL"*) continue;; esac
-      known="$known $path"; printf '%s\\n' "$path"; reader_of "$path"
+      known="$known $path"; printf '%s\\n' "$path"; named_reader "$path"
       if [ -z "$AS" ] && public_half "$path"; then echo "P-256 $VALUE"
       else $AS openssl pkey -in "$path" -passin pass: -pubout | head -c 65536; fi
     fi

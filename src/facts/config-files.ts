@@ -43,10 +43,10 @@ read_conf() {
   local settings include
   case "$seen " in *" $1 "*) return;; esac
   seen="$seen $1"
-  reader_of "$1"
+  named_reader "$1"
   settings=$($AS sed -n -e 's/\\r//g' -e 's/^[[:space:]]*\\([A-Za-z][A-Za-z0-9_-]*\\)[[:space:]]\\{1,\\}/\\L\\1\\E /' -e tk -e d -e :k -e 's/[[:space:]]*$//' \\
     -e 's/^rename-command ["'\\'']\\{0,1\\}\\([^"'\\''[:space:]]*\\)["'\\'']\\{0,1\\}[[:space:]]\\{1,\\}/rename-command \\U\\1\\E /' -e '/^\\(rename-command\\|include\\) /s/["'\\'']//g' -e p "$1" | head -c ${FILES_LIMIT})
-  SETTINGS=$SETTINGS$settings$NL
+  SETTINGS=$SETTINGS$settings$NL; doubt "$1"
   if [ "$2" -ge 8 ]; then return; fi
   case $NL$settings in *"\${NL}include "*) values_of include "$settings";; *) return;; esac
   for include in $VALUE; do
@@ -85,7 +85,10 @@ section unreadable; printf '%s\\n' "$unread"
       includes,
       aclFiles: new Map(sections.startingWith("acl-file")),
       dropIn: sections.text("drop-in"),
-      unreadable: new Set([...sections.lines("unreadable"), ...sections.unread]),
+      unreadable: new Set([
+        ...sections.lines("unreadable"),
+        ...[...sections.unread].flatMap((title) => /^(?:config|acl-file) (.*)$/.exec(title)?.[1] ?? []),
+      ]),
     };
   },
 };

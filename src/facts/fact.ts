@@ -23,11 +23,14 @@ export const SEEN_TITLES = [
   "lines",
   "accounts",
   "servers",
+  "others",
+  "others-unclear",
   "sudo-rules",
   "unreadable",
   "endpoint",
   "sockets",
   "binary-version",
+  "same-program",
   "data-directory",
   "log-file",
   "data-files",
@@ -88,6 +91,7 @@ export const SAID_TITLES = [
   "sentinel-conf",
   "sentinel-reply",
   "sentinel-watched",
+  "other-replies",
 ] as const;
 
 /** The titles that redkeep gives to its questions within one session with Redis. */
@@ -142,7 +146,7 @@ class Texts<T extends string> {
 
 /** What root saw. Nothing that the server says can set, end or replace any of it. */
 export class SeenTexts extends Texts<SeenTitle | FileTitle> {
-  /** The paths of files that were asked for, and did not come whole, or are no regular files. */
+  /** The titles of files that were asked for, and did not come whole, or are no regular files. */
   readonly unread: ReadonlySet<string>;
 
   constructor(texts?: ReadonlyMap<string, string>, unread: ReadonlySet<string> = new Set()) {

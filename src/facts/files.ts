@@ -2,7 +2,7 @@ import { dirname } from "node:path/posix";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
 import { MOUNTS } from "./host.ts";
-import type { Seen } from "./origin.ts";
+import { type Seen, seen } from "./origin.ts";
 
 export interface PathFact {
   path: string;
@@ -22,7 +22,7 @@ export interface FilesFact {
   /** Where the running or configured server keeps its data. */
   dataDirectory: Seen;
   /** Data files directly in it and in its append-only directory, where that is no symbolic link. */
-  dataFiles: readonly string[];
+  dataFiles: readonly Seen[];
   /** There are more than were looked at. */
   areDataFilesCut: boolean;
   logFile: Seen;
@@ -92,7 +92,7 @@ digest() {
   for path; do
     shift; case $path in *"$NL"*) continue;; esac
     if [ -f "$path" ]; then
-      set -- "$@" "$path"; reader_of "$path"; READS="$READS$AS|$path$NL"
+      set -- "$@" "$path"; case " $seen $ACL_FILE $TLS " in *" $path "*) named_reader "$path";; *) reader_of "$path";; esac; READS="$READS$AS|$path$NL"
       case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
     fi
   done
@@ -144,6 +144,7 @@ if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
       dataDirectory,
       dataFiles: sections
         .lines("data-files")
+        .map(seen)
         .filter((path) => byPath.has(path) && byPath.get(dirname(path))?.kind !== "link"),
       areDataFilesCut: sections.text("data-files-cut") !== undefined,
       logFile,

@@ -7,6 +7,8 @@ export interface Listener {
   port: number;
   /** The systemd unit, a service or a socket, whose cgroup holds the socket, where `ss` tells. */
   unit: string | undefined;
+  /** The control group itself, by its last name, where there is one. */
+  group?: string | undefined;
 }
 
 export interface HostFact {
@@ -136,7 +138,8 @@ function parseListener(line: string): Listener[] {
     .replace(/^\[|\]$/g, "")
     .replace(/%.*$/, "");
   const unit = /\scgroup:\S*\/([^/\s]+\.(?:service|socket))(?:\s|$)/.exec(line)?.[1];
-  return [{ protocol, address: address.replace(/\]$/, ""), port, unit }];
+  const group = /\scgroup:(\S+)/.exec(line)?.[1];
+  return [{ protocol, address: address.replace(/\]$/, ""), port, unit, group: group?.split("/").at(-1) }];
 }
 
 function unquote(text = ""): string {

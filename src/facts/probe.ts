@@ -7,6 +7,7 @@ import { type Answer, type Fact, SAID_TITLES, SaidTexts, SEEN_TITLES, SeenTexts 
 import { filesFact } from "./files.ts";
 import { firewallFact } from "./firewall.ts";
 import { hostFact } from "./host.ts";
+import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
 import { READING_FUNCTIONS } from "./reading.ts";
@@ -26,6 +27,7 @@ const FACTS = {
   files: filesFact,
   certificates: certificatesFact,
   proofs: proofsFact,
+  others: othersFact,
   firewall: firewallFact,
   system: systemFact,
   sentinels: sentinelFact,
@@ -128,7 +130,7 @@ export function takeApart(output: Buffer, nonce: string): Answer {
   for (let at = 0; at + 1 < shown.length; at += 2) {
     const [title = "", path = ""] = [shown[at], shown[at + 1]];
     const bytes = files.get(path);
-    if (bytes === undefined) unread.add(path);
+    if (bytes === undefined) unread.add(title);
     else if (seen.has(title)) throw new FrameError(`the answer has two files for ${JSON.stringify(title)}`);
     else seen.set(title, bytes.toString("utf8"));
   }
@@ -149,6 +151,7 @@ export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
     files: parse("files"),
     certificates: parse("certificates"),
     proofs: parse("proofs"),
+    others: parse("others"),
     firewall: parse("firewall"),
     system: parse("system"),
     sentinels: parse("sentinels"),

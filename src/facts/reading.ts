@@ -21,6 +21,7 @@ export const NOBODY = "--reuid=65534 --regid=65534 --clear-groups";
  * - `judge PATH…` looks up who may write these real paths and all above them, with one process for all.
  * - `keeper_of FOLDER` and `reader_of FILE` put into AS the words before a program that opens something there: none where
  *   root may do it itself.
+ * - `named_reader FILE` does the same for a file that another file names, which `doubt FILE` has told of.
  * - `is_roots FILE`: nobody but root can write it or put another in its place. REAL is where it really is.
  * - `show_files TITLE FILE…` has files printed byte for byte, by print_files at the end.
  *
@@ -28,7 +29,7 @@ export const NOBODY = "--reuid=65534 --regid=65534 --clear-groups";
  */
 export const READING_FUNCTIONS = `NL='
 ' FILES= JUDGED='
-' ME= DROP= SERVICE_UID= AS= REAL=
+' ME= DROP= SERVICE_UID= AS= REAL= DOUBT=
 unset CDPATH
 has() { command -v "$1" >/dev/null 2>&1; }
 ${FRAME_FUNCTIONS}
@@ -89,7 +90,20 @@ reader_of() {
   case $1 in /*) keeper_of "\${1%/*}/";; *) REAL=; rights_for; return;; esac
   if [ -z "$AS" ] && [ -L "$1" ]; then REAL=$(readlink -f -- "$1"); REAL=\${REAL%/*}; rights_for; fi
 }
-is_roots() { REAL=$(readlink -f -- "$1"); rights_for; [ -z "$AS" ]; }
+# What a file of somebody else's names is read with his rights, too: root does not fetch /etc/shadow for who writes \`include\`.
+# DOUBT holds them from then on.
+named_reader() { reader_of "$1"; if [ -z "$AS" ]; then AS=$DOUBT; fi; }
+doubt() {
+  if [ "$ME" != 0 ] || [ -n "$DOUBT" ]; then return; fi
+  reader_of "$1"; if [ -z "$AS" ]; then is_roots "$1" || :; fi
+  DOUBT=$AS
+}
+is_roots() {
+  REAL=
+  if [ -L "$1" ]; then REAL=$(readlink -f -- "$1")
+  elif cd -P -- "\${1%/*}/" 2>/dev/null; then REAL=\${PWD%/}/\${1##*/}; cd /; fi
+  rights_for; [ -z "$AS" ]
+}
 # TITLE FILE TITLE FILE … A name with a line break in it would become two.
 show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
 # One process for all files of a reader, for a process costs a host more than all the shell's own work: READS has a line
@@ -109,7 +123,8 @@ print_files() {
   IFS=$NL; set -f; set -- $FILES; unset IFS; set +f
   section shown; READS=$NL readers=
   while [ $# -gt 0 ]; do
-    printf '%s\\n%s\\n' "$1" "$2"; reader_of "$2"
+    printf '%s\\n%s\\n' "$1" "$2"
+    case $1 in 'config '*|'acl-file '*|'pem '*) named_reader "$2";; *) reader_of "$2";; esac
     case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
     case $READS in *"$NL$AS|$2$NL"*) ;; *) READS="$READS$AS|$2$NL";; esac
     shift 2

@@ -176,7 +176,9 @@ WHO= CRED= EP= WHY= HERE= VERSION=
 if log_in; then tell login "$WHO"; else EP=$HERE; tell login-error "$WHY"; fi
 section endpoint; printf '%s\\n' "$EP"
 # Root runs the server's program where nobody else can have written it. Else the server's own word has to do.
-if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then section binary-version; "$BIN" --version; fi
+if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then section binary-version; "$BIN" --version
+  if [ "$PID" -gt 0 ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then section same-program; fi
+fi
 `;
 
 /**

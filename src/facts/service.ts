@@ -1,4 +1,5 @@
 import type { Fact } from "./fact.ts";
+import { type Seen, seen } from "./origin.ts";
 
 export interface ServiceFact {
   /** False where the host was started by something else than systemd, whatever is installed there. */
@@ -8,11 +9,11 @@ export interface ServiceFact {
   /** Sentinel's units that are active here. */
   sentinels: readonly string[];
   /** The chosen unit; empty where there is none or where several leave the choice open. */
-  unit: string;
-  binary: string;
+  unit: Seen;
+  binary: Seen;
   /** The client program that belongs to the server, `redis-cli` or `valkey-cli`; empty where there is none. */
-  client: string;
-  configPath: string;
+  client: Seen;
+  configPath: Seen;
   /**
    * What the server's binary says of its version: the running one is older after an upgrade without a restart. Empty where
    * others than root could have written it: then it was not run.
@@ -22,7 +23,7 @@ export interface ServiceFact {
   loosePrograms: readonly string[];
   /** What follows the configuration file on the command line: stronger than the file. */
   arguments: readonly string[];
-  properties: ReadonlyMap<string, string>;
+  properties: ReadonlyMap<string, Seen>;
   /** What the unit's drop-ins set, in the order in which systemd reads them: the last word counts. */
   dropIns: readonly { path: string; property: string; value: string }[];
   /** Of the main process, from /proc; absent where the service does not run. */
@@ -37,16 +38,18 @@ export interface ServiceFact {
         coreBytes: number | undefined;
         /** The kernel may back its memory with huge pages. */
         hugePages: boolean;
+        /** The kernel says that it runs the very file that the unit names, as far as root may look. */
+        isProgram: boolean;
       }
     | undefined;
   /** The service user's line in passwd, and its groups. */
-  account: { name: string; uid: number; home: string; shell: string; groups: readonly string[] } | undefined;
+  account: { name: string; uid: number; home: string; shell: string; groups: readonly Seen[] } | undefined;
   /** Lines of sudoers that begin with the service user's name. */
   sudoRules: readonly string[];
   /** Every Redis and Valkey server that runs on the host, with the unit (or other control group) it belongs to. */
   servers: readonly { pid: number; group: string }[];
   /** Product users that exist, for a unit that runs as root. */
-  productUsers: readonly string[];
+  productUsers: readonly Seen[];
 }
 
 /** Properties of the unit that redkeep reads: identity, state, limits and sandbox. */
@@ -170,6 +173,7 @@ if [ -n "$UNIT" ]; then
   section argv; printf '%s\\n' "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
   shown MainPID; PID=\${VALUE:-0}; shown User; RUNUSER=$VALUE; shown Group; RUNGROUP=$VALUE
+  judge "$BIN" /usr/bin/redis-cli "$CONF"
   case $BIN in *valkey*) find_client valkey-cli; find_client redis-cli;; *) find_client redis-cli; find_client valkey-cli;; esac
   if [ -n "$BIN" ]; then if is_roots "$BIN"; then BIN_IS_ROOTS=yes; else LOOSE="$LOOSE$BIN$NL"; fi; fi
   section client; printf '%s\\n' "$CLI"; section programs; printf '%s' "$LOOSE"
@@ -188,6 +192,13 @@ if [ "$ME" = 0 ] && [ -n "$RUNUSER" ]; then
 $ACCOUNTS
 END
 fi
+# Puts into VALUE the control group of a process. Without their second version systemd has a tree of its own.
+group_of() {
+  VALUE=
+  { while read -r line; do
+    case $line in 0::?*) VALUE=\${line#0::}; break;; *:name=systemd:*) VALUE=\${line#*:name=systemd:};; esac
+  done <"/proc/$1/cgroup"; } 2>/dev/null
+}
 # The servers that run, and what sudo lets the service's user do: one search for both.
 case $RUNUSER in
   ''|*[!A-Za-z0-9_.-]*) found=$(grep -sHxE 'redis-server|valkey-server' /proc/[0-9]*/comm);;
@@ -196,14 +207,10 @@ esac
 section servers; rules= IFS=$NL; set -f
 for match in $found; do
   case $match in
-    /proc/*/comm:redis-server|/proc/*/comm:valkey-server) p=\${match%/comm:*} group=;;
+    /proc/*/comm:redis-server|/proc/*/comm:valkey-server) p=\${match%/comm:*};;
     /proc/*) continue;; *) rules=$rules\${match#*:}$NL; continue;;
   esac
-  # Without the second version of control groups systemd has a tree of its own.
-  { while read -r line; do
-    case $line in 0::?*) group=\${line#0::}; break;; *:name=systemd:*) group=\${line#*:name=systemd:};; esac
-  done <"$p/cgroup"; } 2>/dev/null
-  echo "\${p#/proc/} $group"
+  group_of "\${p#/proc/}"; printf '%s\\n' "\${p#/proc/} $VALUE"
 done
 unset IFS; set +f
 section sudo-rules; printf %s "$rules"
@@ -212,10 +219,10 @@ section sudo-rules; printf %s "$rules"
     const properties = new Map(
       sections.lines("properties").map((line) => {
         const at = line.indexOf("=");
-        return [line.slice(0, at), line.slice(at + 1)] as const;
+        return [line.slice(0, at), seen(line.slice(at + 1))] as const;
       }),
     );
-    const [binary = "", configPath = "", ...rest] = (sections.text("argv") ?? "").trim().split(/\s+/);
+    const [binary = "", configPath = "", ...rest] = sections.word("argv").trim().split(/\s+/);
     const pid = Number(properties.get("MainPID") ?? 0);
     const status = [`/proc/${pid}/status`, `/proc/${pid}/limits`]
       .map((path) => sections.fileLines(path).join("\n"))
@@ -229,10 +236,10 @@ section sudo-rules; printf %s "$rules"
       hasSystemd: sections.text("systemd")?.trim() !== "no",
       units: sections.lines("units").filter((unit) => !unit.includes("sentinel")),
       sentinels: sections.lines("sentinels"),
-      unit: (sections.text("unit") ?? "").trim(),
-      binary,
-      client: (sections.text("client") ?? "").trim(),
-      configPath: configPath.startsWith("/") ? configPath : "",
+      unit: sections.word("unit"),
+      binary: seen(binary),
+      client: sections.word("client"),
+      configPath: seen(configPath.startsWith("/") ? configPath : ""),
       binaryVersion: version,
       loosePrograms: sections.lines("programs"),
       arguments: rest,
@@ -253,6 +260,7 @@ section sudo-rules; printf %s "$rules"
               noNewPrivileges: /^NoNewPrivs:\s*1/m.test(status),
               coreBytes: coreBytes(status),
               hugePages: /^THP_enabled:\s*1/m.test(status),
+              isProgram: sections.text("same-program") !== undefined,
               openFiles: Number(/^Max open files\s+(\d+)/m.exec(status)?.[1] ?? 0),
             },
       account:
@@ -263,9 +271,11 @@ section sudo-rules; printf %s "$rules"
               uid: Number(uid),
               home,
               shell,
-              groups: (sections.text("groups") ?? "").trim().split(" ").filter(Boolean),
+              groups: (sections.text("groups") ?? "").trim().split(" ").filter(Boolean).map(seen),
             },
-      productUsers: ["redis", "valkey"].filter((product) => accounts.some(([name]) => name === product)),
+      productUsers: ["redis", "valkey"]
+        .filter((product) => accounts.some(([name]) => name === product))
+        .map(seen),
       sudoRules: sections.lines("sudo-rules"),
       servers: sections.lines("servers").map((line) => {
         const [pid, group = ""] = line.split(" ");

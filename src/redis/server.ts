@@ -1,3 +1,4 @@
+import { type Actable, chosen, pointedAt, type Seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { type CommandTable, commandTable } from "./acl-rule.ts";
 import { type ConfigDocument, parseConfig } from "./config-document.ts";
@@ -5,18 +6,18 @@ import { type ServerVersion, serverVersion } from "./versions.ts";
 
 /** The Redis server of a host, as far as the facts tell: one view for all tasks. */
 export interface Server {
-  unit: string;
+  unit: Seen;
   version: ServerVersion;
   /** redis.conf and its includes, as found. */
   config: ConfigDocument;
-  configPath: string;
+  configPath: Seen;
   /** `CONFIG GET *`; undefined where it could not be asked. */
   running: ReadonlyMap<string, string> | undefined;
   /** Undefined where redkeep could not log in. */
   commands: CommandTable | undefined;
   /** The user and group that the service runs as; those of the product where the unit still runs as root. */
-  user: string;
-  group: string;
+  user: Actable;
+  group: Actable;
   /** The directory under /run that systemd makes for the unit; undefined where it makes none. */
   runtimeDirectory: string | undefined;
   usedMemory: number | undefined;
@@ -74,6 +75,13 @@ export function serverOf(facts: HostFacts): Server | NoServer {
     };
   }
   const { configPath } = service;
+  const [unread] = configFiles.unreadable;
+  if (facts.host.uid === 0 && unread !== undefined) {
+    return {
+      problem: `${unread} could not be read whole: it is no ordinary file, is larger than 1 MiB, or its folder's owner may not read it`,
+      remedy: "look at it on the host with ls -l, and put the file back that belongs there",
+    };
+  }
   // Without rights the running server and the unit still say a good deal.
   const isClosed = configFiles.main === undefined && configFiles.unreadable.has(configPath);
   const main = isClosed ? { path: configPath, text: "" } : configFiles.main;
@@ -102,13 +110,15 @@ export function serverOf(facts: HostFacts): Server | NoServer {
       remedy: `run ${service.binary} --version on the host`,
     };
   }
-  const user = serviceUser(facts, version);
+  const difference = twoVersions(facts, version);
+  if (difference !== undefined) return difference;
+  const user = serviceUser(facts);
   const [runtime = ""] = (service.properties.get("RuntimeDirectory") ?? "").split(" ");
   return {
     unit: service.unit,
     version,
     config,
-    configPath: main.path,
+    configPath,
     running: redis.config,
     commands: redis.categories.size === 0 ? undefined : tableOf(redis.categories),
     user,
@@ -125,6 +135,23 @@ export function serverOf(facts: HostFacts): Server | NoServer {
       service.sentinels.length > 0 ||
       redis.clients.some(({ name }) => name.startsWith("sentinel-")) ||
       facts.host.listeners.some(({ protocol, port }) => protocol === "tcp" && port === 26379),
+  };
+}
+
+/** Where the running program is the one on disk, and only root can have written that, it is no other version than it says itself. */
+function twoVersions({ service, redis }: HostFacts, version: ServerVersion): NoServer | undefined {
+  const [, onDisk] = /^\w+ server v=([\d.]+)/.exec(service.binaryVersion) ?? [];
+  const isSame = service.process?.isProgram === true;
+  if (
+    !isSame ||
+    onDisk === undefined ||
+    redis.info.get("redis_version") === undefined ||
+    onDisk === version.version
+  )
+    return undefined;
+  return {
+    problem: `${service.binary} is version ${onDisk}, and what answers in its place says ${version.version}`,
+    remedy: "look at who listens on its socket and its ports: ss -lxp, ss -ltp",
   };
 }
 
@@ -152,10 +179,12 @@ function versionOf({ redis, service }: HostFacts): ServerVersion | undefined {
   }
 }
 
-function serviceUser({ service }: HostFacts, { product }: ServerVersion): string {
+function serviceUser({ service }: HostFacts): Actable {
   const user = service.properties.get("User") ?? "";
   if (user !== "" && user !== "root" && user !== "0") return user;
-  return service.productUsers.includes(product) ? product : (service.productUsers[0] ?? product);
+  // Not the product that the server says it is: the program that root sees.
+  const product = /valkey/.test(`${service.unit} ${service.binary}`) ? "valkey" : "redis";
+  return pointedAt(service.productUsers, product) ?? service.productUsers[0] ?? chosen(product);
 }
 
 /** `db0:keys=5,expires=0,avg_ttl=0` for each database. */

@@ -74,6 +74,10 @@ const check = z.object({
   expected: z.string(),
   observed: z.string(),
   source: z.string(),
+  witness: z
+    .literal("server")
+    .exactOptional()
+    .describe("where the check rests on the server's word alone: nothing that root looked at itself says so"),
   blockedBy: z
     .enum(["login", "rights", "vantage"])
     .exactOptional()

@@ -12,7 +12,7 @@ import { CONTROLS, type Control, type ControlId } from "./catalogue.ts";
 import type { Check } from "./controls.ts";
 
 /** What the audit needs to know beside the facts that every probe has. */
-export const AUDIT_FACTS: readonly FactName[] = ["firewall", "system", "sentinels"];
+export const AUDIT_FACTS: readonly FactName[] = ["firewall", "system", "sentinels", "others"];
 
 /** The controls that no task owns, on any host: whatever the playbook asks for, these are looked at. */
 export function auditChecks(context: AuditContext, selection: TagSelection): Check[] {

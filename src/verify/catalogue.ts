@@ -123,6 +123,17 @@ export const CONTROLS = {
     note: "Sentinel rewrites its own configuration, which redkeep leaves alone: give it a password or users, and bind it",
   },
 
+  "RK-NET-11": {
+    title: "no other Redis on the host answers strangers",
+    severity: "high",
+    why: "A second server, forgotten or planted, is a way around everything that is done for the first.",
+    references: [],
+    tags: ["network"],
+    how: ["host"],
+    fixedBy: null,
+    note: "found by what running programs hold, whatever they are called: one that hides that is not. A server that the inventory names on the same host is its own host's matter",
+  },
+
   "RK-ACL-01": {
     title: "the default user is off and has no open door",
     severity: "critical",
@@ -522,6 +533,17 @@ export const CONTROLS = {
     how: ["host"],
     fixedBy: null,
     note: "swap and encryption of disks are decided where the host is built: reported and never fails. The disk under the data directory is not judged",
+  },
+
+  "RK-SYS-13": {
+    title: "only root can write the programs that run as the server and its client",
+    severity: "critical",
+    why: "Who can replace the server's program has whatever it is started with, and root runs it at upgrades and checks.",
+    references: [],
+    tags: ["system"],
+    how: ["host"],
+    fixedBy: null,
+    note: "give the program and the folders above it to root, not writable by others; redkeep runs none that others could have written, and refuses to apply there",
   },
 
   "RK-LIM-01": {

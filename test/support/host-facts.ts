@@ -1,10 +1,16 @@
 import type { PathFact } from "../../src/facts/files.ts";
-import type { Seen } from "../../src/facts/origin.ts";
+import { type Seen, seen } from "../../src/facts/origin.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { factsOf } from "./facts.ts";
 
 /** A test says what root would see: any text may stand for it. */
-type Loose<T> = { [K in keyof T]: T[K] extends Seen | undefined ? string : T[K] };
+type Loose<T> = {
+  [K in keyof T]: T[K] extends Seen | undefined
+    ? string
+    : T[K] extends readonly Seen[] | undefined
+      ? readonly string[]
+      : T[K];
+};
 
 /** What a host has that the recorded one has not. */
 export interface Differences {
@@ -57,7 +63,10 @@ export function hostWith(differences: Differences = {}): HostFacts {
     },
     service: {
       ...facts.service,
-      properties: new Map([...facts.service.properties, ...Object.entries(properties ?? {})]),
+      properties: new Map([
+        ...facts.service.properties,
+        ...Object.entries(properties ?? {}).map(([name, value]) => [name, seen(value)] as const),
+      ]),
       process: facts.service.process === undefined ? undefined : { ...facts.service.process, ...process },
       ...(differences.service as Partial<HostFacts["service"]>),
     },

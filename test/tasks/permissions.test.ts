@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { seen } from "../../src/facts/origin.ts";
 import { changesOf } from "../../src/plan/plan.ts";
 import { editedFacts } from "../support/facts.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
@@ -142,7 +143,7 @@ describe("permissions", () => {
         {},
         {
           ...facts,
-          service: { ...facts.service, configPath: "/etc/redis.conf" },
+          service: { ...facts.service, configPath: seen("/etc/redis.conf") },
           configFiles: { ...facts.configFiles, main: { path: "/etc/redis.conf", text: main?.text ?? "" } },
         },
       );

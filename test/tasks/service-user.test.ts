@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { seen } from "../../src/facts/origin.ts";
 import { editedFacts } from "../support/facts.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
@@ -213,7 +214,13 @@ describe("service-user", () => {
   });
 
   it("fails verification of a user with a login shell or sudo", () => {
-    const account = { name: "redis", uid: 101, home: "/", shell: "/bin/bash", groups: ["redis", "sudo"] };
+    const account = {
+      name: "redis",
+      uid: 101,
+      home: "/",
+      shell: "/bin/bash",
+      groups: ["redis", "sudo"].map(seen),
+    };
     expect(findings(verifyTask("service-user", {}, hostWith({ service: { account } })))).toEqual([
       "RK-SYS-01 fail: shell /bin/bash, groups redis, sudo",
     ]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Sentinel } from "../../src/facts/sentinel.ts";
 import { sameUsersCheck } from "../../src/verify/same-users.ts";
 import { audit, verdicts } from "../support/audit.ts";
@@ -268,7 +269,7 @@ describe("a control that no task owns", () => {
 
   it("is unknown for lack of a login, and passes nothing that only Redis could tell", () => {
     const told = audit(hardened(NO_LOGIN)).filter(({ outcome }) => outcome === "pass" || outcome === "fail");
-    expect(told.map(({ control }) => control)).toEqual(["RK-SYS-10"]);
+    expect(told.map(({ control }) => control)).toEqual(["RK-NET-11", "RK-SYS-13", "RK-SYS-10"]);
   });
 
   it("is unknown where an older answer to the probe does not say, and never passes for that", () => {
@@ -337,6 +338,7 @@ describe("facts of the host around Redis", () => {
     });
     expect(sentinels).toEqual([
       {
+        group: undefined,
         unit: "s.service",
         settings: [
           { name: "port", value: "26379" },
@@ -366,5 +368,34 @@ describe("the users of a replication group", () => {
       outcome: "unknown",
       blockedBy: "login",
     });
+  });
+});
+
+describe("another server of Redis' kind", () => {
+  const LOOK = { servers: [], unclear: [], isCut: false };
+  const beside = (others: Partial<HostFacts["others"]>) =>
+    verdicts("RK-NET-11", { ...factsOf("stock"), others: { ...LOOK, ...others } });
+  const server = (reply: string, at = "0.0.0.0:7000", group = "cache.service") => ({
+    servers: [{ pid: 7, group, listens: [{ at, reply }] }],
+  });
+
+  it("fails where it answers strangers, and is named", () => {
+    expect(beside(server("PONG"))).toEqual([
+      "fail: process 7 (cache.service) answers everybody on 0.0.0.0:7000",
+    ]);
+  });
+
+  it("is unknown where its answer is none, where it is a container's, and where a listener is nobody's", () => {
+    expect(beside(server("what?"))[0]).toMatch(/^unknown: .*gives no clear answer/);
+    expect(beside(server("PONG", "127.0.0.1:1", "docker-abc.scope"))[0]).toMatch(/^unknown: .*in a container/);
+    expect(beside({ unclear: [{ pid: 5, group: "ssh.service" }] })[0]).toMatch(/^unknown: process 5/);
+    expect(beside({ isCut: true })[0]).toMatch(/^unknown: /);
+    expect(beside({ servers: undefined })[0]).toMatch(/^unknown: /);
+  });
+
+  it("passes where it refuses strangers or listens for the host alone", () => {
+    expect(beside({})).toEqual(["pass: none"]);
+    expect(beside(server("NOAUTH Authentication required."))[0]).toMatch(/^pass: /);
+    expect(beside(server("PONG", "127.0.0.1:7000"))[0]).toMatch(/^pass: /);
   });
 });

@@ -189,7 +189,7 @@ function rowHtml(row: Row, group: Group, writer: Writer): Html {
 <td>${merged(({ observed }) => observed)}${variants.length === 1 ? settingOf(first) : undefined}${waiverOf(first)}${
     variants.length > 1 ? eachHost(variants) : undefined
   }</td>
-<td><code>${merged(({ source }) => source)}</code></td></tr>
+<td><code>${merged(({ source }) => source)}</code>${checks.every(({ witness }) => witness === "server") ? " (the server's word alone)" : ""}</td></tr>
 `;
 }
 

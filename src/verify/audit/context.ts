@@ -8,6 +8,8 @@ export interface AuditContext {
   server: Server;
   /** Parameters of the playbook's selected tasks, by task name. */
   tasks: ReadonlyMap<string, unknown>;
+  /** Units of other servers on the same machine that are hosts of the inventory themselves. */
+  neighbours?: readonly string[];
 }
 
 /** A control that does not apply to this host, or is only reported, with the reason. */

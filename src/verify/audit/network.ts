@@ -3,6 +3,7 @@ import { evaluate } from "../../firewall/evaluate.ts";
 import { foreignFirewalls, parsePublishedPorts } from "../../firewall/foreign.ts";
 import { parseKernelRules } from "../../firewall/kernel-rules.ts";
 import { isLoopback } from "../../network.ts";
+import { excerpt } from "../../secret.ts";
 import type { Check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting } from "./context.ts";
 
@@ -23,6 +24,7 @@ export function networkChecks(context: AuditContext): Check[] {
       (value) => Number(value) > 0,
     ),
     ...sentinelChecks(context),
+    otherServersCheck(context),
   ];
 }
 
@@ -130,6 +132,79 @@ function dockerCheck({ facts, server }: AuditContext): Check {
     },
     published.length === 0,
   );
+}
+
+/** Root's own look at what runs, and what it says to strangers. */
+function otherServersCheck({ facts, neighbours = [] }: AuditContext): Check {
+  const expected = "no other Redis, or none that answers strangers";
+  const source = "/proc/PID/exe, ss -Hltn, PING without a login";
+  const { servers, isCut } = facts.others;
+  if (servers === undefined) {
+    return found(
+      "RK-NET-11",
+      { expected, observed: "the programs that run cannot be looked at", source },
+      { outcome: "unknown", blockedBy: "rights" },
+    );
+  }
+  const others = servers.filter(({ group }) => !neighbours.includes(group));
+  const told = others.map(({ pid, group, listens }) => {
+    const beyond = listens.filter(({ at }) => !isLoopback(addressOf(at)));
+    const isOpen = beyond.some(({ reply }) => reply === "PONG");
+    const isClosed = beyond.every(({ reply }) => /^(?:NOAUTH|DENIED|-NOAUTH|-DENIED)/.test(reply));
+    const isContained = /^(?:docker|libpod|crio|cri-containerd)-/.test(group);
+    const where = beyond.map(({ at }) => at).join(", ");
+    return {
+      verdict: isOpen ? "open" : isContained || !isClosed ? "unclear" : "closed",
+      text: `process ${pid} (${excerpt(group, 60)})${
+        isOpen
+          ? ` answers everybody on ${where}`
+          : isContained
+            ? " runs in a container"
+            : where === ""
+              ? " listens for the host alone"
+              : isClosed
+                ? ` refuses strangers on ${where}`
+                : ` gives no clear answer on ${where}`
+      }`,
+    };
+  });
+  const reachable = facts.host.listeners.filter(
+    ({ protocol, address }) => protocol === "tcp" && !isLoopback(address),
+  );
+  const unclear = facts.others.unclear
+    .filter(({ group }) => reachable.some((listener) => listener.group === group))
+    .map(({ pid, group }) => `process ${pid} (${excerpt(group, 60)}) listens and cannot be looked at`);
+  if (isCut) unclear.push("the look at the programs took too long");
+  const adrift = reachable
+    .filter(({ group }) => group === undefined)
+    .map(({ address, port }) => `${address} port ${port} belongs to no control group`);
+  const open = told.filter(({ verdict }) => verdict === "open");
+  const doubts = [
+    ...told.filter(({ verdict }) => verdict === "unclear").map(({ text }) => text),
+    ...unclear,
+    ...adrift,
+  ];
+  return found(
+    "RK-NET-11",
+    {
+      expected,
+      observed:
+        (open.length > 0
+          ? open.map(({ text }) => text)
+          : [...told.map(({ text }) => text), ...unclear, ...adrift]
+        ).join("; ") || "none",
+      source,
+    },
+    open.length > 0 ? false : doubts.length === 0 || { outcome: "unknown" },
+  );
+}
+
+/** `0.0.0.0:7000`, `[::]:7000` */
+function addressOf(at: string): string {
+  return at
+    .slice(0, at.lastIndexOf(":"))
+    .replace(/^\[|\]$/g, "")
+    .replace(/%.*$/, "");
 }
 
 function sentinelChecks({ facts }: AuditContext): Check[] {

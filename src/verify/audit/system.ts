@@ -8,6 +8,7 @@ export function systemChecks(context: AuditContext): Check[] {
     crashReportCheck(context),
     ...kernelChecks(context),
     packageCheck(context),
+    programsCheck(context),
     coreDumpCheck(context),
     openSecretsCheck(context),
     swapCheck(context),
@@ -93,6 +94,19 @@ function kernelChecks(context: AuditContext): Check[] {
       somaxconn === undefined ? undefined : somaxconn >= backlog,
     ),
   ];
+}
+
+function programsCheck({ facts }: AuditContext): Check {
+  const { loosePrograms } = facts.service;
+  return found(
+    "RK-SYS-13",
+    {
+      expected: "the server's program and client are root's, and so are the folders above them",
+      observed: loosePrograms.join(", ") || "they are",
+      source: "stat",
+    },
+    loosePrograms.length === 0,
+  );
 }
 
 function packageCheck({ facts }: AuditContext): Check {

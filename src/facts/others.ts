@@ -1,0 +1,114 @@
+import type { Fact } from "./fact.ts";
+import { NOBODY } from "./reading.ts";
+
+/** A server of Redis' kind on the host, whatever its name, beside the one that is looked at. */
+export interface OtherServer {
+  pid: number;
+  /** The unit, or other control group, that it belongs to. */
+  group: string;
+  /** Where it listens in the host's own network, `address port`, and what it said there to PING without a login. */
+  listens: readonly { at: string; reply: string }[];
+}
+
+/** What root's own look at the running processes finds. */
+export interface OthersFact {
+  /** Undefined where it was not looked for, or the login may not. */
+  servers: readonly OtherServer[] | undefined;
+  /** Processes whose programs could not be looked at. */
+  unclear: readonly { pid: number; group: string }[];
+  /** The look took too long, and was ended. */
+  isCut: boolean;
+}
+
+/** Every Redis and Valkey writes this in its answer to INFO, so its program holds it; their clients do not. */
+const MARK = "redis_git_sha1";
+/** Processes that are looked at. */
+const MAX_PROCESSES = 20_000;
+
+/** Other servers, by what their programs hold: a name, a unit or a container hides none. */
+export const othersFact: Fact<OthersFact> = {
+  // Where root may not look into other users' processes, as in a container, their own rights do.
+  script: ({ prove }) =>
+    prove
+      ? `
+if [ "$ME" = 0 ]; then
+  section others-unclear; programs=' ' firsts= readable=' ' seen_all=$NL found= unclear=
+  while read -r id path; do
+    path=\${path%/exe}; readable="$readable\${path#/proc/} "; seen_all="$seen_all$id \${path#/proc/}$NL"
+    case $programs in *" $id "*) ;; *) programs="$programs$id "; firsts="$firsts $path/exe";; esac
+  done <<END
+$(stat -L -c '%d:%i %n' /proc/[0-9]*/exe | head -n ${MAX_PROCESSES})
+END
+  holders=$(timeout -s KILL 10 grep -lsF ${MARK} -- $firsts); [ $? -lt 124 ] || echo cut
+  for path in $holders; do
+    path=\${path%/exe}; id=\${seen_all%" \${path#/proc/}$NL"*}; id=\${id##*"$NL"}
+    while read -r other pid; do if [ "$other" = "$id" ]; then found="$found $pid"; fi; done <<END
+$seen_all
+END
+  done
+  owners=$NL
+  while read -r uid gid path; do
+    case "$uid $readable" in '0 '*|*" \${path#/proc/} "*) ;; *) owners="$owners$uid $gid \${path#/proc/}$NL";; esac
+  done <<END
+$(stat -c '%u %g %n' /proc/[0-9]* | head -n ${MAX_PROCESSES})
+END
+  asked=' '
+  while read -r uid gid pid; do
+    case "$uid$asked" in ' '*|*" $uid:$gid "*) continue;; esac
+    asked="$asked$uid:$gid "; set --
+    while read -r uid2 gid2 pid2; do if [ "$uid2:$gid2" = "$uid:$gid" ]; then set -- "$@" "/proc/$pid2/exe"; fi; done <<END
+$owners
+END
+    said=$(timeout -s KILL 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups grep -lF ${MARK} -- "$@" 2>&1 | head -c 65536)
+    IFS=$NL; for line in $said; do case $line in
+      /proc/*/exe) line=\${line%/exe}; found="$found \${line#/proc/}";;
+      *' Permission denied') line=\${line#*/proc/}; unclear="$unclear \${line%%/*}";;
+    esac; done; unset IFS
+  done <<END
+$owners
+END
+  own=; while read -r name at rest; do case $name:$rest in inet:*) case $at in 127.*) ;; *) own=\${own:-\${at%/*}};; esac;; esac; done <<END
+$(ip -o -4 addr | sed 's/.* inet /inet /')
+END
+  for pid in $unclear; do group_of "$pid"; printf '%s %s\\n' "$pid" "\${VALUE##*/}"; done
+  section others; answers=
+  for pid in $found; do
+    group_of "$pid"; name=\${VALUE##*/}
+    case " $UNIT $sentinels " in *" $name "*) continue;; esac
+    printf '%s %s\\n' "$pid" "$name"
+    while read -r protocol state queued limit at rest; do
+      case "$protocol $rest " in tcp*"/$name "*) ;; *) continue;; esac
+      port=\${at##*:}; address=\${at%:*}; address=\${address#[}; address=\${address%]}
+      case $address in 0.0.0.0|'*'|::) address=\${own:-127.0.0.1};; esac
+      plain "$address" && plain "$port" || continue
+      answers="$answers$pid $at $(echo PING | timeout -s KILL 3 setpriv ${NOBODY} $CLI -h "$address" -p "$port" 2>&1 | head -c 200 | head -n 1)$NL"
+    done <<END
+$SOCKETS
+END
+  done
+  tell other-replies "$answers"
+fi
+`
+      : "",
+  parse: ({ seen, said }) => ({
+    servers:
+      seen.text("others") === undefined
+        ? undefined
+        : seen.lines("others").map((line) => {
+            const [pid = "", group = ""] = line.split(" ");
+            return {
+              pid: Number(pid),
+              group,
+              listens: said.lines("other-replies").flatMap((reply) => {
+                const [of, at = "", ...words] = reply.split(" ");
+                return of === pid ? [{ at, reply: words.join(" ") }] : [];
+              }),
+            };
+          }),
+    unclear: seen.lines("others-unclear").flatMap((line) => {
+      const [pid = "", group = ""] = line.split(" ");
+      return pid === "cut" ? [] : [{ pid: Number(pid), group }];
+    }),
+    isCut: seen.lines("others-unclear").includes("cut"),
+  }),
+};
