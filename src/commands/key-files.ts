@@ -25,8 +25,14 @@ export async function checkKeyFiles(
     try {
       const path = resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
       await access(path, constants.R_OK);
-      if ((await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+      const found = await stat(path);
+      if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+      if (key === "--known-hosts" && !found.isFile()) {
+        const message = "is no file, so it would forget every host key: name a file that keeps them";
+        throw new InputError({ place: { file }, key, message });
+      }
     } catch (error) {
+      if (error instanceof InputError) throw error;
       const { problems } = unreadable(error, file);
       throw new InputError(problems.map((problem) => ({ ...problem, key })));
     }

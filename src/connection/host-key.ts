@@ -9,6 +9,8 @@ import {
   knownKeyTypes,
 } from "./known-hosts.ts";
 import { endpoint, tilde } from "./names.ts";
+import { oneLine } from "./one-line.ts";
+import { isRevoked } from "./revoked-keys.ts";
 import { shellQuote } from "./shell-quote.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
@@ -30,19 +32,30 @@ export function hostKeyAlgorithms(target: ResolvedConnection): ServerHostKeyAlgo
   return [...new Set([...known, ...HOST_KEY_ALGORITHMS])];
 }
 
-/** @throws HostError when the key is not the one on file, or there is none and new ones are not to be accepted. */
+/** @throws HostError when the key is revoked or is not the one on file, or there is none on file and new ones are not to be accepted or cannot be kept. */
 export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
   const files = target.knownHostsFiles;
-  const verdict = checkHostKey(name, port, key, files);
-  if (verdict.outcome === "ok") return;
-
   const of = `the host key of ${target.host} (${endpoint(target)})`;
   const shown = `${keyType(key)} ${fingerprint(key)}`;
   const refuse = (message: string, remedy: string) =>
     new HostError("unreachable", `${of} ${message}`, remedy);
   const at = (place: { file: string; line?: number | undefined }) => `${tilde(place.file)}:${place.line}`;
 
+  for (const file of target.revokedKeysFiles) {
+    let revoked: boolean;
+    try {
+      revoked = isRevoked(key, file);
+    } catch (error) {
+      throw refuse(
+        `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine((error as Error).message)}`,
+        "Correct the file, or take RevokedHostKeys out.",
+      );
+    }
+    if (revoked) throw refuse(`is revoked by ${tilde(file)}: ${shown}`, "");
+  }
+  const verdict = checkHostKey(name, port, key, files);
+  if (verdict.outcome === "ok") return;
   if (verdict.outcome === "revoked") throw refuse(`is marked @revoked in ${at(verdict.place)}: ${shown}`, "");
   if (verdict.outcome === "changed") {
     const removal = `ssh-keygen -R ${quoteIfNeeded(knownHostsName(name, port))} -f ${quoteIfNeeded(verdict.place.file)}`;

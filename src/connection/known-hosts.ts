@@ -89,11 +89,15 @@ export function knownKeyTypes(address: string, port: number, files: readonly str
 /**
  * Adds the key of a new host, as `ssh -o StrictHostKeyChecking=accept-new` does. One write in append mode, so that
  * hosts of the same run, and other programs, do not write into each other's line.
+ * @throws Error where the key is not there afterwards: the next one to answer would be as new, and taken as well.
  */
 export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
+    throw new Error("it is no file, so every key would be new again");
   const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
   appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
+  if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
 }
 
 function endsInLine(file: string): boolean {
@@ -144,7 +148,10 @@ function readKnownHosts(file: string): KnownHosts {
   let version = "missing";
   let text = "";
   try {
-    const { mtimeMs, size, ino } = statSync(file);
+    const found = statSync(file);
+    const { mtimeMs, size, ino } = found;
+    // A pipe would be waited for, and a device has no end.
+    if (!found.isFile()) throw new Error("no file");
     version = `${mtimeMs} ${size} ${ino}`;
     const cached = cache.get(file);
     if (cached?.version === version) return cached;

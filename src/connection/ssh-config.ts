@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename } from "node:path";
 import type { Secret } from "../secret.ts";
@@ -16,6 +17,8 @@ export interface ResolvedConnection {
   /** The name that stands in known_hosts in place of address and port, from HostKeyAlias. */
   hostKeyAlias: string | undefined;
   knownHostsFiles: string[];
+  /** From RevokedHostKeys: a key that one of them names is refused, whatever known_hosts says. */
+  revokedKeysFiles: string[];
   /** Where `accept-new` writes. */
   newHostKeysFile: string | undefined;
   strictHostKeyChecking: "yes" | "accept-new";
@@ -62,6 +65,15 @@ async function resolveHost(
 ): Promise<ResolvedHost> {
   const config = await askSsh(address, port, user);
   const { sshOptions } = variables;
+  const command = config.get("knownhostscommand")?.[0] ?? "none";
+  if (command !== "none") {
+    // It may say of a key that it is revoked.
+    throw new HostError(
+      "unreachable",
+      `~/.ssh/config has a KnownHostsCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
+      "Keep the host keys in a file that UserKnownHostsFile names.",
+    );
+  }
 
   const resolvedAddress = config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
@@ -84,7 +96,8 @@ async function resolveHost(
   const userFiles = variables.knownHostsFile
     ? [variables.knownHostsFile]
     : (sshOptions.userKnownHostsFiles ?? splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS);
-  const newHostKeysFile = userFiles.find((file) => file !== "none");
+  const isNamed = (file: string) => !/^none$/i.test(file);
+  const newHostKeysFile = userFiles.find(isNamed);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
   return {
@@ -93,7 +106,11 @@ async function resolveHost(
     port: resolvedPort,
     user: resolvedUser,
     hostKeyAlias: config.get("hostkeyalias")?.[0],
-    knownHostsFiles: [...userFiles, ...globalFiles].filter((file) => file !== "none").map(expand),
+    knownHostsFiles: [...userFiles, ...globalFiles].filter(isNamed).map(expand),
+    revokedKeysFiles: (config.get("revokedhostkeys") ?? [])
+      .filter(isNamed)
+      .flatMap((value) => (existsSync(expand(value)) ? [value] : value.split(/\s+/)))
+      .map(expand),
     newHostKeysFile: newHostKeysFile && expand(newHostKeysFile),
     // "no" and "off" in ssh_config would let anybody answer for the host; here they mean yes.
     strictHostKeyChecking:

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { SshOptions } from "../connection/settings.ts";
 import { didYouMean, type InputError } from "../errors.ts";
 import { splitShellWords } from "./shell-words.ts";
@@ -141,7 +141,7 @@ function knownHostsFiles(value: string, fail: Fail): string[] {
   const files = splitShellWords(value) ?? [];
   if (files.length === 0) throw fail("UserKnownHostsFile: expected a file");
   for (const file of files) {
-    if (file === "none" || /^\/dev\//.test(file)) {
+    if (/^none$/i.test(file) || /^\/dev\//.test(resolve(file))) {
       throw fail(`UserKnownHostsFile=${file} would forget every host key: name a file that keeps them`);
     }
   }

@@ -40,6 +40,16 @@ describe("options that no host has to be reached for", () => {
     expect(stderr).toContain("No host was touched");
   });
 
+  it.each(["/dev/null", "/dev/zero"])(
+    "refuses --known-hosts %s, which would forget every host key",
+    async (file) => {
+      const { exitCode, stderr } = await plan("--known-hosts", file);
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`${file}  --known-hosts: is no file, so it would forget every host key`);
+      expect(stderr).toContain("No host was touched");
+    },
+  );
+
   it("warns of a tag that no task has, and says what was meant", async () => {
     const { stderr } = await plan("--tags", "users,user");
     expect(stderr).toContain('no task has the tag "user". Did you mean "users"?');

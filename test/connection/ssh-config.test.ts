@@ -288,3 +288,29 @@ describe("jump hosts", () => {
     ).toEqual(["ops@fd00::1:2200", "ops@plain:2201"]);
   });
 });
+
+describe("what ~/.ssh/config says of host keys", () => {
+  it("counts where it revokes some, for jump hosts too", async () => {
+    sshKnows({
+      "guarded-target": "proxyjump guarded-jump\nrevokedhostkeys ~/.ssh/revoked-%h",
+      "guarded-jump": "revokedhostkeys none",
+      "other-target": "proxyjump other-jump",
+      "other-jump": "revokedhostkeys /etc/ssh/revoked",
+    });
+    const guarded = await resolveConnection(variables("guarded-target"));
+    expect(guarded.revokedKeysFiles).toEqual([join(homedir(), ".ssh/revoked-guarded-target")]);
+    expect(guarded.jumps[0]?.revokedKeysFiles).toEqual([]);
+    const other = await resolveConnection(variables("other-target"));
+    expect(other.revokedKeysFiles).toEqual([]);
+    expect(other.jumps[0]?.revokedKeysFiles).toEqual(["/etc/ssh/revoked"]);
+  });
+
+  it("stops the host where only a command could tell", async () => {
+    sshKnows({ "command-host": "knownhostscommand /usr/bin/keys %H" });
+    await expect(resolveConnection(variables("command-host"))).rejects.toMatchObject({
+      kind: "unreachable",
+      message:
+        "~/.ssh/config has a KnownHostsCommand for redis-01 that redkeep does not run: /usr/bin/keys %H",
+    });
+  });
+});

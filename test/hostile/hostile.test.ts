@@ -80,9 +80,11 @@ const essence = ({ status, tasks, checks, error }: HostRecord) => ({ status, tas
 const nameOf = ({ name }: Way) => name.replace(/[^a-z0-9]+/gi, "-");
 
 /** So many at once: with all of them one thread that plays them would be what is slow. */
-const PART = 22;
+const PART = 24;
 const PARTS = (["host", "jump host"] as const).flatMap((role) => {
-  const ways = WAYS.filter(({ only }) => role === "jump host" || only !== "jump");
+  const ways = WAYS.filter(({ only }) => role === "jump host" || only !== "jump").sort(
+    (one, other) => Number(one.waits ?? false) - Number(other.waits ?? false),
+  );
   return Array.from({ length: Math.ceil(ways.length / PART) }, (_, part) => ({
     role,
     part: part + 1,

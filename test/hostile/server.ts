@@ -123,6 +123,8 @@ export interface Way {
   inside?: (wire: Wire) => void;
   /** A host with a password: keyboard-interactive is tried. */
   hasPassword?: true;
+  /** Takes until somebody loses patience. Played with others of the kind, so that the rest need not wait. */
+  waits?: true;
   /** What only a jump host can do. */
   only?: "jump";
   /** The status of the host, where it is not failed or unreachable. */

@@ -236,6 +236,8 @@ describe("ssh options", () => {
     ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody answer"],
     ["-oStrictHostKeyChecking=ask", "StrictHostKeyChecking=ask"],
     ["-o UserKnownHostsFile=/dev/null", "UserKnownHostsFile=/dev/null would forget every host key"],
+    ["-o UserKnownHostsFile=/../dev//null", "UserKnownHostsFile=/../dev//null would forget every host key"],
+    ["-o UserKnownHostsFile=NONE", "UserKnownHostsFile=NONE would forget every host key"],
     ["-o UserKnownHostsFile=none", "UserKnownHostsFile=none would forget every host key"],
     ["-o 'UserKnownHostsFile a /dev/null'", "UserKnownHostsFile=/dev/null"],
     ["-o NoHostAuthenticationForLocalhost=yes", "skips host keys"],

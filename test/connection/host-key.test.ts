@@ -1,0 +1,89 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { admitHostKey } from "../../src/connection/host-key.ts";
+import type { ResolvedConnection } from "../../src/connection/ssh-config.ts";
+import { type Directory, generateKey, temporaryDirectory } from "./support/server.ts";
+
+let directory: Directory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory[Symbol.dispose]());
+
+const key = generateKey();
+
+function target(changes: Partial<ResolvedConnection>): ResolvedConnection {
+  return {
+    host: "redis-01",
+    address: "10.0.0.5",
+    port: 22,
+    user: "root",
+    hostKeyAlias: undefined,
+    knownHostsFiles: [],
+    revokedKeysFiles: [],
+    newHostKeysFile: undefined,
+    strictHostKeyChecking: "yes",
+    identityFiles: [],
+    identitiesOnly: true,
+    identityAgent: undefined,
+    privateKeyPassphrase: undefined,
+    password: undefined,
+    timeoutSeconds: 5,
+    jumps: [],
+    ...changes,
+  };
+}
+
+describe("a host key that is known", () => {
+  const known = () => directory.write("known_hosts", `10.0.0.5 ${key.public}\n`);
+
+  it("is refused where RevokedHostKeys names it", () => {
+    const revokedKeysFiles = [directory.write("none", ""), directory.write("revoked", key.public)];
+    const host = target({ knownHostsFiles: [known()], revokedKeysFiles });
+    expect(() => admitHostKey(key.blob, host)).toThrow(
+      /^the host key of redis-01 \(10\.0\.0\.5:22\) is revoked by \S+revoked: ssh-ed25519 SHA256:/,
+    );
+    expect(() =>
+      admitHostKey(key.blob, { ...host, revokedKeysFiles: revokedKeysFiles.slice(0, 1) }),
+    ).not.toThrow();
+  });
+
+  it("is refused where nobody can say whether it is revoked", () => {
+    const host = target({ knownHostsFiles: [known()], revokedKeysFiles: [join(directory.path, "gone")] });
+    expect(() => admitHostKey(key.blob, host)).toThrow(
+      /may be revoked: \S+gone, the RevokedHostKeys of ~\/\.ssh\/config, cannot be used: ENOENT/,
+    );
+  });
+});
+
+describe("a host key that is new, with accept-new", () => {
+  const newIn = (file: string) =>
+    target({ knownHostsFiles: [file], newHostKeysFile: file, strictHostKeyChecking: "accept-new" });
+
+  it("is taken once, and known from then on", () => {
+    const file = join(directory.path, "known_hosts");
+    admitHostKey(key.blob, newIn(file));
+    admitHostKey(key.blob, newIn(file));
+    expect(readFileSync(file, "utf8")).toBe(`10.0.0.5 ${key.public}\n`);
+    expect(() => admitHostKey(generateKey().blob, newIn(file))).toThrow("has changed");
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ["/dev/null", (path) => symlinkSync("/dev/null", path)],
+    ["/dev/zero", (path) => symlinkSync("/dev/zero", path)],
+    ["/dev/full", (path) => symlinkSync("/dev/full", path)],
+    ["a pipe", (path) => execFileSync("mkfifo", [path])],
+    ["a folder", (path) => mkdirSync(path)],
+  ])("is not taken where it would be kept in %s", (_, make) => {
+    const file = join(directory.path, "known_hosts");
+    make(file);
+    expect(() => admitHostKey(key.blob, newIn(file))).toThrow("is new and cannot be added to");
+  });
+
+  it("is not taken where there is no file to keep it in", () => {
+    const host = target({ strictHostKeyChecking: "accept-new" });
+    expect(() => admitHostKey(key.blob, host)).toThrow("is not in any known_hosts file");
+  });
+});
