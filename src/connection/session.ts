@@ -24,8 +24,13 @@ export function hangUp({ client, socket }: Session): void {
   setTimeout(() => cut(socket), GOODBYE).unref();
 }
 
+/** Whose end was told by `cut`: the end of a client cuts its stream too. */
+const ended = new WeakSet<Duplex>();
+
 /** Ends a stream at once. A channel through a jump host would otherwise wait for the jump host's word, which may never come. */
 export function cut(socket: Duplex): void {
   socket.destroy();
-  if (!(socket instanceof Socket)) setImmediate(() => socket.emit("close"));
+  if (socket instanceof Socket || ended.has(socket)) return;
+  ended.add(socket);
+  setImmediate(() => socket.emit("close"));
 }

@@ -810,6 +810,25 @@ describe("jump hosts", () => {
     for (const connection of connections) connection.close();
   });
 
+  it("leave nothing to do once the hosts behind them are done", async () => {
+    await using jump = await startServer();
+    await using target = await startServer();
+    const variables = variablesFor(target, directory, {
+      sshOptions: { proxyJump: [`root@127.0.0.1:${jump.port}`] },
+    });
+    directory.write(
+      "known_hosts",
+      [jump, target].map(({ port, hostKey }) => `[127.0.0.1]:${port} ${hostKey.public}\n`).join(""),
+    );
+    const before = process.getActiveResourcesInfo().filter((name) => name === "Immediate").length;
+    const connection = await connect(variables);
+    await connection.run("true", OPTIONS);
+    connection.close();
+    await vi.waitFor(() => expect(jump.open).toBe(0), { timeout: 5000 });
+    const after = process.getActiveResourcesInfo().filter((name) => name === "Immediate").length;
+    expect(after).toBeLessThanOrEqual(before);
+  });
+
   it("with an unknown key stop the hosts behind them", async () => {
     await using bastion = await startServer();
     await using server = await startServer();

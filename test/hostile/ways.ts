@@ -340,7 +340,10 @@ const OPENINGS: Way[] = [
   ...[0, 1, 100, 4095].map(
     (size): Way => ({
       name: `takes packets of ${size} bytes`,
-      inside: opening((wire, channel) => wire.send(...confirmation(channel, 0xffff_ffff, size))),
+      inside: opening((wire, channel) => {
+        wire.send(...confirmation(channel, 0xffff_ffff, size));
+        wire.send(MSG.channelSuccess, uint32(channel));
+      }),
       reason: /packets of no more than \d+ bytes/,
     }),
   ),

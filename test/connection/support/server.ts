@@ -52,6 +52,8 @@ export interface TestServer extends AsyncDisposable {
   /** The methods of all logins asked for. */
   attempts: string[];
   connections: number;
+  /** Connections that stand. */
+  readonly open: number;
   /** Connections that were closed for `maxStartups`. */
   refused: number;
   /** Ends every connection, without a goodbye. */
@@ -131,6 +133,9 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     hostKey: hostKeys[0] as KeyPair,
     attempts: [],
     connections: 0,
+    get open() {
+      return sockets.size;
+    },
     refused: 0,
     drop: () => {
       for (const socket of sockets) socket.destroy();
