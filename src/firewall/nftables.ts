@@ -28,6 +28,7 @@ const IPTABLES = new Set(["raw", "mangle", "nat", "filter", "security"]);
  * which interfaces an ingress chain is for.
  */
 export function parseNft(text: string, lines = ""): NftTables | undefined {
+  if (isDeep(text)) return undefined;
   let json: Json;
   try {
     json = JSON.parse(text) as Json;
@@ -59,6 +60,16 @@ export function parseNft(text: string, lines = ""): NftTables | undefined {
   return { tables: [...tables.values()] };
 }
 
+/** nft's own JSON is some ten levels deep. What is read here is read by functions that call themselves. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const [sign] of text.matchAll(/[[{\]}]/g)) {
+    depth += sign === "[" || sign === "{" ? 1 : -1;
+    if (depth > 100) return true;
+  }
+  return false;
+}
+
 function addFromText(tables: ReadonlyMap<string, NftTable>, lines: string): void {
   let [table, chain]: [NftTable | undefined, string] = [undefined, ""];
   for (const line of lines.split("\n")) {
@@ -74,6 +85,13 @@ function addFromText(tables: ReadonlyMap<string, NftTable>, lines: string): void
   }
 }
 
+/** One rule of iptables' tables, as nft shows it. */
+export interface Shown {
+  /** False where a part of it is an extension of iptables, which nft does not print. */
+  isWhole: boolean;
+  rules: readonly Rule[];
+}
+
 /**
  * The chains of nft that see packets of a family, but for those that iptables keeps there and shows itself: they are in
  * `save`, what iptables-save printed. `byTable` has the rules of those, for what iptables does not show of them.
@@ -82,11 +100,11 @@ export function readNft(
   { tables }: NftTables,
   save: string,
   family: Family,
-): Ruleset & { byTable: Map<string, readonly (readonly Rule[])[]> } {
+): Ruleset & { byTable: Map<string, readonly Shown[]> } {
   const own = family === 4 ? "ip" : "ip6";
   const counted = countRules(save, family);
   const [chains, gaps]: [BaseChain[], Gap[]] = [[], []];
-  const byTable = new Map<string, readonly (readonly Rule[])[]>();
+  const byTable = new Map<string, readonly Shown[]>();
   for (const table of tables) {
     if (table.family === "bridge" && table.chains.some(({ json }) => json.hook !== undefined))
       gaps.push({
@@ -105,7 +123,10 @@ export function readNft(
       for (const { name, rules } of isSame ? table.chains : []) {
         byTable.set(
           `${table.name} ${name}`,
-          rules.map(({ expr }) => readRule(expr, table, name, family)),
+          rules.map(({ expr }) => ({
+            isWhole: !expr.some((statement) => isObject(statement) && "xt" in statement),
+            rules: readRule(expr, table, name, family),
+          })),
         );
       }
       continue;
@@ -151,7 +172,8 @@ const isObject = (value: Json | undefined): value is JsonObject =>
 
 /** One rule of nft does things in turn, so it may be several of ours: one for each thing that it does, with all asked before. */
 function readRule(expr: readonly Json[], table: NftTable, chain: string, family: Family): Rule[] {
-  const text = `nft ${table.family} ${table.name} ${chain}: ${expr.map(words).filter(Boolean).join(" ")}`;
+  const said = expr.map(words).filter(Boolean).join(" ");
+  const text = `nft ${table.family} ${table.name} ${chain}: ${said.length > 300 ? `${said.slice(0, 300)}…` : said}`;
   const name = `nft ${table.family} ${table.name} ${chain}`;
   const rules: Rule[] = [];
   // Packets that match one of these lists get so far.

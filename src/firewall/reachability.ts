@@ -1,11 +1,11 @@
 import type { FirewallFact } from "../facts/firewall.ts";
 import type { HostFact } from "../facts/host.ts";
-import type { Family } from "../network.ts";
+import { type Family, normalizeSubnet } from "../network.ts";
 import { readIptables } from "./iptables.ts";
-import { parseNft, readNft } from "./nftables.ts";
+import { parseNft, readNft, type Shown } from "./nftables.ts";
 import type { Match, Numbers } from "./packets.ts";
 import type { Gap, Rule, Ruleset } from "./ruleset.ts";
-import { type Host, type Passage, sourcesOf, strangersTo, walk } from "./walk.ts";
+import { type Host, type Passage, sourcesOf, strangersTo, TOO_MANY, walk } from "./walk.ts";
 
 /** What of a host is asked for its rules. */
 export interface Seen {
@@ -34,11 +34,17 @@ export function networksPassage(
 }
 
 function passage(seen: Seen, family: Family, port: number, sources: Numbers): Passage {
-  const { rulesets, host } = readFirewall(seen)[family];
-  return walk(rulesets, host, { family, sources, port });
+  const isPort = Number.isInteger(port) && port > 0 && port <= 65_535;
+  if (!isPort) return { openings: [], doubts: [{ chain: "", text: `${port} is no port` }], letIn: [] };
+  const rules = readFirewall(seen)[family];
+  if (rules.isTooMuch) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+  const found = walk(rules.rulesets, rules.host, { family, sources, port });
+  // What took seconds once would take them for each port and network.
+  rules.isTooMuch = found.doubts.some(({ text }) => text === TOO_MANY);
+  return found;
 }
 
-type Rules = Record<Family, { rulesets: readonly Ruleset[]; host: Host }>;
+type Rules = Record<Family, { rulesets: readonly Ruleset[]; host: Host; isTooMuch: boolean }>;
 const known = new WeakMap<Seen["firewall"], Rules>();
 
 /** Read once for a host: it is walked for each port and each network. */
@@ -55,7 +61,11 @@ function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
   const iptables = readIptables(save, family, (table, chain, index, rule) =>
     corrected(rule, nft?.byTable.get(`${table} ${chain}`)?.[index]),
   );
-  const names = [...new Set(host.addresses.map(({ interface: name }) => name))];
+  // A host may say anything.
+  const addresses = host.addresses.filter(
+    ({ address, prefix }) => normalizeSubnet(`${address}/${prefix}`) !== undefined,
+  );
+  const names = [...new Set(addresses.map(({ interface: name }) => name))];
   const interfaces = firewall.interfaces.length > 0 ? firewall.interfaces : names;
   return {
     rulesets: [
@@ -64,7 +74,8 @@ function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
       readIptables(legacy, family),
       ...(nft === undefined ? [] : [nft]),
     ],
-    host: { addresses: host.addresses, interfaces: interfaces.filter((name) => name !== "lo") },
+    host: { addresses, interfaces: interfaces.filter((name) => name !== "lo") },
+    isTooMuch: false,
   };
 }
 
@@ -84,10 +95,11 @@ function gapsOf({ firewall, host }: Seen, isRead: boolean): Gap[] {
  * A rule of iptables by what nft says of it. iptables prints rules that nft has put into its tables as far as it understands
  * them (`ip saddr @set tcp dport 6380 accept` without the source), and nft those of iptables as far as it does ("xt").
  */
-function corrected(rule: Rule, seen: readonly Rule[] | undefined): readonly Rule[] {
-  if (seen === undefined || seen.some(({ text }) => text.includes('{"xt":'))) return [rule];
-  const isSame = seen.length === 1 && shape(seen[0] as Rule) === shape(rule);
-  return isSame ? [rule] : seen.map((other) => ({ ...other, chain: rule.chain }));
+function corrected(rule: Rule, seen: Shown | undefined): readonly Rule[] {
+  if (seen === undefined || !seen.isWhole) return [rule];
+  const [only, ...more] = seen.rules;
+  const isSame = only !== undefined && more.length === 0 && shape(only) === shape(rule);
+  return isSame ? [rule] : seen.rules.map((other) => ({ ...other, chain: rule.chain }));
 }
 
 /** What a rule says, in whatever order it asks. */

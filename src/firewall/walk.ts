@@ -45,12 +45,18 @@ export function verdictOf({ openings, doubts }: Passage): "open" | "closed" | "u
 
 /** Sets of packets on their way at once: more than that, and rules take their sources and ports apart beyond use. */
 const MAX_SETS = 5_000;
+/** Questions asked on one walk, and numbers compared for them: some seconds. Hosts with fifty thousand rules need a tenth. */
+const MAX_STEPS = 1_000_000;
+/** Ends of ways through the rules. */
+const MAX_ENDS = 100_000;
+/** What is said of a host whose rules take more than that. */
+export const TOO_MANY = "the rules take what comes in apart into more cases than are looked at";
 /** Jumps within jumps: the kernel itself stops at 16 (nftables) or at a chain's second visit (iptables). */
 const MAX_DEPTH = 64;
 const TRACKING_PRIORITY = -200;
 const PORTS: Numbers = [[1n, 65_535n]];
 
-class TooManySets extends Error {}
+class TooMany extends Error {}
 
 interface Outcome {
   accepted: Packets[];
@@ -58,6 +64,8 @@ interface Outcome {
   dropped: Packets[];
   /** Given to what is not known here. */
   lost: Packets[];
+  /** How much was asked so far. */
+  effort: { steps: number };
 }
 
 /**
@@ -96,7 +104,7 @@ export function walk(
     letIn: undefined,
   };
   const chains = rulesets.flatMap((ruleset) => ruleset.chains).toSorted((a, b) => a.priority - b.priority);
-  const outcome: Outcome = { accepted: [], dropped: [], lost: [] };
+  const outcome: Outcome = { accepted: [], dropped: [], lost: [], effort: { steps: 0 } };
   try {
     const arrived = start.source.length === 0 || start.in.length === 0 ? [] : [start];
     const routed = through(chains, ["ingress", "prerouting"], arrived, host, outcome).flatMap((packets) =>
@@ -107,9 +115,8 @@ export function walk(
       outcome.accepted.push(...through(chains, [hook], here, host, outcome));
     }
   } catch (cause) {
-    if (!(cause instanceof TooManySets)) throw cause;
-    const text = "the rules take what comes in apart into more cases than are looked at";
-    return { openings: [], doubts: [{ chain: "", text }], letIn: [] };
+    if (!(cause instanceof TooMany)) throw cause;
+    return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
   }
   return conclude(outcome, gaps);
 }
@@ -171,7 +178,7 @@ function through(
       here = here.map((set) => (set.state === "INVALID" ? { ...set, state: "NEW" as const } : set));
     }
     for (const chain of behind) here = here.flatMap((set) => throughChain(chain, set, host, outcome));
-    if (here.length > MAX_SETS) throw new TooManySets();
+    if (here.length > MAX_SETS) throw new TooMany();
   }
   return here;
 }
@@ -189,7 +196,7 @@ function throughChain(chain: BaseChain, packets: Packets, host: Host, outcome: O
     here = yes;
     past.push(...no);
   }
-  const found: Outcome = { accepted: past, dropped: outcome.dropped, lost: outcome.lost };
+  const found: Outcome = { ...outcome, accepted: past };
   const decides = chain.kind === "filter" && (chain.hook === "input" || chain.hook === "forward");
   const rest = run(chain.rules, here, { chain, host, decides }, found, 0);
   if (chain.policy === "drop") {
@@ -220,17 +227,25 @@ function run(
   const returned: Packets[] = [];
   for (const rule of together(rules)) {
     if (here.length === 0) break;
-    if (here.length + returned.length > MAX_SETS) throw new TooManySets();
-    const rest: Packets[] = [];
-    let matching = here;
+    if (here.length + returned.length > MAX_SETS) throw new TooMany();
+    spend(outcome, here.length);
     // A rule that does nothing has nothing to tell packets apart for.
     if (rule.verdict === undefined && rule.effects.length === 0) continue;
-    // What is known for certain comes first: a doubt about packets that do not match anyway is none.
-    for (const match of byCertainty(rule)) {
+    const matches = ordered(rule);
+    const isOther = (set: Packets): boolean =>
+      matches.some((match) => {
+        if (!CERTAIN.has(match.kind)) return false;
+        spend(outcome, costOf(set, match));
+        return split(set, match, rule.text).yes.length === 0;
+      });
+    // What does not match for certain stays in one piece, and a doubt about it is none.
+    const rest = here.filter(isOther);
+    let matching = here.filter((set) => !rest.includes(set));
+    for (const match of matches) {
+      for (const set of matching) spend(outcome, costOf(set, match));
       const parts = matching.map((set) => split(set, match, rule.text));
       matching = parts.flatMap(({ yes }) => yes);
       rest.push(...parts.flatMap(({ no }) => no));
-      if (matching.length === 0) break;
     }
     if (matching.length === 0) {
       here = rest;
@@ -243,6 +258,16 @@ function run(
   }
   return [...here, ...returned];
 }
+
+function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): void {
+  effort.steps += steps;
+  if (effort.steps > MAX_STEPS || accepted.length + dropped.length + lost.length > MAX_ENDS)
+    throw new TooMany();
+}
+
+/** What it takes to compare: sets of addresses may have holes by the thousand. */
+const costOf = (packets: Packets, match: Match): number =>
+  match.kind === "numbers" ? packets[match.field].length + match.values.length : 1;
 
 /** What of the matching packets goes on to the next rule. */
 function decide(
@@ -290,21 +315,36 @@ function decide(
   }
 }
 
-function hasEffects(rules: readonly Rule[], chain: BaseChain, seen = new Set<readonly Rule[]>()): boolean {
-  if (seen.has(rules)) return false;
-  seen.add(rules);
-  return rules.some(({ effects, verdict }) => {
-    if (effects.length > 0) return true;
+const effects = new WeakMap<readonly Rule[], boolean>();
+
+/** Whether a chain, or one that it leads to, changes packets that go on. */
+function hasEffects(rules: readonly Rule[], chain: BaseChain): boolean {
+  const known = effects.get(rules);
+  if (known !== undefined) return known;
+  // What leads back to here adds nothing.
+  effects.set(rules, false);
+  const found = rules.some(({ effects: own, verdict }) => {
+    if (own.length > 0) return true;
     if (verdict?.kind !== "jump" && verdict?.kind !== "goto") return false;
-    return hasEffects(chain.chain(verdict.chain) ?? [], chain, seen);
+    return hasEffects(chain.chain(verdict.chain) ?? [], chain);
   });
+  effects.set(rules, found);
+  return found;
 }
 
 const CERTAIN = new Set(["always", "never", "numbers", "interface", "state", "local", "either"]);
-const byCertainty = ({ matches }: Rule) => [
-  ...matches.filter(({ kind }) => CERTAIN.has(kind)),
-  ...matches.filter(({ kind }) => !CERTAIN.has(kind)),
-];
+const orders = new WeakMap<Rule, readonly Match[]>();
+
+/** A rule's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
+function ordered(rule: Rule): readonly Match[] {
+  const known = orders.get(rule);
+  if (known !== undefined) return known;
+  const rank = (match: Match): number =>
+    !CERTAIN.has(match.kind) ? 2 : match.kind === "numbers" && match.field === "source" ? 1 : 0;
+  const order = rule.matches.toSorted((a, b) => rank(a) - rank(b));
+  orders.set(rule, order);
+  return order;
+}
 
 const grouped = new WeakMap<readonly Rule[], readonly Rule[]>();
 

@@ -454,10 +454,7 @@ function firewallChecks(context: Context): Check[] {
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
   const past = pastFindings(context);
-  const told = [...past.wrong, ...past.unclear].join("\n");
-  const others = foreignFirewalls(facts.firewall).filter(
-    (text) => !told.includes(text.replace(/^.*?: (?=-A )/, "")),
-  );
+  const others = foreignFirewalls(facts.firewall).filter((text) => !past.wrong.includes(text));
   return [
     check(
       "RK-NET-04",

@@ -158,12 +158,48 @@ describe("a big host", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  it("whose rules take packets apart beyond measure is unknown", () => {
-    const rules = Array.from(
-      { length: 12 },
-      (_, i) =>
-        `-A INPUT -s ${i}.0.0.0/8 -d 10.0.0.${i}/32 -p tcp -m tcp --sport ${i * 100}:${i * 100 + 50} -m length --length ${i} -j site`,
+  it("with a ban for another port after the other is no harder", () => {
+    const bans = Array.from(
+      { length: 6_000 },
+      (_, i) => `-A INPUT -s 198.${i >> 8}.${i & 255}.1/32 -p tcp -m tcp --dport 22 -j DROP`,
     );
-    expect(["closed", "unknown"]).toContain(said(...rules, "-A site -j DROP")[0]);
+    expect(said(...bans)).toEqual(["closed"]);
+    expect(said(...bans, "-A INPUT -p tcp -j ACCEPT")[0]).toBe("open");
+  });
+
+  it("whose rules take packets apart beyond measure is unknown, in some seconds", () => {
+    const odd = Array.from({ length: 3_000 }, (_, i) => `-A INPUT -s 198.${i >> 8}.${i & 255}.1/32 -j site`);
+    const rules = [
+      ...odd,
+      ...Array.from({ length: 40 }, (_, i) => `-A site -m length --length ${i} -j site${i}`),
+    ];
+    const chains = Array.from({ length: 40 }, (_, i) => `:site${i} - [0:0]`);
+    const through = Array.from({ length: 39 }, (_, i) => [
+      `-A site${i} -j site${i + 1}`,
+      `-A site${i} -j site${i + 1}`,
+    ]);
+    const last = ["-A site39 -j ACCEPT", "-A site39 -p udp -j DROP"];
+    const passage = ask([filter(...chains, ...through.flat(), ...rules, ...last)]);
+    expect(["open", "unknown"]).toContain(verdictOf(passage));
+    const loop = ask([filter("-A INPUT -j site", "-A site -j site")]);
+    expect(verdictOf(loop)).not.toBe("open");
+    const doubling = Array.from({ length: 39 }, (_, i) => [
+      `-A site${i} -m ttl --ttl-eq ${i} -j site${i + 1}`,
+      `-A site${i} -j site${i + 1}`,
+    ]);
+    const twice = ask([
+      filter(...chains, ...doubling.flat(), "-A INPUT -j site0", "-A site39 -m mark --mark 1 -j DROP"),
+    ]);
+    expect(verdictOf(twice)).not.toBe("open");
+  });
+});
+
+describe("parseNft", () => {
+  it("reads nothing that is no ruleset of nft's, however deep", () => {
+    expect(parseNft("")).toBeUndefined();
+    expect(parseNft('{"nftables": [')).toBeUndefined();
+    expect(parseNft('{"nftables": {}}')).toBeUndefined();
+    expect(parseNft(`{"nftables": [${"[".repeat(1_000_000)}${"]".repeat(1_000_000)}]}`)).toBeUndefined();
+    expect(parseNft('{"nftables": []}')).toEqual({ tables: [] });
   });
 });
