@@ -152,7 +152,7 @@ describe("RK-NET-04 where ufw's own rules are as wanted", () => {
     } finally {
       await onHost(
         host,
-        "iptables-restore </run/rules4; ip6tables-restore </run/rules6; nft delete table inet site || true",
+        "iptables -t nat -F; ip6tables -t nat -F; iptables-restore </run/rules4; ip6tables-restore </run/rules6; nft delete table inet site || true",
       );
     }
   };
