@@ -31,7 +31,7 @@ case $suite in
   trixie) servers=redis-server,redis-tools,valkey-server,valkey-tools ;;
   *) fail "no such suite: $suite (bullseye, bookworm or trixie)" ;;
 esac
-packages=systemd,systemd-sysv,dbus,openssh-server,$servers,ufw,iptables,iproute2,openssl,sudo,procps,python3-redis
+packages=systemd,systemd-sysv,dbus,openssh-server,$servers,ufw,iptables,nftables,iproute2,openssl,sudo,procps,python3-redis
 
 install_packages() {
   need_root "installing $*"

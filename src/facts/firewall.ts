@@ -1,3 +1,4 @@
+import type { Family } from "../network.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
 
 export interface FirewallFact {
@@ -19,14 +20,23 @@ export interface FirewallFact {
   nat4: string;
   nat6: string;
   nftables: string;
+  /** Of what nft prints for people: the lines of tables, their flags, chains, and hooks of ingress. */
+  nftText: string;
+  /** All tables that the kernel has, of each iptables: what `readFirewall` walks through. */
+  tables: Record<Family, { save: string; legacy: string }>;
+  /** False where the host has no nft to say what else is in the kernel. */
+  hasNft: boolean;
+  /** By their names, without lo; none where the host did not say. */
+  interfaces: readonly string[];
   foreign: string;
   dockerPorts: string;
   /** Docker is there and did not answer. */
   isDockerSilent: boolean;
 }
 
-/** Lines of one family's rules in the kernel that leave the host at most. */
+/** Lines of one family's rules in the kernel that leave the host at most, and bytes of nft's. What is cut is told from what is whole. */
 const MAX_LINES = 50_000;
+const MAX_BYTES = 4_000_000;
 
 /** ufw's files and the kernel's rules. `ufw status` is not asked: it starts Python, and reads these very files. */
 export const firewallFact: Fact<FirewallFact> = {
@@ -35,12 +45,16 @@ if [ -f /etc/ufw/ufw.conf ] && has ufw; then
   show_files ufw-conf /etc/ufw/ufw.conf ufw-defaults /etc/default/ufw ufw-rules4 /etc/ufw/user.rules ufw-rules6 /etc/ufw/user6.rules
   section ufw-before; grep -h '^-A ufw6\\{0,1\\}-before-input' /etc/ufw/before.rules /etc/ufw/before6.rules
 fi
-# All tables at once. Where there are more lines, they are Kubernetes' or Docker's, and say nothing new.
-section kernel4; iptables-save | grep -v -m ${MAX_LINES} '^#'; section kernel6; ip6tables-save | grep -v -m ${MAX_LINES} '^#'
+# All tables at once. The comments that stay name tables which iptables cannot read.
+section kernel4; iptables-save | grep -v -m ${MAX_LINES} '^# [CGW]'; section kernel6; ip6tables-save | grep -v -m ${MAX_LINES} '^# [CGW]'
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
-first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save -t filter; fi
-first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save -t filter; fi
-section nftables; if has nft; then timeout 5 nft -s list ruleset 2>/dev/null | grep -E '^table |hook (input|prerouting|ingress) |dnat |redirect '; fi
+first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
+first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
+if has nft; then section nft; timeout 5 nft -s -j list ruleset 2>/dev/null | head -c ${MAX_BYTES}
+  # What nft 1.0 leaves out of its JSON: that a table is switched off, and whose ingress a chain is at.
+  section nft-text; timeout 5 nft -s list ruleset 2>/dev/null | grep -m ${MAX_LINES} -E '^table |^[[:blank:]](flags|chain) |hook ingress'
+fi
+section interfaces; echo /sys/class/net/*
 section foreign
 if is_active firewalld.service; then echo firewalld; fi
 if is_active nftables.service; then echo nftables; fi
@@ -58,11 +72,21 @@ section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names
       before: sections.text("ufw-before") ?? "",
       kernel4: installed ? tableOf(sections, "kernel4", "filter") : "",
       kernel6: installed ? tableOf(sections, "kernel6", "filter") : "",
-      legacy4: sections.text("legacy4") ?? "",
-      legacy6: sections.text("legacy6") ?? "",
+      legacy4: tableOf(sections, "legacy4", "filter"),
+      legacy6: tableOf(sections, "legacy6", "filter"),
       nat4: rulesOf(tableOf(sections, "kernel4", "nat")),
       nat6: rulesOf(tableOf(sections, "kernel6", "nat")),
-      nftables: sections.text("nftables") ?? "",
+      nftables: sections.text("nft") ?? "",
+      nftText: sections.text("nft-text") ?? "",
+      tables: {
+        4: { save: sections.text("kernel4") ?? "", legacy: sections.text("legacy4") ?? "" },
+        6: { save: sections.text("kernel6") ?? "", legacy: sections.text("legacy6") ?? "" },
+      },
+      hasNft: sections.text("nft") !== undefined,
+      interfaces: (sections.text("interfaces") ?? "")
+        .split(/\s+/)
+        .map((path) => path.replace(/^.*\//, ""))
+        .filter((name) => name !== "" && name !== "lo" && name !== "*"),
       foreign: sections.text("foreign") ?? "",
       dockerPorts: sections.text("docker-ports") ?? "",
       isDockerSilent: sections.text("docker-silent") !== undefined,
@@ -71,7 +95,11 @@ section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names
 };
 
 /** One table, from its name to COMMIT, of what iptables-save prints; empty where the kernel has none. */
-function tableOf(sections: SeenTexts, title: "kernel4" | "kernel6", table: string): string {
+function tableOf(
+  sections: SeenTexts,
+  title: "kernel4" | "kernel6" | "legacy4" | "legacy6",
+  table: string,
+): string {
   const text = sections.text(title) ?? "";
   const start = text.search(new RegExp(`^\\*${table}$`, "m"));
   if (start < 0) return "";

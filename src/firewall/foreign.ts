@@ -1,5 +1,6 @@
-import { contains, isLoopback, normalizeSubnet } from "../network.ts";
+import { isLoopback } from "../network.ts";
 import { includesPort } from "./evaluate.ts";
+import { parseNft } from "./nftables.ts";
 
 /** Raw texts from a host; an empty one says nothing. */
 export interface ForeignTexts {
@@ -16,7 +17,7 @@ export interface ForeignTexts {
   foreign: string;
   /** `docker ps --format '{{.Names}} {{.Ports}}'`. */
   dockerPorts: string;
-  /** `nft -s list ruleset`: at least its lines of tables, of hooks and of rules that forward. */
+  /** `nft -s -j list ruleset`. */
   nftables: string;
 }
 
@@ -24,8 +25,8 @@ export interface ForeignTexts {
 interface Finding {
   /** For people. */
   text: string;
-  /** What it lets in past ufw's rules: ports as `includesPort` reads them, and from where; nothing where it only may. */
-  opens?: { ports: string; source?: string | undefined };
+  /** The ports, as `includesPort` reads them, that are sent on before a rule for the host itself sees them. */
+  forwards?: string;
 }
 
 /** A port that Docker forwards to a container. */
@@ -47,18 +48,11 @@ export function foreignFirewalls(texts: ForeignTexts): string[] {
   return [...new Set(findings(texts).map(({ text }) => text))];
 }
 
-/** Those among them that let others than the allowed subnets reach one of the ports. */
-export function bypasses(
-  texts: ForeignTexts,
-  ports: readonly number[],
-  allowed: readonly string[],
-): string[] {
-  const lets = ({ opens }: Finding): boolean => {
-    if (opens === undefined || !ports.some((port) => includesPort(opens.ports, port))) return false;
-    const source = normalizeSubnet(opens.source ?? "")?.subnet;
-    return source === undefined || !allowed.some((subnet) => contains(subnet, source));
-  };
-  return [...new Set(findings(texts).flatMap((found) => (lets(found) ? [found.text] : [])))];
+/** Those among them that send one of the ports on to another machine, or what comes by another port to one that has it. */
+export function forwarders(texts: ForeignTexts, ports: readonly number[]): string[] {
+  const isForwarded = ({ forwards }: Finding): boolean =>
+    forwards !== undefined && ports.some((port) => includesPort(forwards, port));
+  return [...new Set(findings(texts).flatMap((found) => (isForwarded(found) ? [found.text] : [])))];
 }
 
 /**
@@ -118,7 +112,7 @@ function unitFindings(line: string): Finding[] {
   return [];
 }
 
-/** Tools whose chains in INPUT people know by name; fail2ban's and sshguard's only turn packets away. */
+/** Tools whose chains in INPUT people know by name. Nothing is said of ufw's, and of those that are there to turn packets away. */
 const KNOWN_CHAINS: readonly (readonly [RegExp, string | undefined])[] = [
   [/^ufw6?-/, undefined],
   [/^(f2b-|fail2ban-|sshguard)/, undefined],
@@ -143,7 +137,6 @@ function inputFindings(save: string, family: string): Finding[] {
     return [
       {
         text: `the kernel has an ${family} rule${where} that ufw does not know: ${rule}`,
-        ...acceptedBy(rule),
       },
     ];
   });
@@ -154,56 +147,29 @@ function asLegacy({ text }: Finding): Finding {
   return { text: `${text} (in the tables of iptables-legacy)` };
 }
 
-/** What a rule lets in of new tcp connections from elsewhere. */
-function acceptedBy(rule: string): Pick<Finding, "opens"> {
-  const [, protocol = "tcp"] = / -p (\S+)/.exec(rule) ?? [];
-  const isForNew = !/ --(ct)?state /.test(rule) || / --(ct)?state \S*NEW/.test(rule);
-  if (
-    !/ -[jg] ACCEPT\b/.test(rule) ||
-    !["tcp", "all"].includes(protocol) ||
-    !isForNew ||
-    / -i lo /.test(rule)
-  )
-    return {};
-  return {
-    opens: { ports: / --dports? (\S+)/.exec(rule)?.[1] ?? "any", source: / -s (\S+)/.exec(rule)?.[1] },
-  };
-}
-
 /** What the operator lets in by /etc/ufw/before.rules: as shipped, that is loopback, answers, ICMP and a few of udp. */
 function beforeFindings(save: string): Finding[] {
   return save
     .split("\n")
     .filter((line) => /^-A ufw6?-before-input .*-j ACCEPT$/.test(line))
     .filter((line) => !/ -i lo | --ctstate RELATED,ESTABLISHED | -p (udp|icmp|ipv6-icmp) /.test(line))
-    .map((line) => ({
-      text: `before.rules lets packets in ahead of ufw's rules: ${line}`,
-      ...acceptedBy(line),
-    }));
+    .map((line) => ({ text: `before.rules lets packets in ahead of ufw's rules: ${line}` }));
 }
 
-/** Base chains on incoming packets and rules that forward them, but for those that iptables itself keeps in nftables. */
+/** Base chains of nft on incoming packets, but for those that iptables itself keeps in nftables. */
 function nftFindings(ruleset: string): Finding[] {
-  const found: Finding[] = [];
-  let table = "";
-  for (const line of ruleset.split("\n")) {
-    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
-    if (/^ip6? (filter|nat|mangle|raw|security)$/.test(table) || /^\S+ f2b-table$/.test(table)) continue;
-    const [, hook, policy = "accept"] =
-      /^\s*type filter hook (input|prerouting|ingress)\b[^;]*;(?: policy (\w+);)?/.exec(line) ?? [];
-    if (hook !== undefined && table.endsWith(" firewalld")) {
-      found.push({ text: "firewalld's rules are in the kernel beside ufw's" });
-    } else if (hook !== undefined) {
-      found.push({ text: `nftables table ${table} filters incoming packets beside ufw (policy ${policy})` });
-    } else if (/\b(dnat|redirect) /.test(line)) {
-      const ports = / dport (\d+)\b/.exec(line)?.[1];
-      found.push({
-        text: `nftables table ${table} forwards packets before ufw sees them: ${line.trim()}`,
-        ...(ports === undefined ? {} : { opens: { ports } }),
-      });
-    }
-  }
-  return found;
+  return (parseNft(ruleset)?.tables ?? []).flatMap(({ family, name, chains }): Finding[] => {
+    if ((/^ip6?$/.test(family) && /^(filter|nat|mangle|raw|security)$/.test(name)) || name === "f2b-table")
+      return [];
+    return chains
+      .filter(({ json }) => json.type === "filter" && /^(input|prerouting|ingress)$/.test(String(json.hook)))
+      .map(({ json }) => ({
+        text:
+          name === "firewalld"
+            ? "firewalld's rules are in the kernel beside ufw's"
+            : `nftables table ${family} ${name} filters incoming packets beside ufw (policy ${json.policy ?? "accept"})`,
+      }));
+  });
 }
 
 /** One for each published port, whichever addresses it is published on. */
@@ -216,7 +182,7 @@ function publishedFindings(ports: readonly PublishedPort[]): Finding[] {
         "publish it on 127.0.0.1, or filter it in DOCKER-USER";
       // A Redis in a container counts by its own port too: strangers reach it whatever the host's port is called.
       const opened = [port, containerPort].map((range) => range.replace("-", ":")).join(",");
-      return [{ text, ...(protocol === "tcp" ? { opens: { ports: opened } } : {}) }];
+      return [{ text, ...(protocol === "tcp" ? { forwards: opened } : {}) }];
     });
 }
 
@@ -245,6 +211,6 @@ function natFindings(save: string, published: readonly PublishedPort[]): Finding
       const protocol = / -p (\S+)/.exec(rule)?.[1] ?? "tcp";
       const ports = [port, toPort].filter((text) => text !== undefined).join(",") || "any";
       const text = `the kernel forwards ${port === undefined ? "packets" : `port ${port}/${protocol}`} to ${to} before ufw sees them: ${rule}`;
-      return [{ text, ...(protocol === "tcp" ? { opens: { ports } } : {}) }];
+      return [{ text, ...(protocol === "tcp" ? { forwards: ports } : {}) }];
     });
 }

@@ -520,6 +520,10 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
     "firewall/foreign.test.ts": ["names each port that Docker publishes past ufw once, and none on loopback"],
     "tasks/firewall.test.ts": ["refuses to switch ufw on over another firewall"],
+    "faults/figures/firewall.ts": [
+      "What verify reads of whole rule sets, iptables' and nft's, is what packets meet",
+    ],
+    "integration/firewall.test.ts": ["RK-NET-04 where ufw's own rules are as wanted"],
   }),
   row("E6", "A change of rules that is cut off in the middle", {
     "faults/figures/lockouts.ts": [

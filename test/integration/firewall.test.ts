@@ -1,7 +1,7 @@
-import { describe, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { onHost } from "./support/observe.ts";
-import { openProject } from "./support/project.ts";
+import { openProject, type Project } from "./support/project.ts";
 
 /** Hosts whose firewall is off: what was done to them by hand, and what is asked of redkeep beside its own rules. */
 const SITUATIONS: readonly { name: string; prepare: string; asked?: object; args?: string[] }[] = [
@@ -92,5 +92,127 @@ describe.concurrent("a firewall that redkeep switches on", () => {
     expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
     expect(await host.readFile("/etc/ufw/ufw.conf")).toContain("LOGLEVEL=low");
     expect(await onHost(host, "ufw status verbose")).toContain("Logging: on (low)");
+  });
+});
+
+/** Where a stranger gets in beside ufw's own rules: iptables' words, with FAMILY for what begins the names of ufw's chains. */
+const HOLES: readonly { name: string; rules: string[] }[] = [
+  ...["before-logging", "before", "after", "after-logging", "reject", "track"].map((place) => ({
+    name: `an ACCEPT in ufw-${place}-input`,
+    rules: [`-I FAMILY-${place}-input -p tcp --dport 6379 -j ACCEPT`],
+  })),
+  {
+    name: "a jump from ufw-before-input into a chain of somebody's",
+    rules: ["-N site", "-A site -p tcp -j ACCEPT", "-I FAMILY-before-input -j site"],
+  },
+  { name: "everything but udp", rules: ["-A FAMILY-after-input ! -p udp -j ACCEPT"] },
+  {
+    name: "a chain of fail2ban's name that accepts",
+    rules: ["-N f2b-x", "-A f2b-x -j ACCEPT", "-I INPUT -p tcp -j f2b-x"],
+  },
+  {
+    name: "another port sent to Redis', and let in for it",
+    rules: [
+      "-t nat -A PREROUTING -p tcp --dport 8080 -j REDIRECT --to-ports 6379",
+      "-A FAMILY-after-input -m conntrack --ctstate DNAT -j ACCEPT",
+    ],
+  },
+];
+
+describe("RK-NET-04 where ufw's own rules are as wanted", () => {
+  let host: LabHost;
+  let project: Project;
+  let playbook: string;
+  beforeAll(async () => {
+    host = await startHost();
+    project = openProject({ "redis-01": host });
+    playbook = project.playbook("firewall.yml", [{ firewall: { allow: [host.subnet] } }]);
+    await project.run("apply", playbook, "--yes");
+    await onHost(host, "iptables-save >/run/rules4; ip6tables-save >/run/rules6");
+  });
+  afterAll(async () => {
+    project?.[Symbol.dispose]();
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  /** What verify finds of the control, but for passes; what others' rules are there at all is named beside it. */
+  const found = async (): Promise<string[]> => {
+    const run = await project.run("verify", playbook);
+    return run
+      .host("redis-01")
+      .checks.filter(({ control, outcome }) => control === "RK-NET-04" && outcome !== "pass")
+      .filter(({ expected }) => expected !== "ufw alone decides about incoming packets")
+      .map(({ outcome, observed }) => `${outcome}: ${observed}`);
+  };
+  /** Runs iptables with these rules, and puts back what was before. */
+  const withRules = async <T>(commands: string[], look: () => Promise<T>): Promise<T> => {
+    await onHost(host, ["set -e", ...commands].join("\n"));
+    try {
+      return await look();
+    } finally {
+      await onHost(
+        host,
+        "iptables -t nat -F; ip6tables -t nat -F; iptables-restore </run/rules4; ip6tables-restore </run/rules6; nft delete table inet site || true",
+      );
+    }
+  };
+
+  it("passes", async ({ expect }) => {
+    expect(await found()).toEqual([]);
+  });
+
+  it.for(HOLES)("fails for $name, in either family", async ({ rules }, { expect }) => {
+    const load = (tool: string, family: string) =>
+      rules.map((rule) => `${tool} ${rule.replaceAll("FAMILY", family)}`);
+    for (const [family, commands] of [
+      ["IPv4", load("iptables", "ufw")],
+      ["IPv6", load("ip6tables", "ufw6")],
+    ] as const) {
+      const [only, ...more] = await withRules(commands, found);
+      expect(more).toEqual([]);
+      expect(only).toMatch(
+        new RegExp(`^fail: others reach port 6379 over ${family}: .*-j (ACCEPT|REDIRECT)`),
+      );
+    }
+  });
+
+  it("fails for an ACCEPT in ufw-not-local", async ({ expect }) => {
+    const rules = ["iptables -I ufw-not-local -p tcp --dport 6379 -j ACCEPT"];
+    expect(await withRules(rules, found)).toEqual([
+      "fail: others reach port 6379 over IPv4: -A ufw-not-local -p tcp -m tcp --dport 6379 -j ACCEPT",
+    ]);
+  });
+
+  it("is unknown, by the rule, for what cannot be told from the rules", async ({ expect }) => {
+    const rules = ["iptables -I INPUT -p tcp -m recent --rcheck --name knocked -j ACCEPT"];
+    expect(await withRules(rules, found)).toEqual([
+      expect.stringMatching(
+        /^unknown: whether others reach port 6379 over IPv4 is not known: -A INPUT .* --name knocked /,
+      ),
+    ]);
+  });
+
+  it("fails for a rule that nft has put into iptables' table, by what nft says of it", async ({ expect }) => {
+    const rules = [
+      "nft 'add set ip filter site { type ipv4_addr; elements = { 203.0.113.9 }; }'",
+      "nft insert rule ip filter INPUT ip saddr @site tcp dport 6379 accept",
+    ];
+    expect(await withRules(rules, found)).toEqual([
+      "fail: others reach port 6379 over IPv4: nft ip filter INPUT: ip saddr @site tcp dport 6379 accept",
+    ]);
+  });
+
+  it("passes where another table of nft keeps out who a rule lets in", async ({ expect }) => {
+    const rules = [
+      "iptables -I INPUT -p tcp --dport 6379 -j ACCEPT; ip6tables -I INPUT -p tcp --dport 6379 -j ACCEPT",
+      `nft -f - <<'E'
+table inet site { chain in { type filter hook input priority 10; policy accept
+ip saddr != ${host.subnet} tcp dport 6379 drop
+meta nfproto ipv6 tcp dport 6379 drop
+}
+}
+E`,
+    ];
+    expect(await withRules(rules, found)).toEqual([]);
   });
 });

@@ -297,13 +297,67 @@ describe("firewall", () => {
     const web = rk04({ "docker-ports": () => "web 0.0.0.0:80->80/tcp\n" });
     expect(web).toMatchObject([{ outcome: "unknown", isAdvisory: true }]);
     expect(web[0]?.observed).toContain("Docker publishes port 80/tcp");
-    expect(rk04({ foreign: () => "firewalld\n" })).toMatchObject([{ outcome: "unknown" }]);
-    expect(
-      rk04({ nftables: () => "table inet mine {\n\t\ttype filter hook input priority 0; policy accept;\n" }),
-    ).toMatchObject([{ outcome: "unknown" }]);
+    const firewalld = rk04({ foreign: () => "firewalld\n" });
+    expect(firewalld.map(({ outcome }) => outcome)).toEqual(["unknown", "unknown"]);
+    expect(firewalld[0]?.observed).toContain("firewalld is active, and the host has no nft to say its rules");
+    const mine = [
+      { table: { family: "inet", name: "mine", handle: 1 } },
+      {
+        chain: {
+          family: "inet",
+          table: "mine",
+          name: "in",
+          type: "filter",
+          hook: "input",
+          prio: 0,
+          policy: "accept",
+        },
+      },
+    ];
+    expect(rk04({ nft: () => JSON.stringify({ nftables: mine }) })).toMatchObject([{ outcome: "unknown" }]);
     const forwarded = "-A PREROUTING -p tcp -m tcp --dport 6380 -j DNAT --to-destination 172.17.0.2:6379\n";
     const nat = (text: string) => `*nat\n:PREROUTING ACCEPT [0:0]\n${forwarded}COMMIT\n${text}`;
     expect(rk04({ kernel4: nat })).toMatchObject([{ outcome: "fail", isAdvisory: true }]);
+  });
+
+  describe("where ufw is missing or off, by what other rules do", () => {
+    const guarded = (subnet4: string) =>
+      `*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -s ${subnet4} -p tcp -m tcp --dport 6379 -j ACCEPT\nCOMMIT\n`;
+    const verify = (edits: SectionEdits) =>
+      verifyTask("firewall", allowOf("stock"), editedFacts("stock", edits)).map(
+        ({ control, outcome, observed }) => `${control} ${outcome}: ${observed}`,
+      );
+    const withoutUfw = (kernel4: string, kernel6: string) =>
+      verify({ "ufw-conf": () => undefined, kernel4: () => kernel4, kernel6: () => kernel6 });
+    const closed6 = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+
+    it("passes where they let in the allowed networks alone", () => {
+      expect(withoutUfw(guarded(subnet("stock")), closed6)).toEqual([
+        "RK-NET-04 pass: ufw is not installed; other rules do this",
+      ]);
+    });
+
+    it("names the rule that lets others in, and the network that does not get in", () => {
+      expect(withoutUfw(guarded("10.0.0.0/8"), closed6)).toEqual([
+        "RK-NET-04 fail: ufw is not installed, and others reach port 6379: -A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 6379 -j ACCEPT; " +
+          `${subnet("stock")} does not reach port 6379`,
+      ]);
+      expect(withoutUfw(guarded(subnet("stock")), "")).toEqual(["RK-NET-04 fail: ufw is not installed"]);
+    });
+
+    it("is unknown for what it does not know to the letter", () => {
+      const set = "-A INPUT -m set --match-set friends src -j ACCEPT";
+      expect(withoutUfw(guarded(subnet("stock")).replace("COMMIT", `${set}\nCOMMIT`), closed6)).toEqual([
+        `RK-NET-04 unknown: ufw is not installed, and whether others reach port 6379 is not known: ${set}`,
+      ]);
+    });
+
+    it("is unknown where the host said a part of its rules alone", () => {
+      const cut = guarded(subnet("stock")).replace("COMMIT\n", "");
+      expect(withoutUfw(cut, closed6)[0]).toMatch(
+        /^RK-NET-04 unknown: .*the kernel has more rules for IPv4 than are looked at/,
+      );
+    });
   });
 
   describe("other services' ports", () => {
@@ -375,7 +429,9 @@ describe("firewall", () => {
     const places = order.map((words) => text.indexOf(words));
     expect(places).not.toContain(-1);
     expect(places).toEqual([...places].sort((a, b) => a - b));
-    expect(findings(verifyTask("firewall", allowOf("hardened"), facts))[0]).toMatch(/^RK-NET-04 fail/);
+    expect(findings(verifyTask("firewall", allowOf("hardened"), facts))).toContainEqual(
+      expect.stringMatching(/^RK-NET-04 unknown: .* -A ufw-user-input -m owner --uid-owner 0 -j ACCEPT$/),
+    );
   });
 
   it("tells of other firewalls, and of ports that Docker publishes past ufw", () => {

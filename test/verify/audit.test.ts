@@ -43,6 +43,7 @@ const replica: Differences = {
     aclUsers: ["user default off -@all", `user repl on #${"0".repeat(64)} -@all +psync +replconf +ping`],
   },
 };
+const NO_TABLES = { 4: { save: "", legacy: "" }, 6: { save: "", legacy: "" } };
 const like = (differences: Differences, running: Record<string, string>): Differences => ({
   ...differences,
   running: { ...differences.running, ...running },
@@ -58,7 +59,7 @@ const CASES: [
   [
     "RK-NET-05",
     () => besideSentinel("10.0.0.5"),
-    () => besideSentinel("0.0.0.0", {}, { firewall: { kernel4: "", kernel6: "" } }),
+    () => besideSentinel("0.0.0.0", {}, { firewall: { tables: NO_TABLES } }),
     /everybody gets through to 26379/,
   ],
   [

@@ -1,7 +1,7 @@
 import type { Listener } from "../../facts/host.ts";
-import { evaluate } from "../../firewall/evaluate.ts";
-import { foreignFirewalls, parsePublishedPorts } from "../../firewall/foreign.ts";
-import { parseKernelRules } from "../../firewall/kernel-rules.ts";
+import { parsePublishedPorts } from "../../firewall/foreign.ts";
+import { networksPassage } from "../../firewall/reachability.ts";
+import { verdictOf } from "../../firewall/walk.ts";
 import { isLoopback } from "../../network.ts";
 import { excerpt } from "../../secret.ts";
 import type { Check } from "../controls.ts";
@@ -32,52 +32,32 @@ export function networkChecks(context: AuditContext): Check[] {
 function sidePortCheck(context: AuditContext): Check {
   const { facts } = context;
   const expected = "no stranger gets through to the cluster bus or Sentinel";
-  const source = "ss -Hltn, iptables-save";
+  const source = "ss -Hltn, iptables-save, nft";
   const listening = sidePorts(context).filter(({ address }) => !isLoopback(address));
   if (listening.length === 0)
     return notApplicable("RK-NET-05", expected, "neither listens beyond the host itself", source);
   const ways = listening.flatMap((listener) =>
     familiesOf(listener).map((family) => {
-      const { active, defaultIncoming, entries } = parseKernelRules(
-        family === 4 ? facts.firewall.kernel4 : facts.firewall.kernel6,
-        family,
-      );
-      const packet = {
-        protocol: "tcp" as const,
-        source: STRANGERS[family],
-        destinationPort: listener.port,
-      };
-      const { verdict } = evaluate(entries, defaultIncoming ?? "allow", packet);
-      return { port: listener.port, verdict: active ? verdict : "unfiltered" };
+      const passage = networksPassage(facts, family, listener.port, [STRANGERS[family]]);
+      const by = (passage.openings[0]?.rule ?? passage.doubts[0])?.text;
+      return { port: listener.port, family, verdict: verdictOf(passage), by };
     }),
   );
-  const open = ways.filter(({ verdict }) => /allow|limit|unfiltered/.test(verdict));
-  const others = foreignFirewalls(facts.firewall);
   const ports = (list: typeof ways) => [...new Set(list.map(({ port }) => port))].join(", ");
-  if (open.length === 0) {
-    const unclear = ways.filter(({ verdict }) => verdict === "unknown");
-    return found(
-      "RK-NET-05",
-      {
-        expected,
-        observed:
-          unclear.length === 0 ? `${ports(ways)} filtered` : `rules for ${ports(unclear)} are unclear`,
-        source,
-      },
-      unclear.length === 0 || { outcome: "unknown" },
-    );
-  }
+  const reasons = (list: typeof ways) =>
+    [...new Set(list.map(({ family, by }) => `IPv${family}: ${by}`))].join("; ");
+  const open = ways.filter(({ verdict }) => verdict === "open");
+  const unclear = ways.filter(({ verdict }) => verdict === "unknown");
+  const observed =
+    open.length > 0
+      ? `everybody gets through to ${ports(open)} (${reasons(open)})`
+      : unclear.length > 0
+        ? `rules for ${ports(unclear)} are unclear (${reasons(unclear)})`
+        : `${ports(ways)} filtered`;
   return found(
     "RK-NET-05",
-    {
-      expected,
-      observed:
-        others.length === 0
-          ? `everybody gets through to ${ports(open)}`
-          : `ufw does not filter ${ports(open)}; others may: ${others.join("; ")}`,
-      source,
-    },
-    others.length === 0 ? false : { outcome: "unknown" },
+    { expected, observed, source },
+    open.length > 0 ? false : unclear.length === 0 || { outcome: "unknown" },
   );
 }
 

@@ -1,0 +1,572 @@
+import { type Family, family as familyOf } from "../network.ts";
+import { countRules, subnetNumbers, tcpFlags } from "./iptables.ts";
+import { type Match, type Numbers, numbers } from "./packets.ts";
+import type { BaseChain, Effect, Gap, Rule, Ruleset, Verdict } from "./ruleset.ts";
+
+/** What `nft -j list ruleset` prints, as libnftables-json(5) has it; only what is asked below is known of it. */
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+type JsonObject = { [key: string]: Json };
+
+interface NftTable {
+  family: string;
+  name: string;
+  isDormant: boolean;
+  chains: { name: string; json: JsonObject; rules: { expr: Json[] }[] }[];
+  sets: Map<string, JsonObject>;
+}
+
+/** The ruleset of nft, read. */
+export interface NftTables {
+  tables: readonly NftTable[];
+}
+
+/** Tables that iptables keeps in nftables. */
+const IPTABLES = new Set(["raw", "mangle", "nat", "filter", "security"]);
+
+/**
+ * Reads `nft -j list ruleset`. `lines` is of the same in words: nft 1.0 leaves out of its JSON which tables are dormant, and
+ * which interfaces an ingress chain is for.
+ */
+export function parseNft(text: string, lines = ""): NftTables | undefined {
+  if (isDeep(text)) return undefined;
+  let json: Json;
+  try {
+    json = JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+  const items = isObject(json) && Array.isArray(json.nftables) ? json.nftables : undefined;
+  if (items === undefined) return undefined;
+  const tables = new Map<string, NftTable>();
+  const key = (object: JsonObject, name: string) => `${object.family} ${object[name]}`;
+  for (const item of items) {
+    if (!isObject(item)) return undefined;
+    const [[kind, object] = ["", null]] = Object.entries(item);
+    if (!isObject(object)) continue;
+    if (kind === "table") {
+      const isDormant = [object.flags].flat().includes("dormant");
+      const [family, name] = [String(object.family), String(object.name)];
+      tables.set(key(object, "name"), { family, name, isDormant, chains: [], sets: new Map() });
+      continue;
+    }
+    const table = tables.get(key(object, "table"));
+    if (kind === "chain") table?.chains.push({ name: String(object.name), json: object, rules: [] });
+    if (kind === "set" || kind === "map") table?.sets.set(`@${object.name}`, object);
+    if (kind === "rule" && Array.isArray(object.expr)) {
+      table?.chains.find(({ name }) => name === object.chain)?.rules.push({ expr: object.expr });
+    }
+  }
+  addFromText(tables, lines);
+  return { tables: [...tables.values()] };
+}
+
+/** nft's own JSON is some ten levels deep. What is read here is read by functions that call themselves. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const [sign] of text.matchAll(/[[{\]}]/g)) {
+    depth += sign === "[" || sign === "{" ? 1 : -1;
+    if (depth > 100) return true;
+  }
+  return false;
+}
+
+function addFromText(tables: ReadonlyMap<string, NftTable>, lines: string): void {
+  let [table, chain]: [NftTable | undefined, string] = [undefined, ""];
+  for (const line of lines.split("\n")) {
+    const [, named] = /^table (\S+ \S+) \{/.exec(line) ?? [];
+    if (named !== undefined) [table, chain] = [tables.get(named), ""];
+    // A set has flags too, one step further in.
+    if (/^\tflags .*\bdormant\b/.test(line) && table !== undefined) table.isDormant = true;
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+    const [, one, several] = /hook ingress (?:device (\S+)|devices = \{([^}]*)\})/.exec(line) ?? [];
+    const found = table?.chains.find(({ name }) => name === chain);
+    if (found === undefined || (one ?? several) === undefined) continue;
+    found.json.dev = (one ?? several ?? "").split(",").map((name) => name.trim().replace(/^"|"$/g, ""));
+  }
+}
+
+/** One rule of iptables' tables, as nft shows it. */
+export interface Shown {
+  /** False where a part of it is an extension of iptables, which nft does not print. */
+  isWhole: boolean;
+  rules: readonly Rule[];
+}
+
+/**
+ * The chains of nft that see packets of a family, but for those that iptables keeps there and shows itself: they are in
+ * `save`, what iptables-save printed. `byTable` has the rules of those, for what iptables does not show of them.
+ */
+export function readNft(
+  { tables }: NftTables,
+  save: string,
+  family: Family,
+): Ruleset & { byTable: Map<string, readonly Shown[]> } {
+  const own = family === 4 ? "ip" : "ip6";
+  const counted = countRules(save, family);
+  const [chains, gaps]: [BaseChain[], Gap[]] = [[], []];
+  const byTable = new Map<string, readonly Shown[]>();
+  for (const table of tables) {
+    if (table.family === "bridge" && table.chains.some(({ json }) => json.hook !== undefined))
+      gaps.push({
+        text: `nftables table bridge ${table.name} filters what bridges pass on`,
+        isWithin: false,
+      });
+    if (![own, "inet", "netdev"].includes(table.family) || table.isDormant) continue;
+    const shown = [...counted.keys()].filter((chain) => chain.startsWith(`${table.name} `));
+    if (table.family === own && IPTABLES.has(table.name) && shown.length > 0) {
+      const rules = new Map(table.chains.map((chain) => [chain.name, chain.rules]));
+      const isSame =
+        [...rules.keys()].every((name) => counted.has(`${table.name} ${name}`)) &&
+        shown.every((name) => counted.get(name) === (rules.get(name.split(" ")[1] ?? "")?.length ?? 0));
+      if (!isSame)
+        gaps.push({ text: `iptables and nft do not agree about table ${own} ${table.name}`, isWithin: true });
+      for (const { name, rules } of isSame ? table.chains : []) {
+        byTable.set(
+          `${table.name} ${name}`,
+          rules.map(({ expr }) => ({
+            isWhole: !expr.some((statement) => isObject(statement) && "xt" in statement),
+            rules: readRule(expr, table, name, family),
+          })),
+        );
+      }
+      continue;
+    }
+    chains.push(...baseChains(table, family));
+  }
+  return { chains, gaps, byTable };
+}
+
+function baseChains(table: NftTable, family: Family): BaseChain[] {
+  const read = new Map<string, readonly Rule[]>();
+  const chain = (name: string): readonly Rule[] | undefined => {
+    const found = table.chains.find((candidate) => candidate.name === name);
+    if (found === undefined) return undefined;
+    const rules = read.get(name) ?? found.rules.flatMap(({ expr }) => readRule(expr, table, name, family));
+    read.set(name, rules);
+    return rules;
+  };
+  return table.chains.flatMap(({ name, json }): BaseChain[] => {
+    const { hook, type, prio, policy } = json;
+    if (hook !== "ingress" && hook !== "prerouting" && hook !== "input" && hook !== "forward") return [];
+    return [
+      {
+        name: `nft ${table.family} ${table.name} ${name}`,
+        hook,
+        priority: Number(prio ?? 0),
+        kind: type === "nat" ? "nat" : "filter",
+        policy: policy === "drop" ? "drop" : "accept",
+        ...(hook === "ingress"
+          ? { devices: json.dev === undefined ? "unknown" : [json.dev].flat().map(String) }
+          : {}),
+        get rules() {
+          return chain(name) ?? [];
+        },
+        chain,
+      },
+    ];
+  });
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** One rule of nft does things in turn, so it may be several of ours: one for each thing that it does, with all asked before. */
+function readRule(expr: readonly Json[], table: NftTable, chain: string, family: Family): Rule[] {
+  const said = expr.map(words).filter(Boolean).join(" ");
+  const text = `nft ${table.family} ${table.name} ${chain}: ${said.length > 300 ? `${said.slice(0, 300)}…` : said}`;
+  const name = `nft ${table.family} ${table.name} ${chain}`;
+  const rules: Rule[] = [];
+  // Packets that match one of these lists get so far.
+  let asked: Match[][] = [[]];
+  const emit = (effects: readonly Effect[], verdict: Verdict | undefined) => {
+    for (const matches of asked) rules.push({ chain: name, text, matches, effects, verdict });
+  };
+  for (const statement of expr) {
+    if (!isObject(statement)) {
+      emit([], { kind: "unknown" });
+      return rules;
+    }
+    const [[kind, value] = ["", null]] = Object.entries(statement);
+    const step = readStatement(kind, value, table, family);
+    if (step.alternatives !== undefined) {
+      const { alternatives } = step;
+      asked = asked.flatMap((before) =>
+        alternatives.map((more) => [...before, ...more.filter((match) => match.kind !== "always")]),
+      );
+    }
+    if (step.effects !== undefined || step.verdict !== undefined) emit(step.effects ?? [], step.verdict);
+    for (const [matches, verdict] of step.verdicts ?? []) {
+      for (const before of asked)
+        rules.push({ chain: name, text, matches: [...before, ...matches], effects: [], verdict });
+    }
+    if (step.verdict !== undefined || step.verdicts !== undefined) break;
+  }
+  return rules;
+}
+
+interface Step {
+  /** One of these lists has to hold. */
+  alternatives?: Match[][];
+  effects?: Effect[];
+  verdict?: Verdict;
+  /** A verdict for each value of a map. */
+  verdicts?: [Match[], Verdict | undefined][];
+}
+
+const UNKNOWN: Step = { verdict: { kind: "unknown" } };
+const asks = (...matches: Match[]): Step => ({ alternatives: [matches] });
+
+function readStatement(kind: string, value: Json, table: NftTable, family: Family): Step {
+  switch (kind) {
+    case "counter":
+    case "log":
+    case "comment":
+    case "last":
+    case "flow":
+    case "dup":
+    case "ct helper":
+    case "ct timeout":
+    case "ct expectation":
+      return {};
+    case "match":
+      return readMatch(value, table, family);
+    case "limit":
+    case "ct count":
+      return asks({ kind: "chance" });
+    case "set":
+    case "meter":
+      // What is counted in a set for each address has a limit of its own.
+      return kind === "set" && isObject(value) && value.stmt === undefined ? {} : asks({ kind: "chance" });
+    case "accept":
+    case "drop":
+    case "return":
+      return { verdict: { kind } };
+    case "reject":
+      return { verdict: { kind: "drop" } };
+    case "continue":
+      return {};
+    case "jump":
+    case "goto":
+      return isObject(value) && typeof value.target === "string"
+        ? { verdict: { kind, chain: value.target } }
+        : UNKNOWN;
+    case "masquerade":
+    case "snat":
+      return { verdict: { kind: "accept" } };
+    case "notrack":
+      return { effects: [{ kind: "untrack" }] };
+    case "redirect":
+      return readRewrite("host", isObject(value) ? value.port : undefined);
+    case "dnat":
+      return isObject(value) && typeof value.addr === "string" && familyOf(value.addr) !== undefined
+        ? readRewrite(value.addr, value.port)
+        : UNKNOWN;
+    case "mangle":
+      return isObject(value) ? readMangle(value) : UNKNOWN;
+    case "vmap":
+      return isObject(value) ? readVerdictMap(value, table, family) : UNKNOWN;
+    case "xt":
+      if (isObject(value) && value.type === "match")
+        return value.name === "comment" ? {} : asks({ kind: "unknown" });
+      return UNKNOWN;
+    default:
+      return UNKNOWN;
+  }
+}
+
+function readRewrite(address: string, port: Json | undefined): Step {
+  if (port !== undefined && typeof port !== "number") return UNKNOWN;
+  return { effects: [{ kind: "rewrite", address, port }], verdict: { kind: "accept" } };
+}
+
+function readMangle({ key, value }: JsonObject): Step {
+  const field = markField(key);
+  if (field === undefined) {
+    const isHarmless = isObject(key) && (key.meta !== undefined || key["tcp option"] !== undefined);
+    return isHarmless ? {} : UNKNOWN;
+  }
+  if (typeof value === "number") return { effects: [{ kind: "mark", field, keep: 0, flip: value }] };
+  const from = markField(value);
+  if (from !== undefined && from !== field) return { effects: [{ kind: "copyMark", from }] };
+  return { effects: [{ kind: "mark", field }] };
+}
+
+function markField(key: Json | undefined): "mark" | "connectionMark" | undefined {
+  if (!isObject(key)) return undefined;
+  if (isObject(key.meta) && key.meta.key === "mark") return "mark";
+  if (isObject(key.ct) && key.ct.key === "mark") return "connectionMark";
+  return undefined;
+}
+
+function readVerdictMap({ key, data }: JsonObject, table: NftTable, family: Family): Step {
+  const pairs = elementsOf(data, table);
+  if (pairs === undefined) return UNKNOWN;
+  const [verdicts, last]: [NonNullable<Step["verdicts"]>, NonNullable<Step["verdicts"]>] = [[], []];
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || !isObject(pair[1])) return UNKNOWN;
+    const [[kind, inner] = ["", null]] = Object.entries(pair[1]);
+    const step = readStatement(kind, inner, table, family);
+    if (step.alternatives !== undefined || step.effects !== undefined || step.verdicts !== undefined)
+      return UNKNOWN;
+    const value = unwrapped(pair[0] ?? null);
+    // What no other element has; it may stand ahead of them.
+    if (value === "*") last.push([[], step.verdict]);
+    else {
+      for (const matches of compare(key, "==", value, table, family)) verdicts.push([matches, step.verdict]);
+    }
+  }
+  return { verdicts: [...verdicts, ...last] };
+}
+
+function readMatch(value: Json, table: NftTable, family: Family): Step {
+  if (!isObject(value)) return asks({ kind: "unknown" });
+  return { alternatives: compare(value.left, String(value.op), value.right ?? null, table, family) };
+}
+
+/** One of the lists has to hold; none of them where a set is empty. */
+function compare(
+  left: Json | undefined,
+  op: string,
+  right: Json,
+  table: NftTable,
+  family: Family,
+): Match[][] {
+  const unknown: Match[][] = [[{ kind: "unknown" }]];
+  if (!isObject(left)) return unknown;
+  if (Array.isArray(left.concat)) {
+    const [keys, rows] = [left.concat, elementsOf(right, table)];
+    if (op !== "==" || rows === undefined) return unknown;
+    return rows.flatMap((row) => {
+      const parts = isObject(row) && Array.isArray(row.concat) ? row.concat : [];
+      if (parts.length !== keys.length) return unknown;
+      const matches = parts.map((part, i) => compare(keys[i], "==", part, table, family));
+      return matches.every((alternatives) => alternatives.length === 1) ? [matches.flat(2)] : unknown;
+    });
+  }
+  if (left["&"] !== undefined) return [[readMasked(left["&"], op, right)]];
+  const negated = op === "!=";
+  const values = elementsOf(right, table);
+  if (values === undefined) return unknown;
+  return [[readLeft(left, op, negated, values, family)]];
+}
+
+function readLeft(
+  left: JsonObject,
+  op: string,
+  negated: boolean,
+  values: readonly Json[],
+  family: Family,
+): Match {
+  const isEqual = op === "==" || op === "!=" || op === "in";
+  const [[kind, key] = ["", null]] = Object.entries(left);
+  if (!isObject(key)) return { kind: "unknown" };
+  /** For what all packets that are followed here have in common. */
+  const constant = (...own: Json[]): Match => {
+    if (!isEqual) return { kind: "unknown" };
+    return { kind: values.some((value) => own.includes(value)) !== negated ? "always" : "never" };
+  };
+  const inRange = (field: "source" | "destination" | "sourcePort" | "port", isAddress: boolean): Match => {
+    const known = values.map((value) => numbersOf(value, isAddress ? family : undefined));
+    if (!known.every((range) => range !== undefined)) return { kind: "unknown" };
+    const ranges = numbers(known.flat());
+    if (isEqual) return { kind: "numbers", field, values: ranges, negated };
+    const [first, last] = [ranges[0]?.[0] ?? 0n, ranges[0]?.[1] ?? 0n];
+    const top = isAddress ? (family === 4 ? 2n ** 32n : 2n ** 128n) - 1n : 65_535n;
+    const sides: Record<string, Numbers> = {
+      "<": [[0n, first - 1n]],
+      "<=": [[0n, last]],
+      ">": [[last + 1n, top]],
+      ">=": [[first, top]],
+    };
+    const side = sides[op];
+    return side === undefined
+      ? { kind: "unknown" }
+      : { kind: "numbers", field, values: side, negated: false };
+  };
+  const names = (field: "in" | "out"): Match => ({
+    kind: "interface",
+    field,
+    names: values.map((value) => String(value).replace(/\*$/, "+")),
+    negated,
+  });
+  if (kind === "payload") {
+    const { protocol, field } = key;
+    if (protocol === "ip" || protocol === "ip6") {
+      if ((protocol === "ip") !== (family === 4)) return { kind: "never" };
+      if (field === "saddr" || field === "daddr")
+        return inRange(field === "saddr" ? "source" : "destination", true);
+      if (field === "protocol" || field === "nexthdr") return constant("tcp", 6);
+      return traitOf(left, op, values);
+    }
+    if (protocol === "tcp" || protocol === "th") {
+      if (field === "sport" || field === "dport")
+        return inRange(field === "sport" ? "sourcePort" : "port", false);
+      if (field !== "flags") return traitOf(left, op, values);
+      // `tcp flags syn` asks that one of those named is on, `tcp flags ! syn` that none is.
+      if (op === "in" && values.includes("syn")) return { kind: "always" };
+      const named = flagNames([...values]);
+      if (op === "!" && named !== undefined) return tcpFlags(named, []);
+      return { kind: "unknown" };
+    }
+    const others = ["udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp", "arp"];
+    if (others.includes(String(protocol))) return { kind: "never" };
+    return protocol === "ether" ? traitOf(left, op, values) : { kind: "unknown" };
+  }
+  if (kind === "meta") {
+    switch (key.key) {
+      case "l4proto":
+        return constant("tcp", 6);
+      case "nfproto":
+        return constant(`ipv${family}`);
+      case "protocol":
+        return constant(family === 4 ? "ip" : "ip6");
+      case "pkttype":
+        return constant("host", "unicast");
+      case "iif":
+      case "iifname":
+        return isEqual ? names("in") : { kind: "unknown" };
+      case "oif":
+      case "oifname":
+        return isEqual ? names("out") : { kind: "unknown" };
+      case "mark":
+        return markMatch("mark", values, op, 0xffffffff);
+      case "length":
+      case "hour":
+      case "day":
+      case "time":
+        return traitOf(left, op, values);
+      default:
+        return { kind: "unknown" };
+    }
+  }
+  if (kind === "ct") {
+    if (key.key === "state" && isEqual)
+      return { kind: "state", states: values.map((value) => String(value).toUpperCase()), negated };
+    if (key.key === "status" && isEqual && values.join() === "dnat")
+      return { kind: "state", states: ["DNAT"], negated };
+    if (key.key === "mark") return markMatch("connectionMark", values, op, 0xffffffff);
+    if (key.key === "direction") return constant("original");
+    return { kind: "unknown" };
+  }
+  if (kind === "fib" && isEqual) {
+    const flags = [key.flags].flat();
+    if (key.result === "type" && flags.length === 1 && flags[0] === "daddr") {
+      const types = values.map(String);
+      const impossible = ["broadcast", "multicast", "anycast", "blackhole", "prohibit"];
+      if (types.every((type) => type === "local" || impossible.includes(type))) {
+        return types.includes("local") ? { kind: "local", negated } : { kind: negated ? "always" : "never" };
+      }
+    }
+    // Whether answers would go out by the interface that the packet came in by.
+    if (flags.includes("saddr") && flags.includes("iif") && typeof values[0] === "boolean")
+      return { kind: "rare", text: "a source that answers do not go to", negated: values[0] !== negated };
+  }
+  return { kind: "unknown" };
+}
+
+const traitOf = (left: JsonObject, op: string, values: readonly Json[]): Match => ({
+  kind: "trait",
+  text: JSON.stringify([left, op, values]),
+});
+
+function markMatch(
+  field: "mark" | "connectionMark",
+  values: readonly Json[],
+  op: string,
+  mask: number,
+): Match {
+  const [value] = values;
+  if (values.length !== 1 || typeof value !== "number" || !/^(?:==|!=)$/.test(op)) return { kind: "unknown" };
+  return { kind: "mark", field, value, mask, negated: op === "!=" };
+}
+
+/** `tcp flags & (fin | syn) == syn`, `meta mark & 0xff == 1`. */
+function readMasked(operands: Json, op: string, right: Json): Match {
+  const [left, mask] = Array.isArray(operands) ? operands : [];
+  if (!isObject(left) || (op !== "==" && op !== "!=")) return { kind: "unknown" };
+  const field = markField(left);
+  if (field !== undefined)
+    return typeof mask === "number" ? markMatch(field, [right], op, mask) : { kind: "unknown" };
+  const isFlags = isObject(left.payload) && left.payload.protocol === "tcp" && left.payload.field === "flags";
+  const [of, on] = [flagNames(mask), right === 0 ? [] : flagNames(right)];
+  if (!isFlags || of === undefined || on === undefined) return { kind: "unknown" };
+  const match = tcpFlags(of, on);
+  if (op === "==") return match;
+  if (match.kind === "always") return { kind: "never" };
+  return match.kind === "never" ? { kind: "always" } : { kind: "unknown" };
+}
+
+/** ["fin", "syn"], "syn", or {"|": ["fin", "syn"]} of older versions. */
+function flagNames(value: Json | undefined): string[] | undefined {
+  if (typeof value === "string") return [value.toUpperCase()];
+  const list = isObject(value) ? value["|"] : value;
+  if (!Array.isArray(list)) return undefined;
+  const names = list.map(flagNames);
+  return names.every((name) => name !== undefined) ? names.flat() : undefined;
+}
+
+/** The elements of a set, of a named one too; undefined where packets themselves put elements into it. */
+function elementsOf(value: Json | undefined, table: NftTable): Json[] | undefined {
+  if (typeof value === "string" && value.startsWith("@")) {
+    const set = table.sets.get(value);
+    const flags = [set?.flags ?? []].flat();
+    if (set === undefined || flags.includes("dynamic") || flags.includes("timeout")) return undefined;
+    return [set.elem ?? []].flat().map(unwrapped);
+  }
+  if (Array.isArray(value)) return value.map(unwrapped);
+  if (isObject(value) && Array.isArray(value.set)) return value.set.map(unwrapped);
+  return value === undefined || value === null ? undefined : [value];
+}
+
+/** An element with a comment or a counter of its own, without them. */
+const unwrapped = (element: Json): Json =>
+  isObject(element) && isObject(element.elem) ? (element.elem.val ?? null) : element;
+
+/** A number, an address, a subnet or a range of them. */
+function numbersOf(value: Json, family: Family | undefined): Numbers | undefined {
+  if (typeof value === "number") return family === undefined ? [[BigInt(value), BigInt(value)]] : undefined;
+  if (typeof value === "string") return family === undefined ? undefined : subnetNumbers(value, family);
+  if (!isObject(value)) return undefined;
+  if (isObject(value.prefix) && family !== undefined)
+    return subnetNumbers(`${value.prefix.addr}/${value.prefix.len}`, family);
+  if (Array.isArray(value.range)) {
+    const [from, to] = value.range.map((end) => numbersOf(end, family));
+    const [first, last] = [from?.[0]?.[0], to?.[0]?.[1]];
+    return first === undefined || last === undefined ? undefined : [[first, last]];
+  }
+  return undefined;
+}
+
+/** A part of a rule about as nft itself prints it. */
+function words(value: Json): string {
+  if (Array.isArray(value)) return value.map(words).join(",");
+  if (!isObject(value)) return String(value);
+  const [[kind, inner] = ["", null]] = Object.entries(value);
+  if (kind === "counter") return "";
+  if (inner === null) return kind;
+  if (kind === "match" && isObject(inner)) {
+    const op = inner.op === "==" || inner.op === "in" ? " " : ` ${inner.op} `;
+    return `${words(inner.left ?? null)}${op}${words(inner.right ?? null)}`;
+  }
+  if (kind === "set" && Array.isArray(inner)) return `{ ${inner.map(words).join(", ")} }`;
+  if (kind === "concat" && Array.isArray(inner)) return inner.map(words).join(" . ");
+  if (kind === "range" && Array.isArray(inner)) return inner.map(words).join("-");
+  if (kind === "&" && Array.isArray(inner))
+    return `${words(inner[0] ?? null)} & (${words(inner[1] ?? null)})`;
+  if (isObject(inner)) {
+    if (kind === "payload") return `${inner.protocol} ${inner.field}`;
+    if (kind === "prefix") return `${inner.addr}/${inner.len}`;
+    if (kind === "meta") return /^[io]if/.test(String(inner.key)) ? String(inner.key) : `meta ${inner.key}`;
+    if (kind === "ct") return `ct ${inner.key}`;
+    if (kind === "fib") return `fib ${words(inner.flags ?? null)} ${inner.result}`;
+    if (kind === "jump" || kind === "goto") return `${kind} ${inner.target}`;
+    if (kind === "limit") return `limit rate ${inner.inv === true ? "over " : ""}${inner.rate}/${inner.per}`;
+    if (kind === "reject") return "reject";
+    if (kind === "log") return "log";
+    if (kind === "redirect") return `redirect to :${words(inner.port ?? null)}`;
+    if (kind === "dnat")
+      return `dnat to ${words(inner.addr ?? null)}${inner.port === undefined ? "" : `:${inner.port}`}`;
+    if (kind === "vmap") return `${words(inner.key ?? null)} vmap ${words(inner.data ?? null)}`;
+  }
+  return JSON.stringify(value);
+}

@@ -1,0 +1,205 @@
+import type { Family } from "../network.ts";
+
+/** Numbers as closed ranges, in order and apart: addresses or ports. */
+export type Numbers = readonly (readonly [first: bigint, last: bigint])[];
+
+/**
+ * New TCP connections on their way through the kernel, all that have these values. What cannot be told apart by what is
+ * here travels together; a rule that asks for less than all of it splits it.
+ */
+export interface Packets {
+  family: Family;
+  source: Numbers;
+  destination: Numbers;
+  sourcePort: Numbers;
+  port: Numbers;
+  /** Names of the interfaces that they come in by. */
+  in: readonly string[];
+  /** Where they go out: none for those that stay on the host. */
+  out: readonly string[];
+  /** What connection tracking says of them. Ahead of it, that is INVALID, and stays UNTRACKED for who is taken out of it. */
+  state: "INVALID" | "NEW" | "UNTRACKED";
+  /** Undefined where a rule has set them to what nobody can foresee. */
+  mark: number | undefined;
+  connectionMark: number | undefined;
+  /** False where a rule sends them on to another machine. */
+  isLocal: boolean;
+  /**
+   * How sure it is that there are such packets here: each of them is, some of them are, or nobody can tell, because of a
+   * rule with this text.
+   */
+  presence: "all" | "some" | { doubt: string };
+  /** What has been asked of them that they may have either way, with the answer. */
+  traits: ReadonlyMap<string, boolean>;
+  /** The rule that gave them another destination, and the ports by which they came. */
+  rewritten: { rule: string; ports: Numbers } | undefined;
+  /** The last rule that let them on, among those that filter what comes in. */
+  letIn: RuleName | undefined;
+}
+
+/** A rule by its words and by the chain that it is in. */
+export interface RuleName {
+  chain: string;
+  text: string;
+  /** Not a rule of the chain, but what it does with all that no rule decides. */
+  isPolicy?: boolean;
+}
+
+type Field = "source" | "destination" | "sourcePort" | "port";
+
+/** What a rule asks of a packet. */
+export type Match =
+  | { kind: "numbers"; field: Field; values: Numbers; negated: boolean }
+  | { kind: "interface"; field: "in" | "out"; names: readonly string[]; negated: boolean }
+  | { kind: "state"; states: readonly string[]; negated: boolean }
+  | { kind: "mark"; field: "mark" | "connectionMark"; value: number; mask: number; negated: boolean }
+  | { kind: "local"; negated: boolean }
+  | { kind: "either"; matches: readonly Match[] }
+  | { kind: "always" }
+  | { kind: "never" }
+  /** Some packets pass and some do not, each time anew: a rate limit. */
+  | { kind: "chance" }
+  /** Some have it and some have not, as their sender or the clock likes it: a TTL, a length, a time of day. */
+  | { kind: "trait"; text: string }
+  /** Nobody needs to have it, and hardly anybody has: a routing header, a source that answers cannot go to. */
+  | { kind: "rare"; text: string; negated: boolean }
+  | { kind: "unknown" };
+
+/** The packets that match and those that do not. `text` names the rule where that is not known. */
+export function split(packets: Packets, match: Match, text: string): { yes: Packets[]; no: Packets[] } {
+  const both = (isYes: boolean) => (isYes ? { yes: [packets], no: [] } : { yes: [], no: [packets] });
+  switch (match.kind) {
+    case "always":
+      return both(true);
+    case "never":
+      return both(false);
+    case "state": {
+      const isRewritten = match.states.includes("DNAT") && packets.rewritten !== undefined;
+      return both((isRewritten || match.states.includes(packets.state)) !== match.negated);
+    }
+    case "local":
+      return both(packets.isLocal !== match.negated);
+    case "numbers": {
+      const { field, values, negated } = match;
+      const [inside, outside] = [common(packets[field], values), without(packets[field], values)];
+      const [yes, no] = negated ? [outside, inside] : [inside, outside];
+      const withField = (numbers: Numbers) =>
+        numbers.length === 0 ? [] : [{ ...packets, [field]: numbers }];
+      return { yes: withField(yes), no: withField(no) };
+    }
+    case "interface": {
+      const { field, names, negated } = match;
+      // Nothing goes out of the host: a rule for some interface asks for more than that.
+      if (packets[field].length === 0) return both(negated);
+      const isMatch = (name: string) => names.some((pattern) => isNamed(pattern, name)) !== negated;
+      const withNames = (kept: string[]) => (kept.length === 0 ? [] : [{ ...packets, [field]: kept }]);
+      return {
+        yes: withNames(packets[field].filter(isMatch)),
+        no: withNames(packets[field].filter((name) => !isMatch(name))),
+      };
+    }
+    case "mark": {
+      const mark = packets[match.field];
+      if (mark === undefined) return doubted(packets, text);
+      return both(((mark & match.mask) >>> 0 === match.value >>> 0) !== match.negated);
+    }
+    case "either": {
+      const yes: Packets[] = [];
+      let rest = [packets];
+      for (const one of match.matches) {
+        const parts = rest.map((part) => split(part, one, text));
+        yes.push(...parts.flatMap((part) => part.yes));
+        rest = parts.flatMap((part) => part.no);
+      }
+      return { yes, no: rest };
+    }
+    case "chance": {
+      const some = {
+        ...packets,
+        presence: packets.presence === "all" ? ("some" as const) : packets.presence,
+      };
+      return { yes: [some], no: [some] };
+    }
+    case "trait": {
+      const known = packets.traits.get(match.text);
+      if (known !== undefined) return both(known);
+      // Two things asked may exclude each other: that there are packets with both, nobody can tell.
+      const presence =
+        packets.presence === "all"
+          ? "some"
+          : packets.presence === "some" && packets.traits.size > 0
+            ? { doubt: text }
+            : packets.presence;
+      const withTrait = (has: boolean): Packets => ({
+        ...packets,
+        presence,
+        traits: new Map([...packets.traits, [match.text, has]]),
+      });
+      return { yes: [withTrait(true)], no: [withTrait(false)] };
+    }
+    case "rare": {
+      const [usual, rare] = [[packets], doubted(packets, text).yes];
+      return match.negated ? { yes: usual, no: rare } : { yes: rare, no: usual };
+    }
+    case "unknown":
+      return doubted(packets, text);
+  }
+}
+
+function doubted(packets: Packets, text: string): { yes: Packets[]; no: Packets[] } {
+  const presence = typeof packets.presence === "string" ? { doubt: text } : packets.presence;
+  const doubtful = { ...packets, presence };
+  return { yes: [doubtful], no: [doubtful] };
+}
+
+/** iptables takes "eth+" for every interface whose name begins with "eth"; nft's "eth*" comes here as the same. */
+function isNamed(pattern: string, name: string): boolean {
+  return pattern.endsWith("+") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+/** What is in both. */
+export function common(one: Numbers, other: Numbers): Numbers {
+  const found: (readonly [bigint, bigint])[] = [];
+  for (let i = 0, j = 0; i < one.length && j < other.length; ) {
+    const [a, b] = [one[i] as Numbers[number], other[j] as Numbers[number]];
+    const [first, last] = [a[0] > b[0] ? a[0] : b[0], a[1] < b[1] ? a[1] : b[1]];
+    if (first <= last) found.push([first, last]);
+    if (a[1] < b[1]) i++;
+    else j++;
+  }
+  return found;
+}
+
+/** What is in the first and not in the second. */
+export function without(one: Numbers, other: Numbers): Numbers {
+  const found: (readonly [bigint, bigint])[] = [];
+  let j = 0;
+  for (const [from, to] of one) {
+    let start = from;
+    // A range of the other may reach into the next one of ours: go on with it there.
+    while (j < other.length && (other[j] as Numbers[number])[1] < from) j++;
+    for (let k = j; k < other.length; k++) {
+      const [first, last] = other[k] as Numbers[number];
+      if (first > to) break;
+      if (first > start) found.push([start, first - 1n]);
+      if (last >= start) start = last + 1n;
+    }
+    if (start <= to) found.push([start, to]);
+  }
+  return found;
+}
+
+/** Ranges in whatever order, as `Numbers`. */
+export function numbers(ranges: readonly (readonly [bigint, bigint])[]): Numbers {
+  const sorted = ranges.toSorted((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  const merged: [bigint, bigint][] = [];
+  for (const [first, last] of sorted) {
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous[1] + 1n) {
+      if (last > previous[1]) previous[1] = last;
+    } else {
+      merged.push([first, last]);
+    }
+  }
+  return merged;
+}

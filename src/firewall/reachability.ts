@@ -1,0 +1,110 @@
+import type { FirewallFact } from "../facts/firewall.ts";
+import type { HostFact } from "../facts/host.ts";
+import { type Family, normalizeSubnet } from "../network.ts";
+import { readIptables } from "./iptables.ts";
+import { parseNft, readNft, type Shown } from "./nftables.ts";
+import type { Match, Numbers } from "./packets.ts";
+import type { Gap, Rule, Ruleset } from "./ruleset.ts";
+import { type Host, type Passage, sourcesOf, strangersTo, TOO_MANY, walk } from "./walk.ts";
+
+/** What of a host is asked for its rules. */
+export interface Seen {
+  firewall: Pick<FirewallFact, "tables" | "nftables" | "nftText" | "hasNft" | "interfaces" | "foreign">;
+  host: Pick<HostFact, "addresses" | "uid" | "tools">;
+}
+
+/** Whoever comes over a family from outside these networks, to a port. */
+export function strangersPassage(
+  seen: Seen,
+  family: Family,
+  port: number,
+  allowed: readonly string[],
+): Passage {
+  return passage(seen, family, port, strangersTo(family, allowed));
+}
+
+/** Whoever comes from these networks, to a port; those of the other family are left out. */
+export function networksPassage(
+  seen: Seen,
+  family: Family,
+  port: number,
+  networks: readonly string[],
+): Passage {
+  return passage(seen, family, port, sourcesOf(family, networks));
+}
+
+function passage(seen: Seen, family: Family, port: number, sources: Numbers): Passage {
+  const isPort = Number.isInteger(port) && port > 0 && port <= 65_535;
+  if (!isPort) return { openings: [], doubts: [{ chain: "", text: `${port} is no port` }], letIn: [] };
+  const rules = readFirewall(seen)[family];
+  if (rules.isTooMuch) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+  const found = walk(rules.rulesets, rules.host, { family, sources, port });
+  // What took seconds once would take them for each port and network.
+  rules.isTooMuch = found.doubts.some(({ text }) => text === TOO_MANY);
+  return found;
+}
+
+type Rules = Record<Family, { rulesets: readonly Ruleset[]; host: Host; isTooMuch: boolean }>;
+const known = new WeakMap<Seen["firewall"], Rules>();
+
+/** Read once for a host: it is walked for each port and each network. */
+export function readFirewall(seen: Seen): Rules {
+  const rules = known.get(seen.firewall) ?? { 4: readFamily(seen, 4), 6: readFamily(seen, 6) };
+  known.set(seen.firewall, rules);
+  return rules;
+}
+
+function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
+  const { save, legacy } = firewall.tables[family];
+  const parsed = firewall.hasNft ? parseNft(firewall.nftables, firewall.nftText) : undefined;
+  const nft = parsed === undefined ? undefined : readNft(parsed, save, family);
+  const iptables = readIptables(save, family, (table, chain, index, rule) =>
+    corrected(rule, nft?.byTable.get(`${table} ${chain}`)?.[index]),
+  );
+  // A host may say anything.
+  const addresses = host.addresses.filter(
+    ({ address, prefix }) => normalizeSubnet(`${address}/${prefix}`) !== undefined,
+  );
+  const names = [...new Set(addresses.map(({ interface: name }) => name))];
+  const interfaces = firewall.interfaces.length > 0 ? firewall.interfaces : names;
+  return {
+    rulesets: [
+      { chains: [], gaps: gapsOf({ firewall, host }, parsed !== undefined) },
+      iptables,
+      readIptables(legacy, family),
+      ...(nft === undefined ? [] : [nft]),
+    ],
+    host: { addresses, interfaces: interfaces.filter((name) => name !== "lo") },
+    isTooMuch: false,
+  };
+}
+
+/** What keeps the host from saying all of its rules. */
+function gapsOf({ firewall, host }: Seen, isRead: boolean): Gap[] {
+  const all = (text: string): Gap[] => [{ text, isWithin: true }];
+  if (host.uid !== 0) return all("root alone may read the kernel's rules");
+  if (firewall.hasNft && !isRead) return all("nft does not say its rules, or more than are looked at");
+  if (firewall.hasNft) return [];
+  if (!host.tools.has("iptables")) return all("the host has neither iptables nor nft to say its rules");
+  const active = firewall.foreign.split("\n").find((line) => /^(?:firewalld|nftables)$/.test(line.trim()));
+  if (active === undefined) return [];
+  return [{ text: `${active} is active, and the host has no nft to say its rules`, isWithin: false }];
+}
+
+/**
+ * A rule of iptables by what nft says of it. iptables prints rules that nft has put into its tables as far as it understands
+ * them (`ip saddr @set tcp dport 6380 accept` without the source), and nft those of iptables as far as it does ("xt").
+ */
+function corrected(rule: Rule, seen: Shown | undefined): readonly Rule[] {
+  if (seen === undefined || !seen.isWhole) return [rule];
+  const [only, ...more] = seen.rules;
+  const isSame = only !== undefined && more.length === 0 && shape(only) === shape(rule);
+  return isSame ? [rule] : seen.rules.map((other) => ({ ...other, chain: rule.chain }));
+}
+
+/** What a rule says, in whatever order it asks. */
+function shape({ matches, effects, verdict }: Rule): string {
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}` : inner));
+  return text([matches.map((match: Match) => text(match)).toSorted(), effects, verdict]);
+}
