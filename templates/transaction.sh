@@ -898,7 +898,7 @@ undo() { # SOURCE
   cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
   case $BEFORE_AUTH in
     admin) # The one whose hash stands in a file that goes back; the first where none does: then the login stays as it is.
-      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s"/old/*; then auth=$line; fi; done <"$d/login.admin";;
+      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s/old"/*; then auth=$line; fi; done <"$d/login.admin";;
     requirepass) auth="AUTH $(while read -r n p o m; do if [ "$p" = "$CONF" ]; then sed -n 's/^[[:space:]]*requirepass[[:space:]]\{1,\}//p' "$s/old/$n"; fi; done <"$s/files" | tail -n 1)";;
     *) auth=;;
   esac
