@@ -47,7 +47,7 @@ const KERNEL_FILES = [
 export const MOUNTS = "/proc/self/mountinfo";
 
 const TOOLS =
-  "systemctl systemd-run flock setpriv tar ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
+  "systemctl systemd-run flock setpriv tar stat ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
 
 /** The machine under Redis: what it is, what it has, and how we reached it. */
 export const hostFact: Fact<HostFact> = {
