@@ -47,7 +47,7 @@ const KERNEL_FILES = [
 export const MOUNTS = "/proc/self/mountinfo";
 
 const TOOLS =
-  "systemctl systemd-run flock setpriv tar ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
+  "systemctl systemd-run flock setpriv tar stat ss ip timeout base64 sha256sum ufw iptables ip6tables openssl sshd docker sed grep";
 
 /** The machine under Redis: what it is, what it has, and how we reached it. */
 export const hostFact: Fact<HostFact> = {
@@ -66,7 +66,7 @@ date +%s; first_word /proc/uptime; echo "$VALUE"
 field Uid: /proc/$$/status; ME=$VALUE; echo "$ME"
 field MemTotal: /proc/meminfo; section memory; echo "$VALUE kB"
 section tools; for tool in ${TOOLS}; do if has $tool; then echo $tool; fi; done
-section addresses; ip -o addr
+section addresses; ADDRESSES=$(ip -o addr); printf '%s\\n' "$ADDRESSES"
 section listeners; SOCKETS=$(ss -Hltune); printf '%s\\n' "$SOCKETS"
 # sshd is slow to say what follows from files that name no port, and include none but Debian's own.
 section sshd; if [ "$ME" = 0 ] && has sshd; then

@@ -62,9 +62,9 @@ export function* placeRefusals(
   }
 }
 
-/** The nearest directory above a path that is there. */
+/** The nearest directory above a path that is there. A path is the host's word, and may be relative: its last folder is `.`. */
 function nearest(path: string, rooms: FilesFact["rooms"]): string | undefined {
-  for (let above = dirname(path); above !== "/"; above = dirname(above)) {
+  for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
     if (rooms.has(above)) return above;
   }
   return undefined;

@@ -85,7 +85,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   // Without rights the running server and the unit still say a good deal.
   const isClosed = configFiles.main === undefined && configFiles.unreadable.has(configPath);
   const main = isClosed ? { path: configPath, text: "" } : configFiles.main;
-  if (main === undefined) {
+  if (main === undefined || main.path !== configPath) {
     return {
       problem: `${service.unit} starts without a configuration file that can be read`,
       remedy: "give its ExecStart a redis.conf as the first argument",

@@ -167,7 +167,7 @@ function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "s
     ...hanging(`${sign} ${pad(first.control, 11)}`, title, page.width),
     ...seen.flatMap((same) => {
       const hosts = hostList(same.map(({ host }) => host));
-      return hanging("    ", `${hosts}: ${observation(same, outcome, page)}`, page.width);
+      return hanging("    ", `${hosts}: ${observation(same, outcome, page)}${witnessText(same, page)}`, page.width);
     }),
   ];
 }
@@ -203,5 +203,14 @@ export const LACK = {
 
 function heldText(checks: readonly HostCheck[], page: Page): string[] {
   const [first] = checks;
-  return first === undefined ? [] : hanging(`  ${pad(first.control, 11)}`, first.title, page.width);
+  return first === undefined
+    ? []
+    : hanging(`  ${pad(first.control, 11)}`, `${first.title}${witnessText(checks, page)}`, page.width);
+}
+
+/** With -v: that nothing of what was seen is root's own look. A server that was taken over says what it likes. */
+function witnessText(checks: readonly HostCheck[], page: Page): string {
+  return page.verbose && checks.every(({ witness }) => witness === "server")
+    ? " (the server's word alone)"
+    : "";
 }

@@ -1,3 +1,5 @@
+import { KNOWN_SETTINGS } from "../redis/known-names.ts";
+
 /** Whose word a check rests on: what root itself looked at, or what the server said of itself. */
 export type Witness = "root" | "server";
 
@@ -8,5 +10,8 @@ const SERVERS_WORD =
 /** A check rests on the server's word alone where all of its sources are the server's. */
 export function witnessOf({ source }: { source: string }): Witness {
   const parts = source.split(/, (?:and )?| against /);
-  return parts.every((part) => SERVERS_WORD.test(part) || /^[a-z-]+$/.test(part)) ? "server" : "root";
+  const isServers = (part: string, at: number) =>
+    // Settings follow a CONFIG GET; `grep` and `stat` are root's own, and stand first.
+    SERVERS_WORD.test(part) || (at > 0 && KNOWN_SETTINGS.has(part));
+  return parts.every(isServers) ? "server" : "root";
 }

@@ -21,8 +21,8 @@ const ACL = "acl: { users: [{ name: admin, preset: admin, password: { env: ADMIN
 /** A client of user default, from elsewhere, in what a stock host answers. */
 const withClient = (text: string) =>
   text.replace(
-    /^(id=5 .*)$/m,
-    "id=9 addr=10.0.0.7:4001 laddr=172.17.0.2:6379 name=orders flags=N cmd=get user=default\n$1",
+    /^(>id=5 .*)$/m,
+    ">id=9 addr=10.0.0.7:4001 laddr=172.17.0.2:6379 name=orders flags=N cmd=get user=default\n$1",
   );
 
 async function run(command: "plan" | "apply", host: RecordedHost, ...more: string[]) {

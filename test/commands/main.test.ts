@@ -103,6 +103,19 @@ describe("plan on a host that answers", () => {
       "install util-linux",
     ],
     [
+      "a host whose files could not be read with their folders' owners' rights",
+      (text: string) => text.replace("\nsetpriv\n", "\n"),
+      "refused",
+      "install util-linux",
+    ],
+    [
+      "a host that cannot pack its files",
+      (text: string) => text.replace("\ntar\n", "\n"),
+      "refused",
+      "install tar",
+    ],
+    ["a host without stat", (text: string) => text.replace("\nstat\n", "\n"), "refused", "install coreutils"],
+    [
       "a missing client program",
       (text: string) => text.replace("client\nredis-cli\n", "client\n\n"),
       "refused",

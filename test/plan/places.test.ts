@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Room } from "../../src/facts/files.ts";
+import { placeRefusals } from "../../src/plan/places.ts";
+import type { Actions } from "../../src/plan/plan.ts";
 import { hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
 import { guards } from "../support/run-task.ts";
@@ -54,6 +56,13 @@ describe("where the plan writes", () => {
       expect.stringMatching(/^3 inodes are free in \/var\/lib, and this run may need \d+ there$/),
     ]);
     expect(guards(plan({ rooms: { "/var/lib": { bytes: 0, inodes: 0 } } }))).toEqual(["disk-too-small"]);
+  });
+
+  it("a relative path ends the search for a folder above it", () => {
+    const attributes = [{ path: "tls/redis.key" }, { path: "redis.key" }, { path: "" }];
+    const actions = { files: [], directories: [], attributes, firewall: undefined };
+    const { files } = hostWith({});
+    expect([...placeRefusals(files, actions as unknown as Actions)]).toEqual([]);
   });
 
   it("a file that is a mount of its own cannot be replaced", () => {

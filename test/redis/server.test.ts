@@ -26,6 +26,16 @@ describe("the server of a host", () => {
     expect(found.commands).toBeDefined();
   });
 
+  it.each(["", "relative.conf", "/etc/redis/other.conf"])(
+    "is none where its unit names %j, whatever other configuration came",
+    (named) => {
+      const facts = editedFacts("stock", { argv: () => `/usr/bin/redis-server ${named}\n` });
+      expect(serverOf(facts)).toMatchObject({
+        problem: "redis-server.service starts without a configuration file that can be read",
+      });
+    },
+  );
+
   it("is read from its binary where nobody can log in", () => {
     const found = server(editedFacts("valkey-8-stock", { login: () => undefined, info: () => undefined }));
     expect(found.version).toMatchObject({ product: "valkey", version: "8.1.1" });

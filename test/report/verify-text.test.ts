@@ -235,6 +235,21 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     );
   });
 
+  it("says with -v which checks rest on the server's word alone", () => {
+    const word = { witness: "server" } as const;
+    const checks = [
+      checkRecord("RK-NET-02", word),
+      checkRecord("RK-NET-03", { ...word, title: "strangers", outcome: "fail" }),
+      checkRecord("RK-NET-01", { title: "listeners", outcome: "fail" }),
+    ];
+    expect(verified([checks])).not.toContain("server's word");
+    const lines = verified([checks], { verbose: true, width: 200 }).split("\n");
+    expect(lines.filter((line) => line.includes(" (the server's word alone)"))).toEqual([
+      expect.stringMatching(/^ {4}redis-01: .*; wanted /),
+      "  RK-NET-02  protected mode is on (the server's word alone)",
+    ]);
+  });
+
   it("does not say of a control that it holds everywhere where a host could not be asked", () => {
     const lost = hostRecord("redis-02", { status: "unreachable", error: errorRecord({ where: "connect" }) });
     const text = verify([hostRecord("redis-01", { checks: [checkRecord("RK-NET-02")] }), lost]);

@@ -78,7 +78,7 @@ export async function startFleet({
     const host = servers.use(
       await startActingHost({
         like,
-        edit: (answer) => edit(answer).replaceAll(hashPassword(recordedAdmin), ownHash(name)),
+        edit: (text, title) => edit(text, title).replaceAll(hashPassword(recordedAdmin), ownHash(name)),
         hostKey: nature === "stranger" ? foreign : key,
         ...(nature === "slow"
           ? {
@@ -131,11 +131,13 @@ export async function startFleet({
  * The certificates of a recorded host made anew, by a CA whose key is here: that of the recorded ones was not kept, and
  * redkeep goes on with no CA without its key.
  */
-async function reissued(like: string): Promise<{ authority: Issued; edit: (answer: string) => string }> {
+async function reissued(
+  like: string,
+): Promise<{ authority: Issued; edit: (text: string, title: string) => string }> {
   const authority = await makeAuthority();
   const { certificates, host } = factsOf(like);
   const [path, recorded] = [...certificates.pem].find(([path]) => path.endsWith("redkeep-server.crt")) ?? [];
-  if (path === undefined || recorded === undefined) return { authority, edit: (answer) => answer };
+  if (path === undefined || recorded === undefined) return { authority, edit: (text) => text };
   const names = {
     dns: [host.hostname, "localhost"],
     ip: ["127.0.0.1", "::1", privateNetwork(factsOf(like)).private_ip],
@@ -144,10 +146,9 @@ async function reissued(like: string): Promise<{ authority: Issued; edit: (answe
   const recordedCa = readFileSync(join(FACTS, "ca.crt"), "utf8").trim();
   return {
     authority,
-    edit: (answer) =>
-      answer
-        // Its clock, or the certificate would not be valid yet.
-        .replace(/( machine\n.*\n.*\n.*\n)\d+/, `$1${Math.floor(Date.now() / 1000)}`)
+    edit: (text, title) =>
+      // Its clock, or the certificate would not be valid yet.
+      (title === "machine" ? text.replace(/^((?:.*\n){3})\d+/, `$1${Math.floor(Date.now() / 1000)}`) : text)
         .replaceAll(recorded.trim(), certificate.trim())
         .replaceAll(recordedCa, authority.certificate.trim())
         .replaceAll(publicKeyOf(recorded), publicKeyOf(certificate)),

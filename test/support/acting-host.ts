@@ -8,7 +8,7 @@ import {
   type TestServer,
 } from "../connection/support/server.ts";
 import { takeApart } from "../faults/hostile/compiled.ts";
-import { answerTo, editedAnswer, withRunning } from "./facts.ts";
+import { answerTo, editedParts, wireOf, withRunning } from "./facts.ts";
 import { reportText } from "./report.ts";
 
 /** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
@@ -39,8 +39,8 @@ export interface Acting {
   hostKey?: KeyPair;
   /** The recorded host that it is before anything was changed; default: the stock install of Debian 12. */
   like?: string;
-  /** Edits what it answers to the probe. */
-  edit?: (answer: string) => string;
+  /** Edits each part of what it answers to the probe, before it is framed. */
+  edit?: (text: string, title: string) => string;
   /** More unauthenticated connections at once than this are closed at once. */
   maxStartups?: number;
   /** What its transactions come to; default: applied. */
@@ -59,7 +59,7 @@ let machines = 0;
 export async function startActingHost({
   hostKey = generateKey(),
   like = "stock",
-  edit = (answer) => answer,
+  edit = (text) => text,
   maxStartups,
   outcome,
   on,
@@ -85,7 +85,7 @@ export async function startActingHost({
     running = [];
   };
   const facts = (script: string): string => {
-    const text = editedAnswer(like, {
+    const parts = editedParts(like, {
       machine: (text) => text.replace(/^(.*\n).*/, `$1${machine}`),
       // Recorded hosts have one history: they would pass for a replication group.
       info: (text) => text.replace(/^master_replid:\S*/m, `master_replid:${machine}00000000`),
@@ -97,7 +97,8 @@ export async function startActingHost({
               running.reduce((now, [name, value]) => withRunning(name, value)(now), text),
           }),
     });
-    return answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", edit(text));
+    const edited = new Map([...parts].map(([title, text]) => [title, edit(text, title)]));
+    return answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", wireOf(edited));
   };
   const report = (script: string): string => {
     const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";

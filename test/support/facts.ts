@@ -147,6 +147,11 @@ export function editedFacts(name: string, edits: SectionEdits): HostFacts {
 
 /** The answer itself, edited in the same way. */
 export function editedAnswer(name: string, edits: SectionEdits): string {
+  return wireOf(editedParts(name, edits));
+}
+
+/** The parts of such an answer, before they are framed for the wire. */
+export function editedParts(name: string, edits: SectionEdits): Map<string, string> {
   const parts = recordedParts(name);
   for (const [title, edit] of Object.entries(edits)) {
     const before = parts.get(title);
@@ -155,7 +160,7 @@ export function editedAnswer(name: string, edits: SectionEdits): string {
     if (after === undefined) parts.delete(title);
     else parts.set(title, after);
   }
-  return wireOf(parts);
+  return parts;
 }
 
 /** An edit of the section `running`: what `CONFIG GET *` says of a setting. */
