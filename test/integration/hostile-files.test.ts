@@ -10,8 +10,10 @@ def exchange(a, b): libc.renameat2(-100, a.encode(), -100, b.encode(), 2)
 def attempt(action, *words):
     try: action(*words)
     except OSError: pass
+def await_name(pattern):
+    while not glob.glob(pattern): time.sleep(0.001)
 # A transaction of redkeep's shows in /run.
-while not glob.glob("/run/redkeep-*"): time.sleep(0.001)
+await_name("/run/redkeep-*")
 `;
 
 /** A program of the service user's own, outside of its unit, until it is stopped. */
@@ -61,7 +63,8 @@ while True: exchange("appendonlydir", "evil")`,
 };
 const LINKED_TLS = {
   plant: asRedis("cd /etc/redis; mkdir tls; ln -s /etc evil"),
-  race: `os.chdir("/etc/redis")
+  // What was planned is looked at once more before this name comes: from then on folders are changed.
+  race: `os.chdir("/etc/redis"); await_name(".redkeep.*")
 while True: attempt(exchange, "tls", "evil")`,
 };
 
@@ -170,9 +173,12 @@ for folder in ("/var/lib/redis/", "/var/lib/redis/appendonlydir/"):
   it("as the name of its log changes nothing of whose file that is", { timeout: SLOW }, async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
+    // Debian's unit may write to /var/log/redis alone.
     await onHost(
       host,
-      "echo x >/var/log/others.log; chmod 666 /var/log/others.log; sed -i 's|^logfile .*|logfile /var/log/others.log|' /etc/redis/redis.conf; systemctl restart redis-server",
+      `echo x >/var/log/others.log; chmod 666 /var/log/others.log; sed -i 's|^logfile .*|logfile /var/log/others.log|' /etc/redis/redis.conf
+       mkdir /etc/systemd/system/redis-server.service.d; cd /etc/systemd/system/redis-server.service.d
+       printf '[Service]\\nReadWritePaths=/var/log\\n' >log.conf; systemctl daemon-reload; systemctl restart redis-server`,
     );
     const before = await others(host);
     await project.run("apply", "--yes");
