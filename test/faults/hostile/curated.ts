@@ -972,6 +972,7 @@ const SSH_CONFIG: [what: string, lines: Text][] = [
   ["a ProxyCommand behind ssh", (canary) => `proxycommand ssh -W %h:%p h; touch ${canary}`],
   ["a ProxyCommand with a shell", (canary) => `proxycommand sh -c "touch ${canary}"`],
   ["a ProxyCommand within one", (canary) => `proxycommand ssh -oProxyCommand="touch ${canary}" -W %h:%p h`],
+  ["a KnownHostsCommand", (canary) => `knownhostscommand /bin/touch ${canary}`],
   ["a ProxyUseFdpass", (canary) => `proxyusefdpass yes\nproxycommand touch ${canary}`],
   ["a jump that is an option", (canary) => `proxyjump -oProxyCommand=touch ${canary}`],
   ["a jump that is nothing", "proxyjump ,"],
@@ -980,7 +981,6 @@ const SSH_CONFIG: [what: string, lines: Text][] = [
 
 const SSH_CONFIG_LITERAL: [what: string, lines: Text][] = [
   ["a LocalCommand", (canary) => `permitlocalcommand yes\nlocalcommand touch ${canary}`],
-  ["a KnownHostsCommand", (canary) => `knownhostscommand /bin/touch ${canary}`],
   ["a RemoteCommand", (canary) => `remotecommand touch ${canary}`],
   ["a user with metacharacters", (canary) => `user $(touch ${canary})`],
   ["a host name with metacharacters", (canary) => `hostname $(touch ${canary})`],
