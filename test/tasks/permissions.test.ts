@@ -174,6 +174,7 @@ describe("permissions", () => {
           {},
           {
             ...facts,
+            service: { ...facts.service, configPath: seen(path) },
             configFiles: { ...facts.configFiles, main: { path, text: facts.configFiles.main?.text ?? "" } },
           },
         );
