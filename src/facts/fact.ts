@@ -86,6 +86,7 @@ export const SAID_TITLES = [
   "login-error",
   "redis",
   "plain-ping",
+  "socket-ping",
   "with-certificate",
   "without-certificate",
   "served",

@@ -4,6 +4,8 @@ import type { Fact } from "./fact.ts";
 export interface ProofsFact {
   /** Replies to PING without a login on plain ports, by `address port`. */
   plainPings: ReadonlyMap<string, string>;
+  /** The reply on the Unix socket that the configuration names; undefined where nobody could connect. */
+  socketPing: string | undefined;
   /** Replies to PING over TLS, by port: with the server's own certificate as client certificate, and without any. */
   withCertificate: ReadonlyMap<string, string>;
   withoutCertificate: ReadonlyMap<string, string>;
@@ -24,7 +26,7 @@ export const proofsFact: Fact<ProofsFact> = {
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
-ping_redis() { SAID=$(timeout 5 $DROP $CLI -p "$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ping_redis() { SAID=$(timeout 5 $DROP $CLI "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
 PING
 END
 ); }
@@ -56,13 +58,15 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
     case $port in ''|0*|*[!0-9]*) continue;; esac
     case $served_ports in *" $port "*) ;; *) served_ports="$served_ports$port ";; esac
   done
+  # Where every port speaks TLS, and the host has no certificate for clients, only here the server itself can refuse.
+  conf_get unixsocket; if [ -S "$VALUE" ] && plain "$VALUE"; then ping_redis -s "$VALUE"; tell socket-ping "$SAID"; fi
   find_listening; pinged=' '
   for listening in 127.0.0.1:6379 $LISTENING; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     case "$served_ports$pinged" in *" $port "*|*" $address:$port "*) continue;; esac
     pinged="$pinged$address:$port "
-    case $TCP_PORTS in ' '|*" $port "*) ping_redis -h "$address";; *) SAID='Connection refused: nothing listens there';; esac
+    case $TCP_PORTS in ' '|*" $port "*) ping_redis -h "$address" -p "$port";; *) SAID='Connection refused: nothing listens there';; esac
     tell "plain-ping $address $port" "$SAID"
   done
   for port in $served_ports; do
@@ -78,20 +82,26 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
       SAID=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 | head -c ${REPLY_LIMIT})
       case $SAID in *'Cipher is '[!'(']*) VALUE=accepted;; *) VALUE=refused;; esac
       tell "old-protocol $port" "$VALUE"
-    elif tls_words; then ping_redis -h 127.0.0.1 $WORDS; tell "with-certificate $port" "$SAID"; fi
-    ping_redis -h 127.0.0.1 --tls --cacert "$TLS_CA"; tell "without-certificate $port" "$SAID"
+    elif tls_words; then ping_redis -h 127.0.0.1 -p "$port" $WORDS; tell "with-certificate $port" "$SAID"; fi
+    ping_redis -h 127.0.0.1 -p "$port" --tls --cacert "$TLS_CA"; tell "without-certificate $port" "$SAID"
   done
 fi
 `
       : "",
   parse: ({ said: sections }) => ({
     plainPings: trimmed(sections.startingWith("plain-ping")),
+    socketPing: unlessClosed(sections.text("socket-ping")?.trim()),
     withCertificate: trimmed(sections.startingWith("with-certificate")),
     withoutCertificate: trimmed(sections.startingWith("without-certificate")),
     served: trimmed(sections.startingWith("served")),
     oldProtocol: trimmed(sections.startingWith("old-protocol")),
   }),
 };
+
+/** A socket that the login may not open says nothing of the server behind it. */
+function unlessClosed(reply: string | undefined): string | undefined {
+  return reply?.startsWith("Could not connect") ? undefined : reply;
+}
 
 function trimmed(entries: Iterable<[string, string]>): Map<string, string> {
   return new Map([...entries].map(([key, text]) => [key, text.trim()]));

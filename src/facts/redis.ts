@@ -53,8 +53,8 @@ export interface RedisFact {
   /** For each command asked: whether the running server knows it by its original name. */
   commands: ReadonlyMap<string, boolean>;
   clients: readonly Client[];
-  /** What the answer has not whole, for clients made it too long: `clients`, `denials`, `key`, … */
-  cut: readonly string[];
+  /** What the answer has not whole, for clients made it too long: `clients`, `denials`, `key`, … Who reads these asks here. */
+  cut: ReadonlySet<string>;
   /** Calls since the start, by command, from INFO commandstats. */
   commandCalls: ReadonlyMap<string, number>;
   /** Answers of ACL DRYRUN, by `user command …`. */
@@ -114,7 +114,7 @@ export const redisFact: Fact<RedisFact> = {
         }),
       ),
       clients: withLocalEnds(said.lines("clients").flatMap(parseClient), seen.lines("sockets")),
-      cut: [...said.cut].map((title) => title.split(" ")[0] ?? ""),
+      cut: cutIn(said),
       commandCalls: new Map(
         [...info].flatMap(([key, value]) => {
           const calls = /^calls=(\d+)/.exec(value)?.[1];
@@ -141,6 +141,13 @@ export const redisFact: Fact<RedisFact> = {
     };
   },
 };
+
+/** What clients made comes last: where the answer broke off, all that should have followed is missing too. */
+function cutIn(said: SaidTexts): Set<string> {
+  const isWhole = said.text("core-end") === undefined || said.text("session-end") !== undefined;
+  const missing = (["clients", "denials"] as const).filter((title) => said.text(title) === undefined);
+  return new Set([...[...said.cut].map((title) => title.split(" ")[0] ?? ""), ...(isWhole ? [] : missing)]);
+}
 
 /** Parsed answers to ACL CAT, by their text: servers of one version give the same thousand names. */
 const parsedCategories = new Map<string, RedisFact["categories"]>();

@@ -31,7 +31,26 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
     ...keyImpacts(audience),
     ...channelImpacts(audience),
     ...limitImpacts(audience),
+    ...unseenImpacts(facts),
   ];
+}
+
+/** What clients made too long to be read whole: who is not listed could notice as well. */
+function* unseenImpacts({ redis }: HostFacts): Iterable<Impact> {
+  if (redis.cut.has("clients")) {
+    yield {
+      kind: "not-seen",
+      detail:
+        "CLIENT LIST is too long to be read whole, so who else would notice is unknown: a client, or a Sentinel. Look for long names there, and end those clients.",
+    };
+  }
+  if (redis.cut.has("key")) {
+    yield {
+      kind: "not-seen",
+      detail:
+        "A sampled key has a name too long to be read whole, so whether its users still reach it is unknown.",
+    };
+  }
 }
 
 /** Of the sampled keys, those that a user reaches now and not any more. No key is shown. */

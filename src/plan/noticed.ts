@@ -11,7 +11,18 @@ const FEW = 5;
  * @param seconds since the change began. A restart empties ACL LOG; without one, old entries have their old counts.
  */
 export function noticedSince(before: HostFacts, after: HostFacts, seconds: number): Impact[] {
-  return [...denied(before, after, seconds), ...notBack(before, after)];
+  return [
+    ...denied(before, after, seconds),
+    ...(after.redis.cut.has("denials") ? [unread("ACL LOG", "what else was denied")] : []),
+    // A list that was cut has others than before, whoever came back.
+    ...(before.redis.cut.has("clients") || after.redis.cut.has("clients")
+      ? [unread("CLIENT LIST", "who is not connected again")]
+      : notBack(before, after)),
+  ];
+}
+
+function unread(list: string, question: string): Impact {
+  return { kind: "not-seen", detail: `${list} is too long to be read whole: ${question} is unknown.` };
 }
 
 function denied(before: HostFacts, after: HostFacts, seconds: number): Impact[] {

@@ -167,7 +167,11 @@ function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "s
     ...hanging(`${sign} ${pad(first.control, 11)}`, title, page.width),
     ...seen.flatMap((same) => {
       const hosts = hostList(same.map(({ host }) => host));
-      return hanging("    ", `${hosts}: ${observation(same, outcome, page)}${witnessText(same, page)}`, page.width);
+      return hanging(
+        "    ",
+        `${hosts}: ${observation(same, outcome, page)}${witnessText(same, page)}`,
+        page.width,
+      );
     }),
   ];
 }

@@ -392,6 +392,9 @@ function loginNotes(context: Context): string[] {
 /** What a stranger is told: a timeout or a failed handshake proves nothing. */
 const REFUSED = /^(NOAUTH|-?DENIED)|Connection refused/;
 
+/** The same by Redis itself. */
+const REFUSED_BY_REDIS = /^(NOAUTH|-?DENIED)/;
+
 /** Whether the host has one that it could show as a client: that of a server may be for serving alone. */
 function hasClientCertificate({ facts, server }: Context): boolean {
   const path = server.running?.get("tls-cert-file") ?? server.config.get("tls-cert-file")?.[0] ?? "";
@@ -414,9 +417,13 @@ function defaultUserChecks(context: Context): Check[] {
     ([, reply]) => /PONG|^NOAUTH|DENIED/.test(reply) || hasClientCertificate(context),
   );
   const isUntried = overTls.length < facts.proofs.withCertificate.size;
-  const asked = [...facts.proofs.plainPings, ...overTls];
+  const ports = [...facts.proofs.plainPings, ...overTls];
+  const { socketPing } = facts.proofs;
+  const asked = socketPing === undefined ? ports : [...ports, ["the Unix socket", socketPing] as const];
   const strangers = asked.filter(([, reply]) => reply === "PONG");
   const unclear = asked.filter(([, reply]) => reply !== "PONG" && !REFUSED.test(reply));
+  // A port that is shut says nothing of one that is open and could not be tried.
+  const isOpenQuestion = isUntried && !asked.some(([, reply]) => REFUSED_BY_REDIS.test(reply));
   return [
     check(
       "RK-ACL-01",
@@ -436,10 +443,10 @@ function defaultUserChecks(context: Context): Check[] {
             ? `answered on ${strangers.map(([where]) => where).join(", ")}`
             : unclear.length > 0
               ? `no clear answer on ${unclear.map(([where]) => where).join(", ")}`
-              : `refused on ${asked.length} port(s)${isUntried ? "; not tried over TLS, where the host's certificate is for serving alone" : ""}`,
+              : `refused on ${ports.length} port(s)${socketPing === undefined ? "" : " and the Unix socket"}${isUntried ? "; not tried over TLS, where the host's certificate is for serving alone" : ""}`,
         source: "PING without a login, from the host itself",
       },
-      strangers.length === 0 && (asked.length === 0 || unclear.length > 0)
+      strangers.length === 0 && (asked.length === 0 || unclear.length > 0 || isOpenQuestion)
         ? { outcome: "unknown" }
         : strangers.length === 0,
     ),

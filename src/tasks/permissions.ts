@@ -66,7 +66,9 @@ export default defineTask<Params>({
     return {
       resources,
       refusals: [...ownerRefusals(facts, owners)],
-      notes: [rewrites, linkedDirectory(context), ...foreign].filter((note) => note !== undefined),
+      notes: [rewrites, linkedDirectory(context), unlistedData(context), ...foreign].filter(
+        (note) => note !== undefined,
+      ),
     };
   },
 
@@ -82,6 +84,8 @@ export default defineTask<Params>({
     const umask = umaskOf(context);
     const [next] = server.config.get("dir") ?? [];
     const moves = next !== undefined && server.running !== undefined && server.running.get("dir") !== next;
+    const isTight =
+      readable.length === 0 && !isOddDirectory(context.facts.files.dataDirectory) && !umask.isOpen && !moves;
     return [
       check(
         "RK-SYS-03",
@@ -107,6 +111,7 @@ export default defineTask<Params>({
           observed: [
             readable.length === 0 ? `${data.length} paths hold` : readable.map(describe).join("; "),
             linkedDirectory(context),
+            unlistedData(context),
             umask.isOpen
               ? `new files are not: umask ${octal(umask.running ?? umask.loaded)}, ${octal(umask.loaded)} after the next restart`
               : undefined,
@@ -118,12 +123,9 @@ export default defineTask<Params>({
             .join("; "),
           source: "stat, systemctl show",
         },
-        data.length === 0
+        data.length === 0 || (isTight && context.facts.files.areDataFilesCut)
           ? { outcome: "unknown" }
-          : readable.length === 0 &&
-              !isOddDirectory(context.facts.files.dataDirectory) &&
-              !umask.isOpen &&
-              !moves,
+          : isTight,
       ),
     ];
   },
@@ -189,6 +191,13 @@ function dataPaths({ facts }: Context): PathFact[] {
 function linkedDirectory({ facts: { files } }: Context): string | undefined {
   const path = `${files.dataDirectory}/appendonlydir`;
   return files.paths.get(path)?.kind === "link" ? `${path} is a symbolic link: not followed` : undefined;
+}
+
+/** Whoever may write the directory can fill it. */
+function unlistedData({ facts: { files } }: Context): string | undefined {
+  return files.areDataFilesCut
+    ? `${files.dataDirectory} has more data files than redkeep looks at: who may read the rest is unknown`
+    : undefined;
 }
 
 /** Where a dump file turns into a way in: cron, keys, web roots. */

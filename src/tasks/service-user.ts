@@ -185,6 +185,13 @@ function* refusals(context: Context): Iterable<Refusal> {
       remedy: "move it to a directory of its own, such as /var/lib/redis, or leave service-user out",
     };
   }
+  if (user !== (facts.service.properties.get("User") ?? "") && facts.files.areDataFilesCut) {
+    yield {
+      guard: null,
+      found: `${dataDirectory} has more data files than redkeep looks at: whether ${user} could read all of them is unknown`,
+      remedy: "take away what is not Redis', or leave service-user out",
+    };
+  }
   const known = [facts.service.account?.name, ...facts.service.productUsers];
   if (!known.includes(user)) {
     yield {

@@ -20,7 +20,7 @@ import { isServer, serverOf } from "../../src/redis/server.ts";
 import { Secret } from "../../src/secret.ts";
 import { ServerLogin } from "../../src/server-login.ts";
 import { temporaryDirectory } from "../connection/support/server.ts";
-import { editedFacts, factsOf, NONCE, probeOutput, sectionsOf } from "../support/facts.ts";
+import { editedFacts, factsOf, NONCE, probeOutput, type SectionEdits, sectionsOf } from "../support/facts.ts";
 import { findings, planAll, verifyAll } from "../support/run-task.ts";
 
 describe("the probe's answer", () => {
@@ -221,6 +221,13 @@ describe("facts of unusual hosts", () => {
     });
     expect(redis.loginError).toBe("its answer broke off");
     expect([redis.user, redis.config, redis.aclUsers]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("name the lists that are missing where the answer broke off in what clients made", () => {
+    const cut = (edits: SectionEdits) => [...editedFacts("hardened", edits).redis.cut];
+    expect(cut({ "session-end": () => undefined })).toContain("denials");
+    expect(cut({ "session-end": () => undefined, clients: () => undefined })).toContain("clients");
+    expect(factsOf("hardened").redis.cut).toEqual(new Set());
   });
 
   it("take a refused ACL LIST for unknown, not for a server without users", async () => {

@@ -269,6 +269,14 @@ describe("what would be denied", () => {
     expect(told(ACL, used({ aclUsers, keys: ["app:1"] }))).toEqual([]);
   });
 
+  it("are said to be unknown, where clients made the list or a key too long to be read whole", () => {
+    const cut = used({ clients: [], cut: new Set(["clients", "key"]) });
+    expect(told({ limits: { maxmemory: "1gb" } }, cut)).toEqual([
+      expect.stringMatching(/^CLIENT LIST is too long to be read whole, so who else would notice is unknown/),
+      expect.stringMatching(/^A sampled key has a name too long to be read whole/),
+    ]);
+  });
+
   it("are channels, where a user that uses some may use fewer", () => {
     const aclUsers = hardened(`app on #${appHash} ~app:* &* -@all +@read +@pubsub`);
     const clients = [

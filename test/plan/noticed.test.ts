@@ -77,4 +77,14 @@ describe("what clients met since a change", () => {
     ]);
     expect(noticedSince(host(before), host(before), 5)).toEqual([]);
   });
+
+  it("are said to be unknown where a list is cut, and nobody in it passes for gone", () => {
+    const host = (clients: Client[], ...cut: string[]) =>
+      hostWith({ redis: { clients, denials: [], cut: new Set(cut) } });
+    const before = host([client("10.0.0.7:1", "orders")]);
+    expect(noticedSince(before, host([], "clients", "denials"), 5).map(({ detail }) => detail)).toEqual([
+      "ACL LOG is too long to be read whole: what else was denied is unknown.",
+      "CLIENT LIST is too long to be read whole: who is not connected again is unknown.",
+    ]);
+  });
 });

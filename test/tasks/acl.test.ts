@@ -502,6 +502,35 @@ describe("acl", () => {
   });
 
   it.each([
+    [
+      "NOAUTH Authentication required.",
+      "pass",
+      /^refused on \d port\(s\) and the Unix socket; not tried over TLS/,
+    ],
+    ["PONG", "fail", "answered on the Unix socket"],
+    [
+      "Could not connect to Redis at /run/redis/redis.sock: Permission denied",
+      "unknown",
+      /^refused on \d port/,
+    ],
+    ["", "unknown", "no clear answer on the Unix socket"],
+    [undefined, "unknown", /^refused on \d port\(s\); not tried over TLS/],
+  ])(
+    "a PING on the Unix socket answered with %j is: %s, where the host has no certificate for clients",
+    (reply, outcome, observed) => {
+      const facts = editedFacts("drifted", {
+        // The recorded host's own answer, with a blank behind it, is an edit as well.
+        "socket-ping": () => (reply === undefined ? undefined : `${reply} \n`),
+      });
+      const check = verifyTask("acl", params, facts).find(({ source }) => source.startsWith("PING"));
+      expect(check).toMatchObject({
+        outcome,
+        observed: typeof observed === "string" ? observed : expect.stringMatching(observed),
+      });
+    },
+  );
+
+  it.each([
     [{ users: [{ ...app, name: "default" }] }],
     [{ users: [{ ...app, name: "a\nuser evil on nopass" }] }],
     [{ users: [{ ...app, keys: ["app:* +@all"] }] }],

@@ -102,6 +102,14 @@ describe("permissions", () => {
     expect(check).toMatchObject({ outcome: "pass", observed: expect.stringContaining("symbolic link") });
   });
 
+  it("says that it does not know the rest where there are more data files than are listed", () => {
+    const facts = editedFacts("hardened", { "data-files-cut": () => "" });
+    const check = verifyTask("permissions", {}, facts).find(({ control }) => control === "RK-SYS-04");
+    const rest = "/var/lib/redis has more data files than redkeep looks at: who may read the rest is unknown";
+    expect(check).toMatchObject({ outcome: "unknown", observed: expect.stringContaining(rest) });
+    expect(planTask("permissions", {}, facts).tasks[0]?.reason).toBe(rest);
+  });
+
   it("has the data closed again after a restart, since the old process saves with its old mode", () => {
     expect(permissions().actions.closedData).toBe("/var/lib/redis");
   });
@@ -166,6 +174,7 @@ describe("permissions", () => {
           {},
           {
             ...facts,
+            service: { ...facts.service, configPath: seen(path) },
             configFiles: { ...facts.configFiles, main: { path, text: facts.configFiles.main?.text ?? "" } },
           },
         );

@@ -198,6 +198,12 @@ describe("service-user", () => {
     expect(plan.tasks[0]?.reason).toBe("the sandbox of redis-server.service is left as it is");
   });
 
+  it("refuses another user where there are more data files than are listed: it could not read them all", () => {
+    const plan = serviceUser({ ...AS_ROOT, files: { ...AS_ROOT.files, areDataFilesCut: true } });
+    expect(plan.refusals[0]?.found).toMatch(/whether redis could read all of them is unknown$/);
+    expect(guards(serviceUser({ files: { areDataFilesCut: true } }))).toEqual([]);
+  });
+
   it("refuses an account that the host does not have", () => {
     const plan = planTask("service-user", { user: "rediss" }, hostWith());
     expect(guards(plan)).toEqual(["-"]);

@@ -242,6 +242,20 @@ describe("a control that no task owns", () => {
     },
   );
 
+  it("is unknown of Sentinels where clients made their list too long to be read whole", () => {
+    const of = (...clients: ReturnType<typeof sentinelClient>[]) =>
+      audit(hardened({ redis: { clients, cut: new Set(["clients"]) } })).find(
+        ({ control }) => control === "RK-ACL-12",
+      );
+    const unknown = {
+      outcome: "unknown",
+      observed: "CLIENT LIST is too long to be read whole: which Sentinels are connected is unknown",
+    };
+    expect(of()).toMatchObject(unknown);
+    expect(of(sentinelClient("app-sentinel"))).toMatchObject(unknown);
+    expect(of(sentinelClient("default"))).toMatchObject({ outcome: "fail" });
+  });
+
   it("is only reported where no task could make it otherwise, whatever the host has", () => {
     const open = hardened({
       running: { "hide-user-data-from-log": "no", "min-replicas-to-write": "0" },
