@@ -341,27 +341,37 @@ login() { # old|new: $endpoint, $auth, $config, the name of CONFIG, and $known, 
   endpoint=; auth=; config=; known=
   { read -r endpoint; IFS= read -r auth; IFS= read -r config; IFS= read -r known; } <"$d/login.$1"
 }
-ask() { # LOGIN COMMANDS: what redis-cli prints is in $reply
-  login "$1"
-  reply=$(timeout 20 "$CLI" $endpoint 2>&1 <<.
+# Whoever took the server over may answer for ever, with anything, or not at all. So redis-cli gets so many seconds and so much
+# memory (KiB; of its own it takes a tenth), and of what it prints comes so much. Who lets us wait is waited for half as long next.
+answer_within=20; ANSWER_BYTES=262144; CLIENT_MEMORY=262144
+converse() { # COMMANDS BYTES: with the login that was read last
+  { ulimit -v $CLIENT_MEMORY; exec timeout $answer_within "$CLI" $endpoint 2>&1; } <<. | head -c"$2"
 $auth
-$2
+$1
 .
-)
+}
+ask() { # LOGIN COMMANDS: what redis-cli prints is in $reply
+  login "$1"; milliseconds; asked=$ms
+  reply=$(converse "$2" $ANSWER_BYTES)
+  milliseconds; if [ $((ms - asked)) -ge $((answer_within * 1000)) ]; then answer_within=$(((answer_within + 1) / 2)); fi
 }
 send() { # LOGIN FILE: says in $refusal the first reply to the file's commands that is no success
-  ask "$1" "$(cat "$2")"; if [ -n "$auth" ]; then case $reply in *"$nl"*) reply=${reply#*"$nl"};; *) reply=;; esac; fi
-  refusal=$(printf '%s\n' "$reply" | grep -Ev '^(OK|[0-9]+)?$' | head -n 1)
+  ask "$1" "$(cat "$2")"
+  refusal=$(printf '%s\n' "$reply" | sed -nE "${auth:+1d;}"'/^(OK|[0-9]+)?$/d;s/^(.{1000}).*/\1/;p;q')
 }
-last() { last=${reply##*"$nl"}; }                       # the reply to the last command; redis-cli ends an error with an empty line
+# The shell cuts off what is in front in a time that grows with the square of its length: so it walks the lines of a reply, and
+# looks for a name only where a server of good faith has it.
+last() { last=; set -f; IFS=$nl; for last in $reply; do :; done; unset IFS; set +f; }  # the reply to the last command
+behind() { # TEXT: of $value what is behind it, or nothing
+  case $value in *"$1"*) before=${value%%"$1"*};; *) value=; return;; esac
+  if [ ${#before} -gt 16384 ]; then value=; else value=${value#*"$1"}; fi
+}
 one() { ask "$1" "$2"; last; }                          # LOGIN COMMAND: its reply in $last
 field() { # of INFO, in $value
-  value=$nl$reply
-  case $value in *"$nl$1:"*) value=${value#*"$nl$1:"}; value=${value%%[[:cntrl:]]*};; *) value=;; esac
+  value=$nl$reply; behind "$nl$1:"; value=${value%%[[:cntrl:]]*}
 }
 setting() { # of CONFIG GET, in $value
-  value=$nl$reply$nl
-  case $value in *"$nl$1$nl"*) value=${value#*"$nl$1$nl"}; value=${value%%"$nl"*};; *) value=;; esac
+  value=$nl$reply$nl; behind "$nl$1$nl"; value=${value%%"$nl"*}
 }
 info() { ask "$1" "INFO $2"; field "$3"; }
 config_get() { login "$1"; ask "$1" "$config GET $2"; setting "$2"; }
@@ -371,13 +381,14 @@ is_alive() { last; case $last in [0-9]*) return 0;; NOAUTH*) [ "$known" = any ];
 answers() { ask "$1" "INFO keyspace${nl}DBSIZE"; is_alive; }            # and says how many keys there are
 number() { case $1 in ''|*[!0-9]*|0?*|????????????????*) number=0;; *) number=$1;; esac; }       # TEXT: in $number, else 0
 count_keys() { # of INFO keyspace: $keys, and $expiring, those among them that may expire
-  keys=0; expiring=0; rest=$reply$nl                                    # of a server that may say anything
-  while [ -n "$rest" ]; do
-    line=${rest%%"$nl"*}; rest=${rest#*"$nl"}
-    case $line in db[0-9]*:keys=*)
+  keys=0; expiring=0; set -f; IFS=$nl                                   # of a server that may say anything
+  for line in $reply; do
+    case $line in db[0-9]*:keys=*,expires=*)
+      if [ ${#line} -gt 1000 ]; then continue; fi
       line=${line#*keys=}; number "${line%%,*}"; keys=$((keys + number))
       line=${line#*expires=}; number "${line%%,*}"; expiring=$((expiring + number));; esac
   done
+  unset IFS; set +f
 }
 wait_info() { # LOGIN SECTION FIELD VALUE: until it holds, at most $CAP seconds
   milliseconds; until=$((ms + CAP * 1000))
@@ -488,7 +499,7 @@ validate() {
   if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
     "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
     "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
-  reply=$(echo PING | timeout 5 "$CLI" -s "$run/redis.sock" 2>&1 | head -c 1000)
+  endpoint="-s $run/redis.sock"; auth=; reply=$(converse PING 1000)
   systemctl stop "redkeep-scratch-$id" 2>/dev/null
   case $reply in PONG|NOAUTH*) return 0;; esac
   echo "$reply" >>"$d/scratch.log"; return 1
@@ -524,7 +535,7 @@ finish() {
   systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service" 2>/dev/null     # those that there are
 }
 
-# What the plan relied on beside files, a line each, as it is now; of Redis what it $answered.
+# What the plan relied on beside files, a line each, as it is now.
 facts() {
   systemctl show "$UNIT" -p "$UNIT_FACTS" | sed 's/^/unit /'
   if [ -n "$ASK_VERSION" ]; then echo "version $(ask_version)"; fi
@@ -532,8 +543,8 @@ facts() {
     ports=$(sshd -T 2>/dev/null | sed -n 's/^port /sshd port /p'); : "${ports:=$(grep '^sshd port ' "$d/expected-facts")}"
     if [ -n "$ports" ]; then printf '%s\n' "$ports"; fi
   fi
-  # The last value may be an empty line.
-  if [ -s "$d/questions" ]; then printf '%s\n\n' "$answered" | sed -e 's/\r//g' -e "$MASK" | sed -n \
+  # Users may be many: as much as the plan looks at.
+  if [ -s "$d/questions" ]; then login old; converse "$(cat "$d/questions")" 8388608 | sed -e 's/\r//g' -e "$MASK" | sed -n \
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
 }
 ask_version() { # of the installed server, which need not be root's
@@ -640,13 +651,7 @@ apply() {
   if [ -n "$INVOCATION" ] && [ "$(invocation)" != "$INVOCATION" ]; then
     refuse "stale $UNIT was restarted since"
   fi
-  answered=
-  if [ -n "$NEEDS_REDIS" ]; then
-    questions=; if [ -s "$d/questions" ]; then questions=$(cat "$d/questions"); fi
-    # What is cut off is short: cutting takes the shell a time that grows with the square of it.
-    ask old "INFO keyspace${nl}INFO replication${nl}DBSIZE${nl}ECHO ==$nl$questions"
-    answered=${reply#*"$nl==$nl"}; reply=${reply%%"$nl=="*}
-  fi
+  if [ -n "$NEEDS_REDIS" ]; then ask old "INFO replication${nl}INFO keyspace${nl}DBSIZE"; fi
   if [ -s "$d/expected-facts" ]; then
     changed=$(facts | sort - "$d/expected-facts" | uniq -u)
     if [ -n "$changed" ]; then

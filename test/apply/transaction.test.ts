@@ -246,6 +246,50 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     expect(run(shell, "answers", "old").status).toBe(status);
   });
 
+  describe("a server that was taken over", () => {
+    /** What a piece of the program prints within ten seconds, where redis-cli answers with this text. */
+    const answered = (reply: string, script: string) => {
+      writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
+      const words = [join(folder, "transaction.sh"), "eval", script];
+      const { stdout, error } = spawnSync(shell, words, { encoding: "utf8", input: "", timeout: 10_000 });
+      return error?.message ?? stdout.trimEnd();
+    };
+    const MEGABYTE = 1024 * 1024;
+
+    it("fills no more than the shell's share, whatever it answers", () => {
+      expect(answered("x".repeat(8 * MEGABYTE), 'ask old PING; echo "${#reply}"')).toBe("262144");
+    });
+
+    it.each([
+      ["one long line", `role:master\n${"x".repeat(200_000)}`],
+      ["a name behind a long line", `${"x".repeat(200_000)}\nrole:master`],
+      ["short lines", `role:master\n${"a\n".repeat(100_000)}`],
+      ["databases", `role:master\n${"db0:keys=1,expires=1\n".repeat(10_000)}`],
+      ["one long database", `db0:keys=${"1".repeat(200_000)},expires=1\n`],
+    ])("takes no more of its time with %s than a moment", (_, reply) => {
+      const looks = "for _ in 1 2 3; do field role; setting role; count_keys; is_alive; done; echo done";
+      expect(answered(reply, `ask old PING; ${looks}`)).toBe("done");
+    });
+
+    it("is told what it refused in a line that is no longer than one", () => {
+      expect(answered(`OK\n12\nERR ${"x".repeat(MEGABYTE)}`, `send old /dev/null; echo "$refusal"`)).toBe(
+        `ERR ${"x".repeat(996)}`,
+      );
+    });
+
+    it("that lets it wait is waited for half as long the next time", () => {
+      writeFileSync(join(folder, "login.old"), "1000\n\nCONFIG\n\n");
+      const script = `CLI=sleep; answer_within=2; ask old PING; echo "[$reply] $answer_within"
+        CLI=echo; ask old PING; echo "[$reply] $answer_within"`;
+      expect(run(shell, "eval", script).out).toBe("[] 1\n[1000] 1");
+    });
+
+    it("gets no more memory for its answer than redis-cli has use for", () => {
+      const script = `CLI=dd; endpoint='if=/dev/zero of=/dev/null bs=1G count=1'; auth=; converse PING 1000`;
+      expect(run(shell, "eval", script).out).toContain("memory exhausted");
+    });
+  });
+
   it("leaves loading to ufw where the kernel's tables cannot be listed, as without IPv6", () => {
     writeFileSync(join(folder, "ufw.first"), "");
     const script = `IPV6=yes
