@@ -160,7 +160,7 @@ END
     }
     await onHost(
       host,
-      "systemctl stop swap; rm -f /etc/redis/next; mv -f /etc/redis/real /etc/redis/redis.conf",
+      "systemctl stop swap; rm -f /etc/redis/next /etc/redis/redis.conf; mv /etc/redis/real /etc/redis/redis.conf",
     );
   });
 
