@@ -21,6 +21,7 @@ os.rename(taken, real)
 server = socket.socket(socket.AF_UNIX)
 server.bind(taken)
 os.chmod(taken, 0o700)
+os.chown(taken, os.stat(real).st_uid, os.stat(real).st_gid)
 server.listen(50)
 print("ready", flush=True)
 def pump(source, target, log):
