@@ -11,6 +11,9 @@ import { FRAME_FUNCTIONS } from "../frame.ts";
 /** Bytes that one reader hands over of all its files: more than any configuration has. */
 export const FILES_LIMIT = 8 * 1024 * 1024;
 
+/** Bytes of the digests that one reader tells. */
+const DIGESTS_LIMIT = 262_144;
+
 /** Seconds for a program that reads with another user's rights. */
 const READER_LIMIT = 5;
 
@@ -124,16 +127,27 @@ is_roots() {
 # TITLE FILE TITLE FILE … A name with a line break in it would become two.
 show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
 # One process for all files of a reader, for a process costs a host more than all the shell's own work: READS has a line
-# AS|FILE for each, and \`readers\` each AS| once. $1 is the program's words, $2 a frame's title, $3 what bounds the answer.
+# AS|FILE for each, and \`readers\` each AS| once. $1 is the program's words, $2 a frame's title or nothing, $3 what takes in the
+# answer of all readers, or without a title of those with another's rights.
 each_reader() {
-  local program=$1 title=\${2-} bound=\${3-} number=0 reader file
+  local program=$1 title=$2 intake=$3 number=0 reader file asked
   IFS=$NL; for reader in $readers; do
     set -f; set --
     for file in $READS; do case $file in "$reader"*) set -- "$@" "\${file#"$reader"}";; esac; done
+    asked=$NL$*$NL
     set +f; unset IFS; number=$((number + 1)); if [ -n "$title" ]; then section "$title $number"; fi
-    if [ -n "$bound" ]; then \${reader%|} $program "$@" | $bound; else \${reader%|} $program "$@"; fi
+    if [ "$reader$title" = '|' ]; then $program "$@"; else \${reader%|} $program "$@" | $intake; fi
     IFS=$NL
   done; unset IFS
+}
+# Whoever traces a process with his own rights writes in its place: a digest counts for a file that it was asked for.
+asked_digests() {
+  local said line; said=$(head -c ${DIGESTS_LIMIT})
+  IFS=$NL; set -f
+  for line in $said; do
+    case $asked in *"$NL\${line#*'  '}$NL"*) case \${line%%'  '*} in *[!0-9a-f]*) ;; *) printf '%s\\n' "$line";; esac;; esac
+  done
+  unset IFS; set +f
 }
 # tar waits for no FIFO, and says how long each file was when it opened it.
 print_files() {

@@ -104,4 +104,20 @@ named_reader services/acl/users.acl; $AS cat services/acl/users.acl`.replaceAll(
     );
     expect(sh(`${read}; true`)).toBe("");
   });
+
+  it("whoever answers in the place of a reader tells digests of no other file than he was asked for", () => {
+    const [asked, other] = [at("services/file"), at("roots/file")];
+    const line = (digit: string, path: string) => `${digit.repeat(64)}  ${path}`;
+    const forged = [
+      line("a", asked),
+      line("b", other),
+      `x${line("c", other)}  ${asked}`,
+      line("d", `${asked}\n${other}`),
+    ];
+    writeFileSync(at("forged"), forged.join("\n"));
+    const told = sh(`forge() { cat '${at("forged")}'; }
+READS="\${NL}forge|${asked}\${NL}|${other}$NL"; readers="forge|$NL|$NL"; each_reader 'sha256sum --' '' asked_digests`);
+    const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    expect(told.split("\n")).toEqual([line("a", asked), line("d", asked), `${empty}  ${other}`]);
+  });
 });
