@@ -196,7 +196,7 @@ END
     await host.writeFile("/srv/redis/evil/redis-server", spy, "0755", "redis:redis");
     await onHost(
       host,
-      `rm -f ${PWNED}; mkdir /srv/redis/bin; cp "$(readlink -f /usr/bin/redis-server)" /srv/redis/bin/redis-server; chown -R redis:redis /srv/redis
+      `rm -f ${PWNED}; mkdir -p /srv/redis/bin /etc/systemd/system/redis-server.service.d; cp "$(readlink -f /usr/bin/redis-server)" /srv/redis/bin/redis-server; chown -R redis:redis /srv/redis
        printf '[Service]\\nExecStart=\\nExecStart=/srv/redis/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no\\nExecPaths=/srv/redis\\n' >/etc/systemd/system/redis-server.service.d/opt.conf
        systemctl daemon-reload; systemctl restart redis-server
        cat >/var/lib/redis/turn.sh <<'END'
