@@ -44,6 +44,7 @@ walk() { # FOLDER: 1 where there is none, 2 where somebody's link is in the way
   while [ -n "$rest" ]; do
     part=${rest%%/*}; rest=${rest#*/}
     case $part in ''|.) continue;; ..) cd -P .. || return 2; continue;; esac
+    if [ -n "$alone" ] && ! here_is_roots; then return 2; fi
     if [ -L "./$part" ]; then
       links=x$links
       if [ ${#links} -gt 8 ] || ! here_is_roots; then echo "$1: $part is a link of somebody's, and is not followed" >&2; return 2; fi
@@ -52,6 +53,7 @@ walk() { # FOLDER: 1 where there is none, 2 where somebody's link is in the way
     else step "$part" || { echo "$1: $part is no folder, or was exchanged meanwhile" >&2; return 2; }; fi
   done
 }
+alone=; walk_of_roots() { alone=yes; walk "$1"; ended=$?; alone=; return $ended; }  # FOLDER: through folders of root's alone
 within() { # FOLDER COMMAND...
   walk "$1" || { ended=$?; cd /; return $ended; }
   shift; "$@"; ended=$?; cd /; return $ended
@@ -325,9 +327,15 @@ find_binary() { # as the unit says it, in $BIN
   BIN=$(systemctl show -p ExecStart --value "$UNIT"); BIN=${BIN#*path=}; BIN=${BIN%% ;*}
   [ "$RUNUSER" != root ] && [ "$OLDUSER" != root ] || is_roots_program "$BIN"
 }
+# As systemd goes to it, and not only where the path leads now: in a folder of another's a link leads elsewhere a moment later.
 is_roots_program() { # PATH
-  program=$(readlink -f "$1") && find_strangers "$program" && [ "$strangers" = "$nl" ] && are_roots "$(stat -c '%u %A' "$program")" ||
-    { echo "$1 is a program that others than root may write, and the service runs as root" >&2; return 1; }
+  program=$1; hops=; verdict=1
+  while folder "$program"; walk_of_roots "$folder" && here_is_roots; do
+    if [ ! -L "./${program##*/}" ]; then [ -f "./${program##*/}" ] && are_roots "$(stat -c '%u %A' "./${program##*/}")"; verdict=$?; break; fi
+    hops=x$hops; if [ ${#hops} -gt 8 ]; then break; fi
+    target=$(readlink "./${program##*/}"); case $target in /*) program=$target;; *) program=$PWD/$target;; esac
+  done; cd /
+  [ $verdict = 0 ] || { echo "$1 is a program that others than root may write or exchange, and the service runs as root" >&2; return 1; }
 }
 
 runs_as() { # USER: the service's process; nobody where there is none

@@ -50,16 +50,16 @@ section kernel4; iptables-save | grep -v -m ${MAX_LINES} '^# [CGW]'; section ker
 # The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
 first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
 first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
-if has nft; then section nft; timeout 5 nft -s -j list ruleset 2>/dev/null | head -c ${MAX_BYTES}
+if has nft; then section nft; timeout -k 1 5 nft -s -j list ruleset 2>/dev/null | head -c ${MAX_BYTES}
   # What nft 1.0 leaves out of its JSON: that a table is switched off, and whose ingress a chain is at.
-  section nft-text; timeout 5 nft -s list ruleset 2>/dev/null | grep -m ${MAX_LINES} -E '^table |^[[:blank:]](flags|chain) |hook ingress'
+  section nft-text; timeout -k 1 5 nft -s list ruleset 2>/dev/null | grep -m ${MAX_LINES} -E '^table |^[[:blank:]](flags|chain) |hook ingress'
 fi
 section interfaces; echo /sys/class/net/*
 section foreign
 if is_active firewalld.service; then echo firewalld; fi
 if is_active nftables.service; then echo nftables; fi
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
-section docker-ports; if has docker; then timeout 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
+section docker-ports; if has docker; then timeout -k 1 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,
   parse: ({ seen: sections }) => {
     const installed = sections.text("ufw-conf") !== undefined;

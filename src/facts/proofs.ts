@@ -26,13 +26,13 @@ export const proofsFact: Fact<ProofsFact> = {
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
-ping_redis() { SAID=$(timeout 5 $DROP $CLI "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ping_redis() { SAID=$(timeout -k 1 5 $DROP $CLI "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
 PING
 END
 ); }
 # Puts into SAID what openssl says of this server, with the reply to a PING: a redis-cli with TLS costs as much again. Redis
 # then hangs up, at the latest for what is no command.
-ask_openssl() { SAID=$(timeout 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ask_openssl() { SAID=$(timeout -k 1 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
 PING${CR}
 QUIT${CR}
 *no command${CR}
@@ -79,7 +79,7 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
       else ask_openssl; fi
       case $SAID in *'-----BEGIN CERT'*'-----END CERT'*) SAID=\${SAID#*-----BEGIN}; VALUE="-----BEGIN\${SAID%%-----END*}-----END CERTIFICATE-----";; *) VALUE=;; esac
       tell "served $port" "$VALUE"
-      SAID=$(timeout 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 | head -c ${REPLY_LIMIT})
+      SAID=$(timeout -k 1 5 openssl s_client -connect "127.0.0.1:$port" -tls1_1 -cipher DEFAULT@SECLEVEL=0 | head -c ${REPLY_LIMIT})
       case $SAID in *'Cipher is '[!'(']*) VALUE=accepted;; *) VALUE=refused;; esac
       tell "old-protocol $port" "$VALUE"
     elif tls_words; then ping_redis -h 127.0.0.1 -p "$port" $WORDS; tell "with-certificate $port" "$SAID"; fi

@@ -2,16 +2,23 @@ import { FRAME_FUNCTIONS } from "../frame.ts";
 
 /**
  * How the probe's script reads on a host where others may write: the one place that decides with whose rights a file is
- * opened. Root opens by path only what nobody else can swap: where root alone may write the folder and all above it. Below
- * any other folder a process with the rights of the folder's owner reads, so that a link leads it nowhere that he could not
- * go himself; it opens no FIFO for long, and is ended after some seconds.
+ * opened. Root opens by path only what nobody else can swap: where root alone may write each folder that the path leads
+ * through, those that hold a link of it included. Where it leads is not enough: by then a link may lead elsewhere. Below any
+ * other folder a process with the rights of the folder's owner reads, so that a link leads it nowhere that he could not go
+ * himself; it opens no FIFO for long, and is ended after some seconds.
  */
 
 /** Bytes that one reader hands over of all its files: more than any configuration has. */
 export const FILES_LIMIT = 8 * 1024 * 1024;
 
+/** Bytes of the digests that one reader tells. */
+const DIGESTS_LIMIT = 262_144;
+
 /** Seconds for a program that reads with another user's rights. */
 const READER_LIMIT = 5;
+
+/** Links that a path may lead through: the kernel follows 40. */
+const MAX_LINKS = 40;
 
 /** Who reads where there is nobody better: no file of anybody's. */
 export const NOBODY = "--reuid=65534 --regid=65534 --clear-groups";
@@ -19,10 +26,9 @@ export const NOBODY = "--reuid=65534 --regid=65534 --clear-groups";
 /**
  * Functions of the shell:
  * - `judge PATH…` looks up who may write these real paths and all above them, with one process for all.
- * - `keeper_of FOLDER` and `reader_of FILE` put into AS the words before a program that opens something there: none where
- *   root may do it itself.
+ * - `reader_of FILE` puts into AS the words before a program that opens it: none where root may do it itself.
  * - `named_reader FILE` does the same for a file that another file names, which `doubt FILE` has told of.
- * - `is_roots FILE`: nobody but root can write it or put another in its place. REAL is where it really is.
+ * - `is_roots FILE`: nobody but root can write it or have its path lead to another. Then root may run it by this path.
  * - `show_files TITLE FILE…` has files printed byte for byte, by print_files at the end.
  *
  * They take ME, the user that the script runs as, and DROP, the words that give a program the service user's rights.
@@ -59,18 +65,44 @@ judge() {
 $(stat -c '%u %g %a %n' -- "$@")
 END
 }
-# REAL is a real path. The folder nearest to it that is not root's alone says whose rights do.
-rights_for() {
-  local up; AS=
-  case $REAL in ''|[!/]*|*"$NL"*|*'|'*) AS=any;; *)
-    case $JUDGED in *"$NL$REAL|"*) ;; *) judge "$REAL";; esac
-    up=$REAL
-    while [ -z "$AS" ]; do
-      case $JUDGED in *"$NL\${up:-/}|"*) judged "\${up:-/}"; AS=$VALUE;; *) AS=any;; esac
-      if [ -z "$up" ] || [ "$up" = / ]; then break; fi
-      up=\${up%/*}
-    done;;
+# Adds to AS who else than root may write this path. Two of different names are nobody in particular.
+suspect() {
+  local path=\${1:-/}
+  case $JUDGED in *"$NL$path|"*) ;; *) judge "$1";; esac
+  case $JUDGED in *"$NL$path|"*) judged "$path";; *) VALUE=any;; esac
+  case $VALUE in
+    '') ;; any) AS=any;; "\${AS%% *} "*) AS=$VALUE;;
+    *) if [ -z "$AS" ]; then AS=$VALUE; else AS=any; fi;;
   esac
+}
+# Goes to a path as the kernel will, a name at a time. Puts into AS who else may write a folder that holds one of the names, and
+# into REAL where it comes to. Behind another's folder no link counts: it may lead elsewhere a moment later.
+follow() {
+  local rest=\${1#/} part target links=
+  REAL= AS=
+  case $1 in *"$NL"*|*'|'*|[!/]*|'') AS=any; return;; esac
+  judge "\${1%/*}"
+  while :; do
+    suspect "$REAL"
+    part=\${rest%%/*}; case $rest in */*) rest=\${rest#*/};; *) rest=;; esac
+    case $part in
+      ''|.) ;; ..) REAL=\${REAL%/*};;
+      *) if [ ! -L "$REAL/$part" ]; then REAL=$REAL/$part
+        elif [ -n "$AS" ]; then return
+        else
+          links=x$links; target=$(readlink -- "$REAL/$part")
+          if [ \${#links} -gt ${MAX_LINKS} ]; then AS=any; fi
+          case $target in *"$NL"*|*'|'*|'') AS=any;; /*) REAL=;; esac
+          if [ -n "$AS" ]; then return; fi
+          rest=\${target#/}\${rest:+/$rest}
+        fi;;
+    esac
+    if [ -z "$rest" ]; then return; fi
+  done
+}
+# Puts the words into AS that go with who is in it. Where it is nobody in particular, the server itself would read with the
+# service user's rights.
+rights_of() {
   case $AS in
     '') return;;
     any|"$SERVICE_UID "*) AS=\${DROP:-setpriv ${NOBODY}};;
@@ -79,44 +111,43 @@ rights_for() {
   AS="timeout -s KILL ${READER_LIMIT} $AS"
 }
 # Who is not root reads with his own rights, and no others.
-keeper_of() {
-  AS= REAL=; if [ "$ME" != 0 ]; then return; fi
-  if cd -P -- "$1" 2>/dev/null; then REAL=$PWD; cd /; fi
-  rights_for
-}
-# A link that root made may lead to where others write.
-reader_of() {
-  AS=; if [ "$ME" != 0 ]; then return; fi
-  case $1 in /*) keeper_of "\${1%/*}/";; *) REAL=; rights_for; return;; esac
-  if [ -z "$AS" ] && [ -L "$1" ]; then REAL=$(readlink -f -- "$1"); REAL=\${REAL%/*}; rights_for; fi
-}
+reader_of() { AS=; if [ "$ME" = 0 ]; then follow "$1"; rights_of; fi; }
 # What a file of somebody else's names is read with his rights, too: root does not fetch /etc/shadow for who writes \`include\`.
 # DOUBT holds them from then on.
 named_reader() { reader_of "$1"; if [ -z "$AS" ]; then AS=$DOUBT; fi; }
 doubt() {
   if [ "$ME" != 0 ] || [ -n "$DOUBT" ]; then return; fi
-  reader_of "$1"; if [ -z "$AS" ]; then is_roots "$1" || :; fi
+  is_roots "$1" || :
   DOUBT=$AS
 }
 is_roots() {
-  REAL=
-  if [ -L "$1" ]; then REAL=$(readlink -f -- "$1")
-  elif cd -P -- "\${1%/*}/" 2>/dev/null; then REAL=\${PWD%/}/\${1##*/}; cd /; fi
-  rights_for; [ -z "$AS" ]
+  follow "$1"; if [ -z "$AS" ]; then suspect "$REAL"; fi
+  rights_of; [ -z "$AS" ]
 }
 # TITLE FILE TITLE FILE … A name with a line break in it would become two.
 show_files() { while [ $# -gt 0 ]; do case $1$2 in *"$NL"*) ;; *) FILES=$FILES$1$NL$2$NL;; esac; shift 2; done; }
 # One process for all files of a reader, for a process costs a host more than all the shell's own work: READS has a line
-# AS|FILE for each, and \`readers\` each AS| once. $1 is the program's words, $2 a frame's title, $3 what bounds the answer.
+# AS|FILE for each, and \`readers\` each AS| once. $1 is the program's words, $2 a frame's title or nothing, $3 what takes in the
+# answer of all readers, or without a title of those with another's rights.
 each_reader() {
-  local program=$1 title=\${2-} bound=\${3-} number=0 reader file
+  local program=$1 title=$2 intake=$3 number=0 reader file asked
   IFS=$NL; for reader in $readers; do
     set -f; set --
     for file in $READS; do case $file in "$reader"*) set -- "$@" "\${file#"$reader"}";; esac; done
+    asked=$NL$*$NL
     set +f; unset IFS; number=$((number + 1)); if [ -n "$title" ]; then section "$title $number"; fi
-    if [ -n "$bound" ]; then \${reader%|} $program "$@" | $bound; else \${reader%|} $program "$@"; fi
+    if [ "$reader$title" = '|' ]; then $program "$@"; else \${reader%|} $program "$@" | $intake; fi
     IFS=$NL
   done; unset IFS
+}
+# Whoever traces a process with his own rights writes in its place: a digest counts for a file that it was asked for.
+asked_digests() {
+  local said line; said=$(head -c ${DIGESTS_LIMIT})
+  IFS=$NL; set -f
+  for line in $said; do
+    case $asked in *"$NL\${line#*'  '}$NL"*) case \${line%%'  '*} in *[!0-9a-f]*) ;; *) printf '%s\\n' "$line";; esac;; esac
+  done
+  unset IFS; set +f
 }
 # tar waits for no FIFO, and says how long each file was when it opened it.
 print_files() {

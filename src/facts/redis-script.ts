@@ -12,6 +12,8 @@ const SESSION_SECONDS = 20;
 const CLIENT_MEMORY = 1024 * 1024;
 /** Connections that are looked up at most, where the server does not tell its own end of them. */
 const MAX_SOCKETS = 20_000;
+/** Bytes of what a program says of its version. */
+const VERSION_LIMIT = 1000;
 /** Users that the matrix is asked for at most. */
 const MATRIX_USERS = 100;
 
@@ -139,7 +141,7 @@ try_login() {
   for CRED in "$ADMIN" "$REQUIREPASS" ""; do
     { NOTES=$(: | {
       exec 3<>/proc/self/fd/0 </dev/null
-      { ulimit -v ${CLIENT_MEMORY}; exec timeout ${SESSION_SECONDS} $DROP $CLI --csv $EP </proc/self/fd/3 2>&1 3>&- 4>&-; } | { exec 5>/proc/self/fd/3 3>&-; talk; } &
+      { ulimit -v ${CLIENT_MEMORY}; exec timeout -k 1 ${SESSION_SECONDS} $DROP $CLI --csv $EP </proc/self/fd/3 2>&1 3>&- 4>&-; } | { exec 5>/proc/self/fd/3 3>&-; talk; } &
       exec 3>&- 4>&-; wait
     }); } 4>&1
     { IFS= read -r WHO; read -r VERSION; } <<END
@@ -175,8 +177,11 @@ ${input.matrix.length > 0 ? matrixLines(input.matrix) : ""}
 WHO= CRED= EP= WHY= HERE= VERSION=
 if log_in; then tell login "$WHO"; else EP=$HERE; tell login-error "$WHY"; fi
 section endpoint; printf '%s\\n' "$EP"
-# Root runs the server's program where nobody else can have written it. Else the server's own word has to do.
-if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then section binary-version; "$BIN" --version
+# Only a program that nobody but root can have put there says its version; else the server's own word has to do. It needs no
+# rights for it, and as the service user's process it would say what that user wants.
+if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then
+  section binary-version; as=; if [ "$ME" = 0 ]; then as='setpriv ${NOBODY}'; fi
+  timeout -k 1 5 $as "$BIN" --version | head -c ${VERSION_LIMIT}
   if [ "$PID" -gt 0 ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then section same-program; fi
 fi
 `;
@@ -210,11 +215,11 @@ function scratchScript(matrix: ProbeInput["matrix"]): string {
     for name in ${SPECIAL.join(" ")}; do case $RENAMES in *"$NL$name "*) ;; *) RENAMES="$RENAMES$name $R-$name$NL";; esac; done
     { printf 'port 0\\nunixsocket %s/socket\\nsave ""\\nappendonly no\\ndir %s\\n' "$scratch" "$scratch"
       printf '%s\\n' "$RENAMES" | sed -n 's/^\\([^ ]\\{1,\\}\\) \\(.*\\)$/rename-command \\1 "\\2"/p'
-    } | timeout 30 $as "$BIN" - >/dev/null 2>&1 & server=$!
+    } | timeout -k 1 30 $as "$BIN" - >/dev/null 2>&1 & server=$!
     tries=0; until [ -S "$scratch/socket" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.02; done
-    scratch_ask() { timeout 10 $as $CLI --csv -s "$scratch/socket" 2>&1 | grep . | cut -b -${LINE_LIMIT} | head -c ${SESSION_LIMIT}; }
+    scratch_ask() { timeout -k 1 10 $as $CLI --csv -s "$scratch/socket" 2>&1 | grep . | cut -b -${LINE_LIMIT} | head -c ${SESSION_LIMIT}; }
     # Words that redis-cli would unquote are left out, and their users with them. The session's own user comes last.
-    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout 20 $DROP $CLI $EP | head -c ${SESSION_LIMIT} | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
+    rules=$(printf '%s\\nACL LIST\\n' "$CRED" | timeout -k 1 20 $DROP $CLI $EP | head -c ${SESSION_LIMIT} | grep '^user ' | grep -v "[\\"'\\\\]" | sed 's/$/ on nopass +discard/')
     rules=$(printf '%s\\n' "$rules" | grep -v '^user default '; printf '%s\\n' "$rules" | grep '^user default ')
     users=$(printf '%s\\n' "$rules" | cut -d' ' -f2 | head -n ${MATRIX_USERS})
     { echo "ACL SETUSER $R on nopass ~* +@all"; printf '%s\\n' "$rules" | sed 's/^user /ACL SETUSER /'; } | scratch_ask >/dev/null

@@ -22,12 +22,24 @@ export interface SystemFact {
   mended: ReadonlySet<string>;
   /** The process runs a program that was replaced on disk since its start. */
   isReplaced: boolean;
-  /** Where a known password of Redis, or redis-cli with a password among its arguments, was found: paths only. */
+  /**
+   * Where a known password of Redis, or redis-cli with a password among its arguments, was found: paths only. Undefined also
+   * where none was found and not every place could be searched to its end.
+   */
   openSecrets: readonly string[] | undefined;
 }
 
 /** Passwords shorter than this would be found in any text. */
 const SEARCHED_FROM = 8;
+/** Seconds for one place where they are searched. */
+const SEARCH_SECONDS = 10;
+/** KiB of address space for grep, which keeps a whole line. */
+const SEARCH_MEMORY = 256 * 1024;
+/** Homes with a shell's history that are searched, and redis-clis that are looked at. */
+const MAX_HOMES = 50;
+const MAX_CLIENTS = 50;
+/** Bytes of a redis-cli's command line that are looked at. */
+const COMMAND_LINE = 65_536;
 
 /** Kernel, swap, package and stray passwords. Passwords never stand among arguments, and only paths leave the host. */
 export const systemFact: Fact<SystemFact> = {
@@ -59,15 +71,44 @@ secrets=
 for secret in ${login ? quotePath(login.password.reveal()) : ""} "$requirepass" "$masterauth" "$VALUE"; do
   if [ "\${#secret}" -ge ${SEARCHED_FROM} ]; then secrets="$secrets\${secrets:+$NL}$secret"; fi
 done
-# No line may be empty: that one would be found everywhere.
-if [ -n "$secrets" ]; then timeout 10 grep -laF -f /proc/self/fd/3 -- /proc/[0-9]*/cmdline /root/.*_history /home/*/.*_history /etc/environment /etc/profile.d/* /etc/default/* /etc/systemd/system/*.service /etc/systemd/system/*.d/*.conf 3<<END
-$secrets
+# Puts into FOUND the files that hold one of the texts, and says whether grep came to their end. What users made may be of any
+# size, wait for a writer, or be too long for grep's memory. So a text itself is what grep looks at last. Zero bytes are lines'
+# ends: of zeros nothing is kept.
+search() {
+  local texts=$1; shift
+  FOUND=$({ ulimit -v ${SEARCH_MEMORY}; exec timeout -k 1 ${SEARCH_SECONDS} grep -D skip -zla --line-buffered "$@" - <<END
+$texts
 END
+  } 3<<END
+$texts
+END
+  )
+  case $NL$FOUND in *"$NL(standard input)") FOUND=\${FOUND%'(standard input)'};; *) return 1;; esac
+}
+# A place is what one user may fill: he hides what stands in his own, and no more.
+search_place() {
+  for file; do shift; case $file in *"$NL"*) ;; *) if [ -f "$file" ] && [ -r "$file" ]; then set -- "$@" "$file"; fi;; esac; done
+  if [ $# -eq 0 ]; then return; fi
+  search "$secrets" -F -f /proc/self/fd/3 -- "$@" || searched=
+  printf %s "$FOUND"
+}
+searched=yes
+# No line may be empty: that one would be found everywhere.
+if [ -n "$secrets" ]; then
+  search_place /root/.*_history /etc/environment /etc/profile.d/* /etc/default/* /etc/systemd/system/*.service /etc/systemd/system/*.d/*.conf /proc/[0-9]*/cmdline
+  homes=0
+  for home in /home/*/; do
+    set -- "$home".*_history; if [ ! -e "$1" ]; then continue; fi
+    homes=$((homes + 1)); if [ $homes -gt ${MAX_HOMES} ]; then searched=; break; fi
+    search_place "$@"
+  done
 fi
-for file in $(grep -lzE '(^|/)(redis|valkey)-cli$' /proc/[0-9]*/cmdline); do
-  if tr '\\0' ' ' <"$file" | grep -qE ' (-a|--pass|-u rediss?://[^ ]*:[^ ]*@)'; then echo "$file"; fi
+search redis-cli -E '(^|/)(redis|valkey)-cli[[:space:]]*$' /proc/[0-9]*/cmdline || searched=
+clients=0; for file in $FOUND; do
+  clients=$((clients + 1)); if [ $clients -gt ${MAX_CLIENTS} ]; then searched=; break; fi
+  if timeout -k 1 2 head -c ${COMMAND_LINE} "$file" | tr '\\0' ' ' | grep -qE ' (-a|--pass|-u rediss?://[^ ]*:[^ ]*@)'; then echo "$file"; fi
 done
-section open-secrets-end
+if [ -n "$searched" ]; then section open-secrets-end; fi
 `,
   parse: ({ seen: sections }) => {
     const setting = (path: string) => sections.fileLines(path)[0]?.trim();
@@ -75,6 +116,7 @@ section open-secrets-end
       const text = setting(path);
       return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
     };
+    const openSecrets = [...new Set(sections.lines("open-secrets"))];
     const [status = "", version = "", name = ""] = (sections.text("package") ?? "").trim().split(/\s+/);
     return {
       kernel: !sections.lines("lines").some((line) => /^\/(?:proc\/)?sys\//.test(line))
@@ -102,9 +144,7 @@ section open-secrets-end
       mended: new Set(sections.lines("mended")),
       isReplaced: (sections.text("program") ?? "").trim().endsWith(" (deleted)"),
       openSecrets:
-        sections.text("open-secrets-end") === undefined
-          ? undefined
-          : [...new Set(sections.lines("open-secrets"))],
+        openSecrets.length === 0 && sections.text("open-secrets-end") === undefined ? undefined : openSecrets,
     };
   },
 };

@@ -235,6 +235,41 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, "walk /var/run && pwd -P").out).toBe("/run");
   });
 
+  it("a program is root's by its whole path: none of another's links and folders is on it", () => {
+    const roots = mkdtempSync("/run/redkeep-walk-");
+    try {
+      chmodSync(roots, 0o755);
+      for (const name of ["bin", "theirs"]) mkdirSync(join(roots, name));
+      writeFileSync(join(roots, "bin/server"), "", { mode: 0o755 });
+      symlinkSync("server", join(roots, "bin/link"));
+      symlinkSync("bin", join(roots, "sbin"));
+      symlinkSync("../bin", join(roots, "theirs/bin"));
+      symlinkSync("../bin/server", join(roots, "theirs/link"));
+      symlinkSync("theirs/bin", join(roots, "through"));
+      symlinkSync("theirs/link", join(roots, "end"));
+      mkdirSync(join(roots, "theirs/own"));
+      writeFileSync(join(roots, "theirs/own/server"), "", { mode: 0o755 });
+      writeFileSync(join(roots, "bin/theirs"), "", { mode: 0o755 });
+      for (const name of ["theirs", "bin/theirs"]) chownSync(join(roots, name), uid, gid);
+      const isRoots = (path: string) => run(shell, `is_roots_program '${path}' && pwd`);
+      for (const path of ["bin/server", "bin/link", "sbin/link", "bin/../sbin//server"])
+        expect(isRoots(join(roots, path)), path).toMatchObject({ status: 0, out: "/" });
+      for (const path of [
+        "theirs/bin/server",
+        "theirs/link",
+        "through/server",
+        "end",
+        "theirs/own/server",
+        "bin/theirs",
+      ])
+        expect(isRoots(join(roots, path)).err, path).toContain("others than root may write or exchange");
+      for (const path of ["", "/", join(roots, "bin"), join(roots, "bin/none"), "bin/server"])
+        expect(isRoots(path).status, path).toBe(1);
+    } finally {
+      rmSync(roots, { recursive: true });
+    }
+  });
+
   it.each([
     ["owner and mode", (at: string) => `own '${at}/shadow' ${SERVICE}:${group} 666`],
     ["content", (at: string) => `echo new >"$d/new"; swap "$d/new" '${at}/shadow' ${SERVICE}:${group} 666`],

@@ -309,6 +309,9 @@ describe("the probe's script", () => {
   });
 });
 
+/** Facts whose scripts bound programs that another user may stop. */
+const FACTS_WITH_LIMITS = ["proofs", "others", "firewall", "system", "sentinels"] as const;
+
 /** What a part of the probe prints here, with other programs in the place of the host's own. */
 function printed(script: string, programs: Record<string, string> = {}): Answer {
   using directory = temporaryDirectory();
@@ -343,6 +346,33 @@ describe("the private keys on a host", () => {
       [broken, ""],
     ]);
     expect(certificatesFact.parse(sections, NOTHING_ASKED).pem.get(both)).toBe("the certificate\n");
+  });
+});
+
+describe("a private key that is read with another's rights", () => {
+  const block = (text: string) => `-----BEGIN PUBLIC KEY-----\n${text}\n-----END PUBLIC KEY-----`;
+
+  it.each([
+    ["names another path behind it", `${block("MFkw")}\n/etc/redis/tls/other.key\nP-256 AAAA`],
+    ["names another path before it", `/etc/redis/tls/other.key\n${block("MFkw")}`],
+    ["holds two", `${block("MFkw")}\n${block("MFkw")}`],
+    ["holds none", "/etc/redis/tls/other.key"],
+  ])("has no say but its public half: what %s is left out", (_, said) => {
+    using directory = temporaryDirectory();
+    const [key, text] = [join(directory.path, "one.key"), join(directory.path, "said")];
+    writeFileSync(key, "");
+    writeFileSync(text, said);
+    const script = `TLS_CERT= TLS_KEY='${key}' TLS_CA= CONF_FOLDER=/nowhere\n${certificatesFact.script(NOTHING_ASKED)}`;
+    expect(printed(script, { openssl: `cat '${text}'` }).seen.lines("keys")).toEqual([key]);
+  });
+});
+
+describe("every limit of time in the probe", () => {
+  it("ends with a signal that nobody can stop", () => {
+    const asked = { ...NOTHING_ASKED, prove: true, matrix: [["GET", "k"]], tlsPorts: [6379] };
+    const limits = probeScript(FACTS_WITH_LIMITS, asked, NONCE).match(/\btimeout (?=-|\d|\$)\S+ \S+/g) ?? [];
+    expect(limits.length).toBeGreaterThan(15);
+    expect(limits.filter((words) => !/^timeout (-k 1|-s KILL)$/.test(words))).toEqual([]);
   });
 });
 
@@ -397,7 +427,9 @@ describe("the public half of a private key", () => {
     const told = (text: string) => {
       writeFileSync(file, text);
       // One that tells what it was asked for, and nothing of what it read.
-      return printed(script, { openssl: "echo asked" }).seen.lines("keys").slice(1).join("\n");
+      const openssl = "echo '-----BEGIN PUBLIC KEY-----'; echo asked; echo '-----END PUBLIC KEY-----'";
+      const [, ...key] = printed(script, { openssl }).seen.lines("keys");
+      return key.length === 3 ? (key[1] ?? "") : key.join("\n");
     };
     for (let number = 0; number < 50; number++) {
       const key = p256();

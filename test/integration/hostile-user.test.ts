@@ -188,4 +188,33 @@ END
     });
     expect((await onHost(host, `cat ${PWNED}; true`)).split("\n")).not.toContain("0");
   });
+
+  it("has no program of the service user's run as root, where its path turns from root's folder to another in between", {
+    timeout: 60_000,
+  }, async () => {
+    const spy = `#!/bin/sh\nid -u >>${PWNED}\nexec /usr/bin/redis-server "$@"\n`;
+    await host.writeFile("/srv/redis/evil/redis-server", spy, "0755", "redis:redis");
+    await onHost(
+      host,
+      `rm -f ${PWNED}; mkdir -p /srv/redis/bin /etc/systemd/system/redis-server.service.d; cp "$(readlink -f /usr/bin/redis-server)" /srv/redis/bin/redis-server; chown -R redis:redis /srv/redis
+       printf '[Service]\\nExecStart=\\nExecStart=/srv/redis/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no\\nExecPaths=/srv/redis\\n' >/etc/systemd/system/redis-server.service.d/opt.conf
+       systemctl daemon-reload; systemctl restart redis-server
+       cat >/var/lib/redis/turn.sh <<'END'
+cd /srv/redis; mv bin real; ln -s /usr/bin bin; : >/var/lib/redis/turned
+until pgrep -u redis -x redis-cli >/dev/null; do :; done
+ln -sfn evil bin
+END
+       systemd-run -q --unit=turn -p User=redis sh /var/lib/redis/turn.sh; until [ -e /var/lib/redis/turned ]; do :; done`,
+    );
+    const verify = await project.run("verify");
+    expect((await onHost(host, `readlink /srv/redis/bin; cat ${PWNED}; true`)).split("\n")).toEqual(["evil"]);
+    const checks = verify.host("redis-01").checks.filter(({ control }) => control === "RK-SYS-13");
+    expect(checks.map(({ outcome, observed }) => `${outcome}: ${observed}`)).toEqual([
+      "fail: /srv/redis/bin/redis-server",
+    ]);
+    expect((await project.run("apply", "--yes")).host("redis-01")).toMatchObject({
+      status: "refused",
+      error: { found: expect.stringContaining("/srv/redis/bin/redis-server") },
+    });
+  });
 });
