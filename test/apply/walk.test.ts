@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -468,6 +469,60 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(shadow)).toBe("0:0 640 1");
   });
 
+  describe("a folder of root's under the name of one of the service user's", () => {
+    const aof = () => join(data, "appendonlydir");
+    const own = (owner: string, mode: string) => run(shell, `own '${aof()}' ${owner} ${mode}`);
+    /** Root's backups, where the plan saw a folder of the service user's. */
+    const exchanged = () => {
+      mkdirSync(join(data, "backups"), { mode: 0o700 });
+      renameSync(join(data, "backups"), aof());
+      writeFileSync(join(folder, "expected-modes"), `${aof()} ${SERVICE}:${group} 755\n`);
+    };
+
+    it("is not given to that user", () => {
+      exchanged();
+      const { status, err } = own(`${SERVICE}:${group}`, "750");
+      expect(status).not.toBe(0);
+      expect(err).toContain(`${aof()} belongs to root:root, as nobody expected`);
+      expect(look(aof())).toMatch(/^0:0 700 /);
+    });
+
+    it("is given to that user where the plan saw it there", () => {
+      mkdirSync(aof());
+      writeFileSync(join(folder, "expected-modes"), `${aof()} root:root 755\n`);
+      expect(own(`${SERVICE}:${group}`, "750").status).toBe(0);
+      expect(look(aof())).toMatch(`${uid}:${gid} 750 `);
+    });
+
+    it("is given back where the transaction made it root's, and no other in its place", () => {
+      mkdirSync(aof());
+      chownSync(aof(), uid, gid);
+      writeFileSync(join(folder, "expected-modes"), `${aof()} ${SERVICE}:${group} 755\n`);
+      expect(own(`root:${group}`, "750").status).toBe(0);
+      renameSync(aof(), join(data, "taken"));
+      exchanged();
+      expect(own(`${SERVICE}:${group}`, "755").status).not.toBe(0);
+      rmSync(aof(), { recursive: true });
+      renameSync(join(data, "taken"), aof());
+      expect(own(`${SERVICE}:${group}`, "755").status).toBe(0);
+      expect(look(aof())).toMatch(`${uid}:${gid} 755 `);
+    });
+
+    it("is given to that user where the transaction made it anew", () => {
+      expect(run(shell, `at '${aof()}' make_folder_here`).status).toBe(0);
+      expect(own(`${SERVICE}:${group}`, "750").status).toBe(0);
+    });
+
+    it("is a file as well, also where the folder is root's for a moment", () => {
+      env({ CONF: join(data, "redis.conf") });
+      const secret = join(data, "redis.conf");
+      writeFileSync(secret, "root's", { mode: 0o600 });
+      writeFileSync(join(folder, "expected-modes"), `${secret} ${SERVICE}:${group} 644\n`);
+      expect(run(shell, `own '${secret}' ${SERVICE}:${group} 640`).status).not.toBe(0);
+      expect(look(secret)).toBe("0:0 600 1");
+    });
+  });
+
   it("a program that another may write is not run as root", () => {
     const program = join(data, "redis-server");
     writeFileSync(program, `#!/bin/sh\ntouch ${etc}/ran\n`, { mode: 0o755 });
@@ -638,6 +693,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     env({ OLDUSER: "root", OLDGROUP: "root" });
     const log = join(data, "redis.log");
     writeFileSync(log, "x");
+    writeFileSync(join(folder, "expected-modes"), `${log} root:root 644\n`);
     expect(run(shell, `own '${log}' ${SERVICE}:${group} 640`).status).toBe(0);
     expect([log, data].map(look).map((each) => each.split(" ")[0])).toEqual([
       `${uid}:${gid}`,
