@@ -264,7 +264,11 @@ dump_here() { # mv|late|back OTHER, or rm
     back) [ -e "$name" ] || mv -T "$2" "$name";;
     late) if [ "$name" -nt "$2" ]; then return; fi;;
   esac
-  case $1 in mv|late) if [ -f "$name" ] && [ ! -L "$name" ]; then mv -T "$name" "$3"; fi;; esac
+  case $1 in mv|late)
+    if [ ! -f "$name" ] || [ -L "$name" ]; then return 0; fi
+    mv -T "$name" "$3" || return 1
+    # Exchanged since it was looked at: it is the service user's to have, and none of ours.
+    if [ ! -f "$3" ] || [ -L "$3" ]; then mv -nT "$3" "$name"; return 1; fi;; esac
 }
 dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}"; }        # NAME mv|back OTHER, NAME late THAN OTHER, or NAME rm
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
@@ -965,7 +969,8 @@ undo() { # SOURCE
   cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
   case $BEFORE_AUTH in
     admin) # The one whose hash stands in a file that goes back; the first where none does: then the login stays as it is.
-      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s/old"/*; then auth=$line; fi; done <"$d/login.admin";;
+      # Only in the backups, which have numbers: a dump that waits beside them is of the service user's making.
+      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s/old"/[0-9]*; then auth=$line; fi; done <"$d/login.admin";;
     requirepass) auth="AUTH $(while read -r n p o m; do if [ "$p" = "$CONF" ]; then sed -n 's/^[[:space:]]*requirepass[[:space:]]\{1,\}//p' "$s/old/$n"; fi; done <"$s/files" | tail -n 1)";;
     *) auth=;;
   esac

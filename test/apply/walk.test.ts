@@ -523,6 +523,41 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     });
   });
 
+  it("what takes the place of a dump at the last moment does not stay among root's files", () => {
+    const dump = theirs(join(data, "dump.rdb"));
+    const exchange = `mv() { if [ -f ./dump.rdb ]; then rm -f ./dump.rdb; mkfifo ./dump.rdb; fi; command mv "$@"; }`;
+    expect(run(shell, `${exchange}; dump_file dump.rdb mv "$d/kept"`).status).not.toBe(0);
+    expect(existsSync(join(folder, "kept"))).toBe(false);
+    expect(lstatSync(dump).isFIFO()).toBe(true);
+  });
+
+  it("an undo looks for a password's hash in the files that go back alone: a FIFO beside them keeps nobody waiting", () => {
+    const source = join(top, "txn/source");
+    mkdirSync(join(source, "old"), { recursive: true });
+    mkdirSync(join(source, "new"));
+    mkdirSync(join(folder, "new"));
+    const acl = join(etc, "users.acl");
+    writeFileSync(acl, "new");
+    const signed = run(shell, `sign '${acl}'; printf %s "$signatures"`).out;
+    writeFileSync(join(source, "files"), `1 ${acl} root:root 644\n`);
+    writeFileSync(join(source, "old/1"), "user admin on #bbbb ~* +@all\n");
+    writeFileSync(join(source, "old/1.signature"), "root:root 644 x\n");
+    writeFileSync(join(source, "new/1.signature"), `${signed}\n`);
+    for (const name of ["expected-modes", "undo", "live"]) writeFileSync(join(source, name), "");
+    execFileSync("mkfifo", [join(source, "old/stale.rdb")]);
+    writeFileSync(join(folder, "login.admin"), "aaaa AUTH first\nbbbb AUTH second\ncccc AUTH third\n");
+    env({
+      BEFORE_AUTH: "admin",
+      BEFORE_ENDPOINT: "",
+      BEFORE_CONFIG: "CONFIG",
+      FIREWALL: "",
+      POLICY: "",
+      RESTART: "",
+    });
+    expect(run(shell, `root='${top}'; undo source`, 10_000).status).toBe(0);
+    expect(readFileSync(join(folder, "login.new"), "utf8")).toContain("AUTH second");
+  });
+
   it("a program that another may write is not run as root", () => {
     const program = join(data, "redis-server");
     writeFileSync(program, `#!/bin/sh\ntouch ${etc}/ran\n`, { mode: 0o755 });
