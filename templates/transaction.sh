@@ -10,7 +10,7 @@
 # No `set -e`: it is off inside `f || x`, so every step says what happens when it fails.
 # Each `$(...)`, pipe and program is a process of the host's, and of a thousand processes a first apply takes its time. So what
 # the shell can do by itself it does, many files are looked at in one call, and functions tell what they found in a variable.
-set -u; umask 077; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; unset REDISCLI_AUTH
+set -u; umask 077; instead=; export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin; unset REDISCLI_AUTH
 root=/var/lib/redkeep; cd -P "${0%/*}" && d=$PWD && cd / || exit 65
 id=${d##*/}; TMPDIR=$d; . "$d/env"                                      # TMPDIR: where bash keeps its here-documents
 nl='
@@ -60,12 +60,19 @@ within() { # FOLDER COMMAND...
 }
 folder() { folder=${1%/*}; folder=${folder:-/}; }                       # PATH: where it is, in $folder
 at() { folder "$1"; name=./${1##*/}; shift; within "$folder" "$@"; }    # PATH COMMAND...: there, with ./NAME in $name
+# The one way to run a program with another's rights. That user may take any descriptor out of it, and stop it: so nothing of
+# ours is open in it but 0 to 2, the lock least of all, and root ends it. With $instead it takes the shell's place.
+dropped() { # SECONDS USER:GROUP GROUPS COMMAND...; GROUPS is setpriv's word for the other groups
+  seconds=$1; who=$2; shift 2
+  ${instead:+exec} timeout -k 1 "$seconds" setpriv --reuid="${who%:*}" --regid="${who#*:}" --no-new-privs "$@" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+}
+# What such a program prints, to its end or to ours: its user may keep the pipe open behind it.
+hear() { exec timeout -k 1 "$1" head -c "$2"; }                         # SECONDS BYTES; in a pipe
 # With the rights of who owns it: wherever a name leads by then, nothing of others can change. Root's rights only among root's.
 as_owner() { # USER:GROUP COMMAND...
-  who=$1; shift
-  case $who in
-    root:*) here_is_roots && "$@";;
-    *) setpriv --reuid="${who%:*}" --regid="${who#*:}" --clear-groups --no-new-privs "$@";;
+  case $1 in
+    root:*) shift; here_is_roots && "$@";;
+    *) who=$1; shift; dropped "$CAP" "$who" --clear-groups "$@";;
   esac
 }
 # A link is not opened, and a FIFO does not keep the reader waiting. What is too long for any file of ours ends early.
@@ -164,11 +171,24 @@ is_ours() { # N PATH SIGNATURE: as this transaction made it
 }
 is_users() { case $1 in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; }     # USER: of the service, now or before
 is_theirs() { is_users "$(stat -c %U .)" || { echo "$PWD is no folder of the service user's" >&2; return 1; }; }
-# Whoever the plan saw owning PATH, or may have made its owner, and root.
-is_expected() { # PATH USER:GROUP WANTED
-  case ${2%:*} in root|"$RUNUSER"|"$OLDUSER"|"${3%:*}") return 0;; esac
+# Whoever the plan saw owning PATH, or is to own it, or a user of the service. What is root's in a folder of theirs they can put
+# under any name: so it has to be seen by the plan, or be made root's by this transaction, which knows it by its inode.
+is_expected() { # PATH USER:GROUP WANTED DEVICE:INODE
+  case ${2%:*} in "${3%:*}") return 0;; root) ;; "$RUNUSER"|"$OLDUSER") return 0;; esac
   while read -r planned was; do if [ "$planned" = "$1" ] && [ "${was% *}" = "$2" ]; then return 0; fi; done <"$d/expected-modes"
+  if [ "${2%:*}" = root ]; then
+    # Where the service is root's before or after, what it saved is root's.
+    if is_users root && is_handed "$1"; then return 0; fi
+    if [ -f "$d/made" ]; then while read -r made; do if [ "$made" = "$4" ]; then return 0; fi; done <"$d/made"; fi
+  fi
   echo "$1 belongs to $2, as nobody expected" >&2; return 1
+}
+# On disk before it becomes root's: a rollback after a power cut has to know it.
+note_made() { printf '%s\n' "$1" >>"$d/made" && sync "$d/made"; }          # DEVICE:INODE
+change_owner_here() { # FILE OWNER:GROUP FOUND DEVICE:INODE
+  if [ "$3" = "$2" ]; then return; fi
+  case $2,$3 in root:*,root:*) ;; root:*) note_made "$4" || return 1;; esac
+  chown -h "$2" "$1"
 }
 # So that nobody else can exchange a name here, until it is given back.
 take_here() { # its mode and owner before are in $taken
@@ -179,8 +199,8 @@ give_here() { chown "${1#* }" . && chmod "${1%% *}" .; }                # MODE U
 own() { at "$1" own_here "$1" "$2" "$3"; }                              # PATH OWNER:GROUP MODE
 own_here() { # five digits clear setgid on directories
   if [ -d "$name" ] && [ ! -L "$name" ]; then
-    step "${name#./}" && owned=$(stat -c '%U:%G' .) && is_expected "$1" "$owned" "$2" || return 1
-    { [ "$owned" = "$2" ] || chown "$2" .; } && chmod "00$3" .
+    step "${name#./}" && found=$(stat -c '%d:%i %U:%G' .) && is_expected "$1" "${found#* }" "$2" "${found%% *}" || return 1
+    change_owner_here . "$2" "${found#* }" "${found%% *}" && chmod "00$3" .
     return
   fi
   [ -f "$name" ] && [ ! -L "$name" ] && found=$(stat -c '%u %A %h %U:%G' . "$name") || return 1
@@ -199,14 +219,17 @@ own_here() { # five digits clear setgid on directories
 }
 # Where only root may write: so the one name of the file stays its one name, but for those that we gave it.
 chown_here() { # PATH OWNER:GROUP
-  found=$(stat -c '%h %U:%G' "$name") && is_expected "$1" "${found#* }" "$2" || return 1
+  found=$(stat -c '%h %d:%i %U:%G' "$name") && inode=${found#* } && is_expected "$1" "${found##* }" "$2" "${inode%% *}" || return 1
   names=1; for kept in "./.redkeep.$id".*/"${name#./}" "../.redkeep.$id".*/"${name#./}"; do if [ "$kept" -ef "$name" ]; then names=$((names + 1)); fi; done
   if [ "${found%% *}" != $names ] || [ ! -f "$name" ] || [ -L "$name" ]; then echo "$1 has other names, which would change with it" >&2; return 1; fi
-  [ "${found#* }" = "$2" ] || chown -h "$2" "$name"
+  change_owner_here "$name" "$2" "${found##* }" "${inode%% *}"
 }
 is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
 is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
-make_folder_here() { [ -d "$name" ] && [ ! -L "$name" ] || mkdir "$name"; }
+make_folder_here() { # one that others put there meanwhile is not empty, or holds nothing that is root's
+  [ -d "$name" ] && [ ! -L "$name" ] && return
+  mkdir "$name" && step "${name#./}" && for n in ./* ./.[!.]*; do [ ! -e "$n" ] && [ ! -L "$n" ] || return 1; done && note_made "$(stat -c %d:%i .)" && cd -P ..
+}
 remove_folder() { within "$1" clear_here "./.redkeep.$id.room"; at "$1" remove_folder_here; }      # PATH, where it is empty
 remove_folder_here() { rmdir "$name" 2>/dev/null; }
 # Calls VISIT with the names of what Redis saves, in each folder of its data that is the service user's. Plain files alone, and
@@ -243,7 +266,11 @@ dump_here() { # mv|late|back OTHER, or rm
     back) [ -e "$name" ] || mv -T "$2" "$name";;
     late) if [ "$name" -nt "$2" ]; then return; fi;;
   esac
-  case $1 in mv|late) if [ -f "$name" ] && [ ! -L "$name" ]; then mv -T "$name" "$3"; fi;; esac
+  case $1 in mv|late)
+    if [ ! -f "$name" ] || [ -L "$name" ]; then return 0; fi
+    mv -T "$name" "$3" || return 1
+    # Exchanged since it was looked at: it is the service user's to have, and none of ours.
+    if [ ! -f "$3" ] || [ -L "$3" ]; then mv -nT "$3" "$name"; return 1; fi;; esac
 }
 dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}"; }        # NAME mv|back OTHER, NAME late THAN OTHER, or NAME rm
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
@@ -320,7 +347,7 @@ loosen_here() { # MODE
   owned=$(stat -c '%U:%G' "$name" 2>/dev/null) && is_users "${owned%:*}" && as_owner "$owned" chmod "$1" "$name"
 }
 log_tail() { # the last lines of Redis' log, as far as the service user may read it
-  timeout 5 setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups --no-new-privs tail -c 2000 "$LOG" | tail -n 2
+  dropped 5 "$RUNUSER:$RUNGROUP" --clear-groups tail -c 2000 "$LOG" | hear 6 2000 | tail -n 2
 }
 # Root runs no program that another may write. A server's own, under the server's own user, may be anyone's.
 find_binary() { # as the unit says it, in $BIN
@@ -348,15 +375,47 @@ runs_as() { # USER: the service's process; nobody where there is none
 login() { # old|new: $endpoint, $auth, $config, the name of CONFIG, and $known, `any` where no password is known
   endpoint=; auth=; config=; known=
   { read -r endpoint; IFS= read -r auth; IFS= read -r config; IFS= read -r known; } <"$d/login.$1"
+  client=$RUNUSER:$RUNGROUP
+  if [ "$client" = "$OLDUSER:$OLDGROUP" ]; then return; fi
+  case $endpoint in
+    # Over TCP anybody may ask, who can read the key.
+    *" --key "*) key=${endpoint##* --key }; dropped 5 "$client" --init-groups test -r "${key%% *}" || client=$OLDUSER:$OLDGROUP;;
+    *) if runs_as "$OLDUSER"; then client=$OLDUSER:$OLDGROUP; fi;;
+  esac
 }
 # Whoever took the server over may answer for ever, with anything, or not at all. So redis-cli gets so many seconds and so much
 # memory (KiB; of its own it takes a tenth), and of what it prints comes so much. Who lets us wait is waited for half as long next.
 answer_within=20; ANSWER_BYTES=262144; CLIENT_MEMORY=262144
 converse() { # COMMANDS BYTES: with the login that was read last
-  { ulimit -v $CLIENT_MEMORY; exec timeout $answer_within "$CLI" $endpoint 2>&1; } <<. | head -c"$2"
+  if ! listens; then unheard "$UNIT does not listen at ${endpoint:-127.0.0.1:6379}"; return; fi
+  { ulimit -v $CLIENT_MEMORY; instead=1; dropped $answer_within "$client" --init-groups sh -c "$AS_CLIENT" "$CLI" $endpoint 2>&1; } <<. | hear $((answer_within + 2)) "$2"
 $auth
 $1
 .
+}
+# While the server is down others may listen where it did, and would be told its password. So the kernel has to say that a port
+# is the unit's, and a socket has to be the client's own user's: no other could have made it.
+AS_CLIENT='case ${1-} in -s) [ -S "$2" ] && [ -O "$2" ] || { printf "Could not connect: %s is no socket of the service user\n" "$2" "$2"; exit; };; esac
+exec "$0" "$@"'
+unheard() { printf 'Could not connect: %s\n' "$1" "$1"; }               # in front of a login's reply, and in its place
+listens() { # at $endpoint: of more than one listener the one that the kernel prefers
+  case $endpoint in -s*) return;; esac
+  host=127.0.0.1; port=6379; set -- $endpoint
+  while [ $# -gt 1 ]; do case $1 in -h) host=$2;; -p) port=$2;; esac; shift; done
+  exact=; wild=; every=
+  while read -r _ _ _ at _ rest; do
+    case $at in '') continue;; esac
+    case "$rest " in *"/$UNIT "*) whose=ours;; *) whose=another;; esac
+    at=${at%:*}; at=${at#[}; at=${at%]}
+    case "$every$whose" in ours|oursours) every=ours;; *) every=another;; esac
+    case ${at%%%*},$host in
+      "$host,$host") case "$exact$whose" in ours|oursours) exact=ours;; *) exact=another;; esac;;
+      '*',*|0.0.0.0,*.*|::,*:*) case "$wild$whose" in ours|oursours) wild=ours;; *) wild=another;; esac;;
+    esac
+  done <<.
+$(ss -Hltne "sport = :$port")
+.
+  [ "${exact:-${wild:-$every}}" = ours ]
 }
 ask() { # LOGIN COMMANDS: what redis-cli prints is in $reply
   login "$1"; milliseconds; asked=$ms
@@ -417,7 +476,7 @@ aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name foll
     tr -d '\r' | grep -aioxE "$RENAMED" | tr a-z A-Z | sort -u | paste -sd' ' -
 }
 aof_text_here() { # NAME...: with the rights of whose they are
-  for n; do case $n in *.aof) as_owner "$(stat -c '%U:%G' "$n")" timeout "$CAP" grep -aA2 '^[*][0-9]' "$n";; esac; done; return 0
+  for n; do case $n in *.aof) as_owner "$(stat -c '%U:%G' "$n")" grep -aA2 '^[*][0-9]' "$n";; esac; done; return 0
 }
 # From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
 persist() { # LOGIN SAVE APPENDONLY
@@ -507,7 +566,7 @@ validate() {
   if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
     "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
     "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
-  endpoint="-s $run/redis.sock"; auth=; reply=$(converse PING 1000)
+  endpoint="-s $run/redis.sock"; client=$RUNUSER:$RUNGROUP; auth=; reply=$(converse PING 1000)
   systemctl stop "redkeep-scratch-$id" 2>/dev/null
   case $reply in PONG|NOAUTH*) return 0;; esac
   echo "$reply" >>"$d/scratch.log"; return 1
@@ -556,7 +615,7 @@ facts() {
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
 }
 ask_version() { # of the installed server, which need not be root's
-  setpriv --reuid="$RUNUSER" --regid="$RUNGROUP" --clear-groups --no-new-privs timeout 10 "$BIN" --version | head -c 1000
+  dropped 10 "$RUNUSER:$RUNGROUP" --clear-groups "$BIN" --version | hear 11 1000
 }
 fact_names() {
   sed -e 's/^user \([^ ]*\).*/user \1 of the running server/;t' -e 's/^\(info\|running\) \([^ ]*\).*/\2 of the running server/;t' \
@@ -796,7 +855,14 @@ rollback() {
     "stop prepared"|"stop refused") if ! mine; then finish; exit 0; fi;;
   esac
   case $1 in cap|win) systemctl kill -s KILL "redkeep-apply-$id" 2>/dev/null;; esac
-  lock 60 || exit 75
+  if ! lock 60; then
+    # Whoever holds it so long must not keep people locked out. The rest waits for the next try.
+    state; case "$1 $state" in
+      boot*|"stop applied"|"cap applied") ;;
+      *applying|*applied|*rolling_back) if mine; then let_in; fi;;
+    esac
+    exit 75
+  fi
   state; case "$1 $state" in
     *committed|*rolled_back|*refused|*needs_human) finish; exit 0;;
     "stop applied"|"cap applied") exit 0;;                                 # since it was looked at
@@ -911,7 +977,8 @@ undo() { # SOURCE
   cp "$s/undo" "$d/live"; cp "$s/live" "$d/undo"
   case $BEFORE_AUTH in
     admin) # The one whose hash stands in a file that goes back; the first where none does: then the login stays as it is.
-      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s/old"/*; then auth=$line; fi; done <"$d/login.admin";;
+      # Only in the backups, which have numbers: a dump that waits beside them is of the service user's making.
+      auth=; while read -r hash line; do if [ -z "$auth" ] || grep -qsF -- "#$hash" "$s/old"/[0-9]*; then auth=$line; fi; done <"$d/login.admin";;
     requirepass) auth="AUTH $(while read -r n p o m; do if [ "$p" = "$CONF" ]; then sed -n 's/^[[:space:]]*requirepass[[:space:]]\{1,\}//p' "$s/old/$n"; fi; done <"$s/files" | tail -n 1)";;
     *) auth=;;
   esac

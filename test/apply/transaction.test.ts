@@ -34,12 +34,20 @@ beforeEach(() => {
   writeFileSync(join(folder, "transaction.sh"), transactionProgram());
   writeFileSync(
     join(folder, "env"),
-    `NONCE='right'\nCLI=cat\nCAP=1\nRUNUSER=${me.split(":")[0]} OLDUSER=nobody\n`,
+    `NONCE='right'\nCLI=cat\nCAP=1\nUNIT=redis-server.service\n${user("RUN")} ${user("OLD")}\n`,
   );
   for (const name of ["journal", "expected-modes"]) writeFileSync(join(folder, name), "");
 });
 
 afterEach(() => rmSync(join(folder, ".."), { recursive: true }));
+
+/** The service's user, before or after. */
+function user(when: "RUN" | "OLD", [name, group] = me.split(":")): string {
+  return `${when}USER=${name} ${when}GROUP=${group}`;
+}
+
+/** Before what asks a server of the test's own, which no unit runs. */
+const HEARD = "listens() { :; };";
 
 /** Runs one function of the program, as the program itself would. */
 function run(shell: string, ...words: string[]): { status: number | null; out: string } {
@@ -230,7 +238,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   ])("keys counts %s", (_, reply, counted) => {
     // The client program is `cat`, and what it prints is this reply.
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
-    const count = 'ask old "INFO keyspace"; count_keys; echo "$keys $expiring"';
+    const count = `${HEARD} ask old "INFO keyspace"; count_keys; echo "$keys $expiring"`;
     expect(run(shell, "eval", count).out).toBe(counted);
   });
 
@@ -243,14 +251,14 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     ["a server that still loads", "LOADING Redis is loading the dataset in memory\n", "any", 1],
   ])("takes %s for an answer or not", (_, reply, known, status) => {
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n${known}\n`);
-    expect(run(shell, "answers", "old").status).toBe(status);
+    expect(run(shell, "eval", `${HEARD} answers old`).status).toBe(status);
   });
 
   describe("a server that was taken over", () => {
     /** What a piece of the program prints within ten seconds, where redis-cli answers with this text. */
     const answered = (reply: string, script: string) => {
       writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
-      const words = [join(folder, "transaction.sh"), "eval", script];
+      const words = [join(folder, "transaction.sh"), "eval", `${HEARD} ${script}`];
       const { stdout, error } = spawnSync(shell, words, { encoding: "utf8", input: "", timeout: 10_000 });
       return error?.message ?? stdout.trimEnd();
     };
@@ -279,13 +287,13 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
 
     it("that lets it wait is waited for half as long the next time", () => {
       writeFileSync(join(folder, "login.old"), "1000\n\nCONFIG\n\n");
-      const script = `CLI=sleep; answer_within=2; ask old PING; echo "[$reply] $answer_within"
+      const script = `${HEARD} CLI=sleep; answer_within=2; ask old PING; echo "[$reply] $answer_within"
         CLI=echo; ask old PING; echo "[$reply] $answer_within"`;
       expect(run(shell, "eval", script).out).toBe("[] 1\n[1000] 1");
     });
 
     it("gets no more memory for its answer than redis-cli has use for", () => {
-      const script = `CLI=dd; endpoint='if=/dev/zero of=/dev/null bs=1G count=1'; auth=; converse PING 1000`;
+      const script = `${HEARD} client=${me}; CLI=dd; endpoint='if=/dev/zero of=/dev/null bs=1G count=1'; auth=; converse PING 1000`;
       expect(run(shell, "eval", script).out).toContain("memory exhausted");
     });
   });

@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -23,7 +24,7 @@ import { transactionProgram } from "../../src/templates.ts";
 
 /** Programs that follow a path, or act on what it leads to, with their words. */
 const TOUCHING =
-  /(?<=^|[;&|({!]|\b(?:then|else|do|until|while|if|command)\b|\bas_owner "[^"]*"|\btimeout \S+)\s*(chown|chmod|cp|mv|rm|ln|mkdir|rmdir|stat|cat|head|tail|sed|grep|sha256sum|dd|readlink|install|touch|find|cmp|sort|sync|ls|tee|truncate)(?=\s)((?:"[^"]*"|'[^']*'|[^;&|()\n"'])*)/gm;
+  /(?<=^|[;&|({!]|\b(?:then|else|do|until|while|if|command)\b|\bas_owner "[^"]*"|\bdropped \S+ "[^"]*" --\w+-groups|\btimeout \S+)\s*(chown|chmod|cp|mv|rm|ln|mkdir|rmdir|stat|cat|head|tail|sed|grep|sha256sum|dd|readlink|install|touch|find|cmp|sort|sync|ls|tee|truncate)(?=\s)((?:"[^"]*"|'[^']*'|[^;&|()\n"'])*)/gm;
 
 /** Folders that only root can write, with all above them: redkeep's own (`$d`, `$s`, `$root`), ufw's, systemd's, the kernel's. */
 const ROOTS_OWN =
@@ -65,6 +66,12 @@ function functionsOf(program: string): Map<string, string> {
   return functions;
 }
 
+/** Functions that run a program with another's rights, and not by `dropped`. */
+function directDrops(program: string): string[] {
+  const found = [...functionsOf(program)].filter(([, body]) => /\b(setpriv|runuser|su|sudo)\b/.test(body));
+  return found.map(([name]) => name).filter((name) => name !== "dropped");
+}
+
 /** Where a function goes round the walk, as sentences. */
 function detours(program: string): string[] {
   const found: string[] = [];
@@ -102,6 +109,7 @@ describe("transaction.sh names no file where others may write", () => {
     ['x() {\n  read -r a <"$p"\n}', 'x: a redirection to "$p"'],
     ['x() { echo a >>"$CONF"; }', 'x: a redirection to "$CONF"'],
     ['x() { as_owner "$u" chmod 640 "$p"; }', 'x: chmod "$p"'],
+    ['x() { dropped 5 "$u" --init-groups cat "$p"; }', 'x: cat "$p"'],
     ["x() { set -- a; own_here root:root 640; }", "x calls own_here where it may stand anywhere"],
     ['x() { (timeout 5 cat "$LOG"); }', 'x: cat "$LOG"'],
     ["x() { cp /var/lib/redis/dump.rdb $d/x; }", "x: cp /var/lib/redis/dump.rdb"],
@@ -110,6 +118,11 @@ describe("transaction.sh names no file where others may write", () => {
       finding.toUpperCase(),
     ]);
   });
+});
+
+it("transaction.sh drops root's rights in one function, which closes what root holds open", () => {
+  expect(directDrops(transactionProgram())).toEqual([]);
+  expect(directDrops(`${transactionProgram()}\nx() { setpriv --reuid=redis true; }\n`)).toEqual(["x"]);
 });
 
 const SHELLS = ["dash", "bash"].filter((shell) => existsSync(`/bin/${shell}`));
@@ -188,6 +201,9 @@ function run(
   });
   return { status, out: stdout.trimEnd(), err: stderr };
 }
+
+/** Lines, without the descriptors that the test's own caller left open: a shell's program has none above 9. */
+const ownLines = (out: string) => out.split("\n").filter((line) => !/^\d\d+$/.test(line));
 
 /** Exchanges two names as the service user, as often as it can, while the test does its work. */
 async function exchanging<T>(one: string, other: string, work: () => T): Promise<T> {
@@ -488,6 +504,95 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(shadow)).toBe("0:0 640 1");
   });
 
+  describe("a folder of root's under the name of one of the service user's", () => {
+    const aof = () => join(data, "appendonlydir");
+    const own = (owner: string, mode: string) => run(shell, `own '${aof()}' ${owner} ${mode}`);
+    /** Root's backups, where the plan saw a folder of the service user's. */
+    const exchanged = () => {
+      mkdirSync(join(data, "backups"), { mode: 0o700 });
+      renameSync(join(data, "backups"), aof());
+      writeFileSync(join(folder, "expected-modes"), `${aof()} ${SERVICE}:${group} 755\n`);
+    };
+
+    it("is not given to that user", () => {
+      exchanged();
+      const { status, err } = own(`${SERVICE}:${group}`, "750");
+      expect(status).not.toBe(0);
+      expect(err).toContain(`${aof()} belongs to root:root, as nobody expected`);
+      expect(look(aof())).toMatch(/^0:0 700 /);
+    });
+
+    it("is given to that user where the plan saw it there", () => {
+      mkdirSync(aof());
+      writeFileSync(join(folder, "expected-modes"), `${aof()} root:root 755\n`);
+      expect(own(`${SERVICE}:${group}`, "750").status).toBe(0);
+      expect(look(aof())).toMatch(`${uid}:${gid} 750 `);
+    });
+
+    it("is given back where the transaction made it root's, and no other in its place", () => {
+      mkdirSync(aof());
+      chownSync(aof(), uid, gid);
+      writeFileSync(join(folder, "expected-modes"), `${aof()} ${SERVICE}:${group} 755\n`);
+      expect(own(`root:${group}`, "750").status).toBe(0);
+      renameSync(aof(), join(data, "taken"));
+      exchanged();
+      expect(own(`${SERVICE}:${group}`, "755").status).not.toBe(0);
+      rmSync(aof(), { recursive: true });
+      renameSync(join(data, "taken"), aof());
+      expect(own(`${SERVICE}:${group}`, "755").status).toBe(0);
+      expect(look(aof())).toMatch(`${uid}:${gid} 755 `);
+    });
+
+    it("is given to that user where the transaction made it anew", () => {
+      expect(run(shell, `at '${aof()}' make_folder_here`).status).toBe(0);
+      expect(own(`${SERVICE}:${group}`, "750").status).toBe(0);
+    });
+
+    it("is a file as well, also where the folder is root's for a moment", () => {
+      env({ CONF: join(data, "redis.conf") });
+      const secret = join(data, "redis.conf");
+      writeFileSync(secret, "root's", { mode: 0o600 });
+      writeFileSync(join(folder, "expected-modes"), `${secret} ${SERVICE}:${group} 644\n`);
+      expect(run(shell, `own '${secret}' ${SERVICE}:${group} 640`).status).not.toBe(0);
+      expect(look(secret)).toBe("0:0 600 1");
+    });
+  });
+
+  it("what takes the place of a dump at the last moment does not stay among root's files", () => {
+    const dump = theirs(join(data, "dump.rdb"));
+    const exchange = `mv() { if [ -f ./dump.rdb ]; then rm -f ./dump.rdb; mkfifo ./dump.rdb; fi; command mv "$@"; }`;
+    expect(run(shell, `${exchange}; dump_file dump.rdb mv "$d/kept"`).status).not.toBe(0);
+    expect(existsSync(join(folder, "kept"))).toBe(false);
+    expect(lstatSync(dump).isFIFO()).toBe(true);
+  });
+
+  it("an undo looks for a password's hash in the files that go back alone: a FIFO beside them keeps nobody waiting", () => {
+    const source = join(top, "txn/source");
+    mkdirSync(join(source, "old"), { recursive: true });
+    mkdirSync(join(source, "new"));
+    mkdirSync(join(folder, "new"));
+    const acl = join(etc, "users.acl");
+    writeFileSync(acl, "new");
+    const signed = run(shell, `sign '${acl}'; printf %s "$signatures"`).out;
+    writeFileSync(join(source, "files"), `1 ${acl} root:root 644\n`);
+    writeFileSync(join(source, "old/1"), "user admin on #bbbb ~* +@all\n");
+    writeFileSync(join(source, "old/1.signature"), "root:root 644 x\n");
+    writeFileSync(join(source, "new/1.signature"), `${signed}\n`);
+    for (const name of ["expected-modes", "undo", "live"]) writeFileSync(join(source, name), "");
+    execFileSync("mkfifo", [join(source, "old/stale.rdb")]);
+    writeFileSync(join(folder, "login.admin"), "aaaa AUTH first\nbbbb AUTH second\ncccc AUTH third\n");
+    env({
+      BEFORE_AUTH: "admin",
+      BEFORE_ENDPOINT: "",
+      BEFORE_CONFIG: "CONFIG",
+      FIREWALL: "",
+      POLICY: "",
+      RESTART: "",
+    });
+    expect(run(shell, `root='${top}'; undo source`, 10_000).status).toBe(0);
+    expect(readFileSync(join(folder, "login.new"), "utf8")).toContain("AUTH second");
+  });
+
   it("a program that another may write is not run as root", () => {
     const program = join(data, "redis-server");
     writeFileSync(program, `#!/bin/sh\ntouch ${etc}/ran\n`, { mode: 0o755 });
@@ -498,6 +603,153 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(err).toContain("others than root may write");
     const roots = "systemctl() { echo '{ path=/bin/true ; argv[]=/bin/true ; }'; }";
     expect(run(shell, `${roots}; find_binary && echo "$BIN"`)).toMatchObject({ out: "/bin/true", err: "" });
+  });
+
+  it("a program with the service user's rights holds nothing of root's open, the lock least of all", () => {
+    const open = "sh -c 'ls /proc/self/fd'";
+    const script = `root='${top}'; lock 0; exec 5<"$d"; as_owner ${SERVICE}:${group} ${open}; BIN='${data}/server'; ask_version`;
+    theirs(join(data, "server"), "#!/bin/sh\nls /proc/self/fd\n", 0o755);
+    // 3 is the folder that \`ls\` itself reads.
+    expect(ownLines(run(shell, script).out)).toEqual(["0", "1", "2", "3", "0", "1", "2", "3"]);
+  });
+
+  it("a stopped program of the service user's is ended, and what keeps its output open is not waited for", () => {
+    theirs(join(data, "server"), "#!/bin/sh\nsleep 60 & echo 7.0; kill -STOP $$\n", 0o755);
+    const script = `dropped 1 ${SERVICE}:${group} --clear-groups '${data}/server' | hear 3 1000`;
+    expect(run(shell, script, 20_000).out).toBe("7.0");
+  });
+
+  describe("the password of the server goes", () => {
+    /** What `ask` makes of an endpoint, where redis-cli would tell who it is and all that it is told. */
+    const asked = (endpoint: string, before = ":") => {
+      writeFileSync(join(folder, "login.old"), `${endpoint}\nAUTH secret\nCONFIG\n\n`);
+      writeFileSync(join(etc, "cli"), "#!/bin/sh\nid -un; ls /proc/self/fd; cat\n", { mode: 0o755 });
+      return ownLines(
+        run(shell, `${before}; CLI='${etc}/cli'; lock() { :; }; ask old PING; printf '%s' "$reply"`).out,
+      );
+    };
+    const TOLD = [SERVICE, "0", "1", "2", "3", "AUTH secret", "PING"];
+    /** A socket of a user's. */
+    const socketOf = (user: number, path: string) => {
+      const bind = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
+      execFileSync("setpriv", [`--reuid=${user}`, "--clear-groups", "/usr/bin/python3", "-c", bind, path]);
+      return path;
+    };
+
+    it("to a socket that the service's user made, with that user's rights", () => {
+      expect(asked(`-s ${socketOf(uid, join(data, "redis.sock"))}`)).toEqual(TOLD);
+    });
+
+    it("to nobody behind a link into a folder that is closed to that user", () => {
+      const closed = join(top, "closed");
+      mkdirSync(closed);
+      chownSync(closed, 1, 1);
+      chmodSync(closed, 0o700);
+      symlinkSync(socketOf(1, join(closed, "redis.sock")), join(data, "redis.sock"));
+      const link = join(data, "redis.sock");
+      const refused = `Could not connect: ${link} is no socket of the service user`;
+      expect(asked(`-s ${link}`)).toEqual([refused, refused]);
+    });
+
+    it("to nobody who made a socket where the server's is to be", () => {
+      chmodSync(data, 0o1777);
+      const path = socketOf(1, join(data, "redis.sock"));
+      expect(asked(`-s ${path}`)[0]).toContain("is no socket of the service user");
+    });
+
+    it("to nobody who listens at the server's port while it is down", async () => {
+      const code = `import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); s.accept()`;
+      const squatter = spawn("setpriv", [`--reuid=${uid}`, "--clear-groups", "/usr/bin/python3", "-c", code]);
+      const ended = once(squatter, "exit");
+      try {
+        const [port] = await once(squatter.stdout, "data");
+        const endpoint = `-h 127.0.0.1 -p ${String(port).trim()}`;
+        const refused = `Could not connect: redis-server.service does not listen at ${endpoint}`;
+        expect(asked(endpoint)).toEqual([refused, refused]);
+        expect(run(shell, 'send old /dev/null; echo "$refusal"').out).toBe(refused);
+      } finally {
+        squatter.kill("SIGKILL");
+        await ended;
+      }
+    });
+
+    const OURS = "uid:101 ino:1 sk:1 cgroup:/system.slice/redis-server.service <->";
+    const OTHERS = "uid:65534 ino:2 sk:2 cgroup:/user.slice/user-1000.slice/session-1.scope <->";
+    it.each([
+      ["the unit's port", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ${OURS}`], true],
+      ["the unit's port on every address", "127.0.0.1", [`0.0.0.0:6379 0.0.0.0:* ${OURS}`], true],
+      ["the unit's port on every address of both kinds", "::1", [`*:6379 *:* ${OURS} v6only:0`], true],
+      [
+        "the unit's, beside another's on every address",
+        "10.0.0.1",
+        [`10.0.0.1:6379 0.0.0.0:* ${OURS}`, `*:6379 *:* ${OTHERS}`],
+        true,
+      ],
+      [
+        "the unit's, beside another's at another address",
+        "10.0.0.1",
+        [`10.0.0.1:6379 0.0.0.0:* ${OURS}`, `10.0.0.2:6379 0.0.0.0:* ${OTHERS}`],
+        true,
+      ],
+      [
+        "the unit's on every address, and another's at this one",
+        "10.0.0.1",
+        [`0.0.0.0:6379 0.0.0.0:* ${OURS}`, `10.0.0.1:6379 0.0.0.0:* ${OTHERS}`],
+        false,
+      ],
+      [
+        "another's with the unit's at the same address",
+        "10.0.0.1",
+        [`10.0.0.1:6379 0.0.0.0:* ${OURS}`, `10.0.0.1:6379 0.0.0.0:* ${OTHERS}`],
+        false,
+      ],
+      [
+        "the unit's under a name",
+        "redis.lan",
+        [`10.0.0.1:6379 0.0.0.0:* ${OURS}`, `[::1]:6379 [::]:* ${OURS}`],
+        true,
+      ],
+      [
+        "a name, where another's listens too",
+        "redis.lan",
+        [`10.0.0.1:6379 0.0.0.0:* ${OURS}`, `[::1]:6379 [::]:* ${OTHERS}`],
+        false,
+      ],
+      [
+        "a unit whose name ends alike",
+        "127.0.0.1",
+        [`127.0.0.1:6379 0.0.0.0:* ${OURS.replace("redis-server", "x-redis-server")}`],
+        false,
+      ],
+      ["nobody", "127.0.0.1", [], false],
+    ])("to %s, or not", (_, host, sockets, goes) => {
+      const ss = `ss() { printf '%s\\n' ${sockets.map((each) => `'LISTEN 0 511 ${each}'`).join(" ")}; }`;
+      const refused = /^Could not connect/;
+      const [first = ""] = asked(`-h ${host} -p 6379`, ss);
+      expect(first).toMatch(goes ? SERVICE : refused);
+    });
+
+    it.each([
+      ["before the change, where the key is still the old user's alone", "1:1", "daemon"],
+      ["after it, where the key is the new user's alone", `${uid}:${gid}`, SERVICE],
+    ])("over TLS with the rights of who can read the key: %s", (_, owner, asks) => {
+      env({ OLDUSER: "daemon", OLDGROUP: "daemon" });
+      writeFileSync(join(etc, "key"), "", { mode: 0o400 });
+      execFileSync("chown", [owner, join(etc, "key")]);
+      const endpoint = `-h 127.0.0.1 -p 6379 --tls --cacert ca --cert c --key ${etc}/key`;
+      expect(asked(endpoint, "listens() { :; }")[0]).toBe(asks);
+    });
+  });
+
+  it("people are let in again also where somebody holds the lock, unless the transaction has ended well", () => {
+    const busy = `lock() { return 1; }; mine() { :; }; systemctl() { :; }; let_in() { echo "let in"; }`;
+    const states = ["applied", "applying", "rolling_back", "committed", "rolled_back"];
+    const told = states.map((state) => {
+      writeFileSync(join(folder, "state"), `${state}\n`);
+      return run(shell, `${busy}; rollback asked`);
+    });
+    expect(told.map(({ out }) => out)).toEqual(["let in", "let in", "let in", "", ""]);
+    expect(told.map(({ status }) => status)).toEqual([75, 75, 75, 75, 75]);
   });
 
   it("the installed server is asked for its version with the service user's rights", () => {
@@ -511,6 +763,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     env({ OLDUSER: "root", OLDGROUP: "root" });
     const log = join(data, "redis.log");
     writeFileSync(log, "x");
+    writeFileSync(join(folder, "expected-modes"), `${log} root:root 644\n`);
     expect(run(shell, `own '${log}' ${SERVICE}:${group} 640`).status).toBe(0);
     expect([log, data].map(look).map((each) => each.split(" ")[0])).toEqual([
       `${uid}:${gid}`,
