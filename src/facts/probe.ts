@@ -11,7 +11,7 @@ import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
 import { READING_FUNCTIONS } from "./reading.ts";
-import { redisFact } from "./redis.ts";
+import { type Client, redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
 import { parseSession, type Session } from "./session.ts";
@@ -160,6 +160,29 @@ export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
     transaction: parse("transaction"),
     traces: parse("traces"),
   } as HostFacts;
+}
+
+/**
+ * The facts with the texts masked that reports repeat word for word: errors of the server, and what clients made up. Nothing
+ * by which root acts or by which a change is noticed is among them.
+ */
+export function withMaskedWords(facts: HostFacts, mask: (words: string) => string): HostFacts {
+  const { redis } = facts;
+  const client = (one: Client): Client => ({ ...one, name: mask(one.name), library: mask(one.library) });
+  return {
+    ...facts,
+    redis: {
+      ...redis,
+      loginError: redis.loginError === undefined ? undefined : mask(redis.loginError),
+      dryRuns: new Map([...redis.dryRuns].map(([asked, answer]) => [asked, mask(answer)])),
+      clients: redis.clients.map(client),
+      denials: redis.denials.map((denial) => ({
+        ...denial,
+        object: mask(denial.object),
+        client: denial.client && client(denial.client),
+      })),
+    },
+  };
 }
 
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */
