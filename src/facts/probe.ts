@@ -41,6 +41,9 @@ export type FactName = keyof typeof FACTS;
 /** Bytes of one file that are taken: a configuration beyond that is not one. */
 const FILE_LIMIT = 1_048_576;
 
+/** Parts that show one file: a configuration may name it as more than one thing. Each is a text of its own. */
+const MOST_TITLES = 4;
+
 type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T> ? T : never };
 
 /** What was observed on one host, once. A fact that was not asked for parses as unknown or empty. */
@@ -91,14 +94,12 @@ export class ProbeError extends Error {
  * @throws ProbeError where it was cut short, or has a part twice, from the wrong side or that nobody asked for.
  */
 export function parseProbe(output: Buffer, input: ProbeInput, nonce: string): HostFacts {
-  let answer: Answer;
   try {
-    answer = takeApart(output, nonce);
+    return factsIn(takeApart(output, nonce), input);
   } catch (error) {
     if (error instanceof FrameError) throw new ProbeError(error.message);
     throw error;
   }
-  return factsIn(answer, input);
 }
 
 function isKnownTitle(title: string): boolean {
@@ -129,8 +130,15 @@ export function takeApart(output: Buffer, nonce: string): Answer {
   }
   const unread = new Set<string>();
   const shown = (seen.get("shown") ?? "").split("\n");
+  const times = new Map<string, number>();
   for (let at = 0; at + 1 < shown.length; at += 2) {
     const [title = "", path = ""] = [shown[at], shown[at + 1]];
+    const before = times.get(path) ?? 0;
+    if (before === MOST_TITLES)
+      throw new FrameError(
+        `the answer has more than ${MOST_TITLES} parts of ${JSON.stringify(path.slice(0, 80))}`,
+      );
+    times.set(path, before + 1);
     const bytes = files.get(path);
     if (bytes === undefined) unread.add(title);
     else if (seen.has(title)) throw new FrameError(`the answer has two files for ${JSON.stringify(title)}`);
