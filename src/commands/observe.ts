@@ -66,6 +66,8 @@ export interface HostSession {
   /** What runs there, for the heads of texts. */
   system: { product: string; os: string } | undefined;
   plan: HostPlan | undefined;
+  /** The id of the transaction that this run had the host begin. */
+  transaction: string | undefined;
   /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
   needsHuman: boolean;
   /** `performance.now()` when the host's own work began. */
@@ -115,6 +117,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     found: new FoundSecrets(),
     system: undefined,
     plan: undefined,
+    transaction: undefined,
     needsHuman: false,
     startedAt: performance.now(),
   };
