@@ -31,40 +31,151 @@ export class Secret {
   }
 }
 
-/** Every secret of this process, so that `redact` can be the second net under the type. */
-const known = new Set<string>();
-/**
- * Their forms, the longest first, by their first characters: each place of a text is looked up once, however many
- * secrets a thousand hosts have.
- */
-const formsByStart = new Map<string, string[]>();
-
 /** Shorter ones are left alone: masking them would garble ordinary words and so tell where they stand. */
 const SHORTEST = 4;
 
-function know(value: string): void {
-  // A key in PEM form leaks line by line, too: messages hold single lines.
-  const lines = value.includes("\n") ? value.split(/\r?\n/).filter((line) => /^[^\s-]{16,}$/.test(line)) : [];
-  for (const text of [value, ...lines]) {
-    if (text.length < SHORTEST || known.has(text)) continue;
-    known.add(text);
-    for (const form of formsOf(text)) {
-      const start = form.slice(0, SHORTEST);
-      const forms = new Set([...(formsByStart.get(start) ?? []), form]);
-      formsByStart.set(
-        start,
-        [...forms].sort((a, b) => b.length - a.length),
-      );
-    }
-  }
+/** Texts that begin alike, sorted, each with the longest other one that it begins with, or -1. */
+interface Sorted {
+  texts: readonly string[];
+  shorter: Int32Array;
+  longest: number;
 }
 
 /**
- * Masks what a host keeps in clear text, in all that is printed from now on. Passwords that read as a short word, such
- * as `redis`, are left out: masking them would garble paths and names of this program, and so tell the password.
+ * Secrets in every form in which one leaks. Each place of a text costs one search, by halves, among the forms that begin
+ * as it does: a host chooses what its files hold, and thousands that begin alike must not slow the run of the others.
  */
-export function maskFound(value: string): void {
-  if (value.length >= 8 && (value.length >= 16 || !/^[a-z._-]*$/.test(value))) know(value);
+class Forms {
+  readonly #texts = new Set<string>();
+  readonly #byStart = new Map<string, Set<string>>();
+  readonly #sorted = new Map<string, Sorted>();
+
+  add(text: string): void {
+    if (text.length < SHORTEST || this.#texts.has(text)) return;
+    this.#texts.add(text);
+    for (const form of formsOf(text)) {
+      const start = form.slice(0, SHORTEST);
+      const forms = this.#byStart.get(start);
+      if (forms === undefined) this.#byStart.set(start, new Set([form]));
+      else forms.add(form);
+      this.#sorted.delete(start);
+    }
+  }
+
+  mask(text: string): string {
+    if (this.#texts.size === 0) return text;
+    let result = "";
+    let shown = 0;
+    for (let at = 0; at <= text.length - SHORTEST; at++) {
+      const length = this.#longestAt(text, at);
+      if (length === 0) continue;
+      // Where one begins within another, nothing of either may stay.
+      if (at >= shown) result += text.slice(shown, at) + MASK;
+      shown = Math.max(shown, at + length);
+    }
+    return result + text.slice(shown);
+  }
+
+  /** Characters of the longest form that stands there; 0 where none does. */
+  #longestAt(text: string, at: number): number {
+    const start = text.slice(at, at + SHORTEST);
+    const forms = this.#byStart.get(start);
+    if (forms === undefined) return 0;
+    let sorted = this.#sorted.get(start);
+    if (sorted === undefined) {
+      sorted = sort(forms);
+      this.#sorted.set(start, sorted);
+    }
+    const { texts, shorter, longest } = sorted;
+    const piece = text.slice(at, at + longest);
+    let [low, high] = [0, texts.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((texts[middle] ?? "") <= piece) low = middle + 1;
+      else high = middle;
+    }
+    // Whatever the piece begins with, the last text that sorts before it begins with, too.
+    let index = low - 1;
+    const common = commonLength(texts[index] ?? "", piece);
+    while (index >= 0 && (texts[index] ?? "").length > common) index = shorter[index] ?? -1;
+    return texts[index]?.length ?? 0;
+  }
+}
+
+function sort(forms: ReadonlySet<string>): Sorted {
+  const texts = [...forms].sort();
+  const shorter = new Int32Array(texts.length).fill(-1);
+  let longest = 0;
+  for (const [index, text] of texts.entries()) {
+    longest = Math.max(longest, text.length);
+    const before = texts[index - 1] ?? "";
+    const common = commonLength(before, text);
+    let at = index - 1;
+    while (at >= 0 && (texts[at] ?? "").length > common) at = shorter[at] ?? -1;
+    shorter[index] = at;
+  }
+  return { texts, shorter, longest };
+}
+
+function commonLength(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a.charCodeAt(length) === b.charCodeAt(length)) length++;
+  return length;
+}
+
+/** Every secret that this process itself knows, so that `redact` can be the second net under the type. */
+const known = new Forms();
+
+function know(value: string): void {
+  known.add(value);
+  // A key in PEM form leaks line by line, too: messages hold single lines.
+  const lines = value.includes("\n") ? value.split(/\r?\n/) : [];
+  for (const line of lines) if (/^[^\s-]{16,}$/.test(line)) known.add(line);
+}
+
+/** Far more than a server has: masking costs time and memory for each. */
+const MOST_FOUND = 500;
+/** Characters of one. Passwords are chosen by people and generators; none is that long. */
+const LONGEST_FOUND = 512;
+
+/**
+ * What one host keeps in clear text, and must not tell. It is masked only in that host's own words (what its programs and its
+ * server said), where they are taken: never in an id, a name or a sentence of redkeep's, and never in what another host
+ * says, for whoever writes a host's configuration chooses these.
+ */
+export class FoundSecrets {
+  readonly #values = new Set<string>();
+  #forms: Forms | undefined;
+  #isTooMuch = false;
+
+  /**
+   * Passwords that read as a short word, such as `redis`, are left out: masking them would garble every sentence about Redis,
+   * and so tell the password.
+   */
+  add(values: Iterable<string>): void {
+    for (const value of values) {
+      if (value.length < 8 || (value.length < 16 && /^[a-z._-]*$/.test(value))) continue;
+      if (this.#values.has(value)) continue;
+      if (value.length > LONGEST_FOUND || this.#values.size === MOST_FOUND) {
+        this.#isTooMuch = true;
+        return;
+      }
+      this.#values.add(value);
+      this.#forms = undefined;
+    }
+  }
+
+  /** The host's words with every secret of its own masked; none of them where it has more than can be looked for. */
+  mask(text: string): string {
+    if (text === "" || (this.#values.size === 0 && !this.#isTooMuch)) return text;
+    if (this.#isTooMuch)
+      return "(not shown: the host's files hold too many or too long passwords in clear text)";
+    if (this.#forms === undefined) {
+      this.#forms = new Forms();
+      for (const value of this.#values) this.#forms.add(value);
+    }
+    return this.#forms.mask(redact(text));
+  }
 }
 
 /** A line of its configuration that Redis quotes where it does not take it, from the secret on. */
@@ -77,18 +188,7 @@ const QUOTED_LINE =
  * be whole: of a secret that was cut nothing is recognised (see `excerpt`).
  */
 export function redact(text: string): string {
-  const safe = text.replace(QUOTED_LINE, `$1${MASK}`);
-  let result = "";
-  let shown = 0;
-  for (let at = 0; at <= safe.length - SHORTEST; at++) {
-    const forms = formsByStart.get(safe.slice(at, at + SHORTEST));
-    const form = forms?.find((candidate) => safe.startsWith(candidate, at));
-    if (form === undefined) continue;
-    // Where one begins within another, nothing of either may stay.
-    if (at >= shown) result += safe.slice(shown, at) + MASK;
-    shown = Math.max(shown, at + form.length);
-  }
-  return result + safe.slice(shown);
+  return known.mask(text.replace(QUOTED_LINE, `$1${MASK}`));
 }
 
 /** The first `limit` characters of `text`, with its secrets masked before the cut can show a part of one. */

@@ -23,6 +23,8 @@ export interface ServerKey {
   key: Secret;
   /** Servers that have got theirs, by the names that they are made for. */
   names: ReadonlySet<string>;
+  /** By such a name, the transaction in which the server's own password took the place of the shared one. */
+  replacedIn: ReadonlyMap<string, string>;
 }
 
 /** The state of the controller: generated passwords, the PKI and the run records, for its owner alone. */
@@ -86,29 +88,43 @@ export class State {
   /** Stores a new key for the own passwords of a user. Where another run has made one meanwhile, both go on with that. */
   generateServerKey(user: string): Promise<void> {
     return this.#change(() => {
-      if (!this.#servers.has(user)) this.#servers.set(user, { key: randomSecret(), names: new Set() });
+      if (!this.#servers.has(user))
+        this.#servers.set(user, { key: randomSecret(), names: new Set(), replacedIn: new Map() });
     });
   }
 
   /** Stores a new key in the place of the one that is there: no server has its password yet. */
   replaceServerKey(user: string): Promise<void> {
     return this.#change(() => {
-      this.#servers.set(user, { key: randomSecret(), names: new Set() });
+      this.#servers.set(user, { key: randomSecret(), names: new Set(), replacedIn: new Map() });
     });
   }
 
-  /** Notes which servers have got their own password, and which have the shared one back. */
-  async noteServers(user: string, own: Iterable<string>, back: Iterable<string> = []): Promise<void> {
+  /**
+   * Notes which servers have got their own password, and which have the shared one back.
+   * @param replacedIn the transactions of those whose shared password gave way to their own just now.
+   */
+  async noteServers(
+    user: string,
+    own: Iterable<string>,
+    back: Iterable<string> = [],
+    replacedIn: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
     const [got, lost] = [[...own], [...back]];
     const noted = this.#servers.get(user)?.names;
     if (noted === undefined) return;
-    if (got.every((name) => noted.has(name)) && !lost.some((name) => noted.has(name))) return;
+    const isNoted = got.every((name) => noted.has(name)) && !lost.some((name) => noted.has(name));
+    if (isNoted && replacedIn.size === 0) return;
     await this.#change(() => {
       const there = this.#servers.get(user);
       if (there === undefined) return;
       const names = new Set([...there.names, ...got]);
-      for (const name of lost) names.delete(name);
-      this.#servers.set(user, { ...there, names });
+      const transactions = new Map([...there.replacedIn, ...replacedIn]);
+      for (const name of lost) {
+        names.delete(name);
+        transactions.delete(name);
+      }
+      this.#servers.set(user, { ...there, names, replacedIn: transactions });
     });
   }
 
@@ -116,6 +132,8 @@ export class State {
   forgetPassword(name: string): Promise<void> {
     return this.#change(() => {
       this.#passwords.delete(name);
+      const server = this.#servers.get(name);
+      if (server !== undefined) this.#servers.set(name, { ...server, replacedIn: new Map() });
     });
   }
 
@@ -135,9 +153,13 @@ export class State {
       [...this.#passwords].map(([name, secret]) => [name, secret.reveal()]),
     );
     const servers = Object.fromEntries(
-      [...this.#servers].map(([user, { key, names }]) => [
+      [...this.#servers].map(([user, { key, names, replacedIn }]) => [
         user,
-        { key: key.reveal(), names: [...names].toSorted() },
+        {
+          key: key.reveal(),
+          names: [...names].toSorted(),
+          ...(replacedIn.size === 0 ? {} : { replacedIn: Object.fromEntries(replacedIn) }),
+        },
       ]),
     );
     return dump(this.#servers.size === 0 ? { passwords } : { passwords, servers }, { sortKeys: true });
@@ -296,9 +318,15 @@ export class State {
     }
     if (!isMapping(servers)) problems.push(problem(["servers"], "should be a mapping of users to keys"));
     for (const [user, server] of Object.entries(isMapping(servers) ? servers : {})) {
-      const { key, names } = isMapping(server) ? server : {};
-      if (isLine(key) && Array.isArray(names) && names.every(isLine))
-        keys.set(user, { key: new Secret(key), names: new Set(names) });
+      const { key, names, replacedIn = {} } = isMapping(server) ? server : {};
+      const transactions = isMapping(replacedIn) ? Object.entries(replacedIn) : [["", undefined] as const];
+      if (
+        isLine(key) &&
+        Array.isArray(names) &&
+        names.every(isLine) &&
+        transactions.every((entry): entry is [string, string] => isLine(entry[1]))
+      )
+        keys.set(user, { key: new Secret(key), names: new Set(names), replacedIn: new Map(transactions) });
       else problems.push(problem(["servers", user], "should be { key: TEXT, names: [NAME, …] }"));
     }
     if (problems.length > 0) throw new InputError(problems);

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { excerpt, maskFound, redact, Secret } from "../src/secret.ts";
+import { excerpt, FoundSecrets, redact, Secret } from "../src/secret.ts";
 
 const value = `Käse "4" it's 100%+\\$x/y~`;
 const secret = new Secret(value);
@@ -73,22 +73,30 @@ describe("redact", () => {
   ])("masks a line that Redis quotes, whoever knows its secret: %s", (line, shown) => {
     expect(redact(`at line 12\n${line}\nBad directive`)).toBe(`at line 12\n${shown}\nBad directive`);
   });
+});
 
-  it("masks what is found on a host, but no word that our own texts are made of", () => {
-    for (const found of [
-      "legacy-0815-password",
-      "s3cret-x",
-      "redis",
-      "redis-server",
-      "test",
-      "admin",
-      "password",
-    ]) {
-      maskFound(found);
-    }
-    expect(redact("s3cret-x legacy-0815-password")).toBe("•••• ••••");
+describe("what is found on a host", () => {
+  it("is masked in that host's words alone, and no word that our own texts are made of", () => {
+    const words = ["legacy-0815-password", "s3cret-x", "redis", "redis-server", "test", "admin", "password"];
+    const found = new FoundSecrets();
+    found.add(words);
+    expect(found.mask("s3cret-x legacy-0815-password")).toBe("•••• ••••");
+    expect(found.mask(Buffer.from("x! legacy-0815-password").toString("base64"))).toBe("eCEg••••");
+    expect(found.mask(`of the controller: ${value}`)).toBe("of the controller: ••••");
     const ours = "redis.conf:requirepass of redis-server, the admin's password in a test";
-    expect(redact(ours)).toBe(ours);
+    expect(found.mask(ours)).toBe(ours);
+    expect(redact("s3cret-x legacy-0815-password")).toBe("s3cret-x legacy-0815-password");
+    expect(new FoundSecrets().mask("s3cret-x")).toBe("s3cret-x");
+  });
+
+  it.each([
+    ["more than 500", Array.from({ length: 501 }, (_, number) => `Secret-${number}`.padEnd(9, "x"))],
+    ["one that is very long", ["x".repeat(513)]],
+  ])("lets none of the host's words through where it is %s", (_, secrets) => {
+    const found = new FoundSecrets();
+    found.add(secrets);
+    expect(found.mask("any word")).toMatch(/^\(not shown: /);
+    expect(found.mask("")).toBe("");
   });
 });
 
@@ -100,12 +108,13 @@ describe("excerpt", () => {
   });
 });
 
-describe("secrets of many hosts", () => {
-  it("are masked each, and where one begins within another nothing of either stays", () => {
-    for (let host = 0; host < 300; host++) maskFound(`FLUSHALL-${host}-0123456789abcdef`);
-    maskFound("first-secret-overlap");
-    maskFound("overlap-second-secret");
+describe("many secrets", () => {
+  it("are masked each, the longest first, and where one begins within another nothing of either stays", () => {
+    for (let host = 0; host < 300; host++) new Secret(`FLUSHALL-${host}-0123456789abcdef`);
+    for (const text of ["first-secret-overlap", "overlap-second-secret", "first-secret", "first-sec"])
+      new Secret(text);
     expect(redact("a FLUSHALL-7-0123456789abcdef b FLUSHALL-299-0123456789abcdef c")).toBe("a •••• b •••• c");
     expect(redact("x first-secret-overlap-second-secret y")).toBe("x •••• y");
+    expect(redact("x first-secret-over y first-sect z first-secr")).toBe("x ••••-over y ••••t z ••••r");
   });
 });

@@ -188,7 +188,14 @@ describe("a broken secrets.yml is refused with its place", () => {
     ["", "1:1  passwords: should be a mapping of names to passwords"],
     ["# c\npasswords: {}\npasswort: {}", "3:1  passwort: unknown key, expected only passwords and servers"],
     ["passwords: {}\nservers: [a]", "2:1  servers: should be a mapping of users to keys"],
-    ...["{key: x}", "{names: []}", "{key: 1, names: []}", "{key: x, names: [1]}", "x"].map((server) => [
+    ...[
+      "{key: x}",
+      "{names: []}",
+      "{key: 1, names: []}",
+      "{key: x, names: [1]}",
+      "{key: x, names: [], replacedIn: {a: 1}}",
+      "x",
+    ].map((server) => [
       `passwords: {}\nservers: {admin: ${server}}`,
       "2:11  servers.admin: should be { key: TEXT, names: [NAME, …] }",
     ]),
@@ -233,6 +240,29 @@ describe("the key of the servers' own passwords", () => {
     expect(await names()).toEqual(["a", "c"]);
     await state.noteServers("nobody", ["a"]);
     expect((await openAt(directory)).serverUsers()).toEqual(["admin"]);
+  });
+
+  it("comes with the transaction in which a server got its own, until it has the shared one back or that is gone", async () => {
+    const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old }\n" });
+    const state = await openAt(directory);
+    await state.generateServerKey("admin");
+    await state.noteServers("admin", ["a", "b"]);
+    await state.noteServers(
+      "admin",
+      ["a", "b"],
+      [],
+      new Map([
+        ["a", "txn-1"],
+        ["b", "txn-2"],
+      ]),
+    );
+    const noted = async () =>
+      Object.fromEntries((await openAt(directory)).serverKey("admin")?.replacedIn ?? []);
+    expect(await noted()).toEqual({ a: "txn-1", b: "txn-2" });
+    await state.noteServers("admin", [], ["b"]);
+    expect(await noted()).toEqual({ a: "txn-1" });
+    await state.forgetPassword("admin");
+    expect(await noted()).toEqual({});
   });
 
   it("stays where a password is taken away", async () => {

@@ -84,6 +84,7 @@ async function applyHost(
     // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
     const plan = planFor(observation, context, drawName);
     const transaction = newTransaction();
+    session.transaction = transaction.id;
     const program = compileApply(await compileInput(session, observation, plan, run, transaction));
     // The plan may have been read for longer than a firewall keeps a silent connection.
     if (!session.connection.isOpen)

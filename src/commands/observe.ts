@@ -11,6 +11,7 @@ import {
   ProbeError,
   parseProbe,
   probeScript,
+  withMaskedWords,
 } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
@@ -26,7 +27,7 @@ import { foundSecrets } from "../redis/found-secrets.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
-import { excerpt, maskFound } from "../secret.ts";
+import { excerpt, FoundSecrets } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
 import { accessOf } from "../verify/access.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
@@ -60,9 +61,13 @@ export interface HostSession {
   /** Milliseconds that TCP took to connect, on the last connection without a jump host. */
   connectMs: number | undefined;
   observation: Observation | undefined;
+  /** What the host's files keep in clear text: masked in its words, and nowhere else. */
+  found: FoundSecrets;
   /** What runs there, for the heads of texts. */
   system: { product: string; os: string } | undefined;
   plan: HostPlan | undefined;
+  /** The id of the transaction that this run had the host begin. */
+  transaction: string | undefined;
   /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
   needsHuman: boolean;
   /** `performance.now()` when the host's own work began. */
@@ -109,8 +114,10 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     wasDirect: false,
     connectMs: undefined,
     observation: undefined,
+    found: new FoundSecrets(),
     system: undefined,
     plan: undefined,
+    transaction: undefined,
     needsHuman: false,
     startedAt: performance.now(),
   };
@@ -198,7 +205,7 @@ export async function ask(
   const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : [])]);
   const asked = probeInput(job.unit, early.tasks, earlySecrets.login, prove);
   let login = earlySecrets.login;
-  let facts = await probe(connection, wanted, asked);
+  let facts = await probe(session, connection, wanted, asked);
   const { shared } = earlySecrets;
   if (shared?.isReplaced === false && facts.redis.user === undefined && hasPassword(facts, shared.login)) {
     // A look shows it to nobody, nor does a run that leaves it there; a host that was just changed has another.
@@ -212,11 +219,9 @@ export async function ask(
     }
     if (!isAudit && session.observation === undefined) {
       login = shared.login;
-      facts = await probe(connection, wanted, { ...asked, login });
+      facts = await probe(session, connection, wanted, { ...asked, login });
     }
   }
-  // What the operator's own files keep in clear text must not leave through a message either.
-  for (const secret of foundSecrets(facts.configFiles)) maskFound(secret);
   if (!isRoot(facts) && !isAudit) {
     fail(session, "failed", {
       where: "login",
@@ -260,17 +265,25 @@ export async function ask(
   };
 }
 
-async function probe(connection: Connection, wanted: Set<FactName>, input: ProbeInput): Promise<HostFacts> {
+async function probe(
+  { found }: HostSession,
+  connection: Connection,
+  wanted: Set<FactName>,
+  input: ProbeInput,
+): Promise<HostFacts> {
   const nonce = randomBytes(12).toString("hex");
   const result = await connection.run(probeScript(wanted, input, nonce), { timeoutMs: PROBE_TIMEOUT });
   if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
   try {
-    return parseProbe(result.stdout, input, nonce);
+    const facts = parseProbe(result.stdout, input, nonce);
+    // What the operator's own files keep in clear text must not leave through a message either.
+    found.add(foundSecrets(facts.configFiles));
+    return withMaskedWords(facts, (text) => found.mask(text));
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
     throw new HostError(
       "failed",
-      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(result.stderr, 300)}`}`,
+      `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(found.mask(result.stderr), 300)}`}`,
     );
   }
 }
@@ -548,6 +561,7 @@ export function forget(session: HostSession): void {
   session.record = lastingCopy(session.record);
   session.system = lastingCopy(session.system);
   session.observation = undefined;
+  session.found = new FoundSecrets();
   session.plan = undefined;
   session.connection = undefined;
 }

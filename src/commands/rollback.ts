@@ -1,10 +1,12 @@
 import { compileUndo } from "../apply/compile.ts";
 import type { Progress } from "../report/progress.ts";
+import type { ServerLogin } from "../server-login.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
 import { ask, failWith, type HostSession, hasPassword, openConnection } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import type { Run } from "./prepare.ts";
+import type { HostSecrets } from "./secrets.ts";
 import {
   confirmOrRollBack,
   failTransaction,
@@ -23,6 +25,14 @@ export async function rollback(options: RunOptions, environment: Environment): P
     before: async () => {},
     work: (run, session, progress) => rollBackHost(run, session, environment, progress),
   });
+}
+
+/**
+ * The login of all servers, for a host that gets it back. By the controller's own record alone: whoever rules a host that never
+ * had it, or gave it up in another run, would open the others with it.
+ */
+function sharedOf({ shared }: HostSecrets, source: string): ServerLogin | undefined {
+  return shared?.replacedIn === source ? shared.login : undefined;
 }
 
 async function rollBackHost(
@@ -45,7 +55,7 @@ async function rollBackHost(
       source,
       server: observation.server,
       before: loginBefore(observation),
-      admins: [observation.secrets.login, observation.secrets.shared?.login].filter(
+      admins: [observation.secrets.login, sharedOf(observation.secrets, source)].filter(
         (login) => login !== undefined,
       ),
       program: transactionProgram(),
@@ -69,7 +79,7 @@ async function rollBackHost(
     await confirmOrRollBack(session, transaction, tell, async () => {
       record.roundTrips++;
       const fresh = await ask(session, false);
-      const shared = observation.secrets.shared?.login;
+      const shared = sharedOf(observation.secrets, source);
       hasSharedAgain = fresh !== undefined && shared !== undefined && hasPassword(fresh.facts, shared);
       if (fresh === undefined) return [record.error?.found ?? "the host could not be asked"];
       return fresh.facts.service.process === undefined && observation.facts.service.process !== undefined

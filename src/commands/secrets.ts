@@ -23,11 +23,20 @@ export interface HostSecrets extends Controller {
   /** How redkeep logs in to this server; undefined where no password is there yet. */
   login: ServerLogin | undefined;
   /** The login of all servers from an earlier version, where the state still has it. */
-  shared: { login: ServerLogin; isReplaced: boolean } | undefined;
+  shared: SharedLogin | undefined;
   /** The name that this server's own passwords are made for. */
   server: string;
   /** What apply has to make before it can touch the host. */
   missing: { passwords: string[]; serverKeys: string[]; ca: boolean };
+}
+
+/** A login that opened all servers, until each got one of its own. */
+interface SharedLogin {
+  login: ServerLogin;
+  /** This server has got its own. */
+  isReplaced: boolean;
+  /** The transaction that gave it, where this state saw that: to put it back takes the shared login once more. */
+  replacedIn: string | undefined;
 }
 
 /** The user whom redkeep logs in as: of the acl task, also where the tags leave that out. */
@@ -160,8 +169,12 @@ export class Secrets {
     const password =
       admin !== undefined && "generate" in admin.password ? this.#state.password(admin.name) : undefined;
     if (admin === undefined || password === undefined) return undefined;
-    const isReplaced = this.#state.serverKey(admin.name)?.names.has(server) === true;
-    return { login: ServerLogin.shared(admin.name, password), isReplaced };
+    const key = this.#state.serverKey(admin.name);
+    return {
+      login: ServerLogin.shared(admin.name, password),
+      isReplaced: key?.names.has(server) === true,
+      replacedIn: key?.replacedIn.get(server),
+    };
   }
 
   #origin(user: string, hash: string, server: string): PasswordOrigin | undefined {
@@ -218,14 +231,25 @@ export class Secrets {
     const observations = sessions.map(({ record, observation }) =>
       record.status === "changed" || record.status === "unchanged" ? observation : undefined,
     );
+    const replacedIn = new Map(
+      sessions.flatMap(({ record, observation, transaction }) => {
+        const { shared, server = "" } = observation?.secrets ?? {};
+        return record.status === "changed" && shared?.isReplaced === false && transaction !== undefined
+          ? [[server, transaction] as const]
+          : [];
+      }),
+    );
     const own = observations.flatMap((one) => (one?.login?.kind === "own" ? [one] : []));
     const byUser = Map.groupBy(own, ({ login }) => login?.user ?? "");
     for (const [user, servers] of byUser) {
       // As the run found the state: a rollback of the run that replaced the shared password has it for one more run.
       const isOver = isWhole && observations.every((one) => one?.secrets.shared?.isReplaced === true);
+      const names = servers.map(({ secrets }) => secrets.server);
       await this.#state.noteServers(
         user,
-        servers.map(({ secrets }) => secrets.server),
+        names,
+        [],
+        new Map([...replacedIn].filter(([name]) => names.includes(name))),
       );
       if (
         isOver &&

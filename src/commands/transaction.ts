@@ -63,13 +63,13 @@ export async function runTransaction(
   if (connection === undefined || observation === undefined) throw new Error("not connected");
   try {
     const { status, stdout, stderr } = await connection.run(program, { timeoutMs: restsWithin(session) });
-    const outcome = parseReport(stdout, nonce);
+    const outcome = reportOf(session, stdout, nonce);
     // Here the unit has ended: one that never left `prepared` will not.
     if (outcome !== undefined && (outcome.state === "prepared" || !isUnderWay(outcome))) return outcome;
     if (status === NOT_BEGUN) {
       throw new HostError(
         "failed",
-        `the host cannot take the transaction: ${stderr.trim() || "nothing can be written to /var/lib/redkeep"}`,
+        `the host cannot take the transaction: ${session.found.mask(stderr.trim()) || "nothing can be written to /var/lib/redkeep"}`,
         "see that /var/lib has room, and that /var/lib/redkeep is root's alone (mode 0700)",
       );
     }
@@ -124,7 +124,29 @@ async function status(
   session.record.roundTrips++;
   // Putting back a large host takes its time; a link that went silent is noticed long before.
   const { stdout } = await connection.run(script, { timeoutMs: restsWithin(session) });
-  return parseReport(stdout, nonce);
+  return reportOf(session, stdout, nonce);
+}
+
+/** Lines of a transaction's journal that end in words of Redis, of its log or of its unit's. */
+const QUOTING =
+  /^(fail (?:validate|live|restart(?: log:)?) |data |redis does not take a setting back: )(.*)$/;
+
+/** The host's report, with what it keeps in clear text masked in the words that it only repeats. */
+function reportOf(
+  { found, observation }: HostSession,
+  stdout: Buffer,
+  nonce: string,
+): TransactionReport | undefined {
+  const report = parseReport(stdout, nonce);
+  if (report === undefined) return undefined;
+  const ours = `fail restart ${observation?.server.unit ?? ""}`;
+  const journal = report.journal.map((line) => {
+    const [, start, words] = QUOTING.exec(line) ?? [];
+    return start === undefined || words === undefined || line === ours
+      ? line
+      : `${start}${found.mask(words)}`;
+  });
+  return { ...report, journal, log: found.mask(report.log) };
 }
 
 /** Over this connection, or over others where it is gone: each script may run twice. */

@@ -152,6 +152,7 @@ class Texts<T extends string> {
 export class SeenTexts extends Texts<SeenTitle | FileTitle> {
   /** The titles of files that were asked for, and did not come whole, or are no regular files. */
   readonly unread: ReadonlySet<string>;
+  #fileLines: ReadonlyMap<string, readonly string[]> | undefined;
 
   constructor(texts?: ReadonlyMap<string, string>, unread: ReadonlySet<string> = new Set()) {
     super(texts);
@@ -165,10 +166,28 @@ export class SeenTexts extends Texts<SeenTitle | FileTitle> {
 
   /** Lines of a small file that the host was asked for, without empty ones; empty where it has no such file. */
   fileLines(path: string): string[] {
-    return this.lines("lines").flatMap((line) =>
-      line.startsWith(`${path}:`) ? [line.slice(path.length + 1)] : [],
-    );
+    this.#fileLines ??= byPath(this.lines("lines"));
+    return [...(this.#fileLines.get(path) ?? [])];
   }
+}
+
+/** Colons that a path may have, and one behind it: grep prints `PATH:LINE`. */
+const MOST_COLONS = 4;
+
+/** Lines of files by every path that they may be of. */
+function byPath(lines: readonly string[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const line of lines) {
+    let at = line.indexOf(":");
+    for (let colons = 0; at >= 0 && colons < MOST_COLONS; colons++) {
+      const path = line.slice(0, at);
+      const known = found.get(path);
+      if (known === undefined) found.set(path, [line.slice(at + 1)]);
+      else known.push(line.slice(at + 1));
+      at = line.indexOf(":", at + 1);
+    }
+  }
+  return found;
 }
 
 /** What the server said, word for word: a space of names of its own. */

@@ -1,4 +1,4 @@
-import type { Fact } from "./fact.ts";
+import { type Fact, type SaidTexts, type SeenTexts, splitOnce } from "./fact.ts";
 import { NOBODY } from "./reading.ts";
 
 /** A server of Redis' kind on the host, whatever its name, beside the one that is looked at. */
@@ -104,20 +104,7 @@ fi
 `
       : "",
   parse: ({ seen, said }) => ({
-    servers:
-      seen.text("others") === undefined
-        ? undefined
-        : seen.lines("others").map((line) => {
-            const [pid = "", group = ""] = line.split(" ");
-            return {
-              pid: Number(pid),
-              group,
-              listens: said.lines("other-replies").flatMap((reply) => {
-                const [of, at = "", ...words] = reply.split(" ");
-                return of === pid ? [{ at, reply: words.join(" ") }] : [];
-              }),
-            };
-          }),
+    servers: seen.text("others") === undefined ? undefined : serversOf(seen, said),
     unclear: seen.lines("others-unclear").flatMap((line) => {
       const [pid = "", group = ""] = line.split(" ");
       return pid === "cut" ? [] : [{ pid: Number(pid), group }];
@@ -125,3 +112,17 @@ fi
     isCut: seen.lines("others-unclear").includes("cut"),
   }),
 };
+
+function serversOf(seen: SeenTexts, said: SaidTexts): OtherServer[] {
+  const replies = said.lines("other-replies").map((line) => {
+    const [pid = "", at = "", ...words] = line.split(" ");
+    return { pid, at, reply: words.join(" ") };
+  });
+  const byProcess = Map.groupBy(replies, ({ pid }) => pid);
+  const groups = new Map(seen.lines("others").map((line) => splitOnce(line, " ")));
+  return [...groups].map(([pid, group]) => ({
+    pid: Number(pid),
+    group,
+    listens: (byProcess.get(pid) ?? []).map(({ at, reply }) => ({ at, reply })),
+  }));
+}

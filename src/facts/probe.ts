@@ -11,7 +11,7 @@ import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
 import { READING_FUNCTIONS } from "./reading.ts";
-import { redisFact } from "./redis.ts";
+import { type Client, redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
 import { parseSession, type Session } from "./session.ts";
@@ -40,6 +40,9 @@ export type FactName = keyof typeof FACTS;
 
 /** Bytes of one file that are taken: a configuration beyond that is not one. */
 const FILE_LIMIT = 1_048_576;
+
+/** Parts that show one file: a configuration may name it as more than one thing. Each is a text of its own. */
+const MOST_TITLES = 4;
 
 type Parsed = { readonly [K in FactName]: (typeof FACTS)[K] extends Fact<infer T> ? T : never };
 
@@ -91,14 +94,12 @@ export class ProbeError extends Error {
  * @throws ProbeError where it was cut short, or has a part twice, from the wrong side or that nobody asked for.
  */
 export function parseProbe(output: Buffer, input: ProbeInput, nonce: string): HostFacts {
-  let answer: Answer;
   try {
-    answer = takeApart(output, nonce);
+    return factsIn(takeApart(output, nonce), input);
   } catch (error) {
     if (error instanceof FrameError) throw new ProbeError(error.message);
     throw error;
   }
-  return factsIn(answer, input);
 }
 
 function isKnownTitle(title: string): boolean {
@@ -129,8 +130,15 @@ export function takeApart(output: Buffer, nonce: string): Answer {
   }
   const unread = new Set<string>();
   const shown = (seen.get("shown") ?? "").split("\n");
+  const times = new Map<string, number>();
   for (let at = 0; at + 1 < shown.length; at += 2) {
     const [title = "", path = ""] = [shown[at], shown[at + 1]];
+    const before = times.get(path) ?? 0;
+    if (before === MOST_TITLES)
+      throw new FrameError(
+        `the answer has more than ${MOST_TITLES} parts of ${JSON.stringify(path.slice(0, 80))}`,
+      );
+    times.set(path, before + 1);
     const bytes = files.get(path);
     if (bytes === undefined) unread.add(title);
     else if (seen.has(title)) throw new FrameError(`the answer has two files for ${JSON.stringify(title)}`);
@@ -160,6 +168,29 @@ export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
     transaction: parse("transaction"),
     traces: parse("traces"),
   } as HostFacts;
+}
+
+/**
+ * The facts with the texts masked that reports repeat word for word: errors of the server, and what clients made up. Nothing
+ * by which root acts or by which a change is noticed is among them.
+ */
+export function withMaskedWords(facts: HostFacts, mask: (words: string) => string): HostFacts {
+  const { redis } = facts;
+  const client = (one: Client): Client => ({ ...one, name: mask(one.name), library: mask(one.library) });
+  return {
+    ...facts,
+    redis: {
+      ...redis,
+      loginError: redis.loginError === undefined ? undefined : mask(redis.loginError),
+      dryRuns: new Map([...redis.dryRuns].map(([asked, answer]) => [asked, mask(answer)])),
+      clients: redis.clients.map(client),
+      denials: redis.denials.map((denial) => ({
+        ...denial,
+        object: mask(denial.object),
+        client: denial.client && client(denial.client),
+      })),
+    },
+  };
 }
 
 /** Facts without the texts of files and firewalls, and without a trace of the answer that they were read from. */

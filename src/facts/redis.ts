@@ -211,7 +211,7 @@ function withLocalEnds(clients: readonly Client[], sockets: readonly string[]): 
 function parseDenials(words: readonly string[]): Denial[] {
   const entries: Map<string, string>[] = [];
   for (let at = 0; at + 1 < words.length; at += 2) {
-    const [name = "", value = ""] = words.slice(at);
+    const [name = "", value = ""] = [words[at], words[at + 1]];
     if (name === "count") entries.push(new Map());
     entries.at(-1)?.set(name, value);
   }

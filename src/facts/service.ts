@@ -244,7 +244,7 @@ section sudo-rules; printf %s "$rules"
       loosePrograms: sections.lines("programs"),
       arguments: rest,
       properties,
-      dropIns: (properties.get("DropInPaths") ?? "").split(" ").flatMap((path) =>
+      dropIns: [...new Set((properties.get("DropInPaths") ?? "").split(" "))].flatMap((path) =>
         sections.fileLines(path).flatMap((line) => {
           const [, property, value] = /^\s*([A-Za-z]+)\s*=\s*(.*)$/.exec(line) ?? [];
           return property === undefined || value === undefined ? [] : [{ path, property, value }];

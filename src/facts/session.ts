@@ -21,13 +21,19 @@ export const SESSION_LIMIT = 8 * 1024 * 1024;
  */
 export function parseSession(text: string, word: string): Session {
   const session: Session = { texts: new Map(), cut: new Set() };
-  const title = new RegExp(`^"${word} ([\\x20-\\x7e]+)"$`);
+  const start = `"${word} `;
+  const title = new RegExp(`^${start}([\\x20-\\x7e]+)"$`);
   let current: string | undefined;
+  let lines: string[] = [];
+  const finish = () => {
+    if (current !== undefined) session.texts.set(current, lines.map((line) => `${line}\n`).join(""));
+    lines = [];
+  };
   for (const line of text.split("\n")) {
-    const found = title.exec(line)?.[1];
+    const found = line.startsWith(start) ? title.exec(line)?.[1] : undefined;
     if (found === undefined) {
       if (current === undefined) continue;
-      session.texts.set(current, `${session.texts.get(current)}${line}\n`);
+      lines.push(line);
       if (line.length >= LINE_LIMIT) session.cut.add(current);
       continue;
     }
@@ -38,9 +44,11 @@ export function parseSession(text: string, word: string): Session {
       );
     if (session.texts.has(found))
       throw new FrameError(`Redis gave two answers for ${JSON.stringify(found.slice(0, 80))}`);
+    finish();
     session.texts.set(found, "");
     current = found;
   }
+  finish();
   // What was being said when it broke off is not whole.
   if (current !== undefined && !session.texts.has("session-end")) session.cut.add(current);
   return session;
@@ -51,7 +59,7 @@ export function parseSession(text: string, word: string): Session {
  * an error, and for what is no CSV. A last string that was cut short is left out.
  */
 export function csvWords(text: string): string[] | undefined {
-  const line = text.replace(/^\n+|\n+$/g, "");
+  const line = withoutOuterBreaks(text);
   if (line.startsWith("ERROR,")) return undefined;
   if (line === "") return [];
   const words: string[] = [];
@@ -70,11 +78,19 @@ export function csvWords(text: string): string[] | undefined {
 
 /** The one string of a reply: an error's text too. Several lines, such as redis-cli's own, stay as they are. */
 export function csvText(text: string): string {
-  const line = text.replace(/^\n+|\n+$/g, "");
+  const line = withoutOuterBreaks(text);
   const error = /^ERROR,"((?:[^"\\]|\\.)*)"$/.exec(line)?.[1];
   if (error !== undefined) return unescaped(error).trim();
   const words = line.startsWith('"') ? csvWords(line) : undefined;
   return words === undefined ? line : words.join("\n");
+}
+
+/** By hand: a pattern that looks for line breaks before the end begins anew at each one that it meets on its way. */
+function withoutOuterBreaks(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && text[start] === "\n") start++;
+  while (start < end && text[end - 1] === "\n") end--;
+  return text.slice(start, end);
 }
 
 const CONTROL: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", a: "\u0007", b: "\b" };

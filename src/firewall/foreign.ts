@@ -194,10 +194,12 @@ function natFindings(save: string, published: readonly PublishedPort[]): Finding
   const rules = save.split("\n").filter((line) => line.startsWith("-A "));
   const chainOf = (rule: string) => rule.split(" ")[1] ?? "";
   const targetOf = (rule: string) => / -[jg] (\S+)/.exec(rule)?.[1] ?? "";
+  const byChain = Map.groupBy(rules, chainOf);
+  const ofDocker = new Set(published.map((known) => `${known.port} ${known.containerPort}`));
   const incoming = new Set(["PREROUTING"]);
   // A set takes what is added while it is gone through.
   for (const chain of incoming) {
-    for (const rule of rules) if (chainOf(rule) === chain) incoming.add(targetOf(rule));
+    for (const rule of byChain.get(chain) ?? []) incoming.add(targetOf(rule));
   }
   return rules
     .filter((rule) => incoming.has(chainOf(rule)) && targetOf(rule) === "DNAT")
@@ -207,7 +209,7 @@ function natFindings(save: string, published: readonly PublishedPort[]): Finding
       const [, to = "", toPort] = / --to-destination (\S+?)(?::(\d+))?(?:\s|$)/.exec(rule) ?? [];
       const [, address = ""] = / -d (\S+?)(?:\/32|\/128)?\s/.exec(rule) ?? [];
       if (isLoopback(address)) return [];
-      if (published.some((known) => known.port === port && known.containerPort === toPort)) return [];
+      if (ofDocker.has(`${port} ${toPort}`)) return [];
       const protocol = / -p (\S+)/.exec(rule)?.[1] ?? "tcp";
       const ports = [port, toPort].filter((text) => text !== undefined).join(",") || "any";
       const text = `the kernel forwards ${port === undefined ? "packets" : `port ${port}/${protocol}`} to ${to} before ufw sees them: ${rule}`;

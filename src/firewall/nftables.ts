@@ -38,6 +38,7 @@ export function parseNft(text: string, lines = ""): NftTables | undefined {
   const items = isObject(json) && Array.isArray(json.nftables) ? json.nftables : undefined;
   if (items === undefined) return undefined;
   const tables = new Map<string, NftTable>();
+  const chains = new Map<string, NftTable["chains"][number]>();
   const key = (object: JsonObject, name: string) => `${object.family} ${object[name]}`;
   for (const item of items) {
     if (!isObject(item)) return undefined;
@@ -50,10 +51,15 @@ export function parseNft(text: string, lines = ""): NftTables | undefined {
       continue;
     }
     const table = tables.get(key(object, "table"));
-    if (kind === "chain") table?.chains.push({ name: String(object.name), json: object, rules: [] });
+    if (kind === "chain" && table !== undefined) {
+      const chain = { name: String(object.name), json: object, rules: [] };
+      table.chains.push(chain);
+      const name = `${key(object, "table")} ${chain.name}`;
+      if (!chains.has(name)) chains.set(name, chain);
+    }
     if (kind === "set" || kind === "map") table?.sets.set(`@${object.name}`, object);
     if (kind === "rule" && Array.isArray(object.expr)) {
-      table?.chains.find(({ name }) => name === object.chain)?.rules.push({ expr: object.expr });
+      chains.get(`${key(object, "table")} ${object.chain}`)?.rules.push({ expr: object.expr });
     }
   }
   addFromText(tables, lines);
@@ -79,8 +85,9 @@ function addFromText(tables: ReadonlyMap<string, NftTable>, lines: string): void
     if (/^\tflags .*\bdormant\b/.test(line) && table !== undefined) table.isDormant = true;
     chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
     const [, one, several] = /hook ingress (?:device (\S+)|devices = \{([^}]*)\})/.exec(line) ?? [];
+    if ((one ?? several) === undefined) continue;
     const found = table?.chains.find(({ name }) => name === chain);
-    if (found === undefined || (one ?? several) === undefined) continue;
+    if (found === undefined) continue;
     found.json.dev = (one ?? several ?? "").split(",").map((name) => name.trim().replace(/^"|"$/g, ""));
   }
 }

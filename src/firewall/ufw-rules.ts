@@ -208,14 +208,16 @@ export function shellValue(text: string, name: string): string | undefined {
 function splitEntries(lines: readonly string[]): string[][] {
   const entries: string[][] = [];
   let current: string[] = [];
+  let hasText = false;
   for (const line of lines) {
     const isBlank = line.trim() === "";
-    const hasText = current.some((earlier) => earlier.trim() !== "");
     if (hasText && (isBlank || line.startsWith(TUPLE))) {
       entries.push(current);
       current = [];
+      hasText = false;
     }
     current.push(line);
+    hasText ||= !isBlank;
   }
   if (current.length > 0) entries.push(current);
   return entries;

@@ -61,7 +61,8 @@ function joinSelectors(words: readonly string[], problems: string[]): string[] {
   for (const word of words) {
     if (open === undefined && !word.startsWith("(")) rules.push(word);
     else {
-      open = [...(open ?? []), word];
+      if (open === undefined) open = [word];
+      else open.push(word);
       if (!word.endsWith(")")) continue;
       rules.push(open.join(" "));
       open = undefined;
@@ -229,12 +230,15 @@ class UserBuilder {
 
   /** An unknown word may be the second half of a password with a blank in it: only what is near a rule is shown. */
   #unknown(word: string): string {
-    const suggestion = didYouMean(word, WORDS);
+    const suggestion = this.problems.length < MOST_SUGGESTIONS ? didYouMean(word, WORDS) : "";
     return suggestion === ""
       ? `word ${this.#words} is no ACL rule`
       : `word ${this.#words}: "${word}" is no ACL rule.${suggestion}`;
   }
 }
+
+/** To look for one takes longer than all else that is done with a word. */
+const MOST_SUGGESTIONS = 20;
 
 const WORDS = [
   ..."on off nopass resetpass reset allkeys resetkeys allchannels resetchannels allcommands".split(" "),

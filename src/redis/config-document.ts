@@ -1,6 +1,7 @@
-import { matchesGlob, resolve } from "node:path";
+import { resolve } from "node:path";
 import { lastingCopy } from "../copy.ts";
-import { InputError, type Problem } from "../errors.ts";
+import { InputError, type Place, type Problem } from "../errors.ts";
+import { globMatcher } from "../inventory/glob.ts";
 import { sameSetting, settingName } from "./setting.ts";
 import { joinWords, splitWords } from "./words.ts";
 
@@ -270,22 +271,62 @@ export class ConfigDocument {
   }
 }
 
+/** To compare as many signs of a pattern and a path takes about as long as to read a line. */
+const SIGNS_OF_A_LINE = 64;
+
+/** As glob(3) has it, which Redis calls: a star takes no slash, and no dot that a name begins with. */
+function globOf(pattern: string): (file: FileLines) => boolean {
+  const parts = pattern
+    .split("/")
+    .map((text) => ({ matches: globMatcher(text), takesDot: text.startsWith(".") }));
+  return ({ path }) => {
+    const names = path.split("/");
+    return (
+      names.length === parts.length &&
+      parts.every(({ matches, takesDot }, at) => {
+        const name = names[at] ?? "";
+        return (takesDot || !name.startsWith(".")) && matches(name);
+      })
+    );
+  };
+}
+
 /** Reads the files as Redis does, into one list of directives. */
 class Reader {
   readonly directives: Directive[] = [];
   readonly problems: Problem[] = [];
   readonly #files: readonly FileLines[];
   readonly #directory: string;
+  readonly #signsOfPaths: number;
+  readonly #byPath: ReadonlyMap<string, readonly FileLines[]>;
+  /**
+   * Lines that may still be read. Files that include one another make twice as many of them at each step, so there are no
+   * more than twice all that the files have.
+   */
+  #left: number;
 
   constructor(files: readonly FileLines[], directory: string) {
     this.#files = files;
     this.#directory = directory;
+    this.#signsOfPaths = files.reduce((sum, { path }) => sum + path.length, 0);
+    this.#byPath = Map.groupBy(files, ({ path }) => path);
+    this.#left = 1_000 + 2 * files.reduce((sum, { lines }) => sum + lines.length, 0);
+  }
+
+  /** False, with a problem, once all is spent. `cost` counts in lines. */
+  #canGoOn(cost: number, place: Place): boolean {
+    if (this.#left < 0) return false;
+    this.#left -= cost;
+    if (this.#left < 0)
+      this.problems.push({ place, key: "include", message: "files include one another again and again" });
+    return this.#left >= 0;
   }
 
   read(file: FileLines, includedFrom: readonly string[]): void {
     for (const [index, text] of file.lines.entries()) {
-      if (isComment(text)) continue;
       const place = { file: file.path, line: index + 1 };
+      if (!this.#canGoOn(1, place)) return;
+      if (isComment(text)) continue;
       if (text.includes("\0")) this.problems.push({ place, message: "this line holds a NUL byte" });
       const found = splitWords(text);
       if (found === undefined)
@@ -300,11 +341,13 @@ class Reader {
 
   #include({ args: [name = ""], file, line }: Directive, from: readonly string[]): void {
     const path = resolve(this.#directory, name);
-    const isPattern = /[*?[]/.test(name);
-    const matches = this.#files
-      .filter((candidate) => (isPattern ? matchesGlob(candidate.path, path) : candidate.path === path))
-      .sort((a, b) => (a.path < b.path ? -1 : 1));
     const place = { file, line };
+    const isPattern = /[*?[]/.test(name);
+    const cost = isPattern ? path.length * this.#signsOfPaths : 0;
+    if (!this.#canGoOn(Math.ceil(cost / SIGNS_OF_A_LINE), place)) return;
+    const matches = isPattern
+      ? this.#files.filter(globOf(path)).sort((a, b) => (a.path < b.path ? -1 : 1))
+      : (this.#byPath.get(path) ?? []);
     if (matches.length === 0 && !isPattern) {
       this.problems.push({ place, key: "include", message: `${path} is missing` });
     }

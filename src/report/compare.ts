@@ -240,8 +240,11 @@ export function compareAccess(
 ): Difference[] {
   if (before === undefined || after === undefined) return [];
   const users = new Set([...before.users, ...after.users].map(({ user }) => user));
+  const [old, now] = [before, after].map(
+    (access) => new Map(access.users.toReversed().map((user) => [user.user, user])),
+  );
   return [...users].flatMap((user) => {
-    const [was, is] = [rightsOf(before, user), rightsOf(after, user)];
+    const [was, is] = [rightsOf(before, old?.get(user)), rightsOf(after, now?.get(user))];
     const difference = (direction: Direction, what: string, from: string | null, to: string | null) => ({
       direction,
       about: "access" as const,
@@ -279,10 +282,9 @@ export function compareAccess(
 
 /** What a user can do: one that is off can do nothing. */
 function rightsOf(
-  { commands, users }: AccessRecord,
-  name: string,
+  { commands }: AccessRecord,
+  user: AccessRecord["users"][number] | undefined,
 ): { enabled: boolean; nopass: boolean; allowed: Map<string, boolean> } | undefined {
-  const user = users.find((entry) => entry.user === name);
   if (user === undefined) return undefined;
   const { enabled, nopass, allowed } = user;
   return {

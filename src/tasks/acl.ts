@@ -607,6 +607,7 @@ function fileChecks(context: Context): Check[] {
   const table = server.commands;
   const running = foundUsers(context);
   const clear = /(^|\s)>/m.test(content);
+  const namesInFile = new Set(parsed.users.map(({ user }) => user.name));
   const apart =
     table === undefined || facts.redis.aclUsers === undefined
       ? undefined
@@ -617,7 +618,7 @@ function fileChecks(context: Context): Check[] {
               return there === undefined || diffUsers(user, there, table).length > 0;
             })
             .map(({ user }) => user.name),
-          ...[...running.keys()].filter((name) => !parsed.users.some(({ user }) => user.name === name)),
+          ...[...running.keys()].filter((name) => !namesInFile.has(name)),
         ];
   checks.push(
     apart === undefined

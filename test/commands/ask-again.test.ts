@@ -53,3 +53,40 @@ describe("a host that never comes to rest", () => {
     expect(await ask("silence", "applying")).toEqual({ asked: 1, state: undefined, status: "unknown" });
   });
 });
+
+describe("the words of a host in its report", () => {
+  it("are told without what its files keep in clear text, and redkeep's own with it", async () => {
+    const secrets = [
+      "Legacy-0815",
+      "redis-server.service",
+      "/etc/redis/redis.conf",
+      "restart redis-server.service",
+    ];
+    const NONCE = "f".repeat(32);
+    const journal = [
+      ...["1 armed", "1 file /etc/redis/redis.conf", "1 restart redis-server.service"],
+      ...["fail restart log: Legacy-0815", "1 fail restart redis-server.service"],
+    ];
+    const report = reportText(
+      { state: "rolled_back", journal: journal.join("\n"), log: "said Legacy-0815" },
+      NONCE,
+    );
+    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+    session.found.add(secrets);
+    session.connection = {
+      run: async () => ({ status: 0, stdout: Buffer.from(report), stderr: "" }),
+    } as never;
+    session.observation = { server: { usedMemory: 0, unit: "redis-server.service" } } as never;
+    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    expect(outcome).toMatchObject({
+      log: "said ••••",
+      journal: [
+        "armed",
+        "file /etc/redis/redis.conf",
+        "restart redis-server.service",
+        "fail restart log: ••••",
+        "fail restart redis-server.service",
+      ],
+    });
+  });
+});

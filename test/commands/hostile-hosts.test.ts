@@ -315,3 +315,50 @@ describe("apply on a host that lies about its transaction", () => {
     expect(scripts.filter((script) => / confirm >/.test(script))).toEqual([]);
   });
 });
+
+describe("what a host's files call a password", () => {
+  const WORDS = [
+    ...[
+      "good-001",
+      "evil-001",
+      "RK-NET-01",
+      "RK-ACL-02",
+      "172.17.0.0/16",
+      "172.17.0.10",
+      "/etc/redis/redis.conf",
+    ],
+    ...["FLUSHALL", "would-change", "redis.conf:requirepass", "protected-mode", "users.acl:app"],
+  ];
+
+  it.each(["plan", "verify"])("hides nothing of redkeep's own in a %s, of no host", async (command) => {
+    const config = [...recordedParts("stock").keys()].find((title) => title.startsWith("config ")) ?? "";
+    const line = `\nuser x on ${WORDS.map((word) => `>${word}`).join(" ")}\n`;
+    const more = command === "plan" ? ["--diff"] : ["-v"];
+    const told = async (extra: string) => {
+      const evil = await recorded(withSection(config, (text) => text + extra));
+      return await run(command, { "evil-001": evil, "good-001": await recorded() }, more);
+    };
+    const [before, after] = [await told("\nuser x on >x\n"), await told(line)];
+    const hosts = ({ record }: { record: RunRecord }) => JSON.stringify(timeless(record.hosts));
+    expect(hosts(after)).toBe(hosts(before));
+    const shown = ({ stdout }: { stdout: string }) =>
+      stdout.split("\n").filter((text) => text.includes("••••"));
+    expect(shown(after)).toEqual(shown(before));
+  });
+
+  function timeless(hosts: HostRecord[]): unknown[] {
+    const checks = (host: HostRecord) => host.checks.map(({ since, ...check }) => check);
+    return hosts.map((host) => ({ ...host, durationMs: 0, checks: checks(host) }));
+  }
+});
+
+it("masks a host's own password where its server repeats it", async () => {
+  const parts = recordedParts("stock");
+  const config = [...parts.keys()].find((title) => title.startsWith("config ")) ?? "";
+  parts.set(config, `${parts.get(config) ?? ""}\nrequirepass Legacy-0815-password\n`);
+  parts.delete("login");
+  parts.set("login-error", "WRONGPASS not Legacy-0815-password\n");
+  const { recordText } = await run("verify", { "redis-01": await recorded(() => wireOf(parts)) });
+  expect(recordText).toContain("WRONGPASS not ••••");
+  expect(recordText).not.toContain("0815");
+});

@@ -198,6 +198,26 @@ describe("the administrator's password", () => {
     expect(await ping(second, project.password("admin", second))).toBe("PONG");
   });
 
+  it("of all servers is not sent to a host where another run is rolled back than the one that replaced it", async () => {
+    expect(state().passwords.admin).toBe(SHARED);
+    await project.asAdmin(first, "ACL DELUSER metrics");
+    expect((await apply("--limit", "redis-01")).host("redis-01").status).toBe("changed");
+    const listening = asSoonAs(
+      first,
+      'said=$(cat /var/lib/redkeep/txn/*/login.admin 2>/dev/null) && [ -n "$said" ]',
+      'printf %s "$said"',
+    );
+    const back = await redkeep(
+      ["rollback", playbook, "-i", "inventory.yml", "--limit", "redis-01", "--yes"],
+      { cwd: project.dir },
+    );
+    expect(back.status, back.stdout + back.stderr).toBe(0);
+    const sent = await listening;
+    expect(sent).toContain(hash(project.password("admin", first)));
+    expect(sent).not.toContain(hash(SHARED));
+    expect((await apply("--limit", "redis-01")).status).toBe(0);
+  });
+
   it.each(["armed", "live", "check"])(
     "of all servers or its own opens a server whose run was killed at %s, and the next run goes on",
     async (line) => {
