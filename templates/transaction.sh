@@ -173,7 +173,7 @@ is_users() { case $1 in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; } 
 is_theirs() { is_users "$(stat -c %U .)" || { echo "$PWD is no folder of the service user's" >&2; return 1; }; }
 # Whoever the plan saw owning PATH, or is to own it, or a user of the service. What is root's in a folder of theirs they can put
 # under any name: so it has to be seen by the plan, or be made root's by this transaction, which knows it by its inode.
-is_expected() { # PATH USER:GROUP WANTED DEVICE:INODE
+is_expected() { # PATH USER:GROUP WANTED INODE
   case ${2%:*} in "${3%:*}") return 0;; root) ;; "$RUNUSER"|"$OLDUSER") return 0;; esac
   while read -r planned was; do if [ "$planned" = "$1" ] && [ "${was% *}" = "$2" ]; then return 0; fi; done <"$d/expected-modes"
   if [ "${2%:*}" = root ]; then
@@ -183,9 +183,10 @@ is_expected() { # PATH USER:GROUP WANTED DEVICE:INODE
   fi
   echo "$1 belongs to $2, as nobody expected" >&2; return 1
 }
-# On disk before it becomes root's: a rollback after a power cut has to know it.
-note_made() { printf '%s\n' "$1" >>"$d/made" && sync "$d/made"; }          # DEVICE:INODE
-change_owner_here() { # FILE OWNER:GROUP FOUND DEVICE:INODE
+# On disk before it becomes root's: a rollback after a power cut has to know it. Without its device: the next boot may number
+# the disks in another order, and nobody but root decides which of them a path leads to.
+note_made() { printf '%s\n' "$1" >>"$d/made" && sync "$d/made"; }          # INODE
+change_owner_here() { # FILE OWNER:GROUP FOUND INODE
   if [ "$3" = "$2" ]; then return; fi
   case $2,$3 in root:*,root:*) ;; root:*) note_made "$4" || return 1;; esac
   chown -h "$2" "$1"
@@ -199,7 +200,7 @@ give_here() { chown "${1#* }" . && chmod "${1%% *}" .; }                # MODE U
 own() { at "$1" own_here "$1" "$2" "$3"; }                              # PATH OWNER:GROUP MODE
 own_here() { # five digits clear setgid on directories
   if [ -d "$name" ] && [ ! -L "$name" ]; then
-    step "${name#./}" && found=$(stat -c '%d:%i %U:%G' .) && is_expected "$1" "${found#* }" "$2" "${found%% *}" || return 1
+    step "${name#./}" && found=$(stat -c '%i %U:%G' .) && is_expected "$1" "${found#* }" "$2" "${found%% *}" || return 1
     change_owner_here . "$2" "${found#* }" "${found%% *}" && chmod "00$3" .
     return
   fi
@@ -219,7 +220,7 @@ own_here() { # five digits clear setgid on directories
 }
 # Where only root may write: so the one name of the file stays its one name, but for those that we gave it.
 chown_here() { # PATH OWNER:GROUP
-  found=$(stat -c '%h %d:%i %U:%G' "$name") && inode=${found#* } && is_expected "$1" "${found##* }" "$2" "${inode%% *}" || return 1
+  found=$(stat -c '%h %i %U:%G' "$name") && inode=${found#* } && is_expected "$1" "${found##* }" "$2" "${inode%% *}" || return 1
   names=1; for kept in "./.redkeep.$id".*/"${name#./}" "../.redkeep.$id".*/"${name#./}"; do if [ "$kept" -ef "$name" ]; then names=$((names + 1)); fi; done
   if [ "${found%% *}" != $names ] || [ ! -f "$name" ] || [ -L "$name" ]; then echo "$1 has other names, which would change with it" >&2; return 1; fi
   change_owner_here "$name" "$2" "${found##* }" "${inode%% *}"
@@ -228,7 +229,7 @@ is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
 is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 make_folder_here() { # one that others put there meanwhile is not empty, or holds nothing that is root's
   [ -d "$name" ] && [ ! -L "$name" ] && return
-  mkdir "$name" && step "${name#./}" && for n in ./* ./.[!.]*; do [ ! -e "$n" ] && [ ! -L "$n" ] || return 1; done && note_made "$(stat -c %d:%i .)" && cd -P ..
+  mkdir "$name" && step "${name#./}" && for n in ./* ./.[!.]*; do [ ! -e "$n" ] && [ ! -L "$n" ] || return 1; done && note_made "$(stat -c %i .)" && cd -P ..
 }
 remove_folder() { within "$1" clear_here "./.redkeep.$id.room"; at "$1" remove_folder_here; }      # PATH, where it is empty
 remove_folder_here() { rmdir "$name" 2>/dev/null; }

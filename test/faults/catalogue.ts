@@ -753,7 +753,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   row("I7", "Secrets on the controller", { [SECRETS]: ["stay with their owner on the controller"] }),
   row("I8", "Secrets too short to be hidden", {
     "tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
-    "secret.test.ts": ["masks what is found on a host, but no word that our own texts are made of"],
+    "secret.test.ts": ["is masked in that host's words alone, and no word that our own texts are made of"],
   }),
 
   row("J1", "A bad change", {

@@ -111,7 +111,8 @@ if [ ! -e /disk.img ]; then
   truncate -s 128M /disk.img; mkfs.ext4 -q /disk.img; mount -o loop /disk.img /disk
   cp -a /etc /disk/etc; cp -a /var/lib/redis /disk/redis; mkdir -m 700 /disk/redkeep; sync -f /disk
 else
-  mount -o loop /disk.img /disk
+  # Another number than before, as a machine with several disks may give it: those are tried from above.
+  for number in $(seq 255 -1 0); do ! mount -o loop=/dev/loop$number /disk.img /disk 2>/dev/null || break; done
 fi
 for folder in /etc /var/lib/redis /var/lib/redkeep; do mount --bind /disk/$(basename $folder) $folder; done
 exec /sbin/init`;
