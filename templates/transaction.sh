@@ -562,13 +562,17 @@ validate() {
   cp -rT "$d/scratch" "$run" || return 1
   if [ -n "$SCRATCH_BASE" ]; then cat "$d/new/$SCRATCH_BASE" "$d/scratch/redis.conf" >"$run/redis.conf" || return 1; fi
   chown -h "$RUNUSER:$RUNGROUP" "$run"/* "$run" || return 1            # the folder last: until then nobody comes in
-  : >"$d/scratch.log"
-  set --; . "$d/scratch.properties"
-  if ! timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
-    "$@" -p "StandardOutput=append:$d/scratch.log" -p "StandardError=append:$d/scratch.log" \
-    "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then return 1; fi
-  endpoint="-s $run/redis.sock"; client=$RUNUSER:$RUNGROUP; auth=; reply=$(converse PING 1000)
-  systemctl stop "redkeep-scratch-$id" 2>/dev/null
+  # Any process of its user's may take hold of what it prints to, and keep it: so that is a pipe, which is read to an end.
+  mkfifo "$d/scratch.pipe" || return 1
+  timeout -k 1 31 head -c 65536 "$d/scratch.pipe" >>"$d/scratch.log" 9>&- &
+  reader=$!; reply=; set --; . "$d/scratch.properties"
+  if timeout 30 systemd-run -q --collect --unit="redkeep-scratch-$id" --description=redkeep -p Type=notify -p TimeoutStartSec=20 \
+    "$@" -p "StandardOutput=append:$d/scratch.pipe" -p "StandardError=append:$d/scratch.pipe" \
+    "$BIN" "$run/redis.conf" --supervised systemd --daemonize no 9>&- 2>>"$d/scratch.log"; then
+    endpoint="-s $run/redis.sock"; client=$RUNUSER:$RUNGROUP; auth=; reply=$(converse PING 1000)
+    systemctl stop "redkeep-scratch-$id" 2>/dev/null
+  fi
+  : <>"$d/scratch.pipe"; wait $reader                                     # also where nobody has written, it comes to its end
   case $reply in PONG|NOAUTH*) return 0;; esac
   echo "$reply" >>"$d/scratch.log"; return 1
 }

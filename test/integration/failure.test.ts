@@ -1,6 +1,7 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shellQuote } from "../../src/connection/shell-quote.ts";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
@@ -92,6 +93,33 @@ describe.concurrent("a host on which apply does not work out", () => {
     expect(withoutRecovery(after.files)).toBe(withoutRecovery(before.files));
     expect(await redisProcess(host)).toBe(process);
     expect(await residueOf(host)).toBe("");
+  });
+
+  it("a candidate whose output somebody keeps writing to fills no disk, and the change is made", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 10);
+    // All servers but the service itself, which listens at port 6379, and those that only say their version.
+    const flood = `
+import ctypes, os, re, subprocess
+libc = ctypes.CDLL(None)
+while True:
+    found = subprocess.run(["pgrep", "-a", "-u", "redis", "-x", "redis-server"], capture_output=True, text=True)
+    for server in found.stdout.splitlines():
+        output = -1 if re.search("6379|--version", server) else libc.syscall(438, libc.syscall(434, int(server.split()[0]), 0), 1, 0)
+        for block in range(1000 if output >= 0 else 0):
+            try: os.write(output, b"x" * 65536)
+            except OSError: break
+`;
+    await onHost(
+      host,
+      `systemd-run -q --unit=flood -p User=redis -p CPUQuota=30% python3 -c ${shellQuote(flood)}`,
+    );
+    const run = await project.run("apply", "--yes");
+    expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(Number(await onHost(host, "stat -c %s /var/lib/redkeep/txn/*/scratch.log"))).toBe(65_536);
   });
 
   // What the transaction itself finds well, fresh facts do not: the firewall is off again before anybody can log in anew.
