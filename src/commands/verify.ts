@@ -1,9 +1,10 @@
 import { InputError } from "../errors.ts";
 import { isLoopback } from "../network.ts";
+import type { Play } from "../playbook/playbook.ts";
 import { printable } from "../report/printable.ts";
-import type { RunRecord } from "../report/record.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../report/record.ts";
 import { verifyText } from "../report/verify-text.ts";
-import { isAudited } from "../verify/audit.ts";
+import { auditTags, isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
 import { readEarlierRuns } from "./earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
@@ -40,6 +41,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.restart = { needed: false, unavailableMs: 0 };
   }
   const seen = sessions.map(({ record }) => record);
+  refuseNoChecks(seen, run);
   const earlier = await readEarlierRuns(run.state, { ...run, command: "verify", startedAt }, seen);
   earlier.tellAccess(seen);
   const whole = recordOf(run, "verify", sessions, startedAt, environment);
@@ -50,6 +52,21 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const context = { ...textContext(run, sessions, options, environment, path), differences };
   return await report(record, verifyText(record, context), options, environment);
 }
+
+/** A run that checked nothing, or only named what it skips, must not pass for a clean one. */
+function refuseNoChecks(hosts: readonly HostRecord[], { tags, jobs }: Run): void {
+  const isMade = ({ outcome }: CheckRecord): boolean => outcome !== "skip";
+  if (hosts.length === 0 || hosts.some(({ status, checks }) => status !== "unchanged" || checks.some(isMade)))
+    return;
+  const key = tags.only.length > 0 ? "--tags" : tags.skip.length > 0 ? "--skip-tags" : undefined;
+  const known = new Set([...jobs.flatMap(({ plays }) => plays).flatMap(tagsOf), ...auditTags()]);
+  throw new InputError({
+    ...(key === undefined ? {} : { key }),
+    message: `leaves no check to make on ${hosts.length === 1 ? "this host" : "these hosts"}: tasks and controls have the tags ${[...known].toSorted().join(", ")}`,
+  });
+}
+
+const tagsOf = ({ tasks }: Play): string[] => tasks.flatMap((task) => [...task.tags]);
 
 /** For the next run to compare with. What verify proves does not depend on it: where it cannot be kept, that is told. */
 async function keep(run: Run, record: RunRecord, startedAt: Date, { stderr }: Environment): Promise<void> {

@@ -56,6 +56,17 @@ describe("a host whose redis.conf Redis itself wrote", () => {
     expect(await project.configGet(host, "protected-mode")).toBe("yes");
   });
 
+  it("verify asks what is chosen by tag, and where that is nothing it is no clean run", async () => {
+    const tls = await project.run("verify", "--tags", "tls");
+    expect(tls.status).toBe(0);
+    expect(tls.host("redis-01").checks.map(({ control }) => control)).toContain("RK-TLS-01");
+    const admin = { name: "admin", preset: "admin", password: { generate: true } };
+    const playbook = project.playbook("users.yml", [{ name: "users", acl: { users: [admin] } }]);
+    await expect(project.run("verify", playbook, "--tags", "tls")).rejects.toThrow(
+      /ended with 1: [^]*--tags: leaves no check to make on this host: tasks and controls have the tags acl, /,
+    );
+  });
+
   it("keeps a run record for each apply and verify, and none for plan", async () => {
     const count = (): number => readdirSync(project.path(".redkeep/runs")).length;
     const before = count();

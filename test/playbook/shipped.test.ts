@@ -70,6 +70,11 @@ describe("inventory/example.yml with playbooks/harden.yml", () => {
     }
   });
 
+  it("has each task's name among its tags", async () => {
+    const { play } = await example();
+    for (const { task, tags } of play.tasks) expect(tags).toContain(task);
+  });
+
   it("needs one secret from the user: APP_PASSWORD", async () => {
     const { tasksOf } = await example();
     const sources = tasksOf("redis-01").tasks.flatMap(({ definition, params }) => [
