@@ -603,7 +603,8 @@ finish() {
   fi
   release "$d/login.old" "$d/login.new"; end_patience
   case $state in rolled_back|refused) rm -rf "$d/new" "$d/scratch";; esac                         # keys that nobody uses
-  grep -Eq '^[^ ]+ (data|redis) ' "$d/journal" || drop_aside
+  if ! grep -Eq '^[^ ]+ (data|redis) ' "$d/journal"; then drop_aside
+  else for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; note "aside $line"; fi; done; fi
   systemctl stop "redkeep-cap-$id.timer" "redkeep-win-$id.timer" "redkeep-scratch-$id.service" 2>/dev/null     # those that there are
 }
 

@@ -231,7 +231,7 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
   }
   const { state, journal } = outcome;
   const failures = journal.filter((line) => line.startsWith("fail ")).map((line) => line.slice(5));
-  const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited)\b/.test(line));
+  const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited|aside)\b/.test(line));
   const step = steps.at(-1) ?? "start";
   switch (state) {
     case "refused": {
@@ -296,6 +296,14 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
 
 /** How a host stands that put nothing more back by itself, and why. */
 function leftAs(journal: string[]): string {
+  const aside = journal.filter((line) => line.startsWith("aside ")).map((line) => line.slice(6));
+  const state = stateAs(journal);
+  return aside.length === 0
+    ? state
+    : `${state}. The data files from before a restart lie in ${aside.join(" and ")}`;
+}
+
+function stateAs(journal: string[]): string {
   const has = (word: string) => journal.some((line) => line.startsWith(`${word} `));
   if (has("data")) {
     return "Redis answers and has fewer keys than before; nothing more was touched, and no other host was begun";

@@ -71,6 +71,31 @@ describe.concurrent("a host on which apply does not work out", () => {
     expect(await residueOf(host)).toBe("");
   });
 
+  it("a server that does not start with the old configuration either is left to you, with its data set aside", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    await fill(host, "app", 1000);
+    await host.redis("SAVE");
+    await onHost(
+      host,
+      `mkdir -p /etc/systemd/system/redis-server.service.d
+       printf '[Service]\nExecStartPre=+/bin/sh -c "if test -e /etc/redis/users.acl; then touch /run/broken; fi; test ! -e /run/broken"\n' >/etc/systemd/system/redis-server.service.d/site.conf
+       systemctl daemon-reload`,
+    );
+    const run = await project.run("apply", "--yes");
+    expect(run.status).toBe(3);
+    expect(run.host("redis-01")).toMatchObject({ status: "failed", error: { where: "needs_human" } });
+    const [, old = ""] =
+      /The data files from before a restart lie in \S+ and (\S+\.old)$/.exec(
+        run.host("redis-01").error?.state ?? "",
+      ) ?? [];
+    expect(await onHost(host, `redis-check-rdb ${shellQuote(`${old}/dump.rdb`)}`)).toContain(
+      "1000 keys read",
+    );
+  });
+
   it("a configuration that Redis does not take is found by the scratch server: nothing was changed", async ({
     expect,
   }) => {

@@ -98,7 +98,9 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
   const isCut = wanted.stage === "recovery at boot";
   // Where a human is asked for, the files from before are what redkeep points to.
   const isKept = (line: string): boolean =>
-    /\.redkeep\.[^/]+\.(?:old|new)$/.test(line) && told?.error?.found.startsWith("needs_human") === true;
+    /\.redkeep\.[^/]+\.(?:old|new)$/.test(line) &&
+    told?.error?.where === "needs_human" &&
+    told.error.state.includes(line);
   const left = residue
     .split("\n")
     .filter((line) => !isKept(line))
