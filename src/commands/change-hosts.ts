@@ -27,6 +27,7 @@ import {
   warn,
   writeAsAsked,
 } from "./session.ts";
+import { guardSharedMachines } from "./shared-machines.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
 /** What apply and rollback do each in their own way. */
@@ -64,6 +65,7 @@ export async function changeHosts(
   let progress = startProgress(run, command, environment);
   const sessions = await observeAll(run, options, environment, command, progress);
   let splits = guardSplitGroups(run, sessions, options);
+  if (command === "apply") guardSharedMachines(sessions);
   const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
   let { pending } = machines;
   if (command === "apply") await guardBlastRadius(run, sessions, pending, options);

@@ -3,6 +3,7 @@ import { pool } from "../pool.ts";
 import type { RunRecord } from "../report/record.ts";
 import { hasFailed } from "../report/summary.ts";
 import { fail, type HostSession } from "./observe.ts";
+import { machineOf } from "./prepare.ts";
 
 /**
  * The replication groups among the hosts of a run: replicas are changed before their primary, never two of a group at
@@ -33,18 +34,14 @@ export class Groups {
     limit: number,
     work: (session: HostSession) => Promise<void>,
   ): Promise<void> {
-    const lanes = new Map<object, HostSession[]>();
-    for (const session of batch) {
-      const lane = this.#places.get(session.job.host)?.group ?? session;
-      lanes.set(lane, [...(lanes.get(lane) ?? []), session]);
-    }
-    await pool([...lanes], limit, async ([group, lane]) => {
+    await pool(this.#lanes(batch), limit, async (lane) => {
       for (const session of lane) {
-        const obstacle = this.#stopped.get(group);
+        const group = this.#places.get(session.job.host)?.group;
+        const obstacle = group && this.#stopped.get(group);
         if (obstacle === undefined) {
           await work(session);
           const trouble = this.#troubleWith(session);
-          if (trouble !== undefined) this.#stopped.set(group, trouble);
+          if (group !== undefined && trouble !== undefined) this.#stopped.set(group, trouble);
         } else {
           fail(session, "not-started", {
             where: "replication group",
@@ -54,6 +51,21 @@ export class Groups {
         }
       }
     });
+  }
+
+  /** The hosts that are changed one after the other: those of a group, and the servers of one machine, which has one lock. */
+  #lanes(batch: readonly HostSession[]): HostSession[][] {
+    const laneOf = new Map<unknown, HostSession[]>();
+    const keysOf = ({ job }: HostSession): unknown[] => [
+      machineOf(job),
+      this.#places.get(job.host)?.group ?? job,
+    ];
+    for (const session of batch) {
+      const lane = [...new Set(keysOf(session).flatMap((key) => [laneOf.get(key) ?? []]))].flat();
+      lane.push(session);
+      for (const member of lane) for (const key of keysOf(member)) laneOf.set(key, lane);
+    }
+    return [...new Set(laneOf.values())];
   }
 
   /** Whether a host ended otherwise than the run's command asked: unreachable hosts too. */

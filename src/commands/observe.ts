@@ -15,6 +15,7 @@ import {
 } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
+import { type Claims, claimsOf } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
@@ -66,6 +67,8 @@ export interface HostSession {
   /** What runs there, for the heads of texts. */
   system: { product: string; os: string } | undefined;
   plan: HostPlan | undefined;
+  /** What its server has for itself once the plan is carried out. */
+  claims: Claims | undefined;
   /** The id of the transaction that this run had the host begin. */
   transaction: string | undefined;
   /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
@@ -117,6 +120,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     found: new FoundSecrets(),
     system: undefined,
     plan: undefined,
+    claims: undefined,
     transaction: undefined,
     needsHuman: false,
     startedAt: performance.now(),
@@ -155,6 +159,7 @@ export async function observe(
     // What root alone can read would be planned anew.
     if (isRoot(observation.facts)) {
       session.plan = planFor(observation, context, () => "••••");
+      session.claims = lastingCopy(claimsOf(observation.server, session.plan.after.config));
       applyPlanToRecord(session, session.plan, observation.server);
     }
     if (context.prove) {

@@ -3,6 +3,7 @@ import { forget, keepEssence } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
+import { guardSharedMachines } from "./shared-machines.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
 /** What would change, on which host; changes nothing, on the hosts or here. */
@@ -16,6 +17,7 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   const sessions = await observeAll(run, options, environment, "plan", progress, finish);
   await progress.stop();
   warn(guardSplitGroups(run, sessions, options), environment);
+  guardSharedMachines(sessions);
   const record = recordOf(run, "plan", sessions, startedAt, environment);
   // 130 comes before 3 in the order of exit codes, and a plan knows no 5.
   if (stopsOnImpact(options) && noticedOn(record.hosts).length > 0 && record.exitCode !== 130)

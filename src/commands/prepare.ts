@@ -256,19 +256,23 @@ async function unfinishedHosts(file: string, inventory: Inventory, cwd: string):
   return new Set(hosts);
 }
 
-/** A typo in --rotate would replace nothing, and say nothing. What waits for a host's facts cannot be told yet. */
+/** Hosts of the inventory with the same one are one machine: the same SSH server, by the same way. */
+export function machineOf({ connection: { address, port, sshOptions } }: HostJob): string {
+  return JSON.stringify([address, port ?? sshOptions.port, sshOptions.proxyJump]);
+}
+
 /** Several hosts of an inventory may be one machine: each is then a unit of its own there. */
 function setNeighbours(jobs: readonly HostJob[]): void {
-  const machine = ({ connection: { address, port } }: HostJob) => `${address}:${port}`;
-  const byMachine = Map.groupBy(jobs, machine);
+  const byMachine = Map.groupBy(jobs, machineOf);
   for (const job of jobs) {
-    const units = (byMachine.get(machine(job)) ?? []).map(({ unit }) => unit);
+    const units = (byMachine.get(machineOf(job)) ?? []).map(({ unit }) => unit);
     job.neighbours = units
       .filter((unit) => unit !== "" && unit !== job.unit)
       .map((unit) => (unit.endsWith(".service") ? unit : `${unit}.service`));
   }
 }
 
+/** A typo in --rotate would replace nothing, and say nothing. What waits for a host's facts cannot be told yet. */
 function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): void {
   if (rotate.size === 0) return;
   const all = jobs.map(({ tasks }) => tasks());

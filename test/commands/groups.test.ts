@@ -31,7 +31,9 @@ function observation(kind: "primary" | "replica" | "stock", group: number): Obse
 }
 
 function session(host: string, play: Play, seen: Observation): HostSession {
-  const made = newSession({ host, plays: [play], connection: { address: host } } as never);
+  // Such as `stock-1@m`: on machine m.
+  const address = host.split("@").at(-1);
+  const made = newSession({ host, plays: [play], connection: { address, sshOptions: {} } } as never);
   made.record.status = "would-change";
   made.observation = seen;
   return made;
@@ -52,7 +54,7 @@ async function change(
 ) {
   const one = play(serial);
   const sessions = hosts.map((host) => {
-    const [kind = "", group] = host.split("-");
+    const [kind = "", group] = host.split(/[-@]/);
     return session(host, one, observation(kind.replace(/\d/, "") as "primary", Number(group)));
   });
   const groups = new Groups(sessions, "apply");
@@ -73,6 +75,19 @@ async function change(
   );
   return { events: events.join(" "), records: sessions.map(({ record }) => record) };
 }
+
+describe("servers of one machine", () => {
+  it("are changed one after the other, while others are at work", async () => {
+    const { events } = await change(["stock-1@m", "stock-2@m", "stock-3@n"]);
+    expect(events).toBe("+stock-1@m +stock-3@n -stock-1@m +stock-2@m -stock-3@n -stock-2@m");
+  });
+
+  it("of two replication groups join the groups into one line", async () => {
+    const { events } = await change(["replica-1@m", "primary-1@n", "replica-2@m", "primary-2@o"]);
+    expect(events.match(/\+\S+/g)).toEqual(["+replica-1@m", "+primary-1@n", "+replica-2@m", "+primary-2@o"]);
+    expect(events).not.toMatch(/\+\S+ \+/);
+  });
+});
 
 describe("hosts of a replication group", () => {
   it("are changed one after the other in one batch, replicas first, while others are at work", async () => {

@@ -63,7 +63,7 @@ describe("a host whose redis.conf Redis itself wrote", () => {
     const admin = { name: "admin", preset: "admin", password: { generate: true } };
     const playbook = project.playbook("users.yml", [{ name: "users", acl: { users: [admin] } }]);
     await expect(project.run("verify", playbook, "--tags", "tls")).rejects.toThrow(
-      /ended with 1: [^]*--tags: leaves no check to make on this host: tasks and controls have the tags acl, /,
+      /ended with 1: (?:.|\n)*--tags: leaves no check to make on this host: tasks and controls have the tags acl, /,
     );
   });
 
@@ -89,5 +89,55 @@ describe("one machine under two names", () => {
     expect(run.host("redis-by-another-name").status).toBe("unchanged");
     expect(run.host("redis-by-another-name").tasks[0]?.reason).toContain("redis-01");
     expect((await project.run("verify")).status).toBe(0);
+  });
+
+  it("two servers of it that want the same port and ACL file are refused by plan, and with their own they are not", async () => {
+    await using host = await startHost();
+    await onHost(
+      host,
+      `cd /etc/redis && sed -e 's/^port .*/port 6381/; s/^dbfilename .*/dbfilename dump-b.rdb/' \
+         -e 's#^logfile .*#logfile /var/log/redis/redis-b.log#; s#^pidfile .*#pidfile /run/redis-b/redis-server.pid#' \
+         redis.conf >redis-b.conf && chown redis:redis redis-b.conf &&
+       cp -r /etc/systemd/system/redis-server.service.d /etc/systemd/system/redis-server@.service.d &&
+       systemctl daemon-reload && systemctl start redis-server@b`,
+    );
+    using project = openProject(
+      { a: host, b: host },
+      {},
+      { a: { redkeep_unit: "redis-server" }, b: { redkeep_unit: "redis-server@b" } },
+    );
+    const playbook = (file: string, port: unknown) =>
+      project.playbook("two.yml", [
+        {
+          name: "users",
+          acl: { file, users: [{ name: "admin", preset: "admin", password: { generate: true } }] },
+        },
+        { name: "tls", tls: { port, clients: [] } },
+      ]);
+    for (const command of ["plan", "apply"] as const) {
+      const run = await project.run(
+        command,
+        playbook("/etc/redis/users.acl", 6390),
+        ...(command === "apply" ? ["--yes"] : []),
+      );
+      expect(run.status).toBe(3);
+      for (const [name, other] of [
+        ["a", "redis-server@b.service"],
+        ["b", "redis-server.service"],
+      ] as const) {
+        const { status, error } = run.host(name);
+        expect({ status, where: error?.where }).toEqual({ status: "refused", where: "shared machine" });
+        expect(error?.found).toContain(`port 6390 is wanted by ${other} too`);
+        expect(error?.found).toContain(`aclfile /etc/redis/users.acl is wanted by ${other} too`);
+      }
+    }
+    expect(await onHost(host, "ls -A /etc/redis; ls -d /var/lib/redkeep 2>/dev/null || true")).toBe(
+      "redis-b.conf\nredis.conf",
+    );
+    const own = playbook(
+      "/etc/redis/<%= inventory_hostname %>.acl",
+      "<%= inventory_hostname === 'a' ? 6390 : 6391 %>",
+    );
+    expect((await project.run("plan", own)).record.summary).toMatchObject({ wouldChange: 2 });
   });
 });
