@@ -402,6 +402,15 @@ function hasClientCertificate({ facts, server }: Context): boolean {
   return pem === undefined || isForClients(pem);
 }
 
+/** @param where address and port: the default port is always asked, and another server of the machine may have it. */
+function isOfAnother({ facts, server }: Context, where: string): boolean {
+  const port = Number(where.split(" ").at(-1));
+  const there = facts.host.listeners.filter(
+    (listener) => listener.protocol === "tcp" && listener.port === port,
+  );
+  return there.length > 0 && there.every(({ unit }) => unit !== undefined && unit !== server.unit);
+}
+
 function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";
@@ -417,7 +426,8 @@ function defaultUserChecks(context: Context): Check[] {
     ([, reply]) => /PONG|^NOAUTH|DENIED/.test(reply) || hasClientCertificate(context),
   );
   const isUntried = overTls.length < facts.proofs.withCertificate.size;
-  const ports = [...facts.proofs.plainPings, ...overTls];
+  const plain = [...facts.proofs.plainPings].filter(([where]) => !isOfAnother(context, where));
+  const ports = [...plain, ...overTls];
   const { socketPing } = facts.proofs;
   const asked = socketPing === undefined ? ports : [...ports, ["the Unix socket", socketPing] as const];
   const strangers = asked.filter(([, reply]) => reply === "PONG");

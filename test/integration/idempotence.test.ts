@@ -91,7 +91,7 @@ describe("one machine under two names", () => {
     expect((await project.run("verify")).status).toBe(0);
   });
 
-  it("two servers of it that want the same port and ACL file are refused by plan, and with their own they are not", async () => {
+  it("two servers of it that want the same port and ACL file are refused by plan; with their own both are hardened", async () => {
     await using host = await startHost();
     await onHost(
       host,
@@ -138,6 +138,11 @@ describe("one machine under two names", () => {
       "/etc/redis/<%= inventory_hostname %>.acl",
       "<%= inventory_hostname === 'a' ? 6390 : 6391 %>",
     );
-    expect((await project.run("plan", own)).record.summary).toMatchObject({ wouldChange: 2 });
+    // One at a time: redkeep's certificate has one place on a machine, and the second server finds the first one's there.
+    for (const name of ["a", "b"]) {
+      const run = await project.run("apply", own, "--yes", "--limit", name);
+      expect(run.host(name)).toMatchObject({ status: "changed", error: null });
+    }
+    expect((await project.run("plan", own)).status).toBe(0);
   });
 });
