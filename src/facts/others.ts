@@ -1,10 +1,11 @@
 import { type Fact, type SaidTexts, type SeenTexts, splitOnce } from "./fact.ts";
+import { groupName } from "./groups.ts";
 import { NOBODY } from "./reading.ts";
 
 /** A server of Redis' kind on the host, whatever its name, beside the one that is looked at. */
 export interface OtherServer {
   pid: number;
-  /** The unit, or other control group, that it belongs to. */
+  /** The unit, or other control group, that it belongs to, as `groupName` says it. */
   group: string;
   /** Where it listens in the host's own network, `address port`, and what it said there to PING without a login. */
   listens: readonly { at: string; reply: string }[];
@@ -83,14 +84,16 @@ END
   done <<END
 $ADDRESSES
 END
-  for pid in $unclear; do group_of "$pid"; printf '%s %s\\n' "$pid" "\${VALUE##*/}"; done
+  for pid in $unclear; do group_of "$pid"; printf '%s %s\\n' "$pid" "$VALUE"; done
+  known=$NL$GROUP$NL
+  for u in $sentinels; do show_unit "$u"; shown ControlGroup; known=$known$VALUE$NL; done
   section others; answers=
   for pid in $found; do
-    group_of "$pid"; name=\${VALUE##*/}
-    case " $UNIT $sentinels " in *" $name "*) continue;; esac
-    printf '%s %s\\n' "$pid" "$name"
+    group_of "$pid"; group=$VALUE
+    case $known in *"$NL$group$NL"*) continue;; esac
+    printf '%s %s\\n' "$pid" "$group"
     while read -r protocol state queued limit at rest; do
-      case "$protocol $rest " in tcp*"/$name "*) ;; *) continue;; esac
+      [ "$protocol" = tcp ] && in_group "$group" "$rest" || continue
       port=\${at##*:}; address=\${at%:*}; address=\${address#[}; address=\${address%]}
       case $address in 0.0.0.0|'*'|::) address=\${own:-127.0.0.1};; esac
       plain "$address" && plain "$port" || continue
@@ -106,8 +109,8 @@ fi
   parse: ({ seen, said }) => ({
     servers: seen.text("others") === undefined ? undefined : serversOf(seen, said),
     unclear: seen.lines("others-unclear").flatMap((line) => {
-      const [pid = "", group = ""] = line.split(" ");
-      return pid === "cut" ? [] : [{ pid: Number(pid), group }];
+      const [pid, group] = splitOnce(line, " ");
+      return pid === "cut" ? [] : [{ pid: Number(pid), group: groupName(group) }];
     }),
     isCut: seen.lines("others-unclear").includes("cut"),
   }),
@@ -122,7 +125,7 @@ function serversOf(seen: SeenTexts, said: SaidTexts): OtherServer[] {
   const groups = new Map(seen.lines("others").map((line) => splitOnce(line, " ")));
   return [...groups].map(([pid, group]) => ({
     pid: Number(pid),
-    group,
+    group: groupName(group),
     listens: (byProcess.get(pid) ?? []).map(({ at, reply }) => ({ at, reply })),
   }));
 }

@@ -1,4 +1,5 @@
 import { FRAME_FUNCTIONS } from "../frame.ts";
+import { GROUP_FUNCTIONS } from "./groups.ts";
 
 /**
  * How the probe's script reads on a host where others may write: the one place that decides with whose rights a file is
@@ -39,6 +40,7 @@ export const READING_FUNCTIONS = `NL='
 unset CDPATH
 has() { command -v "$1" >/dev/null 2>&1; }
 ${FRAME_FUNCTIONS}
+${GROUP_FUNCTIONS}
 # Puts into VALUE what is known of one path itself: who else may write it.
 judged() { VALUE=\${JUDGED##*"$NL$1|"}; VALUE=\${VALUE%%"$NL"*}; }
 judge() {

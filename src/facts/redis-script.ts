@@ -60,7 +60,7 @@ find_listening() {
   LISTENING= TCP_PORTS=' '
   while read -r protocol state queued limit at rest; do
     if [ "$protocol" = tcp ]; then TCP_PORTS="$TCP_PORTS\${at##*:} "; fi
-    case "$protocol $rest " in tcp*"/$UNIT "*) LISTENING="$LISTENING $at";; esac
+    if [ "$protocol" = tcp ] && in_group "$GROUP" "$rest" && made_by "$OWNER" "$rest"; then LISTENING="$LISTENING $at"; fi
   done <<END
 $SOCKETS
 END

@@ -261,6 +261,32 @@ describe("listeners", () => {
     expect(listeners(line)).toMatchObject([{ address, port }]);
   });
 
+  it.each([
+    ["the unit's own group, of its user's making", "uid:101", "/system.slice/redis-server.service", true],
+    ["root's socket in the unit's group", "", "/system.slice/redis-server.service", false],
+    [
+      "a group of that name in one that is another user's own",
+      "uid:101",
+      "/user.slice/user-1000.slice/user@1000.service/redis-server.service",
+      false,
+    ],
+    [
+      "a group whose name holds the unit's",
+      "uid:101",
+      "/user.slice/x cgroup:/system.slice/redis-server.service",
+      false,
+    ],
+    [
+      "the group of a container that has such a unit",
+      "",
+      "/lxc.payload.x/system.slice/redis-server.service",
+      false,
+    ],
+  ])("are the unit's, or not, in %s", (_, uid, group, isOurs) => {
+    const [found] = listeners(`LISTEN 0 511 0.0.0.0:6379 0.0.0.0:* ${uid} ino:1 sk:2 cgroup:${group} <->`);
+    expect(found?.unit).toBe(isOurs ? "redis-server.service" : undefined);
+  });
+
   it.each(["", "LISTEN", "LISTEN 0 128 nonsense", "LISTEN 0 1 a:b c:d", "\u0000"])(
     "are none in %j",
     (line) => {
@@ -463,6 +489,9 @@ describe("the units of a host", () => {
   });
 });
 
+/** What the probe has looked up of the unit in these tests. */
+const TEST_GROUP = "GROUP=/system.slice/test.service; OWNER=1";
+
 /** A redis-cli that knows what a login is asked for. */
 const ANSWERS = `while IFS= read -r line; do case $line in
   ECHO*) printf '%s\\n' "\${line#ECHO }";;
@@ -473,13 +502,17 @@ const ANSWERS = `while IFS= read -r line; do case $line in
 esac; done`;
 
 describe("a session with Redis", () => {
-  const session = (input: Partial<ProbeInput>, client = ANSWERS) =>
+  const session = (
+    input: Partial<ProbeInput>,
+    client = ANSWERS,
+    words = "uid:1 cgroup:/system.slice/test.service",
+  ) =>
     printed(
-      `UNIT=test.service; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
+      `UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED, ...input })}`,
       {
         "redis-cli": client,
-        ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
+        ss: `echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* ${words} <->'`,
       },
     );
 
@@ -516,6 +549,24 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     expect(sections.said.text("login")).toBeUndefined();
   });
 
+  it.each([
+    [
+      "a group of the unit's name in one that is another user's own",
+      "uid:1 ino:1 sk:1 cgroup:/user.slice/user@1000.service/test.service",
+    ],
+    [
+      "a group whose name holds the unit's group",
+      "uid:1 ino:1 sk:1 cgroup:/user.slice/x cgroup:/system.slice/test.service",
+    ],
+    ["another user in the unit's group", "uid:12 ino:1 sk:1 cgroup:/system.slice/test.service"],
+    ["root in the unit's group", "ino:1 sk:1 cgroup:/system.slice/test.service"],
+  ])("is begun with no listener in %s", (_, words) => {
+    using directory = temporaryDirectory();
+    const starts = join(directory.path, "starts");
+    session({}, `echo started >>${starts}\n${ANSWERS}`, words);
+    expect(existsSync(starts)).toBe(false);
+  });
+
   it("takes its own user for no category of commands", () => {
     const asked = [...session({}).said.startingWith("category")].map(([category]) => category);
     expect(asked).toEqual(["read", "write"]);
@@ -531,7 +582,7 @@ describe("the proof over TLS", () => {
     const input = { ...NOTHING_ASKED, prove: true };
     const scripts = [configFilesFact, redisFact, proofsFact].map((fact) => fact.script(input));
     const sections = printed(
-      `UNIT=test.service; CLI=redis-cli; PID=1; CONF='${conf}'; ME=1\n${scripts.join("\n")}`,
+      `UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF='${conf}'; ME=1\n${scripts.join("\n")}`,
       {
         "redis-cli": "echo refused by whom it may concern",
         openssl: `cat >/dev/null; printf %b '${said}'`,
@@ -609,7 +660,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; R=${saidWord(NONCE)}
 ${READING_FUNCTIONS}
-UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
+UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files; section end`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {
