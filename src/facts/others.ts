@@ -1,6 +1,6 @@
 import { type Fact, type SaidTexts, type SeenTexts, splitOnce } from "./fact.ts";
 import { groupName } from "./groups.ts";
-import { NOBODY } from "./reading.ts";
+import { NOBODY, READER_MEMORY } from "./reading.ts";
 
 /** A server of Redis' kind on the host, whatever its name, beside the one that is looked at. */
 export interface OtherServer {
@@ -44,7 +44,12 @@ if [ "$ME" = 0 ]; then
   done <<END
 $(stat -L -c '%d:%i %n' /proc/[0-9]*/exe)
 END
-  holders=$(timeout -s KILL 10 grep -lsF ${MARK} -- $firsts); [ $? -lt 124 ] || echo cut
+  # A program may be one long line, which grep keeps. So the mark itself is what it looks at last.
+  holders=$(ulimit -v ${READER_MEMORY}; exec timeout -s KILL 10 grep -lsF ${MARK} -- $firsts - <<END
+${MARK}
+END
+  )
+  case $NL$holders in *"$NL(standard input)") holders=\${holders%'(standard input)'};; *) echo cut;; esac
   for path in $holders; do
     path=\${path%/exe}; id=\${seen_all%" \${path#/proc/}$NL"*}; id=\${id##*"$NL"}
     while read -r other pid; do if [ "$other" = "$id" ]; then found="$found $pid"; fi; done <<END
@@ -65,7 +70,7 @@ END
     while read -r uid2 gid2 pid2; do if [ "$uid2:$gid2" = "$uid:$gid" ]; then set -- "$@" "/proc/$pid2/exe"; fi; done <<END
 $owners
 END
-    said=$(timeout -s KILL 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups grep -lF ${MARK} -- "$@" 2>&1 | head -c ${SAID_LIMIT})
+    said=$(ulimit -v ${READER_MEMORY}; timeout -s KILL 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups grep -lF ${MARK} -- "$@" 2>&1 | timeout -k 1 12 head -c ${SAID_LIMIT})
     asked_paths=" $* "
     IFS=$NL; set -f; for line in $said; do
       path=/proc/\${line#*/proc/}; path=\${path%%/exe*}
@@ -97,7 +102,7 @@ END
       port=\${at##*:}; address=\${at%:*}; address=\${address#[}; address=\${address%]}
       case $address in 0.0.0.0|'*'|::) address=\${own:-127.0.0.1};; esac
       plain "$address" && plain "$port" || continue
-      answers="$answers$pid $at $(echo PING | timeout -s KILL 3 setpriv ${NOBODY} $CLI -h "$address" -p "$port" 2>&1 | head -c 200 | head -n 1)$NL"
+      answers="$answers$pid $at $(echo PING | timeout -s KILL 3 setpriv ${NOBODY} $CLI -h "$address" -p "$port" 2>&1 | heard 200 | head -n 1)$NL"
     done <<END
 $SOCKETS
 END

@@ -61,7 +61,8 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
   # Where every port speaks TLS, and the host has no certificate for clients, only here the server itself can refuse.
   conf_get unixsocket; if [ -S "$VALUE" ] && plain "$VALUE"; then ping_redis -s "$VALUE"; tell socket-ping "$SAID"; fi
   find_listening; pinged=' '
-  for listening in 127.0.0.1:6379 $LISTENING; do
+  set -f; set -- 127.0.0.1:6379 $LISTENING; set +f
+  for listening; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     case "$served_ports$pinged" in *" $port "*|*" $address:$port "*) continue;; esac

@@ -161,7 +161,8 @@ log_in() {
     if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
   fi
   find_listening; conf_get tls-port; tls_port=$VALUE
-  for listening in $LISTENING; do
+  set -f; set -- $LISTENING; set +f
+  for listening; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi

@@ -1,4 +1,5 @@
 import type { Fact } from "./fact.ts";
+import { FILE_LIMIT } from "./reading.ts";
 
 /** A Sentinel that is active on the host. */
 export interface Sentinel {
@@ -20,11 +21,11 @@ for u in $sentinels; do
   show_unit "$u"; shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
   set -f; set -- $argv; set +f; conf=\${2:-}; settings=
   if [ -r "$conf" ]; then
-    reader_of "$conf"; settings=$($AS sed -nE \\
+    reader_of "$conf"; settings=$(beginning "$conf" ${FILE_LIMIT} | sed -nE \\
       -e 's/^[[:space:]]*(port|tls-port|bind|protected-mode)[[:space:]]+(.*)$/\\1 \\2/Ip' \\
       -e 's/^[[:space:]]*sentinel[[:space:]]+(monitor|auth-user|sentinel-user)[[:space:]]+(.*)$/\\1 \\2/Ip' \\
       -e 's/^[[:space:]]*(sentinel[[:space:]]+)?(requirepass|sentinel-pass)[[:space:]].*$/\\2 (set)/Ip' \\
-      -e 's/^[[:space:]]*(user)[[:space:]]+([^[:space:]]+).*$/\\1 \\2/Ip' "$conf" | head -n 200 | head -c 65536)
+      -e 's/^[[:space:]]*(user)[[:space:]]+([^[:space:]]+).*$/\\1 \\2/Ip' | head -n 200 | head -c 65536)
     tell "sentinel-conf $u" "$settings"
   fi
   port=26379; IFS=$NL; set -f

@@ -1,6 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,6 +19,7 @@ import { certificatesFact } from "../../src/facts/certificates.ts";
 import { configFilesFact } from "../../src/facts/config-files.ts";
 import { type Answer, SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
+import { othersFact } from "../../src/facts/others.ts";
 import { ProbeError, parseProbe, probeScript, saidWord, takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED, type ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
@@ -346,7 +358,7 @@ function printed(script: string, programs: Record<string, string> = {}): Answer 
   }
   const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
   const whole = `set -u; N=${NONCE}; R=${saidWord(NONCE)}\n${READING_FUNCTIONS}\n${script}\nprint_files; section end`;
-  return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe" }), NONCE);
+  return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe", timeout: 45_000 }), NONCE);
 }
 
 describe("the private keys on a host", () => {
@@ -621,6 +633,79 @@ describe("the proof over TLS", () => {
     const refused = `${VERIFIED}40:error:0A000412:SSL routines:ssl3_read_bytes:alert bad certificate:rec.c:1\\n`;
     expect(proved(refused).proofs.withCertificate.get("7380")).toBe("no answer: alert bad certificate");
     expect(proved("").proofs.withCertificate.get("7380")).toBe("no answer");
+  });
+});
+
+describe("a configuration of the service user's in a folder of root's", () => {
+  /** What the probe finds in it as root, and how long it took. */
+  function look(fill: (conf: string, at: (name: string) => string) => void) {
+    const top = mkdtempSync("/run/redkeep-probe-");
+    const at = (name: string) => join(top, name);
+    try {
+      chmodSync(top, 0o755);
+      const conf = at("redis.conf");
+      writeFileSync(conf, "");
+      fill(conf, at);
+      chownSync(conf, 65_534, 65_534);
+      const scripts = [configFilesFact, filesFact].map((fact) => fact.script(NOTHING_ASKED));
+      const started = Date.now();
+      const { seen } = printed(
+        `UNIT=test.service; PID=0; CONF='${conf}'; ME=0; SERVICE_UID=65534; DROP='setpriv --reuid=65534 --clear-groups'\n${scripts.join("\n")}`,
+      );
+      const facts = configFilesFact.parse({ seen, said: new SaidTexts() }, NOTHING_ASKED);
+      const names = (paths: Iterable<string>) => [...paths].map((path) => path.replace(`${top}/`, ""));
+      return {
+        seconds: (Date.now() - started) / 1000,
+        unreadable: names(facts.unreadable),
+        includes: names(facts.includes.map(({ path }) => path)),
+      };
+    } finally {
+      rmSync(top, { recursive: true });
+    }
+  }
+
+  it("is not read where it is large, and that is told", () => {
+    const { unreadable, seconds } = look((conf) => truncateSync(conf, 8 * 1024 ** 4));
+    expect(unreadable).toEqual(["redis.conf"]);
+    expect(seconds).toBeLessThan(20);
+  }, 60_000);
+
+  it("brings in by a wildcard what that user can list", () => {
+    const { unreadable, includes } = look((conf, at) => {
+      for (const [folder, mode] of [
+        ["open", 0o755],
+        ["closed", 0o700],
+      ] as const) {
+        mkdirSync(at(folder));
+        for (const name of ["a.conf", "b.conf"]) writeFileSync(at(`${folder}/${name}`), "");
+        chmodSync(at(folder), mode);
+      }
+      writeFileSync(conf, `include ${at("open")}/*.conf\ninclude ${at("closed")}/*.conf\n`);
+    });
+    expect(includes).toEqual(["open/a.conf", "open/b.conf"]);
+    expect(unreadable).toEqual([]);
+  });
+
+  it("brings in nothing by a wildcard that stands for too much, and that is told", () => {
+    const { unreadable, seconds } = look((conf, at) => {
+      mkdirSync(at("data"));
+      for (let link = 0; link < 60; link++) symlinkSync(".", at(`data/${link}`));
+      writeFileSync(conf, `include ${at("data")}/*/*/*/*/*/*\n`);
+    });
+    expect(unreadable).toEqual(["data/*/*/*/*/*/*"]);
+    expect(seconds).toBeLessThan(20);
+  }, 60_000);
+});
+
+describe("the look at the programs that run", () => {
+  it("keeps no more of one in memory than a bound", () => {
+    using directory = temporaryDirectory();
+    const [bounds, groups] = [join(directory.path, "bounds"), "group_of() { VALUE=; }"];
+    printed(
+      `ME=0 ADDRESSES= UNIT= GROUP= SOCKETS= sentinels=\n${groups}\n${othersFact.script({ ...NOTHING_ASKED, prove: true })}`,
+      { grep: `ulimit -v >>'${bounds}'` },
+    );
+    expect(new Set(readFileSync(bounds, "utf8").trim().split("\n"))).toEqual(new Set(["262144"]));
   });
 });
 
