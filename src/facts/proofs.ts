@@ -26,13 +26,13 @@ export const proofsFact: Fact<ProofsFact> = {
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
-ping_redis() { SAID=$(timeout -k 1 5 $DROP $CLI "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ping_redis() { SAID=$(timeout -k 1 5 $DROP $CLI "$@" 2>&1 <<END | heard ${REPLY_LIMIT}
 PING
 END
 ); }
 # Puts into SAID what openssl says of this server, with the reply to a PING: a redis-cli with TLS costs as much again. Redis
 # then hangs up, at the latest for what is no command.
-ask_openssl() { SAID=$(timeout -k 1 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ask_openssl() { SAID=$(timeout -k 1 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | heard ${REPLY_LIMIT}
 PING${CR}
 QUIT${CR}
 *no command${CR}

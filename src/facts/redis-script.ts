@@ -182,7 +182,7 @@ section endpoint; printf '%s\\n' "$EP"
 # rights for it, and as the service user's process it would say what that user wants.
 if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then
   section binary-version; as=; if [ "$ME" = 0 ]; then as='setpriv ${NOBODY}'; fi
-  timeout -k 1 5 $as "$BIN" --version | head -c ${VERSION_LIMIT}
+  timeout -k 1 5 $as "$BIN" --version | heard ${VERSION_LIMIT}
   if [ "$PID" -gt 0 ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then section same-program; fi
 fi
 `;

@@ -32,11 +32,11 @@ for u in $sentinels; do
   for line in $settings; do case $line in [Pp][Oo][Rr][Tt]' '*) port=\${line#* };; esac; done
   unset IFS; set +f
   case $port in 0|*[!0-9]*) continue;; esac
-  tell "sentinel-reply $u" "$(echo PING | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | head -c 4096 | head -n 1)"
+  tell "sentinel-reply $u" "$(echo PING | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | heard 4096 | head -n 1)"
   tell "sentinel-watched $u" "$(printf '%s\\n' "$settings" | sed -n 's/^[Mm]onitor \\([^ ]*\\).*/\\1/p' | while read -r name; do
     printf '%s\\n' "$name"
-    printf 'SENTINEL MASTER %s\\n' "$name" | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | head -c 65536 | sed -n '/^flags$/{n;p;q;}' | grep . || echo -
-    printf 'SENTINEL CKQUORUM %s\\n' "$name" | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | head -c 65536 | grep . | head -n 1 || echo -
+    printf 'SENTINEL MASTER %s\\n' "$name" | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | heard 65536 | sed -n '/^flags$/{n;p;q;}' | grep . || echo -
+    printf 'SENTINEL CKQUORUM %s\\n' "$name" | timeout -k 1 5 $DROP $CLI -p "$port" 2>&1 | heard 65536 | grep . | head -n 1 || echo -
   done)"
 done
 `

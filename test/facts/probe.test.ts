@@ -625,6 +625,12 @@ describe("the proof over TLS", () => {
     },
   );
 
+  it("is not waited for where the pipe of who asks is kept open", () => {
+    const started = Date.now();
+    proved(`${VERIFIED}+PONG\\r\\n'; case "$*" in *ign_eof*) sleep 40 & esac; echo '`);
+    expect(Date.now() - started).toBeLessThan(30_000);
+  }, 70_000);
+
   it("is none where the certificate is another CA's, or the server refuses ours", () => {
     const other = `${CERTIFICATE}Verify return code: 19 (self-signed certificate)\\n+PONG\\r\\n`;
     expect(proved(other).proofs.withCertificate.get("7380")).toBe(
