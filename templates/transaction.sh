@@ -457,14 +457,24 @@ $1
 AS_CLIENT='case ${1-} in -s) [ -S "$2" ] && [ -O "$2" ] || { printf "Could not connect: %s is no socket of the service user\n" "$2" "$2"; exit; };; esac
 exec "$0" "$@"'
 unheard() { printf 'Could not connect: %s\n' "$1" "$1"; }               # in front of a login's reply, and in its place
+# A group's name says nothing: who has one delegated to him makes others of any name below it. Nor do words behind the first
+# `cgroup:`, which may be part of a name. Of root's sockets ss tells no user.
+is_units() { # by $rest, a line of ss
+  case $rest in *cgroup:*) ;; *) return 1;; esac
+  case "${rest#*cgroup:} " in "${cgroup:-none} "*) ;; *) return 1;; esac
+  case " ${rest%%cgroup:*}" in *" uid:$owner "*) ;; *' uid:'*) return 1;; *) [ "$owner" = 0 ];; esac
+}
 listens() { # at $endpoint: of more than one listener the one that the kernel prefers
   case $endpoint in -s*) return;; esac
   host=127.0.0.1; port=6379; set -- $endpoint
   while [ $# -gt 1 ]; do case $1 in -h) host=$2;; -p) port=$2;; esac; shift; done
+  shown=$(systemctl show -p ControlGroup -p MainPID "$UNIT")
+  cgroup=${shown#*ControlGroup=}; cgroup=${cgroup%%"$nl"*}; pid=${shown#*MainPID=}; pid=${pid%%"$nl"*}
+  owner=; { while read -r word owner _; do [ "$word" != Uid: ] || break; done <"/proc/$pid/status"; } 2>/dev/null
   exact=; wild=; every=
   while read -r _ _ _ at _ rest; do
     case $at in '') continue;; esac
-    case "$rest " in *"/$UNIT "*) whose=ours;; *) whose=another;; esac
+    whose=another; if is_units; then whose=ours; fi
     at=${at%:*}; at=${at#[}; at=${at%]}
     case "$every$whose" in ours|oursours) every=ours;; *) every=another;; esac
     case ${at%%%*},$host in

@@ -823,7 +823,8 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       }
     });
 
-    const OURS = "uid:101 ino:1 sk:1 cgroup:/system.slice/redis-server.service <->";
+    const GROUP = "cgroup:/system.slice/redis-server.service";
+    const OURS = `uid:101 ino:1 sk:1 ${GROUP} <->`;
     const OTHERS = "uid:65534 ino:2 sk:2 cgroup:/user.slice/user-1000.slice/session-1.scope <->";
     it.each([
       ["the unit's port", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ${OURS}`], true],
@@ -871,12 +872,43 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
         [`127.0.0.1:6379 0.0.0.0:* ${OURS.replace("redis-server", "x-redis-server")}`],
         false,
       ],
+      [
+        "a group of the unit's name in one that is another user's own",
+        "127.0.0.1",
+        [
+          "127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/user.slice/user-1000.slice/user@1000.service/app.slice/redis-server.service <->",
+        ],
+        false,
+      ],
+      [
+        "a group whose name holds the unit's group",
+        "127.0.0.1",
+        [`127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/user.slice/x ${GROUP} <->`],
+        false,
+      ],
+      [
+        "another user in the unit's group",
+        "127.0.0.1",
+        [`127.0.0.1:6379 0.0.0.0:* uid:1010 ino:1 sk:1 ${GROUP} <->`],
+        false,
+      ],
+      ["root in the unit's group", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->`], false],
       ["nobody", "127.0.0.1", [], false],
     ])("to %s, or not", (_, host, sockets, goes) => {
       const ss = `ss() { printf '%s\\n' ${sockets.map((each) => `'LISTEN 0 511 ${each}'`).join(" ")}; }`;
+      const server = `setpriv --reuid=101 --clear-groups sleep 30 >/dev/null & trap "kill $!" EXIT; server=$!`;
+      // The process is not another user's before setpriv has run.
+      const is101 = `until grep -q '^Uid:.101' /proc/$server/status; do :; done`;
+      const shown = `systemctl() { printf 'MainPID=%s\\nControlGroup=/system.slice/redis-server.service\\n' $server; }`;
       const refused = /^Could not connect/;
-      const [first = ""] = asked(`-h ${host} -p 6379`, ss);
+      const [first = ""] = asked(`-h ${host} -p 6379`, [ss, server, is101, shown].join("\n"));
       expect(first).toMatch(goes ? SERVICE : refused);
+    });
+
+    it("to root's own server, whose sockets the kernel tells no user of", () => {
+      const ss = `ss() { echo 'LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->'; }`;
+      const shown = `systemctl() { printf 'MainPID=%s\\nControlGroup=/system.slice/redis-server.service\\n' $$; }`;
+      expect(asked("-h 127.0.0.1 -p 6379", `${ss}\n${shown}`)[0]).toBe(SERVICE);
     });
 
     it.each([
