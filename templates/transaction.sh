@@ -69,19 +69,23 @@ dropped() { # SECONDS USER:GROUP GROUPS COMMAND...; GROUPS is setpriv's word for
 # What such a program prints, to its end or to ours: its user may keep the pipe open behind it.
 hear() { exec timeout -k 1 "$1" head -c "$2"; }                         # SECONDS BYTES; in a pipe
 # With the rights of who owns it: wherever a name leads by then, nothing of others can change. Root's rights only among root's.
-as_owner() { # USER:GROUP COMMAND...
+# The group is the user's own, not the file's: with that of another it could get more than its user may. What it prints goes to
+# a pipe or nowhere, since that user may take and keep where it prints to.
+as_owner() { # USER COMMAND...
   case $1 in
-    root:*) shift; here_is_roots && "$@";;
-    *) who=$1; shift; dropped "$CAP" "$who" --clear-groups "$@";;
+    root) shift; here_is_roots && "$@"; return;;
+    "$RUNUSER") who=$1:$RUNGROUP;; "$OLDUSER") who=$1:$OLDGROUP;; *) who=$1:$(id -g "$1") || return 1;;
   esac
+  shift; dropped "$CAP" "$who" --clear-groups "$@" 2>/dev/null
 }
-# A link is not opened, and a FIFO does not keep the reader waiting. What is too long for any file of ours ends early.
+# A link is not opened, and a FIFO does not keep the reader waiting. What is too long for any file of ours ends early, and is none.
 draw() { dd if="$1" iflag=nofollow,nonblock,fullblock bs=1M count=64 status=none; }
+is_small() { [ ${#1} -lt 8 ] || { [ ${#1} = 8 ] && [ "$1" -le 67108864 ]; }; }       # BYTES
 sign_here() { # in $kind
   if [ -L "$name" ]; then kind=link; elif [ ! -e "$name" ]; then kind=absent; elif [ ! -f "$name" ]; then kind=unusual
   else
-    kind=$(stat -c '%h %U:%G %a' "$name") && digest=$(draw "$name" | sha256sum)
-    case $kind in "1 "*) kind="${kind#1 } ${digest%% *}";; *) kind=unusual;; esac
+    kind=$(stat -c '%s %h %U:%G %a' "$name") && digest=$(draw "$name" | sha256sum); size=${kind%% *}; kind=${kind#* }
+    case $kind in "1 "*) kind="${kind#1 } ${digest%% *}"; is_small "$size" || kind=unusual;; *) kind=unusual;; esac
   fi; return 0
 }
 find_strangers() { # PATH...: in $strangers the folders on the way that are not root's alone, a line each
@@ -96,6 +100,10 @@ find_strangers() { # PATH...: in $strangers the folders on the way that are not 
     line=${rest%%"$nl"*}; rest=${rest#*"$nl"}
     case $line in '') ;; "0 d"*) if ! are_roots "$line"; then strangers=$strangers${line#* * }$nl; fi;; *) strangers=$strangers${line#* * }$nl;; esac
   done
+}
+are_small() { while read -r size _; do is_small "$size" || return 1; done <<.
+$1
+.
 }
 is_stranger() { # FOLDER: is it, or one that it is in, among $strangers
   folder=$1
@@ -117,9 +125,11 @@ sign() { # PATH...
   done
   attributes=; digests=
   if [ $# -gt 0 ]; then
-    if ! attributes=$(stat -c '%h %U:%G %a' -- "$@") || ! digests=$(sha256sum -- "$@"); then
-      attributes=; digests=                                             # one of them went meanwhile: each by itself
-      for at; do attributes=$attributes$(stat -c '%h %U:%G %a' -- "$at" || echo gone)$nl; digests=$digests$(sha256sum -- "$at" || echo gone)$nl; done
+    attributes=$(stat -c '%s %h %U:%G %a' -- "$@"); known=$?
+    # A file may be the service user's all the same: of one that is too long, or grows while it is read, no more than its beginning.
+    if [ $known = 0 ] && are_small "$attributes" && digests=$(timeout -k 1 10 sha256sum -- "$@" 9>&-); then :; else
+      attributes=; digests=                                             # or one of them went meanwhile: each by itself
+      for at; do attributes=$attributes$(stat -c '%s %h %U:%G %a' -- "$at" || echo gone)$nl; digests=$digests$(draw "$at" | sha256sum)$nl; done
     fi
   fi
   signatures=
@@ -128,7 +138,8 @@ sign() { # PATH...
     if [ "$kind" = plain ]; then
       attribute=${attributes%%"$nl"*}; attributes=${attributes#*"$nl"}
       digest=${digests%% *}; digest=${digest#\\}; digests=${digests#*"$nl"}       # a backslash: there is one in the name
-      case $attribute in "1 "*) kind="${attribute#1 } $digest";; *) kind=unusual;; esac
+      size=${attribute%% *}; attribute=${attribute#* }
+      case $attribute in "1 "*) kind="${attribute#1 } $digest"; is_small "$size" || kind=unusual;; *) kind=unusual;; esac
     fi
     signatures=$signatures$kind$nl
   done
@@ -145,7 +156,12 @@ back_up_here() { draw "$name" >"$1"; }                                  # TO
 # open as 6.
 exec 6<"$d"
 flush_here() { dd if=/dev/null of="$1" oflag=nofollow,nonblock conv=nocreat,notrunc,fsync status=none; }
-clear_here() { if [ -e "$1" ] || [ -L "$1" ]; then rm -rf "$1"; fi; }  # NAME: a temporary one of ours
+# A temporary name of ours is a file's. A folder under it is somebody's, and goes out of the way, whatever is in it.
+clear_here() { # NAME
+  if [ -d "$1" ] && [ ! -L "$1" ]; then milliseconds; mv -nT "$1" "$1.others.$ms" && [ ! -d "$1" ]
+  elif [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"; fi
+}
+is_empty_here() { for n in ./* ./.[!.]* ./..?*; do if [ -e "$n" ] || [ -L "$n" ]; then return 1; fi; done; }
 place_here() { # FROM
   t=./.redkeep.$id
   clear_here "$t" && cp -pT --remove-destination "$1" "$t" && flush_here "$t" && settle && mv -fT "$t" "$name" && exec 6<.
@@ -171,65 +187,89 @@ is_ours() { # N PATH SIGNATURE: as this transaction made it
 }
 is_users() { case $1 in "$RUNUSER"|"$OLDUSER") return 0;; *) return 1;; esac; }     # USER: of the service, now or before
 is_theirs() { is_users "$(stat -c %U .)" || { echo "$PWD is no folder of the service user's" >&2; return 1; }; }
-# Whoever the plan saw owning PATH, or is to own it, or a user of the service. What is root's in a folder of theirs they can put
-# under any name: so it has to be seen by the plan, or be made root's by this transaction, which knows it by its inode.
-is_expected() { # PATH USER:GROUP WANTED INODE
-  case ${2%:*} in "${3%:*}") return 0;; root) ;; "$RUNUSER"|"$OLDUSER") return 0;; esac
-  while read -r planned was; do if [ "$planned" = "$1" ] && [ "${was% *}" = "$2" ]; then return 0; fi; done <"$d/expected-modes"
-  if [ "${2%:*}" = root ]; then
+# What is root's in a folder of theirs they can put under any name. So it has to be just what the plan saw there, or what this
+# transaction itself made root's, which it knows again. What is a service user's they may have anyway.
+is_expected() { # PATH 'USER:GROUP MODE' IDENTITY
+  case $2 in root:*) ;; "$RUNUSER":*|"$OLDUSER":*) return 0;; esac
+  while read -r planned was; do if [ "$planned" = "$1" ] && [ "$was" = "$2" ]; then return 0; fi; done <"$d/expected-modes"
+  case $2 in root:*)
     # Where the service is root's before or after, what it saved is root's.
     if is_users root && is_handed "$1"; then return 0; fi
-    if [ -f "$d/made" ]; then while read -r made; do if [ "$made" = "$4" ]; then return 0; fi; done <"$d/made"; fi
-  fi
-  echo "$1 belongs to $2, as nobody expected" >&2; return 1
+    if is_made "$3"; then return 0; fi;;
+  esac
+  echo "$1 belongs to ${2% *} (mode ${2##* }), as nobody expected" >&2; return 1
 }
-# On disk before it becomes root's: a rollback after a power cut has to know it. Without its device: the next boot may number
-# the disks in another order, and nobody but root decides which of them a path leads to.
-note_made() { printf '%s\n' "$1" >>"$d/made" && sync "$d/made"; }          # INODE
-change_owner_here() { # FILE OWNER:GROUP FOUND INODE
-  if [ "$3" = "$2" ]; then return; fi
-  case $2,$3 in root:*,root:*) ;; root:*) note_made "$4" || return 1;; esac
-  chown -h "$2" "$1"
+# What a name stands for, however it is called later: its inode, and when that was made, since a number is given out again.
+# Without its device: the next boot may number the disks in another order, and nobody but root decides which of them a path
+# leads to.
+identify_here() { identity=$(stat -c '%i:%.9W' "$1"); }                      # NAME: in $identity
+is_made() { # IDENTITY
+  if [ -f "$d/made" ]; then while read -r made; do if [ "$made" = "$1" ]; then return 0; fi; done <"$d/made"; fi
+  return 1
+}
+# On disk before it becomes root's: a rollback after a power cut has to know it.
+note_made_here() { identify_here "$1" && { is_made "$identity" || { printf '%s\n' "$identity" >>"$d/made" && sync "$d/made"; }; }; }          # NAME
+change_here() { # NAME OWNER:GROUP MODE 'FOUND MODE'
+  if [ "$4" = "$2 ${3#00}" ]; then return; fi
+  case $2 in root:*) note_made_here "$1" || return 1;; esac
+  if [ "${4% *}" != "$2" ]; then chown -h "$2" "$1" || return 1; fi
+  if [ "${4##* }" != "${3#00}" ]; then chmod "$3" "$1" || return 1; fi
+  # An overlay makes a file anew when it changes first: it is another then.
+  case $2 in root:*) note_made_here "$1";; esac
 }
 # So that nobody else can exchange a name here, until it is given back.
 take_here() { # its mode and owner before are in $taken
   taken=$(stat -c '%u %A 00%a %U:%G' .); here=$taken; taken=${taken#* * }
-  are_roots "$here" || { chown root . && chmod go-w .; }
+  are_roots "$here" || { note_made_here . && chown root . && chmod go-w . && note_made_here .; }
 }
 give_here() { chown "${1#* }" . && chmod "${1%% *}" .; }                # MODE USER:GROUP, as take_here found them
+give_back_here() { identify_here . && is_made "$identity" && give_here "$1"; }        # the same, later: only to what was taken
 own() { at "$1" own_here "$1" "$2" "$3"; }                              # PATH OWNER:GROUP MODE
 own_here() { # five digits clear setgid on directories
   if [ -d "$name" ] && [ ! -L "$name" ]; then
-    step "${name#./}" && found=$(stat -c '%i %U:%G' .) && is_expected "$1" "${found#* }" "$2" "${found%% *}" || return 1
-    change_owner_here . "$2" "${found#* }" "${found%% *}" && chmod "00$3" .
+    step "${name#./}" && found=$(stat -c '%i:%.9W %U:%G %a' .) && is_expected "$1" "${found#* }" "${found%% *}" &&
+      change_here . "$2" "00$3" "${found#* }"
     return
   fi
   [ -f "$name" ] && [ ! -L "$name" ] && found=$(stat -c '%u %A %h %U:%G' . "$name") || return 1
   owned=${found##* }; here=${found%%"$nl"*}
-  if are_roots "$here"; then chown_here "$1" "$2" && chmod "00$3" "$name"
+  case $3 in ????*) set -- "$1" "$2" "${3#"${3%???}"}";; esac            # a file has no setuid or setgid from us
+  if are_roots "$here"; then chown_here "$1" "$2" "$3"
   elif [ "${owned%:*}" != root ] && is_users "${owned%:*}" && { [ "$owned" = "$2" ] || { [ "$RUNUSER" = "$OLDUSER" ] && ! is_kept "$1"; }; }; then
     # What Redis replaced since it was looked at has the owner that Redis gives.
-    as_owner "$owned" chmod "00$3" "$name"
+    as_owner "${owned%:*}" chmod "00$3" "$name" >/dev/null
   elif is_kept "$1" || { [ "$RUNUSER" != "$OLDUSER" ] && is_theirs; }; then
     # A configuration's folder that stays another's, or the one that comes may write there already: it is root's for a moment.
     # A rollback gives it back where we do not come to it.
     folder "$1"; printf '%s %s\n' "$(stat -c '00%a %U:%G' .)" "$folder" >"$d/taken" && sync "$d/taken" && take_here || return 1
-    chown_here "$1" "$2" && chmod "00$3" "$name"; set -- $?
+    chown_here "$1" "$2" "$3"; set -- $?
     give_here "$taken" && rm -f "$d/taken" && return "$1"
   else echo "$1 belongs to $owned in a folder that others may write: it is left to them" >&2; return 1; fi
 }
 # Where only root may write: so the one name of the file stays its one name, but for those that we gave it.
-chown_here() { # PATH OWNER:GROUP
-  found=$(stat -c '%h %i %U:%G' "$name") && inode=${found#* } && is_expected "$1" "${found##* }" "$2" "${inode%% *}" || return 1
-  names=1; for kept in "./.redkeep.$id".*/"${name#./}" "../.redkeep.$id".*/"${name#./}"; do if [ "$kept" -ef "$name" ]; then names=$((names + 1)); fi; done
-  if [ "${found%% *}" != $names ] || [ ! -f "$name" ] || [ -L "$name" ]; then echo "$1 has other names, which would change with it" >&2; return 1; fi
-  change_owner_here "$name" "$2" "${found##* }" "${inode%% *}"
+chown_here() { # PATH OWNER:GROUP MODE, or no mode: as it is
+  found=$(stat -c '%h %s %i:%.9W %U:%G %a' "$name") || return 1
+  links=${found%% *}; found=${found#* }; size=${found%% *}; found=${found#* }
+  is_expected "$1" "${found#* }" "${found%% *}" || return 1
+  names=1; for kept in "./.redkeep.$id".[no]*/"${name#./}" "../.redkeep.$id".[no]*/"${name#./}"; do if [ "$kept" -ef "$name" ]; then names=$((names + 1)); fi; done
+  if [ "$links" != $names ] || [ ! -f "$name" ] || [ -L "$name" ]; then echo "$1 has other names, which would change with it" >&2; return 1; fi
+  set -- "$1" "$2" "${3:-${found##* }}" "${found#* }"
+  case $2,$4 in
+    root:*,root:*) ;;
+    # Its owner may have it open for writing, and would keep that: the one that becomes root's is another file.
+    root:*) if is_kept "$1"; then renew_here "$2" "00$3"; return; fi;;
+  esac
+  change_here "$name" "$2" "00$3" "$4"
+}
+renew_here() { # OWNER:GROUP MODE
+  t=./.redkeep.$id
+  is_small "$size" && clear_here "$t" && draw "$name" >"$t" && chown "$1" "$t" && chmod "$2" "$t" && note_made_here "$t" && flush_here "$t" && mv -fT "$t" "$name"
 }
 is_edited() { [ -s "$d/edited" ] && grep -qx "$1" "$d/edited"; }
 is_kept() { folder "$CONF"; case $1 in "$folder"|"$folder"/*) return 0;; *) return 1;; esac; }    # not data or logs: those are the server's
 make_folder_here() { # one that others put there meanwhile is not empty, or holds nothing that is root's
   [ -d "$name" ] && [ ! -L "$name" ] && return
-  mkdir "$name" && step "${name#./}" && for n in ./* ./.[!.]*; do [ ! -e "$n" ] && [ ! -L "$n" ] || return 1; done && note_made "$(stat -c %i .)" && cd -P ..
+  mkdir "$name" && step "${name#./}" && is_empty_here && note_made_here . && cd -P ..
 }
 remove_folder() { within "$1" clear_here "./.redkeep.$id.room"; at "$1" remove_folder_here; }      # PATH, where it is empty
 remove_folder_here() { rmdir "$name" 2>/dev/null; }
@@ -265,13 +305,22 @@ dump_here() { # mv|late|back OTHER, or rm
   case $1 in
     rm) rm -f "$name";;
     back) [ -e "$name" ] || mv -T "$2" "$name";;
-    late) if [ "$name" -nt "$2" ]; then return; fi;;
+    late) [ "$name" -nt "$2" ] || move_out_here "$3";;
+    mv) move_out_here "$3";;
   esac
-  case $1 in mv|late)
-    if [ ! -f "$name" ] || [ -L "$name" ]; then return 0; fi
-    mv -T "$name" "$3" || return 1
-    # Exchanged since it was looked at: it is the service user's to have, and none of ours.
-    if [ ! -f "$3" ] || [ -L "$3" ]; then mv -nT "$3" "$name"; return 1; fi;; esac
+}
+# A name may be exchanged at any moment, for a folder or a link as well: so a second name, or what its owner can read of it. What
+# was moved to another file system would be read as root.
+move_out_here() { # TO
+  if [ ! -f "$name" ] || [ -L "$name" ]; then return 0; fi
+  if ln -PT "$name" "$1" 2>/dev/null; then
+    if [ ! -f "$1" ] || [ -L "$1" ]; then rm -f "$1"; return 1; fi
+  else
+    found=$(stat -c '%U:%G %s' "$name") && is_users "${found%%:*}" || return 1
+    as_owner "${found%%:*}" head -c "${found#* }" "$name" | hear "$CAP" "${found#* }" >"$1"
+    chown "${found% *}" "$1" && [ "$(stat -c %s "$1")" = "${found#* }" ] || { rm -f "$1"; return 1; }
+  fi
+  rm -f "$name"
 }
 dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}"; }        # NAME mv|back OTHER, NAME late THAN OTHER, or NAME rm
 # A copy that shares its blocks, or else a second name, where only root comes. Redis replaces and removes its files when it
@@ -279,16 +328,25 @@ dump_file() { [ -n "$DATA" ] && at "$DATA/$1" dump_here "$2" "${3-}" "${4-${3-}}
 set_aside() { # new, or old: the restart that comes
   if [ -z "$DATA" ] || [ -z "$RESTART" ] || [ -e "$d/aside.$1" ]; then return 0; fi
   to=.redkeep.$id.$1
-  printf '%s\n' "$DATA/$to" >"$d/aside.$1" && sync "$d/aside.$1" && at "$DATA/$to" make_aside_here && each_data keep_here; ended=$?
+  printf '%s\n' "$DATA/$to" >"$d/aside.$1" && sync "$d/aside.$1" && at "$DATA/$to" make_aside_here "$d/aside.$1" && each_data keep_here; ended=$?
   exec 5<&-; return $ended
 }
 # Kept open as 5: the folder around it is the service user's, and could have another one under this name.
-make_aside_here() { is_theirs && mkdir "$name" && step "${name#./}" && [ -O . ] && exec 5<.; }
+make_aside_here() { # FILE: keeps what it is
+  is_theirs && mkdir "$name" && step "${name#./}" && [ -O . ] && is_empty_here && identify_here . && printf '%s\n' "$identity" >>"$1" && sync "$1" && exec 5<.
+}
+# Its owner can hold up whoever opens a file (a lease), and nobody who gives it a second name.
 keep_here() { # NAME...
-  timeout "$CAP" cp -pP --reflink=always -- "$@" /proc/self/fd/5/ 2>/dev/null || ln -Pf -- "$@" /proc/self/fd/5/ 2>/dev/null ||
+  timeout 10 cp -pP --reflink=always -- "$@" /proc/self/fd/5/ 2>/dev/null || ln -Pf -- "$@" /proc/self/fd/5/ 2>/dev/null ||
     for n; do [ -e "/proc/self/fd/5/$n" ] || [ ! -e "$n" ] || return 1; done       # the AOF's files come and go while Redis runs
 }
-drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; at "$line" clear_here "./${line##*/}"; fi; done; }
+drop_aside() { for f in "$d"/aside.*; do if [ -f "$f" ]; then first "$f"; at "$line" drop_here "$f"; fi; done; }
+drop_here() { # FILE that says which it is: what is in it goes only where it is the folder that we made; an empty one is no loss
+  if [ ! -d "$name" ] || [ -L "$name" ]; then return 0; fi
+  { read -r made; made=; read -r made; } <"$1"
+  ( step "${name#./}" && identify_here . && [ "$identity" = "$made" ] && rm -f ./* ./.[!.]* ./..?* )
+  rmdir "$name" 2>/dev/null; return 0
+}
 # A disk that fills up meanwhile must not keep the old files away: there is room for them, and for the journal, that nobody
 # else takes. In the folders of others only once a boot would clear it away.
 reserve_ours() { head -c 524288 /dev/zero >"$d/room" && sync "$d/room"; }
@@ -313,7 +371,7 @@ hand_over() { # new, or old: who comes
 own_if_there() { owner_mode "$1"; [ "$owner_mode" = absent ] || own "$@"; }
 # From above: once the folder is root's nobody exchanges what is in it. Last of all it is given to the one that comes, or back.
 hand_over_here() { # PATH of this folder, new or old
-  [ -O . ] || is_theirs || return 1
+  if [ -O . ] && ! is_users root; then identify_here . && is_made "$identity" || return 1; elif [ ! -O . ]; then is_theirs || return 1; fi
   was=$(stat -c '00%a %U:%G' .)
   if [ "$2" = new ]; then printf '%s\n' "$was $1" >>"$d/handed" && sync "$d/handed" && was="${was%% *} $comes" || return 1
   elif [ -f "$d/handed" ]; then while read -r m o p; do if [ "$p" = "$1" ]; then was="$m $o"; break; fi; done <"$d/handed"; fi
@@ -339,16 +397,16 @@ tighten_here() { # NAME...
   while [ -n "$rest" ]; do
     line=${rest%%"$nl"*}; rest=${rest#*"$nl"}; n=${line#* * }; m=${line#* }; m=${m%% *}
     case $line in "$RUNUSER "*) ;; *) continue;; esac; case $m in *[04]0) continue;; esac
-    printf '%s\n' "00$m $PWD/${n#./}" >>"$d/tightened"; set -- "$@" "$n"
+    printf '%s\n' "00${m#"${m%???}"} $PWD/${n#./}" >>"$d/tightened"; set -- "$@" "$n"
   done
-  if [ $# = 0 ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$@" 2>/dev/null; then return; fi
-  for n; do [ ! -e "$n" ] || as_owner "$RUNUSER:$RUNGROUP" chmod g-wx,o-rwx -- "$n" || [ ! -e "$n" ] || return 1; done
+  if [ $# = 0 ] || as_owner "$RUNUSER" chmod g-wx,o-rwx -- "$@" >/dev/null; then return; fi
+  for n; do [ ! -e "$n" ] || as_owner "$RUNUSER" chmod g-wx,o-rwx -- "$n" >/dev/null || [ ! -e "$n" ] || return 1; done
 }
 loosen_here() { # MODE
-  owned=$(stat -c '%U:%G' "$name" 2>/dev/null) && is_users "${owned%:*}" && as_owner "$owned" chmod "$1" "$name"
+  owned=$(stat -c %U "$name" 2>/dev/null) && is_users "$owned" && as_owner "$owned" chmod "$1" "$name" >/dev/null
 }
 log_tail() { # the last lines of Redis' log, as far as the service user may read it
-  dropped 5 "$RUNUSER:$RUNGROUP" --clear-groups tail -c 2000 "$LOG" | hear 6 2000 | tail -n 2
+  dropped 5 "$RUNUSER:$RUNGROUP" --clear-groups tail -c 2000 "$LOG" 2>/dev/null | hear 6 2000 | tail -n 2
 }
 # Root runs no program that another may write. A server's own, under the server's own user, may be anyone's.
 find_binary() { # as the unit says it, in $BIN
@@ -380,7 +438,7 @@ login() { # old|new: $endpoint, $auth, $config, the name of CONFIG, and $known, 
   if [ "$client" = "$OLDUSER:$OLDGROUP" ]; then return; fi
   case $endpoint in
     # Over TCP anybody may ask, who can read the key.
-    *" --key "*) key=${endpoint##* --key }; dropped 5 "$client" --init-groups test -r "${key%% *}" || client=$OLDUSER:$OLDGROUP;;
+    *" --key "*) key=${endpoint##* --key }; dropped 5 "$client" --init-groups test -r "${key%% *}" >/dev/null 2>&1 || client=$OLDUSER:$OLDGROUP;;
     *) if runs_as "$OLDUSER"; then client=$OLDUSER:$OLDGROUP; fi;;
   esac
 }
@@ -399,14 +457,24 @@ $1
 AS_CLIENT='case ${1-} in -s) [ -S "$2" ] && [ -O "$2" ] || { printf "Could not connect: %s is no socket of the service user\n" "$2" "$2"; exit; };; esac
 exec "$0" "$@"'
 unheard() { printf 'Could not connect: %s\n' "$1" "$1"; }               # in front of a login's reply, and in its place
+# A group's name says nothing: who has one delegated to him makes others of any name below it. Nor do words behind the first
+# `cgroup:`, which may be part of a name. Of root's sockets ss tells no user.
+is_units() { # by $rest, a line of ss
+  case $rest in *cgroup:*) ;; *) return 1;; esac
+  case "${rest#*cgroup:} " in "${cgroup:-none} "*) ;; *) return 1;; esac
+  case " ${rest%%cgroup:*}" in *" uid:$owner "*) ;; *' uid:'*) return 1;; *) [ "$owner" = 0 ];; esac
+}
 listens() { # at $endpoint: of more than one listener the one that the kernel prefers
   case $endpoint in -s*) return;; esac
   host=127.0.0.1; port=6379; set -- $endpoint
   while [ $# -gt 1 ]; do case $1 in -h) host=$2;; -p) port=$2;; esac; shift; done
+  shown=$(systemctl show -p ControlGroup -p MainPID "$UNIT")
+  cgroup=${shown#*ControlGroup=}; cgroup=${cgroup%%"$nl"*}; pid=${shown#*MainPID=}; pid=${pid%%"$nl"*}
+  owner=; { while read -r word owner _; do [ "$word" != Uid: ] || break; done <"/proc/$pid/status"; } 2>/dev/null
   exact=; wild=; every=
   while read -r _ _ _ at _ rest; do
     case $at in '') continue;; esac
-    case "$rest " in *"/$UNIT "*) whose=ours;; *) whose=another;; esac
+    whose=another; if is_units; then whose=ours; fi
     at=${at%:*}; at=${at#[}; at=${at%]}
     case "$every$whose" in ours|oursours) every=ours;; *) every=another;; esac
     case ${at%%%*},$host in
@@ -476,8 +544,8 @@ aof_names() { # those of RENAMED (A|B) that the AOF holds: a command's name foll
   each_data aof_text_here |
     tr -d '\r' | grep -aioxE "$RENAMED" | tr a-z A-Z | sort -u | paste -sd' ' -
 }
-aof_text_here() { # NAME...: with the rights of whose they are
-  for n; do case $n in *.aof) as_owner "$(stat -c '%U:%G' "$n")" grep -aA2 '^[*][0-9]' "$n";; esac; done; return 0
+aof_text_here() { # NAME...: with the rights of whose they are, and in short lines: a value may be one of half a gigabyte
+  for n; do case $n in *.aof) as_owner "$(stat -c %U "$n")" fold -bw 8192 "$n" | grep -aA2 '^[*][0-9]';; esac; done; return 0
 }
 # From whatever is running to SAVE and APPENDONLY: what is switched on is on disk before anything goes off.
 persist() { # LOGIN SAVE APPENDONLY
@@ -549,7 +617,7 @@ missing_keys() { # of INFO keyspace, asked last: says in $missing what is missin
   case $nl$reply in *"$nl# Keyspace"*) ;; *) return 1;; esac
   read -r k e <"$d/keys.stop"; count_keys
   if [ $((k - e - keys)) -le $((10 + (k - e) / 10)) ]; then return 1; fi
-  missing="$k keys before the restart, $keys after; the files from before it are in $(cat "$d"/aside.* | tail -n 1)"
+  missing="$k keys before the restart, $keys after; the files from before it are in $(for f in "$d"/aside.*; do first "$f"; done; echo "$line")"
 }
 # A link that systemd keeps for the journal says it too; without it, systemd itself.
 invocation() { readlink "/run/systemd/units/invocation:$UNIT" || systemctl show -p InvocationID --value "$UNIT"; }
@@ -584,7 +652,7 @@ arm() { # NAME SECONDS
   : "${booted:=$(systemctl show -p UserspaceTimestampMonotonic --value)}"
   read -r now _ </proc/uptime; at=$((${now%.*} - booted / 1000000 + $2))
   systemd-run -q --collect --unit="redkeep-$1-$id" --description=redkeep --on-startup="$at" --timer-property=AccuracySec=1s \
-    --timer-property=OnUnitInactiveSec=15 /bin/sh "$d/transaction.sh" rollback "$1" 9>&-
+    --timer-property=OnUnitInactiveSec=15 -p RuntimeMaxSec=$((CAP * 3 + 600)) /bin/sh "$d/transaction.sh" rollback "$1" 9>&-
 }
 install_recovery() { # puts an unconfirmed transaction back after a power cut, before Redis starts
   unit=/etc/systemd/system/redkeep-recover.service; link=${unit%/*}/multi-user.target.wants/redkeep-recover.service; set --
@@ -621,7 +689,7 @@ facts() {
     -e '1,/^--$/{s/^\(run_id\|role\|master_host\|master_port\):/info \1 /p;/^user /p;d;}' -e 'N;s/\n/ /;s/^/running /p'; fi
 }
 ask_version() { # of the installed server, which need not be root's
-  dropped 10 "$RUNUSER:$RUNGROUP" --clear-groups "$BIN" --version | hear 11 1000
+  dropped 10 "$RUNUSER:$RUNGROUP" --clear-groups "$BIN" --version 2>/dev/null | hear 11 1000
 }
 fact_names() {
   sed -e 's/^user \([^ ]*\).*/user \1 of the running server/;t' -e 's/^\(info\|running\) \([^ ]*\).*/\2 of the running server/;t' \
@@ -783,7 +851,8 @@ apply() {
     later="$p $o $m$nl$later"
   done <"$d/modes"
   while read -r p o m; do
-    note "directory $p"; if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && at "$p" make_folder_here || fail "directory $p"; fi
+    note "directory $p"; if [ -d "$p" ] && ! is_kept "$p" && at "$p" here_is_roots; then continue; fi   # a unit's, as it stands
+    if [ ! -d "$p" ]; then echo "$p" >>"$d/created" && sync "$d/created" && at "$p" make_folder_here || fail "directory $p"; fi
     own "$p" "$o" "$m" || fail "directory $p"
   done <"$d/directories"
   while read -r n p o m; do record "file $p"; put "$n" "$p" "$o" || fail "file $p"; done <"$d/files"
@@ -805,7 +874,7 @@ apply() {
   undisturbed || fail "$UNIT was restarted by someone else meanwhile"
   if [ -n "$RESTART" ]; then
     note "restart $UNIT"
-    restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | sed 's/^/fail restart /' >>"$d/journal"
+    restart old new || { journalctl -u "$UNIT" -n 20 -o cat 2>/dev/null | tail -n 2 | cut -b -1000 | sed 's/^/fail restart /' >>"$d/journal"
       if [ -n "$LOG" ]; then log_tail | sed 's/^/fail restart log: /' >>"$d/journal"; fi; fail "restart $UNIT"; }
     if [ -n "$INVOCATION" ]; then INVOCATION=$(invocation); fi
   fi
@@ -877,9 +946,10 @@ rollback() {
     if [ "$state" = prepared ]; then enter rolled_back; finish; exit 0; fi
     if [ -L $root/pending ]; then enter needs_human; note "redis another transaction came between"; finish; exit 1; fi
   fi
-  release; enter rolling_back; note "rollback $1"; : >"$d/edited"
-  if [ -f "$d/taken" ]; then read -r m o p <"$d/taken" && within "$p" give_here "$m $o" && rm -f "$d/taken"; fi
+  rm -f "$d/room"; enter rolling_back; note "rollback $1"; : >"$d/edited"
   firewall=back; if [ "$1" != boot ]; then let_in || firewall=; fi
+  release
+  if [ -f "$d/taken" ]; then read -r m o p <"$d/taken" && within "$p" give_back_here "$m $o"; rm -f "$d/taken"; fi
   sign_files
   while read -r n p o m; do
     at "$p" clear_here "./.redkeep.$id"

@@ -2,6 +2,7 @@ import { createHash, createPublicKey } from "node:crypto";
 import { FrameError } from "../frame.ts";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
+import { READER_MEMORY } from "./reading.ts";
 
 export interface CertificatesFact {
   /** PEM text of certificates, by path. */
@@ -24,21 +25,25 @@ const SPKI_START = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 const TLS_DIRECTORY = "/etc/redis/tls";
 
+/** Bytes of a certificate that stands with its key, and of a public key. */
+const PEM_LIMIT = 65_536;
+
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
 export const certificatesFact: Fact<CertificatesFact> = {
   script: ({ paths }) => `
-set --; known=
-for path in $TLS_CERT $TLS_CA "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
+known=; set -f; set -- $TLS_CERT $TLS_CA; set +f
+set -- "$@" "$CONF_FOLDER"/tls/redkeep-*.crt ${paths
     .filter((path) => path.endsWith(".crt"))
     .map(quotePath)
-    .join(" ")}; do
-  case "$known " in *" $path "*) continue;; esac
+    .join(" ")}
+for path; do
+  shift; case "$known " in *" $path "*) continue;; esac
   if [ ! -f "$path" ]; then continue; fi
   known="$known $path"
   # Redis takes a certificate and its key from one file, too: the key stays here.
   if [ "$path" -ef "$TLS_KEY" ]; then
     named_reader "$path"
-    tell "pem-of-key $path" "$($AS head -c 65536 -- "$path" | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d')"
+    tell "pem-of-key $path" "$(beginning "$path" ${PEM_LIMIT} | sed '/-----BEGIN .*PRIVATE KEY/,/-----END /d')"
   else set -- "$@" "pem $path" "$path"; fi
 done
 show_files "$@"
@@ -59,14 +64,15 @@ tell_public() {
   case $key in "$1"|*[!A-Za-z0-9+/=$NL]*) ;; *) printf '%s\\n' "$1";; esac
 }
 if has openssl; then
-  section keys; known=
-  for path in $TLS_KEY ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; do
+  section keys; known=; set -f; set -- $TLS_KEY; set +f
+  set -- "$@" ${TLS_DIRECTORY}/*.key "$CONF_FOLDER"/*.key "$CONF_FOLDER"/tls/*.key; judge "$@"
+  for path; do
     case "$known " in *" $path "*) continue;; esac
     if [ -f "$path" ]; then
       case $path in *"$NL"*) continue;; esac
-      known="$known $path"; printf '%s\\n' "$path"; named_reader "$path"
+      known="$known $path"; printf '%s\\n' "$path"; named_reader "$path"; if is_large; then continue; fi
       if [ -z "$AS" ] && public_half "$path"; then echo "P-256 $VALUE"
-      else tell_public "$($AS openssl pkey -in "$path" -passin pass: -pubout | head -c 65536)"; fi
+      else tell_public "$(ulimit -v ${READER_MEMORY}; $AS openssl pkey -in "$path" -passin pass: -pubout | take ${PEM_LIMIT})"; fi
     fi
   done
 fi

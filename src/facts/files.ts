@@ -64,15 +64,17 @@ DIR=; if [ "$PID" -gt 0 ] && cd -P "/proc/$PID/cwd" 2>/dev/null; then DIR=$PWD; 
 case $DIR in ''|/proc/*|*"$NL"*) conf_get dir; DIR=$VALUE;; esac
 conf_get logfile; LOG=$VALUE
 case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
-TLS="$TLS_CERT $TLS_KEY $TLS_CA $CONF_FOLDER/tls/redkeep-*"
+# The words of a file are split, and no wildcard of theirs expanded.
+TLS=; set -f; set -- $TLS_CERT $TLS_KEY $TLS_CA; set +f
+for path in "$@" "$CONF_FOLDER"/tls/redkeep-*; do TLS="$TLS $path"; done
 conf_get unixsocket; SOCKET=$VALUE
-values_of loadmodule "$SETTINGS"; MODULES=; IFS=$NL; for line in $VALUE; do MODULES="$MODULES \${line%% *}"; done; unset IFS
+values_of loadmodule "$SETTINGS"; MODULES=; IFS=$NL; set -f; for line in $VALUE; do MODULES="$MODULES \${line%% *}"; done; unset IFS
 section data-directory; printf '%s\\n' "$DIR"; section log-file; printf '%s\\n' "$LOG"
 set --
 for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(quotePath).join(" ")}; do
   if [ -n "$path" ]; then set -- "$@" "$path"; fi
   case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
-done
+done; set +f
 set -- "$@" ${OWN_PATHS}
 section data-files; described= listed=0
 if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
@@ -84,15 +86,16 @@ if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DI
   set -- "$@" "$path"; printf '%s\\n' "$path"; listed=$((listed + 1))
 done; fi
 section paths; printf %s "$described"; describe "$@"
-section digests; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}
+section digests; set -f; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; set +f
 # Each of the files in turn makes room for what is to be asked about.
 # Whoever else may write there has the rights with which it is read.
 digest() {
-  READS=$NL readers=
+  READS=$NL readers=; judge "$@"
   for path; do
     shift; case $path in *"$NL"*) continue;; esac
     if [ -f "$path" ]; then
-      set -- "$@" "$path"; case " $seen $ACL_FILE $TLS " in *" $path "*) named_reader "$path";; *) reader_of "$path";; esac; READS="$READS$AS|$path$NL"
+      set -- "$@" "$path"; case " $seen $ACL_FILE $TLS " in *" $path "*) named_reader "$path";; *) reader_of "$path";; esac
+      if is_large; then continue; fi; READS="$READS$AS|$path$NL"
       case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
     fi
   done

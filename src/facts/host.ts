@@ -1,13 +1,14 @@
 import { type Fact, splitOnce } from "./fact.ts";
+import { groupName, socketOwner, type UnitOwner, unitOwner } from "./groups.ts";
 
 export interface Listener {
   protocol: "tcp" | "udp";
   /** An IP address without brackets; `*` is every address of both families. */
   address: string;
   port: number;
-  /** The systemd unit, a service or a socket, whose cgroup holds the socket, where `ss` tells. */
+  /** The systemd unit, a service or a socket, whose control group holds the socket, where `ss` tells. */
   unit: string | undefined;
-  /** The control group itself, by its last name, where there is one. */
+  /** The control group itself, as `groupName` says it, where there is one. */
   group?: string | undefined;
 }
 
@@ -88,6 +89,7 @@ LINES_OF='${[...KERNEL_FILES, MOUNTS].join(" ")}'
     const [hostname = "", machineId = "", bootId = "", epoch = "", uptime = "", uid = ""] = (
       sections.text("machine") ?? ""
     ).split("\n");
+    const own = unitOwner(sections);
     const [peerAddress, peerPort, localAddress, localPort] = (sections.text("peer") ?? "").trim().split(" ");
     return {
       os: {
@@ -104,7 +106,7 @@ LINES_OF='${[...KERNEL_FILES, MOUNTS].join(" ")}'
       uid: Number(uid),
       tools: new Set(sections.lines("tools")),
       addresses: sections.lines("addresses").flatMap(parseAddress),
-      listeners: sections.lines("listeners").flatMap(parseListener),
+      listeners: sections.lines("listeners").flatMap((line) => parseListener(line, own)),
       firstUnprivilegedPort: Number(
         sections.fileLines("/proc/sys/net/ipv4/ip_unprivileged_port_start")[0] ?? 1024,
       ),
@@ -127,7 +129,7 @@ function parseAddress(line: string): HostFact["addresses"][number][] {
 }
 
 /** `tcp LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:2 cgroup:/system.slice/redis-server.service <->` */
-function parseListener(line: string): Listener[] {
+function parseListener(line: string, own: UnitOwner | undefined): Listener[] {
   const [protocol, , , , local = ""] = line.trim().split(/\s+/);
   if (protocol !== "tcp" && protocol !== "udp") return [];
   const at = local.lastIndexOf(":");
@@ -137,9 +139,12 @@ function parseListener(line: string): Listener[] {
     .slice(0, at)
     .replace(/^\[|\]$/g, "")
     .replace(/%.*$/, "");
-  const unit = /\scgroup:\S*\/([^/\s]+\.(?:service|socket))(?:\s|$)/.exec(line)?.[1];
-  const group = /\scgroup:(\S+)/.exec(line)?.[1];
-  return [{ protocol, address: address.replace(/\]$/, ""), port, unit, group: group?.split("/").at(-1) }];
+  const owner = socketOwner(line);
+  const group = owner && groupName(owner.group);
+  const isOwn = owner !== undefined && owner.group === own?.group;
+  const named = group !== undefined && /^[^/]+\.(?:service|socket)$/.test(group) ? group : undefined;
+  const unit = isOwn ? (owner.uid === own?.uid ? own.unit : undefined) : named;
+  return [{ protocol, address: address.replace(/\]$/, ""), port, unit, group }];
 }
 
 function unquote(text = ""): string {

@@ -1,10 +1,11 @@
 import { type Fact, type SaidTexts, type SeenTexts, splitOnce } from "./fact.ts";
-import { NOBODY } from "./reading.ts";
+import { groupName } from "./groups.ts";
+import { NOBODY, READER_MEMORY } from "./reading.ts";
 
 /** A server of Redis' kind on the host, whatever its name, beside the one that is looked at. */
 export interface OtherServer {
   pid: number;
-  /** The unit, or other control group, that it belongs to. */
+  /** The unit, or other control group, that it belongs to, as `groupName` says it. */
   group: string;
   /** Where it listens in the host's own network, `address port`, and what it said there to PING without a login. */
   listens: readonly { at: string; reply: string }[];
@@ -43,7 +44,12 @@ if [ "$ME" = 0 ]; then
   done <<END
 $(stat -L -c '%d:%i %n' /proc/[0-9]*/exe)
 END
-  holders=$(timeout -s KILL 10 grep -lsF ${MARK} -- $firsts); [ $? -lt 124 ] || echo cut
+  # A program may be one long line, which grep keeps. So the mark itself is what it looks at last.
+  holders=$(ulimit -v ${READER_MEMORY}; exec timeout -s KILL 10 grep -lsF ${MARK} -- $firsts - <<END
+${MARK}
+END
+  )
+  case $NL$holders in *"$NL(standard input)") holders=\${holders%'(standard input)'};; *) echo cut;; esac
   for path in $holders; do
     path=\${path%/exe}; id=\${seen_all%" \${path#/proc/}$NL"*}; id=\${id##*"$NL"}
     while read -r other pid; do if [ "$other" = "$id" ]; then found="$found $pid"; fi; done <<END
@@ -64,7 +70,7 @@ END
     while read -r uid2 gid2 pid2; do if [ "$uid2:$gid2" = "$uid:$gid" ]; then set -- "$@" "/proc/$pid2/exe"; fi; done <<END
 $owners
 END
-    said=$(timeout -s KILL 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups grep -lF ${MARK} -- "$@" 2>&1 | head -c ${SAID_LIMIT})
+    said=$(ulimit -v ${READER_MEMORY}; timeout -s KILL 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups grep -lF ${MARK} -- "$@" 2>&1 | timeout -k 1 12 head -c ${SAID_LIMIT})
     asked_paths=" $* "
     IFS=$NL; set -f; for line in $said; do
       path=/proc/\${line#*/proc/}; path=\${path%%/exe*}
@@ -83,18 +89,20 @@ END
   done <<END
 $ADDRESSES
 END
-  for pid in $unclear; do group_of "$pid"; printf '%s %s\\n' "$pid" "\${VALUE##*/}"; done
+  for pid in $unclear; do group_of "$pid"; printf '%s %s\\n' "$pid" "$VALUE"; done
+  known=$NL$GROUP$NL
+  for u in $sentinels; do show_unit "$u"; shown ControlGroup; known=$known$VALUE$NL; done
   section others; answers=
   for pid in $found; do
-    group_of "$pid"; name=\${VALUE##*/}
-    case " $UNIT $sentinels " in *" $name "*) continue;; esac
-    printf '%s %s\\n' "$pid" "$name"
+    group_of "$pid"; group=$VALUE
+    case $known in *"$NL$group$NL"*) continue;; esac
+    printf '%s %s\\n' "$pid" "$group"
     while read -r protocol state queued limit at rest; do
-      case "$protocol $rest " in tcp*"/$name "*) ;; *) continue;; esac
+      [ "$protocol" = tcp ] && in_group "$group" "$rest" || continue
       port=\${at##*:}; address=\${at%:*}; address=\${address#[}; address=\${address%]}
       case $address in 0.0.0.0|'*'|::) address=\${own:-127.0.0.1};; esac
       plain "$address" && plain "$port" || continue
-      answers="$answers$pid $at $(echo PING | timeout -s KILL 3 setpriv ${NOBODY} $CLI -h "$address" -p "$port" 2>&1 | head -c 200 | head -n 1)$NL"
+      answers="$answers$pid $at $(echo PING | timeout -s KILL 3 setpriv ${NOBODY} $CLI -h "$address" -p "$port" 2>&1 | heard 200 | head -n 1)$NL"
     done <<END
 $SOCKETS
 END
@@ -106,8 +114,8 @@ fi
   parse: ({ seen, said }) => ({
     servers: seen.text("others") === undefined ? undefined : serversOf(seen, said),
     unclear: seen.lines("others-unclear").flatMap((line) => {
-      const [pid = "", group = ""] = line.split(" ");
-      return pid === "cut" ? [] : [{ pid: Number(pid), group }];
+      const [pid, group] = splitOnce(line, " ");
+      return pid === "cut" ? [] : [{ pid: Number(pid), group: groupName(group) }];
     }),
     isCut: seen.lines("others-unclear").includes("cut"),
   }),
@@ -122,7 +130,7 @@ function serversOf(seen: SeenTexts, said: SaidTexts): OtherServer[] {
   const groups = new Map(seen.lines("others").map((line) => splitOnce(line, " ")));
   return [...groups].map(([pid, group]) => ({
     pid: Number(pid),
-    group,
+    group: groupName(group),
     listens: (byProcess.get(pid) ?? []).map(({ at, reply }) => ({ at, reply })),
   }));
 }

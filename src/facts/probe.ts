@@ -10,7 +10,7 @@ import { hostFact } from "./host.ts";
 import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
-import { READING_FUNCTIONS } from "./reading.ts";
+import { FILE_LIMIT, READING_FUNCTIONS } from "./reading.ts";
 import { type Client, redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
@@ -37,9 +37,6 @@ const FACTS = {
 } as const;
 
 export type FactName = keyof typeof FACTS;
-
-/** Bytes of one file that are taken: a configuration beyond that is not one. */
-const FILE_LIMIT = 1_048_576;
 
 /** Parts that show one file: a configuration may name it as more than one thing. Each is a text of its own. */
 const MOST_TITLES = 4;

@@ -26,13 +26,13 @@ export const proofsFact: Fact<ProofsFact> = {
   script: ({ prove, tlsPorts }) =>
     prove
       ? `
-ping_redis() { SAID=$(timeout -k 1 5 $DROP $CLI "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ping_redis() { SAID=$(timeout -k 1 5 $DROP $CLI "$@" 2>&1 <<END | heard ${REPLY_LIMIT}
 PING
 END
 ); }
 # Puts into SAID what openssl says of this server, with the reply to a PING: a redis-cli with TLS costs as much again. Redis
 # then hangs up, at the latest for what is no command.
-ask_openssl() { SAID=$(timeout -k 1 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | head -c ${REPLY_LIMIT}
+ask_openssl() { SAID=$(timeout -k 1 5 $DROP openssl s_client -ign_eof -connect "127.0.0.1:$port" "$@" 2>&1 <<END | heard ${REPLY_LIMIT}
 PING${CR}
 QUIT${CR}
 *no command${CR}
@@ -61,7 +61,8 @@ if [ -n "$CLI" ] && [ "$PID" -gt 0 ]; then
   # Where every port speaks TLS, and the host has no certificate for clients, only here the server itself can refuse.
   conf_get unixsocket; if [ -S "$VALUE" ] && plain "$VALUE"; then ping_redis -s "$VALUE"; tell socket-ping "$SAID"; fi
   find_listening; pinged=' '
-  for listening in 127.0.0.1:6379 $LISTENING; do
+  set -f; set -- 127.0.0.1:6379 $LISTENING; set +f
+  for listening; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     case "$served_ports$pinged" in *" $port "*|*" $address:$port "*) continue;; esac

@@ -60,7 +60,7 @@ find_listening() {
   LISTENING= TCP_PORTS=' '
   while read -r protocol state queued limit at rest; do
     if [ "$protocol" = tcp ]; then TCP_PORTS="$TCP_PORTS\${at##*:} "; fi
-    case "$protocol $rest " in tcp*"/$UNIT "*) LISTENING="$LISTENING $at";; esac
+    if [ "$protocol" = tcp ] && in_group "$GROUP" "$rest" && made_by "$OWNER" "$rest"; then LISTENING="$LISTENING $at"; fi
   done <<END
 $SOCKETS
 END
@@ -161,7 +161,8 @@ log_in() {
     if plain "$sock"; then EP="-s $sock"; if try_login; then return 0; fi; else odd unixsocket; fi
   fi
   find_listening; conf_get tls-port; tls_port=$VALUE
-  for listening in $LISTENING; do
+  set -f; set -- $LISTENING; set +f
+  for listening; do
     port=\${listening##*:}; address=\${listening%:*}; address=\${address#[}; address=\${address%]}
     case $address in 0.0.0.0|'*'|::) address=127.0.0.1;; esac
     if ! plain "$address" || ! plain "$port"; then odd bind; continue; fi
@@ -181,7 +182,7 @@ section endpoint; printf '%s\\n' "$EP"
 # rights for it, and as the service user's process it would say what that user wants.
 if [ -n "\${BIN-}" ] && [ -n "\${BIN_IS_ROOTS-}" ]; then
   section binary-version; as=; if [ "$ME" = 0 ]; then as='setpriv ${NOBODY}'; fi
-  timeout -k 1 5 $as "$BIN" --version | head -c ${VERSION_LIMIT}
+  timeout -k 1 5 $as "$BIN" --version | heard ${VERSION_LIMIT}
   if [ "$PID" -gt 0 ] && [ "/proc/$PID/exe" -ef "$BIN" ]; then section same-program; fi
 fi
 `;

@@ -1,4 +1,5 @@
-import type { Fact } from "./fact.ts";
+import { type Fact, splitOnce } from "./fact.ts";
+import { groupName, userIn } from "./groups.ts";
 import { type Seen, seen } from "./origin.ts";
 
 export interface ServiceFact {
@@ -46,7 +47,7 @@ export interface ServiceFact {
   account: { name: string; uid: number; home: string; shell: string; groups: readonly Seen[] } | undefined;
   /** Lines of sudoers that begin with the service user's name. */
   sudoRules: readonly string[];
-  /** Every Redis and Valkey server that runs on the host, with the unit (or other control group) it belongs to. */
+  /** Every Redis and Valkey server that runs on the host, with its control group as `groupName` says it. */
   servers: readonly { pid: number; group: string }[];
   /** Product users that exist, for a unit that runs as root. */
   productUsers: readonly Seen[];
@@ -54,7 +55,7 @@ export interface ServiceFact {
 
 /** Properties of the unit that redkeep reads: identity, state, limits and sandbox. */
 const IDENTITY =
-  "Id Names LoadState FragmentPath DropInPaths ActiveState SubState MainPID InvocationID NeedDaemonReload NRestarts ExecMainStartTimestampMonotonic " +
+  "Id Names ControlGroup LoadState FragmentPath DropInPaths ActiveState SubState MainPID InvocationID NeedDaemonReload NRestarts ExecMainStartTimestampMonotonic " +
   "ActiveEnterTimestampMonotonic Wants After TimeoutStartUSec TimeoutStopUSec Type";
 
 /** Passed on to the scratch server, so that it meets the same walls as the service. Measured: `show`'s text is taken back. */
@@ -163,12 +164,12 @@ find_client() {
   done
 }
 section sentinels; printf '%s\\n' $sentinels
-BIN= CONF= CLI= PID=0 RUNUSER= RUNGROUP= BIN_IS_ROOTS= LOOSE=
+BIN= CONF= CLI= PID=0 RUNUSER= RUNGROUP= BIN_IS_ROOTS= LOOSE= GROUP= OWNER=
 if [ -n "$UNIT" ]; then
   section unit; printf '%s\\n' "$UNIT"
   show_unit "$UNIT"
   section properties; printf '%s' "$SHOWN"
-  shown DropInPaths; LINES_OF="$LINES_OF $VALUE"
+  shown ControlGroup; GROUP=$VALUE; shown DropInPaths; LINES_OF="$LINES_OF $VALUE"
   shown ExecStart; argv=\${VALUE#*argv\\[\\]=}; argv=\${argv%% ;*}
   section argv; printf '%s\\n' "$argv"
   set -f; set -- $argv; set +f; BIN=\${1:-}; CONF=\${2:-}
@@ -183,15 +184,17 @@ fi
 section lines; grep -saH . $LINES_OF
 section accounts; ACCOUNTS=$(getent passwd $RUNUSER redis valkey); printf '%s\\n' "$ACCOUNTS"
 # What gives a program the service user's rights.
-if [ "$ME" = 0 ] && [ -n "$RUNUSER" ]; then
+if [ -n "$RUNUSER" ]; then
   while IFS=: read -r name x uid gid x; do
-    case $RUNUSER in "$name"|"$uid") if [ "$uid" != 0 ]; then
+    case $RUNUSER in "$name"|"$uid") OWNER=$uid; if [ "$ME" = 0 ] && [ "$uid" != 0 ]; then
       SERVICE_UID=$uid; DROP="setpriv --reuid=$uid --regid=\${RUNGROUP:-$gid} --init-groups"
     fi; break;; esac
   done <<END
 $ACCOUNTS
 END
 fi
+# Who makes the service's sockets: its process says it best, where it can be looked at.
+field Uid: "/proc/$PID/status"; OWNER=\${VALUE:-$OWNER}
 # Puts into VALUE the control group of a process. Without their second version systemd has a tree of its own.
 group_of() {
   VALUE=
@@ -255,7 +258,7 @@ section sudo-rules; printf %s "$rules"
           ? undefined
           : {
               pid,
-              uid: Number(/^Uid:\s*(\d+)/m.exec(status)?.[1] ?? -1),
+              uid: userIn(status) ?? -1,
               umask: Number.parseInt(/^Umask:\s*([0-7]+)/m.exec(status)?.[1] ?? "0", 8),
               noNewPrivileges: /^NoNewPrivs:\s*1/m.test(status),
               coreBytes: coreBytes(status),
@@ -278,8 +281,8 @@ section sudo-rules; printf %s "$rules"
         .map(seen),
       sudoRules: sections.lines("sudo-rules"),
       servers: sections.lines("servers").map((line) => {
-        const [pid, group = ""] = line.split(" ");
-        return { pid: Number(pid), group: group.slice(group.lastIndexOf("/") + 1) };
+        const [pid, group] = splitOnce(line, " ");
+        return { pid: Number(pid), group: groupName(group) };
       }),
     };
   },

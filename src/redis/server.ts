@@ -78,7 +78,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   const [unread] = configFiles.unreadable;
   if (facts.host.uid === 0 && unread !== undefined) {
     return {
-      problem: `${unread} could not be read whole: it is no ordinary file, is larger than 1 MiB, or its folder's owner may not read it`,
+      problem: `${unread} could not be read whole: it is no ordinary file, is larger than 1 MiB, stands for more files than are read, or its folder's owner may not read it`,
       remedy: "look at it on the host with ls -l, and put the file back that belongs there",
     };
   }

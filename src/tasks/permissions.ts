@@ -40,10 +40,12 @@ export default defineTask<Params>({
     const data = dataPaths(context);
     for (const path of data) {
       if (!owners.has(path.owner)) continue;
+      // A file has no setuid or setgid from us: whoever owns it may exchange it for a program.
+      const kept = path.kind === "file" ? 0o777 : 0o7777;
       resources.push({
         kind: "attributes",
         path: path.path,
-        attributes: { mode: path.mode & ~CLOSED },
+        attributes: { mode: path.mode & kept & ~CLOSED },
       });
     }
     if (isRedisOwn(facts.files.dataDirectory))

@@ -209,7 +209,7 @@ function userChecks(context: Context): Check[] {
   const shell = account?.shell ?? "";
   // A unit of another name is somebody's; what runs in a container is the container's matter.
   const strays = facts.service.servers.filter(
-    ({ group }) => !/\.service$|^(docker|libpod|crio|cri-containerd)-/.test(group),
+    ({ group }) => !/^[^/]+\.service$|(?:^|\/)(?:docker|libpod|crio|cri-containerd)-/.test(group),
   );
   const privileged = (account?.groups ?? []).filter((group) =>
     ["root", "sudo", "wheel", "admin"].includes(group),

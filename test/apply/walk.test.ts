@@ -4,18 +4,22 @@ import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -323,6 +327,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
   it("a hard link that stands in a folder of root's is told, and not changed", () => {
     const shadow = precious();
     linkSync(shadow, join(top, "redis.conf"));
+    writeFileSync(join(folder, "expected-modes"), `${top}/redis.conf root:root 640\n`);
     const { status, err } = run(shell, `own '${top}/redis.conf' root:${group} 666`);
     expect(status).not.toBe(0);
     expect(err).toContain("has other names, which would change with it");
@@ -518,7 +523,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       exchanged();
       const { status, err } = own(`${SERVICE}:${group}`, "750");
       expect(status).not.toBe(0);
-      expect(err).toContain(`${aof()} belongs to root:root, as nobody expected`);
+      expect(err).toContain(`${aof()} belongs to root:root (mode 700), as nobody expected`);
       expect(look(aof())).toMatch(/^0:0 700 /);
     });
 
@@ -558,9 +563,154 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     });
   });
 
+  it("what is root's under another's name is not opened to the server's group either", () => {
+    mkdirSync(join(data, "conf"), { mode: 0o700 });
+    writeFileSync(join(folder, "expected-modes"), `${data}/conf ${SERVICE}:${group} 755\n`);
+    expect(run(shell, `own '${data}/conf' root:${group} 750`).status).not.toBe(0);
+    expect(look(join(data, "conf"))).toMatch(/^0:0 700 /);
+    // Nor a file, in a folder that was the service user's until now.
+    const secret = join(etc, "redis.conf");
+    writeFileSync(secret, "root's", { mode: 0o600 });
+    writeFileSync(join(folder, "expected-modes"), `${secret} ${SERVICE}:${group} 644\n`);
+    expect(run(shell, `own '${secret}' root:${group} 640`).status).not.toBe(0);
+    expect(look(secret)).toBe("0:0 600 1");
+  });
+
+  it("a number that is given out again is no sign of what the transaction made root's", () => {
+    const file = theirs(join(etc, "redis.conf"));
+    expect(run(shell, `own '${file}' root:${group} 640`).status).toBe(0);
+    const { ino } = lstatSync(file);
+    rmSync(file);
+    const others = Array.from({ length: 200 }, (_, index) => join(etc, `backup-${index}`));
+    for (const path of others) mkdirSync(path, { mode: 0o700 });
+    const again = others.find((path) => lstatSync(path).ino === ino) ?? others[0] ?? "";
+    renameSync(again, file);
+    expect(run(shell, `own '${file}' ${SERVICE}:${group} 755`).status).not.toBe(0);
+    expect(look(file)).toMatch(/^0:0 700 /);
+  });
+
+  it("a configuration that becomes root's cannot be written by who had it open", () => {
+    const file = theirs(join(etc, "redis.conf"), "as it was");
+    const open = openSync(file, "r+");
+    expect(run(shell, `own '${file}' root:${group} 640`).status).toBe(0);
+    writeSync(open, "EVIL", 0);
+    closeSync(open);
+    expect(readFileSync(file, "utf8")).toBe("as it was");
+    expect(look(file)).toBe(`0:${gid} 640 1`);
+    expect(run(shell, `own '${file}' ${SERVICE}:${group} 644`).status).toBe(0);
+  });
+
+  it("what was set aside goes, and no folder of root's that took its name", () => {
+    theirs(join(data, "dump.rdb"));
+    const aside = join(data, ".redkeep.20260101T000000Z-0badcafe.new");
+    expect(run(shell, "set_aside new").status).toBe(0);
+    renameSync(aside, join(data, "gone"));
+    mkdirSync(aside, { mode: 0o700 });
+    writeFileSync(join(aside, "b.tgz"), "root's");
+    expect(run(shell, "drop_aside").status).toBe(0);
+    expect(readFileSync(join(aside, "b.tgz"), "utf8")).toBe("root's");
+    rmSync(aside, { recursive: true });
+    renameSync(join(data, "gone"), aside);
+    expect(run(shell, "drop_aside").status).toBe(0);
+    expect(readdirSync(data)).toEqual(["dump.rdb"]);
+  });
+
+  it("nothing is set aside in a folder of root's that took the name at the last moment", () => {
+    theirs(join(data, "dump.rdb"), "evil");
+    mkdirSync(join(data, "backups"), { mode: 0o700 });
+    writeFileSync(join(data, "backups/..dump.rdb"), "good");
+    const exchange = `mkdir() { command mkdir "$@" && mv "$1" ./away && mv ./backups "$1"; }`;
+    expect(run(shell, `${exchange}; set_aside new`).status).not.toBe(0);
+    expect(readdirSync(join(data, ".redkeep.20260101T000000Z-0badcafe.new"))).toEqual(["..dump.rdb"]);
+  });
+
+  it("a folder under a temporary name of ours goes out of the way at once, whatever is in it", () => {
+    mkdirSync(join(data, ".redkeep.x/deep/deeper"), { recursive: true });
+    expect(run(shell, `within '${data}' clear_here ./.redkeep.x`).status).toBe(0);
+    const [left = ""] = readdirSync(data);
+    expect(left).toMatch(/^\.redkeep\.x\.others\.\d+$/);
+    expect(existsSync(join(data, left, "deep/deeper"))).toBe(true);
+  });
+
+  it("a dump on a disk of its own is read as its owner may, and as far as it went", () => {
+    theirs(join(data, "dump.rdb"), "keys", 0o640);
+    const elsewhere = "ln() { return 1; }";
+    expect(run(shell, `${elsewhere}; dump_file dump.rdb mv "$d/kept"`).status).toBe(0);
+    expect(readFileSync(join(folder, "kept"), "utf8")).toBe("keys");
+    expect(readdirSync(data)).toEqual([]);
+    // Exchanged for a folder behind the look at it: nothing of it is read, and it stays.
+    theirs(join(data, "dump.rdb"), "keys", 0o640);
+    mkdirSync(join(data, "folder"));
+    const exchange = `stat() { command stat "$@"; mv ./dump.rdb ./away; mv ./folder ./dump.rdb; }`;
+    expect(
+      run(shell, `${elsewhere}; is_theirs() { :; }; ${exchange}; dump_file dump.rdb mv "$d/other"`).status,
+    ).not.toBe(0);
+    expect(existsSync(join(folder, "other"))).toBe(false);
+    expect(lstatSync(join(data, "dump.rdb")).isDirectory()).toBe(true);
+  });
+
+  it("the service user's own rights give no file the group of another", () => {
+    const file = theirs(join(data, "b.rdb"), "x", 0o755);
+    chownSync(file, uid, 4);
+    expect(run(shell, `at '${file}' loosen_here 2755; own '${file}' ${SERVICE}:${group} 2755`).status).toBe(
+      0,
+    );
+    expect(statSync(file).mode & 0o7000).toBe(0);
+  });
+
+  it("a program with the service user's rights that prints for nobody has nothing of root's to print to", () => {
+    const open = "readlink /proc/self/fd/2";
+    expect(run(shell, `as_owner ${SERVICE} ${open}`).out).toBe("/dev/null");
+    theirs(join(data, "dump.rdb"));
+    const count = "drops=0; as_owner() { if [ /dev/fd/1 -ef /dev/null ]; then drops=$((drops + 1)); fi; }";
+    const file = join(data, "dump.rdb");
+    const calls = `each_data tighten_here; at '${file}' loosen_here 640; own '${file}' ${SERVICE}:${group} 640`;
+    expect(run(shell, `${count}; ${calls}; echo $drops`).out).toBe("3");
+  });
+
+  it("a file that grows without end is none that redkeep keeps, and keeps nobody waiting", () => {
+    const file = theirs(join(etc, "redis.conf"));
+    truncateSync(file, 2 ** 40);
+    expect(run(shell, `sign '${file}' '${etc}/none'; printf %s "$signatures"`, 20_000).out).toBe(
+      "unusual\nabsent",
+    );
+    const theirsToo = theirs(join(data, "redis.conf"));
+    truncateSync(theirsToo, 2 ** 40);
+    expect(run(shell, `sign '${theirsToo}'; printf %s "$signatures"`, 20_000).out).toBe("unusual");
+  });
+
+  it("a rollback lets people in before it touches a folder that was another's", () => {
+    const order = run(
+      shell,
+      `mine() { :; }; lock() { :; }; systemctl() { :; }; let_in() { echo let in; }; release() { echo release; exit; }; enter() { :; }; state() { state=applied; }; rollback win`,
+    ).out;
+    expect(order).toBe("let in\nrelease");
+  });
+
+  it("a folder that a kill left root's is given back, and no other of root's in its place", () => {
+    mkdirSync(join(data, "conf"));
+    chownSync(join(data, "conf"), uid, gid);
+    expect(run(shell, `within '${data}/conf' take_here`).status).toBe(0);
+    renameSync(join(data, "conf"), join(data, "away"));
+    mkdirSync(join(data, "conf"), { mode: 0o700 });
+    const back = (path: string) =>
+      run(shell, `within '${path}' give_back_here '00755 ${SERVICE}:${group}'`).status;
+    expect(back(join(data, "conf"))).not.toBe(0);
+    expect(look(join(data, "conf"))).toMatch(/^0:0 700 /);
+    expect(back(join(data, "away"))).toBe(0);
+    expect(look(join(data, "away"))).toMatch(`${uid}:${gid} 755 `);
+  });
+
+  it("a hand-over between two users gives neither a folder of root's", () => {
+    env({ RUNUSER: "games", RUNGROUP: "games", HANDOVER: data });
+    mkdirSync(join(data, "appendonlydir"), { mode: 0o700 });
+    expect(run(shell, "hand_over new").status).not.toBe(0);
+    expect(look(join(data, "appendonlydir"))).toMatch(/^0:0 700 /);
+  });
+
   it("what takes the place of a dump at the last moment does not stay among root's files", () => {
     const dump = theirs(join(data, "dump.rdb"));
-    const exchange = `mv() { if [ -f ./dump.rdb ]; then rm -f ./dump.rdb; mkfifo ./dump.rdb; fi; command mv "$@"; }`;
+    const exchange = `ln() { if [ -f ./dump.rdb ]; then rm -f ./dump.rdb; mkfifo ./dump.rdb; fi; command ln "$@"; }`;
     expect(run(shell, `${exchange}; dump_file dump.rdb mv "$d/kept"`).status).not.toBe(0);
     expect(existsSync(join(folder, "kept"))).toBe(false);
     expect(lstatSync(dump).isFIFO()).toBe(true);
@@ -607,7 +757,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
 
   it("a program with the service user's rights holds nothing of root's open, the lock least of all", () => {
     const open = "sh -c 'ls /proc/self/fd'";
-    const script = `root='${top}'; lock 0; exec 5<"$d"; as_owner ${SERVICE}:${group} ${open}; BIN='${data}/server'; ask_version`;
+    const script = `root='${top}'; lock 0; exec 5<"$d"; as_owner ${SERVICE} ${open}; BIN='${data}/server'; ask_version`;
     theirs(join(data, "server"), "#!/bin/sh\nls /proc/self/fd\n", 0o755);
     // 3 is the folder that \`ls\` itself reads.
     expect(ownLines(run(shell, script).out)).toEqual(["0", "1", "2", "3", "0", "1", "2", "3"]);
@@ -673,7 +823,8 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       }
     });
 
-    const OURS = "uid:101 ino:1 sk:1 cgroup:/system.slice/redis-server.service <->";
+    const GROUP = "cgroup:/system.slice/redis-server.service";
+    const OURS = `uid:101 ino:1 sk:1 ${GROUP} <->`;
     const OTHERS = "uid:65534 ino:2 sk:2 cgroup:/user.slice/user-1000.slice/session-1.scope <->";
     it.each([
       ["the unit's port", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ${OURS}`], true],
@@ -721,12 +872,43 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
         [`127.0.0.1:6379 0.0.0.0:* ${OURS.replace("redis-server", "x-redis-server")}`],
         false,
       ],
+      [
+        "a group of the unit's name in one that is another user's own",
+        "127.0.0.1",
+        [
+          "127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/user.slice/user-1000.slice/user@1000.service/app.slice/redis-server.service <->",
+        ],
+        false,
+      ],
+      [
+        "a group whose name holds the unit's group",
+        "127.0.0.1",
+        [`127.0.0.1:6379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/user.slice/x ${GROUP} <->`],
+        false,
+      ],
+      [
+        "another user in the unit's group",
+        "127.0.0.1",
+        [`127.0.0.1:6379 0.0.0.0:* uid:1010 ino:1 sk:1 ${GROUP} <->`],
+        false,
+      ],
+      ["root in the unit's group", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->`], false],
       ["nobody", "127.0.0.1", [], false],
     ])("to %s, or not", (_, host, sockets, goes) => {
       const ss = `ss() { printf '%s\\n' ${sockets.map((each) => `'LISTEN 0 511 ${each}'`).join(" ")}; }`;
+      const server = `setpriv --reuid=101 --clear-groups sleep 30 >/dev/null & trap "kill $!" EXIT; server=$!`;
+      // The process is not another user's before setpriv has run.
+      const is101 = `until grep -q '^Uid:.101' /proc/$server/status; do :; done`;
+      const shown = `systemctl() { printf 'MainPID=%s\\nControlGroup=/system.slice/redis-server.service\\n' $server; }`;
       const refused = /^Could not connect/;
-      const [first = ""] = asked(`-h ${host} -p 6379`, ss);
+      const [first = ""] = asked(`-h ${host} -p 6379`, [ss, server, is101, shown].join("\n"));
       expect(first).toMatch(goes ? SERVICE : refused);
+    });
+
+    it("to root's own server, whose sockets the kernel tells no user of", () => {
+      const ss = `ss() { echo 'LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->'; }`;
+      const shown = `systemctl() { printf 'MainPID=%s\\nControlGroup=/system.slice/redis-server.service\\n' $$; }`;
+      expect(asked("-h 127.0.0.1 -p 6379", `${ss}\n${shown}`)[0]).toBe(SERVICE);
     });
 
     it.each([

@@ -1,6 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -8,6 +19,7 @@ import { certificatesFact } from "../../src/facts/certificates.ts";
 import { configFilesFact } from "../../src/facts/config-files.ts";
 import { type Answer, SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { filesFact } from "../../src/facts/files.ts";
+import { othersFact } from "../../src/facts/others.ts";
 import { ProbeError, parseProbe, probeScript, saidWord, takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED, type ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
@@ -261,6 +273,32 @@ describe("listeners", () => {
     expect(listeners(line)).toMatchObject([{ address, port }]);
   });
 
+  it.each([
+    ["the unit's own group, of its user's making", "uid:101", "/system.slice/redis-server.service", true],
+    ["root's socket in the unit's group", "", "/system.slice/redis-server.service", false],
+    [
+      "a group of that name in one that is another user's own",
+      "uid:101",
+      "/user.slice/user-1000.slice/user@1000.service/redis-server.service",
+      false,
+    ],
+    [
+      "a group whose name holds the unit's",
+      "uid:101",
+      "/user.slice/x cgroup:/system.slice/redis-server.service",
+      false,
+    ],
+    [
+      "the group of a container that has such a unit",
+      "",
+      "/lxc.payload.x/system.slice/redis-server.service",
+      false,
+    ],
+  ])("are the unit's, or not, in %s", (_, uid, group, isOurs) => {
+    const [found] = listeners(`LISTEN 0 511 0.0.0.0:6379 0.0.0.0:* ${uid} ino:1 sk:2 cgroup:${group} <->`);
+    expect(found?.unit).toBe(isOurs ? "redis-server.service" : undefined);
+  });
+
   it.each(["", "LISTEN", "LISTEN 0 128 nonsense", "LISTEN 0 1 a:b c:d", "\u0000"])(
     "are none in %j",
     (line) => {
@@ -320,7 +358,7 @@ function printed(script: string, programs: Record<string, string> = {}): Answer 
   }
   const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
   const whole = `set -u; N=${NONCE}; R=${saidWord(NONCE)}\n${READING_FUNCTIONS}\n${script}\nprint_files; section end`;
-  return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe" }), NONCE);
+  return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe", timeout: 45_000 }), NONCE);
 }
 
 describe("the private keys on a host", () => {
@@ -463,6 +501,9 @@ describe("the units of a host", () => {
   });
 });
 
+/** What the probe has looked up of the unit in these tests. */
+const TEST_GROUP = "GROUP=/system.slice/test.service; OWNER=1";
+
 /** A redis-cli that knows what a login is asked for. */
 const ANSWERS = `while IFS= read -r line; do case $line in
   ECHO*) printf '%s\\n' "\${line#ECHO }";;
@@ -473,13 +514,17 @@ const ANSWERS = `while IFS= read -r line; do case $line in
 esac; done`;
 
 describe("a session with Redis", () => {
-  const session = (input: Partial<ProbeInput>, client = ANSWERS) =>
+  const session = (
+    input: Partial<ProbeInput>,
+    client = ANSWERS,
+    words = "uid:1 cgroup:/system.slice/test.service",
+  ) =>
     printed(
-      `UNIT=test.service; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
+      `UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF=/nowhere; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED, ...input })}`,
       {
         "redis-cli": client,
-        ss: "echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* uid:1 cgroup:/system.slice/test.service <->'",
+        ss: `echo 'tcp LISTEN 0 511 127.0.0.1:7380 0.0.0.0:* ${words} <->'`,
       },
     );
 
@@ -516,6 +561,24 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     expect(sections.said.text("login")).toBeUndefined();
   });
 
+  it.each([
+    [
+      "a group of the unit's name in one that is another user's own",
+      "uid:1 ino:1 sk:1 cgroup:/user.slice/user@1000.service/test.service",
+    ],
+    [
+      "a group whose name holds the unit's group",
+      "uid:1 ino:1 sk:1 cgroup:/user.slice/x cgroup:/system.slice/test.service",
+    ],
+    ["another user in the unit's group", "uid:12 ino:1 sk:1 cgroup:/system.slice/test.service"],
+    ["root in the unit's group", "ino:1 sk:1 cgroup:/system.slice/test.service"],
+  ])("is begun with no listener in %s", (_, words) => {
+    using directory = temporaryDirectory();
+    const starts = join(directory.path, "starts");
+    session({}, `echo started >>${starts}\n${ANSWERS}`, words);
+    expect(existsSync(starts)).toBe(false);
+  });
+
   it("takes its own user for no category of commands", () => {
     const asked = [...session({}).said.startingWith("category")].map(([category]) => category);
     expect(asked).toEqual(["read", "write"]);
@@ -531,7 +594,7 @@ describe("the proof over TLS", () => {
     const input = { ...NOTHING_ASKED, prove: true };
     const scripts = [configFilesFact, redisFact, proofsFact].map((fact) => fact.script(input));
     const sections = printed(
-      `UNIT=test.service; CLI=redis-cli; PID=1; CONF='${conf}'; ME=1\n${scripts.join("\n")}`,
+      `UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF='${conf}'; ME=1\n${scripts.join("\n")}`,
       {
         "redis-cli": "echo refused by whom it may concern",
         openssl: `cat >/dev/null; printf %b '${said}'`,
@@ -562,6 +625,12 @@ describe("the proof over TLS", () => {
     },
   );
 
+  it("is not waited for where the pipe of who asks is kept open", () => {
+    const started = Date.now();
+    proved(`${VERIFIED}+PONG\\r\\n'; case "$*" in *ign_eof*) sleep 40 & esac; echo '`);
+    expect(Date.now() - started).toBeLessThan(30_000);
+  }, 70_000);
+
   it("is none where the certificate is another CA's, or the server refuses ours", () => {
     const other = `${CERTIFICATE}Verify return code: 19 (self-signed certificate)\\n+PONG\\r\\n`;
     expect(proved(other).proofs.withCertificate.get("7380")).toBe(
@@ -570,6 +639,79 @@ describe("the proof over TLS", () => {
     const refused = `${VERIFIED}40:error:0A000412:SSL routines:ssl3_read_bytes:alert bad certificate:rec.c:1\\n`;
     expect(proved(refused).proofs.withCertificate.get("7380")).toBe("no answer: alert bad certificate");
     expect(proved("").proofs.withCertificate.get("7380")).toBe("no answer");
+  });
+});
+
+describe("a configuration of the service user's in a folder of root's", () => {
+  /** What the probe finds in it as root, and how long it took. */
+  function look(fill: (conf: string, at: (name: string) => string) => void) {
+    const top = mkdtempSync("/run/redkeep-probe-");
+    const at = (name: string) => join(top, name);
+    try {
+      chmodSync(top, 0o755);
+      const conf = at("redis.conf");
+      writeFileSync(conf, "");
+      fill(conf, at);
+      chownSync(conf, 65_534, 65_534);
+      const scripts = [configFilesFact, filesFact].map((fact) => fact.script(NOTHING_ASKED));
+      const started = Date.now();
+      const { seen } = printed(
+        `UNIT=test.service; PID=0; CONF='${conf}'; ME=0; SERVICE_UID=65534; DROP='setpriv --reuid=65534 --clear-groups'\n${scripts.join("\n")}`,
+      );
+      const facts = configFilesFact.parse({ seen, said: new SaidTexts() }, NOTHING_ASKED);
+      const names = (paths: Iterable<string>) => [...paths].map((path) => path.replace(`${top}/`, ""));
+      return {
+        seconds: (Date.now() - started) / 1000,
+        unreadable: names(facts.unreadable),
+        includes: names(facts.includes.map(({ path }) => path)),
+      };
+    } finally {
+      rmSync(top, { recursive: true });
+    }
+  }
+
+  it("is not read where it is large, and that is told", () => {
+    const { unreadable, seconds } = look((conf) => truncateSync(conf, 8 * 1024 ** 4));
+    expect(unreadable).toEqual(["redis.conf"]);
+    expect(seconds).toBeLessThan(20);
+  }, 60_000);
+
+  it("brings in by a wildcard what that user can list", () => {
+    const { unreadable, includes } = look((conf, at) => {
+      for (const [folder, mode] of [
+        ["open", 0o755],
+        ["closed", 0o700],
+      ] as const) {
+        mkdirSync(at(folder));
+        for (const name of ["a.conf", "b.conf"]) writeFileSync(at(`${folder}/${name}`), "");
+        chmodSync(at(folder), mode);
+      }
+      writeFileSync(conf, `include ${at("open")}/*.conf\ninclude ${at("closed")}/*.conf\n`);
+    });
+    expect(includes).toEqual(["open/a.conf", "open/b.conf"]);
+    expect(unreadable).toEqual([]);
+  });
+
+  it("brings in nothing by a wildcard that stands for too much, and that is told", () => {
+    const { unreadable, seconds } = look((conf, at) => {
+      mkdirSync(at("data"));
+      for (let link = 0; link < 60; link++) symlinkSync(".", at(`data/${link}`));
+      writeFileSync(conf, `include ${at("data")}/*/*/*/*/*/*\n`);
+    });
+    expect(unreadable).toEqual(["data/*/*/*/*/*/*"]);
+    expect(seconds).toBeLessThan(20);
+  }, 60_000);
+});
+
+describe("the look at the programs that run", () => {
+  it("keeps no more of one in memory than a bound", () => {
+    using directory = temporaryDirectory();
+    const [bounds, groups] = [join(directory.path, "bounds"), "group_of() { VALUE=; }"];
+    printed(
+      `ME=0 ADDRESSES= UNIT= GROUP= SOCKETS= sentinels=\n${groups}\n${othersFact.script({ ...NOTHING_ASKED, prove: true })}`,
+      { grep: `ulimit -v >>'${bounds}'` },
+    );
+    expect(new Set(readFileSync(bounds, "utf8").trim().split("\n"))).toEqual(new Set(["262144"]));
   });
 });
 
@@ -609,7 +751,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; R=${saidWord(NONCE)}
 ${READING_FUNCTIONS}
-UNIT=test.service; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
+UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files; section end`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };
     const output = execFileSync("sh", ["-c", script], {

@@ -90,6 +90,30 @@ describe.each(SHELLS)("under %s", (shell) => {
       expect(isRoots(path), path).toBe(false);
   });
 
+  it("a folder that its group may write is not root's alone, for the bits may be an access list's", () => {
+    sh("chmod 775 roots");
+    expect(isRoots("roots/file")).toBe(false);
+    expect(reader("roots/file")).toBe(SERVICE_READS);
+  });
+
+  it("root reads another's file in a folder of root's for some seconds, and none that is large", () => {
+    const asked = (size: string) =>
+      sh(`chown ${SERVICE} roots/file; truncate -s ${size} roots/file; reader_of '${at("roots/file")}'
+echo "$AS"; if is_large; then echo large; else echo "$(beginning '${at("roots/file")}' 3 | tr '\\0' 0)"; fi`).split(
+        "\n",
+      );
+    expect(asked("1M")).toEqual(["timeout -s KILL 5", "000"]);
+    expect(asked("8T")).toEqual(["timeout -s KILL 5", "large"]);
+  });
+
+  it("what keeps a reader's pipe open is not waited for", () => {
+    const started = Date.now();
+    const told = sh(`keep() { sleep 60 & }; digest_of() { each_reader 'sha256sum --' '' asked_digests; }
+READS="\${NL}keep|${at("services/file")}\${NL}"; readers="keep|$NL"; digest_of; echo told; kill $(pgrep -P $$ sleep) || :`);
+    expect(told).toBe("told");
+    expect(Date.now() - started).toBeLessThan(20_000);
+  }, 70_000);
+
   it("a ring of links ends", () => {
     sh("ln -s ring roots/ring");
     expect(reader("roots/ring")).toBe(SERVICE_READS);

@@ -377,7 +377,7 @@ describe("firewall", () => {
     it("are those of the cluster's bus too, which the server itself listens on", () => {
       const node = editedFacts("stock", {
         listeners: (text) =>
-          `${text}tcp LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
+          `${text}tcp LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
       });
       const made = planTask("firewall", allowOf("stock"), node);
       expect(made.refusals[0]?.found).toBe("the firewall would cut off 16379/tcp (redis-server.service)");

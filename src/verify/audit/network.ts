@@ -131,7 +131,7 @@ function otherServersCheck({ facts, neighbours = [] }: AuditContext): Check {
     const beyond = listens.filter(({ at }) => !isLoopback(addressOf(at)));
     const isOpen = beyond.some(({ reply }) => reply === "PONG");
     const isClosed = beyond.every(({ reply }) => /^(?:NOAUTH|DENIED|-NOAUTH|-DENIED)/.test(reply));
-    const isContained = /^(?:docker|libpod|crio|cri-containerd)-/.test(group);
+    const isContained = /(?:^|\/)(?:docker|libpod|crio|cri-containerd)-/.test(group);
     const where = beyond.map(({ at }) => at).join(", ");
     return {
       verdict: isOpen ? "open" : isContained || !isClosed ? "unclear" : "closed",
