@@ -1,9 +1,11 @@
 import { InputError } from "../errors.ts";
 import { applyText } from "../report/apply-text.ts";
 import { noticedOn, planPreview } from "../report/plan-text.ts";
+
 import type { Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import type { HostStatus } from "../report/statuses.ts";
+import { hostList } from "../report/words.ts";
 import type { State } from "../state.ts";
 import { inBatches } from "./batches.ts";
 import { guardBlastRadius } from "./blast-radius.ts";
@@ -159,14 +161,21 @@ function settleStatuses(sessions: readonly HostSession[]): void {
   }
 }
 
-/** `--fail-on-impact`: where somebody would notice, nothing is touched. */
+/** `--fail-on-impact`: where somebody would notice on one host, none of the run is touched. */
 function refuseImpact(sessions: readonly HostSession[]): void {
-  const noticed = noticedOn(sessions.map(({ record }) => record));
-  for (const session of sessions.filter(({ record }) => noticed.includes(record))) {
-    fail(session, "refused", {
+  const noticed = new Set(noticedOn(sessions.map(({ record }) => record)));
+  if (noticed.size === 0) return;
+  const names = [...noticed].map(({ host }) => host);
+  for (const session of sessions) {
+    const isNoticed = noticed.has(session.record);
+    fail(session, isNoticed ? "refused" : "not-started", {
       where: "impact",
-      found: session.record.impact.map(({ detail }) => detail).join("\n"),
-      remedy: "do what each line says, then run again",
+      found: isNoticed
+        ? session.record.impact.map(({ detail }) => detail).join("\n")
+        : `somebody would notice on ${hostList(names)}: --fail-on-impact stops the whole run`,
+      remedy: isNoticed
+        ? "do what each line says, then run again"
+        : "see to that first, or leave it out by --limit",
       guards: ["impact"],
     });
   }

@@ -8,6 +8,9 @@ import { changesOf } from "./plan.ts";
 const OWN =
   /^(acl(\|.*)?|auth|client|client\|(list|setname|kill)|command(\|(docs|info))?|config|config\|get|echo|hello|info|ping|randomkey)$/;
 
+/** What redkeep runs besides where it changes a host: from its first change on, the counts of these tell as little. */
+const OWN_CHANGES = /^(bgrewriteaof|bgsave|config\|(set|rewrite)|dbsize)$/;
+
 /** What to do without a command, where there is more to say than how to allow it. */
 const INSTEAD: Readonly<Record<string, string>> = {
   keys: "Use SCAN",
@@ -23,8 +26,10 @@ const INSTEAD: Readonly<Record<string, string>> = {
 /** Commands that were run, and that some or all of their users lose: how often, by whom last, and what to do instead. */
 export function commandImpacts(audience: Audience): Impact[] {
   const { facts } = audience;
+  const hasChangedHost = facts.transaction.last !== undefined;
+  const isOurs = (name: string) => OWN.test(name) || (hasChangedHost && OWN_CHANGES.test(name));
   const calls = new Map(
-    [...facts.redis.commandCalls].filter(([name, number]) => number > 0 && !OWN.test(name)),
+    [...facts.redis.commandCalls].filter(([name, number]) => number > 0 && !isOurs(name)),
   );
   const clients = Map.groupBy(clientsOf(facts), ({ command }) => command);
   const commands = new Set([...calls.keys(), ...clients.keys()]);

@@ -75,6 +75,34 @@ describe("--fail-on-impact", () => {
   });
 });
 
+describe("--fail-on-impact on several hosts", () => {
+  it("keeps apply from all of them where somebody would notice on one", async () => {
+    await using used = await startRecordedHost("stock", withClient);
+    // Another machine.
+    await using idle = await startRecordedHost("stock", (text) =>
+      text.replace(/InvocationID=\w+/, "InvocationID=0"),
+    );
+    const args = ["apply", ...writeProject(directory, { "redis-01": idle, "redis-02": used }, ACL), "--yes"];
+    const { exitCode } = await redkeep([...args, "--fail-on-impact", "--json", "run.json"], {
+      cwd: directory.path,
+      env: { ADMIN: "a-password-of-this-test" },
+    });
+    expect(exitCode).toBe(3);
+    const { hosts } = JSON.parse(readFileSync(join(directory.path, "run.json"), "utf8"));
+    expect(hosts).toMatchObject([
+      {
+        status: "not-started",
+        error: {
+          where: "impact",
+          found: "somebody would notice on redis-02: --fail-on-impact stops the whole run",
+        },
+      },
+      { status: "refused", error: { where: "impact" } },
+    ]);
+    expect([idle.scripts, used.scripts].map(({ length }) => length)).toEqual([1, 1]);
+  });
+});
+
 describe("what users may do, against the last run that kept it", () => {
   const access = (allowed: boolean[]): AccessRecord => ({
     method: "ACL DRYRUN",

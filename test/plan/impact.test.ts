@@ -249,6 +249,22 @@ describe("what would be denied", () => {
     ).toEqual([]);
   });
 
+  it("is not what redkeep itself ran when it changed the host before", () => {
+    const commandCalls = new Map([
+      ["config|set", 3],
+      ["bgsave", 1],
+      ["flushall", 1],
+    ]);
+    const commands = { FLUSHALL: "disable", CONFIG: "rename", BGSAVE: "disable" };
+    const sentences = (last: unknown) =>
+      told(
+        { "rename-command": { commands } },
+        used({ commandCalls }, { transaction: { last } as never }),
+      ).map((sentence) => sentence.split(" ran ")[0]);
+    expect(sentences(undefined)).toEqual(["CONFIG SET", "BGSAVE", "FLUSHALL"]);
+    expect(sentences({ id: "20260101T000000Z-00000000" })).toEqual(["FLUSHALL"]);
+  });
+
   it("is not what a replica only takes over from its primary", () => {
     const commandCalls = new Map([["restore", 7]]);
     const differences = used({ commandCalls });
