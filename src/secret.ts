@@ -41,6 +41,11 @@ interface Sorted {
   longest: number;
 }
 
+/** Characters of secrets and of text that may still be held against each other. */
+interface Effort {
+  left: number;
+}
+
 /**
  * Secrets in every form in which one leaks. Each place of a text costs one search, by halves, among the forms that begin
  * as it does: a host chooses what its files hold, and thousands that begin alike must not slow the run of the others.
@@ -62,12 +67,16 @@ class Forms {
     }
   }
 
-  mask(text: string): string {
+  /** @param effort what may be spent; undefined comes back where it is not enough. */
+  mask(text: string): string;
+  mask(text: string, effort: Effort): string | undefined;
+  mask(text: string, effort?: Effort): string | undefined {
     if (this.#texts.size === 0) return text;
     let result = "";
     let shown = 0;
     for (let at = 0; at <= text.length - SHORTEST; at++) {
-      const length = this.#longestAt(text, at);
+      const length = this.#longestAt(text, at, effort);
+      if (effort !== undefined && effort.left < 0) return undefined;
       if (length === 0) continue;
       // Where one begins within another, nothing of either may stay.
       if (at >= shown) result += text.slice(shown, at) + MASK;
@@ -77,7 +86,7 @@ class Forms {
   }
 
   /** Characters of the longest form that stands there; 0 where none does. */
-  #longestAt(text: string, at: number): number {
+  #longestAt(text: string, at: number, effort: Effort | undefined): number {
     const start = text.slice(at, at + SHORTEST);
     const forms = this.#byStart.get(start);
     if (forms === undefined) return 0;
@@ -88,6 +97,7 @@ class Forms {
     }
     const { texts, shorter, longest } = sorted;
     const piece = text.slice(at, at + longest);
+    if (effort !== undefined) effort.left -= piece.length;
     let [low, high] = [0, texts.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -135,6 +145,11 @@ function know(value: string): void {
 
 /** Far more than a server has: masking costs time and memory for each. */
 const MOST_FOUND = 500;
+/**
+ * What may be spent on all words of one host: secrets and words that begin alike at every place could have everybody else
+ * wait. Ten thousand lines with a password in each cost a fiftieth of it.
+ */
+const MOST_EFFORT = 15_000_000;
 /** Characters of one. Passwords are chosen by people and generators; none is that long. */
 const LONGEST_FOUND = 512;
 
@@ -146,6 +161,7 @@ const LONGEST_FOUND = 512;
 export class FoundSecrets {
   readonly #values = new Set<string>();
   #forms: Forms | undefined;
+  readonly #effort: Effort = { left: MOST_EFFORT };
   #isTooMuch = false;
 
   /**
@@ -174,7 +190,10 @@ export class FoundSecrets {
       this.#forms = new Forms();
       for (const value of this.#values) this.#forms.add(value);
     }
-    return this.#forms.mask(redact(text));
+    return (
+      this.#forms.mask(redact(text), this.#effort) ??
+      "(not shown: to look for the passwords of the host's files in it would take too long)"
+    );
   }
 }
 

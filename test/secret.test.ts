@@ -98,6 +98,27 @@ describe("what is found on a host", () => {
     expect(found.mask("any word")).toMatch(/^\(not shown: /);
     expect(found.mask("")).toBe("");
   });
+
+  it("is looked for in a bounded time, and what was not looked through is not shown", () => {
+    const found = new FoundSecrets();
+    found.add(Array.from({ length: 480 }, (_, number) => "A".repeat(20 + number)));
+    const before = process.threadCpuUsage();
+    expect(found.mask("A".repeat(1_000_000))).toMatch(/^\(not shown: to look for/);
+    for (let word = 0; word < 1_000; word++) expect(found.mask("A".repeat(19))).toMatch(/^\(not shown: /);
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
+  });
+
+  it("is looked for in all that an honest host says", () => {
+    const found = new FoundSecrets();
+    const secrets = Array.from({ length: 100 }, (_, number) => `Honest-password-${number}`);
+    found.add(secrets);
+    const log = Array.from(
+      { length: 10_000 },
+      (_, line) => `AUTH ${secrets[line % 100]} from 10.0.0.${line % 250}\n`,
+    );
+    for (let again = 0; again < 10; again++) expect(found.mask(log.join(""))).not.toMatch(/Honest|not shown/);
+  });
 });
 
 describe("excerpt", () => {

@@ -1,12 +1,13 @@
 import type { HostTask } from "../plan/build-plan.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
 import { plural } from "../report/words.ts";
-import { CANDIDATES, type Found, type RawParams, WITHOUT_WORDS } from "./candidates.ts";
+import { CANDIDATES, type Found, PARTS_WITHOUT_WORDS, WITHOUT_WORDS } from "./candidates.ts";
+import { type PlainParams, plainParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** What of a host a playbook can say without changing it. */
 export interface Adopted {
-  tasks: { task: HostTask; params: RawParams }[];
-  /** Tasks that have no words for what the host has, or would change it, each with the reason. */
+  tasks: { task: HostTask; params: PlainParams }[];
+  /** Tasks, and parts of them, that have no words for what the host has, or would change it, each with the reason. */
   leftOut: { task: string; reason: string }[];
 }
 
@@ -25,7 +26,12 @@ export async function adoptHost(
   for (const { task, name, definition, placeOf } of asked) {
     let reason = WITHOUT_WORDS[task]?.(found) ?? "the host has nothing that this task sets";
     let taken = false;
-    for (const params of CANDIDATES[task]?.(found) ?? []) {
+    for (const candidateParams of CANDIDATES[task]?.(found) ?? []) {
+      const params = plainParams(candidateParams);
+      if (params === undefined) {
+        reason = `what it has holds ${TEMPLATE_MARKS}, which a playbook would run as a template`;
+        continue;
+      }
       const parsed = definition.params.safeParse(params);
       if (!parsed.success) {
         reason = `the task has no words for it (${parsed.error.issues[0]?.path.join(".")})`;
@@ -44,6 +50,8 @@ export async function adoptHost(
       const more = changes.length > 1 ? ` and ${plural(changes.length - 1, "more change")}` : "";
       reason = refusal?.found ?? `it would change ${first?.address}${more}`;
     }
+    const parts = taken ? (PARTS_WITHOUT_WORDS[task]?.(found) ?? []) : [];
+    for (const { part, reason } of parts) adopted.leftOut.push({ task: `${task} ${part}`, reason });
     if (!taken) adopted.leftOut.push({ task, reason });
   }
   return adopted;

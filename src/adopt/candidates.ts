@@ -6,8 +6,10 @@ import { PRESETS, presetUser } from "../redis/acl-presets.ts";
 import { type AclUser, diffUsers, hashPassword } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
+import { printable } from "../report/printable.ts";
 import type { Secret } from "../secret.ts";
 import type { SecretSource } from "../secret-source.ts";
+import { plainParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** Parameters of a task as a playbook has them. */
 export type RawParams = Record<string, unknown>;
@@ -46,7 +48,9 @@ export const CANDIDATES: Readonly<Record<string, (found: Found) => RawParams[]>>
   acl: (found) => {
     const file = found.server.config.get("aclfile")?.[0];
     if (!file) return [];
-    return [{ file, unlisted: "keep", users: knownUsers(found) }];
+    return [
+      { file, unlisted: "keep", users: knownUsers(found).filter((user) => plainParams(user) !== undefined) },
+    ];
   },
 
   "rename-command": ({ server }) => {
@@ -131,6 +135,19 @@ export const WITHOUT_WORDS: Readonly<Record<string, (found: Found) => string | u
       ? "its users stand in redis.conf, and the task keeps them in an ACL file: moving them is a change"
       : undefined;
   },
+};
+
+/** Parts that a task which is taken leaves out, each with the reason. */
+export const PARTS_WITHOUT_WORDS: Readonly<
+  Record<string, (found: Found) => { part: string; reason: string }[]>
+> = {
+  acl: (found) =>
+    knownUsers(found)
+      .filter((user) => plainParams(user) === undefined)
+      .map(({ name }) => ({
+        part: `user ${printable(String(name), 60)}`,
+        reason: `its name or its rules hold ${TEMPLATE_MARKS}, which a playbook would run as a template`,
+      })),
 };
 
 function optional(name: string, value: unknown): RawParams {

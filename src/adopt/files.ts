@@ -1,9 +1,9 @@
 import { dump } from "js-yaml";
-import type { RawParams } from "./candidates.ts";
+import type { PlainParams } from "./plain.ts";
 
 export interface AdoptedHost {
   host: string;
-  tasks: ReadonlyMap<string, { name: string; params: RawParams }>;
+  tasks: ReadonlyMap<string, { name: string; params: PlainParams }>;
   /** Checks that fail with these tasks. */
   failures: readonly { control: string; observed: string }[];
   /** Tasks that would have changed the host, each with the reason, in one line. */

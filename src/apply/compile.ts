@@ -409,14 +409,21 @@ function readableLog({ files: { logFile, paths } }: HostFacts): Actable {
 }
 
 /**
- * A file of assignments that sh reads with `.`: whatever a value holds, it stays text.
+ * A file of assignments that sh reads with `.`: whatever a value holds, it stays text. Each has a line of its own, so that no
+ * value looks like another assignment to whoever reads the file by lines.
  * @throws TypeError for a NUL, which no shell can keep.
  */
 export function shellAssignments(values: Readonly<Record<string, string | number>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}=${shellQuote(String(value))}\n`)
-    .join("");
+  const lines = Object.entries(values).map(([name, value]) => {
+    const parts = String(value).split("\n").map(shellQuote);
+    return `${name}=${parts.join('"$LINE_BREAK"')}\n`;
+  });
+  const breaks = lines.some((line) => line.includes("$LINE_BREAK"));
+  return `${breaks ? LINE_BREAK : ""}${lines.join("")}`;
 }
+
+/** A substitution loses the line breaks at its end. */
+const LINE_BREAK = "LINE_BREAK=$(printf '\\nx'); LINE_BREAK=${LINE_BREAK%x}\n";
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
 function plannedUnit({ plan, facts, server }: CompileInput): Map<string, Actable> {

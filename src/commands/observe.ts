@@ -388,6 +388,7 @@ export function toRecord({
   expected,
   observed,
   source,
+  witness,
   blockedBy,
 }: Check): CheckRecord {
   return {
@@ -398,7 +399,9 @@ export function toRecord({
     expected,
     observed,
     source,
-    ...(witnessOf({ source }) === "server" ? { witness: "server" as const } : {}),
+    ...(witnessOf({ source, ...(witness && { witness }) }) === "server"
+      ? { witness: "server" as const }
+      : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
   };
 }

@@ -14,6 +14,10 @@ import { isRevoked } from "./revoked-keys.ts";
 import { shellQuote } from "./shell-quote.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
+/** No command that writes: the file may be anything that the inventory's writer would have a line of theirs in. */
+const OWN_FILE =
+  "Compare the fingerprint with the host's own, then add the key to a known_hosts file, and name that by --known-hosts.";
+
 /** ssh2's own list. */
 const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   "ssh-ed25519",
@@ -73,6 +77,12 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
       throw refuse(`is new and cannot be added to ${tilde(file)}: ${(error as Error).message}`, "");
     }
   }
+  if (target.strictHostKeyChecking === "accept-new" && target.inventoryNamesKnownHosts) {
+    throw refuse(
+      `is new: ${shown}; accept-new keeps keys in known_hosts files of your own alone, and not in ${tilde(files[0] ?? "")}, which the inventory names`,
+      OWN_FILE,
+    );
+  }
   const authority = verdict.certAuthority;
   const unsupported = authority
     ? `; the @cert-authority in ${at(authority)} does not count, as redkeep knows no host certificates`
@@ -81,9 +91,11 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   const scan = `ssh-keyscan${portOption} ${quoteIfNeeded(target.address)} >>${quoteIfNeeded(tilde(file ?? "~/.ssh/known_hosts"))}`;
   throw refuse(
     `is not in ${files.length === 0 ? "any known_hosts file" : tilde(files[0] ?? "")}: ${shown}${unsupported}`,
-    target.jumps.length > 0
-      ? "Log in once with ssh and compare the fingerprint with the host's own."
-      : `Compare the fingerprint with the host's own, then: ${scan}`,
+    target.inventoryNamesKnownHosts && file === undefined
+      ? OWN_FILE
+      : target.jumps.length > 0
+        ? "Log in once with ssh and compare the fingerprint with the host's own."
+        : `Compare the fingerprint with the host's own, then: ${scan}`,
   );
 }
 

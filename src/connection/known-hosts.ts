@@ -89,15 +89,38 @@ export function knownKeyTypes(address: string, port: number, files: readonly str
 /**
  * Adds the key of a new host, as `ssh -o StrictHostKeyChecking=accept-new` does. One write in append mode, so that
  * hosts of the same run, and other programs, do not write into each other's line.
- * @throws Error where the key is not there afterwards: the next one to answer would be as new, and taken as well.
+ * @throws Error where the file is something else than known_hosts, and where the key is not there afterwards: the next
+ * one to answer would be as new, and taken as well.
  */
 export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
     throw new Error("it is no file, so every key would be new again");
+  const strange = strangeLine(file);
+  if (strange !== undefined)
+    throw new Error(`line ${strange} is no line of a known_hosts file, so it may be another kind of file`);
   const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
   appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
   if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
+}
+
+/** The number of the first line that OpenSSH would not write into a known_hosts file; keys of its protocol 1 are numbers. */
+function strangeLine(file: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+  const index = text.split("\n").findIndex((line) => {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === "" || words[0]?.startsWith("#")) return false;
+    if (/^@(?:cert-authority|revoked)$/.test(words[0] ?? "")) words.shift();
+    const [, type, key = "", modulus = ""] = words;
+    if ([type, key, modulus].every((word) => /^\d+$/.test(word ?? ""))) return false;
+    return keyType(Buffer.from(key, "base64")) !== type;
+  });
+  return index < 0 ? undefined : index + 1;
 }
 
 function endsInLine(file: string): boolean {

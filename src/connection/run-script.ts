@@ -11,6 +11,8 @@ export interface ScriptHost {
   /** The inventory's name, for messages. */
   host: string;
   user: string;
+  /** Its address and port: several inventory hosts may be one. */
+  machine: string;
   become: boolean;
   becomePassword: Secret | undefined;
   /** Shared by the hosts of a run. */
@@ -38,7 +40,7 @@ export async function runScript(
 ): Promise<CommandResult> {
   if (!host.become || host.becomePassword === undefined)
     return await runOnce(host, script, options, () => {});
-  const judge = await host.becomePasswords.enter(host.host, host.user, host.becomePassword);
+  const judge = await host.becomePasswords.enter(host, host.becomePassword);
   try {
     return await runOnce(host, script, options, judge);
   } finally {

@@ -19,8 +19,10 @@ export interface ResolvedConnection {
   knownHostsFiles: string[];
   /** From RevokedHostKeys: a key that one of them names is refused, whatever known_hosts says. */
   revokedKeysFiles: string[];
-  /** Where `accept-new` writes. */
+  /** Where `accept-new` writes: a file of the operator's own. None where the inventory names another, which is only read. */
   newHostKeysFile: string | undefined;
+  /** The inventory says where host keys are looked for. */
+  inventoryNamesKnownHosts: boolean;
   strictHostKeyChecking: "yes" | "accept-new";
   /** Somebody named the file, or it is one of OpenSSH's defaults, which need not exist. */
   identityFiles: { path: string; isNamed: boolean }[];
@@ -93,11 +95,15 @@ async function resolveHost(
     isNamed: named.includes(file) || !isDefault,
   }));
 
-  const userFiles = variables.knownHostsFile
-    ? [variables.knownHostsFile]
-    : (sshOptions.userKnownHostsFiles ?? splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS);
   const isNamed = (file: string) => !/^none$/i.test(file);
-  const newHostKeysFile = userFiles.find(isNamed);
+  const expandAll = (files: readonly string[]) => files.filter(isNamed).map(expand);
+  const ownFiles = expandAll(
+    variables.knownHostsFile
+      ? [variables.knownHostsFile]
+      : (splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS),
+  );
+  const fromInventory = variables.knownHostsFile ? undefined : sshOptions.userKnownHostsFiles;
+  const userFiles = fromInventory === undefined ? ownFiles : expandAll(fromInventory);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
   return {
@@ -106,12 +112,14 @@ async function resolveHost(
     port: resolvedPort,
     user: resolvedUser,
     hostKeyAlias: config.get("hostkeyalias")?.[0],
-    knownHostsFiles: [...userFiles, ...globalFiles].filter(isNamed).map(expand),
+    knownHostsFiles: [...userFiles, ...expandAll(globalFiles)],
     revokedKeysFiles: (config.get("revokedhostkeys") ?? [])
       .filter(isNamed)
       .flatMap((value) => (existsSync(expand(value)) ? [value] : value.split(/\s+/)))
       .map(expand),
-    newHostKeysFile: newHostKeysFile && expand(newHostKeysFile),
+    // Else whoever writes the inventory could have a line of theirs added to any file.
+    newHostKeysFile: userFiles.find((file) => ownFiles.includes(file)),
+    inventoryNamesKnownHosts: fromInventory !== undefined,
     // "no" and "off" in ssh_config would let anybody answer for the host; here they mean yes.
     strictHostKeyChecking:
       sshOptions.strictHostKeyChecking ??

@@ -2,6 +2,7 @@ import type { Client, ClientChannel } from "ssh2";
 import { BecomePasswords } from "./become-passwords.ts";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
+import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import { runScript, type ScriptHost } from "./run-script.ts";
 import { hangUp, type Session } from "./session.ts";
@@ -53,6 +54,7 @@ class SshConnection implements Connection {
     this.#host = {
       host: target.host,
       user: target.user,
+      machine: endpoint(target),
       become: become && target.user !== "root",
       becomePassword,
       becomePasswords,

@@ -338,7 +338,10 @@ export function commandTable(replies: ReadonlyMap<string, readonly string[]>): C
   }
   for (const name of commands) {
     const [container = ""] = name.split("|");
-    if (container !== name) subcommands.set(container, [...(subcommands.get(container) ?? []), name]);
+    if (container === name) continue;
+    const names = subcommands.get(container);
+    if (names === undefined) subcommands.set(container, [name]);
+    else names.push(name);
   }
   // Measured: 7.0 runs these four for any user. 6.0, which has no subcommands, exempts only AUTH.
   const exempt = subcommands.size > 0 ? ["auth", "hello", "quit", "reset"] : ["auth"];
@@ -348,6 +351,33 @@ export function commandTable(replies: ReadonlyMap<string, readonly string[]>): C
     subcommands,
     alwaysAllowed: new Set(exempt.filter((name) => commands.has(name))),
   };
+}
+
+/** The most of them together that redkeep judges: what every user may run is worked out, and compared. */
+const MOST_PAIRS = 2_000_000;
+/** Redis 8 with its modules has about 500, and the rules of the longest user of redkeep's own are 30 words. */
+const MOST_COMMANDS = 5_000;
+const MOST_WORDS = 200_000;
+
+/**
+ * Why a server has more users, commands or rules than redkeep judges, as a sentence; undefined where it has not. Whoever may
+ * change the users of a server has the controller work for each of them, while the other hosts wait.
+ *
+ * @param lines users, as `parseAclUser` takes them
+ */
+export function tooManyRules(lines: readonly string[], table: CommandTable | undefined): string | undefined {
+  const commands = table?.commands.size ?? 0;
+  let [users, words] = [0, 0];
+  for (const line of lines) {
+    users += line.split("(").length;
+    words += line.split(" ").length;
+  }
+  if (commands > MOST_COMMANDS) return `it has ${commands} commands, and redkeep judges ${MOST_COMMANDS}`;
+  if (words > MOST_WORDS)
+    return `the rules of its users are ${words} words, and redkeep judges ${MOST_WORDS}`;
+  if (users * commands > MOST_PAIRS)
+    return `it has ${users} users and selectors, and redkeep judges ${Math.floor(MOST_PAIRS / commands)} on a server with ${commands} commands`;
+  return undefined;
 }
 
 /** What one selector permits on one server. */
@@ -393,37 +423,50 @@ function allowedBy(rules: readonly string[], table: CommandTable): Allowed {
   return allowed(rules.join(" "));
 }
 
-/** Applies the rules in order, as ACLSetSelector in src/acl.c does; unknown names, such as a module's, count as they stand. */
+/**
+ * What is left when the rules are applied in order, as ACLSetSelector in src/acl.c does; unknown names, such as a module's,
+ * count as they stand. From the last rule to the first: what a later one decided, no earlier one changes, and so a user with
+ * any number of rules costs each command once.
+ */
 function evaluateRules(rules: readonly string[], table: CommandTable): Allowed {
-  const allowed = new Set<string>();
+  const decided = new Map<string, boolean>();
+  /** With all of their subcommands; categories, too. */
+  const whole = new Set<string>();
   const firstArgs = new Map<string, Set<string>>();
   let futureCommands = false;
 
-  const change = (name: string, allow: boolean): void => {
-    for (const command of [name, ...(table.subcommands.get(name) ?? [])]) {
-      if (allow) allowed.add(command);
-      else allowed.delete(command);
-    }
-    firstArgs.delete(name);
+  const decide = (name: string, allow: boolean): void => {
+    if (whole.has(name)) return;
+    whole.add(name);
+    for (const command of [name, ...(table.subcommands.get(name) ?? [])])
+      if (!decided.has(command)) decided.set(command, allow);
   };
 
-  for (const rule of rules) {
+  for (const rule of rules.toReversed()) {
     const allow = rule.startsWith("+");
     const name = rule.slice(1);
     if (name === "@all") {
       futureCommands = allow;
-      allowed.clear();
-      firstArgs.clear();
-      if (allow) for (const command of table.commands) allowed.add(command);
-    } else if (name.startsWith("@")) {
-      for (const command of table.categories.get(name.slice(1)) ?? []) change(command, allow);
+      if (allow) for (const command of table.commands) if (!decided.has(command)) decided.set(command, true);
+      break;
+    }
+    if (name.startsWith("@")) {
+      if (whole.has(name)) continue;
+      whole.add(name);
+      for (const command of table.categories.get(name.slice(1)) ?? []) decide(command, allow);
     } else {
       const [command = "", argument] = splitOnce(name);
-      if (argument === undefined || table.commands.has(name)) change(name, allow);
-      else if (allow) firstArgs.set(command, (firstArgs.get(command) ?? new Set()).add(name));
+      if (argument === undefined || table.commands.has(name)) decide(name, allow);
+      else if (allow && !whole.has(command)) {
+        const names = firstArgs.get(command);
+        if (names === undefined) firstArgs.set(command, new Set([name]));
+        else names.add(name);
+      }
     }
   }
 
+  const allowed = new Set<string>();
+  for (const [command, isAllowed] of decided) if (isAllowed) allowed.add(command);
   for (const [command, names] of firstArgs) {
     if (!allowed.has(command)) for (const name of names) allowed.add(name);
   }

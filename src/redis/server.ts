@@ -1,6 +1,6 @@
 import { type Actable, chosen, pointedAt, type Seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { type CommandTable, commandTable } from "./acl-rule.ts";
+import { type CommandTable, commandTable, tooManyRules } from "./acl-rule.ts";
 import { type ConfigDocument, parseConfig } from "./config-document.ts";
 import { type ServerVersion, serverVersion } from "./versions.ts";
 
@@ -112,6 +112,16 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   }
   const difference = twoVersions(facts, version);
   if (difference !== undefined) return difference;
+  const commands = redis.categories.size === 0 ? undefined : tableOf(redis.categories);
+  const tooMany = aclLists(facts, config)
+    .map((lines) => tooManyRules(lines, commands))
+    .find((reason) => reason !== undefined);
+  if (tooMany !== undefined) {
+    return {
+      problem: `what the server's users may do is more than redkeep judges: ${tooMany}`,
+      remedy: "look at ACL LIST on the host: who made so many?",
+    };
+  }
   const user = serviceUser(facts);
   const [runtime = ""] = (service.properties.get("RuntimeDirectory") ?? "").split(" ");
   return {
@@ -120,7 +130,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
     config,
     configPath,
     running: redis.config,
-    commands: redis.categories.size === 0 ? undefined : tableOf(redis.categories),
+    commands,
     user,
     group: service.properties.get("Group") || (service.account?.groups[0] ?? user),
     runtimeDirectory: runtime === "" ? undefined : `/run/${runtime}`,
@@ -136,6 +146,15 @@ export function serverOf(facts: HostFacts): Server | NoServer {
       redis.clients.some(({ name }) => name.startsWith("sentinel-")) ||
       facts.host.listeners.some(({ protocol, port }) => protocol === "tcp" && port === 26379),
   };
+}
+
+/** Users, a line each, as they run, as redis.conf has them and as each ACL file does. */
+function aclLists({ redis, configFiles }: HostFacts, config: ConfigDocument): (readonly string[])[] {
+  return [
+    redis.aclUsers ?? [],
+    config.all("user").map(({ args }) => args.join(" ")),
+    ...[...configFiles.aclFiles.values()].map((text) => text.split("\n").filter(Boolean)),
+  ];
 }
 
 /** Where the running program is the one on disk, and only root can have written that, it is no other version than it says itself. */

@@ -21,7 +21,8 @@ export type Verdict =
  * One observation against one control. Texts are for people and never hold a secret.
  *
  * `isAdvisory` marks what the task leaves alone on purpose, such as a user that it keeps: a failure is reported, but
- * says nothing about what apply has changed, and rolls nothing back.
+ * says nothing about what apply has changed, and rolls nothing back. `witness` is for a check to which the server can bring any
+ * outcome, though root looked at something beside it; of other checks the source tells.
  */
 export function check(
   control: ControlId,
@@ -30,7 +31,14 @@ export function check(
     observed,
     source,
     isAdvisory = false,
-  }: { expected: string; observed: string; source: string; isAdvisory?: boolean },
+    witness,
+  }: {
+    expected: string;
+    observed: string;
+    source: string;
+    isAdvisory?: boolean;
+    witness?: "server" | undefined;
+  },
   verdict: Verdict,
 ): Check {
   const { title, severity } = CONTROLS[control];
@@ -44,6 +52,7 @@ export function check(
     observed,
     source,
     isAdvisory,
+    ...(witness === undefined ? {} : { witness }),
     ...(typeof verdict !== "boolean" && verdict.blockedBy ? { blockedBy: verdict.blockedBy } : {}),
   };
 }

@@ -7,8 +7,9 @@ export type Witness = "root" | "server";
 const SERVERS_WORD =
   /^(?:CONFIG GET|ACL (?:LIST|CAT|DRYRUN)|CLIENT LIST|INFO\b|SENTINEL|COMMAND INFO|PING|from the host itself|openssl s_client)/;
 
-/** A check rests on the server's word alone where all of its sources are the server's. */
-export function witnessOf({ source }: { source: string }): Witness {
+/** A check rests on the server's word alone where all of its sources are the server's, or where it says so itself. */
+export function witnessOf({ source, witness }: { source: string; witness?: "server" }): Witness {
+  if (witness !== undefined) return witness;
   const parts = source.split(/, (?:and )?| against /);
   const isServers = (part: string, at: number) =>
     // Settings follow a CONFIG GET; `grep` and `stat` are root's own, and stand first.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dump, load } from "js-yaml";
 import { describe, expect, it } from "vitest";
@@ -7,10 +7,10 @@ import { Secret } from "../../src/secret.ts";
 import { ownPassword } from "../../src/server-login.ts";
 import { generateKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
-import { PASSWORDS } from "../support/facts.ts";
+import { answerTo, editedAnswer, PASSWORDS, type SectionEdits, withRunning } from "../support/facts.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
-import { startRecordedHost } from "../support/recorded-host.ts";
+import { startAnsweringHost, startRecordedHost } from "../support/recorded-host.ts";
 
 const made = perTest();
 
@@ -46,11 +46,11 @@ function withOwnAdmin(name: string): (answer: string) => string {
 }
 
 /** The passwords that the recorded hosts were given, as an earlier apply has left them here. */
-function knowPasswords(): void {
+function knowPasswords(names: readonly string[] = ["hardened"]): void {
   const passwords = Object.fromEntries(
     ["app", "metrics"].map((name) => [name, PASSWORDS.get(name)?.reveal()]),
   );
-  const servers = { admin: { key: serverKey.reveal(), names: ["hardened"] } };
+  const servers = { admin: { key: serverKey.reveal(), names } };
   made.directory.write("secrets.yml", dump({ passwords, servers }));
 }
 
@@ -129,6 +129,67 @@ describe("redkeep adopt", () => {
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(
       "requirepass: acl is left out: it has a password for everybody (requirepass) instead of users",
     );
+  });
+
+  it("writes nothing that a host says as a template, for a playbook is code", async () => {
+    const mark = join(made.directory.path, "ran-on-the-controller");
+    const code = `<%=globalThis.process.getBuiltinModule(\`fs\`).writeFileSync(\`${mark}\`,\`\`)%>`;
+    const config = "config /etc/redis/redis.conf";
+    const aclFile = "acl-file /etc/redis/users.acl";
+    const inBoth = (edit: (text: string) => string) => ({ "acl-list": edit, [aclFile]: edit });
+    const inConfig = (setting: string) => (text: string) =>
+      text.replace(new RegExp(`^${setting} .*$`, "m"), `${setting} ${code}`);
+    const setting = (name: string): SectionEdits => ({
+      [config]: inConfig(name),
+      running: withRunning(name, code),
+    });
+    const settings =
+      "bind unixsocket protected-mode tls-port port tls-auth-clients tls-protocols tls-ciphers tls-ciphersuites " +
+      "aclfile maxmemory maxmemory-policy maxclients";
+    const fields: Record<string, SectionEdits> = {
+      keys: inBoth((text) => text.replaceAll("~app:*", `~app:* ~${code}`)),
+      "read-keys": inBoth((text) => text.replaceAll("~app:*", `~app:* %R~${code}`)),
+      channels: inBoth((text) => text.replaceAll("&app:*", `&app:* &${code}`)),
+      jinja: inBoth((text) => text.replaceAll("~app:*", "~app:* ~{{x}}")),
+      user: inBoth((text) => text.replaceAll("user app ", `user ${code} `)),
+      renamed: { [config]: (text) => text.replace("rename-command KEYS", `rename-command ${code}`) },
+      unit: { properties: (text) => text.replace(/^LimitNOFILE=.*$/m, `LimitNOFILE=${code}`) },
+      ...Object.fromEntries(settings.split(" ").map((name) => [name, setting(name)])),
+    };
+    const names = Object.keys(fields);
+    const hosts = await Promise.all(
+      Object.entries(fields).map(async ([name, edits]) => {
+        const answer = withOwnAdmin(name)(editedAnswer("hardened", edits));
+        const server = await startAnsweringHost((nonce) => answerTo(nonce, answer), key);
+        return [name, made.servers.use(server)] as const;
+      }),
+    );
+    const args = [...writeProject(made.directory, Object.fromEntries(hosts)).slice(1), "--state", "."];
+    knowPasswords(names);
+    const state = load(read("secrets.yml")) as { passwords: Record<string, unknown> };
+    // The name of a user that redkeep knows a password of comes from the server as well.
+    state.passwords[code] = state.passwords.app;
+    made.directory.write("secrets.yml", dump(state));
+
+    const adopted = await run("adopt", args);
+    const text = adopted.stdout.replaceAll(/\s+/g, " ");
+    for (const name of ["keys", "read-keys", "channels", "jinja"])
+      expect(text).toContain(`${name}: acl user app is left out: its name or its rules hold <%`);
+    expect(text).toContain(`user: acl user <%=globalThis`);
+    expect(text).toContain("bind: bind is left out: what it has holds <%, %>");
+
+    const files = [
+      "playbook.yml",
+      ...readdirSync(join(made.directory.path, "adopted/host_vars")).map((file) => `host_vars/${file}`),
+    ];
+    for (const file of files) {
+      const values = read(`adopted/${file}`)
+        .replaceAll(/^#.*$/gm, "")
+        .replaceAll(/<%= adopted_[a-z_]+ %>/g, "");
+      expect(values).not.toMatch(/<%|%>|\{\{/);
+    }
+    await run("plan", [...ADOPTED, ...args]);
+    expect(existsSync(mark)).toBe(false);
   });
 
   it("overwrites nothing", async () => {

@@ -24,6 +24,7 @@ function target(changes: Partial<ResolvedConnection>): ResolvedConnection {
     knownHostsFiles: [],
     revokedKeysFiles: [],
     newHostKeysFile: undefined,
+    inventoryNamesKnownHosts: false,
     strictHostKeyChecking: "yes",
     identityFiles: [],
     identitiesOnly: true,
@@ -80,6 +81,39 @@ describe("a host key that is new, with accept-new", () => {
     const file = join(directory.path, "known_hosts");
     make(file);
     expect(() => admitHostKey(key.blob, newIn(file))).toThrow("is new and cannot be added to");
+  });
+
+  it.each([
+    ["authorized_keys", `${generateKey().public} me@laptop\n`],
+    ["a shell's profile", "# ~/.profile\nexport PATH=/bin\n"],
+    ["a list of hosts", "10.0.0.7 redis-07\n"],
+    ["half a line", "10.0.0.7 ssh-ed25519\n"],
+    ["a key of another type than it says", `10.0.0.7 ${key.public.replace("ssh-ed25519", "ssh-rsa")}\n`],
+  ])("is not added to %s", (_, content) => {
+    const file = directory.write("known_hosts", content);
+    expect(() => admitHostKey(key.blob, newIn(file))).toThrow(
+      /is new and cannot be added to \S+: line \d is no line of a known_hosts file/,
+    );
+    expect(readFileSync(file, "utf8")).toBe(content);
+  });
+
+  it("is added to whatever OpenSSH keeps in known_hosts", () => {
+    const other = generateKey("ecdsa").public;
+    const content = `# known\n\n@cert-authority *.a ${other} x\n@revoked b ${other}\n|1|a=|b= ${other}\nc 1024 35 12345\nd\t${other}\r\n`;
+    const file = directory.write("known_hosts", content);
+    admitHostKey(key.blob, newIn(file));
+    expect(readFileSync(file, "utf8")).toBe(`${content}10.0.0.5 ${key.public}\n`);
+  });
+
+  it("is not kept in a file that the inventory names", () => {
+    const host = target({
+      knownHostsFiles: [join(directory.path, "theirs")],
+      inventoryNamesKnownHosts: true,
+      strictHostKeyChecking: "accept-new",
+    });
+    expect(() => admitHostKey(key.blob, host)).toThrow(
+      /is new: ssh-ed25519 SHA256:\S+; accept-new keeps keys in known_hosts files of your own alone, and not in \S+theirs, which the inventory names/,
+    );
   });
 
   it("is not taken where there is no file to keep it in", () => {

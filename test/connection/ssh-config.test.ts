@@ -210,6 +210,28 @@ describe("what the inventory says", () => {
     });
   });
 
+  it("of known_hosts is read, and written to only where the file is the operator's own", async () => {
+    sshKnows({ kept: "" });
+    const kept = async (userKnownHostsFiles: string[], knownHostsFile?: string) => {
+      const sshOptions = { userKnownHostsFiles, strictHostKeyChecking: "accept-new" as const };
+      const given = knownHostsFile === undefined ? {} : { knownHostsFile };
+      return await resolveConnection(variables("kept", { sshOptions, ...given }));
+    };
+    const authorized = join(homedir(), ".ssh/authorized_keys");
+    expect(await kept(["~/.ssh/authorized_keys"])).toMatchObject({
+      knownHostsFiles: [authorized, "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"],
+      newHostKeysFile: undefined,
+      inventoryNamesKnownHosts: true,
+    });
+    expect(await kept(["/theirs", "~/.ssh/known_hosts"])).toMatchObject({
+      newHostKeysFile: join(homedir(), ".ssh/known_hosts"),
+    });
+    expect(await kept(["/theirs"], "mine")).toMatchObject({
+      newHostKeysFile: "mine",
+      inventoryNamesKnownHosts: false,
+    });
+  });
+
   it("in ansible_port is stronger than in the ssh options", async () => {
     sshKnows({ ports: "" });
     const sshOptions = { port: 99, user: "x", connectTimeoutSeconds: 3 };

@@ -367,7 +367,42 @@ describe("becoming root", () => {
       }
     };
 
-    it("shows a wrong one to no second host, which could lock the account", async () => {
+    it("believes no single host that refuses it: it may have been taken over", async () => {
+      await using liar = await startServer({ env: fakeSudo(ASK) });
+      await using server = await startServer({ env: fakeSudo(ASK) });
+      fakeSudo(`${RUN}; printf '%s' "$prompt" >&2; read -r password; printf '%s' "$prompt" >&2; cat`);
+      const run = new BecomePasswords();
+      const refusal = { message: "redis-01: sudo does not take the become password of deploy" };
+      await expect(tryOn(liar, "right", run, "redis-01")).rejects.toMatchObject(refusal);
+      fakeSudo(ASK);
+      expect(await tryOn(server, "right", run, "redis-02")).toBe("root\n");
+      // The liar was asked once, under whatever name.
+      await expect(tryOn(liar, "right", run, "redis-03")).rejects.toThrow(
+        "redis-03: not tried: sudo on redis-01 did not take the become password of deploy",
+      );
+    });
+
+    it("shows a wrong one to two machines of a fleet, whose accounts a directory may lock together", async () => {
+      await using first = await startServer({ env: fakeSudo(ASK) });
+      await using second = await startServer({ env: fakeSudo(ASK) });
+      await using third = await startServer({ env: fakeSudo(ASK) });
+      const run = new BecomePasswords();
+      const said: string[] = [];
+      for (const [index, server] of [first, first, second, third, third].entries()) {
+        const trying = tryOn(server, "wrong", run, `redis-0${index + 1}`);
+        said.push(await trying.catch((error: Error) => error.message));
+      }
+      expect(said).toEqual([
+        "redis-01: sudo does not take the become password of deploy",
+        "redis-02: not tried: sudo on redis-01 did not take the become password of deploy",
+        "redis-03: sudo does not take the become password of deploy",
+        "redis-04: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
+        "redis-05: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
+      ]);
+      expect(passwords()).toBe("wrong\nwrong\n");
+    });
+
+    it("shows a wrong one to a machine once, which could lock the account", async () => {
       await using server = await startServer({ env: fakeSudo(ASK) });
       const run = new BecomePasswords();
       const tried = await Promise.allSettled(

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { oneLine } from "../../src/connection/one-line.ts";
 import { parseProbe, saidWord } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { FILES_LIMIT } from "../../src/facts/reading.ts";
@@ -8,14 +9,16 @@ import { countRules, readIptables } from "../../src/firewall/iptables.ts";
 import { parseBeforeRules, parseKernelRules } from "../../src/firewall/kernel-rules.ts";
 import { parseNft } from "../../src/firewall/nftables.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
-import { parseAclFile } from "../../src/redis/acl-rule.ts";
+import { commandTable, parseAclFile, parseAclUser, permissions } from "../../src/redis/acl-rule.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
+import { isServer, serverOf } from "../../src/redis/server.ts";
 import { sentenceShapeOf } from "../../src/report/alike.ts";
 import { compareAccess } from "../../src/report/compare.ts";
 import { printable, printableText } from "../../src/report/printable.ts";
 import { FoundSecrets } from "../../src/secret.ts";
-import { NONCE } from "../support/facts.ts";
+import { userChecks } from "../../src/verify/audit/users.ts";
+import { factsOf, NONCE } from "../support/facts.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -145,6 +148,53 @@ const HOSTILE: [name: string, bound: number, make: (bytes: number) => () => unkn
     FILE / 4,
     (b) => () => parseAclFile(`user u ${numbered(b, (n) => `x${n} `)}`, "/x"),
   ],
+  [
+    "subcommands",
+    FILE,
+    (b) => () =>
+      commandTable(new Map([["read", Array.from({ length: Math.ceil(b / 10) }, (_, n) => `a|${n}`)]])),
+  ],
+  [
+    "rules for a command with many subcommands",
+    FILE / 16,
+    (b) => {
+      const table = commandTable(
+        new Map([["read", Array.from({ length: Math.ceil(b / 20) }, (_, n) => `a|${n}`)]]),
+      );
+      return () => permissions(parseAclUser(`user u on -@all ${fill(b / 2, "+a -a ")}`), table);
+    },
+  ],
+  [
+    "categories of a command with many subcommands",
+    FILE / 16,
+    (b) => {
+      const names = Array.from({ length: Math.ceil(b / 60) }, (_, n) => `c${n}`);
+      const table = commandTable(
+        new Map<string, string[]>([
+          ["read", Array.from({ length: Math.ceil(b / 20) }, (_, n) => `a|${n}`)],
+          ...names.map((name) => [name, ["a"]] as [string, string[]]),
+        ]),
+      );
+      const user = parseAclUser(`user u on -@all ${names.map((name) => `+@${name}`).join(" ")}`);
+      return () => permissions(user, table);
+    },
+  ],
+  [
+    "commands that run scripts",
+    4_000,
+    (commands) => {
+      const names = (letter: string) => Array.from({ length: commands / 2 }, (_, n) => `${letter}${n}`);
+      const facts = factsOf("hardened");
+      facts.redis.categories = new Map([
+        ["scripting", names("s")],
+        ["read", names("r")],
+      ]);
+      facts.redis.aclUsers = ["user u on nopass ~* -@all +@read"];
+      const server = serverOf(facts);
+      if (!isServer(server)) throw new Error(server.problem);
+      return () => userChecks({ facts, server, tasks: new Map() });
+    },
+  ],
   ["quotes", FILE, (b) => () => parseConfig({ path: "/x", text: `a ${fill(b, `"\\x41" 'b' `)}` })],
   ["quotes without an end", FILE, (b) => () => parseConfig({ path: "/x", text: fill(b, `a "\\" b\n`) })],
   [
@@ -264,6 +314,7 @@ const HOSTILE: [name: string, bound: number, make: (bytes: number) => () => unkn
         }),
       ),
   ],
+  ["escapes of a terminal", FILE / 16, (b) => () => oneLine(fill(b, "\u001b]8;;"))],
   [
     "words for a report",
     FILE,

@@ -5,6 +5,9 @@ import { server } from "../support/run-task.ts";
 
 const CONF = "config /etc/redis/redis.conf";
 
+const lines = (count: number, line: (number: number) => string) =>
+  Array.from({ length: count }, (_, number) => `${line(number)}\n`).join("");
+
 describe("the server of a host", () => {
   it.each([
     ["stock", "Redis 7.0.15", "redis-server.service", "/etc/redis/redis.conf", "redis", "/run/redis"],
@@ -52,6 +55,45 @@ describe("the server of a host", () => {
     });
     expect(server(found).keys).toBe(43);
     expect(server(factsOf("stock")).keys).toBe(0);
+  });
+
+  it.each<[string, Parameters<typeof editedFacts>[1], string]>([
+    [
+      "commands",
+      { "category read": (text) => `${text.trimEnd()}\n${lines(5_000, (n) => `x${n}`)}` },
+      "commands, and redkeep judges 5000",
+    ],
+    [
+      "users",
+      { "acl-list": (text) => `${text.trimEnd()}\n${lines(20_000, (n) => `user u${n} on`)}` },
+      "users and selectors, and redkeep judges",
+    ],
+    [
+      "selectors",
+      { "acl-list": (text) => `${text.trimEnd()}\nuser u on ${"(~a +get) ".repeat(20_000)}\n` },
+      "users and selectors, and redkeep judges",
+    ],
+    [
+      "users of its file",
+      { "acl-file /etc/redis/users.acl": (text) => `${text}${lines(20_000, (n) => `user u${n} on`)}` },
+      "users and selectors, and redkeep judges",
+    ],
+    [
+      "rules",
+      { "acl-list": (text) => `${text.trimEnd()}\nuser u on ${"+get ".repeat(200_000)}\n` },
+      "words, and redkeep judges 200000",
+    ],
+  ])("is none with more %s than can be judged while others wait", (_, edits, problem) => {
+    expect(serverOf(editedFacts("hardened", edits))).toMatchObject({
+      problem: expect.stringContaining(problem),
+    });
+  });
+
+  it("may have some thousand users", () => {
+    const facts = editedFacts("hardened", {
+      "acl-list": (text) => `${text.trimEnd()}\n${lines(5_000, (n) => `user u${n} on ~app:${n}:* +@read`)}`,
+    });
+    expect(isServer(serverOf(facts))).toBe(true);
   });
 
   it("knows its place in a group", () => {

@@ -1,5 +1,8 @@
 import { expect, it } from "vitest";
+import { toRecord } from "../../src/commands/observe.ts";
 import { witnessOf } from "../../src/verify/witness.ts";
+import { audit } from "../support/audit.ts";
+import { factsOf } from "../support/facts.ts";
 
 it.each([
   ["CONFIG GET save, appendonly", "server"],
@@ -17,4 +20,40 @@ it.each([
   ["/proc/PID/status", "root"],
 ] as const)("a check from %s rests on the word of: %s", (source, witness) => {
   expect(witnessOf({ source })).toBe(witness);
+});
+
+it("a check to which the server can bring any outcome says so, though root looked at something beside it", () => {
+  const guessing = factsOf("hardened");
+  guessing.system.kernel = {
+    overcommit: 0,
+    hugePages: "madvise",
+    somaxconn: 4096,
+    fips: false,
+    corePattern: "core",
+  };
+  const always = factsOf("hardened");
+  always.system.kernel = {
+    overcommit: 1,
+    hugePages: "madvise",
+    somaxconn: 4096,
+    fips: false,
+    corePattern: "core",
+  };
+  const witnesses = (control: string, facts = factsOf("hardened")) =>
+    audit(facts)
+      .filter((check) => check.control === control)
+      .map((check) => [check.observed, toRecord(check).witness]);
+  expect(witnesses("RK-CMD-02")).toEqual([["no modules", "server"]]);
+  expect(witnesses("RK-PER-04")).toEqual([[expect.stringMatching(/in memory$/), "server"]]);
+  const thp = [expect.stringMatching(/^transparent huge pages/), undefined];
+  expect(witnesses("RK-SYS-08", guessing)).toEqual([
+    [expect.stringMatching(/^0, and /), "server"],
+    thp,
+    ["4096", "server"],
+  ]);
+  expect(witnesses("RK-SYS-08", always)).toEqual([
+    [expect.stringMatching(/^1, and /), undefined],
+    thp,
+    ["4096", "server"],
+  ]);
 });

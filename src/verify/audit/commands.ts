@@ -35,8 +35,9 @@ function moduleCheck(context: AuditContext): Check {
     ...server.config.all("loadmodule").map(({ args }) => args[0] ?? ""),
     ...words.flatMap((word, index) => (words[index - 1] === "--loadmodule" ? [word] : [])),
   ];
+  // One that was loaded by hand stands in no file: that there is none, only the server says.
   if (running.length === 0 && files.length === 0)
-    return found("RK-CMD-02", { expected, observed: "no modules", source }, true);
+    return found("RK-CMD-02", { expected, observed: "no modules", source, witness: "server" }, true);
   const unseen = files.filter((file) => facts.files.paths.get(file) === undefined);
   const open = files.filter((file) => {
     const path = facts.files.paths.get(file);

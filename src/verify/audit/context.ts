@@ -20,7 +20,7 @@ export function notApplicable(control: ControlId, expected: string, observed: st
 /** A finding of the audit: it never rolls a host back. */
 export function found(
   control: ControlId,
-  texts: { expected: string; observed: string; source: string },
+  texts: { expected: string; observed: string; source: string; witness?: "server" },
   verdict: boolean | { outcome: "unknown"; blockedBy?: "rights" },
 ): Check {
   return check(control, { ...texts, isAdvisory: true }, verdict);

@@ -63,10 +63,15 @@ function kernelChecks(context: AuditContext): Check[] {
   const { facts, server } = context;
   const { kernel } = facts.system;
   const source = "/proc/sys, /sys/kernel/mm";
-  const one = (expected: string, observed: string, verdict: boolean | undefined, from = source): Check =>
+  const one = (
+    expected: string,
+    observed: string,
+    verdict: boolean | undefined,
+    { from = source, witness }: { from?: string; witness?: "server" | undefined } = {},
+  ): Check =>
     check(
       "RK-SYS-08",
-      { expected, observed, source: from, isAdvisory: true },
+      { expected, observed, source: from, isAdvisory: true, witness },
       verdict ?? { outcome: "unknown" },
     );
   const { overcommit, hugePages, somaxconn } = kernel ?? {};
@@ -87,7 +92,7 @@ function kernelChecks(context: AuditContext): Check[] {
           overcommit === undefined ? "not to be read" : `${overcommit}, and ${share}`,
           overcommit === undefined ? undefined : overcommit === 1 || (overcommit === 0 && fits),
           // How much Redis takes, it says itself.
-          overcommit === 0 ? "/proc/sys, CONFIG GET maxmemory" : source,
+          overcommit === 0 ? { from: "/proc/sys, CONFIG GET maxmemory", witness: "server" } : {},
         ),
     one(
       "no huge pages for Redis",
@@ -100,6 +105,7 @@ function kernelChecks(context: AuditContext): Check[] {
       `net.core.somaxconn of ${backlog} at least`,
       somaxconn === undefined ? "not to be read" : String(somaxconn),
       somaxconn === undefined ? undefined : somaxconn >= backlog,
+      { witness: server.running?.has("tcp-backlog") ? "server" : undefined },
     ),
   ];
 }

@@ -48,9 +48,11 @@ function scriptingCheck(context: AuditContext): Check {
         (user.preset === "admin" || user.preset === "sentinel" || (user.allow ?? []).some(isScripting)),
     );
   const scripting = [...(table.categories.get("scripting") ?? [])];
-  const able = [...foundUsers(context).values()].filter(
-    (user) => user.enabled && scripting.some((command) => commandsOf(user, table).has(command)),
-  );
+  const able = [...foundUsers(context).values()].filter((user) => {
+    if (!user.enabled) return false;
+    const permitted = commandsOf(user, table);
+    return scripting.some((command) => permitted.has(command));
+  });
   // Without the acl task nobody says who needs scripts; that it is everybody is not meant.
   const strange = able
     .filter(({ name, nopass }) => (acl === undefined ? nopass : !mayScript(name)))
