@@ -95,16 +95,14 @@ function gapsOf({ firewall, host }: Seen, isRead: boolean): Gap[] {
  * A rule of iptables by what nft says of it. iptables prints rules that nft has put into its tables as far as it understands
  * them (`ip saddr @set tcp dport 6380 accept` without the source), and nft those of iptables as far as it does ("xt").
  */
-function corrected(rule: Rule, seen: Shown | undefined): readonly Rule[] {
-  if (seen === undefined || !seen.isWhole) return [rule];
-  const [only, ...more] = seen.rules;
-  const isSame = only !== undefined && more.length === 0 && shape(only) === shape(rule);
-  return isSame ? [rule] : seen.rules.map((other) => ({ ...other, chain: rule.chain }));
+function corrected(rule: Rule, seen: Shown | undefined): Rule {
+  if (seen === undefined || !seen.isWhole) return rule;
+  return shape(seen.rule) === shape(rule) ? rule : { ...seen.rule, chain: rule.chain };
 }
 
 /** What a rule says, in whatever order it asks. */
-function shape({ matches, effects, verdict }: Rule): string {
+function shape({ matches, effects, verdict, afterwards }: Rule): string {
   const text = (value: unknown) =>
     JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}` : inner));
-  return text([matches.map((match: Match) => text(match)).toSorted(), effects, verdict]);
+  return text([matches.map((match: Match) => text(match)).toSorted(), effects, verdict, afterwards]);
 }

@@ -1,6 +1,7 @@
 import { type Family, isLoopback, rangeOf } from "../network.ts";
 import {
   common,
+  costOf,
   type Match,
   type Numbers,
   numbers,
@@ -9,7 +10,7 @@ import {
   split,
   without,
 } from "./packets.ts";
-import type { BaseChain, Effect, Gap, Rule, Ruleset, Verdict } from "./ruleset.ts";
+import type { BaseChain, Effect, Gap, Part, Rule, Ruleset, Verdict } from "./ruleset.ts";
 
 /** The host that packets come to. */
 export interface Host {
@@ -100,6 +101,7 @@ export function walk(
     isLocal: true,
     presence: "all",
     traits: new Map(),
+    isUnsettled: false,
     rewritten: undefined,
     letIn: undefined,
   };
@@ -191,7 +193,12 @@ function throughChain(chain: BaseChain, packets: Packets, host: Host, outcome: O
     const match: Match =
       chain.devices === "unknown"
         ? { kind: "unknown" }
-        : { kind: "interface", field: "in", names: chain.devices, negated: false };
+        : {
+            kind: "interface",
+            field: "in",
+            names: chain.devices.map((name) => ({ name, isStart: false })),
+            negated: false,
+          };
     const { yes, no } = split(packets, match, `${chain.name} is for interfaces that nft does not say`);
     here = yes;
     past.push(...no);
@@ -230,33 +237,68 @@ function run(
     if (here.length + returned.length > MAX_SETS) throw new TooMany();
     spend(outcome, here.length);
     // A rule that does nothing has nothing to tell packets apart for.
-    if (rule.verdict === undefined && rule.effects.length === 0) continue;
-    const matches = ordered(rule);
-    const isOther = (set: Packets): boolean =>
-      matches.some((match) => {
-        if (!CERTAIN.has(match.kind)) return false;
-        spend(outcome, costOf(set, match));
-        return split(set, match, rule.text).yes.length === 0;
-      });
-    // What does not match for certain stays in one piece, and a doubt about it is none.
-    const rest = here.filter(isOther);
-    let matching = here.filter((set) => !rest.includes(set));
-    for (const match of matches) {
-      for (const set of matching) spend(outcome, costOf(set, match));
-      const parts = matching.map((set) => split(set, match, rule.text));
-      matching = parts.flatMap(({ yes }) => yes);
-      rest.push(...parts.flatMap(({ no }) => no));
-    }
-    if (matching.length === 0) {
-      here = rest;
-      continue;
-    }
-    const changed = matching.map((set) =>
-      rule.effects.reduce((before, effect) => apply(effect, before, rule, place.host), set),
-    );
-    here = [...rest, ...decide(rule, rule.verdict, changed, place, outcome, returned, depth)];
+    if (rule.verdict === undefined && rule.effects.length === 0 && rule.afterwards === undefined) continue;
+    here = [...take([rule], rule, here, place, outcome, returned, depth)];
   }
   return [...here, ...returned];
+}
+
+/** What of the packets is left for the next rule by a rule's parts, of which the first that matches holds. */
+function take(
+  parts: readonly Part[],
+  name: RuleName,
+  packets: readonly Packets[],
+  place: Place,
+  outcome: Outcome,
+  returned: Packets[],
+  depth: number,
+): Packets[] {
+  let left = packets;
+  const past: Packets[] = [];
+  for (const part of parts) {
+    if (left.length === 0) break;
+    const { matching, rest } = ask(part, name, left, outcome);
+    left = rest;
+    if (matching.length === 0) continue;
+    const changed = matching.map((set) =>
+      part.effects.reduce((before, effect) => apply(effect, before, name, place.host), set),
+    );
+    past.push(
+      ...(part.afterwards === undefined
+        ? decide(name, part.verdict, changed, place, outcome, returned, depth)
+        : take(part.afterwards, name, changed, place, outcome, returned, depth)),
+    );
+    if (past.length > MAX_SETS) throw new TooMany();
+  }
+  return [...left, ...past];
+}
+
+/** The packets that a part of a rule is for, and the others. */
+function ask(
+  part: Part,
+  { text }: RuleName,
+  packets: readonly Packets[],
+  outcome: Outcome,
+): { matching: Packets[]; rest: Packets[] } {
+  const { order, certain } = ordered(part);
+  const charge = (steps: number) => spend(outcome, steps);
+  const isOther = (set: Packets): boolean =>
+    certain.some((match) => {
+      charge(costOf(set, match));
+      return split(set, match, text, charge).yes.length === 0;
+    });
+  // What does not match for certain stays in one piece, and a doubt about it is none.
+  const [matchable, rest]: [Packets[], Packets[]] = [[], []];
+  for (const set of packets) (isOther(set) ? rest : matchable).push(set);
+  let matching = matchable;
+  for (const match of order) {
+    for (const set of matching) charge(costOf(set, match));
+    const answers = matching.map((set) => split(set, match, text, charge));
+    matching = answers.flatMap(({ yes }) => yes);
+    rest.push(...answers.flatMap(({ no }) => no));
+    if (matching.length + rest.length > MAX_SETS) throw new TooMany();
+  }
+  return { matching, rest };
 }
 
 function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): void {
@@ -265,13 +307,9 @@ function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): voi
     throw new TooMany();
 }
 
-/** What it takes to compare: sets of addresses may have holes by the thousand. */
-const costOf = (packets: Packets, match: Match): number =>
-  match.kind === "numbers" ? packets[match.field].length + match.values.length : 1;
-
 /** What of the matching packets goes on to the next rule. */
 function decide(
-  rule: Rule,
+  { chain, text }: RuleName,
   verdict: Verdict | undefined,
   matching: Packets[],
   place: Place,
@@ -279,7 +317,7 @@ function decide(
   returned: Packets[],
   depth: number,
 ): Packets[] {
-  const name = { chain: rule.chain, text: rule.text };
+  const name = { chain, text };
   const lose = () => outcome.lost.push(...matching.map((set) => ({ ...set, letIn: name })));
   switch (verdict?.kind) {
     case undefined:
@@ -315,35 +353,47 @@ function decide(
   }
 }
 
-const effects = new WeakMap<readonly Rule[], boolean>();
+const effects = new WeakMap<readonly Part[], boolean>();
 
 /** Whether a chain, or one that it leads to, changes packets that go on. */
-function hasEffects(rules: readonly Rule[], chain: BaseChain): boolean {
+function hasEffects(rules: readonly Part[], chain: BaseChain, depth = 0): boolean {
   const known = effects.get(rules);
   if (known !== undefined) return known;
+  // Deeper than packets get, nobody asks what happens.
+  if (depth > MAX_DEPTH) return true;
   // What leads back to here adds nothing.
   effects.set(rules, false);
-  const found = rules.some(({ effects: own, verdict }) => {
-    if (own.length > 0) return true;
+  const found = rules.some(({ effects: own, verdict, afterwards = [] }) => {
+    if (own.length > 0 || hasEffects(afterwards, chain, depth)) return true;
     if (verdict?.kind !== "jump" && verdict?.kind !== "goto") return false;
-    return hasEffects(chain.chain(verdict.chain) ?? [], chain);
+    return hasEffects(chain.chain(verdict.chain) ?? [], chain, depth + 1);
   });
   effects.set(rules, found);
   return found;
 }
 
-const CERTAIN = new Set(["always", "never", "numbers", "interface", "state", "local", "either"]);
-const orders = new WeakMap<Rule, readonly Match[]>();
+const CERTAIN = new Set(["always", "never", "numbers", "interface", "state", "local"]);
 
-/** A rule's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
-function ordered(rule: Rule): readonly Match[] {
-  const known = orders.get(rule);
+const isCertain = (match: Match): boolean =>
+  match.kind === "either" || match.kind === "all" ? match.matches.every(isCertain) : CERTAIN.has(match.kind);
+
+interface Order {
+  order: readonly Match[];
+  certain: readonly Match[];
+}
+const orders = new WeakMap<Part, Order>();
+
+/** A part's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
+function ordered(part: Part): Order {
+  const known = orders.get(part);
   if (known !== undefined) return known;
+  const certain = new Set(part.matches.filter(isCertain));
   const rank = (match: Match): number =>
-    !CERTAIN.has(match.kind) ? 2 : match.kind === "numbers" && match.field === "source" ? 1 : 0;
-  const order = rule.matches.toSorted((a, b) => rank(a) - rank(b));
-  orders.set(rule, order);
-  return order;
+    !certain.has(match) ? 2 : match.kind === "numbers" && match.field === "source" ? 1 : 0;
+  const order = part.matches.toSorted((a, b) => rank(a) - rank(b));
+  const found = { order, certain: order.filter((match) => certain.has(match)) };
+  orders.set(part, found);
+  return found;
 }
 
 const grouped = new WeakMap<readonly Rule[], readonly Rule[]>();
@@ -389,15 +439,20 @@ function together(rules: readonly Rule[]): readonly Rule[] {
   return groups;
 }
 
-function apply(effect: Effect, packets: Packets, { text }: Rule, host: Host): Packets {
+function apply(effect: Effect, packets: Packets, { text }: RuleName, host: Host): Packets {
   switch (effect.kind) {
     case "untrack":
       return packets.state === "INVALID" ? { ...packets, state: "UNTRACKED" } : packets;
+    case "unsettle":
+      return { ...packets, isUnsettled: true };
     case "copyMark":
+      if (packets.state !== "NEW") return packets;
       return effect.from === "mark"
         ? { ...packets, connectionMark: packets.mark }
         : { ...packets, mark: packets.connectionMark };
     case "mark": {
+      // Who is not tracked has no connection to be marked.
+      if (effect.field === "connectionMark" && packets.state !== "NEW") return packets;
       const before = packets[effect.field];
       const isKnown = effect.keep !== undefined && (before !== undefined || effect.keep === 0);
       const after = isKnown ? (((before ?? 0) & effect.keep) ^ effect.flip) >>> 0 : undefined;
