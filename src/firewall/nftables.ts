@@ -118,7 +118,8 @@ export interface Shown {
 
 /**
  * The chains of nft that see packets of a family, but for those that iptables keeps there and shows itself: they are in
- * `save`, what iptables-save printed. `byTable` has the rules of those, for what iptables does not show of them.
+ * `save`, what iptables-save printed. `byTable` has the rules of those, for what iptables does not show of them. Where iptables keeps
+ * its tables elsewhere, `save` is empty: those of nft are others, that packets pass too.
  */
 export function readNft(
   { tables }: NftTables,

@@ -9,6 +9,8 @@ export interface RuleSet {
   script: string;
   /** What is asked there cannot be known from the rules: "unknown" is the right answer, and no other. */
   isUnknown?: boolean;
+  /** The host's iptables is the one that keeps nothing in nftables. */
+  isLegacy?: boolean;
 }
 
 export const ALLOWED = ["10.77.1.0/24", "fd77:1::/64"];
@@ -63,6 +65,13 @@ legacy() { iptables-legacy "$@"; ip6tables-legacy "$@"; }
 const set = (name: string, script: string): RuleSet => ({ name, script });
 /** The answer cannot be told from the rules. */
 const unknown = (name: string, script: string): RuleSet => ({ name, script, isUnknown: true });
+/** The host's `iptables` is iptables-legacy. */
+const onLegacy = (name: string, script: string, more: Partial<RuleSet> = {}): RuleSet => ({
+  name,
+  script,
+  isLegacy: true,
+  ...more,
+});
 /** A table of nft by hand, with these rules in its input chain. */
 const inet = (
   name: string,
@@ -502,6 +511,17 @@ E`,
   set(
     "iptables-legacy redirects",
     "legacy -t nat -A PREROUTING -p tcp --dport 8080 -j REDIRECT --to-ports 6380; redis -j ACCEPT; drop",
+  ),
+
+  onLegacy("iptables is iptables-legacy", "guarded"),
+  onLegacy("iptables is iptables-legacy, open", "guarded; redis -j ACCEPT"),
+  onLegacy(
+    "iptables is iptables-legacy and opens the port, the other has as many rules",
+    "drop; redis -j ACCEPT; for f in '' 6; do ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT; done",
+  ),
+  onLegacy(
+    "iptables is iptables-legacy and closed in the other's place",
+    "for f in '' 6; do ip${f}tables -A INPUT -p udp -j ACCEPT; ip${f}tables -A INPUT -p tcp -j ACCEPT; ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 6380 -j DROP; ip${f}tables-nft -A INPUT -p tcp -j ACCEPT; done",
   ),
 
   // nft
