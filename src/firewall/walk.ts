@@ -106,6 +106,16 @@ export function walk(
     letIn: undefined,
   };
   const chains = rulesets.flatMap((ruleset) => ruleset.chains).toSorted((a, b) => a.priority - b.priority);
+  const passage = conclude(pass(chains, start, port, host), gaps);
+  if (passage.openings.length > 0) return passage;
+  const strays = straysOf(chains, host, family, own);
+  if (strays.length === 0) return passage;
+  const doubts = strayDoubts(pass(chains, { ...start, destination: strays }, port, host));
+  return { ...passage, doubts: [...passage.doubts, ...doubts] };
+}
+
+/** What becomes of packets; undefined where they are taken apart beyond measure. */
+function pass(chains: readonly BaseChain[], start: Packets, port: number, host: Host): Outcome | undefined {
   const outcome: Outcome = { accepted: [], dropped: [], lost: [], effort: { steps: 0 } };
   try {
     const arrived = start.source.length === 0 || start.in.length === 0 ? [] : [start];
@@ -118,13 +128,23 @@ export function walk(
     }
   } catch (cause) {
     if (!(cause instanceof TooMany)) throw cause;
-    return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+    return undefined;
   }
-  return conclude(outcome, gaps);
+  return outcome;
+}
+
+/** Who asks for an address that no interface has may get in: whether it is the host's all the same, its routes say. */
+function strayDoubts(outcome: Outcome | undefined): RuleName[] {
+  if (outcome === undefined) return [{ chain: "", text: TOO_MANY }];
+  const ends = [...outcome.accepted, ...outcome.lost].filter(({ isLocal }) => isLocal);
+  const texts = ends.flatMap(({ rewritten, letIn }) => rewritten?.rule ?? letIn?.text ?? []);
+  return [...new Set(texts)].map((text) => ({ chain: chainOf(text), text }));
 }
 
 /** Of all that was met on the way: who gets in for sure, and what stays open. */
-function conclude({ accepted, dropped, lost }: Outcome, gaps: readonly Gap[]): Passage {
+function conclude(outcome: Outcome | undefined, gaps: readonly Gap[]): Passage {
+  if (outcome === undefined) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+  const { accepted, dropped, lost } = outcome;
   // Where no rule that could turn them away is met, doubts on the way change nothing.
   const turned = numbers([...dropped, ...lost].flatMap(({ source }) => source));
   const sure = accepted.flatMap((packets) => {
@@ -522,6 +542,78 @@ function route(packets: Packets, port: bigint, host: Host, outcome: Outcome): Pa
   if (ways.length <= 1) return [packets];
   const doubt = packets.rewritten?.rule ?? "";
   return ways.map((way) => ({ ...packets, out: [way], presence: { doubt } }));
+}
+
+/**
+ * Addresses that no interface has, and that rules name which let in: a router of theirs may send on to this host what is for
+ * them (`-d VIP -j REDIRECT`), and a route may make them the host's own (`ip route add local`).
+ */
+function straysOf(chains: readonly BaseChain[], host: Host, family: Family, own: Numbers): Numbers {
+  const named = chains.flatMap((chain) =>
+    chain.hook === "input" || chain.kind === "nat" ? destinationsIn(chain.rules, chain, host, new Set()) : [],
+  );
+  if (named.length === 0) return [];
+  const ranges = numbers(
+    [...new Set(named)].flatMap(({ values, negated }) =>
+      negated ? [...without(EVERY[family], values)] : [...values],
+    ),
+  );
+  const broadcasts = host.addresses.flatMap(({ address, prefix }) => {
+    const { family: its, last } = rangeOf(`${address}/${prefix}`);
+    return its === family && family === 4 ? [[last, last] as const] : [];
+  });
+  return without(without(without(ranges, own), NO_SENDERS[family]), numbers(broadcasts));
+}
+
+type Destinations = Extract<Match, { kind: "numbers" }>;
+
+/** What rules ask of destinations on the way to an accept for this host: of nat's, those that give packets to it. */
+function destinationsIn(
+  parts: readonly Part[],
+  chain: BaseChain,
+  host: Host,
+  seen: Set<readonly Part[]>,
+  depth = 0,
+): Destinations[] {
+  if (seen.has(parts) || depth > MAX_DEPTH) return [];
+  seen.add(parts);
+  return parts.flatMap((part) => {
+    if (part.matches.some(({ kind }) => kind === "never")) return [];
+    const next = nextOf(part, chain);
+    const inner = next.flatMap((one) => destinationsIn(one, chain, host, seen, depth + 1));
+    const isWay = chain.kind !== "nat" || leadsHere([part], chain, host);
+    return isWay ? [...part.matches.flatMap(destinationsOf), ...inner] : inner;
+  });
+}
+
+const destinationsOf = (match: Match): Destinations[] => {
+  if (match.kind === "either" || match.kind === "all") return match.matches.flatMap(destinationsOf);
+  return match.kind === "numbers" && match.field === "destination" ? [match] : [];
+};
+
+/** What is asked next of packets that match a part: the rest of its rule, or another chain. */
+function nextOf({ afterwards, verdict }: Part, chain: BaseChain): (readonly Part[])[] {
+  if (afterwards !== undefined) return [afterwards];
+  const isWay = verdict?.kind === "jump" || verdict?.kind === "goto";
+  return isWay ? [chain.chain(verdict.chain) ?? []] : [];
+}
+
+const leading = new WeakMap<readonly Part[], boolean>();
+
+/** Whether a rule, or one that it leads to, gives packets to this host that were for another one. */
+function leadsHere(parts: readonly Part[], chain: BaseChain, host: Host, depth = 0): boolean {
+  const known = leading.get(parts);
+  if (known !== undefined) return known;
+  if (depth > MAX_DEPTH) return true;
+  leading.set(parts, false);
+  const found = parts.some(
+    (part) =>
+      part.effects.some(
+        (effect) => effect.kind === "rewrite" && (effect.address === "host" || isOwn(effect.address, host)),
+      ) || nextOf(part, chain).some((next) => leadsHere(next, chain, host, depth + 1)),
+  );
+  leading.set(parts, found);
+  return found;
 }
 
 const EVERY: Record<Family, Numbers> = { 4: [[0n, 2n ** 32n - 1n]], 6: [[0n, 2n ** 128n - 1n]] };

@@ -137,7 +137,7 @@ export const SETS: readonly RuleSet[] = [
     "to one of the host's addresses",
     "guarded; iptables -A INPUT -d 10.77.3.1 -p tcp --dport 6380 -j ACCEPT",
   ),
-  set(
+  unknown(
     "to another address than the host's",
     "guarded; iptables -A INPUT -d 10.99.0.1 -p tcp --dport 6380 -j ACCEPT",
   ),
@@ -303,6 +303,26 @@ export const SETS: readonly RuleSet[] = [
   set(
     "another port redirected, let in for it",
     "both -t nat -A PREROUTING -p tcp --dport 8080 -j REDIRECT --to-ports 6380; guarded; rule -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  unknown(
+    "an address that no interface has, redirected and let in for it",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp --dport 6380 -j REDIRECT; guarded; iptables -A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  set(
+    "an address that no interface has, redirected, which filter closes",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp -j REDIRECT; guarded",
+  ),
+  set(
+    "an address that no interface has, redirected to another port",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp --dport 6380 -j REDIRECT --to-ports 22; guarded; iptables -A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  unknown(
+    "addresses that a route may make the host's",
+    "guarded; iptables -A INPUT -d 10.88.0.0/24 -j ACCEPT",
+  ),
+  set(
+    "addresses of others, dropped or sent to all",
+    "guarded; iptables -A INPUT -d 10.88.0.0/24 -j DROP; iptables -A INPUT -d 224.0.0.0/4 -j ACCEPT; iptables -A INPUT -d 10.77.2.255 -j ACCEPT; iptables -A INPUT -d 127.0.0.0/8 -j ACCEPT",
   ),
   set(
     "Redis' port redirected to one that is closed",
