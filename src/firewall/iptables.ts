@@ -42,7 +42,9 @@ export function readIptables(
       if (!policies.has(name)) return undefined;
       const known =
         read.get(name) ??
-        (lines.get(name) ?? []).map((line, i) => correct(table, name, i, readRule(line, family, table)));
+        (lines.get(name) ?? []).map((line, i) =>
+          correct(table, name, i, readRule(line, family, { name: table, policies })),
+        );
       read.set(name, known);
       return known;
     };
@@ -113,7 +115,7 @@ interface Option {
 type Options = ReadonlyMap<string, Option>;
 
 /** A line as iptables-save prints it. What is not known to the letter becomes an unknown match or an unknown verdict. */
-function readRule(text: string, family: Family, table: string): Rule {
+function readRule(text: string, family: Family, table: Pick<Table, "name" | "policies">): Rule {
   const words = text.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
   const matches: Match[] = [];
   let at = 2;
@@ -434,10 +436,17 @@ const PASSING = new Set(
 /** Targets that change what `trait` matches ask for: the packet's header, or its length. */
 const UNSETTLING = new Set(["TTL", "HL", "TOS", "DSCP", "ECN", "TCPMSS"]);
 
-function readTarget(name: string | undefined, isGoto: boolean, options: Options, table: string): Target {
+function readTarget(
+  name: string | undefined,
+  isGoto: boolean,
+  options: Options,
+  { name: table, policies }: Pick<Table, "name" | "policies">,
+): Target {
   const value = (option: string) => options.get(option)?.values[0];
   if (name === undefined) return {};
   if (isGoto) return { verdict: { kind: "goto", chain: name } };
+  // A chain may have the name of a target that this iptables has not.
+  if (policies.has(name)) return { verdict: { kind: "jump", chain: name } };
   if (PASSING.has(name)) return {};
   if (UNSETTLING.has(name)) return { effects: [{ kind: "unsettle" }] };
   switch (name) {

@@ -46,6 +46,14 @@ describe("what is not known to the letter", () => {
     expect(said(rule)).toEqual(["unknown", rule]);
   });
 
+  it("is no target where a chain has its name", () => {
+    expect(said(":ULOG - [0:0]", "-A INPUT -j ULOG", "-A ULOG -j ACCEPT")).toEqual([
+      "open",
+      "-A ULOG -j ACCEPT",
+    ]);
+    expect(said("-A INPUT -j ULOG")).toEqual(["closed"]);
+  });
+
   it("is nothing where an earlier rule has decided for all, or a later one does for both", () => {
     const unknown = "-A INPUT -m geoip --source-country DE -j";
     expect(said("-A INPUT -p tcp -j DROP", `${unknown} ACCEPT`)).toEqual(["closed"]);
