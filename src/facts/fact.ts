@@ -45,6 +45,8 @@ export const SEEN_TITLES = [
   "kernel6",
   "legacy4",
   "legacy6",
+  "only-legacy4",
+  "only-legacy6",
   "nft",
   "nft-text",
   "interfaces",

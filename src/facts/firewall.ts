@@ -22,8 +22,11 @@ export interface FirewallFact {
   nftables: string;
   /** Of what nft prints for people: the lines of tables, their flags, chains, and hooks of ingress. */
   nftText: string;
-  /** All tables that the kernel has, of each iptables: what `readFirewall` walks through. */
-  tables: Record<Family, { save: string; legacy: string }>;
+  /**
+   * All tables that the kernel has, of each iptables: what `readFirewall` walks through. `isLegacy` where `save` is of the one
+   * that keeps nothing in nftables.
+   */
+  tables: Record<Family, { save: string; legacy: string; isLegacy: boolean }>;
   /** False where the host has no nft to say what else is in the kernel. */
   hasNft: boolean;
   /** By their names, without lo; none where the host did not say. */
@@ -47,9 +50,14 @@ if [ -f /etc/ufw/ufw.conf ] && has ufw; then
 fi
 # All tables at once. The comments that stay name tables which iptables cannot read.
 section kernel4; iptables-save | grep -v -m ${MAX_LINES} '^# [CGW]'; section kernel6; ip6tables-save | grep -v -m ${MAX_LINES} '^# [CGW]'
-# The other iptables, of which this one says nothing; asking it where it is unused would load its modules.
-first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
-first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ] && iptables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save | grep -v -m ${MAX_LINES} '^#'; fi
+# The other iptables, of which this one says nothing; asking it where it is unused would load its modules. Where this one is it,
+# tables of nft are none of those above, whatever they are called.
+first_word /proc/net/ip_tables_names; if [ -n "$VALUE" ]; then
+  if iptables -V | grep -q nf_tables; then section legacy4; iptables-legacy-save | grep -v -m ${MAX_LINES} '^#'; else section only-legacy4; fi
+fi
+first_word /proc/net/ip6_tables_names; if [ -n "$VALUE" ]; then
+  if ip6tables -V | grep -q nf_tables; then section legacy6; ip6tables-legacy-save | grep -v -m ${MAX_LINES} '^#'; else section only-legacy6; fi
+fi
 if has nft; then section nft; timeout -k 1 5 nft -s -j list ruleset 2>/dev/null | head -c ${MAX_BYTES}
   # What nft 1.0 leaves out of its JSON: that a table is switched off, and whose ingress a chain is at.
   section nft-text; timeout -k 1 5 nft -s list ruleset 2>/dev/null | grep -m ${MAX_LINES} -E '^table |^[[:blank:]](flags|chain) |hook ingress'
@@ -79,8 +87,16 @@ section docker-ports; if has docker; then timeout -k 1 5 docker ps --format '{{.
       nftables: sections.text("nft") ?? "",
       nftText: sections.text("nft-text") ?? "",
       tables: {
-        4: { save: sections.text("kernel4") ?? "", legacy: sections.text("legacy4") ?? "" },
-        6: { save: sections.text("kernel6") ?? "", legacy: sections.text("legacy6") ?? "" },
+        4: {
+          save: sections.text("kernel4") ?? "",
+          legacy: sections.text("legacy4") ?? "",
+          isLegacy: sections.text("only-legacy4") !== undefined,
+        },
+        6: {
+          save: sections.text("kernel6") ?? "",
+          legacy: sections.text("legacy6") ?? "",
+          isLegacy: sections.text("only-legacy6") !== undefined,
+        },
       },
       hasNft: sections.text("nft") !== undefined,
       interfaces: (sections.text("interfaces") ?? "")

@@ -7,6 +7,7 @@ import {
   rangeOf,
   subtract,
 } from "../network.ts";
+import { Ranges } from "./ranges.ts";
 import { isAnywhere, makeRule, type UfwAction, type UfwEntry, type UfwRule } from "./ufw-rules.ts";
 
 export type DefaultPolicy = "allow" | "deny" | "reject";
@@ -87,26 +88,53 @@ export function openings(
   protocol: Packet["protocol"] = "tcp",
 ): Opening[] {
   return ([4, 6] as const).flatMap((family) => {
-    const relevant = entries.filter(
-      (entry) => entry.family === family && concernsPort(entry, port, protocol),
-    );
-    const everyone = makeRule({ family, action: "allow" });
     const found: Opening[] = [];
-    const add = (rule: Opening["rule"], scope: UfwRule, earlier: readonly UfwEntry[]) => {
-      const decided = earlier.filter(isRule).filter((before) => coversPath(before, scope));
-      const sources = subtract(
-        [rangeOf(scope.source)],
-        decided.map(({ source }) => rangeOf(source)),
-      );
-      if (sources.length > 0) found.push({ family, sources, rule });
-    };
-    for (const [i, entry] of relevant.entries()) {
-      if (entry.kind === "unknown") add(entry, everyone, relevant.slice(0, i));
-      else if (passes(entry.action) && !isForLoopback(entry)) add(entry, entry, relevant.slice(0, i));
-    }
-    if (passes(defaultPolicy)) add("default", everyone, relevant);
+    sweep(entries, defaultPolicy, { family, port, protocol }, (opening) => found.push(opening) > 0);
     return found;
   });
+}
+
+/** Comparisons of openings with what has been decided: a second. Behind them, openings count as such that earlier rules may cover. */
+const MAX_COMPARED = 2_000_000;
+
+/**
+ * Names each opening to a port over a family, in order. Where `meet` says false, the entry counts as one that is not there for
+ * those behind it.
+ */
+export function sweep(
+  entries: readonly UfwEntry[],
+  defaultPolicy: DefaultPolicy,
+  { family, port, protocol = "tcp" }: { family: Family; port: number; protocol?: Packet["protocol"] },
+  meet: (opening: Opening) => boolean,
+): void {
+  const everyone = makeRule({ family, action: "allow" });
+  // What has been decided about, by where the rules for it hold: most hosts have a few kinds of those.
+  const decided = new Map<string, { rule: UfwRule; sources: Ranges }>();
+  let compared = 0;
+  const isMet = (rule: Opening["rule"], scope: UfwRule): boolean => {
+    const { first, last } = rangeOf(scope.source);
+    const open = new Ranges([first, last]);
+    for (const { rule: before, sources } of decided.values()) {
+      if (++compared > MAX_COMPARED) break;
+      if (coversPath(before, scope)) compared += sources.removeFrom(open, first, last);
+    }
+    const ranges = [...open].map(([from, to]) => ({ family, first: from, last: to }));
+    return ranges.length === 0 || meet({ family, sources: ranges, rule });
+  };
+  for (const entry of entries) {
+    if (entry.family !== family || !concernsPort(entry, port, protocol)) continue;
+    if (entry.kind === "unknown") {
+      isMet(entry, everyone);
+      continue;
+    }
+    if (passes(entry.action) && !isForLoopback(entry) && !isMet(entry, entry)) continue;
+    const path = JSON.stringify([entry.interfaceIn, entry.destination, entry.sourcePorts]);
+    const same = decided.get(path) ?? { rule: entry, sources: new Ranges() };
+    const { first, last } = rangeOf(entry.source);
+    same.sources.add(first, last);
+    decided.set(path, same);
+  }
+  if (passes(defaultPolicy)) isMet("default", everyone);
 }
 
 /**
@@ -119,12 +147,16 @@ export function strangers(
   port: number,
   allowed: readonly string[],
 ): Opening[] {
-  const wanted = allowed.map(rangeOf);
   return openings(entries, defaultPolicy, port).flatMap((opening) => {
-    const isUnreadable = opening.rule !== "default" && opening.rule.kind === "unknown";
-    const sources = isUnreadable ? opening.sources : subtract(opening.sources, wanted);
+    const sources = beyond(opening, allowed);
     return sources.length === 0 ? [] : [{ ...opening, sources }];
   });
+}
+
+/** The sources of an opening that should not get in. */
+export function beyond({ rule, sources }: Opening, allowed: readonly string[]): AddressRange[] {
+  const isUnreadable = rule !== "default" && rule.kind === "unknown";
+  return isUnreadable ? sources : subtract(sources, allowed.map(rangeOf));
 }
 
 /**
@@ -136,7 +168,8 @@ export function reach(
   subnet: string,
   port: number,
 ): { isReached: boolean; blockedAt: number; exceptions: UfwRule[] } {
-  let left = [rangeOf(subnet)];
+  const all = rangeOf(subnet);
+  const left = new Ranges([all.first, all.last]);
   let isLetIn = false;
   const exceptions: UfwRule[] = [];
   for (const [i, entry] of entries.entries()) {
@@ -145,12 +178,12 @@ export function reach(
     if (isForLoopback(entry)) continue;
     if (isDeny(entry) && contains(entry.source, subnet))
       return { isReached: false, blockedAt: i, exceptions };
-    const rest = subtract(left, [rangeOf(entry.source)]);
-    if (!isUnconditional(entry) || size(rest) === size(left)) continue;
+    if (!isUnconditional(entry)) continue;
+    const { first: low, last: high } = rangeOf(entry.source);
+    if (!left.remove(low, high)) continue;
     if (isDeny(entry)) exceptions.push(entry);
     else isLetIn = true;
-    left = rest;
-    if (left.length > 0) continue;
+    if (!left.isEmpty) continue;
     // Turned away in parts, so that nothing of it is left, is turned away.
     const [first] = exceptions;
     if (isLetIn || first === undefined) return { isReached: true, blockedAt: i, exceptions };
@@ -186,9 +219,6 @@ export function includesPort(ports: string, port: number): boolean {
   });
 }
 
-const size = (ranges: readonly AddressRange[]): bigint =>
-  ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
-const isRule = (entry: UfwEntry): entry is UfwRule => entry.kind === "rule";
 const isForLoopback = (rule: UfwRule): boolean => rule.interfaceIn === "lo";
 
 /** Unreadable lines that all go to chains for outgoing or forwarded packets decide nothing about incoming ones. */

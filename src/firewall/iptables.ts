@@ -23,7 +23,7 @@ interface Table {
 }
 
 /** Replaces a rule where somebody knows better than iptables what it says. */
-export type Correct = (table: string, chain: string, index: number, rule: Rule) => readonly Rule[];
+export type Correct = (table: string, chain: string, index: number, rule: Rule) => Rule;
 
 /**
  * All tables of `iptables-save` (family 4) or `ip6tables-save` (family 6). Rules are read when a packet gets to their chain:
@@ -32,7 +32,7 @@ export type Correct = (table: string, chain: string, index: number, rule: Rule) 
 export function readIptables(
   save: string,
   family: Family,
-  correct: Correct = (_table, _chain, _index, rule) => [rule],
+  correct: Correct = (_table, _chain, _index, rule) => rule,
 ): Ruleset {
   const { tables, gaps } = tablesOf(save, family);
   const chains = tables.flatMap(({ name: table, policies, lines }): BaseChain[] => {
@@ -42,7 +42,9 @@ export function readIptables(
       if (!policies.has(name)) return undefined;
       const known =
         read.get(name) ??
-        (lines.get(name) ?? []).flatMap((line, i) => correct(table, name, i, readRule(line, family, table)));
+        (lines.get(name) ?? []).map((line, i) =>
+          correct(table, name, i, readRule(line, family, { name: table, policies })),
+        );
       read.set(name, known);
       return known;
     };
@@ -113,7 +115,7 @@ interface Option {
 type Options = ReadonlyMap<string, Option>;
 
 /** A line as iptables-save prints it. What is not known to the letter becomes an unknown match or an unknown verdict. */
-function readRule(text: string, family: Family, table: string): Rule {
+function readRule(text: string, family: Family, table: Pick<Table, "name" | "policies">): Rule {
   const words = text.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? [];
   const matches: Match[] = [];
   let at = 2;
@@ -198,7 +200,12 @@ function basic(option: string, value: string, negated: boolean, family: Family):
       return ofNumbers(option === "-s" ? "source" : "destination", subnetNumbers(value, family), negated);
     case "-i":
     case "-o":
-      return { kind: "interface", field: option === "-i" ? "in" : "out", names: [value], negated };
+      return {
+        kind: "interface",
+        field: option === "-i" ? "in" : "out",
+        names: [namePattern(value)],
+        negated,
+      };
     case "-f":
       // The first packet of a connection is none of the later parts of a longer one.
       return { kind: "rare", text: "a fragment", negated };
@@ -210,6 +217,10 @@ function basic(option: string, value: string, negated: boolean, family: Family):
       return { kind: "unknown" };
   }
 }
+
+/** "eth+" is every interface whose name begins with "eth". */
+const namePattern = (text: string) =>
+  text.endsWith("+") ? { name: text.slice(0, -1), isStart: true } : { name: text, isStart: false };
 
 const ofNumbers = (
   field: "source" | "destination" | "sourcePort" | "port",
@@ -417,16 +428,27 @@ type Target = { effects?: Effect[]; verdict?: Verdict | undefined };
 
 /** Targets after which the next rule is asked, and that change nothing a later rule here can see. */
 const PASSING = new Set(
-  "LOG NFLOG ULOG AUDIT TRACE TTL HL TOS DSCP ECN TCPMSS TCPOPTSTRIP CLASSIFY CHECKSUM SET RATEEST LED IDLETIMER TEE SECMARK CONNSECMARK".split(
+  "LOG NFLOG ULOG AUDIT TRACE TCPOPTSTRIP CLASSIFY CHECKSUM SET RATEEST LED IDLETIMER TEE SECMARK CONNSECMARK".split(
     " ",
   ),
 );
 
-function readTarget(name: string | undefined, isGoto: boolean, options: Options, table: string): Target {
+/** Targets that change what `trait` matches ask for: the packet's header, or its length. */
+const UNSETTLING = new Set(["TTL", "HL", "TOS", "DSCP", "ECN", "TCPMSS"]);
+
+function readTarget(
+  name: string | undefined,
+  isGoto: boolean,
+  options: Options,
+  { name: table, policies }: Pick<Table, "name" | "policies">,
+): Target {
   const value = (option: string) => options.get(option)?.values[0];
   if (name === undefined) return {};
   if (isGoto) return { verdict: { kind: "goto", chain: name } };
+  // A chain may have the name of a target that this iptables has not.
+  if (policies.has(name)) return { verdict: { kind: "jump", chain: name } };
   if (PASSING.has(name)) return {};
+  if (UNSETTLING.has(name)) return { effects: [{ kind: "unsettle" }] };
   switch (name) {
     case "ACCEPT":
       return { verdict: { kind: "accept" } };

@@ -31,6 +31,8 @@ export interface Packets {
   presence: "all" | "some" | { doubt: string };
   /** What has been asked of them that they may have either way, with the answer. */
   traits: ReadonlyMap<string, boolean>;
+  /** True where a rule has changed what may be asked so: who has it now, nobody can tell. */
+  isUnsettled: boolean;
   /** The rule that gave them another destination, and the ports by which they came. */
   rewritten: { rule: string; ports: Numbers } | undefined;
   /** The last rule that let them on, among those that filter what comes in. */
@@ -47,14 +49,23 @@ export interface RuleName {
 
 type Field = "source" | "destination" | "sourcePort" | "port";
 
+/** A name of interfaces, or what their names begin with. */
+export interface NamePattern {
+  name: string;
+  isStart: boolean;
+}
+
+/** Parts that one question may take packets apart into: more is beyond use. */
+const MAX_PARTS = 5_000;
+
 /** What a rule asks of a packet. */
 export type Match =
   | { kind: "numbers"; field: Field; values: Numbers; negated: boolean }
-  | { kind: "interface"; field: "in" | "out"; names: readonly string[]; negated: boolean }
+  | { kind: "interface"; field: "in" | "out"; names: readonly NamePattern[]; negated: boolean }
   | { kind: "state"; states: readonly string[]; negated: boolean }
   | { kind: "mark"; field: "mark" | "connectionMark"; value: number; mask: number; negated: boolean }
   | { kind: "local"; negated: boolean }
-  | { kind: "either"; matches: readonly Match[] }
+  | { kind: "either" | "all"; matches: readonly Match[] }
   | { kind: "always" }
   | { kind: "never" }
   /** Some packets pass and some do not, each time anew: a rate limit. */
@@ -65,8 +76,16 @@ export type Match =
   | { kind: "rare"; text: string; negated: boolean }
   | { kind: "unknown" };
 
-/** The packets that match and those that do not. `text` names the rule where that is not known. */
-export function split(packets: Packets, match: Match, text: string): { yes: Packets[]; no: Packets[] } {
+/**
+ * The packets that match and those that do not. `text` names the rule where that is not known. `spend` is told what each
+ * question within a question takes: it may throw.
+ */
+export function split(
+  packets: Packets,
+  match: Match,
+  text: string,
+  spend: (steps: number) => void = () => {},
+): { yes: Packets[]; no: Packets[] } {
   const both = (isYes: boolean) => (isYes ? { yes: [packets], no: [] } : { yes: [], no: [packets] });
   switch (match.kind) {
     case "always":
@@ -99,19 +118,27 @@ export function split(packets: Packets, match: Match, text: string): { yes: Pack
       };
     }
     case "mark": {
+      // Who is not tracked has no connection that could be asked for its mark, negated or not.
+      if (match.field === "connectionMark" && packets.state !== "NEW") return both(false);
       const mark = packets[match.field];
       if (mark === undefined) return doubted(packets, text);
       return both(((mark & match.mask) >>> 0 === match.value >>> 0) !== match.negated);
     }
-    case "either": {
-      const yes: Packets[] = [];
-      let rest = [packets];
+    case "either":
+    case "all": {
+      // Of "either" what said no is asked on, of "all" what said yes.
+      const done: Packets[][] = [];
+      let [count, rest] = [0, [packets]];
       for (const one of match.matches) {
-        const parts = rest.map((part) => split(part, one, text));
-        yes.push(...parts.flatMap((part) => part.yes));
-        rest = parts.flatMap((part) => part.no);
+        for (const part of rest) spend(costOf(part, one));
+        const parts = rest.map((part) => split(part, one, text, spend));
+        const [on, off] = [parts.flatMap(({ no }) => no), parts.flatMap(({ yes }) => yes)];
+        rest = match.kind === "either" ? on : off;
+        done.push(match.kind === "either" ? off : on);
+        count += done.at(-1)?.length ?? 0;
+        if (count + rest.length > MAX_PARTS) spend(Number.POSITIVE_INFINITY);
       }
-      return { yes, no: rest };
+      return match.kind === "either" ? { yes: done.flat(), no: rest } : { yes: rest, no: done.flat() };
     }
     case "chance": {
       const some = {
@@ -121,6 +148,7 @@ export function split(packets: Packets, match: Match, text: string): { yes: Pack
       return { yes: [some], no: [some] };
     }
     case "trait": {
+      if (packets.isUnsettled) return doubted(packets, text);
       const known = packets.traits.get(match.text);
       if (known !== undefined) return both(known);
       // Two things asked may exclude each other: that there are packets with both, nobody can tell.
@@ -152,9 +180,12 @@ function doubted(packets: Packets, text: string): { yes: Packets[]; no: Packets[
   return { yes: [doubtful], no: [doubtful] };
 }
 
-/** iptables takes "eth+" for every interface whose name begins with "eth"; nft's "eth*" comes here as the same. */
-function isNamed(pattern: string, name: string): boolean {
-  return pattern.endsWith("+") ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+/** What it takes to compare: sets of addresses may have holes by the thousand. */
+export const costOf = (packets: Packets, match: Match): number =>
+  match.kind === "numbers" ? packets[match.field].length + match.values.length : 1;
+
+function isNamed(pattern: NamePattern, name: string): boolean {
+  return pattern.isStart ? name.startsWith(pattern.name) : pattern.name === name;
 }
 
 /** What is in both. */

@@ -9,6 +9,7 @@ import {
   subtract,
 } from "../network.ts";
 import {
+  beyond,
   concernsPort,
   type DefaultPolicy,
   evaluate,
@@ -18,6 +19,7 @@ import {
   openings,
   reach,
   strangers,
+  sweep,
 } from "./evaluate.ts";
 import {
   describeEntry,
@@ -177,6 +179,9 @@ export function portsCutOff(
   );
 }
 
+/** Ordinary hosts take two. What is open after that, the plan's own check finds. */
+const MAX_ROUNDS = 20;
+
 class FamilyPlan {
   entries: UfwEntry[];
   readonly steps: Step[] = [];
@@ -208,18 +213,43 @@ class FamilyPlan {
 
   /** Takes out the rules that open nothing but Redis ports, to more than the wanted subnets. */
   removeWideRules(): void {
-    for (let wide = this.wideRules()[0]; wide !== undefined; wide = this.wideRules()[0]) {
-      const members: UfwEntry[] = this.profileRules(wide);
-      this.entries = this.entries.filter((entry) => !members.includes(entry));
+    const { redisPorts, leftPorts = [] } = this.wanted;
+    const ports = [
+      ...redisPorts.map((port) => ({ port, subnets: this.subnets })),
+      ...leftPorts.map((port) => ({ port, subnets: [] })),
+    ];
+    // What one port's rule covered for another, or a profile's, comes to light the next time.
+    for (let round = 0, before = -1; round < MAX_ROUNDS && before !== this.entries.length; round++) {
+      before = this.entries.length;
+      for (const { port, subnets } of ports) this.removeWide(port, subnets);
+    }
+  }
+
+  private removeWide(port: number, subnets: readonly string[]): void {
+    const profiles = Map.groupBy(
+      this.entries.filter((entry) => entry.kind === "rule"),
+      profileKey,
+    );
+    const removed = new Set<UfwEntry>();
+    sweep(this.entries, this.wanted.default, { family: this.family, port }, (opening) => {
+      const { rule } = opening;
+      if (rule === "default" || rule.kind === "unknown" || beyond(opening, subnets).length === 0) return true;
+      if (removed.has(rule)) return false;
+      const key = profileKey(rule);
+      const members = key === undefined ? [rule] : (profiles.get(key) ?? [rule]);
+      if (!members.every((member) => this.opensOnlyRedis(member))) return true;
+      for (const member of members) removed.add(member);
       this.steps.push({
         phase: "remove",
-        rule: wide,
+        rule,
         action: "delete",
-        before: describeRule(wide),
+        before: describeRule(rule),
         after: null,
         reason: "it opens a Redis port more widely than the playbook allows",
       });
-    }
+      return false;
+    });
+    this.entries = this.entries.filter((entry) => !removed.has(entry));
   }
 
   /** Where a rule that must stay opens a Redis port, denies that port ahead of it. */
@@ -322,20 +352,10 @@ class FamilyPlan {
   }
 
   /** Entries that let others than the wanted subnets reach a port, in order. */
-  private wideOpenings(port: number, subnets: readonly string[] = this.subnets): UfwEntry[] {
-    return strangers(this.entries, this.wanted.default, port, subnets).flatMap(({ family, rule }) =>
+  private wideOpenings(port: number): UfwEntry[] {
+    return strangers(this.entries, this.wanted.default, port, this.subnets).flatMap(({ family, rule }) =>
       rule === "default" || family !== this.family ? [] : [rule],
     );
-  }
-
-  private wideRules(): UfwRule[] {
-    const { redisPorts, leftPorts = [] } = this.wanted;
-    return [
-      ...redisPorts.flatMap((port) => this.wideOpenings(port)),
-      ...leftPorts.flatMap((port) => this.wideOpenings(port, [])),
-    ]
-      .filter((entry) => entry.kind === "rule")
-      .filter((rule) => this.profileRules(rule).every((member) => this.opensOnlyRedis(member)));
   }
 
   private opensOnlyRedis(rule: UfwRule): boolean {
@@ -346,13 +366,6 @@ class FamilyPlan {
       const inside = new Set(ours.filter((port) => includesPort(part, port)));
       return inside.size === high - low + 1;
     });
-  }
-
-  /** The rules that one `ufw allow PROFILE` made: ufw shows and deletes them as one. */
-  private profileRules(rule: UfwRule): UfwRule[] {
-    const key = profileKey(rule);
-    if (key === undefined) return [rule];
-    return this.entries.filter((entry) => entry.kind === "rule").filter((entry) => profileKey(entry) === key);
   }
 
   /** Puts a rule at an index of the present entries. ufw knows one rule of a key, so an old one moves or is replaced. */
@@ -391,6 +404,7 @@ class FamilyPlan {
   }
 }
 
+/** The rules that one `ufw allow PROFILE` made have the same: ufw shows and deletes them as one. */
 function profileKey(rule: UfwRule): string | undefined {
   const { destinationApp, sourceApp, destination, source, direction, interfaceIn, interfaceOut, route } =
     rule;

@@ -55,9 +55,9 @@ export function readFirewall(seen: Seen): Rules {
 }
 
 function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
-  const { save, legacy } = firewall.tables[family];
+  const { save, legacy, isLegacy } = firewall.tables[family];
   const parsed = firewall.hasNft ? parseNft(firewall.nftables, firewall.nftText) : undefined;
-  const nft = parsed === undefined ? undefined : readNft(parsed, save, family);
+  const nft = parsed === undefined ? undefined : readNft(parsed, isLegacy ? "" : save, family);
   const iptables = readIptables(save, family, (table, chain, index, rule) =>
     corrected(rule, nft?.byTable.get(`${table} ${chain}`)?.[index]),
   );
@@ -66,15 +66,21 @@ function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
     ({ address, prefix }) => normalizeSubnet(`${address}/${prefix}`) !== undefined,
   );
   const names = [...new Set(addresses.map(({ interface: name }) => name))];
-  const interfaces = firewall.interfaces.length > 0 ? firewall.interfaces : names;
+  const interfaces = (firewall.interfaces.length > 0 ? firewall.interfaces : names).filter(
+    (name) => name !== "lo",
+  );
+  const gaps = gapsOf({ firewall, host }, parsed !== undefined);
+  // By no interface nothing comes in: that would be an answer, and it is none.
+  if (interfaces.length === 0)
+    gaps.push({ text: "the host names no interface that anybody could come in by", isWithin: true });
   return {
     rulesets: [
-      { chains: [], gaps: gapsOf({ firewall, host }, parsed !== undefined) },
+      { chains: [], gaps },
       iptables,
       readIptables(legacy, family),
       ...(nft === undefined ? [] : [nft]),
     ],
-    host: { addresses, interfaces: interfaces.filter((name) => name !== "lo") },
+    host: { addresses, interfaces },
     isTooMuch: false,
   };
 }
@@ -95,16 +101,14 @@ function gapsOf({ firewall, host }: Seen, isRead: boolean): Gap[] {
  * A rule of iptables by what nft says of it. iptables prints rules that nft has put into its tables as far as it understands
  * them (`ip saddr @set tcp dport 6380 accept` without the source), and nft those of iptables as far as it does ("xt").
  */
-function corrected(rule: Rule, seen: Shown | undefined): readonly Rule[] {
-  if (seen === undefined || !seen.isWhole) return [rule];
-  const [only, ...more] = seen.rules;
-  const isSame = only !== undefined && more.length === 0 && shape(only) === shape(rule);
-  return isSame ? [rule] : seen.rules.map((other) => ({ ...other, chain: rule.chain }));
+function corrected(rule: Rule, seen: Shown | undefined): Rule {
+  if (seen === undefined || !seen.isWhole) return rule;
+  return shape(seen.rule) === shape(rule) ? rule : { ...seen.rule, chain: rule.chain };
 }
 
 /** What a rule says, in whatever order it asks. */
-function shape({ matches, effects, verdict }: Rule): string {
+function shape({ matches, effects, verdict, afterwards }: Rule): string {
   const text = (value: unknown) =>
     JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}` : inner));
-  return text([matches.map((match: Match) => text(match)).toSorted(), effects, verdict]);
+  return text([matches.map((match: Match) => text(match)).toSorted(), effects, verdict, afterwards]);
 }

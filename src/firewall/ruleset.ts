@@ -33,12 +33,20 @@ export interface BaseChain {
   chain: (name: string) => readonly Rule[] | undefined;
 }
 
-export interface Rule extends RuleName {
+export interface Rule extends RuleName, Part {}
+
+/** A rule from one of its statements on. */
+export interface Part {
   /** All of them have to hold. */
   matches: readonly Match[];
   effects: readonly Effect[];
   /** Undefined where the rule only does something, and the next one is asked. */
   verdict: Verdict | undefined;
+  /**
+   * What the same rule asks and does after its effects, of the packets that it has changed: the first part that matches is
+   * the one that holds. Who matches none of them goes on to the next rule.
+   */
+  afterwards?: readonly Part[];
 }
 
 /** What a rule does to packets that go on. */
@@ -48,6 +56,8 @@ export type Effect =
   | { kind: "mark"; field: "mark" | "connectionMark"; keep: number; flip: number }
   | { kind: "mark"; field: "mark" | "connectionMark"; keep?: undefined }
   | { kind: "copyMark"; from: "mark" | "connectionMark" }
+  /** A field that people ask for by itself, a TTL say, gets another value. */
+  | { kind: "unsettle" }
   /** Another destination: an address, or the host itself; another port, or the same one. */
   | { kind: "rewrite"; address: string | "host"; port: number | undefined };
 

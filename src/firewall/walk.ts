@@ -1,6 +1,7 @@
 import { type Family, isLoopback, rangeOf } from "../network.ts";
 import {
   common,
+  costOf,
   type Match,
   type Numbers,
   numbers,
@@ -9,7 +10,7 @@ import {
   split,
   without,
 } from "./packets.ts";
-import type { BaseChain, Effect, Gap, Rule, Ruleset, Verdict } from "./ruleset.ts";
+import type { BaseChain, Effect, Gap, Part, Rule, Ruleset, Verdict } from "./ruleset.ts";
 
 /** The host that packets come to. */
 export interface Host {
@@ -100,10 +101,21 @@ export function walk(
     isLocal: true,
     presence: "all",
     traits: new Map(),
+    isUnsettled: false,
     rewritten: undefined,
     letIn: undefined,
   };
   const chains = rulesets.flatMap((ruleset) => ruleset.chains).toSorted((a, b) => a.priority - b.priority);
+  const passage = conclude(pass(chains, start, port, host), gaps);
+  if (passage.openings.length > 0) return passage;
+  const strays = straysOf(chains, host, family, own);
+  if (strays.length === 0) return passage;
+  const doubts = strayDoubts(pass(chains, { ...start, destination: strays }, port, host));
+  return { ...passage, doubts: [...passage.doubts, ...doubts] };
+}
+
+/** What becomes of packets; undefined where they are taken apart beyond measure. */
+function pass(chains: readonly BaseChain[], start: Packets, port: number, host: Host): Outcome | undefined {
   const outcome: Outcome = { accepted: [], dropped: [], lost: [], effort: { steps: 0 } };
   try {
     const arrived = start.source.length === 0 || start.in.length === 0 ? [] : [start];
@@ -116,13 +128,23 @@ export function walk(
     }
   } catch (cause) {
     if (!(cause instanceof TooMany)) throw cause;
-    return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+    return undefined;
   }
-  return conclude(outcome, gaps);
+  return outcome;
+}
+
+/** Who asks for an address that no interface has may get in: whether it is the host's all the same, its routes say. */
+function strayDoubts(outcome: Outcome | undefined): RuleName[] {
+  if (outcome === undefined) return [{ chain: "", text: TOO_MANY }];
+  const ends = [...outcome.accepted, ...outcome.lost].filter(({ isLocal }) => isLocal);
+  const texts = ends.flatMap(({ rewritten, letIn }) => rewritten?.rule ?? letIn?.text ?? []);
+  return [...new Set(texts)].map((text) => ({ chain: chainOf(text), text }));
 }
 
 /** Of all that was met on the way: who gets in for sure, and what stays open. */
-function conclude({ accepted, dropped, lost }: Outcome, gaps: readonly Gap[]): Passage {
+function conclude(outcome: Outcome | undefined, gaps: readonly Gap[]): Passage {
+  if (outcome === undefined) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
+  const { accepted, dropped, lost } = outcome;
   // Where no rule that could turn them away is met, doubts on the way change nothing.
   const turned = numbers([...dropped, ...lost].flatMap(({ source }) => source));
   const sure = accepted.flatMap((packets) => {
@@ -191,7 +213,12 @@ function throughChain(chain: BaseChain, packets: Packets, host: Host, outcome: O
     const match: Match =
       chain.devices === "unknown"
         ? { kind: "unknown" }
-        : { kind: "interface", field: "in", names: chain.devices, negated: false };
+        : {
+            kind: "interface",
+            field: "in",
+            names: chain.devices.map((name) => ({ name, isStart: false })),
+            negated: false,
+          };
     const { yes, no } = split(packets, match, `${chain.name} is for interfaces that nft does not say`);
     here = yes;
     past.push(...no);
@@ -230,33 +257,68 @@ function run(
     if (here.length + returned.length > MAX_SETS) throw new TooMany();
     spend(outcome, here.length);
     // A rule that does nothing has nothing to tell packets apart for.
-    if (rule.verdict === undefined && rule.effects.length === 0) continue;
-    const matches = ordered(rule);
-    const isOther = (set: Packets): boolean =>
-      matches.some((match) => {
-        if (!CERTAIN.has(match.kind)) return false;
-        spend(outcome, costOf(set, match));
-        return split(set, match, rule.text).yes.length === 0;
-      });
-    // What does not match for certain stays in one piece, and a doubt about it is none.
-    const rest = here.filter(isOther);
-    let matching = here.filter((set) => !rest.includes(set));
-    for (const match of matches) {
-      for (const set of matching) spend(outcome, costOf(set, match));
-      const parts = matching.map((set) => split(set, match, rule.text));
-      matching = parts.flatMap(({ yes }) => yes);
-      rest.push(...parts.flatMap(({ no }) => no));
-    }
-    if (matching.length === 0) {
-      here = rest;
-      continue;
-    }
-    const changed = matching.map((set) =>
-      rule.effects.reduce((before, effect) => apply(effect, before, rule, place.host), set),
-    );
-    here = [...rest, ...decide(rule, rule.verdict, changed, place, outcome, returned, depth)];
+    if (rule.verdict === undefined && rule.effects.length === 0 && rule.afterwards === undefined) continue;
+    here = [...take([rule], rule, here, place, outcome, returned, depth)];
   }
   return [...here, ...returned];
+}
+
+/** What of the packets is left for the next rule by a rule's parts, of which the first that matches holds. */
+function take(
+  parts: readonly Part[],
+  name: RuleName,
+  packets: readonly Packets[],
+  place: Place,
+  outcome: Outcome,
+  returned: Packets[],
+  depth: number,
+): Packets[] {
+  let left = packets;
+  const past: Packets[] = [];
+  for (const part of parts) {
+    if (left.length === 0) break;
+    const { matching, rest } = ask(part, name, left, outcome);
+    left = rest;
+    if (matching.length === 0) continue;
+    const changed = matching.map((set) =>
+      part.effects.reduce((before, effect) => apply(effect, before, name, place.host), set),
+    );
+    past.push(
+      ...(part.afterwards === undefined
+        ? decide(name, part.verdict, changed, place, outcome, returned, depth)
+        : take(part.afterwards, name, changed, place, outcome, returned, depth)),
+    );
+    if (past.length > MAX_SETS) throw new TooMany();
+  }
+  return [...left, ...past];
+}
+
+/** The packets that a part of a rule is for, and the others. */
+function ask(
+  part: Part,
+  { text }: RuleName,
+  packets: readonly Packets[],
+  outcome: Outcome,
+): { matching: Packets[]; rest: Packets[] } {
+  const { order, certain } = ordered(part);
+  const charge = (steps: number) => spend(outcome, steps);
+  const isOther = (set: Packets): boolean =>
+    certain.some((match) => {
+      charge(costOf(set, match));
+      return split(set, match, text, charge).yes.length === 0;
+    });
+  // What does not match for certain stays in one piece, and a doubt about it is none.
+  const [matchable, rest]: [Packets[], Packets[]] = [[], []];
+  for (const set of packets) (isOther(set) ? rest : matchable).push(set);
+  let matching = matchable;
+  for (const match of order) {
+    for (const set of matching) charge(costOf(set, match));
+    const answers = matching.map((set) => split(set, match, text, charge));
+    matching = answers.flatMap(({ yes }) => yes);
+    rest.push(...answers.flatMap(({ no }) => no));
+    if (matching.length + rest.length > MAX_SETS) throw new TooMany();
+  }
+  return { matching, rest };
 }
 
 function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): void {
@@ -265,13 +327,9 @@ function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): voi
     throw new TooMany();
 }
 
-/** What it takes to compare: sets of addresses may have holes by the thousand. */
-const costOf = (packets: Packets, match: Match): number =>
-  match.kind === "numbers" ? packets[match.field].length + match.values.length : 1;
-
 /** What of the matching packets goes on to the next rule. */
 function decide(
-  rule: Rule,
+  { chain, text }: RuleName,
   verdict: Verdict | undefined,
   matching: Packets[],
   place: Place,
@@ -279,7 +337,7 @@ function decide(
   returned: Packets[],
   depth: number,
 ): Packets[] {
-  const name = { chain: rule.chain, text: rule.text };
+  const name = { chain, text };
   const lose = () => outcome.lost.push(...matching.map((set) => ({ ...set, letIn: name })));
   switch (verdict?.kind) {
     case undefined:
@@ -315,35 +373,47 @@ function decide(
   }
 }
 
-const effects = new WeakMap<readonly Rule[], boolean>();
+const effects = new WeakMap<readonly Part[], boolean>();
 
 /** Whether a chain, or one that it leads to, changes packets that go on. */
-function hasEffects(rules: readonly Rule[], chain: BaseChain): boolean {
+function hasEffects(rules: readonly Part[], chain: BaseChain, depth = 0): boolean {
   const known = effects.get(rules);
   if (known !== undefined) return known;
+  // Deeper than packets get, nobody asks what happens.
+  if (depth > MAX_DEPTH) return true;
   // What leads back to here adds nothing.
   effects.set(rules, false);
-  const found = rules.some(({ effects: own, verdict }) => {
-    if (own.length > 0) return true;
+  const found = rules.some(({ effects: own, verdict, afterwards = [] }) => {
+    if (own.length > 0 || hasEffects(afterwards, chain, depth)) return true;
     if (verdict?.kind !== "jump" && verdict?.kind !== "goto") return false;
-    return hasEffects(chain.chain(verdict.chain) ?? [], chain);
+    return hasEffects(chain.chain(verdict.chain) ?? [], chain, depth + 1);
   });
   effects.set(rules, found);
   return found;
 }
 
-const CERTAIN = new Set(["always", "never", "numbers", "interface", "state", "local", "either"]);
-const orders = new WeakMap<Rule, readonly Match[]>();
+const CERTAIN = new Set(["always", "never", "numbers", "interface", "state", "local"]);
 
-/** A rule's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
-function ordered(rule: Rule): readonly Match[] {
-  const known = orders.get(rule);
+const isCertain = (match: Match): boolean =>
+  match.kind === "either" || match.kind === "all" ? match.matches.every(isCertain) : CERTAIN.has(match.kind);
+
+interface Order {
+  order: readonly Match[];
+  certain: readonly Match[];
+}
+const orders = new WeakMap<Part, Order>();
+
+/** A part's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
+function ordered(part: Part): Order {
+  const known = orders.get(part);
   if (known !== undefined) return known;
+  const certain = new Set(part.matches.filter(isCertain));
   const rank = (match: Match): number =>
-    !CERTAIN.has(match.kind) ? 2 : match.kind === "numbers" && match.field === "source" ? 1 : 0;
-  const order = rule.matches.toSorted((a, b) => rank(a) - rank(b));
-  orders.set(rule, order);
-  return order;
+    !certain.has(match) ? 2 : match.kind === "numbers" && match.field === "source" ? 1 : 0;
+  const order = part.matches.toSorted((a, b) => rank(a) - rank(b));
+  const found = { order, certain: order.filter((match) => certain.has(match)) };
+  orders.set(part, found);
+  return found;
 }
 
 const grouped = new WeakMap<readonly Rule[], readonly Rule[]>();
@@ -389,15 +459,20 @@ function together(rules: readonly Rule[]): readonly Rule[] {
   return groups;
 }
 
-function apply(effect: Effect, packets: Packets, { text }: Rule, host: Host): Packets {
+function apply(effect: Effect, packets: Packets, { text }: RuleName, host: Host): Packets {
   switch (effect.kind) {
     case "untrack":
       return packets.state === "INVALID" ? { ...packets, state: "UNTRACKED" } : packets;
+    case "unsettle":
+      return { ...packets, isUnsettled: true };
     case "copyMark":
+      if (packets.state !== "NEW") return packets;
       return effect.from === "mark"
         ? { ...packets, connectionMark: packets.mark }
         : { ...packets, mark: packets.connectionMark };
     case "mark": {
+      // Who is not tracked has no connection to be marked.
+      if (effect.field === "connectionMark" && packets.state !== "NEW") return packets;
       const before = packets[effect.field];
       const isKnown = effect.keep !== undefined && (before !== undefined || effect.keep === 0);
       const after = isKnown ? (((before ?? 0) & effect.keep) ^ effect.flip) >>> 0 : undefined;
@@ -467,6 +542,78 @@ function route(packets: Packets, port: bigint, host: Host, outcome: Outcome): Pa
   if (ways.length <= 1) return [packets];
   const doubt = packets.rewritten?.rule ?? "";
   return ways.map((way) => ({ ...packets, out: [way], presence: { doubt } }));
+}
+
+/**
+ * Addresses that no interface has, and that rules name which let in: a router of theirs may send on to this host what is for
+ * them (`-d VIP -j REDIRECT`), and a route may make them the host's own (`ip route add local`).
+ */
+function straysOf(chains: readonly BaseChain[], host: Host, family: Family, own: Numbers): Numbers {
+  const named = chains.flatMap((chain) =>
+    chain.hook === "input" || chain.kind === "nat" ? destinationsIn(chain.rules, chain, host, new Set()) : [],
+  );
+  if (named.length === 0) return [];
+  const ranges = numbers(
+    [...new Set(named)].flatMap(({ values, negated }) =>
+      negated ? [...without(EVERY[family], values)] : [...values],
+    ),
+  );
+  const broadcasts = host.addresses.flatMap(({ address, prefix }) => {
+    const { family: its, last } = rangeOf(`${address}/${prefix}`);
+    return its === family && family === 4 ? [[last, last] as const] : [];
+  });
+  return without(without(without(ranges, own), NO_SENDERS[family]), numbers(broadcasts));
+}
+
+type Destinations = Extract<Match, { kind: "numbers" }>;
+
+/** What rules ask of destinations on the way to an accept for this host: of nat's, those that give packets to it. */
+function destinationsIn(
+  parts: readonly Part[],
+  chain: BaseChain,
+  host: Host,
+  seen: Set<readonly Part[]>,
+  depth = 0,
+): Destinations[] {
+  if (seen.has(parts) || depth > MAX_DEPTH) return [];
+  seen.add(parts);
+  return parts.flatMap((part) => {
+    if (part.matches.some(({ kind }) => kind === "never")) return [];
+    const next = nextOf(part, chain);
+    const inner = next.flatMap((one) => destinationsIn(one, chain, host, seen, depth + 1));
+    const isWay = chain.kind !== "nat" || leadsHere([part], chain, host);
+    return isWay ? [...part.matches.flatMap(destinationsOf), ...inner] : inner;
+  });
+}
+
+const destinationsOf = (match: Match): Destinations[] => {
+  if (match.kind === "either" || match.kind === "all") return match.matches.flatMap(destinationsOf);
+  return match.kind === "numbers" && match.field === "destination" ? [match] : [];
+};
+
+/** What is asked next of packets that match a part: the rest of its rule, or another chain. */
+function nextOf({ afterwards, verdict }: Part, chain: BaseChain): (readonly Part[])[] {
+  if (afterwards !== undefined) return [afterwards];
+  const isWay = verdict?.kind === "jump" || verdict?.kind === "goto";
+  return isWay ? [chain.chain(verdict.chain) ?? []] : [];
+}
+
+const leading = new WeakMap<readonly Part[], boolean>();
+
+/** Whether a rule, or one that it leads to, gives packets to this host that were for another one. */
+function leadsHere(parts: readonly Part[], chain: BaseChain, host: Host, depth = 0): boolean {
+  const known = leading.get(parts);
+  if (known !== undefined) return known;
+  if (depth > MAX_DEPTH) return true;
+  leading.set(parts, false);
+  const found = parts.some(
+    (part) =>
+      part.effects.some(
+        (effect) => effect.kind === "rewrite" && (effect.address === "host" || isOwn(effect.address, host)),
+      ) || nextOf(part, chain).some((next) => leadsHere(next, chain, host, depth + 1)),
+  );
+  leading.set(parts, found);
+  return found;
 }
 
 const EVERY: Record<Family, Numbers> = { 4: [[0n, 2n ** 32n - 1n]], 6: [[0n, 2n ** 128n - 1n]] };

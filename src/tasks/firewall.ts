@@ -304,7 +304,7 @@ interface Findings {
 function kernelFindings(context: Context, family: 4 | 6): Findings {
   const { facts, params, config } = context;
   const { kernel4, kernel6, defaults } = facts.firewall;
-  if (family === 6 && isIpv6Dropped(defaults, kernel6)) return { wrong: [], unclear: [] };
+  if (family === 6 && isIpv6Dropped(defaults, kernel6)) return droppedFindings(context);
   const kernel = parseKernelRules(family === 4 ? kernel4 : kernel6, family);
   if (!kernel.active) return withoutUfw(context, [family]);
   const policy = kernel.defaultIncoming ?? "allow";
@@ -335,6 +335,19 @@ function kernelFindings(context: Context, family: 4 | 6): Findings {
     }
   }
   return { wrong, unclear };
+}
+
+/** What gets in over IPv6 although ufw drops what no rule lets in, and has no rule itself: others' may. */
+function droppedFindings({ facts, params, config }: Context): Findings {
+  const findings: Findings = { wrong: [], unclear: [] };
+  for (const port of redisPorts(config)) {
+    const { openings, doubts } = strangersPassage(facts, 6, port, allowedSubnets(params));
+    const [opening, doubt] = [openings[0]?.rule, doubts[0]];
+    if (opening !== undefined) findings.wrong.push(`others reach port ${port}: ${opening.text}`);
+    else if (doubt !== undefined)
+      findings.unclear.push(`whether others reach port ${port} is not known: ${doubt.text}`);
+  }
+  return findings;
 }
 
 /** Adds that nobody of those gets in who should, or that it cannot be told. Bans may take hosts out of a network. */
@@ -394,10 +407,10 @@ function pastFindings(context: Context): Findings {
   const wrong = forwarders(facts.firewall, wanted);
   const unclear: string[] = [];
   for (const family of [4, 6] as const) {
-    const { kernel4, kernel6 } = facts.firewall;
+    const { kernel4, kernel6, defaults } = facts.firewall;
     const { active, entries } = parseKernelRules(family === 4 ? kernel4 : kernel6, family);
     // Where ufw is off, that is the finding: all that follows from it is named there.
-    if (!active) continue;
+    if (!active && !(family === 6 && isIpv6Dropped(defaults, kernel6))) continue;
     for (const port of ports) {
       const { openings, doubts } = strangersPassage(facts, family, port, allowedSubnets(params));
       const isOurs = (rule: RuleName) => isUfws(rule) && wanted.includes(port);
@@ -426,7 +439,7 @@ function pastFindings(context: Context): Findings {
   return { wrong: [...new Set(wrong)], unclear: [...new Set(unclear)] };
 }
 
-/** With IPV6=no an enabled ufw drops all of it, and loads no rule. */
+/** With IPV6=no an enabled ufw drops all of it that others' rules do not let in, and loads no rule of its own. */
 function isIpv6Dropped(defaults: string, kernel6: string): boolean {
   return (
     !parseDefaults(defaults).ipv6Enabled &&

@@ -4,11 +4,14 @@ import { parseProbe, saidWord } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { FILES_LIMIT } from "../../src/facts/reading.ts";
 import { SESSION_LIMIT } from "../../src/facts/session.ts";
+import { openings, reach } from "../../src/firewall/evaluate.ts";
 import { foreignFirewalls } from "../../src/firewall/foreign.ts";
 import { countRules, readIptables } from "../../src/firewall/iptables.ts";
 import { parseBeforeRules, parseKernelRules } from "../../src/firewall/kernel-rules.ts";
-import { parseNft } from "../../src/firewall/nftables.ts";
+import { parseNft, readNft } from "../../src/firewall/nftables.ts";
+import { planFirewall } from "../../src/firewall/plan.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
+import { strangersTo, walk } from "../../src/firewall/walk.ts";
 import { commandTable, parseAclFile, parseAclUser, permissions } from "../../src/redis/acl-rule.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
@@ -49,6 +52,23 @@ const answered = (title: string, text: string) => {
   const session = `"${saidWord(NONCE)} ${title}"\n${text}\n"${saidWord(NONCE)} core-end"\n"${saidWord(NONCE)} session-end"\n`;
   const signed = session.replace(/\n$/, "").replace(/^/gm, ">");
   return probed({ redis: `${signed}\n` });
+};
+/** The last three parts of an address, apart from each other by one. */
+const address = (n: number) => `${((2 * n) >> 16) & 255}.${((2 * n) >> 8) & 255}.${(2 * n) & 255}`;
+const HOST = { addresses: [{ interface: "eth0", address: "10.0.0.5", prefix: 24 }], interfaces: ["eth0"] };
+const UFW = {
+  active: true,
+  ipv6Enabled: false,
+  defaultIncoming: "deny" as const,
+  rules4: parseRules("### RULES ###\n### END RULES ###\n", 4),
+  rules6: parseRules("### RULES ###\n### END RULES ###\n", 6),
+  ahead: [],
+};
+const WANTED = {
+  ssh: { ports: [22], peer: { address: "10.0.0.9", port: 22 } },
+  redisPorts: [6379],
+  allow: ["10.0.0.0/24"],
+  default: "deny" as const,
 };
 const NO_TEXTS = {
   ...{ kernel4: "", kernel6: "", legacy4: "", legacy6: "", nat4: "", nat6: "", foreign: "", dockerPorts: "" },
@@ -284,6 +304,106 @@ const HOSTILE: [name: string, bound: number, make: (bytes: number) => () => unkn
         ),
         dockerPorts: `a ${numbered(b / 2, (n) => `127.0.0.1:${n}->1/tcp, `)}`,
       }),
+  ],
+  [
+    "denials of a kernel's ufw",
+    RULES / 4,
+    (b) => {
+      const denials = numbered(
+        b,
+        (n) => `-A ufw-user-input -s 10.${address(n)}/32 -p tcp -m tcp --dport 6379 -j DROP\n`,
+      );
+      const { entries } = parseKernelRules(
+        `*filter\n${denials}-A ufw-user-input -s 10.0.0.0/8 -p tcp -m tcp --dport 6379 -j ACCEPT\nCOMMIT\n`,
+        4,
+      );
+      return () => [reach(entries, "10.0.0.0/8", 6379), openings(entries, "deny", 6379)];
+    },
+  ],
+  [
+    "rules of ufw that open Redis to others",
+    FILE / 2,
+    (b) => {
+      const tuples = numbered(
+        b,
+        (n) =>
+          `### tuple ### allow tcp 6379 0.0.0.0/0 any 9.${address(n)} in\n-A ufw-user-input -p tcp --dport 6379 -s 9.${address(n)} -j ACCEPT\n`,
+      );
+      return () =>
+        planFirewall(
+          { ...UFW, rules4: parseRules(`### RULES ###\n${tuples}### END RULES ###\n`, 4) },
+          WANTED,
+        );
+    },
+  ],
+  [
+    "the same rule of ufw in other words",
+    FILE / 4,
+    (b) => {
+      const tuples = numbered(
+        b,
+        (n) =>
+          `### tuple ### allow tcp 6379${",6379".repeat(n % 7)} 0.0.0.0/0 any 0.0.0.0/0 in comment=${n}\n-A ufw-user-input -p tcp --dport 6379 -j ACCEPT\n`,
+      );
+      return () =>
+        planFirewall(
+          { ...UFW, rules4: parseRules(`### RULES ###\n${tuples}### END RULES ###\n`, 4) },
+          WANTED,
+        );
+    },
+  ],
+  [
+    "chains of nft that are jumped to",
+    RULES / 4,
+    (b) => {
+      const ip = { family: "ip", table: "t" };
+      const rule = (chain: string, target: string) => ({
+        rule: { ...ip, chain, expr: [{ jump: { target } }] },
+      });
+      const count = Math.ceil(b / 300);
+      const text = JSON.stringify({
+        nftables: [
+          { table: { family: "ip", name: "t" } },
+          { chain: { ...ip, name: "in", type: "filter", hook: "input", prio: 0, policy: "drop" } },
+          ...Array.from({ length: count }, (_, n) => ({ chain: { ...ip, name: `c${n}` } })),
+          ...Array.from({ length: count }, (_, n) => rule("in", `c${count - 1 - (n % 50)}`)),
+        ],
+      });
+      return () =>
+        walk([readNft(parseNft(text) ?? { tables: [] }, "", 4)], HOST, {
+          family: 4,
+          sources: strangersTo(4, []),
+          port: 6379,
+        });
+    },
+  ],
+  [
+    "lists of nft that rules name again and again",
+    RULES / 8,
+    (b) => {
+      const inet = { family: "inet", table: "t" };
+      const elem = Array.from({ length: Math.ceil(b / 60) }, (_, n) => `9.${address(n)}`);
+      const text = JSON.stringify({
+        nftables: [
+          { table: { family: "inet", name: "t" } },
+          { chain: { ...inet, name: "in", type: "filter", hook: "input", prio: 0, policy: "drop" } },
+          { set: { ...inet, name: "s", type: "ipv4_addr", elem } },
+          ...Array.from({ length: Math.ceil(b / 200) }, (_, n) => ({
+            rule: {
+              ...inet,
+              chain: "in",
+              expr: [
+                {
+                  match: { op: "==", left: { payload: { protocol: "ip", field: "saddr", n } }, right: "@s" },
+                },
+                { drop: null },
+              ],
+            },
+          })),
+        ],
+      });
+      return () => readNft(parseNft(text) ?? { tables: [] }, "", 4).chains[0]?.rules;
+    },
   ],
   [
     "quotes in a kernel's rules",

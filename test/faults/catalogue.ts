@@ -198,7 +198,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "a wrong become password is one failed attempt, and the script does not run",
     ],
     [SSH]: [
-      "shows a wrong one to no second host, which could lock the account",
+      "shows a wrong one to two machines of a fleet, whose accounts a directory may lock together",
       "does not hang where sudo waits for something else",
     ],
   }),

@@ -46,6 +46,14 @@ describe("what is not known to the letter", () => {
     expect(said(rule)).toEqual(["unknown", rule]);
   });
 
+  it("is no target where a chain has its name", () => {
+    expect(said(":ULOG - [0:0]", "-A INPUT -j ULOG", "-A ULOG -j ACCEPT")).toEqual([
+      "open",
+      "-A ULOG -j ACCEPT",
+    ]);
+    expect(said("-A INPUT -j ULOG")).toEqual(["closed"]);
+  });
+
   it("is nothing where an earlier rule has decided for all, or a later one does for both", () => {
     const unknown = "-A INPUT -m geoip --source-country DE -j";
     expect(said("-A INPUT -p tcp -j DROP", `${unknown} ACCEPT`)).toEqual(["closed"]);
@@ -83,6 +91,45 @@ describe("traits that a sender may have or not", () => {
     expect(
       said("-A INPUT -m ttl --ttl-gt 200 -j DROP", second, "-A site -m ttl --ttl-lt 4 -j ACCEPT")[0],
     ).toBe("unknown");
+  });
+});
+
+describe("addresses that no interface has", () => {
+  const nat = (...rules: string[]) =>
+    readIptables(table("nat", ":PREROUTING ACCEPT [0:0]", ":site - [0:0]", ...rules), 4);
+  const redirect = "-A PREROUTING -d 10.88.0.9/32 -p tcp -m tcp --dport 6379 -j REDIRECT";
+  const forDnat = "-A INPUT -m conntrack --ctstate DNAT -j ACCEPT";
+
+  it("may be sent here by a router, and redirected", () => {
+    const passage = ask([nat(redirect), filter(forDnat)]);
+    expect(verdictOf(passage)).toBe("unknown");
+    expect(passage.doubts).toEqual([{ chain: "PREROUTING", text: redirect }]);
+    const throughChain = [
+      "-A PREROUTING -d 10.88.0.9/32 -j site",
+      "-A site -p tcp -j REDIRECT --to-ports 6379",
+    ];
+    expect(verdictOf(ask([nat(...throughChain), filter(forDnat)]))).toBe("unknown");
+  });
+
+  it("may be the host's by a route", () => {
+    expect(said("-A INPUT -d 10.88.0.0/24 -j ACCEPT")).toEqual([
+      "unknown",
+      "-A INPUT -d 10.88.0.0/24 -j ACCEPT",
+    ]);
+    expect(said("-A INPUT ! -d 10.0.0.5/32 -j ACCEPT")).toEqual([
+      "unknown",
+      "-A INPUT ! -d 10.0.0.5/32 -j ACCEPT",
+    ]);
+  });
+
+  it("change nothing where what is for them is turned away, goes to another port, or is for many", () => {
+    expect(verdictOf(ask([nat(redirect), filter()]))).toBe("closed");
+    expect(verdictOf(ask([nat(redirect.concat(" --to-ports 22")), filter(forDnat)]))).toBe("closed");
+    expect(said("-A INPUT -d 10.88.0.9/32 -p tcp -m tcp --dport 22 -j ACCEPT")).toEqual(["closed"]);
+    expect(said("-A INPUT -d 10.88.0.9/32 -p udp -j ACCEPT")).toEqual(["closed"]);
+    expect(said("-A INPUT -d 224.0.0.251/32 -j ACCEPT", "-A INPUT -d 10.0.0.255/32 -j ACCEPT")).toEqual([
+      "closed",
+    ]);
   });
 });
 

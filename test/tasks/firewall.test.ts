@@ -411,6 +411,41 @@ describe("firewall", () => {
     expect(guards(planTask("firewall", allowOf("stock"), facts))).toEqual(["ufw-ipv6-off"]);
   });
 
+  it("asks with IPV6=no what rules beside ufw's let in over IPv6", () => {
+    const dropping = (...rules: string[]) =>
+      editedFacts("hardened", {
+        "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no"),
+        kernel6: () =>
+          [
+            "*filter",
+            ":INPUT DROP [0:0]",
+            ":site - [0:0]",
+            "-A INPUT -i lo -j ACCEPT",
+            ...rules,
+            "COMMIT",
+            "",
+          ].join("\n"),
+      });
+    const found = (...rules: string[]) =>
+      findings(verifyTask("firewall", allowOf("hardened"), dropping(...rules))).join("\n");
+    expect(found()).toBe("");
+    const site = found("-A INPUT -j site", "-A site -i eth0 -j ACCEPT");
+    expect(site).toMatch(/^RK-NET-04 fail: others reach port \d+ over IPv6: -A site -i eth0 -j ACCEPT$/m);
+    expect(site).toMatch(/^RK-NET-06 fail: others reach port \d+: -A site -i eth0 -j ACCEPT$/m);
+    const geoip = found("-A INPUT -m geoip --source-country DE -j ACCEPT");
+    expect(geoip).toMatch(/^RK-NET-04 unknown: whether others reach port .*-m geoip/m);
+    expect(geoip).toMatch(/^RK-NET-06 unknown: whether others reach port .*-m geoip/m);
+  });
+
+  it("does not call closed what comes in by interfaces that the host does not name", () => {
+    const facts = editedFacts("stock", { interfaces: () => "/sys/class/net/*\n", addresses: () => "\n" });
+    const outcomes = verifyTask("firewall", { allow: ["10.0.0.0/24"] }, facts).map(
+      ({ control, outcome }) => `${control} ${outcome}`,
+    );
+    expect(outcomes).toContain("RK-NET-06 unknown");
+    expect(outcomes).not.toContain("RK-NET-06 pass");
+  });
+
   it("does not call IPv6 dropped for a file that says so while the kernel lets it in", () => {
     const facts = editedFacts("drifted", { "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no") });
     expect(findings(verifyTask("firewall", allowOf("drifted"), facts))).toContain(

@@ -43,7 +43,10 @@ const replica: Differences = {
     aclUsers: ["user default off -@all", `user repl on #${"0".repeat(64)} -@all +psync +replconf +ping`],
   },
 };
-const NO_TABLES = { 4: { save: "", legacy: "" }, 6: { save: "", legacy: "" } };
+const NO_TABLES = {
+  4: { save: "", legacy: "", isLegacy: false },
+  6: { save: "", legacy: "", isLegacy: false },
+};
 const like = (differences: Differences, running: Record<string, string>): Differences => ({
   ...differences,
   running: { ...differences.running, ...running },
@@ -227,6 +230,19 @@ function sentinelClient(user: string) {
   if (client === undefined) throw new Error("no Sentinel is connected to the recorded host");
   return { ...client, user };
 }
+
+it("finds a Redis port within a range that Docker shows", () => {
+  const range = "web 0.0.0.0:6300-6381->7300-7381/tcp, [::]:6300-6381->7300-7381/tcp";
+  expect(verdicts("RK-NET-07", withDocker(range))).toMatchObject([
+    expect.stringMatching(/^fail: web: 0\.0\.0\.0:6300-6381/),
+  ]);
+  expect(verdicts("RK-NET-07", withDocker("web 0.0.0.0:80->6378-6390/tcp"))).toMatchObject([
+    expect.stringMatching(/^fail/),
+  ]);
+  expect(verdicts("RK-NET-07", withDocker("web 0.0.0.0:8000-8010->8000-8010/tcp"))).toMatchObject([
+    "pass: none",
+  ]);
+});
 
 describe("a control that no task owns", () => {
   it.each(CASES)(

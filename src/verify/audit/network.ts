@@ -1,4 +1,5 @@
 import type { Listener } from "../../facts/host.ts";
+import { includesPort } from "../../firewall/evaluate.ts";
 import { parsePublishedPorts } from "../../firewall/foreign.ts";
 import { networksPassage } from "../../firewall/reachability.ts";
 import { verdictOf } from "../../firewall/walk.ts";
@@ -91,11 +92,12 @@ function dockerCheck({ facts, server }: AuditContext): Check {
       { outcome: "unknown", ...(facts.host.uid === 0 ? {} : { blockedBy: "rights" as const }) },
     );
   }
-  const own = [server.running?.get("port"), server.running?.get("tls-port")];
-  const ports = new Set(["6379", "6380", "16379", "26379", ...own.filter((port) => port !== "0")]);
+  const own = [server.running?.get("port"), server.running?.get("tls-port")].map(Number);
+  const ports = [6379, 6380, 16379, 26379, ...own.filter((port) => port > 0)];
+  // Docker shows ports that follow each other as one range.
+  const isRedis = (range: string) => ports.some((port) => includesPort(range.replace("-", ":"), port));
   const published = parsePublishedPorts(facts.firewall.dockerPorts).filter(
-    ({ address, port, containerPort }) =>
-      !isLoopback(address) && (ports.has(containerPort) || ports.has(port)),
+    ({ address, port, containerPort }) => !isLoopback(address) && (isRedis(containerPort) || isRedis(port)),
   );
   return found(
     "RK-NET-07",

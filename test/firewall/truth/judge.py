@@ -1,4 +1,4 @@
-"""Judges rule sets by packets. stdin: JSON {"workers", "prelude", "collect", "sets": [{"name", "script"}]}; stdout: JSON, for each
+"""Judges rule sets by packets. stdin: JSON {"workers", "prelude", "collect", "sets": [{"name", "script", "path"}]}; stdout: JSON, for each
 set what `collect` printed on the host and who got in.
 
 A worker has four network namespaces: the host; a client on its eth0 with an address inside the allowed network and one
@@ -131,10 +131,11 @@ def work(k, todo, results, asked):
         except queue.Empty:
             return
         try:
-            loaded = sh(inside, f"{EMPTY}\nset -e\n{asked['prelude']}\n{one['script']}")
+            path = f"PATH={one['path']}:$PATH\n" if "path" in one else ""
+            loaded = sh(inside, f"{EMPTY}\nset -e\n{path}{asked['prelude']}\n{one['script']}")
             if loaded.returncode != 0:
                 raise RuntimeError(loaded.stderr)
-            text = sh(inside, asked["collect"]).stdout
+            text = sh(inside, path + asked["collect"]).stdout
             seen = {}
             thread = threading.Thread(target=connect, args=(k, one.get("seconds", 1), seen))
             thread.start()

@@ -59,6 +59,7 @@ export async function prepare(host: LabHost): Promise<void> {
   await onHost(
     host,
     `ufw allow 22/tcp; for n in ${ALLOWED.join(" ")}; do ufw allow from $n to any port ${PORT} proto tcp; done
+     mkdir -p /run/truth/legacy; for n in iptables ip6tables iptables-save ip6tables-save; do ln -sf "$(command -v xtables-legacy-multi)" /run/truth/legacy/$n; done
      ufw --force enable; mkdir -p /run/truth; iptables-save >/run/truth/ufw4; ip6tables-save >/run/truth/ufw6; ufw disable`,
   );
 }
@@ -86,7 +87,12 @@ async function judgeOnce(host: LabHost, sets: readonly RuleSet[], seconds: numbe
     workers: 8,
     prelude: PRELUDE,
     collect: COLLECT,
-    sets: sets.map(({ name, script }) => ({ name, script, seconds })),
+    sets: sets.map(({ name, script, isLegacy }) => ({
+      name,
+      script,
+      seconds,
+      ...(isLegacy ? { path: "/run/truth/legacy" } : {}),
+    })),
   };
   const { status, stdout, stderr } = await host.sh(
     `python3 -c '${judge.replaceAll("'", `'\\''`)}'`,

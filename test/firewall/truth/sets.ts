@@ -9,6 +9,8 @@ export interface RuleSet {
   script: string;
   /** What is asked there cannot be known from the rules: "unknown" is the right answer, and no other. */
   isUnknown?: boolean;
+  /** The host's iptables is the one that keeps nothing in nftables. */
+  isLegacy?: boolean;
 }
 
 export const ALLOWED = ["10.77.1.0/24", "fd77:1::/64"];
@@ -63,6 +65,13 @@ legacy() { iptables-legacy "$@"; ip6tables-legacy "$@"; }
 const set = (name: string, script: string): RuleSet => ({ name, script });
 /** The answer cannot be told from the rules. */
 const unknown = (name: string, script: string): RuleSet => ({ name, script, isUnknown: true });
+/** The host's `iptables` is iptables-legacy. */
+const onLegacy = (name: string, script: string, more: Partial<RuleSet> = {}): RuleSet => ({
+  name,
+  script,
+  isLegacy: true,
+  ...more,
+});
 /** A table of nft by hand, with these rules in its input chain. */
 const inet = (
   name: string,
@@ -128,7 +137,7 @@ export const SETS: readonly RuleSet[] = [
     "to one of the host's addresses",
     "guarded; iptables -A INPUT -d 10.77.3.1 -p tcp --dport 6380 -j ACCEPT",
   ),
-  set(
+  unknown(
     "to another address than the host's",
     "guarded; iptables -A INPUT -d 10.99.0.1 -p tcp --dport 6380 -j ACCEPT",
   ),
@@ -252,6 +261,17 @@ export const SETS: readonly RuleSet[] = [
     "states asked in raw, where there are none",
     "both -t raw -A PREROUTING -m conntrack --ctstate NEW -j DROP; redis -j ACCEPT; drop",
   ),
+  ...[
+    ["a TTL", "iptables", "-m ttl --ttl-eq 1", "TTL --ttl-set 1"],
+    ["a class", "iptables", "-m dscp --dscp 0x0a", "DSCP --set-dscp 0x0a"],
+    ["a hop limit", "ip6tables", "-m hl --hl-eq 1", "HL --hl-set 1"],
+    ["a kind of service", "ip6tables", "-m tos --tos 0x10", "TOS --set-tos 0x10"],
+  ].map(([what, tool, match, target]) =>
+    unknown(
+      `${what} dropped, given to all, and let in`,
+      `drop; ${tool} -t raw -A PREROUTING ${match} -j DROP; ${tool} -t mangle -A PREROUTING -j ${target}; ${tool} -A INPUT ${match} -j ACCEPT`,
+    ),
+  ),
   set(
     "a mark of mangle lets in",
     "both -t mangle -A PREROUTING -p tcp --dport 6380 -j MARK --set-mark 7; guarded; rule -m mark --mark 7 -j ACCEPT",
@@ -283,6 +303,26 @@ export const SETS: readonly RuleSet[] = [
   set(
     "another port redirected, let in for it",
     "both -t nat -A PREROUTING -p tcp --dport 8080 -j REDIRECT --to-ports 6380; guarded; rule -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  unknown(
+    "an address that no interface has, redirected and let in for it",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp --dport 6380 -j REDIRECT; guarded; iptables -A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  set(
+    "an address that no interface has, redirected, which filter closes",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp -j REDIRECT; guarded",
+  ),
+  set(
+    "an address that no interface has, redirected to another port",
+    "iptables -t nat -A PREROUTING -d 10.88.0.9/32 -p tcp --dport 6380 -j REDIRECT --to-ports 22; guarded; iptables -A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
+  ),
+  unknown(
+    "addresses that a route may make the host's",
+    "guarded; iptables -A INPUT -d 10.88.0.0/24 -j ACCEPT",
+  ),
+  set(
+    "addresses of others, dropped or sent to all",
+    "guarded; iptables -A INPUT -d 10.88.0.0/24 -j DROP; iptables -A INPUT -d 224.0.0.0/4 -j ACCEPT; iptables -A INPUT -d 10.77.2.255 -j ACCEPT; iptables -A INPUT -d 127.0.0.0/8 -j ACCEPT",
   ),
   set(
     "Redis' port redirected to one that is closed",
@@ -493,6 +533,17 @@ E`,
     "legacy -t nat -A PREROUTING -p tcp --dport 8080 -j REDIRECT --to-ports 6380; redis -j ACCEPT; drop",
   ),
 
+  onLegacy("iptables is iptables-legacy", "guarded"),
+  onLegacy("iptables is iptables-legacy, open", "guarded; redis -j ACCEPT"),
+  onLegacy(
+    "iptables is iptables-legacy and opens the port, the other has as many rules",
+    "drop; redis -j ACCEPT; for f in '' 6; do ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT; done",
+  ),
+  onLegacy(
+    "iptables is iptables-legacy and closed in the other's place",
+    "for f in '' 6; do ip${f}tables -A INPUT -p udp -j ACCEPT; ip${f}tables -A INPUT -p tcp -j ACCEPT; ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 6380 -j DROP; ip${f}tables-nft -A INPUT -p tcp -j ACCEPT; done",
+  ),
+
   // nft
   inet("the allowed networks", NFT_ALLOW),
   inet("open", "tcp dport 6380 accept"),
@@ -545,7 +596,101 @@ E`,
   }),
   inet("interfaces by a pattern", `${NFT_ALLOW}\niifname "eth*" tcp dport 6380 accept`),
   inet("everything but one interface", `${NFT_ALLOW}\niifname != "eth0" tcp dport 6380 accept`),
+  inet("a mark set by the rule that asks for none", "tcp dport 6380 meta mark 0 meta mark set 1 accept"),
+  inet(
+    "a connection's mark set by the rule that asks for none",
+    "tcp dport 6380 ct mark 0 ct mark set 1 accept",
+  ),
+  inet(
+    "a mark set by a rule that ends ahead of its verdict",
+    "meta mark set 7 tcp dport 22 accept\nmeta mark 7 accept",
+  ),
+  inet("rejected over IPv4 alone", "tcp dport 6380 reject with icmp port-unreachable", { policy: "accept" }),
+  inet("rejected over IPv6 alone", "tcp dport 6380 reject with icmpv6 port-unreachable", {
+    policy: "accept",
+  }),
+  inet("rejected over both", "tcp dport 6380 reject with icmpx port-unreachable", { policy: "accept" }),
+  inet("reset", "tcp dport 6380 reject with tcp reset", { policy: "accept" }),
+  ...(["add", "update"] as const).map((op) =>
+    inet(
+      `sources put into a set and dropped, which ${op} does for one family`,
+      `tcp dport 6380 ${op} @seen { ip saddr } drop`,
+      {
+        policy: "accept",
+        more: "set seen { type ipv4_addr; size 65535; flags dynamic; }",
+        isUnknown: true,
+      },
+    ),
+  ),
+  inet("IPv6's sources put into a set and dropped", "tcp dport 6380 update @seen { ip6 saddr } drop", {
+    policy: "accept",
+    more: "set seen { type ipv6_addr; size 65535; flags dynamic; }",
+    isUnknown: true,
+  }),
+  inet("a set that is full", "tcp dport 6380 add @seen { ip saddr } drop", {
+    policy: "accept",
+    more: "set seen { type ipv4_addr; size 1; flags dynamic; }",
+    isUnknown: true,
+  }),
+  inet("a mark from a map without an element", "meta mark set tcp dport map { 22 : 0x1 } drop", {
+    policy: "accept",
+    isUnknown: true,
+  }),
+  inet(
+    "a priority from a map without an element",
+    "tcp dport 6380 meta priority set ip dscp map { cs1 : 1:1 } drop",
+    {
+      policy: "accept",
+      isUnknown: true,
+    },
+  ),
+  inet("a mark taken from the connection's", "ct mark set 7\nmeta mark set ct mark\nmeta mark 7 accept"),
+  inet("a mark of a connection that there is none of yet", "accept", {
+    more: "chain early { type filter hook prerouting priority raw; ct mark != 5 drop\n }",
+  }),
+  inet("protocols by a range", "meta l4proto 1-17 accept", { isUnknown: true }),
+  inet("protocols by a set of ranges", "meta l4proto @most accept", {
+    more: "set most { type inet_proto; flags interval; elements = { 1-17 }; }",
+    isUnknown: true,
+  }),
+  inet("families by a range", "meta nfproto 0-12 accept", { isUnknown: true }),
+  inet("kinds of packets by a range", "meta pkttype 0-2 accept", { isUnknown: true }),
+  inet("IPv6's next header dropped, policy accept", "ip6 nexthdr tcp tcp dport 6380 drop", {
+    policy: "accept",
+    isUnknown: true,
+  }),
+  inet("IPv6's next header accepted", "ip6 nexthdr tcp tcp dport 6380 accept"),
+  inet("interfaces by a name that ends in a plus", 'iifname "eth+" tcp dport 6380 drop', {
+    policy: "accept",
+  }),
+  inet("a map that says continue", "tcp dport vmap { 6380 : continue } accept"),
+  inet("a map that says continue to another port", "tcp dport vmap { 8080 : continue } accept"),
+  inet("a map that says continue, then a drop", "tcp dport vmap { 6380 : continue, 1-1023 : accept } drop", {
+    policy: "accept",
+  }),
+  inet(
+    "three lists of sources and ports",
+    Array.from({ length: 3 }, () => "ip saddr . tcp dport @pairs")
+      .join(" ")
+      .concat(" accept"),
+    {
+      more: "set pairs { type ipv4_addr . inet_service; elements = { 10.77.1.9 . 6380, 10.77.2.9 . 6380, 10.77.3.9 . 22 }; }",
+    },
+  ),
   inet("a hash of the source", `${NFT_ALLOW}\njhash ip saddr mod 2 == 0 accept`, { isUnknown: true }),
+  ...[4, 6].map((family) =>
+    set(
+      `nft: IPv${family} alone sent on to another machine`,
+      `nft -f - <<'E'
+table inet n { chain p { type nat hook prerouting priority dstnat; tcp dport 6380 dnat ${family === 4 ? "ip to 10.99.0.9:6380" : "ip6 to [fd99::9]:6380"}
+}
+}
+table inet f { chain f { type filter hook forward priority 0; policy drop;
+}
+}
+E`,
+    ),
+  ),
   set(
     "nft: two tables, one of them drops",
     `nft -f - <<'E'
