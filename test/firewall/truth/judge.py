@@ -107,10 +107,11 @@ def connect(k, seconds, seen):
         key.fileobj.close()
 
 
+#: Files of /proc have no size: whether there are tables is told by reading.
 EMPTY = """
-if [ -s /proc/net/ip_tables_names ]; then for t in $(cat /proc/net/ip_tables_names); do
+if [ -n "$(cat /proc/net/ip_tables_names)" ]; then for t in $(cat /proc/net/ip_tables_names); do
   printf '*%s\\nCOMMIT\\n' $t | iptables-legacy-restore; done; for c in INPUT FORWARD OUTPUT; do iptables-legacy -P $c ACCEPT; done; fi
-if [ -s /proc/net/ip6_tables_names ]; then for t in $(cat /proc/net/ip6_tables_names); do
+if [ -n "$(cat /proc/net/ip6_tables_names)" ]; then for t in $(cat /proc/net/ip6_tables_names); do
   printf '*%s\\nCOMMIT\\n' $t | ip6tables-legacy-restore; done; for c in INPUT FORWARD OUTPUT; do ip6tables-legacy -P $c ACCEPT; done; fi
 nft flush ruleset
 for list in /proc/net/xt_recent/*; do if [ -e "$list" ]; then echo / >"$list"; fi; done

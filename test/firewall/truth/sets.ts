@@ -72,6 +72,9 @@ const onLegacy = (name: string, script: string, more: Partial<RuleSet> = {}): Ru
   isLegacy: true,
   ...more,
 });
+/** Tables of nft with the names of iptables', as another iptables has left them, and a rule in each. */
+const named = (rule: string): string =>
+  `for f in ip ip6; do nft "add table $f filter; add chain $f filter INPUT { type filter hook input priority 0; }; add rule $f filter INPUT ${rule}"; done`;
 /** A table of nft by hand, with these rules in its input chain. */
 const inet = (
   name: string,
@@ -407,7 +410,7 @@ export const SETS: readonly RuleSet[] = [
 table inet f2b-table {
   set addr-set-redis { type ipv4_addr; elements = { 10.77.1.9, 192.0.2.66 }; }
   chain f2b-chain { type filter hook input priority filter - 1; policy accept;
-    tcp dport { 6380 } ip saddr @addr-set-redis reject with icmp port-unreachable
+    tcp dport { 6380 } ip saddr @addr-set-redis reject with icmp type port-unreachable
   }
 }
 E`,
@@ -537,11 +540,11 @@ E`,
   onLegacy("iptables is iptables-legacy, open", "guarded; redis -j ACCEPT"),
   onLegacy(
     "iptables is iptables-legacy and opens the port, the other has as many rules",
-    "drop; redis -j ACCEPT; for f in '' 6; do ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT; done",
+    `drop; redis -j ACCEPT; ${named("tcp dport 22 accept")}`,
   ),
   onLegacy(
     "iptables is iptables-legacy and closed in the other's place",
-    "for f in '' 6; do ip${f}tables -A INPUT -p udp -j ACCEPT; ip${f}tables -A INPUT -p tcp -j ACCEPT; ip${f}tables-nft -A INPUT -p tcp -m tcp --dport 6380 -j DROP; ip${f}tables-nft -A INPUT -p tcp -j ACCEPT; done",
+    `rule -p tcp -j ACCEPT; ${named("tcp dport 6380 drop")}`,
   ),
 
   // nft
@@ -605,11 +608,13 @@ E`,
     "a mark set by a rule that ends ahead of its verdict",
     "meta mark set 7 tcp dport 22 accept\nmeta mark 7 accept",
   ),
-  inet("rejected over IPv4 alone", "tcp dport 6380 reject with icmp port-unreachable", { policy: "accept" }),
-  inet("rejected over IPv6 alone", "tcp dport 6380 reject with icmpv6 port-unreachable", {
+  inet("rejected over IPv4 alone", "tcp dport 6380 reject with icmp type port-unreachable", {
     policy: "accept",
   }),
-  inet("rejected over both", "tcp dport 6380 reject with icmpx port-unreachable", { policy: "accept" }),
+  inet("rejected over IPv6 alone", "tcp dport 6380 reject with icmpv6 type port-unreachable", {
+    policy: "accept",
+  }),
+  inet("rejected over both", "tcp dport 6380 reject with icmpx type port-unreachable", { policy: "accept" }),
   inet("reset", "tcp dport 6380 reject with tcp reset", { policy: "accept" }),
   ...(["add", "update"] as const).map((op) =>
     inet(
