@@ -188,13 +188,20 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   });
 
   describe("own", () => {
+    /** The folder as the plan saw it. */
+    const seen = (mode: number) => {
+      chmodSync(etc, mode);
+      writeFileSync(join(folder, "expected-modes"), `${etc} ${me} ${mode.toString(8)}\n`);
+    };
+
     it("clears setgid on a directory", () => {
-      chmodSync(etc, 0o2770);
+      seen(0o2770);
       expect(run(shell, "own", etc, me, "750").status).toBe(0);
       expect(modeOf(etc)).toBe("750");
     });
 
     it("keeps setgid where the mode has it", () => {
+      seen(0o750);
       expect(run(shell, "own", etc, me, "2750").status).toBe(0);
       expect(modeOf(etc)).toBe("2750");
     });
