@@ -51,7 +51,7 @@ export async function report(
     return code;
   }
   for (const { format, target } of asked) {
-    const text = render(format, merged, { cwd, recordFile: records.at(-1) ?? "" });
+    const text = fitting(format, () => render(format, merged, { cwd, recordFile: records.at(-1) ?? "" }));
     if (target === "-") await printText(text, stdout);
     // The record tells a fleet's weak places; the other shapes are made to be handed on, as the umask allows.
     else await writeText(text, resolve(cwd, target), format === "json" ? 0o600 : 0o666);
@@ -78,6 +78,19 @@ function checkTargets(
 
 function isSameTarget(a: string, b: string, cwd: string): boolean {
   return a === "-" || b === "-" ? a === b : resolve(cwd, a) === resolve(cwd, b);
+}
+
+/** @throws InputError where the text would be longer than one can be. */
+function fitting(format: Format, make: () => string): string {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError && error.message === "Invalid string length")) throw error;
+    throw new InputError({
+      key: `--${format}`,
+      message: "would be longer than half a gigabyte: report fewer records at once",
+    });
+  }
 }
 
 function render(

@@ -15,7 +15,15 @@ const taskStatus = z.enum(TASK_STATUSES);
 const outcome = z.enum(OUTCOMES);
 const severity = z.enum(SEVERITIES);
 const count = z.int().min(0);
-const milliseconds = z.number().min(0).describe("milliseconds");
+/** A year: with it added, every date that a record may have is still one. */
+const milliseconds = z.number().min(0).max(31_536_000_000).describe("milliseconds");
+
+/** What anybody may write into a record has to fit into a report: far more than redkeep finds on a host. */
+const MOST_CHECKS = 5_000;
+const MOST_CONTROLS = 500;
+const MOST_COMMANDS = 200;
+const MOST_USERS = 20_000;
+const MOST_CELLS = 1_000_000;
 
 const waiver = z
   .object({
@@ -121,18 +129,26 @@ const access = z
       ),
     commands: z
       .array(z.object({ command: z.string(), dangerous: z.boolean() }))
+      .max(MOST_COMMANDS)
       .describe("command lines that were asked, such as CONFIG GET, dangerous ones first"),
-    users: z.array(
-      z.object({
-        user: z.string(),
-        enabled: z.boolean(),
-        nopass: z.boolean().describe("anybody may log in as this user"),
-        allowed: z
-          .array(z.boolean().nullable())
-          .describe("one for each of commands: allowed, denied, or not told (null)"),
-      }),
-    ),
+    users: z
+      .array(
+        z.object({
+          user: z.string(),
+          enabled: z.boolean(),
+          nopass: z.boolean().describe("anybody may log in as this user"),
+          allowed: z
+            .array(z.boolean().nullable())
+            .max(MOST_COMMANDS)
+            .describe("one for each of commands: allowed, denied, or not told (null)"),
+        }),
+      )
+      .max(MOST_USERS),
   })
+  .refine(
+    ({ commands, users }) => commands.length * users.length <= MOST_CELLS,
+    `expected at most ${MOST_CELLS} pairs of a user and a command`,
+  )
   .describe("the matrix of users by commands, as the server itself answers");
 
 const host = z.object({
@@ -144,7 +160,7 @@ const host = z.object({
   tasks: z.array(task),
   impact: z.array(impact),
   restart: z.object({ needed: z.boolean(), unavailableMs: milliseconds }),
-  checks: z.array(check),
+  checks: z.array(check).max(MOST_CHECKS),
   error: error.nullable(),
   since: since.exactOptional(),
   place: z
@@ -207,7 +223,13 @@ export const runRecordSchema = z.object({
   durationMs: milliseconds,
   exitCode: z.int().min(0).max(255),
   summary,
-  hosts: z.array(host),
+  hosts: z
+    .array(host)
+    .refine(
+      (hosts) =>
+        new Set(hosts.flatMap(({ checks }) => checks.map(({ control }) => control))).size <= MOST_CONTROLS,
+      `expected at most ${MOST_CONTROLS} controls`,
+    ),
   failOn: severity
     .exactOptional()
     .describe("failures of a lower severity do not make the exit code 6; absent where every failure does"),

@@ -75,6 +75,66 @@ describe("reading a record", () => {
     await expect(read(content)).rejects.toThrow(expect.objectContaining({ message }));
   });
 
+  const withAccess = (commands: number, users: number) => {
+    const record = fleetRun(1);
+    const allowed = Array.from({ length: commands }, () => true);
+    const access = {
+      method: "ACL DRYRUN",
+      commands: allowed.map((_, index) => ({ command: `C${index}`, dangerous: true })),
+      users: Array.from({ length: users }, (_, index) => ({
+        user: `u${index}`,
+        enabled: true,
+        nopass: false,
+        allowed,
+      })),
+    };
+    return { ...record, hosts: record.hosts.map((host) => ({ ...host, access })) };
+  };
+  const withControls = (count: number, times: number) => {
+    const record = fleetRun(1);
+    const [like] = fleetRun().hosts.flatMap(({ checks }) => checks);
+    const checks = Array.from({ length: count * times }, (_, index) => ({
+      ...like,
+      control: `X-${index % count}`,
+    }));
+    return { ...record, hosts: record.hosts.map((host) => ({ ...host, checks })) };
+  };
+  it.each<[string, () => object, string]>([
+    [
+      "a run of ages",
+      () => ({ ...fleetRun(1), durationMs: 1e300 }),
+      "durationMs: should be a run record: Too big",
+    ],
+    [
+      "more commands than there are",
+      () => withAccess(3_000, 1),
+      "hosts[0].access.commands: should be a run record",
+    ],
+    [
+      "more users than there are",
+      () => withAccess(1, 20_001),
+      "hosts[0].access.users: should be a run record",
+    ],
+    [
+      "a matrix that fits into no report",
+      () => withAccess(200, 6_000),
+      "at most 1000000 pairs of a user and a command",
+    ],
+    ["more checks than there are", () => withControls(1, 5_001), "hosts[0].checks: should be a run record"],
+    [
+      "more controls than there are",
+      () => withControls(4_000, 1),
+      "hosts: should be a run record: expected at most 500 controls",
+    ],
+  ])("refuses %s, which anybody may write", async (_, make, message) => {
+    await expect(read(JSON.stringify(make()))).rejects.toThrow(message);
+  });
+
+  it("takes what many users and checks of an honest host need", async () => {
+    await read(JSON.stringify(withAccess(40, 10_000)));
+    await read(JSON.stringify(withControls(150, 10)));
+  });
+
   it("refuses a file that is not there", async () => {
     await expect(readRunRecord("none.json", folder)).rejects.toThrow("none.json  does not exist");
   });
