@@ -286,6 +286,8 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
   const { plan, facts, server, nonce } = input;
   const { actions } = plan;
   const { running } = server;
+  // A line break of the server's would look like another assignment to whoever reads the file by its lines.
+  const said = (setting: string) => running?.get(setting)?.replaceAll(/[\r\n]/g, " ");
   const persists = actions.persistence.some((step) => step !== "rewrite-aof");
   const planned = plannedUnit(input);
   const values: Record<string, string | number> = {
@@ -299,10 +301,10 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PERSIST: persists ? "1" : "",
-    NEW_SAVE: (config.get("save") ?? [running?.get("save") ?? ""]).join(" "),
-    NEW_AOF: config.get("appendonly")?.[0]?.toLowerCase() ?? running?.get("appendonly") ?? "no",
-    OLD_SAVE: running?.get("save") ?? "",
-    OLD_AOF: running?.get("appendonly") ?? "no",
+    NEW_SAVE: (config.get("save") ?? [said("save") ?? ""]).join(" "),
+    NEW_AOF: config.get("appendonly")?.[0]?.toLowerCase() ?? said("appendonly") ?? "no",
+    OLD_SAVE: said("save") ?? "",
+    OLD_AOF: said("appendonly") ?? "no",
     REWRITE_AOF: actions.persistence.includes("rewrite-aof") ? "1" : "",
     RENAMED: actions.persistence.includes("rewrite-aof") ? renamed(config).join("|") : "",
     TIGHTEN: actions.restart ? actions.closedData : "",
@@ -409,21 +411,14 @@ function readableLog({ files: { logFile, paths } }: HostFacts): Actable {
 }
 
 /**
- * A file of assignments that sh reads with `.`: whatever a value holds, it stays text. Each has a line of its own, so that no
- * value looks like another assignment to whoever reads the file by lines.
+ * A file of assignments that sh reads with `.`: whatever a value holds, it stays text.
  * @throws TypeError for a NUL, which no shell can keep.
  */
 export function shellAssignments(values: Readonly<Record<string, string | number>>): string {
-  const lines = Object.entries(values).map(([name, value]) => {
-    const parts = String(value).split("\n").map(shellQuote);
-    return `${name}=${parts.join('"$LINE_BREAK"')}\n`;
-  });
-  const breaks = lines.some((line) => line.includes("$LINE_BREAK"));
-  return `${breaks ? LINE_BREAK : ""}${lines.join("")}`;
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${shellQuote(String(value))}\n`)
+    .join("");
 }
-
-/** A substitution loses the line breaks at its end. */
-const LINE_BREAK = "LINE_BREAK=$(printf '\\nx'); LINE_BREAK=${LINE_BREAK%x}\n";
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */
 function plannedUnit({ plan, facts, server }: CompileInput): Map<string, Actable> {
