@@ -204,9 +204,9 @@ export class LabHost implements AsyncDisposable {
   }
 
   /** An orderly reboot; after kill(), the boot that follows a power cut. /run and /tmp are empty then. */
-  async restart(): Promise<void> {
+  async restart(ready = this.#ready): Promise<void> {
     await this.#container.restart({ timeout: 10_000 });
-    await waitUntilReady(this.#container, this.#ready);
+    await waitUntilReady(this.#container, ready);
   }
 
   /** Power cut: every process is killed and the host stays down. */
