@@ -73,9 +73,11 @@ judge() {
   if [ -z "$paths" ]; then return; fi
   IFS=$NL; set -f; set -- $paths; unset IFS; set +f
   while read -r uid gid mode size path; do
-    # The bits of the group are those of an access list, where there is one: then they say nothing of root's own group.
-    case $uid:$mode in
-      0:*[2367]|0:*[2367]?) may=any;;
+    case $uid:$gid:$mode in
+      0:*:*[2367]) may=any;;
+      # The bits of the group are those of an access list, where there is one: then they say nothing of root's own group.
+      0:0:*[2367]?) may=any; case $(ls -ld -- "$path" 2>/dev/null) in ??????????+*) ;; ??????????*) may=;; esac;;
+      0:*:*[2367]?) may=any;;
       0:*) may=;;
       *) may="$uid $gid";;
     esac

@@ -90,8 +90,15 @@ describe.each(SHELLS)("under %s", (shell) => {
       expect(isRoots(path), path).toBe(false);
   });
 
-  it("a folder that its group may write is not root's alone, for the bits may be an access list's", () => {
-    sh("chmod 775 roots");
+  it("a folder that root's group may write is root's alone, and none that another is let into by an access list", () => {
+    sh("chmod 2775 roots");
+    expect(isRoots("roots/file")).toBe(true);
+    // Its owner, the service's user, its group, the mask, everybody else: as setfacl -m u:redis:rwx would write it.
+    sh(`exec python3 -c '
+import os, struct, sys
+entries = [(1, 7, 0xffffffff), (2, 7, int(sys.argv[1])), (4, 5, 0xffffffff), (16, 7, 0xffffffff), (32, 5, 0xffffffff)]
+os.setxattr("roots", "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries))
+' "$(id -u ${SERVICE})"`);
     expect(isRoots("roots/file")).toBe(false);
     expect(reader("roots/file")).toBe(SERVICE_READS);
   });
