@@ -278,7 +278,10 @@ export class State {
 
   /** Whoever else may enter the folder could read or replace what opens the hosts; its mode is not redkeep's to change. */
   async #refuseOpenFolder(): Promise<void> {
-    const found = await stat(this.directory).catch(() => undefined);
+    const found = await stat(this.directory).catch((error: unknown) => {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw unreadable(error, this.directory);
+    });
     if (found === undefined || !found.isDirectory()) return;
     const us = process.getuid?.();
     // Root may be a container's, with the folder of the user who started it.

@@ -1,6 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { State } from "../src/state.ts";
@@ -78,6 +78,12 @@ describe("generated passwords", () => {
       expect(await readdir(directory)).toEqual([]);
     },
   );
+
+  it("say of a folder that cannot be looked at which one it is", async () => {
+    const directory = join(await directoryWith({}), "loop");
+    await symlink(directory, directory);
+    expect(await refusal(openAt(directory))).toContain(`${directory}  `);
+  });
 
   it("refuse a folder of another user's", async () => {
     const directory = await directoryWith({});
