@@ -102,10 +102,9 @@ async function runAndJudge(site: Site, wanted: HostileCase): Promise<Row> {
     /\.redkeep\.[^/]+\.(?:old|new)$/.test(line) &&
     told?.error?.where === "needs_human" &&
     told.error.state.includes(line);
-  const planted = await linksOf(host, residue.split("\n"));
   const left = residue
     .split("\n")
-    .filter((line) => !isKept(line) && !planted.includes(line))
+    .filter((line) => !isKept(line))
     .join("\n");
   const found: Row["found"] = {
     outside: changed.outside,
@@ -235,14 +234,4 @@ class Attacker {
     await this.#lines.return?.();
     return last.done ? {} : (JSON.parse(last.value) as Record<string, number>);
   }
-}
-
-/** The links of the attacker's among these paths, which it can put under any name at any time: redkeep makes none. */
-async function linksOf(host: LabHost, paths: readonly string[]): Promise<string[]> {
-  const told = await host.sh(`stat -c '%U %F %n' -- ${paths.map(quote).join(" ")}`);
-  const theirs = "redis symbolic link ";
-  return told.stdout
-    .split("\n")
-    .filter((line) => line.startsWith(theirs))
-    .map((line) => line.slice(theirs.length));
 }

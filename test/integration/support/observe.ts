@@ -30,13 +30,16 @@ export async function filesOf(host: LabHost, { times = false } = {}): Promise<st
   );
 }
 
-/** What redkeep could leave behind: its units and timers, its folders, a transaction that waits, temporary files. */
+/**
+ * What redkeep could leave behind: its units and timers, its folders, a transaction that waits, temporary files. It makes no link
+ * under such a name: that is an attacker's, who may plant it at any time.
+ */
 export async function residueOf(host: LabHost): Promise<string> {
   return await onHost(
     host,
     `systemctl list-units --all --plain --no-legend 'redkeep*' | grep -v '^redkeep-recover.service .* inactive '
      ls -d /run/redkeep* /var/lib/redkeep/pending 2>/dev/null
-     find /etc /var/lib/redis -name '.redkeep*'
+     find /etc /var/lib/redis -name '.redkeep*' ! -type l
      true`,
   );
 }
