@@ -26,7 +26,7 @@ export async function adopt(
   environment: Environment,
 ): Promise<number> {
   const startedAt = new Date();
-  const { cwd, stdout } = environment;
+  const { cwd, program, stdout } = environment;
   const directory = resolve(cwd, options.out);
   refuseToOverwrite(["playbook.yml", "waivers.yml", "host_vars"], directory, cwd);
   const playbook = options.playbook ?? join(packageDirectory, "playbooks", "adopt.yml");
@@ -78,6 +78,7 @@ export async function adopt(
   const at = relative(cwd, directory) || ".";
   const written = [...files.keys()].map((path) => printable(join(at, path)));
   const failures = adopted.reduce((count, { failures }) => count + failures.length, 0);
+  const start = program.map(shellWord).join(" ");
   const again = [
     join(at, "playbook.yml"),
     ...options.inventory.flatMap((path) => ["-i", path]),
@@ -92,8 +93,8 @@ export async function adopt(
         `${plural(adopted.length, "host")} adopted; ${plural(failures, "failing check")} waived for 90 days.`,
         ...reports,
         `Wrote ${written.length > 5 ? `${written.length} files into ${at}` : written.join(", ")}.`,
-        `Next: redkeep plan ${again}`,
-        `      redkeep verify ${again}        exit ${exitCode}`,
+        `Next: ${start} plan ${again}`,
+        `      ${start} verify ${again}        exit ${exitCode}`,
         "",
       ]
         .join("\n")

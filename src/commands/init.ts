@@ -7,7 +7,7 @@ import { shellWord } from "../report/words.ts";
 import type { Environment } from "./options.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */
-export async function init(directory: string, { cwd, stdout }: Environment): Promise<number> {
+export async function init(directory: string, { cwd, stdout, program }: Environment): Promise<number> {
   const root = resolve(cwd, directory);
   const files = new Map([
     ["inventory/hosts.yml", INVENTORY],
@@ -35,9 +35,12 @@ export async function init(directory: string, { cwd, stdout }: Environment): Pro
   }
   const at = relative(cwd, root);
   const written = [...files.keys()].map((path) => join(at, path));
+  // Here, the playbook is found without its name.
+  const playbook = at === "" ? [] : [join(at, "playbooks/harden.yml")];
+  const words = [...program, "plan", ...playbook, "-i", join(at, "inventory/hosts.yml")];
   stdout.write(`Wrote ${written.join(", ")}.
 Next: put your hosts into ${join(at, "inventory/hosts.yml")}, then
-  ${at === "" ? "" : `cd ${shellWord(at)} && `}redkeep plan -i inventory/hosts.yml
+  ${words.map(shellWord).join(" ")}
 `);
   return 0;
 }

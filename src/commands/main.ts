@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { didYouMean, InputError } from "../errors.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
-import { packageVersion } from "../package.ts";
+import { ownCommand, packageVersion } from "../package.ts";
 import { printableText } from "../report/printable.ts";
 import { SEVERITIES, type Severity } from "../report/statuses.ts";
 import { redact } from "../secret.ts";
@@ -14,6 +14,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
   const interrupt = new AbortController();
   const environment: Environment = {
     cwd: process.cwd(),
+    program: ownCommand(process, process.cwd()),
     env: process.env,
     stdin: process.stdin,
     stdout: process.stdout,

@@ -42,6 +42,8 @@ export interface RunOptions {
 /** The world around a run: the only way to the process, given by cli.ts. */
 export interface Environment {
   cwd: string;
+  /** The words that start redkeep again from there. */
+  program: readonly string[];
   env: NodeJS.ProcessEnv;
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;

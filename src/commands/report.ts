@@ -129,7 +129,7 @@ function recordText({ record }: MergedRuns, context: TextContext): string {
 
 function terminalContext(
   { record }: MergedRuns,
-  { stdout, env }: Environment,
+  { stdout, env, program }: Environment,
   verbose: boolean,
 ): TextContext {
   const { colour, unicode, width } = terminalOf(stdout, env);
@@ -144,6 +144,7 @@ function terminalContext(
           : [[host, { product: `${server.product} ${server.version}`, os: server.system }] as const],
       ),
     ),
+    program,
     inventoryArgument,
     otherArguments: more.flatMap((file) => ["-i", file]),
     verbose,

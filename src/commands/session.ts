@@ -171,6 +171,7 @@ export function textContext(
   return {
     plays: run.playbook.plays.map(({ name, tasks }) => ({ name, taskCount: tasks.length })),
     hostFacts: hostFactsForTexts(sessions),
+    program: environment.program,
     inventoryArgument: first,
     ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
     otherArguments: [

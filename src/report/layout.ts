@@ -16,6 +16,8 @@ export interface TextContext {
    * Further words of the command line that the next command needs to mean the same hosts, tasks and values: more
    * `-i`, `--limit`, `--tags`, `-e` and so on, without `--yes`, `--check` and the options of output.
    */
+  /** The words that start redkeep again. */
+  program?: readonly string[];
   otherArguments?: readonly string[];
   /** Where the record was written, for the last lines. */
   recordPath?: string;
@@ -131,7 +133,15 @@ export function nextCommand(page: Page, verb: string, extra: readonly string[] =
   const others = page.otherArguments ?? [];
   const kept = extra.length === 0 ? others : withoutChoiceOfHosts(others);
   const playbook = page.playbookArgument === undefined || verb === "rollback" ? [] : [page.playbookArgument];
-  const words = ["redkeep", verb, ...playbook, "-i", page.inventoryArgument, ...kept, ...extra];
+  const words = [
+    ...(page.program ?? ["redkeep"]),
+    verb,
+    ...playbook,
+    "-i",
+    page.inventoryArgument,
+    ...kept,
+    ...extra,
+  ];
   return words.map((word) => shellWord(printable(word))).join(" ");
 }
 

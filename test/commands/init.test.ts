@@ -20,14 +20,14 @@ beforeEach(async () => {
       next();
     },
   });
-  environment = { cwd, env: {}, stdout } as unknown as Environment;
+  environment = { cwd, env: {}, stdout, program: ["npx", "redkeep"] } as unknown as Environment;
 });
 afterEach(() => rm(cwd, { recursive: true }));
 
 describe("redkeep init", () => {
   it("writes a starter that a run takes as it is, without a password from outside", async () => {
     expect(await init(".", environment)).toBe(0);
-    expect(output).toContain("redkeep plan -i inventory/hosts.yml");
+    expect(output).toContain("npx redkeep plan -i inventory/hosts.yml");
     const options = {
       inventory: [join(cwd, "inventory/hosts.yml")],
       playbook: join(cwd, "playbooks/harden.yml"),
@@ -60,6 +60,8 @@ describe("redkeep init", () => {
 
   it("names a folder with a blank as a shell reads it back", async () => {
     await init("my fleet", environment);
-    expect(output).toContain("cd 'my fleet' && redkeep plan");
+    expect(output).toContain(
+      "npx redkeep plan 'my fleet/playbooks/harden.yml' -i 'my fleet/inventory/hosts.yml'",
+    );
   });
 });

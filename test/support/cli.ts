@@ -23,6 +23,7 @@ export async function redkeep(
   const [stdout, stderr, stdin] = [capture(), capture(), new PassThrough()];
   stdin.end();
   const process = {
+    execPath: globalThis.process.execPath,
     argv: ["node", "redkeep", ...args],
     cwd: () => cwd,
     env: { PATH: globalThis.process.env.PATH, HOME: cwd, NO_COLOR: "1", ...env },
