@@ -9,7 +9,7 @@ import { printRecord, writeRecord } from "../report/json.ts";
 import type { TextContext } from "../report/layout.ts";
 import { printable } from "../report/printable.ts";
 import { createProgress, type Progress } from "../report/progress.ts";
-import type { RunRecord } from "../report/record.ts";
+import type { HostRecord, RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
 import { waive, waiverRecords } from "../waivers/waivers.ts";
 import { failWith, type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
@@ -52,7 +52,7 @@ export async function observeAll(
     if (goesOn && session.record.status === "would-change") progress.update(session.job.host, "planned");
     else {
       session.connection?.close();
-      if (command === "verify" && session.record.error === null) session.record.status = "unchanged";
+      if (command === "verify") endLook(session.record);
       progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
       await finish(session);
     }
@@ -61,6 +61,12 @@ export async function observeAll(
     lateGiveWay: true,
   });
   return sessions;
+}
+
+/** A guard stops an apply, not a look: a host that could be checked is as it was. */
+export function endLook(record: HostRecord): void {
+  if (record.status === "refused" && record.checks.length > 0) record.error = null;
+  if (record.error === null) record.status = "unchanged";
 }
 
 /**

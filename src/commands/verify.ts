@@ -12,7 +12,7 @@ import { type HostSession, keepEssence, toRecord } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { Outside } from "./outside.ts";
 import { prepare, type Run } from "./prepare.ts";
-import { observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
+import { endLook, observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
@@ -31,11 +31,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   warn(guardSplitGroups(run, sessions, options), environment);
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
   for (const { record } of sessions) {
-    // A guard stops an apply, not a look.
-    if (record.status === "refused" && record.checks.length > 0) {
-      record.status = "unchanged";
-      record.error = null;
-    }
+    endLook(record);
     record.tasks = [];
     record.impact = [];
     record.restart = { needed: false, unavailableMs: 0 };

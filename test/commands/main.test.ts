@@ -30,6 +30,17 @@ async function plan(host: RecordedHost, ...more: string[]) {
   return { ...outcome, record };
 }
 
+describe("verify on a host that a guard keeps from changes", () => {
+  it("says how many checks were made, not that it was refused", async () => {
+    await using host = await startRecordedHost("stock");
+    const args = project({ "redis-01": host }, "limits: { maxmemory: 100kb }");
+    expect((await run(["plan", ...args])).stdout).toContain("redis-01  refused");
+    const { stderr } = await run(["verify", ...args, "--skip-tags", "acl"]);
+    expect(stderr).toMatch(/redis-01: as wanted, \d+ of \d+ checks fail/);
+    expect(stderr).not.toContain("refused");
+  });
+});
+
 describe("plan on a host that answers", () => {
   it("ends with 0 where nothing is to be done, in one connection and one round trip", async () => {
     await using host = await startRecordedHost("hardened");
