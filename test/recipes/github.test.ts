@@ -139,6 +139,9 @@ function useAction(
 const secrets = () => ({
   "secrets.REDKEEP_SSH_KEY": fleet.secrets.key,
   "secrets.REDKEEP_KNOWN_HOSTS": fleet.secrets.knownHosts,
+  "secrets.REDKEEP_SECRETS": fleet.secrets.generated.trimEnd(),
+  "secrets.REDKEEP_CA": fleet.secrets.ca.cert,
+  "secrets.REDKEEP_CA_KEY": fleet.secrets.ca.key,
   "secrets.APP_PASSWORD": "k5Tq8vWz2RbN7mXc",
 });
 
@@ -172,6 +175,10 @@ describe("the nightly workflow", () => {
     const store = fleet.checkout().path;
     const { verified, report } = await night(store, 1);
     expect(verified.map(({ status }) => status)).toContain(6);
+    for (const { workspace } of verified)
+      expect(readFileSync(join(workspace, "inventory/.redkeep/secrets.yml"), "utf8")).toBe(
+        fleet.secrets.generated,
+      );
     expect(report).toMatchObject({ status: 6, output: "" });
     const merged = readRecord(join(report.workspace, "report/run.json"));
     expect(merged.hosts.map(({ host }) => host)).toEqual(fleet.hosts);
@@ -228,6 +235,13 @@ describe("the workflow that applies", () => {
       "redis-05 changed",
     ]);
     expect(summary).toContain("## redkeep apply");
+    const state = (name: string) => readFileSync(join(workspace, "inventory/.redkeep", name), "utf8").trim();
+    const { generated, ca } = fleet.secrets;
+    expect([state("secrets.yml"), state("pki/ca.crt"), state("pki/ca.key")]).toEqual([
+      generated.trim(),
+      ca.cert,
+      ca.key,
+    ]);
   });
 
   it("takes no host name for an option or a command", async () => {

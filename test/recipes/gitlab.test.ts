@@ -60,6 +60,9 @@ async function runJob(
   const env = {
     REDKEEP_SSH_KEY: file("REDKEEP_SSH_KEY", fleet.secrets.key),
     REDKEEP_KNOWN_HOSTS: file("REDKEEP_KNOWN_HOSTS", fleet.secrets.knownHosts),
+    REDKEEP_SECRETS: file("REDKEEP_SECRETS", fleet.secrets.generated.trimEnd()),
+    REDKEEP_CA: file("REDKEEP_CA", fleet.secrets.ca.cert),
+    REDKEEP_CA_KEY: file("REDKEEP_CA_KEY", fleet.secrets.ca.key),
     ...variables,
   };
   const key = cache?.key.replace(/\$(\w+)/g, (_, name: string) => variables[name] ?? "") ?? "";
@@ -90,6 +93,10 @@ describe("the GitLab pipeline", () => {
     const store = fleet.checkout().path;
     const shards = await verifyAll(store);
     expect(shards.map(({ status }) => status)).toContain(6);
+    for (const { workspace } of shards)
+      expect(readFileSync(join(workspace, "inventory/.redkeep/secrets.yml"), "utf8")).toBe(
+        fleet.secrets.generated,
+      );
     const report = await runJob(pipeline.report, store);
     expect(report).toMatchObject({ status: 6, output: "" });
     const merged = readRecord(join(report.workspace, "report/run.json"));
@@ -120,6 +127,13 @@ describe("the GitLab pipeline", () => {
     fleet = await startFleet("acting");
     const { status, workspace } = await runJob(apply, fleet.checkout().path);
     expect(status).toBe(0);
+    for (const [name, text] of Object.entries(fleet.secrets.ca))
+      expect(
+        readFileSync(
+          join(workspace, "inventory/.redkeep/pki", { cert: "ca.crt", key: "ca.key" }[name] ?? ""),
+          "utf8",
+        ).trim(),
+      ).toBe(text);
     const { hosts } = readRecord(join(workspace, "records/apply.json"));
     expect(hosts.map(({ host, status }) => `${host} ${status}`)).toEqual(
       fleet.hosts.map((host) => `${host} changed`),

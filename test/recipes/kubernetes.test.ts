@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
@@ -52,7 +52,16 @@ const volume = z.union([
       items: z.array(z.strictObject({ key: z.string().regex(/^[\w.-]+$/), path: z.string() })),
     }),
   }),
-  z.strictObject({ name, secret: z.strictObject({ secretName: name, defaultMode: z.literal(0o440) }) }),
+  z.strictObject({
+    name,
+    secret: z.strictObject({
+      secretName: name,
+      defaultMode: z.literal(0o440),
+      items: z
+        .tuple([z.strictObject({ key: z.literal("secrets.yml"), path: z.literal("secrets.yml") })])
+        .optional(),
+    }),
+  }),
   z.strictObject({ name, persistentVolumeClaim: z.strictObject({ claimName: name }) }),
 ]);
 const podSpec = z.strictObject({
@@ -130,8 +139,14 @@ async function runPod({ template }: z.infer<typeof jobSpec>, more: Record<string
         carry(join(root.path, file), join(place, path));
       }
     } else if ("secret" in source) {
-      root.write(`mnt/${name}/id_ed25519`, fleet.secrets.key);
-      root.write(`mnt/${name}/known_hosts`, `${fleet.secrets.knownHosts}\n`);
+      const { key, knownHosts, generated, ca } = fleet.secrets;
+      const [items] = source.secret.items ?? [];
+      const files =
+        source.secret.secretName === "redkeep-ssh"
+          ? { id_ed25519: key, known_hosts: `${knownHosts}\n` }
+          : { "secrets.yml": generated, "ca.crt": ca.cert, "ca.key": ca.key };
+      for (const [file, text] of Object.entries(files))
+        if (items === undefined || items.path === file) root.write(`mnt/${name}/${file}`, text);
     }
     places.set(mountPath, "persistentVolumeClaim" in source ? records.path : place);
   }
@@ -189,6 +204,7 @@ describe("the Kubernetes manifests", () => {
   it("have each host exactly once in the report, and know the night before", async () => {
     const shards = await runShards();
     expect(shards.map(({ status }) => status)).toContain(6);
+    expect(readFileSync(join(records.path, "state/secrets.yml"), "utf8")).toBe(fleet.secrets.generated);
     const merging = await runPod(reportSpec);
     expect(merging).toEqual({ status: 6, output: "" });
     const night = join(records.path, "2026-11-27");
@@ -204,6 +220,9 @@ describe("the Kubernetes manifests", () => {
     fleet = await startFleet("acting");
     records = fleet.checkout();
     const { status } = await runPod(applying.spec);
+    const state = (file: string) => readFileSync(join(records.path, "state", file), "utf8");
+    const { generated, ca } = fleet.secrets;
+    expect(["secrets.yml", "pki/ca.crt", "pki/ca.key"].map(state)).toEqual([generated, ca.cert, ca.key]);
     expect(status).toBe(0);
     const [record = ""] = readdirSync(records.path).filter((name) => /^apply-.*\.json$/.test(name));
     const { hosts } = readRecord(join(records.path, record));

@@ -46,7 +46,7 @@ export interface Fleet extends AsyncDisposable {
   /** What a repository of the user holds: inventory, playbook and the program. */
   checkout(): Workspace;
   /** What the service's secret store holds. */
-  secrets: { key: string; knownHosts: string };
+  secrets: { key: string; knownHosts: string; generated: string; ca: { cert: string; key: string } };
   hosts: readonly string[];
 }
 
@@ -66,6 +66,8 @@ export async function startFleet(kind: "recorded" | "acting" = "recorded"): Prom
     secrets: {
       key: userKey.private,
       knownHosts: started.map(({ port, hostKey }) => `[127.0.0.1]:${port} ${hostKey.public}`).join("\n"),
+      generated: "passwords: { app: generated-password-of-app }\n",
+      ca: { cert: "certificate of the CA", key: "key of the CA" },
     },
     checkout() {
       const directory = workspaceIn(stack.use(temporaryDirectory()).path);
