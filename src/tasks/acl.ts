@@ -23,7 +23,7 @@ import {
   parseAclFile,
   unknownRules,
 } from "../redis/acl-rule.ts";
-import { foundUsers } from "../redis/found-users.ts";
+import { foundUsers, type StoredUser, storedUsers } from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import { excerpt } from "../secret.ts";
@@ -111,7 +111,7 @@ export default defineTask<AclParams>({
   desired: (context) => {
     const { params, server, render } = context;
     const path = aclPath(params.file, server.configPath);
-    const { users, generated, refusals } = wantedUsers(context);
+    const { users, kept, generated, refusals } = wantedUsers(context);
     const resources: Resource[] = [
       ...settingsOf(render("acl.conf.ejs", { file: path }), "acl.conf.ejs"),
       {
@@ -126,6 +126,8 @@ export default defineTask<AclParams>({
         kind: "acl-file",
         path,
         users,
+        kept,
+        removesUnlisted: params.unlisted === "remove",
         listed: params.users.map(({ name }) => name),
         generated,
         refused: refusedLogins(context),
@@ -212,7 +214,12 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
   });
 }
 
-function wantedUsers(context: Context): { users: AclUser[]; generated: string[]; refusals: Refusal[] } {
+function wantedUsers(context: Context): {
+  users: AclUser[];
+  kept: StoredUser[];
+  generated: string[];
+  refusals: Refusal[];
+} {
   const { params, server, controller } = context;
   const found = foundUsers(context);
   const playbook = playbookUsers(context);
@@ -240,9 +247,11 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     }
   }
   const listed = new Set(["default", ...playbook.map(({ user }) => user.name)]);
-  const unlisted =
-    params.unlisted === "keep" ? [...found.values()].filter(({ name }) => !listed.has(name)) : [];
-  for (const { name, problems } of unlisted) {
+  const kept =
+    params.unlisted === "keep"
+      ? [...storedUsers(context).values()].filter(({ name }) => !listed.has(name))
+      : [];
+  for (const { name, problems } of kept) {
     const [problem] = problems;
     if (problem === undefined) continue;
     refusals.push({
@@ -255,8 +264,8 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     users: [
       disabledDefaultUser(server.version.capabilities, { replaysAof: replaysAof(context) }),
       ...playbook.map(({ user }) => user),
-      ...unlisted.sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
+    kept: kept.sort((a, b) => (a.name < b.name ? -1 : 1)),
     generated: playbook.filter(({ isGenerated }) => isGenerated).map(({ user }) => user.name),
     refusals,
   };
@@ -384,7 +393,7 @@ function loginNotes(context: Context): string[] {
   return facts.redis.user === undefined
     ? [
         ...notes,
-        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart`,
+        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart; it ends users that live only in memory, which nobody can list now`,
       ]
     : notes;
 }
@@ -487,6 +496,7 @@ function userChecks(context: Context): Check[] {
     ];
   }
   const found = foundUsers(context);
+  const stored = storedUsers(context);
   const wanted = playbookUsers(context);
   const listed = new Set(["default", ...wanted.map(({ user }) => user.name)]);
   const findings: string[] = [];
@@ -505,7 +515,10 @@ function userChecks(context: Context): Check[] {
   }
   const others = [...found]
     .filter(([name]) => !listed.has(name))
-    .map(([name, user]) => `"${name}" (${describeUser(user)})`);
+    .map(
+      ([name, user]) =>
+        `"${name}"${stored.has(name) ? "" : ", which lives only in memory"} (${describeUser(user)})`,
+    );
   const wide = context.params.users
     .filter(({ preset }) => preset === "application")
     .flatMap(({ name }) => {
@@ -617,19 +630,21 @@ function fileChecks(context: Context): Check[] {
   const table = server.commands;
   const running = foundUsers(context);
   const clear = /(^|\s)>/m.test(content);
-  const namesInFile = new Set(parsed.users.map(({ user }) => user.name));
+  const stored = new Map(parsed.users.map(({ user }) => [user.name, user]));
+  const ours = new Set(["default", ...params.users.map(({ name }) => name)]);
   const apart =
     table === undefined || facts.redis.aclUsers === undefined
       ? undefined
-      : [
-          ...parsed.users
-            .filter(({ user }) => {
-              const there = running.get(user.name);
-              return there === undefined || diffUsers(user, there, table).length > 0;
-            })
-            .map(({ user }) => user.name),
-          ...[...running.keys()].filter((name) => !namesInFile.has(name)),
-        ];
+      : [...new Set([...stored.keys(), ...running.keys()])].flatMap((name) => {
+          const [there, now] = [stored.get(name), running.get(name)];
+          if (there === undefined) return [{ name, how: "lives only in memory" }];
+          if (now === undefined) return [{ name, how: "stands only in the file" }];
+          return diffUsers(there, now, table).length === 0
+            ? []
+            : [{ name, how: "has other rules in memory than in the file" }];
+        });
+  const others = apart?.filter(({ name }) => !ours.has(name)) ?? [];
+  const differing = apart?.filter(({ name }) => ours.has(name)).map(({ name }) => name) ?? [];
   checks.push(
     apart === undefined
       ? noLogin(
@@ -644,14 +659,28 @@ function fileChecks(context: Context): Check[] {
             expected: "hashes, the same in file and memory",
             observed: clear
               ? "a password in clear text"
-              : apart.length === 0
+              : differing.length === 0
                 ? "hashes, the same"
-                : `file and memory differ: ${apart.join(", ")}`,
+                : `file and memory differ: ${differing.join(", ")}`,
             source: `${path} against ACL LIST`,
           },
-          !clear && apart.length === 0,
+          !clear && differing.length === 0,
         ),
   );
+  // Users that the playbook lacks are left as they are: apply is not to be put back for them.
+  if (apart !== undefined)
+    checks.push(
+      check(
+        "RK-ACL-09",
+        {
+          expected: "no other user, or rule of one, in one of both alone",
+          observed: others.map(({ name, how }) => `"${name}" ${how}`).join("; ") || "none",
+          source: `${path} against ACL LIST`,
+          isAdvisory: params.unlisted === "keep",
+        },
+        others.length === 0,
+      ),
+    );
   return checks;
 }
 
