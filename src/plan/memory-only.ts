@@ -108,18 +108,28 @@ export function* rulesAtRestart(
     if (differences.length > 0)
       yield {
         kind: "memory-only-rules",
-        detail: `user "${excerpt(user.name, 60)}" has other rules in memory than in its file (${differences.slice(0, 3).join("; ")}): the restart brings back those of the file.`,
+        detail: `${shownName(user)} has other rules in memory than in its file (${differences.slice(0, 3).join("; ")}): the restart brings back those of the file.`,
       };
   }
 }
 
 function whoIs(host: Host, user: AclUser): string {
+  return `${shownName(user)} ${aboutMemoryOnly(host, user)}`;
+}
+
+/** `user "eve"` */
+export function shownName({ name }: AclUser): string {
+  return `user "${excerpt(name, 60)}"`;
+}
+
+/** `lives only in memory, and may be an intruder's: every command on every key and channel, with a password` */
+export function aboutMemoryOnly(host: Host, user: AclUser): string {
   const file = unreadAclFile(host);
   const where =
     file === undefined
       ? "lives only in memory"
       : `is in memory, and whether ${excerpt(file, 100)} has it could not be read`;
-  return `user "${excerpt(user.name, 60)}" ${where}, and may be an intruder's: ${rightsInWords(user, host.server.commands)}`;
+  return `${where}, and may be an intruder's: ${rightsInWords(user, host.server.commands)}`;
 }
 
 function loggedIn({ facts }: Host, { name }: AclUser): string {
