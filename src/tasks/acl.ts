@@ -14,13 +14,17 @@ import {
   patternProblem,
   presetUser,
   ruleProblem,
+  SCRIPTS_NEED,
+  scriptRules,
 } from "../redis/acl-presets.ts";
 import {
   type AclUser,
   describeUser,
   diffUsers,
   hashPassword,
+  listOf,
   parseAclFile,
+  permissions,
   unknownRules,
 } from "../redis/acl-rule.ts";
 import { foundUsers, type StoredUser, storedUsers } from "../redis/found-users.ts";
@@ -42,6 +46,7 @@ const user = z.strictObject({
   preset: z.enum(PRESETS),
   keys: z.array(text((value) => patternProblem("key", value))).optional(),
   channels: z.array(text((value) => patternProblem("channel", value))).optional(),
+  scripts: z.boolean().default(false),
   allow: z.array(text((value) => ruleProblem(value))).optional(),
   password: secretOrGenerated,
 });
@@ -143,7 +148,7 @@ export default defineTask<AclParams>({
         ...linkRefusals(context),
         ...ruleRefusals(context),
       ],
-      notes: [...loginNotes(context), ...channelNotes(context)],
+      notes: [...loginNotes(context), ...channelNotes(context), ...scriptNotes(context)],
     };
   },
 
@@ -169,9 +174,18 @@ export function aclAttributes(group: string): Attributes {
   return { owner: "root", group, mode: 0o640 };
 }
 
-function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number]): DryRun[] {
+type User = AclParams["users"][number];
+
+/** What the playbook gives a user beside its preset, on a server that has every command. */
+function addedRules({ scripts, allow = [] }: User): string[] {
+  return [...(scripts ? scriptRules({ functions: true }) : []), ...allow];
+}
+
+function dryRunsFor(user: User): DryRun[] {
+  const { name, keys = [] } = user;
+  const rules = addedRules(user);
   const asked = [
-    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, allow)),
+    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, rules)),
     ...ALLOWED_TO_APPLICATIONS,
   ];
   const [pattern = ""] = keys;
@@ -186,16 +200,19 @@ function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number])
  * `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. Which commands a category has
  * is only known with the server's answer: one that may hold some of them takes the question away.
  */
-function isAllowedByRule([name = ""]: readonly string[], allow: readonly string[]): boolean {
-  return allow.some((rule) => {
-    const [command] = rule.slice(1).toLowerCase().split("|");
-    return command === name.toLowerCase() || rule.startsWith("+@");
+function isAllowedByRule([name = "", first]: readonly string[], rules: readonly string[]): boolean {
+  return rules.some((rule) => {
+    const [command, argument = first] = rule.slice(1).toLowerCase().split("|");
+    return (
+      rule.startsWith("+@") ||
+      (command === name.toLowerCase() && argument?.toLowerCase() === first?.toLowerCase())
+    );
   });
 }
 
 /** The playbook's users with their password's hash; a user whose password apply will make keeps none for now. */
 function playbookUsers({ params, server, controller }: Context): { user: AclUser; isGenerated: boolean }[] {
-  return params.users.map(({ name, preset, keys, channels, allow }) => {
+  return params.users.map(({ name, preset, keys, channels, scripts, allow }) => {
     const password = controller.password(name);
     const user = presetUser(
       {
@@ -203,6 +220,7 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
         preset,
         keys,
         channels,
+        scripts,
         allow,
         passwordHash: "value" in password ? hashPassword(password.value) : "",
       },
@@ -372,6 +390,26 @@ function channelNotes({ params, server }: Context): string[] {
     .map(({ name }) => name);
   if (server.version.capabilities.aclChannels || limited.length === 0) return [];
   return [`${server.version.name} knows no channel rules: ${limited.join(", ")} may use every channel`];
+}
+
+/** Users of the playbook who may run some of the commands that clients need together for a script. */
+function scriptNotes(context: Context): string[] {
+  const table = context.server.commands;
+  if (table === undefined) return [];
+  return playbookUsers(context).flatMap(({ user }) => {
+    const { commands } = permissions(user, table);
+    const may = (name: string) => commands.has(name) || commands.has(name.replace(/\|.*/, ""));
+    const missing = SCRIPTS_NEED.filter((name) => !may(name));
+    if (missing.length === 0 || !["eval", "evalsha"].some(may)) return [];
+    const words = (names: readonly string[], last: string) =>
+      listOf(
+        names.map((name) => name.replace("|", " ").toUpperCase()),
+        last,
+      );
+    return [
+      `user ${user.name} may run ${words(SCRIPTS_NEED.filter(may), "and")} and not ${words(missing, "or")}: client libraries send them together, so say scripts: true`,
+    ];
+  });
 }
 
 /** The administrator, where its password is known and the running server does not take it. */
@@ -546,8 +584,8 @@ function userChecks(context: Context): Check[] {
       others.length === 0,
     ),
     ...wide.map(({ name, there, dangerous }) => {
-      const declared = context.params.users.find((user) => user.name === name)?.allow ?? [];
-      const extra = dangerous.filter((command) => !isAllowedByRule([command.split("|")[0] ?? ""], declared));
+      const declared = context.params.users.filter((user) => user.name === name).flatMap(addedRules);
+      const extra = dangerous.filter((command) => !isAllowedByRule(command.split("|"), declared));
       return check(
         "RK-ACL-05",
         {

@@ -174,9 +174,11 @@ describe.concurrent("redis.conf as operators leave it", () => {
     await failing(await project.run("verify"));
 
     // A change that goes live on the way: the file is written anew, with no word of her.
-    await project.asAdmin(host, "ACL SETUSER metrics +get");
-    await onHost(host, "sed -i '/^user metrics /d' /etc/redis/users.acl");
-    const live = await project.run("apply", "--yes");
+    const lua = project.write(
+      "lua.yml",
+      harden.replace(`["app:*"], password`, `["app:*"], scripts: true, password`),
+    );
+    const live = await project.run("apply", lua, "--yes");
     expect(live.host("redis-01")).toMatchObject({
       status: "changed",
       error: null,
@@ -187,6 +189,18 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(spoken(live.stdout)).toContain(who);
     expect(await file()).not.toContain("eve");
     expect(await users()).toContain("eve");
+
+    // What a library sends for a script, one as the other; not what ends or empties those of others.
+    const app = (command: string): Promise<string> =>
+      onHost(
+        host,
+        `REDISCLI_AUTH=${project.appPassword} redis-cli -s /run/redis/redis.sock --user app ${command} 2>&1`,
+      );
+    expect(await app('SCRIPT LOAD "return 7"')).toBe("59b6ab2fbe0ee4b25733de0f62e6cda4899ef8e9");
+    expect(await app("EVALSHA 59b6ab2fbe0ee4b25733de0f62e6cda4899ef8e9 0")).toBe("7");
+    expect(await app('EVAL "return 7" 0')).toBe("7");
+    expect(await app("FCALL nobodys 0")).toContain("Function not found");
+    expect(await app("SCRIPT FLUSH")).toContain("NOPERM");
 
     // Whoever removes her has removed her, and undoing that run writes her into no file either.
     const remove = project.write("remove.yml", harden.replace("unlisted: keep", "unlisted: remove"));

@@ -263,7 +263,7 @@ describe("what would be denied", () => {
     const ran = { aclUsers, commandCalls: new Map([["eval", 5]]) };
     const sentences = told(ACL, used(ran, { ...uptime, conf }));
     expect(sentences).toEqual([
-      "EVAL ran 5 times since Redis started 3 days ago: denied to user app from now on. Where it is needed, allow: [+eval].",
+      "EVAL ran 5 times since Redis started 3 days ago: denied to user app from now on. Where it is needed, scripts: true.",
     ]);
     expect(told({ acl: { users: [{ ...app, allow: ["+eval"] }, admin] } }, used(ran, { conf }))).toEqual([]);
   });

@@ -225,6 +225,35 @@ describe("acl", () => {
     ]);
   });
 
+  it("says who may run some of the commands that clients need together for a script", () => {
+    const reasonFor = (name: string, more: object) =>
+      planTask("acl", { users: [{ ...app, ...more }, metrics, admin] }, factsOf(name)).tasks[0]?.reason;
+    expect(reasonFor("stock", { allow: ["+eval"] })).toBe(
+      "user app may run EVAL and not EVALSHA or SCRIPT LOAD: client libraries send them together, so say scripts: true",
+    );
+    expect(reasonFor("redis-6-stock", { allow: ["+evalsha", "+eval"] })).toMatch(
+      /^(?:.*; )?user app may run EVAL and EVALSHA and not SCRIPT LOAD: /,
+    );
+    for (const name of ["stock", "redis-6-stock"])
+      for (const more of [
+        {},
+        { scripts: true },
+        { allow: ["+@scripting"] },
+        { allow: ["+eval", "+evalsha", "+script"] },
+      ])
+        expect(reasonFor(name, more) ?? "").not.toContain("client libraries");
+  });
+
+  it("gives scripts where the playbook says so, and asks of the rest of them that it is denied", () => {
+    const users = [{ ...app, scripts: true }, metrics, admin];
+    expect(written(planTask("acl", { users }, factsOf("stock")), FILE)).toMatch(
+      /^user app .* \+info \+eval \+evalsha \+script\|load \+script\|exists \+eval_ro \+evalsha_ro \+fcall \+fcall_ro$/m,
+    );
+    const asked = acl.probe?.(acl.params.parse({ users })).dryRuns?.map(({ command }) => command.join(" "));
+    expect(asked).not.toContain("EVAL return 0");
+    expect(asked).toEqual(expect.arrayContaining(["SCRIPT FLUSH", "FUNCTION FLUSH"]));
+  });
+
   it("refuses a rule that this server does not know, and says what was meant", () => {
     const made = planTask("acl", { users: [{ ...app, allow: ["+evall"] }, admin] }, factsOf("stock"));
     expect(guards(made)).toEqual(["-"]);
