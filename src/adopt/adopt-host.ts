@@ -50,7 +50,7 @@ export async function adoptHost(
       const more = changes.length > 1 ? ` and ${plural(changes.length - 1, "more change")}` : "";
       reason = refusal?.found ?? `it would change ${first?.address}${more}`;
     }
-    const parts = taken ? (PARTS_WITHOUT_WORDS[task]?.(found) ?? []) : [];
+    const parts = PARTS_WITHOUT_WORDS[task]?.(found, taken) ?? [];
     for (const { part, reason } of parts) adopted.leftOut.push({ task: `${task} ${part}`, reason });
     if (!taken) adopted.leftOut.push({ task, reason });
   }

@@ -2,9 +2,10 @@ import type { HostFacts } from "../facts/probe.ts";
 import { concernsPort } from "../firewall/evaluate.ts";
 import { parseKernelRules } from "../firewall/kernel-rules.ts";
 import { isAnywhere, parseRules } from "../firewall/ufw-rules.ts";
+import { aboutMemoryOnly, memoryOnlyUsers, shownName } from "../plan/memory-only.ts";
 import { PRESETS, presetUser } from "../redis/acl-presets.ts";
 import { type AclUser, diffUsers, hashPassword } from "../redis/acl-rule.ts";
-import { foundUsers } from "../redis/found-users.ts";
+import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { printable } from "../report/printable.ts";
 import type { Secret } from "../secret.ts";
@@ -137,17 +138,22 @@ export const WITHOUT_WORDS: Readonly<Record<string, (found: Found) => string | u
   },
 };
 
-/** Parts that a task which is taken leaves out, each with the reason. */
+/** Parts that a task leaves out, each with the reason; whether or not the rest of it is taken. */
 export const PARTS_WITHOUT_WORDS: Readonly<
-  Record<string, (found: Found) => { part: string; reason: string }[]>
+  Record<string, (found: Found, isTaken: boolean) => { part: string; reason: string }[]>
 > = {
-  acl: (found) =>
-    knownUsers(found)
-      .filter((user) => plainParams(user) === undefined)
+  acl: (found, isTaken) => [
+    ...knownUsers(found)
+      .filter((user) => isTaken && plainParams(user) === undefined)
       .map(({ name }) => ({
         part: `user ${printable(String(name), 60)}`,
         reason: `its name or its rules hold ${TEMPLATE_MARKS}, which a playbook would run as a template`,
       })),
+    ...memoryOnlyUsers(found, { restarts: false }).map(({ user }) => ({
+      part: shownName(user),
+      reason: `it ${aboutMemoryOnly(found, user)}. Name it in the playbook yourself where it is yours`,
+    })),
+  ],
 };
 
 function optional(name: string, value: unknown): RawParams {
@@ -161,15 +167,17 @@ function wordsOf(server: Server, name: string): string[] {
   return words.filter((word) => word !== "");
 }
 
-/** The users that a preset describes and whose password is known here; the others stay by `unlisted: keep`. */
+/** The users of its files that a preset describes and whose password is known here; the others stay by `unlisted: keep`. */
 function knownUsers({ facts, server, passwords }: Found): RawParams[] {
   const table = server.commands;
   if (table === undefined) return [];
   const users = foundUsers({ facts, server });
+  const stored = storedUsers({ facts, server });
   return passwords.flatMap(({ user: name, value, source }) => {
     const user = users.get(name);
     const passwordHash = hashPassword(value);
-    if (user === undefined || !user.enabled || !user.passwords.has(passwordHash)) return [];
+    if (user === undefined || !stored.has(name) || !user.enabled || !user.passwords.has(passwordHash))
+      return [];
     const reach = reachOf(user);
     const preset = PRESETS.find((preset) => {
       const wanted = presetUser({ name, preset, ...reach, passwordHash }, server.version.capabilities);

@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 import { applyText } from "../report/apply-text.ts";
-import { noticedOn, planPreview } from "../report/plan-text.ts";
+import { isNoticed, noticedOn, planPreview } from "../report/plan-text.ts";
 
 import type { Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
@@ -167,13 +167,16 @@ function refuseImpact(sessions: readonly HostSession[]): void {
   if (noticed.size === 0) return;
   const names = [...noticed].map(({ host }) => host);
   for (const session of sessions) {
-    const isNoticed = noticed.has(session.record);
-    fail(session, isNoticed ? "refused" : "not-started", {
+    const hasImpact = noticed.has(session.record);
+    fail(session, hasImpact ? "refused" : "not-started", {
       where: "impact",
-      found: isNoticed
-        ? session.record.impact.map(({ detail }) => detail).join("\n")
+      found: hasImpact
+        ? session.record.impact
+            .filter(isNoticed)
+            .map(({ detail }) => detail)
+            .join("\n")
         : `somebody would notice on ${hostList(names)}: --fail-on-impact stops the whole run`,
-      remedy: isNoticed
+      remedy: hasImpact
         ? "do what each line says, then run again"
         : "see to that first, or leave it out by --limit",
       guards: ["impact"],

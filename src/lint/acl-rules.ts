@@ -1,4 +1,5 @@
-import { type AclUser, parseAclUser } from "../redis/acl-rule.ts";
+import { SCRIPTS_NEED } from "../redis/acl-presets.ts";
+import { type AclUser, listOf, parseAclUser } from "../redis/acl-rule.ts";
 import type { ServerVersion } from "../redis/versions.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import type { Report } from "./finding.ts";
@@ -145,6 +146,19 @@ function lintRights(user: AclUser, at: At, report: Report): void {
       `${name} may run scripts, which the worst holes of Redis need`,
       "leave it out where the application runs none",
       "low",
+    );
+  const may = (command: string) =>
+    granted.some((rule) => rule === `+${command}` || rule === `+${command.replace(/\|.*/, "")}`);
+  const missing = granted.includes("+@scripting") ? [] : SCRIPTS_NEED.filter((command) => !may(command));
+  if (missing.length > 0 && (may("eval") || may("evalsha")))
+    report(
+      at(scripting ?? name),
+      "RK-FILE-02",
+      `${name} may not run ${listOf(
+        missing.map((command) => command.replace("|", " ").toUpperCase()),
+        "or",
+      )}, which client libraries send for a script too`,
+      `add ${missing.map((command) => `+${command}`).join(" ")}`,
     );
   const isClient = hasData && !granted.some((rule) => /^\+(@all|@connection|@fast|ping)$/.test(rule));
   if (isClient)

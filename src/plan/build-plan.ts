@@ -15,6 +15,7 @@ import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
 import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
 import { endpointOf, endpointRefusals } from "./endpoint.ts";
+import { memoryOnlyUsers } from "./memory-only.ts";
 import { placeRefusals } from "./places.ts";
 import { type Actions, type After, changesOf, type HostPlan } from "./plan.ts";
 import { keepsKeysInMemoryOnly, loadTime, restartRefusals, saveRefusals } from "./restart.ts";
@@ -80,7 +81,12 @@ class PlanBuilder {
   readonly #throughServer = new Set<string>();
   readonly #liveSettings = new Map<string, string>();
   readonly #liveAcl: string[][] = [];
-  readonly #after: Omit<After, "config"> = { users: undefined, listed: [], firewall: undefined };
+  readonly #after: Omit<After, "config" | "memoryOnly"> = {
+    users: undefined,
+    listed: [],
+    firewall: undefined,
+  };
+  #removesUnlisted = false;
   readonly #actions: Actions = {
     persistence: [],
     directories: [],
@@ -117,11 +123,15 @@ class PlanBuilder {
     let needsRestart = [...this.#records.values()].some(({ changes }) =>
       changes.some(({ restart }) => restart),
     );
+    const memoryOnly = memoryOnlyUsers(
+      { facts, server },
+      { next: this.#after.users, restarts: needsRestart, removesUnlisted: this.#removesUnlisted },
+    );
     if (needsRestart && first !== undefined) {
       const record = this.#records.get(first);
       for (const resource of loadTime(facts, server))
         record?.changes.push(...this.#diff(resource, first.task));
-      for (const refusal of restartRefusals(facts, server, this.#config, this.#throughServer))
+      for (const refusal of restartRefusals(facts, server, this.#config, this.#throughServer, memoryOnly))
         this.#refuse(refusal, "restart");
     }
     this.#writeConfig();
@@ -149,7 +159,12 @@ class PlanBuilder {
       tasks: records,
       refusals: this.#refusals,
       actions: this.#actions,
-      after: { ...this.#after, config: this.#config },
+      after: {
+        ...this.#after,
+        users: needsRestart ? this.#after.users : this.#withUntouched(this.#after.users),
+        memoryOnly,
+        config: this.#config,
+      },
       restartFor: [],
       impact: [],
     };
@@ -286,17 +301,30 @@ class PlanBuilder {
     ];
   }
 
+  /** What no task writes or removes goes on as it runs, until a restart. */
+  #withUntouched(inFile: After["users"]): After["users"] {
+    const { facts, server } = this.#input;
+    if (inFile === undefined || this.#removesUnlisted || facts.redis.aclUsers === undefined) return inFile;
+    const isUnlisted = (name: string) => name !== "default" && !this.#after.listed.includes(name);
+    const running = [...foundUsers({ facts, server })].filter(([name]) => isUnlisted(name));
+    return new Map([...inFile, ...running]);
+  }
+
   #aclFile({
     path,
     users,
+    kept = [],
+    removesUnlisted = false,
     listed = [],
     generated,
     refused = [],
     attributes,
   }: Resource & { kind: "acl-file" }): ChangeRecord[] {
     const { facts, server } = this.#input;
-    this.#after.users = new Map(users.map((user) => [user.name, user]));
+    const inNewFile = new Map([...users, ...kept].map((user) => [user.name, user]));
+    this.#after.users = inNewFile;
     this.#after.listed = listed;
+    this.#removesUnlisted = removesUnlisted;
     const content = facts.configFiles.aclFiles.get(path);
     const parsed = content === undefined ? undefined : parseAclFile(content, path);
     const inFile = new Map(parsed?.users.map(({ user }) => [user.name, user]));
@@ -348,8 +376,20 @@ class PlanBuilder {
         restart: !runningHolds && !isLoaded,
       });
     }
+    for (const user of kept) {
+      const there = inFile.get(user.name);
+      if (there !== undefined && this.#permitsTheSame(user, there)) continue;
+      changes.push({
+        address: `users.acl:${user.name}`,
+        action: there === undefined ? "create" : "update",
+        before: there === undefined ? null : describeUser(there),
+        after: `${describeUser(user)} (not in the playbook: kept as ${server.config.all("user").some(({ args }) => args[0] === user.name) ? "redis.conf" : "its file"} has it)`,
+        restart: false,
+      });
+    }
     for (const [name, user] of new Map([...inFile, ...(running ?? [])])) {
-      if (users.some((wanted) => wanted.name === name)) continue;
+      // Who lives only in memory is not of the file: it goes where the playbook says so, and is never written.
+      if (inNewFile.has(name) || (!removesUnlisted && !inFile.has(name))) continue;
       if (isLoaded) this.#liveAcl.push(["ACL", "DELUSER", name]);
       changes.push({
         address: `users.acl:${name}`,
@@ -371,7 +411,7 @@ class PlanBuilder {
       });
     }
     if (changes.length > 0) {
-      const lines = users.map((user) => renderAclUser(user, server.version.capabilities));
+      const lines = [...inNewFile.values()].map((user) => renderAclUser(user, server.version.capabilities));
       this.#actions.files.push({
         path,
         content: { text: this.#input.render("users.acl.ejs", { lines }), secret: true },

@@ -97,7 +97,8 @@ function* loginReasons({ user: name, command }: Client, audience: Audience): Ite
     heirs.length === 0
       ? "Give it a user of its own in the playbook"
       : `Give it user ${namesOf(suited.length > 0 ? suited : heirs)}`;
-  if (next === undefined && audience.plan.after.users === undefined)
+  const ends = audience.plan.after.memoryOnly.some(({ user, fate }) => fate === "ends" && user.name === name);
+  if (next === undefined && ends)
     yield [`user ${name} is in memory only, and Redis restarts`, "Name it in the playbook"];
   else if (next === undefined) yield [`user ${name} is removed`, move];
   else if (!next.enabled) yield [`user ${name} goes off`, move];

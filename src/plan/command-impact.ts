@@ -1,4 +1,5 @@
 import type { Client } from "../facts/redis.ts";
+import { isForScripts } from "../redis/acl-presets.ts";
 import type { AclUser } from "../redis/acl-rule.ts";
 import type { Impact } from "../report/record.ts";
 import { type Audience, addressOf, clientsOf, heirsOf, namesOf, sinceStart, times } from "./audience.ts";
@@ -55,7 +56,8 @@ function impactOn(command: string, calls: number, last: readonly Client[], audie
     calls === 0 ? name : who === "" ? `${name} ran ${times(calls)}` : `${who}ran ${name} ${times(calls)}`;
   const since = calls === 0 ? "" : ` since Redis started${sinceStart(audience.facts)}`;
   const instead = INSTEAD[command];
-  const allow = gone === undefined ? `where it is needed, allow: [+${command}]` : "";
+  const rule = isForScripts(command) ? "scripts: true" : `allow: [+${command}]`;
+  const allow = gone === undefined ? `where it is needed, ${rule}` : "";
   const advice = [instead, allow].filter(Boolean).join("; ");
   return [
     {

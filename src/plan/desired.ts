@@ -1,5 +1,6 @@
 import type { FirewallPlan } from "../firewall/plan.ts";
 import type { AclUser } from "../redis/acl-rule.ts";
+import type { StoredUser } from "../redis/found-users.ts";
 
 /** Owner, group and mode of a path; `mode` as a number, `0o640`. */
 export interface Attributes {
@@ -18,8 +19,12 @@ export type Resource =
   | {
       kind: "acl-file";
       path: string;
-      /** Every user of the file, in order. */
+      /** The default user and those of the playbook, in order. */
       users: readonly AclUser[];
+      /** Others, which a file of the host has: they stay as that file has them, behind the playbook's. */
+      kept?: readonly StoredUser[];
+      /** Who is neither goes, out of memory too. */
+      removesUnlisted?: boolean;
       /** The names of those that the playbook has. */
       listed?: readonly string[];
       /** Users whose password is only made at apply. */

@@ -8,6 +8,7 @@ import { Access } from "./access.ts";
 import { type Audience, count, heirsOf, namesOf, settingOf, sinceStart, times } from "./audience.ts";
 import { clientImpacts } from "./client-impact.ts";
 import { commandImpacts } from "./command-impact.ts";
+import { memoryOnlyImpacts, rulesAtRestart } from "./memory-only.ts";
 import { changesOf, type HostPlan } from "./plan.ts";
 
 /**
@@ -15,7 +16,9 @@ import { changesOf, type HostPlan } from "./plan.ts";
  * was not running when the host was asked is not seen.
  */
 export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impact[] {
-  if (facts.redis.user === undefined || changesOf(plan).length === 0) return [];
+  if (facts.redis.user === undefined) return [];
+  const inMemory = memoryOnlyImpacts({ facts, server }, plan.after.memoryOnly);
+  if (changesOf(plan).length === 0) return inMemory;
   const before = foundUsers({ facts, server });
   const audience: Audience = {
     plan,
@@ -26,6 +29,8 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
     access: new Access(server.commands),
   };
   return [
+    ...inMemory,
+    ...(plan.actions.restart ? rulesAtRestart({ facts, server }, audience.after, plan.after.listed) : []),
     ...clientImpacts(audience),
     ...commandImpacts(audience),
     ...keyImpacts(audience),

@@ -3,6 +3,7 @@ import type { AclUser } from "../redis/acl-rule.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { ChangeRecord, Impact, TaskRecord } from "../report/record.ts";
 import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
+import type { MemoryOnlyUser } from "./memory-only.ts";
 
 /** All that would change on one host, as a value: what plan prints is what apply does. */
 export interface HostPlan {
@@ -23,6 +24,8 @@ export interface After {
   users: ReadonlyMap<string, AclUser> | undefined;
   /** The names of those that the playbook has. */
   listed: readonly string[];
+  /** Users that no file has, and what becomes of them. */
+  memoryOnly: readonly MemoryOnlyUser[];
   /** Undefined where no task looks at the firewall. */
   firewall: FirewallPlan | undefined;
 }

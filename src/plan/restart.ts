@@ -5,6 +5,7 @@ import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { formatSize } from "../redis/size.ts";
 import type { Refusal, Resource } from "./desired.ts";
+import { memoryOnlyRefusals, memoryOnlyUsers } from "./memory-only.ts";
 
 /**
  * Settings that decide which data the next start loads, with what holds where the file has no such line (the same in
@@ -26,13 +27,16 @@ const SLOW_DISK = 30 * 1024 * 1024;
  * Why Redis must not be restarted on this host now: whatever task wants it, no key may be lost by it.
  * @param config redis.conf as it will be.
  * @param throughServer settings that a persistence step changes on the running server first.
+ * @param memoryOnly users that no file has, as the plan leaves them.
  */
 export function* restartRefusals(
   facts: HostFacts,
   server: Server,
   config: ConfigDocument,
   throughServer: ReadonlySet<string>,
+  memoryOnly = memoryOnlyUsers({ facts, server }, { restarts: true }),
 ): Iterable<Refusal> {
+  yield* memoryOnlyRefusals({ facts, server }, memoryOnly);
   const { running } = server;
   // One that systemd starts again and again has a process for moments; one that still loads its data, or stops, has no keys
   // to tell.

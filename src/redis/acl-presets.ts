@@ -11,7 +11,9 @@ export interface PresetParameters {
   keys?: readonly string[] | undefined;
   /** Channel patterns without `&`. Default: all for admin and sentinel, none for the others. */
   channels?: readonly string[] | undefined;
-  /** Rules behind the preset's own: `+eval`, `+@pubsub`. */
+  /** Lua scripts and functions: all that clients send for them, since one without the others half works. */
+  scripts?: boolean | undefined;
+  /** Rules behind the preset's own and those for scripts: `+object`, `+@pubsub`. */
   allow?: readonly string[] | undefined;
   /** SHA-256 of the password in lower-case hex. */
   passwordHash: string;
@@ -23,7 +25,7 @@ export interface PresetParameters {
  * `nameProblem`, `patternProblem` and `ruleProblem`.
  */
 export function presetUser(parameters: PresetParameters, capabilities: Capabilities): AclUser {
-  const { name, preset, allow = [], passwordHash } = parameters;
+  const { name, preset, scripts = false, allow = [], passwordHash } = parameters;
   const keys = parameters.keys ?? (preset === "admin" ? ["*"] : []);
   const channels = parameters.channels ?? (preset === "admin" || preset === "sentinel" ? ["*"] : []);
   const allKeys = keys.includes("*");
@@ -34,7 +36,11 @@ export function presetUser(parameters: PresetParameters, capabilities: Capabilit
     nopass: false,
     passwords: new Set([passwordHash]),
     skipSanitizePayload: false,
-    rules: effectiveRules([...presetRules(preset, capabilities), ...allow.map((rule) => rule.toLowerCase())]),
+    rules: effectiveRules([
+      ...presetRules(preset, capabilities),
+      ...(scripts ? scriptRules(capabilities) : []),
+      ...allow.map((rule) => rule.toLowerCase()),
+    ]),
     allKeys,
     keys: new Map(allKeys ? [] : keys.map(keyPattern)),
     // Servers without channel rules let every user publish and subscribe; a user found there has none either.
@@ -104,6 +110,22 @@ function presetRules(preset: Preset, capabilities: Capabilities): string[] {
     case "admin":
       return ["+@all"];
   }
+}
+
+/** A library sends EVALSHA first, and EVAL or SCRIPT LOAD where the server does not know the script yet. */
+export const SCRIPTS_NEED = ["eval", "evalsha", "script|load"] as const;
+
+const SCRIPT_COMMANDS = [...SCRIPTS_NEED, "script|exists"];
+const FUNCTION_COMMANDS = ["eval_ro", "evalsha_ro", "fcall", "fcall_ro"];
+
+/** Whether `scripts: true` gives this command. Not SCRIPT FLUSH and KILL, nor FUNCTION: those reach what others have loaded. */
+export function isForScripts(command: string): boolean {
+  return [...SCRIPT_COMMANDS, ...FUNCTION_COMMANDS].includes(command);
+}
+
+/** What `scripts: true` adds to a preset. */
+export function scriptRules({ functions }: Pick<Capabilities, "functions">): string[] {
+  return [...SCRIPT_COMMANDS, ...(functions ? FUNCTION_COMMANDS : [])].map((name) => `+${name}`);
 }
 
 /** What stands before the last rule for all commands no longer matters. */

@@ -547,7 +547,7 @@ const permissionsKey = (permitted: Permissions): string =>
 const SHOWN = 6;
 
 /** `a, b and c`; of long lists the first few and how many more. */
-function listOf(names: readonly string[], last = "and"): string {
+export function listOf(names: readonly string[], last = "and"): string {
   const shown = names.length > SHOWN + 1 ? names.slice(0, SHOWN) : names.slice(0, -1);
   const rest = names.length > SHOWN + 1 ? `${names.length - SHOWN} more` : (names.at(-1) ?? "");
   return shown.length === 0 ? rest : `${shown.join(", ")} ${last} ${rest}`;
@@ -568,7 +568,8 @@ export function describeUser(user: AclUser): string {
   return login === "" ? text : `${text}; ${login}`;
 }
 
-function describeRules([base, ...rules]: readonly string[]): string {
+/** What the rules come to, as one says it: `every command`, `read and write, not admin`. */
+export function describeRules([base, ...rules]: readonly string[]): string {
   const names = (sign: string) => rules.filter((rule) => rule.startsWith(sign)).map((rule) => rule.slice(1));
   const plain = (list: string[]) => list.map((name) => name.replace(/^@/, ""));
   const [allowed, denied] = [names("+"), names("-").sort()];

@@ -2,47 +2,81 @@ import type { HostFacts } from "../facts/probe.ts";
 import { type AclUser, parseAclFile, parseAclUser } from "./acl-rule.ts";
 import type { Server } from "./server.ts";
 
-/** Users as the running server has them; from its files where redkeep could not log in. */
-export function foundUsers({
-  facts,
-  server,
-}: {
+declare const isStored: unique symbol;
+
+/**
+ * A user as a file of the host has it, which root read. Of the users that the playbook lacks only such a one may be written: one
+ * that the server alone tells of may be an intruder's. Nothing but `storedUsers` makes one.
+ */
+export type StoredUser = AclUser & { readonly [isStored]: true };
+
+interface Host {
   facts: HostFacts;
   server: Server;
-}): ReadonlyMap<string, AclUser> {
-  const { aclUsers } = facts.redis;
-  const users =
-    aclUsers !== undefined
-      ? aclUsers.map((line) => parseAclUser(line, optionsOf(server)))
-      : usersIn(facts.configFiles.aclFiles, server);
-  return new Map(users.map((user) => [user.name, user]));
+}
+
+/** Users as the running server has them; from its files where redkeep could not log in. */
+export function foundUsers(host: Host): ReadonlyMap<string, AclUser> {
+  const { aclUsers } = host.facts.redis;
+  return aclUsers === undefined
+    ? storedUsers(host)
+    : byName(aclUsers.map((line) => parseAclUser(line, optionsOf(host.server))));
+}
+
+/**
+ * Users of redis.conf and of the ACL file that redis.conf names or the server has loaded. Where the server does not say what it
+ * has loaded, of every ACL file that was read.
+ */
+export function storedUsers({ facts, server }: Host): ReadonlyMap<string, StoredUser> {
+  const { running } = server;
+  const loaded = [aclFileAtStart({ facts, server }), running?.get("aclfile")];
+  const files = [...facts.configFiles.aclFiles].filter(
+    ([path]) => running === undefined || loaded.includes(path),
+  );
+  return byName(usersIn(files, server));
 }
 
 /** Users as a start will have them, where nothing is changed: those that live only in memory are gone. */
-export function usersAtStart({
-  facts,
-  server,
-}: {
-  facts: HostFacts;
-  server: Server;
-}): ReadonlyMap<string, AclUser> {
-  const path = server.config.get("aclfile")?.[0];
-  const loaded = [...facts.configFiles.aclFiles].filter(([file]) => file === path);
-  const users = new Map(usersIn(loaded, server).map((user) => [user.name, user]));
+export function usersAtStart({ facts, server }: Host): ReadonlyMap<string, AclUser> {
+  const path = aclFileAtStart({ facts, server });
+  const users = byName<AclUser>(
+    usersIn(
+      [...facts.configFiles.aclFiles].filter(([file]) => file === path),
+      server,
+    ),
+  );
   const byDefault = foundUsers({ facts, server }).get("default");
   // Without a line of its own it is what requirepass makes it, as it most likely is now.
   if (!users.has("default") && byDefault !== undefined) users.set("default", byDefault);
   return users;
 }
 
-function usersIn(files: Iterable<[path: string, content: string]>, server: Server): AclUser[] {
+/** The ACL file that the next start loads where it could not be read, such as one with a relative path; undefined for none. */
+export function unreadAclFile(host: Host): string | undefined {
+  const path = aclFileAtStart(host);
+  return path === undefined || host.facts.configFiles.aclFiles.has(path) ? undefined : path;
+}
+
+/** The command line is stronger than the file. */
+function aclFileAtStart({ facts, server }: Host): string | undefined {
+  const words = facts.service.arguments;
+  const at = words.lastIndexOf("--aclfile");
+  return (at === -1 ? server.config.get("aclfile")?.[0] : words[at + 1]) || undefined;
+}
+
+function usersIn(files: Iterable<[path: string, content: string]>, server: Server): StoredUser[] {
   const options = optionsOf(server);
-  return [
+  const users = [
     ...server.config.all("user").map(({ args }) => parseAclUser(["user", ...args], options)),
     ...[...files].flatMap(([path, content]) =>
       parseAclFile(content, path, options).users.map(({ user }) => user),
     ),
   ];
+  return users as StoredUser[];
+}
+
+function byName<User extends AclUser>(users: readonly User[]): Map<string, User> {
+  return new Map(users.map((user) => [user.name, user]));
 }
 
 function optionsOf({ running }: Server): { allChannelsByDefault: boolean } {

@@ -17,6 +17,8 @@ export interface Capabilities {
   aclSelectors: boolean;
   /** Subcommands are commands of their own, so that `-config|set` is a rule; before 7.0 only `+` takes one. */
   aclDenySubcommand: boolean;
+  /** `EVAL_RO`, `EVALSHA_RO`, `FCALL` and `FCALL_RO` exist. */
+  functions: boolean;
   /** `ACL DRYRUN` exists. */
   aclDryrun: boolean;
   /** `ACL LIST` prints rules that it worked out from the permitted commands, in an order that differs from process to process. */
@@ -98,6 +100,7 @@ export function serverVersion(info: {
     aclChannels: since(6, 2),
     aclSelectors: since(7, 0),
     aclDenySubcommand: since(7, 0),
+    functions: since(7, 0),
     aclDryrun: since(7, 0),
     aclListIsCanonical: !since(7, 2),
     aclLoadKeepsConnections: product === "valkey" ? since(8, 0) : since(7, 4),

@@ -20,7 +20,7 @@ import {
   widthOf,
 } from "./layout.ts";
 import { impactLines } from "./plan-text.ts";
-import type { HostRecord, RunRecord } from "./record.ts";
+import { type HostRecord, type RunRecord, STAYS_IN_MEMORY } from "./record.ts";
 import type { Outcome } from "./statuses.ts";
 import { changeCount, hasFailed } from "./summary.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
@@ -40,6 +40,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
       headingText(page),
       page.verbose || page.diff ? changesText(changed, page) : [],
       rowsText(page),
+      memoryOnlyText(page),
       sinceText(page),
       expiredWaiversText(page),
       openControlsText(news),
@@ -81,6 +82,20 @@ function sinceText(page: Page): string[] {
     page,
   );
   return lines.length === 0 ? [] : [page.paint("bold", "Since the change"), ...lines];
+}
+
+/** Users that no file has, where the host was looked at to the end: what the plan said of them still holds. */
+function memoryOnlyText(page: Page): string[] {
+  const lines = impactLines(
+    page.hosts
+      .filter(({ status }) => status !== "refused" && status !== "not-started")
+      .map(({ host, impact }) => ({
+        host,
+        impact: impact.filter(({ kind }) => kind.startsWith(STAYS_IN_MEMORY)),
+      })),
+    page,
+  );
+  return lines.length === 0 ? [] : [page.paint("bold", "Users that no file has"), ...lines];
 }
 
 function namesOf(hosts: readonly HostRecord[]): string {

@@ -13,7 +13,7 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import type { HostRecord, Impact, RunRecord } from "./record.ts";
+import { type HostRecord, type Impact, type RunRecord, STAYS_IN_MEMORY } from "./record.ts";
 import { hasFailed } from "./summary.ts";
 import { durations, hostList, plural } from "./words.ts";
 
@@ -28,7 +28,11 @@ export function planText(record: RunRecord, context: TextContext): string {
 
 /** The hosts that would change, and where somebody would notice. A restart alone is announced, and no impact. */
 export function noticedOn(hosts: readonly HostRecord[]): HostRecord[] {
-  return hosts.filter(({ status, impact }) => status === "would-change" && impact.length > 0);
+  return hosts.filter(({ status, impact }) => status === "would-change" && impact.some(isNoticed));
+}
+
+export function isNoticed({ kind }: Impact): boolean {
+  return kind !== STAYS_IN_MEMORY;
 }
 
 function answer(page: Page): string {
@@ -53,9 +57,14 @@ function planBlocks(page: Page): string[][] {
     headingText(page),
     changesText(pending, page),
     right.length === 0 ? [] : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
-    noticeText(pending, page),
+    noticeText([...pending, ...page.hosts.filter(tellsOfUsers)], page),
     errorsText(page),
   ];
+}
+
+/** As wanted, and all the same with a user that somebody should hear of. */
+function tellsOfUsers({ status, impact }: HostRecord): boolean {
+  return status === "unchanged" && impact.length > 0;
 }
 
 /** Clients and users that would notice, and how long Redis would be away. */

@@ -56,7 +56,19 @@ const task = z.object({
   changes: z.array(change),
 });
 
-const impact = z.object({ kind: z.string(), detail: z.string() }).describe("who would notice");
+/** The kind of an impact that only tells of a user whom nobody wrote down: it stays as it is, and notices nothing. */
+export const STAYS_IN_MEMORY = "memory-only-user";
+
+const impact = z
+  .object({
+    kind: z
+      .string()
+      .describe(
+        `${STAYS_IN_MEMORY}: it stays as it is, and may be an intruder's; ${STAYS_IN_MEMORY}-ends: the run ends it`,
+      ),
+    detail: z.string(),
+  })
+  .describe("who would notice");
 
 const setting = z
   .object({

@@ -14,16 +14,20 @@ import {
   patternProblem,
   presetUser,
   ruleProblem,
+  SCRIPTS_NEED,
+  scriptRules,
 } from "../redis/acl-presets.ts";
 import {
   type AclUser,
   describeUser,
   diffUsers,
   hashPassword,
+  listOf,
   parseAclFile,
+  permissions,
   unknownRules,
 } from "../redis/acl-rule.ts";
-import { foundUsers } from "../redis/found-users.ts";
+import { foundUsers, type StoredUser, storedUsers } from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import { excerpt } from "../secret.ts";
@@ -42,6 +46,7 @@ const user = z.strictObject({
   preset: z.enum(PRESETS),
   keys: z.array(text((value) => patternProblem("key", value))).optional(),
   channels: z.array(text((value) => patternProblem("channel", value))).optional(),
+  scripts: z.boolean().default(false),
   allow: z.array(text((value) => ruleProblem(value))).optional(),
   password: secretOrGenerated,
 });
@@ -111,7 +116,7 @@ export default defineTask<AclParams>({
   desired: (context) => {
     const { params, server, render } = context;
     const path = aclPath(params.file, server.configPath);
-    const { users, generated, refusals } = wantedUsers(context);
+    const { users, kept, generated, refusals } = wantedUsers(context);
     const resources: Resource[] = [
       ...settingsOf(render("acl.conf.ejs", { file: path }), "acl.conf.ejs"),
       {
@@ -126,6 +131,8 @@ export default defineTask<AclParams>({
         kind: "acl-file",
         path,
         users,
+        kept,
+        removesUnlisted: params.unlisted === "remove",
         listed: params.users.map(({ name }) => name),
         generated,
         refused: refusedLogins(context),
@@ -141,7 +148,7 @@ export default defineTask<AclParams>({
         ...linkRefusals(context),
         ...ruleRefusals(context),
       ],
-      notes: [...loginNotes(context), ...channelNotes(context)],
+      notes: [...loginNotes(context), ...channelNotes(context), ...scriptNotes(context)],
     };
   },
 
@@ -167,9 +174,18 @@ export function aclAttributes(group: string): Attributes {
   return { owner: "root", group, mode: 0o640 };
 }
 
-function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number]): DryRun[] {
+type User = AclParams["users"][number];
+
+/** What the playbook gives a user beside its preset, on a server that has every command. */
+function addedRules({ scripts, allow = [] }: User): string[] {
+  return [...(scripts ? scriptRules({ functions: true }) : []), ...allow];
+}
+
+function dryRunsFor(user: User): DryRun[] {
+  const { name, keys = [] } = user;
+  const rules = addedRules(user);
   const asked = [
-    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, allow)),
+    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, rules)),
     ...ALLOWED_TO_APPLICATIONS,
   ];
   const [pattern = ""] = keys;
@@ -184,16 +200,19 @@ function dryRunsFor({ name, keys = [], allow = [] }: AclParams["users"][number])
  * `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. Which commands a category has
  * is only known with the server's answer: one that may hold some of them takes the question away.
  */
-function isAllowedByRule([name = ""]: readonly string[], allow: readonly string[]): boolean {
-  return allow.some((rule) => {
-    const [command] = rule.slice(1).toLowerCase().split("|");
-    return command === name.toLowerCase() || rule.startsWith("+@");
+function isAllowedByRule([name = "", first]: readonly string[], rules: readonly string[]): boolean {
+  return rules.some((rule) => {
+    const [command, argument = first] = rule.slice(1).toLowerCase().split("|");
+    return (
+      rule.startsWith("+@") ||
+      (command === name.toLowerCase() && argument?.toLowerCase() === first?.toLowerCase())
+    );
   });
 }
 
 /** The playbook's users with their password's hash; a user whose password apply will make keeps none for now. */
 function playbookUsers({ params, server, controller }: Context): { user: AclUser; isGenerated: boolean }[] {
-  return params.users.map(({ name, preset, keys, channels, allow }) => {
+  return params.users.map(({ name, preset, keys, channels, scripts, allow }) => {
     const password = controller.password(name);
     const user = presetUser(
       {
@@ -201,6 +220,7 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
         preset,
         keys,
         channels,
+        scripts,
         allow,
         passwordHash: "value" in password ? hashPassword(password.value) : "",
       },
@@ -212,7 +232,12 @@ function playbookUsers({ params, server, controller }: Context): { user: AclUser
   });
 }
 
-function wantedUsers(context: Context): { users: AclUser[]; generated: string[]; refusals: Refusal[] } {
+function wantedUsers(context: Context): {
+  users: AclUser[];
+  kept: StoredUser[];
+  generated: string[];
+  refusals: Refusal[];
+} {
   const { params, server, controller } = context;
   const found = foundUsers(context);
   const playbook = playbookUsers(context);
@@ -240,9 +265,11 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     }
   }
   const listed = new Set(["default", ...playbook.map(({ user }) => user.name)]);
-  const unlisted =
-    params.unlisted === "keep" ? [...found.values()].filter(({ name }) => !listed.has(name)) : [];
-  for (const { name, problems } of unlisted) {
+  const kept =
+    params.unlisted === "keep"
+      ? [...storedUsers(context).values()].filter(({ name }) => !listed.has(name))
+      : [];
+  for (const { name, problems } of kept) {
     const [problem] = problems;
     if (problem === undefined) continue;
     refusals.push({
@@ -255,8 +282,8 @@ function wantedUsers(context: Context): { users: AclUser[]; generated: string[];
     users: [
       disabledDefaultUser(server.version.capabilities, { replaysAof: replaysAof(context) }),
       ...playbook.map(({ user }) => user),
-      ...unlisted.sort((a, b) => (a.name < b.name ? -1 : 1)),
     ],
+    kept: kept.sort((a, b) => (a.name < b.name ? -1 : 1)),
     generated: playbook.filter(({ isGenerated }) => isGenerated).map(({ user }) => user.name),
     refusals,
   };
@@ -365,6 +392,26 @@ function channelNotes({ params, server }: Context): string[] {
   return [`${server.version.name} knows no channel rules: ${limited.join(", ")} may use every channel`];
 }
 
+/** Users of the playbook who may run some of the commands that clients need together for a script. */
+function scriptNotes(context: Context): string[] {
+  const table = context.server.commands;
+  if (table === undefined) return [];
+  return playbookUsers(context).flatMap(({ user }) => {
+    const { commands } = permissions(user, table);
+    const may = (name: string) => commands.has(name) || commands.has(name.replace(/\|.*/, ""));
+    const missing = SCRIPTS_NEED.filter((name) => !may(name));
+    if (missing.length === 0 || !["eval", "evalsha"].some(may)) return [];
+    const words = (names: readonly string[], last: string) =>
+      listOf(
+        names.map((name) => name.replace("|", " ").toUpperCase()),
+        last,
+      );
+    return [
+      `user ${user.name} may run ${words(SCRIPTS_NEED.filter(may), "and")} and not ${words(missing, "or")}: client libraries send them together, so say scripts: true`,
+    ];
+  });
+}
+
 /** The administrator, where its password is known and the running server does not take it. */
 function refusedLogins({ params, facts, controller }: Context): string[] {
   const { user, loginError = "", endpoint } = facts.redis;
@@ -384,7 +431,7 @@ function loginNotes(context: Context): string[] {
   return facts.redis.user === undefined
     ? [
         ...notes,
-        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart`,
+        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart; it ends users that live only in memory, which nobody can list now`,
       ]
     : notes;
 }
@@ -487,6 +534,7 @@ function userChecks(context: Context): Check[] {
     ];
   }
   const found = foundUsers(context);
+  const stored = storedUsers(context);
   const wanted = playbookUsers(context);
   const listed = new Set(["default", ...wanted.map(({ user }) => user.name)]);
   const findings: string[] = [];
@@ -505,7 +553,10 @@ function userChecks(context: Context): Check[] {
   }
   const others = [...found]
     .filter(([name]) => !listed.has(name))
-    .map(([name, user]) => `"${name}" (${describeUser(user)})`);
+    .map(
+      ([name, user]) =>
+        `"${name}"${stored.has(name) ? "" : ", which lives only in memory"} (${describeUser(user)})`,
+    );
   const wide = context.params.users
     .filter(({ preset }) => preset === "application")
     .flatMap(({ name }) => {
@@ -533,8 +584,8 @@ function userChecks(context: Context): Check[] {
       others.length === 0,
     ),
     ...wide.map(({ name, there, dangerous }) => {
-      const declared = context.params.users.find((user) => user.name === name)?.allow ?? [];
-      const extra = dangerous.filter((command) => !isAllowedByRule([command.split("|")[0] ?? ""], declared));
+      const declared = context.params.users.filter((user) => user.name === name).flatMap(addedRules);
+      const extra = dangerous.filter((command) => !isAllowedByRule(command.split("|"), declared));
       return check(
         "RK-ACL-05",
         {
@@ -617,19 +668,21 @@ function fileChecks(context: Context): Check[] {
   const table = server.commands;
   const running = foundUsers(context);
   const clear = /(^|\s)>/m.test(content);
-  const namesInFile = new Set(parsed.users.map(({ user }) => user.name));
+  const stored = new Map(parsed.users.map(({ user }) => [user.name, user]));
+  const ours = new Set(["default", ...params.users.map(({ name }) => name)]);
   const apart =
     table === undefined || facts.redis.aclUsers === undefined
       ? undefined
-      : [
-          ...parsed.users
-            .filter(({ user }) => {
-              const there = running.get(user.name);
-              return there === undefined || diffUsers(user, there, table).length > 0;
-            })
-            .map(({ user }) => user.name),
-          ...[...running.keys()].filter((name) => !namesInFile.has(name)),
-        ];
+      : [...new Set([...stored.keys(), ...running.keys()])].flatMap((name) => {
+          const [there, now] = [stored.get(name), running.get(name)];
+          if (there === undefined) return [{ name, how: "lives only in memory" }];
+          if (now === undefined) return [{ name, how: "stands only in the file" }];
+          return diffUsers(there, now, table).length === 0
+            ? []
+            : [{ name, how: "has other rules in memory than in the file" }];
+        });
+  const others = apart?.filter(({ name }) => !ours.has(name)) ?? [];
+  const differing = apart?.filter(({ name }) => ours.has(name)).map(({ name }) => name) ?? [];
   checks.push(
     apart === undefined
       ? noLogin(
@@ -644,14 +697,28 @@ function fileChecks(context: Context): Check[] {
             expected: "hashes, the same in file and memory",
             observed: clear
               ? "a password in clear text"
-              : apart.length === 0
+              : differing.length === 0
                 ? "hashes, the same"
-                : `file and memory differ: ${apart.join(", ")}`,
+                : `file and memory differ: ${differing.join(", ")}`,
             source: `${path} against ACL LIST`,
           },
-          !clear && apart.length === 0,
+          !clear && differing.length === 0,
         ),
   );
+  // Users that the playbook lacks are left as they are: apply is not to be put back for them.
+  if (apart !== undefined)
+    checks.push(
+      check(
+        "RK-ACL-09",
+        {
+          expected: "no other user, or rule of one, in one of both alone",
+          observed: others.map(({ name, how }) => `"${name}" ${how}`).join("; ") || "none",
+          source: `${path} against ACL LIST`,
+          isAdvisory: params.unlisted === "keep",
+        },
+        others.length === 0,
+      ),
+    );
   return checks;
 }
 

@@ -124,6 +124,30 @@ describe("redkeep adopt", () => {
       expect(waiver).toMatchObject({ owner: "adopt", hosts: "stock", expires: end });
   });
 
+  it("writes no user down that lives only in memory, though its password is known here, and says who it is", async () => {
+    const answer = editedAnswer("hardened", {
+      "acl-list": (text) => `${text.trimEnd()}\nuser eve on #${"e".repeat(64)} ~* resetchannels &* +@all\n`,
+      "acl-file /etc/redis/users.acl": (text) => text.replace(/^user app .*\n/m, ""),
+    });
+    const host = made.servers.use(
+      await startAnsweringHost((nonce) => answerTo(nonce, withOwnAdmin("hardened")(answer)), key),
+    );
+    const args = [...writeProject(made.directory, { hardened: host }).slice(1), "--state", "."];
+    knowPasswords();
+    const { stdout } = await run("adopt", args);
+    const spoken = stdout.replaceAll(/\s+/g, " ");
+    expect(spoken).toContain(
+      'hardened: acl user "eve" is left out: it lives only in memory, and may be an intruder\'s: every command on every key and channel, with a password.',
+    );
+    expect(spoken).toContain('acl user "app" is left out: it lives only in memory');
+    const [play] = load(read("adopted/playbook.yml")) as {
+      tasks: { acl?: { users: { name: string }[] } }[];
+    }[];
+    const names = play?.tasks.flatMap(({ acl }) => acl?.users ?? []).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["admin", "metrics"]));
+    expect(names).not.toContain("app");
+  });
+
   it("says of users that stand in redis.conf why no task takes them over", async () => {
     const { stdout } = await run("adopt", await fleet("requirepass"));
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(

@@ -6,8 +6,9 @@ import type { AccessRecord } from "../../src/report/record.ts";
 import { State } from "../../src/state.ts";
 import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
+import { answerTo, editedAnswer } from "../support/facts.ts";
 import { writeProject } from "../support/project.ts";
-import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
+import { type RecordedHost, startAnsweringHost, startRecordedHost } from "../support/recorded-host.ts";
 import { hostRecord, runRecord } from "../support/records.ts";
 
 let directory: Directory;
@@ -100,6 +101,42 @@ describe("--fail-on-impact on several hosts", () => {
       { status: "refused", error: { where: "impact" } },
     ]);
     expect([idle.scripts, used.scripts].map(({ length }) => length)).toEqual([1, 1]);
+  });
+});
+
+describe("a user that lives only in memory and stays", () => {
+  const withEve = async () =>
+    await startAnsweringHost((nonce) =>
+      answerTo(
+        nonce,
+        editedAnswer("hardened", {
+          "acl-list": (text) =>
+            `${text.trimEnd()}\nuser eve on #${"e".repeat(64)} ~* resetchannels &* +@all\n`,
+        }),
+      ),
+    );
+  const planned = async (task: string) => {
+    await using host = await withEve();
+    const args = ["plan", ...writeProject(directory, { "redis-01": host }, task), "--json", "run.json"];
+    const { exitCode, stdout } = await redkeep([...args, "--fail-on-impact"], { cwd: directory.path });
+    const [record] = JSON.parse(readFileSync(join(directory.path, "run.json"), "utf8")).hosts;
+    return { exitCode, record, text: stdout.replaceAll(/\s+/g, " ") };
+  };
+  const WHO =
+    /Who will notice . user "eve" lives only in memory, and may be an intruder's: every command on every key and channel, with a password\. It stays/;
+
+  it("is told of on a host where nothing is to be done", async () => {
+    const { exitCode, record, text } = await planned("limits: { nofile: 64 }");
+    expect(exitCode).toBe(0);
+    expect(text).toMatch(WHO);
+    expect(record).toMatchObject({ status: "unchanged", impact: [{ kind: "memory-only-user" }] });
+  });
+
+  it("is no reason for --fail-on-impact to stop: it notices nothing", async () => {
+    const { exitCode, record, text } = await planned("limits: { nofile: 64, maxclients: 9000 }");
+    expect(exitCode).toBe(2);
+    expect(text).toMatch(WHO);
+    expect(record.status).toBe("would-change");
   });
 });
 

@@ -66,6 +66,14 @@ it.each<[string, Parameters<typeof hostWith>[0], string[]]>([
     { info: KEYS, conf: confWith({ dbfilename: "dbfilename x.rdb" }) },
     ["persistence-differs"],
   ],
+  [
+    "with a user that lives only in memory",
+    {
+      info: KEYS,
+      redis: { aclUsers: ["user default on nopass ~* &* +@all", "user eve on nopass ~* &* +@all"] },
+    },
+    ["memory-only-users"],
+  ],
 ])("refuses a server %s, unless no restart comes or it is accepted", (_, differences, guards) => {
   expect(rollback(differences)).toMatchObject({ status: "refused", guards, task: "blocked" });
   expect(rollback(differences, { restarted: false }).status).toBe("would-change");

@@ -188,7 +188,7 @@ const GROUPS: readonly { odds: number; habits: readonly Habit[] }[] = [
       },
       {
         name: "a user with selectors",
-        live: "cli ACL SETUSER picky on nopass '%R~a:*' '(%W~b:* +set)' +get",
+        files: conf("user picky on nopass %R~a:* (%W~b:* +set) +get"),
       },
       { name: "app there already", files: conf("user app on >app-password-of-the-tests ~app:* +@all") },
     ],

@@ -114,7 +114,7 @@ ask(b"AUTH", b"small", b"Some-password-of-tests")
 ask(b"GET", b"x" * (18 << 20))
 END`,
     );
-    const plan = await project.run("plan");
+    const plan = await project.run("plan", "--accept", "memory-only-users");
     expect(plan.host("redis-01").error).toBeNull();
     expect(plan.host("redis-01").status).toBe("would-change");
     const verify = await project.run("verify");

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type LabHost, labKey, startHost } from "./support/lab.ts";
+import { type LabHost, labKey, redkeep, startHost } from "./support/lab.ts";
 import { fill, onHost } from "./support/observe.ts";
 import { notPassed, openProject, type Project, type ProjectRun } from "./support/project.ts";
 
@@ -128,18 +128,90 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("100");
   });
 
-  it("a user that lives in memory only is kept, written to the file, and reported: no rollback", async ({
+  it("a user that lives only in memory is never written: told, refused before a restart, and failing until it is gone", async ({
     expect,
   }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
-    await host.redis("ACL", "SETUSER", "ops", "on", ">ops-runtime-password", "~ops:*", "+get", "+set");
-    await applyTwice(project, ["RK-ACL-08"]);
-    expect(await host.readFile("/etc/redis/users.acl")).toMatch(/^user ops on /m);
-    await onHost(host, "systemctl restart redis-server");
-    const ops =
-      "redis-cli -s /run/redis/redis.sock --user ops --no-auth-warning -a ops-runtime-password SET ops:1 x";
-    await expect.poll(() => host.sh(ops).then(({ stdout }) => stdout)).toBe("OK\n");
+    const eve = ["on", ">password-of-an-intruder", "~*", "&*", "+@all"];
+    const who =
+      '"eve" lives only in memory, and may be an intruder\'s: every command on every key and channel, with a password';
+    const spoken = (text: string): string => text.replaceAll(/\s+/g, " ");
+    const users = async (): Promise<string> => await project.asAdmin(host, "ACL USERS");
+    const file = async (): Promise<string> => await host.readFile("/etc/redis/users.acl");
+    await host.redis("ACL", "SETUSER", "eve", ...eve);
+
+    const refused = await project.run("apply", "--yes");
+    expect(refused.status).toBe(3);
+    expect(refused.host("redis-01").error).toMatchObject({ guards: ["memory-only-users"] });
+    expect(refused.host("redis-01").error?.found).toContain(who);
+    expect(await host.redis("ACL", "USERS")).toContain("eve");
+    expect(await host.sh("test -e /etc/redis/users.acl")).not.toMatchObject({ status: 0 });
+
+    const accept = ["--accept", "memory-only-users"];
+    const planned = await project.run("plan", ...accept);
+    expect(spoken(planned.stdout)).toMatch(
+      /Who will notice.*"eve" lives only in memory.*restart of this run/,
+    );
+    const applied = await project.run("apply", "--yes", ...accept);
+    expect(applied.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(applied.status).toBe(0);
+    expect(await users()).not.toContain("eve");
+    expect(await file()).not.toContain("eve");
+
+    await project.asAdmin(host, `ACL SETUSER eve ${eve.map((word) => `'${word}'`).join(" ")}`);
+    const failing = async (run: ProjectRun): Promise<void> => {
+      const notHeld = notPassed(run.host("redis-01")).map((text) => text.split(" ")[0]);
+      expect(notHeld).toEqual(expect.arrayContaining(["RK-ACL-08", "RK-ACL-09"]));
+      expect(JSON.stringify(run.host("redis-01").checks)).toContain('eve\\" lives only in memory');
+    };
+    const again = await project.run("plan");
+    expect(again.status).toBe(0);
+    expect(spoken(again.stdout)).toMatch(
+      /Who will notice.*"eve" lives only in memory.*stays until Redis restarts/,
+    );
+    expect(again.host("redis-01").impact).toMatchObject([{ kind: "memory-only-user" }]);
+    await failing(await project.run("verify"));
+
+    // A change that goes live on the way: the file is written anew, with no word of her.
+    const lua = project.write(
+      "lua.yml",
+      harden.replace(`["app:*"], password`, `["app:*"], scripts: true, password`),
+    );
+    const live = await project.run("apply", lua, "--yes");
+    expect(live.host("redis-01")).toMatchObject({
+      status: "changed",
+      error: null,
+      restart: { needed: false },
+    });
+    await failing(live);
+    expect(spoken(live.stdout)).not.toMatch(/Better.*RK-ACL-0[89]/);
+    expect(spoken(live.stdout)).toContain(who);
+    expect(await file()).not.toContain("eve");
+    expect(await users()).toContain("eve");
+
+    // What a library sends for a script, one as the other; not what ends or empties those of others.
+    const app = (command: string): Promise<string> =>
+      onHost(
+        host,
+        `REDISCLI_AUTH=${project.appPassword} redis-cli -s /run/redis/redis.sock --user app ${command} 2>&1`,
+      );
+    expect(await app('SCRIPT LOAD "return 7"')).toBe("59b6ab2fbe0ee4b25733de0f62e6cda4899ef8e9");
+    expect(await app("EVALSHA 59b6ab2fbe0ee4b25733de0f62e6cda4899ef8e9 0")).toBe("7");
+    expect(await app('EVAL "return 7" 0')).toBe("7");
+    expect(await app("FCALL nobodys 0")).toContain("Function not found");
+    expect(await app("SCRIPT FLUSH")).toContain("NOPERM");
+
+    // Whoever removes her has removed her, and undoing that run writes her into no file either.
+    const remove = project.write("remove.yml", harden.replace("unlisted: keep", "unlisted: remove"));
+    const gone = await project.run("apply", remove, "--yes");
+    expect(gone.status).toBe(0);
+    expect(await users()).not.toContain("eve");
+    await redkeep(["rollback", "-i", "inventory.yml", "--yes"], {
+      cwd: project.dir,
+      env: { APP_PASSWORD: project.appPassword },
+    });
+    expect(await file()).not.toContain("eve");
   });
 
   it("a stopped Redis is told as such, and stays stopped and untouched", async ({ expect }) => {

@@ -229,6 +229,16 @@ describe("an ACL file", () => {
       `${DEFAULT}user app on #${HASH} ~app:* -@all +@read -@dangerous`,
       ["2 low RK-FILE-02"],
     ],
+    [
+      "scripts by half",
+      `${DEFAULT}user app on #${HASH} ~app:* -@all +get +ping +eval`,
+      ["2 low RK-ACL-07", "2 low RK-FILE-02"],
+    ],
+    [
+      "scripts, all that clients send",
+      `${DEFAULT}user app on #${HASH} ~app:* -@all +get +eval +evalsha +script`,
+      ["2 low RK-ACL-07"],
+    ],
     ["scripts", `${DEFAULT}user app on #${HASH} ~app:* -@all +get +@scripting`, ["2 low RK-ACL-07"]],
     ["a user that is off", `${DEFAULT}user app off nopass ~* &* +@all`, []],
   ])("with %s", (_, text, expected) => {

@@ -101,14 +101,29 @@ describe("who would notice", () => {
     expect(told({ limits: {} }, used({ clients: [client("10.0.0.7:1")] }))).toEqual([]);
     const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
     const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
-    expect(told({ limits: { nofile: 1024 } }, inMemory)).toEqual([]);
+    expect(told({ limits: { nofile: 1024 } }, inMemory)).toEqual([
+      expect.stringMatching(
+        /^user "app" lives only in memory.* Logged in now: 10\.0\.0\.7\. It stays until Redis restarts/,
+      ),
+    ]);
   });
 
   it("is who uses a user that was made at run time, where Redis restarts", () => {
     const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
     const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
     expect(told({ limits: { nofile: 100_000 } }, inMemory)).toEqual([
+      expect.stringMatching(/^user "app" lives only in memory.* The restart of this run ends it: no file/),
       "10.0.0.7  user app: refused, user app is in memory only, and Redis restarts. Name it in the playbook.",
+    ]);
+  });
+
+  it("are told that a user has the rules of its file again, where Redis restarts", () => {
+    const aclUsers = hardened("ops on nopass ~* resetchannels &* +@all");
+    const conf = confWith({ user: "user ops on nopass ~ops:* resetchannels -@all +get" });
+    expect(told({ limits: { nofile: 100_000 } }, { conf, redis: { aclUsers } })).toEqual([
+      expect.stringMatching(
+        /^user "ops" has other rules in memory than in its file \(may also run .*: the restart brings back/,
+      ),
     ]);
   });
 
@@ -139,11 +154,15 @@ describe("who would notice", () => {
       `user legacy on #${old} ~* resetchannels &* +@all`,
     );
     const clients = [client("10.0.0.7:1", { user: "app" }), client("10.0.0.8:1", { user: "legacy" })];
-    expect(told({ acl: { ...ACL.acl, unlisted: "remove" } }, used({ aclUsers, clients }))).toEqual([
+    const conf = confWith({
+      bind: "bind 0.0.0.0",
+      user: `user legacy on #${old} ~* resetchannels &* +@all`,
+    });
+    expect(told({ acl: { ...ACL.acl, unlisted: "remove" } }, used({ aclUsers, clients }, { conf }))).toEqual([
       "10.0.0.7  user app: refused, user app gets another password. Give it the new one.",
       "10.0.0.8  user legacy: refused, user legacy is removed. Give it user app.",
     ]);
-    expect(told(ACL, used({ aclUsers, clients: clients.slice(1) }))).toEqual([]);
+    expect(told(ACL, used({ aclUsers, clients: clients.slice(1) }, { conf }))).toEqual([]);
   });
 });
 
@@ -237,16 +256,16 @@ describe("what would be denied", () => {
       `app on #${appHash} ~app:* resetchannels &app:* +@all`,
       "user ops on nopass ~* resetchannels &* +@all",
     );
-    const sentences = told(ACL, used({ aclUsers, commandCalls: new Map([["eval", 5]]) }, uptime));
+    const conf = confWith({
+      bind: "bind 0.0.0.0",
+      user: "user ops on nopass ~* resetchannels &* +@all",
+    });
+    const ran = { aclUsers, commandCalls: new Map([["eval", 5]]) };
+    const sentences = told(ACL, used(ran, { ...uptime, conf }));
     expect(sentences).toEqual([
-      "EVAL ran 5 times since Redis started 3 days ago: denied to user app from now on. Where it is needed, allow: [+eval].",
+      "EVAL ran 5 times since Redis started 3 days ago: denied to user app from now on. Where it is needed, scripts: true.",
     ]);
-    expect(
-      told(
-        { acl: { users: [{ ...app, allow: ["+eval"] }, admin] } },
-        used({ aclUsers, commandCalls: new Map([["eval", 5]]) }),
-      ),
-    ).toEqual([]);
+    expect(told({ acl: { users: [{ ...app, allow: ["+eval"] }, admin] } }, used(ran, { conf }))).toEqual([]);
   });
 
   it("is not what redkeep itself ran when it changed the host before", () => {

@@ -111,6 +111,23 @@ describe("presetUser", () => {
     expect(commands).not.toContain("function|load");
   });
 
+  it.each(SERVERS)(
+    "gives who runs scripts all that clients of $server send for one",
+    ({ server, version }) => {
+      const app = presetUser(
+        { name: "app", preset: "application", scripts: true, passwordHash: HASH },
+        version.capabilities,
+      );
+      expect(unknownRules(app.rules, tableOf(server))).toEqual([]);
+      const { commands } = permissions(app, tableOf(server));
+      const newer = version.capabilities.functions ? ["eval_ro", "evalsha_ro", "fcall", "fcall_ro"] : [];
+      for (const name of ["eval", "evalsha", "script|load", "script|exists", ...newer])
+        expect(commands).toContain(name);
+      for (const name of ["script", "script|flush", "script|kill", "function|load", "function|flush"])
+        expect(commands).not.toContain(name);
+    },
+  );
+
   it("means every command where the playbook allows +@all", () => {
     expect(user("application", { allow: ["+@all"] }).rules).toEqual(["+@all"]);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { HostFacts } from "../../src/facts/probe.ts";
 import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
 import { isWeakPassword } from "../../src/redis/weak-password.ts";
 import { Secret } from "../../src/secret.ts";
@@ -88,16 +89,104 @@ describe("acl", () => {
     ]);
     expect(plan("drifted", { unlisted: "remove" }).actions.liveAcl).toEqual([["ACL", "DELUSER", "intruder"]]);
     expect(findings(verifyTask("acl", params, factsOf("drifted")))).toEqual([
-      'RK-ACL-08 fail: also "intruder" (~* &*, every command; password ••••)',
-      "RK-ACL-09 fail: file and memory differ: intruder",
+      'RK-ACL-08 fail: also "intruder", which lives only in memory (~* &*, every command; password ••••)',
+      'RK-ACL-09 fail: "intruder" lives only in memory',
     ]);
   });
 
-  it("keeps it where unlisted users are kept, and writes it down so that no restart loses it", () => {
-    const made = plan("drifted");
-    expect(addresses(made)).toEqual(["users.acl:intruder"]);
-    expect(written(made, FILE)).toMatch(/^user intruder on #[0-9a-f]{64} ~\* &\* \+@all$/m);
-    expect(made.actions.liveAcl).toEqual([]);
+  describe("a user that lives only in memory, which may be an intruder's", () => {
+    const MEMORY = `user eve on #${"e".repeat(64)} ~* resetchannels &* +@all`;
+    const inMemory = (name: string, line = MEMORY) => editedFacts(name, withUser(line, false));
+    const told = (facts: HostFacts, more: object = {}, accepted: string[] = []) =>
+      planTask("acl", { ...params, ...more }, facts, { accepted });
+
+    it("is left where it is, and told of, where nothing restarts", () => {
+      const made = plan("drifted");
+      expect(changeLines(made)).toEqual([]);
+      expect(guards(made)).toEqual([]);
+      expect(made.impact).toEqual([
+        {
+          kind: "memory-only-user",
+          detail:
+            'user "intruder" lives only in memory, and may be an intruder\'s: every command on every key and channel, with a password. It stays until Redis restarts; redkeep never writes it down. Name it in acl.users where it is yours; else look at who made it, and remove it (ACL DELUSER).',
+        },
+      ]);
+    });
+
+    it("is not written where the file is written for another reason", () => {
+      const facts = editedFacts("hardened", {
+        "acl-list": (text) =>
+          `${text.replace(/^(user app on #\w+) .*$/m, "$1 ~* resetchannels &* +@all").trimEnd()}\n${MEMORY}\n`,
+        [`acl-file ${FILE}`]: (text) => text.replace(/^user metrics .*\n/m, ""),
+      });
+      const made = told(facts);
+      expect(addresses(made)).toEqual(["users.acl:app", "users.acl:metrics"]);
+      expect(written(made, FILE)).not.toContain("eve");
+      expect(made.actions.liveAcl.flat()).not.toContain("eve");
+    });
+
+    it.each(["stock", "requirepass", "redis-6-stock", "valkey-8-stock"])(
+      "refuses %s, which has no ACL file yet and would lose it by the restart",
+      (name) => {
+        const made = told(inMemory(name));
+        expect(guards(made)).toContain("memory-only-users");
+        const refusal = made.refusals.find(({ guard }) => guard === "memory-only-users");
+        expect(refusal?.found).toBe(
+          'user "eve" lives only in memory, and may be an intruder\'s: every command on every key and channel, with a password. The restart that this run needs ends it',
+        );
+        expect(refusal?.remedy).toContain("acl.users");
+        const file = made.actions.files.find(({ path }) => path.endsWith("/users.acl"));
+        expect(file?.content).toMatchObject({ text: expect.not.stringContaining("eve") });
+      },
+    );
+
+    it("goes with the restart where that is accepted, and is in no file then", () => {
+      const made = told(inMemory("stock"), {}, ["memory-only-users"]);
+      expect(guards(made)).toEqual([]);
+      expect(written(made, FILE)).not.toContain("eve");
+      expect(made.impact[0]).toEqual({
+        kind: "memory-only-user-ends",
+        detail: expect.stringMatching(/^user "eve" lives only in memory.* The restart of this run ends it/),
+      });
+    });
+
+    it("is written by the playbook's rule where the playbook lists it, and nothing is refused", () => {
+      const line = `user app on #${hash("app")} ~* resetchannels &* +@all`;
+      const made = told(inMemory("stock", line));
+      expect(guards(made)).toEqual([]);
+      expect(made.impact.map(({ kind }) => kind)).not.toContain("memory-only-user-ends");
+      expect(written(made, FILE)).toMatch(/^user app on #[0-9a-f]{64} ~app:\* /m);
+    });
+
+    it("is removed where the playbook removes who is unlisted, told of and not refused", () => {
+      const made = told(inMemory("stock"), { unlisted: "remove" });
+      expect(guards(made)).toEqual([]);
+      expect(changeLines(made)).toContainEqual(expect.stringMatching(/^delete users.acl:eve: /));
+      expect(made.impact[0]?.detail).toContain("It is removed: acl.unlisted is remove");
+      expect(made.impact[0]?.kind).toBe("memory-only-user-ends");
+    });
+
+    it("is not who stands in the ACL file or in redis.conf", () => {
+      const inFile = editedFacts("hardened", withUser(MEMORY, true));
+      expect(changeLines(told(inFile))).toEqual([]);
+      expect(told(inFile).impact).toEqual([]);
+      expect(guards(plan("strange"))).toEqual([]);
+    });
+
+    it("is also who has its live rules alone: the file keeps the rules that it has", () => {
+      const line = `user ops on #${"a".repeat(64)} ~ops:* resetchannels -@all +get`;
+      const facts = editedFacts("hardened", {
+        [`acl-file ${FILE}`]: (text) => `${text.replace(/^user metrics .*\n/m, "").trimEnd()}\n${line}\n`,
+        "acl-list": (text) => `${text.trimEnd()}\nuser ops on #${"a".repeat(64)} ~* resetchannels &* +@all\n`,
+      });
+      const made = told(facts);
+      expect(addresses(made)).toEqual(["users.acl:metrics"]);
+      expect(written(made, FILE)).toMatch(/^user ops on #a{64} ~ops:\* resetchannels -@all \+get$/m);
+      expect(made.actions.liveAcl).toEqual([]);
+      expect(findings(verifyTask("acl", params, facts))).toContainEqual(
+        expect.stringMatching(/^RK-ACL-09 fail: "ops" has other rules in memory than in the file$/),
+      );
+    });
   });
 
   it("puts a widened user back on the running server, in one command", () => {
@@ -136,6 +225,35 @@ describe("acl", () => {
     ]);
   });
 
+  it("says who may run some of the commands that clients need together for a script", () => {
+    const reasonFor = (name: string, more: object) =>
+      planTask("acl", { users: [{ ...app, ...more }, metrics, admin] }, factsOf(name)).tasks[0]?.reason;
+    expect(reasonFor("stock", { allow: ["+eval"] })).toBe(
+      "user app may run EVAL and not EVALSHA or SCRIPT LOAD: client libraries send them together, so say scripts: true",
+    );
+    expect(reasonFor("redis-6-stock", { allow: ["+evalsha", "+eval"] })).toMatch(
+      /^(?:.*; )?user app may run EVAL and EVALSHA and not SCRIPT LOAD: /,
+    );
+    for (const name of ["stock", "redis-6-stock"])
+      for (const more of [
+        {},
+        { scripts: true },
+        { allow: ["+@scripting"] },
+        { allow: ["+eval", "+evalsha", "+script"] },
+      ])
+        expect(reasonFor(name, more) ?? "").not.toContain("client libraries");
+  });
+
+  it("gives scripts where the playbook says so, and asks of the rest of them that it is denied", () => {
+    const users = [{ ...app, scripts: true }, metrics, admin];
+    expect(written(planTask("acl", { users }, factsOf("stock")), FILE)).toMatch(
+      /^user app .* \+info \+eval \+evalsha \+script\|load \+script\|exists \+eval_ro \+evalsha_ro \+fcall \+fcall_ro$/m,
+    );
+    const asked = acl.probe?.(acl.params.parse({ users })).dryRuns?.map(({ command }) => command.join(" "));
+    expect(asked).not.toContain("EVAL return 0");
+    expect(asked).toEqual(expect.arrayContaining(["SCRIPT FLUSH", "FUNCTION FLUSH"]));
+  });
+
   it("refuses a rule that this server does not know, and says what was meant", () => {
     const made = planTask("acl", { users: [{ ...app, allow: ["+evall"] }, admin] }, factsOf("stock"));
     expect(guards(made)).toEqual(["-"]);
@@ -146,8 +264,12 @@ describe("acl", () => {
     const line = `user reader on #${"a".repeat(64)} ~cache:* resetchannels -@all +get (%R~log:* resetchannels -@all +xread)`;
     const facts = editedFacts("hardened", withUser(line, true));
     expect(changeLines(planTask("acl", params, facts))).toEqual([]);
-    const memory = editedFacts("hardened", withUser(line, false));
-    const text = written(planTask("acl", params, memory), FILE);
+    const moved = editedFacts("hardened", {
+      ...withUser(line, true),
+      "acl-list": (text) => `${text.replace(/^user metrics .*\n/m, "").trimEnd()}\n${line}\n`,
+      [`acl-file ${FILE}`]: (text) => `${text.replace(/^user metrics .*\n/m, "").trimEnd()}\n${line}\n`,
+    });
+    const text = written(planTask("acl", params, moved), FILE);
     const reader = parseAclFile(text, FILE).users.find(({ user }) => user.name === "reader")?.user;
     expect(reader?.problems).toEqual([]);
     expect(reader?.selectors).toHaveLength(1);
@@ -167,7 +289,7 @@ describe("acl", () => {
   });
 
   it("refuses to write down a user whose rules it cannot read", () => {
-    const facts = editedFacts("hardened", withUser(`user odd on #${"b".repeat(64)} ~* &* +@all db=5`, false));
+    const facts = editedFacts("hardened", withUser(`user odd on #${"b".repeat(64)} ~* &* +@all db=5`, true));
     const made = planTask("acl", params, facts);
     expect(guards(made)).toEqual(["-"]);
     expect(made.refusals[0]?.found).toContain("user odd");

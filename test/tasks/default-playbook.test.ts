@@ -51,7 +51,6 @@ describe("the default playbook", () => {
     const plan = await planAll(facts);
     expect(addresses(plan)).toEqual([
       "redis.conf:protected-mode",
-      "users.acl:intruder",
       "file:/etc/redis/tls/redkeep-server.crt",
       "file:/etc/redis/tls/redkeep-server.key",
       "redis.conf:maxmemory",

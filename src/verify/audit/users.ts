@@ -45,7 +45,10 @@ function scriptingCheck(context: AuditContext): Check {
     declared.some(
       (user) =>
         user.name === name &&
-        (user.preset === "admin" || user.preset === "sentinel" || (user.allow ?? []).some(isScripting)),
+        (user.preset === "admin" ||
+          user.preset === "sentinel" ||
+          user.scripts ||
+          (user.allow ?? []).some(isScripting)),
     );
   const scripting = [...(table.categories.get("scripting") ?? [])];
   const able = [...foundUsers(context).values()].filter((user) => {

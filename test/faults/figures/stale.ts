@@ -271,11 +271,10 @@ const HARDENED: readonly StaleCase[] = [
   },
 ];
 
-/** A replica without its primary is refused before anything is asked. */
-const ACCEPTED = ["replication", "replica-rename", "replication-needs-tls"].flatMap((guard) => [
-  "--accept",
-  guard,
-]);
+/** A replica without its primary is refused before anything is asked, and so is a restart that ends a user of run time. */
+const ACCEPTED = ["replication", "replica-rename", "replication-needs-tls", "memory-only-users"].flatMap(
+  (guard) => ["--accept", guard],
+);
 
 export const STALE_CASES = STOCK.length + HARDENED.length;
 
