@@ -212,6 +212,7 @@ export const CONTROLS = {
     tags: ["acl"],
     how: ["running"],
     fixedBy: "acl",
+    note: "users that the playbook lacks are left as they are, unless acl.unlisted is remove; one that lives only in memory is said to be so",
   },
   "RK-ACL-09": {
     title: "passwords rest as hashes, and file and memory agree",
@@ -221,6 +222,7 @@ export const CONTROLS = {
     tags: ["acl"],
     how: ["file", "running"],
     fixedBy: "acl",
+    note: "a user, or a rule of one, that lives only in memory is never written to the file: it may be an intruder's",
   },
   "RK-ACL-10": {
     title: "passwords are long and not shared between users",
