@@ -8,8 +8,7 @@ import type { State } from "./state.ts";
 /** The state folder as far as these texts need it. */
 export type StateFolder = Pick<State, "name" | "lacking">;
 
-const THERE =
-  "the controller that has it (a colleague's machine, a CI store; there too it lies in the state folder, .redkeep beside the inventory where --state named no other)";
+const THERE = "the controller that set this host up (they lie in its .redkeep, or where its --state is)";
 
 /** What to copy for the CA, as a sentence or two. */
 export function bringAuthority(state: StateFolder): string {
@@ -30,6 +29,6 @@ export function bringPasswords(state: StateFolder, users: readonly string[]): st
   const rotate = users.map((name) => `--rotate ${name}`).join(" ");
   return (
     `${copy} from ${THERE}, or bring the passwords by env, file or command (users[].password). ` +
-    `Only where nobody has it: ${rotate} makes new ones, and whoever logs in with the old ones is refused until it has the new`
+    `Only where nobody has them: ${rotate} makes new ones, and whoever logs in with the old ones is refused until it has the new`
   );
 }

@@ -37,6 +37,29 @@ function allOf(record: RunRecord): Owned[] {
   return [...serversOf(record.hosts), ...authoritiesOf(record), ...clientsOf(record)];
 }
 
+/** For tables: what ends on the same day in a row, the worst and the first to end before all others. */
+export function certificateRows(record: RunRecord): { what: string; ends: string; state: string }[] {
+  const sorted = ORDER.flatMap((state) =>
+    byEnd(
+      allOf(record).filter((one) => one.state === state),
+      true,
+    ),
+  );
+  const kindOf = ({ name }: Owned) => (name.startsWith("client:") ? "client" : name);
+  const alike = groupBy(sorted, (one) => JSON.stringify([kindOf(one), dayOf(one), one.state, one.found]));
+  return alike.flatMap((same) => {
+    const [first] = same;
+    if (first === undefined) return [];
+    const owners = same.flatMap(({ owner }) => owner || []);
+    const named =
+      owners.length > NAMED
+        ? `${owners.slice(0, NAMED).join(", ")} and ${owners.length - NAMED} more`
+        : owners.join(", ");
+    const kind = kindOf(first) === "ca" ? "CA" : kindOf(first);
+    return [{ what: `${kind} ${named}`.trim(), ends: dayOf(first), state: first.found || first.state }];
+  });
+}
+
 function serversOf(hosts: readonly HostRecord[]): Owned[] {
   return hosts.flatMap(({ host, certificates = [] }) =>
     certificates.filter(({ name }) => name === "server").map((one) => ({ ...one, owner: host })),
