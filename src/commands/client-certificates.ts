@@ -123,7 +123,11 @@ export class ClientCertificates {
     await all.#look();
     const pending = all.#clients.filter(({ isPending }) => isPending);
     all.#changes = pending.map((client) => all.#changeOf(client));
-    all.#impact = [...all.#stranded(), ...pending.flatMap((client) => all.#remains(client))];
+    all.#impact = [
+      ...all.#cutOff(),
+      ...all.#stranded(),
+      ...pending.flatMap((client) => all.#remains(client)),
+    ];
     if (pending.length > 0) all.#status = "would-change";
     return all;
   }
@@ -250,6 +254,17 @@ export class ClientCertificates {
       after: `a new key and a certificate for ${valid_days} days`,
       restart: false,
     };
+  }
+
+  /** Who is refused where the CA itself is made anew: it is for what leaked, and waits for nobody. */
+  #cutOff(): Impact[] {
+    const hosts = [...this.#wanted].filter(
+      ([{ record }, { makesCa }]) => makesCa && record.status === "would-change",
+    );
+    if (!this.#rotate.has("ca") || hosts.length === 0) return [];
+    const detail =
+      "--rotate ca: from the change of its host on, each client is refused until it has the new ca.crt and its new certificate; hosts left out of this run keep the old CA until their next apply";
+    return [{ kind: "clients-need-new-certificates", detail }];
   }
 
   /** A client of two CAs: the state has one place for each name. */

@@ -234,6 +234,16 @@ describe("a rotation of one client", () => {
     );
   });
 
+  it("says who is refused where the CA goes instead", async () => {
+    const host = session({ makesCa: true, status: "would-change", clients: ["app", "batch"] });
+    const state = await stateWith({ app: 800, batch: 800 }, other);
+    const all = await ClientCertificates.of({ state }, [host], new Set(["ca"]));
+    expect(planned(all)).toHaveLength(2);
+    expect(all.record()?.impact.map(({ detail }) => detail)).toEqual([
+      expect.stringContaining("each client is refused until it has the new ca.crt and its new certificate"),
+    ]);
+  });
+
   it("says nothing of an old one that has ended", async () => {
     const all = await ClientCertificates.of({ state: await stateWith({ app: ENDED }) }, [session()], rotate);
     expect(all.record()?.impact).toEqual([]);
