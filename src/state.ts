@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { dump } from "js-yaml";
 import { InputError, type Problem } from "./errors.ts";
@@ -30,11 +31,14 @@ export interface ServerKey {
 /** The state of the controller: generated passwords, the PKI and the run records, for its owner alone. */
 export class State {
   readonly directory: string;
+  /** The folder in texts: relative to the current one where it lies below that. */
+  readonly name: string;
   #passwords = new Map<string, Secret>();
   #servers = new Map<string, ServerKey>();
 
-  private constructor(directory: string) {
+  private constructor(directory: string, name: string) {
     this.directory = directory;
+    this.name = name;
   }
 
   /**
@@ -48,9 +52,10 @@ export class State {
     firstInventory: string | undefined,
     cwd: string,
   ): Promise<State> {
-    const state = new State(
-      chosen === undefined ? await besideInventory(firstInventory, cwd) : resolve(cwd, chosen),
-    );
+    const directory =
+      chosen === undefined ? await besideInventory(firstInventory, cwd) : resolve(cwd, chosen);
+    const path = relative(cwd, directory);
+    const state = new State(directory, path === "" || path.startsWith("..") ? directory : path);
     await state.#refuseOpenFolder();
     await state.#readPasswords();
     return state;
@@ -197,6 +202,11 @@ export class State {
       if (codeOf(error) === "ENOENT") return undefined;
       throw unreadable(error, path);
     }
+  }
+
+  /** Those of the files that the state has not. */
+  lacking(names: readonly string[]): string[] {
+    return names.filter((name) => !existsSync(join(this.directory, name)));
   }
 
   /** The names of the files in a folder of the state; none where it is not there. */

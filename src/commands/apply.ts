@@ -20,6 +20,7 @@ import {
   openConnection,
   planFor,
   setAccess,
+  setCertificates,
   toRecord,
 } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -45,7 +46,7 @@ export async function apply(options: RunOptions, environment: Environment): Prom
   });
 }
 
-/** Passwords, CA and client certificates that the hosts will need: stored here before any host is touched. */
+/** Passwords and the CA that the hosts will need: stored here before any host is touched. */
 async function makeMissing(run: Run, pending: readonly HostSession[]): Promise<void> {
   const missing = { passwords: new Set<string>(), serverKeys: new Set<string>(), ca: false };
   for (const { observation } of pending) {
@@ -54,15 +55,8 @@ async function makeMissing(run: Run, pending: readonly HostSession[]): Promise<v
     missing.ca ||= observation?.secrets.missing.ca ?? false;
   }
   await run.secrets.make(missing);
-  const issued = new Set<string>();
   for (const { job, observation } of pending) {
-    if (observation === undefined) continue;
-    observation.secrets = await job.secrets(observation.tasks.tasks);
-    const tls = observation.tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
-    const clients = tls?.clients.join() ?? "";
-    if (tls === undefined || issued.has(clients)) continue;
-    issued.add(clients);
-    await run.secrets.issueClients(observation.secrets, tls);
+    if (observation !== undefined) observation.secrets = await job.secrets(observation.tasks.tasks);
   }
 }
 
@@ -141,6 +135,7 @@ async function freshProof({ run, session, options, plan, since }: Proof): Promis
   if (observation === undefined) return [record.error?.found ?? "the host could not be asked"];
   session.observation = observation;
   setAccess(record, observation);
+  setCertificates(record, observation);
   const seconds = (performance.now() - since.changedAt) / 1000;
   record.impact = [...plan.impact, ...noticedSince(since.facts, observation.facts, seconds)];
   const stood = new Set(record.checks.filter(({ outcome }) => outcome === "fail").map(findingOf));

@@ -9,6 +9,7 @@ import { hostList } from "../report/words.ts";
 import type { State } from "../state.ts";
 import { inBatches } from "./batches.ts";
 import { guardBlastRadius } from "./blast-radius.ts";
+import { ClientCertificates } from "./client-certificates.ts";
 import { readEarlierRuns } from "./earlier-runs.ts";
 import { Groups } from "./groups.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
@@ -73,14 +74,21 @@ export async function changeHosts(
   if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
   if (command === "apply" && stopsOnImpact(options)) refuseImpact(pending);
   pending = pending.filter(({ record }) => record.status === "would-change");
-  if (!options.yes && pending.length > 0) {
+  const certificates =
+    command === "apply" ? await ClientCertificates.of(run, sessions, options.rotate) : undefined;
+  run.controller = certificates?.record();
+  // What keeps all hosts from being changed keeps the whole run.
+  const isStopped = machines.pending.length > 0 && pending.length === 0;
+  const issues = certificates?.isPending === true && !isStopped;
+  if (!options.yes && (pending.length > 0 || issues)) {
     await progress.stop();
     warn(splits, environment);
     splits = [];
     const preview = recordOf(run, "plan", sessions, startedAt, environment);
     const context = textContext(run, sessions, options, environment, undefined);
     environment.stdout.write(planPreview(preview, context));
-    if (!(await confirmed(environment, question, pending.length))) {
+    const what = pending.length > 0 ? `${question} ${countOf(pending)}` : "Issue this here";
+    if (!(await confirmed(environment, what))) {
       for (const session of pending) session.connection?.close();
       environment.stderr.write("Nothing was changed.\n");
       return preview.exitCode;
@@ -98,6 +106,10 @@ export async function changeHosts(
     if (pending.length > 0)
       await keepFirst(run.state, name, recordOf(run, command, sessions, startedAt, environment));
     await before(run, pending);
+    if (certificates !== undefined && issues && !environment.interrupted.aborted) {
+      await certificates.issue();
+      run.controller = certificates.record();
+    }
     const groups = new Groups(sessions, command);
     await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
       groups.work(batch, options.forks, async (session) => {
@@ -132,6 +144,8 @@ export async function changeHosts(
   });
   return await report(record, text, options, environment);
 }
+
+const countOf = ({ length }: readonly HostSession[]): string => `${length} host${length === 1 ? "" : "s"}`;
 
 /** The hosts have them all the same: where the note cannot be kept, the next apply makes it. */
 async function noteOwnPasswords(

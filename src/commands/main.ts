@@ -460,7 +460,12 @@ function addRunOptions(command: Command, name: RunCommand): void {
       : []),
     ...(name === "verify" || name === "rollback"
       ? []
-      : [option("--rotate <name>", "make this user's generated password, or ca, anew").argParser(collect)]),
+      : [
+          option(
+            "--rotate <name>",
+            "make anew: this user's generated password, client:NAME (its key and certificate), or ca",
+          ).argParser(collect),
+        ]),
     ...(name === "rollback"
       ? []
       : [

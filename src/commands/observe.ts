@@ -14,6 +14,7 @@ import {
   withMaskedWords,
 } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
+import { endCondition } from "../pki/certificate.ts";
 import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
 import { type Claims, claimsOf } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
@@ -30,11 +31,13 @@ import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../report/record.ts";
 import { excerpt, FoundSecrets } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
+import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
 import { accessOf } from "../verify/access.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
 import { witnessOf } from "../verify/witness.ts";
+import { type WantedClients, wantedClients } from "./client-certificates.ts";
 import type { HostJob } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
 
@@ -62,6 +65,8 @@ export interface HostSession {
   /** Milliseconds that TCP took to connect, on the last connection without a jump host. */
   connectMs: number | undefined;
   observation: Observation | undefined;
+  /** What its tls task wants of the controller's own certificates. */
+  clients: WantedClients | undefined;
   /** What the host's files keep in clear text: masked in its words, and nowhere else. */
   found: FoundSecrets;
   /** What runs there, for the heads of texts. */
@@ -117,6 +122,7 @@ export function newSession(job: HostJob, becomePasswords = new BecomePasswords()
     wasDirect: false,
     connectMs: undefined,
     observation: undefined,
+    clients: undefined,
     found: new FoundSecrets(),
     system: undefined,
     plan: undefined,
@@ -146,6 +152,7 @@ export async function observe(
     const observation = await ask(session, context.prove, context.audit !== undefined);
     if (observation === undefined) return;
     session.observation = observation;
+    session.clients = wantedClients(observation.tasks, observation.secrets, observation);
     session.system = systemOf(observation);
     record.server = serverRecord(observation);
     const refusal =
@@ -169,6 +176,7 @@ export async function observe(
           : auditedChecks(observation, context.render, context.audit)
       ).map(toRecord);
       setAccess(record, observation);
+      setCertificates(record, observation);
     }
   } catch (error) {
     failWith(session, error);
@@ -183,6 +191,21 @@ export function setAccess(record: HostRecord, observation: Observation): void {
   const access = accessOf(observation);
   if (access === undefined) delete record.access;
   else record.access = access;
+}
+
+/** When the server's certificate and its CA's end, by the files on the host. */
+export function setCertificates(record: HostRecord, { facts, server, tasks }: Observation): void {
+  const params = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  if (params === undefined) return;
+  const paths = tlsPaths(server.configPath);
+  record.certificates = (["certificate", "ca"] as const).map((part) => {
+    const name = part === "ca" ? "ca" : "server";
+    const pem = facts.certificates.pem.get(paths[part]);
+    const end = pem === undefined ? undefined : endCondition(pem, facts.host.epoch, params.renew_before_days);
+    return end === undefined
+      ? { name, ends: null, state: "unknown", found: pem === undefined ? "is not there" : "cannot be read" }
+      : { name, ends: end.ends.toISOString(), state: end.state, found: "" };
+  });
 }
 
 export async function openConnection(session: HostSession, signal: AbortSignal): Promise<Connection> {

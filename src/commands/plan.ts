@@ -1,4 +1,5 @@
 import { noticedOn, planText } from "../report/plan-text.ts";
+import { ClientCertificates } from "./client-certificates.ts";
 import { forget, keepEssence } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
@@ -18,6 +19,7 @@ export async function plan(options: RunOptions, environment: Environment): Promi
   await progress.stop();
   warn(guardSplitGroups(run, sessions, options), environment);
   guardSharedMachines(sessions);
+  run.controller = (await ClientCertificates.of(run, sessions, options.rotate)).record();
   const record = recordOf(run, "plan", sessions, startedAt, environment);
   // 130 comes before 3 in the order of exit codes, and a plan knows no 5.
   if (stopsOnImpact(options) && noticedOn(record.hosts).length > 0 && record.exitCode !== 130)

@@ -16,7 +16,7 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { TemplateData } from "../playbook/template.ts";
-import type { HostRecord, RunRecord, Selection } from "../report/record.ts";
+import type { ControllerRecord, HostRecord, RunRecord, Selection } from "../report/record.ts";
 import type { Severity } from "../report/statuses.ts";
 import { State } from "../state.ts";
 import type { TlsParams } from "../tasks/tls.ts";
@@ -24,6 +24,7 @@ import { templateRenderer } from "../templates.ts";
 import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
+import { rotationOf } from "./client-certificates.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
@@ -69,6 +70,8 @@ export interface Run {
   today: string;
   failOn: Severity | undefined;
   warnings: string[];
+  /** What the run does here, once it has asked the hosts. */
+  controller: ControllerRecord | undefined;
   render: (name: string, data: TemplateData) => string;
 }
 
@@ -206,6 +209,7 @@ export async function prepare(
       ...sharedLogins(logins),
       ...(waived?.warnings ?? []),
     ],
+    controller: undefined,
     render: templateRenderer(resolve(cwd, playbook.directory)),
   };
 }
@@ -281,7 +285,10 @@ function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): voi
   for (const { task, params, definition } of all.flatMap(({ tasks }) => tasks)) {
     for (const [name, source] of definition.secrets?.(params) ?? [])
       if ("generate" in source) generated.add(name);
-    if (task === "tls" && "generate" in (params as TlsParams).ca) generated.add("ca");
+    if (task !== "tls") continue;
+    const { ca, clients } = params as TlsParams;
+    if ("generate" in ca) generated.add("ca");
+    for (const name of clients) generated.add(rotationOf(name));
   }
   const strange = [...rotate].find((name) => !generated.has(name));
   if (strange === undefined) return;

@@ -4,7 +4,7 @@ import type { Inventory } from "../inventory/inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
-import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
+import type { KeyPair } from "../pki/openssl.ts";
 import type { HostTask } from "../plan/build-plan.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
@@ -114,6 +114,7 @@ export class Secrets {
       },
       origin: (user, hash) =>
         user === admin?.name && "generate" in admin.password ? this.#origin(user, hash, server) : undefined,
+      state: this.#state,
       rotate: this.#rotate,
       caCertificate: ca?.certificate,
       certificate:
@@ -265,19 +266,6 @@ export class Secrets {
     if (shared !== undefined) await this.#state.noteServers(shared.login.user, [], [server]);
   }
 
-  /** Client certificates that the playbook asks for and that are not there yet, or are of another CA. */
-  async issueClients({ ca }: HostSecrets, { clients, valid_days }: TlsParams): Promise<void> {
-    if (ca === undefined) return;
-    const authority = new X509Certificate(ca.certificate);
-    for (const name of clients) {
-      const found = await this.#state.read(`pki/clients/${name}.crt`);
-      if (found !== undefined && isCurrent(found, authority)) continue;
-      const { certificate, key } = await issueClientCertificate(ca, name, valid_days);
-      await this.#state.write(`pki/clients/${name}.key`, key.reveal());
-      await this.#state.write(`pki/clients/${name}.crt`, certificate);
-    }
-  }
-
   #generated(name: string): Secret | undefined {
     return this.#rotates(name) ? undefined : this.#state.password(name);
   }
@@ -336,15 +324,6 @@ export class Secrets {
 function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
   const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
   return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
-}
-
-/** Signed by this CA, and with a month left. */
-function isCurrent(pem: string, ca: X509Certificate): boolean {
-  const certificate = attempt(() => new X509Certificate(pem));
-  return (
-    certificate?.verify(ca.publicKey) === true &&
-    certificate.validToDate.getTime() - Date.now() > 30 * 86_400_000
-  );
 }
 
 function attempt<T>(make: () => T): T | undefined {

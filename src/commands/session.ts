@@ -143,7 +143,9 @@ export function recordOf(
   const { waivers, today, failOn } = run;
   const seen = sessions.map(({ record }) => record);
   const hosts = seen.map((host) => waive(host, waivers ?? [], today));
-  const exitCode = exitCodeOf({ command, hosts, interrupted: environment.interrupted.aborted, failOn });
+  const { controller } = run;
+  const interrupted = environment.interrupted.aborted;
+  const exitCode = exitCodeOf({ command, hosts, interrupted, failOn, controller });
   const { strays } = environment;
   return {
     schema: "redkeep.run/1",
@@ -154,6 +156,7 @@ export function recordOf(
     exitCode: strays.length === 0 || exitCode === 130 || exitCode === 5 ? exitCode : 3,
     summary: summarize(hosts),
     hosts,
+    ...(controller === undefined ? {} : { controller }),
     selection: run.selection,
     ...(run.shard === undefined ? {} : { shard: run.shard }),
     ...(failOn === undefined ? {} : { failOn }),
@@ -262,15 +265,11 @@ export function onePerMachine(sessions: readonly HostSession[]): {
   return { pending, aliases };
 }
 
-/** Asks on the terminal. `question` is followed by the number of hosts. */
-export async function confirmed(
-  { stdin, stderr }: Environment,
-  question: string,
-  hosts: number,
-): Promise<boolean> {
+/** Asks on the terminal. */
+export async function confirmed({ stdin, stderr }: Environment, question: string): Promise<boolean> {
   const terminal = createInterface({ input: stdin, output: stderr });
   try {
-    const answer = await terminal.question(`${question} ${hosts} host${hosts === 1 ? "" : "s"}? [y/N] `);
+    const answer = await terminal.question(`${question}? [y/N] `);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     terminal.close();

@@ -6,6 +6,7 @@ import type { CheckRecord, HostRecord, RunRecord } from "../report/record.ts";
 import { verifyText } from "../report/verify-text.ts";
 import { auditTags, isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
+import { ClientCertificates } from "./client-certificates.ts";
 import { readEarlierRuns } from "./earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
 import { type HostSession, keepEssence, toRecord } from "./observe.ts";
@@ -30,6 +31,9 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const vantages = await outside.lookFromVantages(sessions, options.forks);
   warn(guardSplitGroups(run, sessions, options), environment);
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
+  const clients = await ClientCertificates.of(run, sessions, options.rotate);
+  addClientChecks(sessions, clients);
+  run.controller = clients.record();
   for (const { record } of sessions) {
     endLook(record);
     record.tasks = [];
@@ -93,6 +97,14 @@ export function addGroupChecks(sessions: readonly HostSession[]): void {
         ? { host: primary.job.host, ...primary.observation }
         : undefined;
     record.checks.push(toRecord(sameUsersCheck(observation, name, other)));
+  }
+}
+
+/** What each host's clients have here to show to it. A host that could not be asked has no checks at all. */
+function addClientChecks(sessions: readonly HostSession[], clients: ClientCertificates): void {
+  for (const session of sessions) {
+    const found = session.record.checks.length === 0 ? undefined : clients.checkFor(session);
+    if (found !== undefined) session.record.checks.push(toRecord(found));
   }
 }
 

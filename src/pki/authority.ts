@@ -1,7 +1,9 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { bringAuthority } from "../bring-state.ts";
 import { InputError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import type { State } from "../state.ts";
+import { isKeyOf } from "./certificate.ts";
 import { type KeyPair, makeAuthority } from "./openssl.ts";
 
 /** The CA that redkeep made and keeps; undefined where there is none yet. */
@@ -11,7 +13,7 @@ export async function readAuthority(state: State): Promise<KeyPair | undefined> 
   if (!belongTogether(certificate, key)) {
     throw new InputError({
       place: { file: `${state.directory}/pki/ca.key` },
-      message: "is not the key of ca.crt beside it: bring back the pair, or replace it with --rotate ca",
+      message: `is not the key of ca.crt beside it: ${bringAuthority(state)}`,
     });
   }
   return { certificate, key: new Secret(key) };
@@ -20,16 +22,29 @@ export async function readAuthority(state: State): Promise<KeyPair | undefined> 
 /** Makes and stores a CA. Where another run was quicker, that one's is kept, unless it is to be `replaced`. */
 export function createAuthority(state: State, replaced: boolean): Promise<void> {
   return state.exclusively(async () => {
-    if (!replaced && (await readAuthority(state)) !== undefined) return;
+    if (!replaced) {
+      if ((await readAuthority(state)) !== undefined) return;
+      await refuseHalf(state);
+    }
     const { certificate, key } = await makeAuthority();
     await state.write("pki/ca.key", key.reveal());
     await state.write("pki/ca.crt", certificate);
   });
 }
 
+/** A CA whose other half is elsewhere is not written over: hosts and clients may trust it. */
+async function refuseHalf(state: State): Promise<void> {
+  const lacking = state.lacking(["pki/ca.crt", "pki/ca.key"]);
+  if (lacking.length !== 1) return;
+  throw new InputError({
+    place: { file: `${state.directory}/${lacking[0]}` },
+    message: `is not here, and its other half is: ${bringAuthority(state)}`,
+  });
+}
+
 function belongTogether(certificate: string, key: string): boolean {
   try {
-    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+    return isKeyOf(new X509Certificate(certificate), key);
   } catch {
     return false;
   }

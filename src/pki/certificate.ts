@@ -1,5 +1,6 @@
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { memoized } from "../memoized.ts";
+import type { CertificateState } from "../report/statuses.ts";
 
 /** DNS names and IP addresses that a certificate must cover. */
 export interface CertificateNames {
@@ -42,6 +43,81 @@ export function certificateFindings(given: {
       ? []
       : ["the private key on the host does not belong to it"]),
   ];
+}
+
+/** How a client's certificate stands; the worst where several things are wrong with it. */
+export interface ClientCondition {
+  state: CertificateState;
+  /** What is wrong with it, or not known of it, as the end of a sentence; "" where it is valid. */
+  found: string;
+  ends: Date | undefined;
+}
+
+/**
+ * How a client's certificate stands beside its key and its CA. One is `unknown` where something is not here that would tell.
+ *
+ * @param pem undefined where it is not there.
+ * @param key the text of its private key; undefined where that is not there.
+ * @param ca certificates of CAs; undefined where they are not there.
+ * @param epoch seconds since 1970 by this machine's clock.
+ */
+export function clientCondition(given: {
+  pem: string | undefined;
+  key: string | undefined;
+  ca: string | undefined;
+  epoch: number;
+  renewBeforeDays: number;
+}): ClientCondition {
+  if (given.pem === undefined) return { state: "unknown", found: "is not here", ends: undefined };
+  const [certificate] = parseAll(given.pem);
+  const ends = endOf(given.pem);
+  if (certificate === undefined || ends === undefined)
+    return { state: "unusable", found: "is no certificate", ends: undefined };
+  const condition = (state: CertificateState, found: string): ClientCondition => ({ state, found, ends });
+  const days = daysUntilEnd(certificate, given.epoch);
+  if (days < 0) return condition("ended", `ended ${dayOf(ends)}`);
+  if (!isForClients(given.pem)) return condition("unusable", "is for servers alone");
+  if (given.key !== undefined && !isKeyOf(certificate, given.key))
+    return condition("unusable", "does not belong to the key beside it");
+  if (given.ca !== undefined && !parseAll(given.ca).some((ca) => isIssuedBy(certificate, ca)))
+    return condition("unusable", "is not signed by the present CA");
+  if (given.renewBeforeDays > 0 && days <= given.renewBeforeDays)
+    return condition("ending", `ends in ${days} day${days === 1 ? "" : "s"}`);
+  if (given.ca === undefined) return condition("unknown", "stands here without the CA's certificate");
+  if (given.key === undefined) return condition("unknown", "stands here without its key");
+  return condition("valid", "");
+}
+
+/** The same of a certificate that is only looked at for its end: a server's, or a CA's. */
+export function endCondition(
+  pem: string,
+  epoch: number,
+  renewBeforeDays: number,
+): { state: "valid" | "ending" | "ended"; ends: Date } | undefined {
+  const [ends, days] = [endOf(pem), daysLeft(pem, epoch)];
+  if (ends === undefined || days === undefined) return undefined;
+  return { state: days < 0 ? "ended" : days <= renewBeforeDays ? "ending" : "valid", ends };
+}
+
+/** When the first certificate of the text ends; undefined where there is none, or its date is none that JSON can say. */
+export function endOf(pem: string): Date | undefined {
+  const date = parseAll(pem)[0]?.validToDate;
+  const year = date?.getUTCFullYear() ?? Number.NaN;
+  return year >= 1970 && year <= 9999 ? date : undefined;
+}
+
+/** `2026-12-31`, UTC. */
+export function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}
+
+/** Whether the private key (PEM) is that of the certificate; false also where it is no key. */
+export function isKeyOf(certificate: X509Certificate, key: string): boolean {
+  try {
+    return certificate.checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
 }
 
 /** Why a CA cannot sign what clients would take, as a phrase; undefined where it can. `epoch` as above. */

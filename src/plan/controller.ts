@@ -1,3 +1,4 @@
+import type { StateFolder } from "../bring-state.ts";
 import type { Secret } from "../secret.ts";
 
 /** A generated password that a host has and should not: that of all servers, from an earlier version, or another server's. */
@@ -9,6 +10,8 @@ export interface Controller {
   password: (name: string) => { value: Secret } | { missing: "generate" };
   /** Whose password a user on a host has, by its hash, where that is not this server's own. */
   origin: (user: string, hash: string) => PasswordOrigin | undefined;
+  /** Where it keeps what it generates. */
+  state: StateFolder;
   /** Names for which `--rotate` replaces a value that hosts already have. */
   rotate: ReadonlySet<string>;
   /** The CA's certificate (PEM); undefined where apply will make it. */

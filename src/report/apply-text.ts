@@ -1,5 +1,5 @@
 import { groupBy } from "./alike.ts";
-import { changesText } from "./changes-text.ts";
+import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
@@ -40,6 +40,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
       headingText(page),
       page.verbose || page.diff ? changesText(changed, page) : [],
       rowsText(page),
+      controllerText(page),
       memoryOnlyText(page),
       sinceText(page),
       expiredWaiversText(page),
@@ -153,7 +154,7 @@ function answer(page: Page): string {
   // A host is only `changed` when a new login has answered.
   const confirmed =
     command === "apply" && summary.changed > 0 ? " Each changed host was confirmed over a new login." : "";
-  return `${stopped}${hostCounts(page)}${checks}, in ${duration(durationMs)}.${belowFailOn(page)}${confirmed}`;
+  return `${stopped}${hostCounts(page)}${controllerCount(page)}${checks}, in ${duration(durationMs)}.${belowFailOn(page)}${confirmed}`;
 }
 
 function next(page: Page): string[] {

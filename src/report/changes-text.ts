@@ -30,6 +30,46 @@ export function changesText(hosts: readonly HostRecord[], page: Page): string[] 
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines;
 }
 
+/** What the run does on the machine that it was started on: the same change of several clients once. */
+export function controllerText(page: Page): string[] {
+  const { controller } = page.record;
+  if (controller === undefined || (controller.changes.length === 0 && controller.impact.length === 0))
+    return [];
+  const { changes, status, state, impact } = controller;
+  const where = `On this controller (${state}/pki/clients)`;
+  const count = `${where}: ${plural(changes.length, "change")}, no host is touched for ${changes.length === 1 ? "it" : "them"}`;
+  const isLeft = status === "would-change" && page.record.command === "apply";
+  const title = changes.length === 0 ? where : `${count}${isLeft ? "; left as it was" : ""}`;
+  const alike = page.verbose
+    ? changes.map((one) => [one])
+    : groupBy(changes, ({ action, before, after }) => JSON.stringify([action, before, after]));
+  const lines = alike.map((same) => {
+    const names = same.map(({ address }) => splitAddress(address)[1]);
+    const named = names.slice(0, CLIENTS_NAMED).join(", ");
+    const more = names.length > CLIENTS_NAMED ? ` and ${names.length - CLIENTS_NAMED} more` : "";
+    return { ...same[0], address: `pki:${named}${more}` } as ChangeRecord;
+  });
+  const keyWidth = Math.max(0, ...lines.map(({ address }) => widthOf(splitAddress(address)[1])));
+  const warnings = impact.flatMap(({ detail }) =>
+    hanging(`  ${page.paint("yellow", page.signs.warning)} `, detail, page.width),
+  );
+  return [
+    ...hanging("", title, page.width).map((line) => page.paint("bold", line)),
+    ...(changes.length === 0 ? [] : [""]),
+    ...lines.flatMap((change) => changeText([change], [], Math.min(keyWidth, 26), page)),
+    ...warnings,
+  ];
+}
+
+const CLIENTS_NAMED = 8;
+
+/** `; 2 client certificates to issue here`, after the counts of hosts. */
+export function controllerCount({ record }: Page): string {
+  const { changes = [], status } = record.controller ?? {};
+  if (changes.length === 0) return "";
+  return `; ${plural(changes.length, "client certificate")} ${status === "changed" ? "issued" : "to issue"} here`;
+}
+
 /**
  * Hosts with the same key are told once. The values that a change replaces do not count: what matters is what the
  * hosts become. Of the new values, only the host's own name and addresses may differ.

@@ -3,6 +3,7 @@ import { type Paint, painter, toAscii } from "./colours.ts";
 import type { Difference } from "./compare.ts";
 import { guardLines, printable, safeRecord } from "./printable.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
+import { needsRenewal } from "./summary.ts";
 import { NO_BREAK, shellWord } from "./words.ts";
 
 /** What the texts need beside the record. */
@@ -175,7 +176,7 @@ export function lastLines(answer: string, next: readonly string[], page: Page): 
 
 /**
  * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails that held before, no user
- * can do more than before, and no waiver ends. What could not be told is counted in the line that remains.
+ * can do more than before, and no waiver or certificate ends. What could not be told is counted in the line that remains.
  */
 export function isQuiet({ unattended, record, hosts, differences = [] }: Page): boolean {
   return (
@@ -183,6 +184,8 @@ export function isQuiet({ unattended, record, hosts, differences = [] }: Page): 
     record.exitCode === 0 &&
     hosts.every(({ status, impact }) => status === "unchanged" && impact.length === 0) &&
     hosts.every(({ checks }) => checks.every(({ outcome, since }) => outcome !== "fail" || since)) &&
+    record.controller?.status !== "changed" &&
+    !needsRenewal(record) &&
     !differences.some(({ direction }) => NEWS.includes(direction)) &&
     !(record.waivers ?? []).some(({ state }) => state === "expired" || state === "ending")
   );

@@ -1,9 +1,10 @@
 import { groupBy, mergeTexts } from "./alike.ts";
+import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
 import type { Difference } from "./compare.ts";
 import { comparedWithBefore, type MergedRuns } from "./merge.ts";
-import { headline, keyNumbers, openControls } from "./overview.ts";
+import { controllerOf, headline, keyNumbers, openControls } from "./overview.ts";
 import { impactsAlike } from "./plan-text.ts";
 import type { HostRecord, WaiverRecord } from "./record.ts";
 import { changeCount, hasFailed } from "./summary.ts";
@@ -54,7 +55,22 @@ export function markdownReport(merged: MergedRuns): string {
     ...(comparison === undefined ? [] : [since(comparison.differences, comparison.before.startedAt)]),
     open("Not checked", hosts, "unknown"),
     ...changes(hosts),
-    impact(hosts),
+    table(
+      "On the controller",
+      ["Address", "", "Before", "After"],
+      (record.controller?.changes ?? []).map(({ address, action, before, after }) => [
+        code(address),
+        action,
+        code(before ?? ""),
+        code(after ?? ""),
+      ]),
+    ),
+    impact([...hosts, ...controllerOf(record)]),
+    table(
+      "Certificates",
+      ["Of", "Ends", "State"],
+      certificateRows(record).map(({ what, ends, state }) => [code(what), plain(ends), plain(state)]),
+    ),
     waivers(
       "Waivers",
       (record.waivers ?? []).filter(({ state }) => state !== "expired"),
@@ -201,7 +217,7 @@ function changes(hosts: readonly HostRecord[]): Part[] {
   });
 }
 
-function impact(hosts: readonly HostRecord[]): Part {
+function impact(hosts: readonly Pick<HostRecord, "host" | "impact">[]): Part {
   return table(
     "Who will notice",
     ["Where", "What"],

@@ -1,6 +1,6 @@
 import { InputError } from "../errors.ts";
 import { compareRuns, type RunComparison } from "./compare.ts";
-import type { HostRecord, RunRecord, WaiverRecord } from "./record.ts";
+import type { ControllerRecord, HostRecord, RunRecord, WaiverRecord } from "./record.ts";
 import { exitCodeOf, summarize } from "./summary.ts";
 
 /** Several records as one. */
@@ -100,6 +100,7 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
   const missingShards = [...new Set(runs.flatMap((run) => run.missingShards ?? []))];
   const waivers = uniteWaivers(runs.flatMap((run) => run.waivers ?? []));
   const vantages = runs.flatMap((run) => run.vantages ?? []);
+  const controller = uniteControllers(runs);
   return {
     schema: last.schema,
     version: last.version,
@@ -110,6 +111,7 @@ function unite(entries: readonly Entry[], newest?: RunRecord): RunRecord {
     exitCode: gravest(parts.map(([run, part]) => exitCodeOfPart(run, part))),
     summary: summarize(hosts),
     hosts,
+    ...(controller === undefined ? {} : { controller }),
     ...(selections.size > 1 || last.selection === undefined ? {} : { selection: last.selection }),
     ...(missingShards.length === 0 ? {} : { missingShards }),
     ...(last.failOn === undefined ? {} : { failOn: last.failOn }),
@@ -136,6 +138,42 @@ function exitCodeOfPart(run: RunRecord, part: readonly Entry[]): number {
   if (part.length === run.hosts.length) return run.exitCode;
   const hosts = part.map(({ host }) => host);
   return exitCodeOf({ command: run.command, hosts, interrupted: false, failOn: run.failOn });
+}
+
+/** As the newest run has it. Shards of one run see the same clients, each those of its own hosts. */
+function uniteControllers(runs: readonly RunRecord[]): ControllerRecord | undefined {
+  const told = runs
+    .filter(({ controller }) => controller !== undefined)
+    .toSorted((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt));
+  const [newest] = told;
+  if (newest?.controller === undefined) return undefined;
+  const parts = told
+    .filter((run) => run === newest || (isShardOf(run, newest) && run.command === newest.command))
+    .flatMap(({ controller }) => controller ?? []);
+  const once = <T>(all: readonly T[], keyOf: (one: T) => string): T[] => [
+    ...new Map(all.toReversed().map((one) => [keyOf(one), one])).values(),
+  ];
+  const statuses = parts.map(({ status }) => status);
+  return {
+    state: newest.controller.state,
+    status: (["would-change", "changed"] as const).find((one) => statuses.includes(one)) ?? "unchanged",
+    changes: once(
+      parts.flatMap(({ changes }) => changes),
+      ({ address }) => address,
+    ),
+    impact: once(
+      parts.flatMap(({ impact }) => impact),
+      ({ detail }) => detail,
+    ),
+    certificates: once(
+      parts.flatMap(({ certificates }) => certificates),
+      ({ name, ends }) => (name === "ca" ? `ca ${ends}` : name),
+    ),
+  };
+}
+
+function isShardOf({ shard }: RunRecord, newest: RunRecord): boolean {
+  return shard !== undefined && shard.count === newest.shard?.count && shard.index !== newest.shard.index;
 }
 
 /** In the order in which the contract lets them apply. */

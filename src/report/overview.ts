@@ -25,9 +25,14 @@ function answer(record: RunRecord): string {
   if (hosts.length === 0) return "No host was in this run.";
   if (command === "plan") {
     const { wouldChange, changes } = summary;
+    const here = record.controller?.changes.length ?? 0;
+    const also =
+      here === 0
+        ? ""
+        : ` ${plural(here, "client certificate is", "client certificates are")} to be issued on the controller.`;
     return wouldChange === 0
-      ? `Nothing would change on ${plural(hosts.length - lost, "host")}.${beside}`
-      : `${grouped(wouldChange)} of ${plural(hosts.length, "host")} would change, in ${plural(changes, "place")}.${beside}`;
+      ? `Nothing would change on ${plural(hosts.length - lost, "host")}.${also}${beside}`
+      : `${grouped(wouldChange)} of ${plural(hosts.length, "host")} would change, in ${plural(changes, "place")}.${also}${beside}`;
   }
   if (command === "rollback") {
     return `${grouped(summary.rolledBack)} of ${plural(hosts.length, "host")} ${summary.rolledBack === 1 ? "was" : "were"} put back.${beside}`;
@@ -42,6 +47,11 @@ function answer(record: RunRecord): string {
   if (summary.checks.pass + summary.checks.unknown === 0)
     return `No check was made on ${plural(hosts.length, "host")}.`;
   return `No control fails on ${plural(hosts.length - lost, "host")}.${beside}`;
+}
+
+/** What the run says of its controller beside what it says of hosts, under a name that no host has. */
+export function controllerOf({ controller }: RunRecord): Pick<HostRecord, "host" | "impact">[] {
+  return controller === undefined ? [] : [{ host: "(controller)", impact: controller.impact }];
 }
 
 /** Four numbers with their words, and whether one calls for somebody. */

@@ -1,5 +1,5 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
-import { changesText } from "./changes-text.ts";
+import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
 import {
@@ -41,13 +41,13 @@ function answer(page: Page): string {
     noticed.length === 0
       ? ""
       : ` Somebody would notice on ${hostList(noticed)}: stopped by --fail-on-impact.`;
-  return `${hostCounts(page)}. Nothing was changed.${stopped}`;
+  return `${hostCounts(page)}${controllerCount(page)}. Nothing was changed.${stopped}`;
 }
 
 /** The same plan as `apply` shows it before it asks: without the last lines that only hold after a `plan`. */
 export function planPreview(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
-  return finish(blocks(...planBlocks(page), [`${hostCounts(page)}.`]), page);
+  return finish(blocks(...planBlocks(page), [`${hostCounts(page)}${controllerCount(page)}.`]), page);
 }
 
 function planBlocks(page: Page): string[][] {
@@ -57,6 +57,7 @@ function planBlocks(page: Page): string[][] {
     headingText(page),
     changesText(pending, page),
     right.length === 0 ? [] : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
+    controllerText(page),
     noticeText([...pending, ...page.hosts.filter(tellsOfUsers)], page),
     errorsText(page),
   ];
@@ -117,7 +118,8 @@ function restartText(hosts: readonly HostRecord[], page: Page): string[] {
 function next(page: Page): string[] {
   const { wouldChange } = page.record.summary;
   const failed = page.hosts.filter(({ status }) => hasFailed(status, "plan")).map(({ host }) => host);
-  if (wouldChange > 0) return [`Next: ${nextCommand(page, "apply")}`];
+  if (wouldChange > 0 || page.record.controller?.status === "would-change")
+    return [`Next: ${nextCommand(page, "apply")}`];
   if (failed.length > 0) return [`Then: ${nextCommand(page, "plan", limitTo(failed, page.hosts))}`];
   return [`Next: ${nextCommand(page, "verify")}`];
 }

@@ -41,6 +41,11 @@ export function prometheusReport({ record, lookedAt }: MergedRuns): string {
       "Failing checks of a control, only where there are some.",
       hosts.flatMap(failedSamples),
     ),
+    metric(
+      "certificate_ends_timestamp_seconds",
+      "When a certificate ends: server and ca of a host; client:NAME and ca of the controller, whose host is empty.",
+      certificateSamples(record),
+    ),
     metric("waiver_expires_timestamp_seconds", "When the last day of a waiver ends.", waiverSamples(record)),
   ].join("");
 }
@@ -77,6 +82,18 @@ function waiverSamples({ waivers = [] }: MergedRuns["record"]): Sample[] {
     const key = JSON.stringify(labels);
     const [, known = Number.POSITIVE_INFINITY] = samples.get(key) ?? [];
     if (!Number.isNaN(end)) samples.set(key, [labels, Math.min(known, end)]);
+  }
+  return [...samples.values()];
+}
+
+function certificateSamples({ hosts, controller }: MergedRuns["record"]): Sample[] {
+  const samples = new Map<string, Sample>();
+  for (const { host, certificates = [] } of [...hosts, { host: "", ...controller }]) {
+    for (const { name, ends } of certificates) {
+      const key = JSON.stringify([host, name]);
+      const [, known = Number.POSITIVE_INFINITY] = samples.get(key) ?? [];
+      if (ends !== null) samples.set(key, [{ host, name }, Math.min(known, epoch(ends))]);
+    }
   }
   return [...samples.values()];
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { HOST_STATUSES, OUTCOMES, SEVERITIES, TASK_STATUSES } from "./statuses.ts";
+import { CERTIFICATE_STATES, HOST_STATUSES, OUTCOMES, SEVERITIES, TASK_STATUSES } from "./statuses.ts";
 
 /*
  * The run record: the one source of every report, written by --json as "redkeep.run/1". It never holds a secret.
@@ -41,7 +41,11 @@ const waiver = z
   .describe("a failure that somebody has accepted for a time");
 
 const change = z.object({
-  address: z.string().describe("redis.conf:KEY, users.acl:USER, file:PATH, unit:PROPERTY or ufw:RULE"),
+  address: z
+    .string()
+    .describe(
+      "redis.conf:KEY, users.acl:USER, file:PATH, unit:PROPERTY or ufw:RULE; pki:NAME on the controller",
+    ),
   action: z.enum(["create", "update", "delete"]),
   before: z.string().nullable(),
   after: z.string().nullable(),
@@ -163,6 +167,31 @@ const access = z
   )
   .describe("the matrix of users by commands, as the server itself answers");
 
+const certificate = z
+  .object({
+    name: z.string().describe("server, ca, or client:NAME"),
+    ends: z.iso.datetime().nullable().describe("UTC; null where there is none to read"),
+    state: z
+      .enum(CERTIFICATE_STATES)
+      .describe(
+        "ending: within renew_before_days; unusable: of another key or CA, or none at all; unknown: something is not here that would tell",
+      ),
+    found: z
+      .string()
+      .describe("what is wrong or not known, as the end of a sentence; empty where nothing is"),
+  })
+  .describe("a certificate, and when it ends");
+
+const controller = z
+  .object({
+    state: z.string().describe("the state folder, as it is named from where the run was started"),
+    status: z.enum(["unchanged", "would-change", "changed"]),
+    changes: z.array(change).describe("client certificates to issue, or that were issued: pki:NAME"),
+    impact: z.array(impact),
+    certificates: z.array(certificate).describe("of the CA and of each client that the playbook lists"),
+  })
+  .describe("what the run does on the machine that it was started on, and touches no host for");
+
 const host = z.object({
   host: z.string(),
   status: hostStatus,
@@ -180,6 +209,12 @@ const host = z.object({
     .exactOptional()
     .describe("where the inventory names the host: a path as it was given with -i, and a line from 1"),
   server: server.exactOptional().describe("absent where the host was not reached"),
+  certificates: z
+    .array(certificate)
+    .exactOptional()
+    .describe(
+      "the server's and the CA's on the host: recorded by verify and apply where the tls task was selected",
+    ),
   access: access
     .exactOptional()
     .describe("recorded by verify and apply where Redis could be asked what users can do"),
@@ -242,6 +277,9 @@ export const runRecordSchema = z.object({
         new Set(hosts.flatMap(({ checks }) => checks.map(({ control }) => control))).size <= MOST_CONTROLS,
       `expected at most ${MOST_CONTROLS} controls`,
     ),
+  controller: controller
+    .exactOptional()
+    .describe("absent where no selected task keeps certificates on the controller"),
   failOn: severity
     .exactOptional()
     .describe("failures of a lower severity do not make the exit code 6; absent where every failure does"),
@@ -265,6 +303,8 @@ export const runRecordSchema = z.object({
 export type RunRecord = z.infer<typeof runRecordSchema>;
 export type Selection = z.infer<typeof selection>;
 export type Summary = z.infer<typeof summary>;
+export type CertificateRecord = z.infer<typeof certificate>;
+export type ControllerRecord = z.infer<typeof controller>;
 export type VantageRecord = z.infer<typeof vantage>;
 export type WaiverRecord = z.infer<typeof waiver>;
 export type HostRecord = z.infer<typeof host>;

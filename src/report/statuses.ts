@@ -19,10 +19,13 @@ export const TASK_STATUSES = ["ok", "would-change", "changed", "skipped", "faile
 
 export const OUTCOMES = ["pass", "fail", "skip", "unknown"] as const;
 
+export const CERTIFICATE_STATES = ["valid", "ending", "ended", "unusable", "unknown"] as const;
+
 /** The gravest first. */
 export const SEVERITIES = ["critical", "high", "medium", "low", "info"] as const;
 
 export type HostStatus = (typeof HOST_STATUSES)[number];
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 export type Outcome = (typeof OUTCOMES)[number];
+export type CertificateState = (typeof CERTIFICATE_STATES)[number];
 export type Severity = (typeof SEVERITIES)[number];

@@ -1,4 +1,4 @@
-import type { CheckRecord, HostRecord, RunRecord, Summary } from "./record.ts";
+import type { CheckRecord, ControllerRecord, HostRecord, RunRecord, Summary } from "./record.ts";
 import { type HostStatus, SEVERITIES, type Severity } from "./statuses.ts";
 
 const COUNTED_AS = {
@@ -69,6 +69,13 @@ export function isAtLeast(severity: Severity, limit: Severity): boolean {
   return SEVERITIES.indexOf(severity) <= SEVERITIES.indexOf(limit);
 }
 
+/** Whether a certificate that the run has seen needs somebody: it has ended, ends soon, or is of no use. */
+export function needsRenewal({ hosts, controller }: Pick<RunRecord, "hosts" | "controller">): boolean {
+  return [...hosts, ...(controller === undefined ? [] : [controller])].some(({ certificates = [] }) =>
+    certificates.some(({ state }) => state === "ended" || state === "ending" || state === "unusable"),
+  );
+}
+
 /**
  * The exit code of a run that reached its hosts: the first of 130, 5, 3, 4, 6, 2, 0 that applies. Exit code 1 is
  * decided before there is a record.
@@ -78,11 +85,13 @@ export function exitCodeOf({
   hosts,
   interrupted,
   failOn,
+  controller,
 }: {
   command: RunRecord["command"];
   hosts: readonly HostRecord[];
   interrupted: boolean;
   failOn?: Severity | undefined;
+  controller?: ControllerRecord | undefined;
 }): number {
   const statuses = new Set(hosts.map((host) => host.status));
   const checks = hosts.flatMap((host) => host.checks);
@@ -94,6 +103,6 @@ export function exitCodeOf({
   if (checks.some((check) => countsAsFailure(check, failOn))) return 6;
   // Whatever stopped a run has a code above. Should it have none, a host that nobody looked at is not a clean run.
   if (statuses.has("not-started")) return 3;
-  if (statuses.has("would-change")) return 2;
+  if (statuses.has("would-change") || controller?.status === "would-change") return 2;
   return 0;
 }

@@ -1,4 +1,5 @@
 import { accessText } from "./access-text.ts";
+import { certificatesText, firstToEnd } from "./certificates-text.ts";
 import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
@@ -27,7 +28,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   const counts = [...notChecked(page), checkCounts(page)].join(", ");
   const stopped = record.exitCode === 130 ? "Interrupted. " : "";
   const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`;
-  if (isQuiet(page)) return oneLine(answer, page);
+  if (isQuiet(page)) return oneLine(answer + firstToEnd(page), page);
   const news = newsOf(page);
   return finish(
     blocks(
@@ -37,6 +38,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       betterText(page),
       knownText(page),
       [...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
+      certificatesText(page),
       accessText(page),
       errorsText(news),
       lastLines(answer, next(page), page),

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { z } from "zod";
+import { bringPasswords } from "../bring-state.ts";
 import type { DryRun } from "../facts/probe-input.ts";
 import { isForClients } from "../pki/certificate.ts";
 import type { PasswordOrigin } from "../plan/controller.ts";
@@ -241,7 +242,7 @@ function wantedUsers(context: Context): {
   const { params, server, controller } = context;
   const found = foundUsers(context);
   const playbook = playbookUsers(context);
-  const refusals: Refusal[] = playbook
+  const strangers = playbook
     .filter(
       ({ user, isGenerated }) =>
         isGenerated &&
@@ -249,11 +250,12 @@ function wantedUsers(context: Context): {
         !controller.rotate.has(user.name) &&
         originOf(context, user.name) === undefined,
     )
-    .map(({ user: { name } }) => ({
-      guard: null,
-      found: `user ${name} has a password on the host that is not in this controller's state`,
-      remedy: `bring it by env, file or command (users[].password), or say --rotate ${name} to replace it`,
-    }));
+    .map(({ user: { name } }) => name);
+  const refusals: Refusal[] = strangers.map((name) => ({
+    guard: null,
+    found: `user ${name} has a password on the host that is not in this controller's state (${controller.state.name})`,
+    remedy: bringPasswords(controller.state, strangers),
+  }));
   for (const { name } of params.users) {
     const password = controller.password(name);
     if ("value" in password && isWeakPassword(password.value.reveal())) {

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { bringAuthority } from "../bring-state.ts";
 import { isWildcard } from "../network.ts";
 import {
   certificateFindings,
@@ -314,8 +315,8 @@ function* refusals(context: Context): Iterable<Refusal> {
   ) {
     yield {
       guard: null,
-      found: "the host has certificates of a CA that is not in this controller's state",
-      remedy: "bring .redkeep/pki/ca.crt and ca.key, name them in tls.ca, or say --rotate ca to replace all",
+      found: `the host has certificates of a CA that is not in this controller's state (${controller.state.name})`,
+      remedy: bringAuthority(controller.state),
     };
   }
   if (controller.certificate !== undefined && controller.caCertificate !== undefined) {
@@ -334,6 +335,17 @@ function* refusals(context: Context): Iterable<Refusal> {
         remedy: "issue a certificate that clients of this host will take",
       };
     }
+  }
+  if (
+    "generate" in params.ca &&
+    controller.caCertificate !== undefined &&
+    (daysLeft(controller.caCertificate, facts.host.epoch) ?? 0) < 0
+  ) {
+    yield {
+      guard: null,
+      found: "the CA in this controller's state has ended: what it signs is refused",
+      remedy: "--rotate ca makes a new one; every client then needs the new ca.crt and a new certificate",
+    };
   }
   const other = facts.host.listeners.find(
     ({ protocol, port, unit }) => protocol === "tcp" && port === params.port && unit !== server.unit,
@@ -466,6 +478,7 @@ function certificateChecks(context: Context): Check[] {
           }).concat(controller.certificate === undefined ? usageFindings(context, onDisk) : []);
   const days = onDisk === undefined ? undefined : daysLeft(onDisk, facts.host.epoch);
   return [
+    authorityCheck(context),
     check(
       "RK-TLS-05",
       {
@@ -501,6 +514,30 @@ function certificateChecks(context: Context): Check[] {
         : onDisk !== undefined && sameCertificate(served, onDisk),
     ),
   ];
+}
+
+/** By the file that Redis trusts. To make a new CA is not apply's to do unasked, so this says nothing of what it changed. */
+function authorityCheck({ facts, server }: Context): Check {
+  const { ca } = tlsPaths(server.configPath);
+  const pem = facts.certificates.pem.get(ca);
+  const days = pem === undefined ? undefined : daysLeft(pem, facts.host.epoch);
+  return check(
+    "RK-TLS-10",
+    {
+      expected: "a CA that has not ended",
+      observed:
+        pem === undefined
+          ? "there is no CA on the host yet"
+          : days === undefined
+            ? "the CA's certificate cannot be read"
+            : days < 0
+              ? `the CA ended ${-days} days ago`
+              : `ends in ${days} days`,
+      source: ca,
+      isAdvisory: true,
+    },
+    pem === undefined ? { outcome: "skip" } : days !== undefined && days >= 0,
+  );
 }
 
 function keyCheck(context: Context): Check {

@@ -421,6 +421,17 @@ export const CONTROLS = {
     note: "whether it is demanded, the playbook does not say: the mode is reported and never fails",
   },
 
+  "RK-TLS-10": {
+    title: "the CA and the clients' certificates are valid",
+    severity: "high",
+    why: "On the day that one ends, its client is refused; with the CA all are. Nobody else looks at the clients' until then.",
+    references: ["guide step 4"],
+    tags: ["tls"],
+    how: ["file"],
+    fixedBy: "tls",
+    note: "of the clients' certificates only those in this controller's state can be looked at; apply renews them within renew_before_days. The CA is renewed by hand (--rotate ca), since all clients have to take part",
+  },
+
   "RK-SYS-01": {
     title: "Redis runs as an ordinary user without shell or sudo",
     severity: "critical",

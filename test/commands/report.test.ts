@@ -58,7 +58,7 @@ describe("redkeep report", () => {
     const { exitCode, stdout } = await run("report", "a.json", "b.json");
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
-      /^12 hosts \(11 × Redis 7\.0\.15|^12 hosts \(Redis 7\.0\.15, Debian GNU\/Linux 12 \(bookworm\)\), 67 controls\n/,
+      /^12 hosts \(11 × Redis 7\.0\.15|^12 hosts \(Redis 7\.0\.15, Debian GNU\/Linux 12 \(bookworm\)\), 68 controls\n/,
     );
     expect(stdout).toMatch(/exit 3\n$/);
   });

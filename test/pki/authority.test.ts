@@ -34,14 +34,30 @@ it("is one and whole where many runs make it at once", async () => {
   expect(new Set(serials).size).toBe(1);
 });
 
+it.each(["ca.crt", "ca.key"])("is not made over one whose %s is elsewhere", async (lacking) => {
+  const state = await openAt(await directoryWith({}));
+  await createAuthority(state, false);
+  const kept = lacking === "ca.crt" ? "pki/ca.key" : "pki/ca.crt";
+  const before = await state.read(kept);
+  await state.remove(`pki/${lacking}`);
+  expect(await refusal(createAuthority(state, false))).toContain(
+    `pki/${lacking}  is not here, and its other half is: copy ${state.name}/pki/${lacking}, ${state.name}/pki/clients/`,
+  );
+  expect(await state.read(kept)).toBe(before);
+  await createAuthority(state, true);
+  expect(await readAuthority(state)).toBeDefined();
+});
+
 it("is refused where key and certificate are not a pair", async () => {
   const [one, two] = [await openAt(await directoryWith({})), await openAt(await directoryWith({}))];
   await createAuthority(one, false);
   await createAuthority(two, false);
   await one.write("pki/ca.key", (await two.read("pki/ca.key")) ?? "");
-  expect(await refusal(readAuthority(one))).toBe(
-    `${one.directory}/pki/ca.key  is not the key of ca.crt beside it: ` +
-      "bring back the pair, or replace it with --rotate ca",
+  const { directory, name } = one;
+  expect(await refusal(readAuthority(one))).toMatch(
+    new RegExp(
+      `^${directory}/pki/ca\\.key {2}is not the key of ca\\.crt beside it: copy ${name}/pki/ca\\.crt, .*Only where nobody has it: --rotate ca`,
+    ),
   );
   await one.write("pki/ca.key", "no key");
   expect(await refusal(readAuthority(one))).toContain("is not the key of ca.crt");

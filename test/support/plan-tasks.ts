@@ -19,6 +19,7 @@ const controller: Controller = {
     return value === undefined ? { missing: "generate" } : { value };
   },
   origin: () => undefined,
+  state: { name: ".redkeep", lacking: (files) => [...files] },
   rotate: new Set(),
   caCertificate: undefined,
   certificate: undefined,

@@ -136,6 +136,7 @@ function controller({
       return value === undefined ? { missing: "generate" } : { value };
     },
     origin: (_, hash) => origins.get(hash),
+    state: { name: ".redkeep", lacking: (files) => [...files] },
     rotate: new Set(rotate),
     caCertificate: ca === undefined ? readFileSync(join(FACTS, "ca.crt"), "utf8") : (ca ?? undefined),
     certificate,

@@ -492,7 +492,10 @@ describe("acl", () => {
       );
       expect(guards(made)).toEqual(["-"]);
       expect(made.refusals[0]?.found).toContain("user app has a password on the host");
-      expect(made.refusals[0]?.remedy).toContain("--rotate app");
+      // The file comes first: --rotate cuts clients off.
+      expect(made.refusals[0]?.remedy).toMatch(
+        /^copy \.redkeep\/secrets\.yml from .*Only where nobody has them: --rotate app makes new ones, and whoever logs in with the old ones is refused/,
+      );
     });
 
     it("are looked for in the file where no login works", () => {
@@ -504,6 +507,8 @@ describe("acl", () => {
       });
       const made = planTask("acl", params, facts, { passwords: new Map() });
       expect(made.refusals.map(({ found }) => found)).toHaveLength(3);
+      expect(new Set(made.refusals.map(({ remedy }) => remedy)).size).toBe(1);
+      expect(made.refusals[0]?.remedy).toContain("--rotate app --rotate metrics --rotate admin");
       expect(made.tasks[0]?.reason).toMatch(/no login to Redis \(WRONGPASS\)/);
     });
 

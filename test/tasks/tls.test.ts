@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
@@ -126,7 +127,10 @@ describe("tls", () => {
     it("stop the host: nothing is replaced", () => {
       const made = plan("hardened", {}, { ca: null });
       expect(guards(made)).toEqual(["-"]);
-      expect(made.refusals[0]?.remedy).toContain("--rotate ca");
+      // The files come first: --rotate cuts clients off.
+      expect(made.refusals[0]?.remedy).toMatch(
+        /^copy \.redkeep\/pki\/ca\.crt, \.redkeep\/pki\/ca\.key, \.redkeep\/pki\/clients\/ from .*Only where nobody has it: --rotate ca .* every client is refused/,
+      );
       expect(guards(plan("hardened", {}, { ca: null, rotate: ["ca"] }))).toEqual([]);
     });
 
@@ -137,6 +141,33 @@ describe("tls", () => {
       expect(
         controls(findings(verifyTask("tls", {}, factsOf("hardened"), { ca: other.certificate }))),
       ).toEqual(["RK-TLS-05 fail"]);
+    });
+  });
+
+  describe("the CA's own end", () => {
+    const day = new Date(new X509Certificate(readFileSync(`${FACTS}/ca.crt`)).validTo).getTime();
+    const at = (days: number) =>
+      editedFacts("hardened", {
+        machine: (text) => text.replace(/^\d{10}$/m, () => String(Math.floor(day / 1000) + days * DAY)),
+      });
+    const authority = (days: number) =>
+      verifyTask("tls", {}, at(days)).filter(({ control }) => control === "RK-TLS-10");
+
+    it("is told by verify, which fails from then on, and rolls no apply back", () => {
+      expect(authority(-40)).toMatchObject([
+        { outcome: "pass", observed: "ends in 40 days", isAdvisory: true },
+      ]);
+      expect(authority(2)).toMatchObject([
+        { outcome: "fail", observed: "the CA ended 2 days ago", isAdvisory: true },
+      ]);
+    });
+
+    it("stops an apply that would issue what nobody takes", () => {
+      const made = planTask("tls", {}, at(2));
+      expect(made.refusals.map(({ found }) => found)).toEqual([
+        "the CA in this controller's state has ended: what it signs is refused",
+      ]);
+      expect(guards(planTask("tls", {}, at(2), { ca: null, rotate: ["ca"] }))).toEqual([]);
     });
   });
 

@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { packageDirectory } from "../../package.ts";
 import { CONTROLS, type Control } from "../../verify/catalogue.ts";
 import { groupBy, mergeTexts } from "../alike.ts";
+import { certificateRows } from "../certificates-text.ts";
 import { groupTitle, planShape } from "../changes-text.ts";
 import { seenAlike } from "../checks-text.ts";
 import type { Direction, RunComparison } from "../compare.ts";
 import { comparedWithBefore, type MergedRuns } from "../merge.ts";
-import { headline, isLost, keyNumbers, openControls } from "../overview.ts";
+import { controllerOf, headline, isLost, keyNumbers, openControls } from "../overview.ts";
 import { impactsAlike } from "../plan-text.ts";
 import type { AccessRecord, HostRecord, RunRecord, WaiverRecord } from "../record.ts";
 import { changeCount } from "../summary.ts";
@@ -36,7 +37,8 @@ export function htmlReport(merged: MergedRuns): string {
     part("since", "Before and after", since(comparison)),
     part("access", "What users can do", accessOf(record.hosts)),
     part("changes", "Changes", changesOf(record, before)),
-    part("impact", "Who will notice", impactOf(record.hosts)),
+    part("impact", "Who will notice", impactOf([...record.hosts, ...controllerOf(record)])),
+    part("certificates", "Certificates", certificatesOf(record)),
     part("waivers", "Waivers", waiversOf(record.waivers ?? [])),
     part("hosts", "Hosts", evidence.sections.length === 0 ? undefined : html`${evidence.sections}`),
     part("controls", "Controls", controlsOf(fleet, record.hosts)),
@@ -322,7 +324,28 @@ ${task.changes.map((change, changeIndex) => {
   })}`;
 }
 
-function impactOf(hosts: readonly HostRecord[]): Html | undefined {
+/** When the certificates of servers, clients and the CA end, and which of them the controller issued or has to. */
+function certificatesOf(record: RunRecord): Html | undefined {
+  const rows = certificateRows(record);
+  const changes = record.controller?.changes ?? [];
+  if (rows.length + changes.length === 0) return undefined;
+  const verb = record.controller?.status === "changed" ? "Issued" : "To issue";
+  const note =
+    changes.length === 0
+      ? undefined
+      : html`<p class="note">${verb} on the controller: ${changes.map(({ address }) => address).join(", ")}.</p>`;
+  return html`${note}${region(
+    "Certificates",
+    html`<table class="evidence"><caption>When each certificate ends</caption><thead><tr><th scope="col">Of</th><th scope="col">Ends</th><th scope="col">State</th></tr></thead>
+<tbody>${rows.map(
+      ({ what, ends, state }) =>
+        html`<tr><th scope="row">${what}</th><td data-label="Ends">${ends}</td><td data-label="State">${state}</td></tr>
+`,
+    )}</tbody></table>`,
+  )}`;
+}
+
+function impactOf(hosts: readonly Pick<HostRecord, "host" | "impact">[]): Html | undefined {
   const kinds = impactsAlike(hosts);
   if (kinds.length === 0) return undefined;
   return html`<ul>${kinds.map(

@@ -1,0 +1,34 @@
+import type { State } from "./state.ts";
+
+/*
+ * What to do where a host has what another controller made. The files to copy come first: `--rotate` is for what nobody has
+ * any more, since it cuts off whoever uses the old value.
+ */
+
+/** The state folder as far as these texts need it. */
+export type StateFolder = Pick<State, "name" | "lacking">;
+
+const THERE = "the controller that set this host up (they lie in its .redkeep, or where its --state is)";
+
+/** What to copy for the CA, as a sentence or two. */
+export function bringAuthority(state: StateFolder): string {
+  const missing = state.lacking(["pki/ca.crt", "pki/ca.key"]);
+  const files = [...(missing.length === 0 ? ["pki/ca.crt", "pki/ca.key"] : missing), "pki/clients/"];
+  const paths = files.map((file) => `${state.name}/${file}`).join(", ");
+  return (
+    `copy ${paths} from ${THERE}, or name the CA in tls.ca. ` +
+    "Only where nobody has it: --rotate ca makes a new one, and every client is refused until it has the new ca.crt and a new certificate"
+  );
+}
+
+/** The same for the passwords of these users, at least one. */
+export function bringPasswords(state: StateFolder, users: readonly string[]): string {
+  const file = `${state.name}/secrets.yml`;
+  const isMissing = state.lacking(["secrets.yml"]).length > 0;
+  const copy = isMissing ? `copy ${file}` : `bring what it has of ${users.join(", ")} over into ${file}`;
+  const rotate = users.map((name) => `--rotate ${name}`).join(" ");
+  return (
+    `${copy} from ${THERE}, or bring the passwords by env, file or command (users[].password). ` +
+    `Only where nobody has them: ${rotate} makes new ones, and whoever logs in with the old ones is refused until it has the new`
+  );
+}
