@@ -1,13 +1,15 @@
 #!/bin/sh
 # Makes this machine ready for lab hosts: Docker, the lab image, the lab's SSH key. Does only what is missing.
 #
-#   sh lab/setup.sh [bullseye|bookworm|trixie]     (default: bookworm)
+#   sh lab/setup.sh [bullseye|bookworm|trixie] [firewalld]     (default: bookworm)
 #
+# With "firewalld" the hosts have firewalld in the place of ufw.
 # Progress goes to stderr, a line for each step done; the image's name to stdout.
 # DEBIAN_MIRROR=http://… names another mirror for the base system.
 set -eu
 
 suite=${1:-bookworm}
+firewall=${2:-ufw}
 lab=$(cd "$(dirname "$0")" && pwd)
 cache=$lab/.cache
 log=$cache/setup.log
@@ -30,6 +32,10 @@ case $suite in
   bullseye | bookworm) servers=redis-server,redis-tools ;;
   trixie) servers=redis-server,redis-tools,valkey-server,valkey-tools ;;
   *) fail "no such suite: $suite (bullseye, bookworm or trixie)" ;;
+esac
+case $firewall in
+  ufw | firewalld) ;;
+  *) fail "no such firewall: $firewall (ufw or firewalld)" ;;
 esac
 packages=systemd,systemd-sysv,dbus,openssh-server,$servers,ufw,iptables,nftables,iproute2,openssl,sudo,procps,python3-redis
 
@@ -144,6 +150,16 @@ ensure_image() {
   docker tag "$image" "redkeep-lab:$suite"
 }
 
+ensure_firewalld() {
+  with=$image-firewalld
+  if ! docker image inspect "$with" >/dev/null 2>&1; then
+    say "installing firewalld in $image"
+    printf 'FROM %s\nRUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends firewalld && DEBIAN_FRONTEND=noninteractive apt-get purge -qy ufw && rm -rf /var/lib/apt/lists/*\n' "$image" |
+      logged docker build -t "$with" - || fail "firewalld could not be installed in a lab image: see $log"
+  fi
+  image=$with
+}
+
 mkdir -p "$cache"
 # One setup at a time on a machine, whoever runs it; the lock goes with this process.
 exec 9</var/tmp
@@ -156,6 +172,7 @@ trap 'exit 143' TERM
 ensure_docker
 raise_inotify_limit
 ensure_image
+if [ "$firewall" = firewalld ]; then ensure_firewalld; fi
 if [ ! -f "$cache/id_ed25519" ]; then
   command -v ssh-keygen >/dev/null || install_packages openssh-client
   logged ssh-keygen -q -t ed25519 -N '' -C redkeep-lab -f "$cache/id_ed25519" ||

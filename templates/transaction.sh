@@ -530,7 +530,9 @@ wait_info() { # LOGIN SECTION FIELD VALUE: until it holds, at most $CAP seconds
   milliseconds; until=$((ms + CAP * 1000))
   until info "$1" "$2" "$3"; [ "$value" = "$4" ]; do milliseconds; [ $ms -lt $until ] || return 1; sleep 0.05; done
 }
+# One that fails stops every write of the clients until another succeeds: none is tried where it is seen that it would.
 snapshot() { # what is in memory now is on disk afterwards
+  if [ -n "$DATA" ]; then login "$1"; dropped 5 "$client" --init-groups test -w "$DATA" >/dev/null 2>&1 || return 1; fi
   wait_info "$1" persistence rdb_bgsave_in_progress 0 || return 1
   field aof_rewrite_in_progress; [ "$value" = 0 ] || wait_info "$1" persistence aof_rewrite_in_progress 0 || return 1
   one "$1" BGSAVE; case $last in *started*|*scheduled*) ;; *) return 1;; esac

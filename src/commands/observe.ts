@@ -384,7 +384,7 @@ export function auditedChecks(
   const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
   const checks = [
     ...checksFor(observation, render),
-    ...auditChecks({ facts, server, tasks: params, neighbours }, selection),
+    ...auditChecks({ facts, server, tasks: params, neighbours, networks: tasks.networks }, selection),
   ];
   return isRoot(facts) ? checks : withoutRights(checks, facts);
 }

@@ -13,6 +13,7 @@ import { parseVantageAnswer, VantageError } from "../outside/vantage-answer.ts";
 import { maxOutputBytes, timeLimits, vantageScript } from "../outside/vantage-script.ts";
 import { sameCertificate } from "../pki/certificate.ts";
 import { pool } from "../pool.ts";
+import { boundAddresses } from "../redis/server.ts";
 import type { VantageRecord } from "../report/record.ts";
 import { excerpt, Secret } from "../secret.ts";
 import type { State } from "../state.ts";
@@ -143,6 +144,9 @@ async function lookOfController(session: HostSession, observation: Observation):
     return newLook(session, observation, targetOf(known, address ?? ""), probes.controller);
   }
   const { sshPeer } = observation.facts.host;
+  // Where Redis listens for the host alone, nobody promised them anything.
+  const isHeard = !boundAddresses(observation.server).every(isLoopback);
+  const networks = isHeard ? observation.tasks.networks : undefined;
   if (sshPeer === undefined || !wasDirect) return undefined;
   const peer = splitZone(sshPeer.address).address;
   const { address, zone } = splitZone(sshPeer.localAddress);
@@ -150,7 +154,12 @@ async function lookOfController(session: HostSession, observation: Observation):
   if (zone !== undefined || isLoopback(address)) return undefined;
   const reached = await lookup(connection.address, { all: true }).catch(() => []);
   if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
-  return newLook(session, observation, targetOf(known, address), stanceOf(tasks, { peer, address }));
+  return newLook(
+    session,
+    observation,
+    targetOf(known, address),
+    stanceOf(tasks, { peer, address, networks }),
+  );
 }
 
 function knownOf(host: string, observation: Observation): Known {

@@ -11,6 +11,7 @@ import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variable
 import { type ProbeVariables, probeVariables } from "../inventory/probe-variables.ts";
 import { packageDirectory } from "../package.ts";
 import type { HostTask } from "../plan/build-plan.ts";
+import { applicationNetworks } from "../playbook/application-networks.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
@@ -140,12 +141,16 @@ export async function prepare(
   for (const [host, plays] of chosen) {
     const [first] = plays;
     if (first === undefined) continue;
-    const tasksWith = (facts?: FactsForTemplates) =>
-      mergeTasks(
+    const tasksWith = (facts?: FactsForTemplates): HostTasks => {
+      const merged = mergeTasks(
         host,
         plays.map((play) => hostTasks(inventory, host, play, tags, facts)),
         first,
       );
+      if (command !== "verify" || merged.tasks.some(({ task }) => task === "firewall")) return merged;
+      const networks = applicationNetworks(inventory, host, plays, tags, facts);
+      return networks === undefined ? merged : { ...merged, networks };
+    };
     let early: HostTasks | undefined;
     const tasks = (facts?: FactsForTemplates) => {
       if (facts !== undefined) return tasksWith(facts);

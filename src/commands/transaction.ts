@@ -214,8 +214,11 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function putBack({ keysBefore }: TransactionReport): string {
-  return `put back as it was found; Redis answers${keysBefore === undefined ? "" : `, ${keysBefore} keys were there before`}`;
+function putBack({ keysBefore, journal }: TransactionReport): string {
+  const refusing = journal.some((line) => line.startsWith("fail Redis still cannot save"))
+    ? ", but may refuse writes until it can save its keys: then redis-cli BGSAVE ends that"
+    : "";
+  return `put back as it was found; Redis answers${refusing}${keysBefore === undefined ? "" : `, ${keysBefore} keys were there before`}`;
 }
 
 /** A transaction that did not get as far as being confirmed, in the four parts of every failure. */

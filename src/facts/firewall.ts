@@ -66,6 +66,7 @@ section interfaces; echo /sys/class/net/*
 section foreign
 if is_active firewalld.service; then echo firewalld; fi
 if is_active nftables.service; then echo nftables; fi
+if is_active netfilter-persistent.service; then echo netfilter-persistent; fi
 for hook in before before6 after after6; do if [ -x /etc/ufw/$hook.init ]; then echo $hook.init; fi; done
 section docker-ports; if has docker; then timeout -k 1 5 docker ps --format '{{.Names}} {{.Ports}}' 2>/dev/null || section docker-silent; fi
 `,

@@ -109,7 +109,7 @@ UNIT=${shellWord(unit)}
 case $UNIT in ''|*.service) ;; *) UNIT=$UNIT.service;; esac
 # All units at once, stopped ones too, a block of properties for each: the one that is named, other firewalls, all that may be
 # Redis. A pattern finds what is loaded, and loads nothing.
-ALL_SHOWN="$(systemctl show --all \${UNIT:+"$UNIT"} 'firewall[d].service' 'nftable[s].service' 'redis*.service' 'valkey*.service' -p ${PROPERTIES})"
+ALL_SHOWN="$(systemctl show --all \${UNIT:+"$UNIT"} 'firewall[d].service' 'nftable[s].service' 'netfilter-persisten[t].service' 'redis*.service' 'valkey*.service' -p ${PROPERTIES})"
 # Every block has the same lines, so it begins with a line that begins as the first of all does. Lines are looked at one by
 # one: cutting a long text in two takes the shell a time that grows with the square of its length.
 FIRST=\${ALL_SHOWN%%=*}

@@ -13,7 +13,7 @@ export interface ForeignTexts {
   /** `iptables-save -t nat` and `ip6tables-save -t nat`. */
   nat4: string;
   nat6: string;
-  /** One a line: active firewall units ("firewalld", "nftables"), and hooks of ufw's that are executable ("before.init"). */
+  /** One a line: active firewall units ("firewalld", "nftables", "netfilter-persistent"), and hooks of ufw's that are executable ("before.init"). */
   foreign: string;
   /** `docker ps --format '{{.Names}} {{.Ports}}'`. */
   dockerPorts: string;
@@ -53,16 +53,6 @@ export function forwarders(texts: ForeignTexts, ports: readonly number[]): strin
   const isForwarded = ({ forwards }: Finding): boolean =>
     forwards !== undefined && ports.some((port) => includesPort(forwards, port));
   return [...new Set(findings(texts).flatMap((found) => (isForwarded(found) ? [found.text] : [])))];
-}
-
-/**
- * Whether another firewall filters what comes in while ufw is off: to switch ufw on would put one over the other, and to
- * switch it off again would open what the other keeps closed.
- */
-export function otherFirewall({ foreign, kernel4, kernel6 }: ForeignTexts): string | undefined {
-  if (foreign.split("\n").some((line) => line.trim() === "firewalld")) return "firewalld is active";
-  const policy = `${kernel4}\n${kernel6}`.split("\n").find((line) => /^:INPUT DROP /.test(line));
-  return policy && "the kernel drops what no rule lets in, and that is not ufw's doing";
 }
 
 function findings(texts: ForeignTexts): Finding[] {

@@ -68,25 +68,32 @@ function boundAddresses(tasks: Known["tasks"]): string[] {
 }
 
 /**
- * What the playbook lets the controller's own address find at one of the host's addresses: "anywhere" where it says
- * nothing of the firewall.
+ * What the playbook lets the controller's own address find at one of the host's addresses. Where it leaves the firewall to
+ * others, it promises nothing to who is outside the application's networks: "anywhere".
  *
  * @param peer the controller as the host sees it.
+ * @param networks the application's, where no firewall task applies.
  */
 export function stanceOf(
   tasks: Known["tasks"],
-  { peer, address }: { peer: string; address: string },
+  {
+    peer,
+    address,
+    networks = [],
+  }: { peer: string; address: string; networks?: readonly string[] | undefined },
 ): Stance {
-  const firewall = tasks.get("firewall") as { allow: readonly string[] } | undefined;
-  if (firewall === undefined) return "anywhere";
+  const firewall = tasks.get("firewall") as { allow: readonly string[]; backend: string } | undefined;
+  const allow = firewall?.allow ?? networks;
+  const isManaged = firewall !== undefined && firewall.backend !== "none";
   const bound = boundAddresses(tasks);
   const isBound = !tasks.has("bind") || bound.some((text) => isWildcard(text) || sameAddress(text, address));
   const source = normalizeAddress(peer);
-  const isLetIn = firewall.allow.some((text) => {
+  const isLetIn = allow.some((text) => {
     const subnet = normalizeSubnet(text)?.subnet;
     return subnet !== undefined && source !== undefined && contains(subnet, source);
   });
-  return isBound && isLetIn ? "allowed" : "denied";
+  if (isBound && isLetIn) return "allowed";
+  return isManaged ? "denied" : "anywhere";
 }
 
 /** Whether a text is one of these addresses; a DNS name never is. */

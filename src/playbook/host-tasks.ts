@@ -16,6 +16,8 @@ export interface HostTasks {
   needsFacts: boolean;
   /** The acl task where the tags leave it out: redkeep still logs in as its administrator. */
   login?: HostTask;
+  /** For verify, where no firewall task applies: see `applicationNetworks`. */
+  networks?: readonly string[];
 }
 
 /**

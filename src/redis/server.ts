@@ -219,3 +219,20 @@ function keyCount(info: ReadonlyMap<string, string>): number {
 function number(text: string | undefined): number | undefined {
   return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
 }
+
+/** The ports that clients come to, as the server runs, else as its file has them. */
+export function clientPorts(server: Pick<Server, "running" | "config">): number[] {
+  const ports = [settingOf(server, "port") ?? "6379", settingOf(server, "tls-port") ?? "0"].map(Number);
+  return [...new Set(ports.filter((port) => port > 0))];
+}
+
+/** The addresses that it binds, likewise, without the dash of those that the host may lack; "*" for all. */
+export function boundAddresses(server: Pick<Server, "running" | "config">): string[] {
+  const bound = settingOf(server, "bind") || "*";
+  return bound.split(/\s+/).map((text) => text.replace(/^-/, ""));
+}
+
+const settingOf = (
+  { running, config }: Pick<Server, "running" | "config">,
+  name: string,
+): string | undefined => running?.get(name) ?? config.get(name)?.join(" ");

@@ -53,7 +53,7 @@ function blockedText(blocked: readonly HostCheck[][], lack: keyof typeof LACK, p
       page.width,
     ),
     ...groupBy(checks, because).flatMap((same) => {
-      const hosts = hostList([...new Set(same.map(({ host }) => host))]);
+      const hosts = hostList(same.map(({ host }) => host));
       const [first] = same;
       return hanging("    ", `${hosts}: ${first === undefined ? "" : because(first)}`, page.width);
     }),

@@ -1,6 +1,14 @@
-import { type CataloguedControl, controlGroups, type Method } from "../verify/catalogue.ts";
+import {
+  type CataloguedControl,
+  controlGroups,
+  GUIDE_STEPS,
+  type Method,
+  type Reference,
+  SEVERITY_MEANS,
+} from "../verify/catalogue.ts";
 import { painter, type Terminal } from "./colours.ts";
 import { hanging, pad } from "./layout.ts";
+import { SEVERITIES } from "./statuses.ts";
 import { plural } from "./words.ts";
 
 const METHODS: Record<Method, string> = {
@@ -19,6 +27,20 @@ export function methodsOf({ how, isChecked }: CataloguedControl): string {
 /** What makes it so, in words. */
 export function fixOf({ fixedBy }: CataloguedControl): string {
   return fixedBy === null ? "nothing: only reported" : `the task ${fixedBy}`;
+}
+
+/** What of a step of the guide; undefined for other references. */
+export function guideStep(reference: Reference): { step: string; title: string; asks: string } | undefined {
+  const step = /^guide step (\d)$/.exec(reference)?.[1];
+  if (step === undefined) return undefined;
+  const [title, asks] = GUIDE_STEPS[step as unknown as keyof typeof GUIDE_STEPS];
+  return { step, title, asks };
+}
+
+/** A reference with where it stands, for people. */
+function referenceText(reference: Reference): string {
+  const found = guideStep(reference);
+  return found === undefined ? reference : `${reference} "${found.title}" (docs/controls.md, The guide)`;
 }
 
 /** The catalogue as a table, grouped. */
@@ -41,6 +63,8 @@ export function controlsText({ colour, width }: Terminal): string {
     `${plural(all.length, "control")}: ${fixed} are set by a task of the playbook, ${all.length - fixed} are only reported.`,
     ...lines,
     "",
+    ...SEVERITIES.flatMap((severity) => hanging(`  ${pad(severity, 10)}`, SEVERITY_MEANS[severity], width)),
+    "",
     "redkeep controls ID says why, how it is checked and where to read on.",
     "",
   ]
@@ -52,12 +76,12 @@ export function controlsText({ colour, width }: Terminal): string {
 export function controlText(control: CataloguedControl, { colour, width }: Terminal): string {
   const { id, title, severity, why, note, references, tags } = control;
   const rows: [string, string][] = [
-    ["Severity", severity],
+    ["Severity", `${severity}: ${SEVERITY_MEANS[severity]}`],
     ["Why", why],
     ["Checked", methodsOf(control)],
     ["Set by", fixOf(control)],
     ["Note", note ?? ""],
-    ["References", references.join(", ")],
+    ["References", references.map(referenceText).join(", ")],
     ["Tags", tags.join(", ")],
   ];
   return [

@@ -119,7 +119,7 @@ function hostsLost(hosts: readonly HostRecord[], page: Page): string[] {
 
 /** `redis-02, redis-03, known since 2026-11-20`. */
 function known(group: readonly { host: string; since?: string | undefined }[]): string {
-  const hosts = hostList([...new Set(group.map(({ host }) => host))]);
+  const hosts = hostList(group.map(({ host }) => host));
   return `${hosts}, known since ${dayOf(group[0]?.since)}`;
 }
 

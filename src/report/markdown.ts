@@ -140,7 +140,7 @@ function open(title: string, hosts: readonly HostRecord[], outcome: "fail" | "un
       seenAlike(checks).map((same) => [
         severity,
         `${plain(control)} ${plain(title)}`,
-        code(hostList([...new Set(same.map(({ host }) => host))])),
+        code(hostList(same.map(({ host }) => host))),
         code(mergeTexts(same.map(({ observed }) => observed))),
         code(mergeTexts(same.map(({ expected }) => expected))),
         // The same control may be asked of the host itself and from other places.
@@ -222,7 +222,7 @@ function impact(hosts: readonly Pick<HostRecord, "host" | "impact">[]): Part {
     "Who will notice",
     ["Where", "What"],
     impactsAlike(hosts).map((kind) => [
-      code(hostList([...new Set(kind.map(({ host }) => host))])),
+      code(hostList(kind.map(({ host }) => host))),
       code(mergeTexts(kind.map(({ detail }) => detail))),
     ]),
   );

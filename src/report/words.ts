@@ -63,9 +63,10 @@ const FEW = 4;
 
 /**
  * Hosts in few words: `redis-01, redis-02`, or `redis-001 … redis-200 (200 hosts)`. Neighbours by number
- * become a range, and whoever is left out is counted.
+ * become a range, and whoever is left out is counted. A host that comes several times, once for each of its checks say, is one.
  */
-export function hostList(hosts: readonly string[]): string {
+export function hostList(names: readonly string[]): string {
+  const hosts = [...new Set(names)];
   if (hosts.length <= FEW) return hosts.join(", ");
   const ranges = rangesOf(hosts);
   const shown = ranges.slice(0, ranges.length > FEW ? FEW - 1 : FEW);

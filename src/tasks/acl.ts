@@ -148,6 +148,7 @@ export default defineTask<AclParams>({
         ...fileRefusals(context),
         ...linkRefusals(context),
         ...ruleRefusals(context),
+        ...nobodyLeft(users),
       ],
       notes: [...loginNotes(context), ...channelNotes(context), ...scriptNotes(context)],
     };
@@ -296,6 +297,16 @@ function replaysAof({ server, config, others }: Context): boolean {
   const persistence = others.get("persistence") as PersistenceParams | undefined;
   if (persistence !== undefined && persistence.mode !== "keep") return persistence.mode.includes("aof");
   return (server.running?.get("appendonly") ?? config.get("appendonly")?.[0]) === "yes";
+}
+
+/** With nobody to log in as, all clients would stand outside, and so would redkeep: it could neither check Redis nor confirm. */
+function* nobodyLeft(users: readonly AclUser[]): Iterable<Refusal> {
+  if (users.some(({ enabled }) => enabled)) return;
+  yield {
+    guard: null,
+    found: "nobody could log in any more: the default user goes off, and acl.users names no other",
+    remedy: "list an administrator: { name: admin, preset: admin, password: { generate: true } }",
+  };
 }
 
 /** A file of somebody else's, such as /etc/shadow, is not to be written over. */

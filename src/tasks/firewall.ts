@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { isAllowed, reach } from "../firewall/evaluate.ts";
-import { foreignFirewalls, forwarders, otherFirewall } from "../firewall/foreign.ts";
+import { foreignFirewalls, forwarders } from "../firewall/foreign.ts";
+import { judgeRules, keptOutText } from "../firewall/judged.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
+import { type Manager, managerOf } from "../firewall/manager.ts";
 import type { RuleName } from "../firewall/packets.ts";
 import {
   type FirewallPlan,
@@ -16,6 +18,12 @@ import { type Passage, verdictOf } from "../firewall/walk.ts";
 import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
+import {
+  clientsInterface,
+  type Unmanaged,
+  unmanagedCheck,
+  unmanagedNotes,
+} from "../verify/unmanaged-firewall.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) !== undefined, {
@@ -25,7 +33,10 @@ const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) 
 
 const params = z.strictObject({
   backend: z
-    .literal("ufw", { error: 'should be "ufw", the only firewall that redkeep manages' })
+    .enum(["ufw", "none"], {
+      error:
+        'should be "ufw", the only firewall that redkeep manages, or "none" to leave the rules to another',
+    })
     .default("ufw"),
   allow: z.array(subnet).default([]),
   default: z.enum(["deny", "reject"]).default("deny"),
@@ -38,28 +49,22 @@ type Context = TaskContext<Params>;
 /** Services that ufw's own before.rules let through, or that need no new incoming connection: DHCP, mDNS, SSDP. */
 const UNAFFECTED_UDP = new Set([68, 546, 1900, 5353]);
 
+/** Where the playbook names no network: the one that the inventory does. */
+export const APP_SUBNET = '<%= typeof app_subnet === "undefined" ? "" : app_subnet %>';
+
 /** Only the application network reaches Redis, and SSH stays open. */
 export default defineTask<Params>({
   params,
-  leftOut: { allow: ['<%= typeof app_subnet === "undefined" ? "" : app_subnet %>'] },
+  leftOut: { allow: [APP_SUBNET] },
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
   phase: 3,
 
   desired: (context) => {
     const { facts } = context;
-    if (!facts.firewall.installed) {
-      return {
-        resources: [],
-        refusals: [
-          {
-            guard: null,
-            found: "ufw is not installed",
-            remedy: "apt-get install ufw, or leave the firewall task out for this host",
-          },
-        ],
-      };
-    }
+    if (context.params.backend === "none")
+      return { resources: [], notes: unmanagedNotes(unmanagedOf(context)) };
+    if (!facts.firewall.installed) return { resources: [], refusals: [withoutUfwRefusal(context)] };
     const state = stateOf(context);
     const wanted = wantedOf(context);
     if (wanted === undefined) {
@@ -89,8 +94,48 @@ export default defineTask<Params>({
     };
   },
 
-  checks: (context) => firewallChecks(context),
+  checks: (context) =>
+    context.params.backend === "none" ? [unmanagedCheck(unmanagedOf(context))] : firewallChecks(context),
 });
+
+function unmanagedOf({ facts, params, config }: Context): Unmanaged {
+  return {
+    facts,
+    ports: redisPorts(config),
+    bound: boundOf(config),
+    networks: allowedSubnets(params),
+    because: "firewall.backend: none",
+  };
+}
+
+/** The addresses that Redis binds, without the dash of those that the host may lack. */
+const boundOf = (config: Context["config"]): string[] =>
+  (config.get("bind") ?? ["*"]).map((text) => text.replace(/^-/, ""));
+
+/** How the operator leaves the rules to whom they belong, and lets the application in there. */
+function leftTo({ params, config }: Context, manager: Manager): string {
+  const networks = allowedSubnets(params);
+  const leave = "leave the rules to it: firewall.backend: none for this host";
+  return networks.length === 0
+    ? leave
+    : `${leave}; and let the application in there: ${manager.opening(networks, redisPorts(config))}`;
+}
+
+function managerAt({ facts, config }: Context): Manager | undefined {
+  return managerOf(facts, clientsInterface(facts, boundOf(config)));
+}
+
+function withoutUfwRefusal(context: Context): Refusal {
+  const manager = managerAt(context);
+  return manager === undefined
+    ? {
+        guard: null,
+        found: "ufw is not installed, and nothing else on the host turns anybody away",
+        remedy:
+          "apt-get install ufw; or, where something in front of the host filters, firewall.backend: none for this host",
+      }
+    : { guard: null, found: `ufw is not installed, and ${manager.text}`, remedy: leftTo(context, manager) };
+}
 
 function stateOf({ facts }: Context): FirewallState {
   const { ufwConf, defaults, rules4, rules6, before, kernel4 } = facts.firewall;
@@ -214,7 +259,7 @@ function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan
 }
 
 function* refusals(
-  { config, facts }: Context,
+  context: Context,
   state: FirewallState,
   wanted: WantedFirewall,
   { problems, onlyPeer }: FirewallPlan,
@@ -227,8 +272,7 @@ function* refusals(
       remedy: "name the application's subnet",
     };
   }
-  const bound = (config.get("bind") ?? ["*"]).map((text) => text.replace(/^-/, ""));
-  if (wanted.allow.length === 0 && !bound.every(isLoopback)) {
+  if (wanted.allow.length === 0 && !boundOf(context.config).every(isLoopback)) {
     yield {
       guard: "firewall-empty",
       found: "firewall.allow is empty, but Redis listens beyond loopback: every client would be cut off",
@@ -257,12 +301,12 @@ function* refusals(
       remedy: "let in by ufw who else comes over SSH, or delete the rule that denies it (ufw show added)",
     };
   }
-  const other = state.active ? undefined : otherFirewall(facts.firewall);
+  const other = state.active ? undefined : managerAt(context);
   if (other !== undefined) {
     yield {
       guard: "other-firewall",
-      found: `ufw is off, and ${other}: another firewall is at work here`,
-      remedy: "keep one of the two: switch the other off, or leave the firewall task out for this host",
+      found: `ufw is off, and ${other.text}: another firewall is at work here`,
+      remedy: `${leftTo(context, other)}; or switch it off`,
     };
   }
   if (!state.ipv6Enabled && !state.active) {
@@ -366,24 +410,21 @@ function withoutUfw({ facts, params, config }: Context, families: readonly (4 | 
     : families.includes(4)
       ? "ufw is inactive"
       : "IPv6 is not filtered";
-  const findings: Findings = { wrong: [], unclear: [] };
-  for (const family of families) {
-    for (const port of redisPorts(config)) {
-      const { openings, doubts } = strangersPassage(facts, family, port, allowedSubnets(params));
-      const [opening, doubt] = [openings[0]?.rule, doubts[0]];
-      if (opening !== undefined)
-        findings.wrong.push(
-          opening.isPolicy ? off : `${off}, and others reach port ${port}: ${opening.text}`,
-        );
-      else if (doubt !== undefined)
-        findings.unclear.push(`${off}, and whether others reach port ${port} is not known: ${doubt.text}`);
-      for (const subnet of allowedSubnets(params)) {
-        if (familyOf(subnet) !== family) continue;
-        tell(networksPassage(facts, family, port, [subnet]), subnet, port, findings);
-      }
-    }
-  }
-  return { wrong: [...new Set(findings.wrong)], unclear: findings.unclear };
+  const { open, keptOut, doubts } = judgeRules(facts, {
+    families,
+    ports: redisPorts(config),
+    networks: allowedSubnets(params),
+  });
+  const others = open.map(({ port, rule, isPolicy }) =>
+    isPolicy ? off : `${off}, and others reach port ${port}: ${rule}`,
+  );
+  return {
+    wrong: [...new Set([...others, ...keptOut.map(keptOutText)])],
+    unclear: doubts.map(
+      ({ who, port, rule }) =>
+        `${who === "others" ? `${off}, and whether others reach` : `whether ${who} reaches`} port ${port} is not known: ${rule}`,
+    ),
+  };
 }
 
 /** Rules that ufw's own files make: what redkeep sets right. before.rules and after.rules are the operator's. */

@@ -3,14 +3,46 @@ import type { Severity } from "../report/statuses.ts";
 /** Where a control's truth is read: a file, the running server, over the network, the host around it, or here. */
 export type Method = "file" | "running" | "outside" | "host" | "controller";
 
+/** What decides a control's severity: by this each was weighed. What the playbook or the network does besides, counts for none of them. */
+export const SEVERITY_MEANS: Readonly<Record<Severity, string>> = {
+  critical:
+    "Nothing else has to go wrong. Failing by itself, it lets strangers or other local users use the server or read its data, gives away a key that others trust, runs code of others on the host, or loses the data.",
+  high: "One more thing has to go wrong, and such things happen: one of the walls in front of the server or between its users is missing, a secret can be overheard, or clients are cut off or writes lost on a day that comes.",
+  medium:
+    "It widens the damage after something else went wrong, hides it, or makes it likelier that load takes the server down.",
+  low: "The default is sound and somebody changed it, or two other things have to go wrong first.",
+  info: "Good to know, and right or wrong by what the place asks for.",
+};
+
+/** The steps of the hardening guide that the project began with, and what each asks for. README says where redkeep departs from it. */
+export const GUIDE_STEPS = {
+  1: ["Bind to localhost only", "bind and protected-mode: loopback, or a private address as well"],
+  2: [
+    "Enable authentication",
+    "a password, or an ACL file with a user for each purpose and the default user off",
+  ],
+  3: ["Disable dangerous commands", "rename-command for FLUSHALL, CONFIG, KEYS and others"],
+  4: ["Enable TLS", "a CA, a server certificate, TLS alone, and client certificates demanded"],
+  5: ["Run as a non-root user", "User=redis in the unit, and modes and owners of configuration and data"],
+  6: ["Memory and resource limits", "maxmemory, what is evicted, and how memory is freed"],
+  7: ["Persistence security", "nothing on disk for a cache, else a safe directory and file names"],
+  8: ["Network firewall rules", "ufw: Redis' ports denied, and the application's network let in"],
+} as const;
+
+/** One text that a control rests on: a step of the guide, a CVE, a DISA STIG rule, or an issue (`owner/repository#number`). */
+export type Reference =
+  | `guide step ${keyof typeof GUIDE_STEPS}`
+  | `CVE-${number}-${number}`
+  | `STIG V-${number}`
+  | `${string}/${string}#${number}`;
+
 /** One weakness that a host may have: what it is, why it matters, how it is noticed and what takes it away. */
 export interface Control {
   /** The good state, as a phrase. */
   title: string;
   severity: Severity;
   why: string;
-  /** Steps of the hardening guide, and identifiers of CVEs, DISA STIG rules and issues (`owner/repository#number`). */
-  references: readonly string[];
+  references: readonly Reference[];
   /** What `--tags` and `--skip-tags` of verify know it by, beside the tags of the playbook's tasks. */
   tags: readonly string[];
   how: readonly Method[];
@@ -76,7 +108,7 @@ export const CONTROLS = {
   },
   "RK-NET-06": {
     title: "IPv6 is filtered like IPv4",
-    severity: "medium",
+    severity: "high",
     why: "Rules for IPv4 alone leave the same port open over IPv6.",
     references: ["guide step 8"],
     tags: ["network"],

@@ -17,7 +17,9 @@ import { writeProject } from "../support/project.ts";
 vi.setConfig({ testTimeout: 60_000 });
 
 /** How redkeep calls a host that acts like this in an apply, and how it stands. */
-async function apply(on: NonNullable<Acting["on"]>): Promise<{ said: string | undefined; host: ActingHost }> {
+async function apply(
+  on: NonNullable<Acting["on"]>,
+): Promise<{ said: string | undefined; stands: string | undefined; host: ActingHost }> {
   using directory = temporaryDirectory();
   await using host = await startActingHost({ on });
   const args = writeProject(
@@ -29,7 +31,8 @@ async function apply(on: NonNullable<Acting["on"]>): Promise<{ said: string | un
     cwd: directory.path,
   });
   const record: RunRecord = JSON.parse(readFileSync(join(directory.path, "run.json"), "utf8"));
-  return { said: record.hosts[0]?.status, host };
+  const [first] = record.hosts;
+  return { said: first?.status, stands: first?.error?.state, host };
 }
 
 /** Says that it stands at `state`, with this journal. */
@@ -77,4 +80,16 @@ it("waits for a host that is still putting itself back", async () => {
   });
   expect([said, host.state]).toEqual(["rolled-back", "rolled_back"]);
   expect(host.asked.filter((step) => step === "rollback")).toHaveLength(2);
+});
+
+it("says of a host that was put back that it may refuse writes, where it still cannot save", async () => {
+  const journal =
+    "1 begin\n2 armed\n3 rollback stop\n4 fail Redis still cannot save its keys, and may refuse writes until it can\n";
+  const { said, stands } = await apply((request, host) => {
+    if (request.step === "transaction") host.drop();
+    else if (request.step === "status") say(request, "rolled_back", journal);
+    else answerAsAsked(request);
+  });
+  expect(said).toBe("rolled-back");
+  expect(stands).toContain("Redis answers, but may refuse writes until it can save its keys");
 });

@@ -4,7 +4,6 @@ import {
   type ForeignTexts,
   foreignFirewalls,
   forwarders,
-  otherFirewall,
   parsePublishedPorts,
 } from "../../src/firewall/foreign.ts";
 
@@ -123,17 +122,6 @@ describe("ports that are forwarded past ufw", () => {
     );
     expect(opened({ dockerPorts: "many 0.0.0.0:6000-7000->6000-7000/tcp\n" })).toHaveLength(1);
     expect(opened({ dockerPorts: "dns 0.0.0.0:6379->53/udp\n" })).toEqual([]);
-  });
-});
-
-describe("otherFirewall", () => {
-  it("is firewalld, or a kernel that drops what no rule lets in", () => {
-    expect(otherFirewall(NOTHING)).toBeUndefined();
-    expect(
-      otherFirewall({ ...NOTHING, foreign: "nftables\n", kernel4: ":INPUT ACCEPT [0:0]\n" }),
-    ).toBeUndefined();
-    expect(otherFirewall({ ...NOTHING, foreign: "firewalld\n" })).toContain("firewalld");
-    expect(otherFirewall({ ...NOTHING, kernel6: ":INPUT DROP [0:0]\n" })).toContain("kernel drops");
   });
 });
 

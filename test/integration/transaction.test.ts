@@ -131,6 +131,8 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     );
     const run = await project.run("apply", "--yes", "--tags", "network");
     await closed;
+    // A snapshot that failed would have stopped every write.
+    expect(await host.redis("SET", "app:late", "taken")).toBe("OK");
     await onHost(host, "chown redis:redis /var/lib/redis");
     expect(run.host("redis-01")).toMatchObject({
       status: "rolled-back",

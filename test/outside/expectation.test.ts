@@ -55,6 +55,18 @@ describe("what the controller should find", () => {
     open.delete("firewall");
     expect(stanceOf(open, { peer: "10.0.1.7", address: "10.0.0.5" })).toBe("anywhere");
   });
+
+  it("is that it gets in from the application's network, where others manage the firewall, and nothing elsewhere", async () => {
+    const left = await tasks();
+    const address = "10.0.0.5";
+    left.set("firewall", { allow: ["10.0.1.0/24"], backend: "none" });
+    expect(stanceOf(left, { peer: "10.0.1.7", address })).toBe("allowed");
+    expect(stanceOf(left, { peer: "10.0.2.7", address })).toBe("anywhere");
+    left.delete("firewall");
+    const networks = ["10.0.1.0/24"];
+    expect(stanceOf(left, { peer: "10.0.1.7", address, networks })).toBe("allowed");
+    expect(stanceOf(left, { peer: "10.0.2.7", address, networks })).toBe("anywhere");
+  });
 });
 
 it("the script for a vantage host holds no secret: no key, no password, no certificate", async () => {

@@ -213,7 +213,7 @@ describe("Markdown", () => {
 
   it("begins with the answer, then what to do, worst first", () => {
     expect(markdown).toMatch(
-      /^## redkeep verify: 3 of 12 hosts fail 16 controls, 7 of them critical or high\. 1 host could not be judged\.\n/,
+      /^## redkeep verify: 3 of 12 hosts fail 16 controls, 8 of them critical or high\. 1 host could not be judged\.\n/,
     );
     const at = [
       "### Hosts that failed",

@@ -63,6 +63,15 @@ exit 6
     );
   });
 
+  it("counts a host once, however many checks of a control are alike on it", () => {
+    const alike = [1, 2, 3].map(() =>
+      checkRecord("RK-NET-04", { outcome: "fail", observed: "open", expected: "closed" }),
+    );
+    const text = verified([alike, alike]);
+    expect(text).toContain("    redis-01, redis-02: open; wanted closed");
+    expect(text).not.toContain("6\u00a0hosts");
+  });
+
   it("is short when all is well", () => {
     expect(verified([[checkRecord("RK-NET-02")], [checkRecord("RK-NET-02")]])).toBe(
       `Harden Redis: 2 hosts (Redis 7.0.15, Debian 12), 1 control

@@ -13,6 +13,8 @@ describe("a list of hosts", () => {
       "r1.eu1.net … r5.eu1.net (5 hosts)",
     ],
     [["a1", "b2", "c3", "d4", "e5", "f6"], "a1, b2, c3, 3 more (6 hosts)"],
+    // Three checks of one control on each of two hosts.
+    [["r-01", "r-02", "r-01", "r-02", "r-01", "r-02"], "r-01, r-02"],
     [["a-1-1", "a-1-2", "a-2-2", "a-3-2", "a-4-2"], "a-1-1, a-1-2, a-2-2 … a-4-2 (5 hosts)"],
   ])("%j is %s", (hosts, words) => {
     expect(hostList(hosts).replaceAll("\u00a0", " ")).toBe(words);

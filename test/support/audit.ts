@@ -10,10 +10,14 @@ const params = new Map(tasks.map(({ task, params }) => [task, params]));
 /** What the audit says of a host beside the default playbook, or beside one of some tasks alone. */
 export function audit(
   facts: HostFacts,
-  { without = [], tags = [] }: { without?: readonly string[]; tags?: readonly string[] } = {},
+  {
+    without = [],
+    tags = [],
+    networks,
+  }: { without?: readonly string[]; tags?: readonly string[]; networks?: readonly string[] } = {},
 ): Check[] {
   const rest = new Map([...params].filter(([task]) => !without.includes(task)));
-  return auditChecks({ facts, server: server(facts), tasks: rest }, { only: tags, skip: [] });
+  return auditChecks({ facts, server: server(facts), tasks: rest, networks }, { only: tags, skip: [] });
 }
 
 /** `outcome: observed` of a control's checks. */

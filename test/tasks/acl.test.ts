@@ -678,3 +678,12 @@ it("writes over no file that is not an ACL file", () => {
   const made = planTask("acl", { file: "/etc/shadow", users: [] }, shadow);
   expect(made.refusals[0]?.found).toBe("acl.file /etc/shadow is there already, and is no ACL file");
 });
+
+it("leaves no server that nobody could log in to", () => {
+  const nobody = (facts: Parameters<typeof planTask>[2], more = {}) =>
+    planTask("acl", { users: [], ...more }, facts).refusals.map(({ found }) => found);
+  expect(nobody(factsOf("stock"))).toEqual([expect.stringContaining("nobody could log in any more")]);
+  // Who is there already stays, unless that is to go.
+  expect(nobody(factsOf("hardened"))).toEqual([]);
+  expect(nobody(factsOf("hardened"), { unlisted: "remove" })).toHaveLength(1);
+});

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { editedFacts, factsOf, privateNetwork, type SectionEdits } from "../support/facts.ts";
 import {
@@ -10,6 +12,8 @@ import {
   written,
 } from "../support/run-task.ts";
 
+const firewalld = (name: string) =>
+  readFileSync(join(import.meta.dirname, "../fixtures/firewalld", `${name}.json`), "utf8");
 const RULES = "/etc/ufw/user.rules";
 const RULES6 = "/etc/ufw/user6.rules";
 const subnet = (name: string) => privateNetwork(factsOf(name)).app_subnet;
@@ -74,6 +78,81 @@ describe("firewall", () => {
     const made = planTask("firewall", allowOf("stock"), bare);
     expect(guards(made)).toEqual(["-"]);
     expect(made.refusals[0]?.remedy).toContain("apt-get install ufw");
+    expect(made.refusals[0]?.remedy).toContain("firewall.backend: none");
+  });
+
+  describe("where firewalld manages the rules", () => {
+    const host = (edits: SectionEdits = {}) =>
+      editedFacts("stock", { foreign: () => "firewalld\n", nft: () => firewalld("1.3-default"), ...edits });
+    const NO_UFW = { "ufw-conf": () => undefined };
+    const command = `firewall-cmd --permanent --zone=public --add-rich-rule='rule family="ipv4" source address="${subnet("stock")}" port port="6379" protocol="tcp" accept' && firewall-cmd --reload`;
+
+    it.each([
+      ["is not installed", null, NO_UFW],
+      ["is off", "other-firewall", {}],
+    ])("and ufw %s, names it, and how the port is opened there", (_, guard, edits) => {
+      const [refusal] = planTask("firewall", allowOf("stock"), host(edits)).refusals;
+      expect(refusal?.guard).toBe(guard);
+      expect(refusal?.found).toContain("firewalld is active (zone public)");
+      expect(refusal?.remedy).toContain("firewall.backend: none for this host");
+      expect(refusal?.remedy).toContain(command);
+      expect(refusal?.remedy).not.toContain("install");
+    });
+
+    it("leaves it to it where the playbook says so, and tells who does not get through", () => {
+      const heard = host({
+        ...NO_UFW,
+        "config /etc/redis/redis.conf": (text) => text.replace(/^bind .*/m, "bind *"),
+      });
+      const asked = allowOf("stock", { backend: "none" });
+      const made = planTask("firewall", asked, heard);
+      expect(changeLines(made)).toEqual([]);
+      expect(guards(made)).toEqual([]);
+      expect(made.tasks[0]?.reason).toContain("firewalld is active (zone public)");
+      expect(made.tasks[0]?.reason).toContain(command);
+      expect(findings(verifyTask("firewall", asked, heard))).toEqual([
+        `RK-NET-04 fail: ${subnet("stock")} does not reach port 6379: firewalld is active (zone public). To let it in: ${command}`,
+      ]);
+    });
+  });
+
+  describe("left to others", () => {
+    const verify = (edits: SectionEdits, more = {}) =>
+      verifyTask(
+        "firewall",
+        allowOf("stock", { backend: "none", ...more }),
+        editedFacts("stock", {
+          "config /etc/redis/redis.conf": (text) => text.replace(/^bind .*/m, "bind *"),
+          ...edits,
+        }),
+      ).map(({ control, outcome, observed }) => `${control} ${outcome}: ${observed}`);
+    const rules = (line: string) => `*filter\n:INPUT DROP [0:0]\n${line}\nCOMMIT\n`;
+    const let4 = `-A INPUT -s ${subnet("stock")} -p tcp -m tcp --dport 6379 -j ACCEPT`;
+    const both = (line: string): SectionEdits => ({ kernel4: () => rules(line), kernel6: () => rules("") });
+
+    it("passes where they let in the allowed networks alone", () => {
+      expect(verify(both(let4))).toEqual([
+        expect.stringMatching(/^RK-NET-04 pass: as wanted: the kernel drops what no rule lets in/),
+      ]);
+    });
+
+    it("is allowed by the playbook, and no pass, where they let others in too", () => {
+      expect(verify({})).toEqual([
+        "RK-NET-04 skip: allowed by the playbook (firewall.backend: none): others reach port 6379 over IPv4: INPUT accepts what no rule decides; " +
+          "others reach port 6379 over IPv6: INPUT accepts what no rule decides",
+      ]);
+    });
+
+    it("is unknown where a rule is not known to the letter", () => {
+      const set = "-A INPUT -m set --match-set friends src -j ACCEPT";
+      expect(verify(both(set))[0]).toMatch(/^RK-NET-04 unknown: whether .* --match-set friends/);
+    });
+
+    it("says nothing of networks that nobody names, nor of a Redis that listens for the host alone", () => {
+      expect(verify({}, { allow: [] })).toEqual([expect.stringContaining("RK-NET-04 skip: ")]);
+      const alone = verifyTask("firewall", allowOf("stock", { backend: "none" }), factsOf("stock"));
+      expect(findings(alone)).toEqual(["RK-NET-04 skip: Redis listens for the host alone"]);
+    });
   });
 
   it("keeps the operator's rules, their order and their denials", () => {

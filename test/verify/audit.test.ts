@@ -3,7 +3,7 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Sentinel } from "../../src/facts/sentinel.ts";
 import { sameUsersCheck } from "../../src/verify/same-users.ts";
 import { audit, verdicts } from "../support/audit.ts";
-import { editedFacts, factsOf } from "../support/facts.ts";
+import { editedFacts, factsOf, privateNetwork } from "../support/facts.ts";
 import { confWith, type Differences, hostWith, NO_LOGIN } from "../support/host-facts.ts";
 import { server } from "../support/run-task.ts";
 
@@ -504,5 +504,29 @@ describe("another server of Redis' kind", () => {
     expect(beside({})).toEqual(["pass: none"]);
     expect(beside(server("NOAUTH Authentication required."))[0]).toMatch(/^pass: /);
     expect(beside(server("PONG", "127.0.0.1:7000"))[0]).toMatch(/^pass: /);
+  });
+});
+
+describe("RK-NET-04 where no firewall task applies", () => {
+  const left = (edits: Parameters<typeof editedFacts>[1], networks: readonly string[]) =>
+    verdicts("RK-NET-04", editedFacts("hardened", edits), { without: ["firewall"], networks });
+  const closed = { kernel4: (text: string) => text.replace(/^-A ufw-user-input .*6380.*\n/m, "") };
+
+  it("speaks by what is found: a network of the application that does not get through is a failure", () => {
+    const own = privateNetwork(factsOf("hardened")).app_subnet;
+    expect(left(closed, [own])).toEqual([
+      `fail: ${own} does not reach port 6380: ufw is active. To let it in: ufw allow from ${own} to any port 6380 proto tcp`,
+    ]);
+    expect(left({ foreign: () => "netfilter-persistent\n" }, [own])).toEqual([
+      "pass: as wanted: ufw is active",
+    ]);
+    expect(left({ kernel4: () => "", kernel6: () => "" }, [own])).toEqual([
+      expect.stringMatching(/^skip: allowed by the playbook \(no firewall task\): others reach port 6380/),
+    ]);
+  });
+
+  it("is not asked where nobody says where the application is", () => {
+    expect(left(closed, [])).toEqual([]);
+    expect(left(closed, ["{{ net }}"])).toEqual([]);
   });
 });

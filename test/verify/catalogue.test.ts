@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { taskNames } from "../../src/playbook/task-files.ts";
 import { controlsMarkdown } from "../../src/report/controls-markdown.ts";
-import { controlGroups } from "../../src/verify/catalogue.ts";
+import { controlGroups, SEVERITY_MEANS } from "../../src/verify/catalogue.ts";
 import { redkeep } from "../support/cli.ts";
 
 const all = controlGroups().flatMap(({ controls }) => controls);
@@ -18,6 +18,17 @@ describe("the catalogue", () => {
       else expect(taskNames(), id).toContain(fixedBy);
     }
     expect(controlGroups().map(({ title }) => title)).not.toContain("");
+  });
+
+  it("says what makes a severity, and where each step of the guide stands that a control cites", () => {
+    const text = controlsMarkdown();
+    for (const [severity, means] of Object.entries(SEVERITY_MEANS))
+      expect(text).toContain(`| ${severity} | ${means} |`);
+    for (const [, step] of text.matchAll(/\(#guide-step-(\w+)\)/g))
+      expect(text).toContain(`<a id="guide-step-${step}"></a>${step}. `);
+    const cited = all.flatMap(({ references }) => references.filter((text) => text.startsWith("guide")));
+    expect(cited.length).toBeGreaterThan(30);
+    expect([...text.matchAll(/\(#guide-step-\w+\)/g)]).toHaveLength(cited.length);
   });
 
   it("is what docs/controls.md says: npm run controls writes it anew", () => {
@@ -41,8 +52,14 @@ describe("redkeep controls", () => {
   it("says all of one, whatever the case of its id", async () => {
     const { stdout } = await run("rk-acl-07");
     expect(stdout).toContain("CVE-2025-49844");
+    expect(stdout.replace(/\s+/g, " ")).toContain("Severity high: One more thing has to go wrong");
     expect(stdout).toContain("the task acl");
     expect(stdout).not.toContain("RK-ACL-08");
+  });
+
+  it("says where a step of the guide stands that it cites", async () => {
+    const { stdout } = await run("RK-TLS-01");
+    expect(stdout.replace(/\s+/g, " ")).toContain('guide step 4 "Enable TLS" (docs/controls.md, The guide)');
   });
 
   it("gives programs the same", async () => {

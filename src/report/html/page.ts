@@ -215,7 +215,7 @@ ${troubled.map(({ id, hosts: same }) => {
     .slice(0, 3)
     .map(
       (same) =>
-        html`<li><b>${hostList([...new Set(same.map(({ host }) => host))])}</b>: ${mergeTexts(same.map(({ observed }) => observed))}; wanted ${mergeTexts(same.map(({ expected }) => expected))}</li>`,
+        html`<li><b>${hostList(same.map(({ host }) => host))}</b>: ${mergeTexts(same.map(({ observed }) => observed))}; wanted ${mergeTexts(same.map(({ expected }) => expected))}</li>`,
     )}</ul></div></li>
 `;
 })}</ol>`;
@@ -350,7 +350,7 @@ function impactOf(hosts: readonly Pick<HostRecord, "host" | "impact">[]): Html |
   if (kinds.length === 0) return undefined;
   return html`<ul>${kinds.map(
     (kind) =>
-      html`<li><b>${hostList([...new Set(kind.map(({ host }) => host))])}</b>: ${mergeTexts(kind.map(({ detail }) => detail))}</li>`,
+      html`<li><b>${hostList(kind.map(({ host }) => host))}</b>: ${mergeTexts(kind.map(({ detail }) => detail))}</li>`,
   )}</ul>`;
 }
 

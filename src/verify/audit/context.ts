@@ -10,6 +10,8 @@ export interface AuditContext {
   tasks: ReadonlyMap<string, unknown>;
   /** Units of other servers on the same machine that are hosts of the inventory themselves. */
   neighbours?: readonly string[];
+  /** What of `HostTasks` has this name: where the application comes from, and no firewall task applies. */
+  networks?: readonly string[] | undefined;
 }
 
 /** A control that does not apply to this host, or is only reported, with the reason. */

@@ -3,9 +3,11 @@ import { includesPort } from "../../firewall/evaluate.ts";
 import { parsePublishedPorts } from "../../firewall/foreign.ts";
 import { networksPassage } from "../../firewall/reachability.ts";
 import { verdictOf } from "../../firewall/walk.ts";
-import { isLoopback } from "../../network.ts";
+import { isLoopback, normalizeSubnet } from "../../network.ts";
+import { boundAddresses, clientPorts } from "../../redis/server.ts";
 import { excerpt } from "../../secret.ts";
 import type { Check } from "../controls.ts";
+import { unmanagedCheck } from "../unmanaged-firewall.ts";
 import { type AuditContext, found, notApplicable, soundSetting } from "./context.ts";
 
 const SENTINEL_PORT = 26379;
@@ -15,6 +17,7 @@ const STRANGERS = { 4: "192.0.2.1", 6: "2001:db8::1" } as const;
 
 export function networkChecks(context: AuditContext): Check[] {
   return [
+    ...leftOutFirewallCheck(context),
     sidePortCheck(context),
     dockerCheck(context),
     soundSetting(
@@ -27,6 +30,14 @@ export function networkChecks(context: AuditContext): Check[] {
     ...sentinelChecks(context),
     otherServersCheck(context),
   ];
+}
+
+/** What the host's own rules do, where no firewall task applies and the application's networks are known all the same. */
+function leftOutFirewallCheck({ facts, server, networks = [] }: AuditContext): Check[] {
+  const subnets = networks.flatMap((text) => normalizeSubnet(text)?.subnet ?? []);
+  if (subnets.length === 0) return [];
+  const [ports, bound] = [clientPorts(server), boundAddresses(server)];
+  return [unmanagedCheck({ facts, ports, bound, networks: subnets, because: "no firewall task" })];
 }
 
 /** The cluster bus and Sentinel, where they listen beyond the host itself. */

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
 /**
  * Rule sets to be judged by packets. The host has Redis on 6380; 10.77.1.0/24 and fd77:1::/64 may reach it, and who comes from
  * 10.77.2.0/24, fd77:2::/64 (by eth0) or 10.77.3.0/24, fd77:3::/64 (by eth1) may not. Behind its docker0 a container,
@@ -99,6 +102,12 @@ E`,
 });
 
 const NFT_ALLOW = "ip saddr 10.77.1.0/24 tcp dport 6380 accept\nip6 saddr fd77:1::/64 tcp dport 6380 accept";
+
+/** What real hosts with firewalld have: see the README there. */
+const RECORDED = join(import.meta.dirname, "../../fixtures/firewalld");
+const FIREWALLD = readdirSync(RECORDED)
+  .filter((file) => file.endsWith(".nft"))
+  .map((file) => file.replace(/\.nft$/, ""));
 
 export const SETS: readonly RuleSet[] = [
   // iptables alone
@@ -806,72 +815,7 @@ table inet filter {
 }
 E`,
   ),
-  set("firewalld 1.3, the public zone with a rich rule", firewalld("10.77.1.0/24")),
-  set(
-    "firewalld 1.3, the port opened in the zone",
-    firewalld("", "tcp dport 6380 ct state { new, untracked } accept"),
+  ...FIREWALLD.map((name) =>
+    set(`firewalld ${name}`, `nft -f - <<'E'\n${readFileSync(join(RECORDED, `${name}.nft`), "utf8")}\nE`),
   ),
-  set("firewalld 1.3, the zone trusted", firewalld("", "", "accept")),
 ];
-
-/** The chains that firewalld writes for a zone `public` by default, shortened by what concerns forwarding alone. */
-function firewalld(source: string, opened = "", target = "reject with icmpx type admin-prohibited"): string {
-  return `nft -f - <<'E'
-table inet firewalld {
-  chain mangle_PREROUTING { type filter hook prerouting priority mangle + 10; policy accept;
-    jump mangle_PREROUTING_ZONES
-  }
-  chain mangle_PREROUTING_ZONES { goto mangle_PRE_public
-  }
-  chain mangle_PRE_public { jump mangle_PRE_public_allow
-  }
-  chain mangle_PRE_public_allow {
-  }
-  chain nat_PREROUTING { type nat hook prerouting priority dstnat + 10; policy accept;
-    jump nat_PREROUTING_ZONES
-  }
-  chain nat_PREROUTING_ZONES { goto nat_PRE_public
-  }
-  chain nat_PRE_public { jump nat_PRE_public_allow
-  }
-  chain nat_PRE_public_allow {
-  }
-  chain filter_PREROUTING { type filter hook prerouting priority filter + 10; policy accept;
-    icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept
-    meta nfproto ipv6 fib saddr . mark . iif oif missing drop
-  }
-  chain filter_INPUT { type filter hook input priority filter + 10; policy accept;
-    ct state { established, related } accept
-    ct status dnat accept
-    iifname "lo" accept
-    ct state invalid drop
-    jump filter_INPUT_ZONES
-    reject with icmpx type admin-prohibited
-  }
-  chain filter_INPUT_ZONES { iifname "eth0" goto filter_IN_public
-    goto filter_IN_public
-  }
-  chain filter_IN_public { jump filter_IN_public_pre
-    jump filter_IN_public_log
-    jump filter_IN_public_deny
-    jump filter_IN_public_allow
-    jump filter_IN_public_post
-    meta l4proto { icmp, ipv6-icmp } accept
-    ${target}
-  }
-  chain filter_IN_public_pre {
-  }
-  chain filter_IN_public_log {
-  }
-  chain filter_IN_public_deny {
-  }
-  chain filter_IN_public_allow { tcp dport 22 ct state { new, untracked } accept
-    ip6 daddr fe80::/64 udp dport 546 ct state { new, untracked } accept
-    ${source === "" ? "" : `ip saddr ${source} tcp dport 6380 ct state { new, untracked } accept`}
-    ${opened}
-  }
-  chain filter_IN_public_post {
-  }
-}
-E`;
-}

@@ -1,0 +1,43 @@
+import { InputError } from "../errors.ts";
+import type { Inventory } from "../inventory/inventory.ts";
+import { APP_SUBNET } from "../tasks/firewall.ts";
+import type { Play, TaskEntry } from "./playbook.ts";
+import { type FactsForTemplates, Renderer } from "./renderer.ts";
+import { isSelected, type TagSelection } from "./tags.ts";
+
+/**
+ * The networks that a host's application comes from, as written, where no firewall task applies to it: `allow` of one whose `when` is
+ * false there, else the variable `app_subnet`. Undefined where the tags alone leave a firewall task out: then nobody asked.
+ *
+ * @param plays those of the host, none of which has a firewall task that applies.
+ */
+export function applicationNetworks(
+  inventory: Inventory,
+  host: string,
+  plays: readonly Play[],
+  tags: TagSelection,
+  facts: FactsForTemplates | undefined,
+): readonly string[] | undefined {
+  for (const play of plays) {
+    for (const entry of play.tasks.filter(({ task }) => task === "firewall")) {
+      if (!isSelected(entry.tags, tags)) return undefined;
+      return allowOf(new Renderer(inventory, host, play, entry, facts));
+    }
+  }
+  const [play] = plays;
+  const [model] = play?.tasks ?? [];
+  if (play === undefined || model === undefined) return undefined;
+  const entry: TaskEntry = { ...model, task: "firewall", params: { allow: [APP_SUBNET] }, vars: new Map() };
+  return allowOf(new Renderer(inventory, host, play, entry, facts));
+}
+
+/** What cannot be rendered is not known: no task that applies needs it. */
+function allowOf(renderer: Renderer): readonly string[] | undefined {
+  try {
+    const { allow } = renderer.params().value as { allow?: unknown };
+    return [allow].flat(2).filter((text) => typeof text === "string" && text !== "") as string[];
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
+}
