@@ -130,7 +130,10 @@ function wrapped(line: string, width: number): string[] {
 export function nextCommand(page: Page, verb: string, extra: readonly string[] = []): string {
   const others = page.otherArguments ?? [];
   const kept = extra.length === 0 ? others : withoutChoiceOfHosts(others);
-  const playbook = page.playbookArgument === undefined || verb === "rollback" ? [] : [page.playbookArgument];
+  const playbook =
+    page.playbookArgument === undefined || verb === "rollback" || verb === "eject"
+      ? []
+      : [page.playbookArgument];
   const words = ["redkeep", verb, ...playbook, "-i", page.inventoryArgument, ...kept, ...extra];
   return words.map((word) => shellWord(printable(word))).join(" ");
 }
