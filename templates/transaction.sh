@@ -1105,7 +1105,7 @@ unit_of() { unit=; while IFS= read -r line; do case $line in UNIT=*) unit=$line;
 # In its folders alone: when it ended is told by its own time.
 keep_found() {
   for f in "$d"/new/*; do case $f in *.signature) ;; *) rm -f "$d/new/${f##*/}";; esac; done
-  rm -f "$d"/old/*.rdb
+  for f in "$d"/old/*.rdb; do if [ -f "$f" ]; then rm -f "$d/old/${f##*/}"; fi; done
   : >"$d/live"; : >"$d/undo"
 }
 

@@ -182,7 +182,7 @@ export interface CompileGiveBackInput {
  * own backups. What the plan saw in their places must still be there.
  */
 export function compileGiveBack(input: CompileGiveBackInput): string {
-  const { plan, created, first, last, id, nonce, facts, server, before, after } = input;
+  const { plan, created, last, id, nonce, facts, server, before, after } = input;
   const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
   const files = plan.files.map((file, index) => ({ ...file, number: index + 1 }));
   const attributesOf = (path: string) => {
@@ -223,9 +223,7 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
   const copies = files
     .filter(({ state }) => state !== "absent")
     .map(({ number, backup }) => `cp ${backupPath(backup)} "$d/new/${number}" || exit 65\n`);
-  // The runs that are undone are kept for these backups, and for nothing else.
-  const source = `[ -d ${ROOT}/txn/${first.id} ] || exit 65\n`;
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: source + copies.join("") });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: copies.join("") });
 }
 
 function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveBackInput): string {

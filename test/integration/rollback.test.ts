@@ -168,6 +168,19 @@ describe("redkeep rollback", () => {
     const changes = new Map(plan?.tasks[0]?.changes.map((one) => [one.address, [one.before, one.after]]));
     expect(changes.get("redis.conf:maxclients")).toEqual(["906", null]);
     expect(changes.get("redis.conf:port")).toEqual(["0", "6379"]);
+    // Killed where the new files are there and Redis starts with them, it comes back by itself to what stood.
+    const [struck] = await Promise.all([
+      run("rollback", "--to", "original"),
+      host.sh(
+        "until grep -qs ' restart redis' /var/lib/redkeep/pending/journal; do :; done; systemctl kill -s KILL 'redkeep-apply-*'",
+      ),
+    ]);
+    expect(struck.status, struck.stdout).toBe(3);
+    expect(struck.record?.hosts[0]).toMatchObject({
+      status: "failed",
+      error: { state: "as the last run left it: the rollback was taken back" },
+    });
+    expect(await look()).toBe(hardened);
     const { status, record, stdout } = await run("rollback", "--to", "original");
     expect(status, stdout).toBe(0);
     expect(record?.hosts[0]).toMatchObject({ status: "rolled-back", error: null, restart: { needed: true } });
@@ -195,6 +208,8 @@ describe("redkeep rollback", () => {
     expect(shown.stdout).toContain("/etc/redis/users.acl");
     expect(shown.record?.hosts[0]?.impact[0]?.detail).toContain("no rollback is possible any more");
     expect((await host.sh("ls -d /var/lib/redkeep/txn")).status).toBe(0);
+    // One that was cut off half way has nothing that acts at a boot, and the next one goes on with the rest.
+    await host.sh("rm /etc/systemd/system/redkeep-recover.service; rm -r /var/lib/redkeep/txn/*/new");
     const { status, record, stdout } = await run("eject");
     expect(status, stdout).toBe(0);
     expect(record?.hosts[0]).toMatchObject({ status: "changed", error: null });
