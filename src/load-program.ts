@@ -13,7 +13,7 @@ const BUILT = join(import.meta.dirname, "program.cjs");
 const RUNS_TO_LEARN_FROM = 5;
 
 /** These run code that the others never need; the others share what they have. */
-const COMMANDS = ["plan", "apply", "verify", "rollback"];
+const COMMANDS = ["plan", "apply", "verify", "rollback", "eject"];
 
 /**
  * Loads the program: its sources, or, where it was built, the one file with all of it. What V8 compiled of that is kept in

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { HostError } from "../connection/connection.ts";
 import { shellQuote } from "../connection/shell-quote.ts";
+import { attributesIn, backupPath, type KeptRun } from "../facts/kept-runs.ts";
 import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
@@ -9,11 +10,13 @@ import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../frame.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
+import type { GiveBack } from "../plan/give-back.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
 import { hashPassword } from "../redis/acl-rule.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
+import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
 import type { Secret } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
@@ -153,6 +156,189 @@ export function compileUndo(input: CompileUndoInput): string {
   const prepare = `cat "$root/txn/${source}/env" "$d/env.own" >"$d/env" || exit 65
 /bin/sh "$d/transaction.sh" undo ${source} </dev/null >>"$d/log" 2>&1 &&`;
   return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare });
+}
+
+export interface CompileGiveBackInput {
+  plan: GiveBack;
+  /** Folders that redkeep made. */
+  created: readonly string[];
+  /** The first of the runs that are undone: the one that found the service as it will be. */
+  first: KeptRun;
+  /** The last transaction that was confirmed here. */
+  last: string;
+  holder: string;
+  id: string;
+  nonce: string;
+  facts: HostFacts;
+  server: Server;
+  before: Login;
+  after: Login;
+  program: string;
+  recoverUnit: string;
+}
+
+/**
+ * The transaction that brings back a state from before several runs. The contents never leave the host: it copies them from its
+ * own backups. What the plan saw in their places must still be there.
+ */
+export function compileGiveBack(input: CompileGiveBackInput): string {
+  const { plan, created, last, id, nonce, facts, server, before, after } = input;
+  const lines = (rows: readonly string[]) => rows.map((row) => `${row}\n`).join("");
+  const files = plan.files.map((file, index) => ({ ...file, number: index + 1 }));
+  const attributesOf = (path: string) => {
+    const found = facts.files.paths.get(path);
+    return found === undefined ? "absent" : ownerMode(found);
+  };
+  const folders = created
+    .filter((path) => facts.files.paths.get(path)?.kind === "directory")
+    .sort()
+    .reverse();
+  const parts: [string, string][] = [
+    ["env", giveBackEnvironment(input)],
+    ["holder", `${input.holder}\n`],
+    ["undoes", `${last}\n`],
+    ["to-original", ""],
+    [
+      "files",
+      lines(
+        files.map(({ number, path, state }) => {
+          const attributes = attributesIn(state);
+          return `${number} ${path} ${attributes === undefined ? "absent 0" : ownerMode(attributes)}`;
+        }),
+      ),
+    ],
+    ...files.map(({ number }): [string, string] => [`new/${number}`, ""]),
+    ["directories", ""],
+    ["modes", lines(plan.modes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`))],
+    ["expected", lines(files.map(({ path }) => `${path} ${signature(facts, path)}`))],
+    ["expected-modes", lines(plan.modes.map(({ path }) => `${path} ${attributesOf(path)}`))],
+    ["removals", lines(folders.map((path) => `${path} ${attributesOf(path)}`))],
+    ["login.old", loginText(before, configName(server.config))],
+    ["login.new", loginText(after, configName(plan.config))],
+    ["live", ""],
+    ["undo", ""],
+    ["recover.service", input.recoverUnit],
+    ["transaction.sh", input.program],
+  ];
+  const copies = files
+    .filter(({ state }) => state !== "absent")
+    .map(({ number, backup }) => `cp ${backupPath(backup)} "$d/new/${number}" || exit 65\n`);
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: copies.join("") });
+}
+
+function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveBackInput): string {
+  const { config, restart } = plan;
+  const said = (setting: string) => server.running?.get(setting)?.replaceAll(/[\r\n]/g, " ");
+  const [save, aof] = [said("save") ?? "", said("appendonly") ?? "no"];
+  const newSave = (config.get("save") ?? [save]).join(" ");
+  const newAof = config.get("appendonly")?.[0]?.toLowerCase() ?? aof;
+  const planned = new Map<string, Actable>([
+    ["User", seen(first.env.get("OLDUSER") ?? "")],
+    ["Group", seen(first.env.get("OLDGROUP") ?? "")],
+  ]);
+  return shellAssignments({
+    NONCE: nonce,
+    CAP: capSeconds(server),
+    WINDOW: CONFIRM_WINDOW,
+    FIREWALL_WINDOW,
+    ASK_VERSION: "",
+    ...whatRuns({ facts, server }, planned),
+    UNIT_FACTS: "",
+    INVOCATION: facts.service.properties.get("InvocationID") ?? "",
+    NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
+    PERSIST:
+      server.running !== undefined && !(sameSetting("save", [newSave], [save]) && newAof === aof) ? "1" : "",
+    NEW_SAVE: newSave,
+    NEW_AOF: newAof,
+    OLD_SAVE: save,
+    OLD_AOF: aof,
+    // Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
+    REWRITE_AOF: restart && aof === "yes" ? "1" : "",
+    RENAMED: "",
+    TIGHTEN: "",
+    PATIENCE: "1",
+    RELOAD: "1",
+    RESTART: restart ? "1" : "",
+    FIREWALL: plan.firewall ?? "",
+    LOAD_ONLY: "",
+    UFW_INITS: "",
+    POLICY: plan.policy?.after ?? "",
+    OLD_POLICY: plan.policy?.before ?? "",
+    SCRATCH_BASE: "",
+    MASK: MASK_PASSWORDS,
+    BEFORE_ENDPOINT: "",
+    BEFORE_CONFIG: "",
+    BEFORE_AUTH: "unknown",
+    OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
+    IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
+  });
+}
+
+/**
+ * Takes redkeep's own traces off a host: the program is laid down as a transaction's is, and takes its own folder away last. What is
+ * left of one that was cut off, the next one takes.
+ */
+export function compileEject(input: {
+  id: string;
+  nonce: string;
+  facts: HostFacts;
+  server: Server;
+  program: string;
+}): string {
+  const { id, nonce, facts, server } = input;
+  const conf = server.configPath.slice(0, server.configPath.lastIndexOf("/")) || "/";
+  const folders = [
+    conf,
+    `${conf}/tls`,
+    plainPath(facts.files.dataDirectory),
+    "/etc/ufw",
+    "/etc/default",
+    "/etc/systemd/system",
+    `/etc/systemd/system/${server.unit}.d`,
+  ].filter((path) => path !== "");
+  const user = facts.service.properties.get("User") || chosen("root");
+  const env = shellAssignments({
+    CAP: 30,
+    RUNUSER: user,
+    RUNGROUP: facts.service.properties.get("Group") || server.group,
+    OLDUSER: user,
+    OLDGROUP: facts.service.properties.get("Group") || server.group,
+  });
+  const put = ([name, text]: readonly [string, string]) =>
+    `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`;
+  const parts: [string, string][] = [
+    ["env", env],
+    ["folders", folders.map((path) => `${path}\n`).join("")],
+    ["transaction.sh", input.program],
+  ];
+  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
+N=${nonce}; NL='
+'; ${FRAME_FUNCTIONS}
+root=${ROOT}; d=$root/txn/${id}
+mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" || exit 65
+laid=; eval "$(base64 -d <<'.'
+${wrap(`${parts.map(put).join("")}laid=1\n`)}
+.
+)"
+[ -n "$laid" ] || exit 65
+said=$(/bin/sh "$d/transaction.sh" eject </dev/null 2>&1 | head -c 4096; echo .)
+status=0; if [ -e $root ] || [ -L $root ]; then status=1; rm -rf "$d"; fi
+section status; echo $status
+tell said "\${said%.}"
+section end
+`;
+}
+
+/** What the host said of it: undefined where the answer was cut short. `status` 0: its folder is gone. */
+export function parseEjected(output: Buffer, nonce: string): { status: number; text: string } | undefined {
+  try {
+    const frames = parseFrames(output, nonce, (title) => title === "status" || title === "said");
+    const status = Number(frames.get("status")?.toString("utf8").trim() || "1");
+    return { status, text: unsigned("said", frames.get("said") ?? Buffer.alloc(0)).trim() };
+  } catch (error) {
+    if (error instanceof FrameError) return undefined;
+    throw error;
+  }
 }
 
 /** Lays down a transaction's folder, starts it in a unit of its own, waits, and prints what came of it. */
@@ -332,7 +518,10 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
  * Programs, paths, users and groups: root looked them up, or the plan names them. The server only points at a file that root
  * saw in the data directory; where it says another name, the configuration's holds.
  */
-function whatRuns({ facts, server }: CompileInput, planned: ReadonlyMap<string, Actable>) {
+function whatRuns(
+  { facts, server }: Pick<CompileInput, "facts" | "server">,
+  planned: ReadonlyMap<string, Actable>,
+) {
   const { service, files } = facts;
   const oldUser = service.properties.get("User") || chosen("root");
   const data = plainPath(files.dataDirectory);
@@ -603,7 +792,7 @@ function dropInPath({ service }: HostFacts): string {
 }
 
 /** As transaction.sh computes it; owner and mode included. */
-function signature({ files }: HostFacts, path: string): string {
+export function signature({ files }: HostFacts, path: string): string {
   const found = files.paths.get(path);
   if (found === undefined) return "absent";
   if (found.kind === "link") return "link";

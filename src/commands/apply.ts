@@ -79,6 +79,7 @@ async function applyHost(
     const plan = planFor(observation, context, drawName);
     const transaction = newTransaction();
     session.transaction = transaction.id;
+    record.transaction = transaction.id;
     const program = compileApply(await compileInput(session, observation, plan, run, transaction));
     // The plan may have been read for longer than a firewall keeps a silent connection.
     if (!session.connection.isOpen)

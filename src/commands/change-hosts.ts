@@ -1,7 +1,9 @@
 import { InputError } from "../errors.ts";
+import type { FactName } from "../facts/probe.ts";
 import { applyText } from "../report/apply-text.ts";
-import { isNoticed, noticedOn, planPreview } from "../report/plan-text.ts";
+import { isNoticed, noticedOn, planPreview, planText } from "../report/plan-text.ts";
 
+import { printable } from "../report/printable.ts";
 import type { Progress } from "../report/progress.ts";
 import type { RunRecord } from "../report/record.ts";
 import type { HostStatus } from "../report/statuses.ts";
@@ -13,7 +15,8 @@ import { ClientCertificates } from "./client-certificates.ts";
 import { readEarlierRuns } from "./earlier-runs.ts";
 import { Groups } from "./groups.ts";
 import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
-import { fail, type HostSession } from "./observe.ts";
+import { keepHostsOf, type LastRun, readLastRun } from "./last-run.ts";
+import { fail, forget, type HostSession } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { prepare, type Run } from "./prepare.ts";
 import {
@@ -41,6 +44,11 @@ export interface ChangeSteps {
   before: (run: Run, pending: readonly HostSession[]) => Promise<void>;
   /** One host; whatever happens ends in its record. */
   work: (run: Run, session: HostSession, progress: Progress) => Promise<void>;
+  /** In the place of the playbook's plan, with these facts beside those of its tasks. */
+  plan?: (session: HostSession) => void;
+  facts?: readonly FactName[];
+  /** What else is to be said at the end, as sentences. */
+  closing?: (run: Run, record: RunRecord) => string;
 }
 
 /** The hosts whose checks speak of the state that they were left in. */
@@ -52,21 +60,29 @@ const PROVED: readonly HostStatus[] = ["changed", "unchanged"];
  * @throws InputError without --yes where there is no terminal to ask on.
  */
 export async function changeHosts(
-  command: "apply" | "rollback",
+  command: "apply" | "rollback" | "eject",
   options: RunOptions,
   environment: Environment,
-  { question, before, work }: ChangeSteps,
+  { question, before, work, plan, facts, closing }: ChangeSteps,
 ): Promise<number> {
+  if (options.check) return await lookOnly(command, options, environment, { plan, facts });
   if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
-    const check = command === "apply" ? " (or say --check)" : "";
-    throw new InputError({ key: "--yes", message: `is needed to ${command} without a terminal${check}` });
+    throw new InputError({
+      key: "--yes",
+      message: `is needed to ${command} without a terminal (or say --check)`,
+    });
   }
   const startedAt = new Date();
   const name = recordName(command, startedAt, options.shard);
   const run = await prepare(command, options, environment);
   warn(run.warnings, environment);
+  const lastRun = command === "rollback" ? await chooseHosts(run, options, environment) : undefined;
   let progress = startProgress(run, command, environment);
-  const sessions = await observeAll(run, options, environment, command, progress);
+  const sessions = await observeAll(run, options, environment, command, progress, undefined, {
+    lastRun,
+    plan,
+    facts,
+  });
   let splits = guardSplitGroups(run, sessions, options);
   if (command === "apply") guardSharedMachines(sessions);
   const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
@@ -80,15 +96,17 @@ export async function changeHosts(
   // What keeps all hosts from being changed keeps the whole run.
   const isStopped = machines.pending.length > 0 && pending.length === 0;
   const issues = certificates?.isPending === true && !isStopped;
-  if (!options.yes && (pending.length > 0 || issues)) {
+  // What comes back was taken away for a reason: a rollback says what it is also where nobody is asked.
+  if ((!options.yes || command !== "apply") && (pending.length > 0 || issues)) {
     await progress.stop();
     warn(splits, environment);
     splits = [];
-    const preview = recordOf(run, "plan", sessions, startedAt, environment);
+    const shown = command === "apply" ? "plan" : command;
+    const preview = recordOf(run, shown, sessions, startedAt, environment);
     const context = textContext(run, sessions, options, environment, undefined);
-    environment.stdout.write(planPreview(preview, context));
+    (options.json === "-" ? environment.stderr : environment.stdout).write(planPreview(preview, context));
     const what = pending.length > 0 ? `${question} ${countOf(pending)}` : "Issue this here";
-    if (!(await confirmed(environment, what))) {
+    if (!options.yes && !(await confirmed(environment, what))) {
       for (const session of pending) session.connection?.close();
       environment.stderr.write("Nothing was changed.\n");
       return preview.exitCode;
@@ -142,10 +160,40 @@ export async function changeHosts(
     ...textContext(run, sessions, options, environment, path),
     differences,
   });
+  return await report(record, `${text}${closing?.(run, record) ?? ""}`, options, environment);
+}
+
+/** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
+async function lookOnly(
+  command: "apply" | "rollback" | "eject",
+  options: RunOptions,
+  environment: Environment,
+  { plan, facts }: { [K in "plan" | "facts"]: ChangeSteps[K] | undefined },
+): Promise<number> {
+  const startedAt = new Date();
+  const run = await prepare(command, options, environment);
+  warn(run.warnings, environment);
+  const lastRun = command === "rollback" ? await chooseHosts(run, options, environment) : undefined;
+  const progress = startProgress(run, command, environment);
+  const how = { lastRun, plan, facts };
+  const sessions = await observeAll(run, options, environment, command, progress, forget, how);
+  await progress.stop();
+  const record = recordOf(run, command, sessions, startedAt, environment);
+  const path = options.json === "-" ? undefined : options.json;
+  const text = planText(record, textContext(run, sessions, options, environment, path));
   return await report(record, text, options, environment);
 }
 
 const countOf = ({ length }: readonly HostSession[]): string => `${length} host${length === 1 ? "" : "s"}`;
+/** The hosts of the last run, or those that were named. What is left out is told. */
+async function chooseHosts(run: Run, options: RunOptions, { stderr }: Environment): Promise<LastRun> {
+  const lastRun = await readLastRun(run, options);
+  const note = keepHostsOf(run, lastRun);
+  if (run.jobs.length === 0 && note !== "")
+    throw new InputError({ key: "--limit", message: `is needed: ${note}` });
+  if (note !== "") stderr.write(`${printable(note)}\n`);
+  return lastRun;
+}
 
 /** The hosts have them all the same: where the note cannot be kept, the next apply makes it. */
 async function noteOwnPasswords(

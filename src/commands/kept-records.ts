@@ -27,7 +27,7 @@ export type KeptCommand = Exclude<RunRecord["command"], "plan">;
 
 /** Earlier versions named the time alone, and kept no verify. */
 const NAME =
-  /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{3})?Z(?:-(?<command>apply|rollback|verify))?(?:-(?<index>\d+)of(?<count>\d+))?(?:-[0-9a-f]{6})?\.json$/;
+  /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d{3})?Z(?:-(?<command>apply|rollback|verify|eject))?(?:-(?<index>\d+)of(?<count>\d+))?(?:-[0-9a-f]{6})?\.json$/;
 
 interface RecordFile {
   /** Within the state. */

@@ -110,7 +110,7 @@ function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: b
 
 type Raw = Record<string, unknown>;
 
-type RunCommand = "plan" | "apply" | "verify" | "rollback";
+type RunCommand = "plan" | "apply" | "verify" | "rollback" | "eject";
 
 /** Loaded when they are asked for: `--help` needs none of it. */
 const COMMANDS: Record<
@@ -121,6 +121,7 @@ const COMMANDS: Record<
   apply: async () => (await import("./apply.ts")).apply,
   verify: async () => (await import("./verify.ts")).verify,
   rollback: async () => (await import("./rollback.ts")).rollback,
+  eject: async () => (await import("./eject.ts")).eject,
 };
 
 /** The commands and their options, as commander has them. `done` gets the exit code of the one that ran. */
@@ -187,8 +188,14 @@ export function createProgram(environment: Environment, done: (code: number) => 
 
   run(
     "rollback",
-    "put back what the last run on each host changed",
-    "  redkeep rollback -i inventory/production.yml\n  redkeep rollback -i inventory/production.yml --limit redis-02 --yes\n",
+    "put back what the last run changed, on the hosts that it changed",
+    "  redkeep rollback -i inventory/production.yml --check\n  redkeep rollback -i inventory/production.yml --limit redis-02 --yes\n  redkeep rollback -i inventory/production.yml --limit all --to original\n",
+  );
+
+  run(
+    "eject",
+    "take redkeep's own traces off the hosts, and leave the hardening",
+    "  redkeep eject -i inventory/production.yml --check\n  redkeep eject -i inventory/production.yml --yes\n\nTo go back to how the hosts were, run rollback --to original first: eject takes the backups away.\n",
   );
 
   addReport(program, environment, done);
@@ -451,14 +458,28 @@ function addRunOptions(command: Command, name: RunCommand): void {
   ]);
   const careful = [
     ...(name === "apply" ? [option("-C, --check", "plan only")] : []),
-    ...(name === "apply" || name === "rollback"
+    ...(name === "eject"
+      ? [option("-C, --check", "show what would go and what stays; changes nothing")]
+      : []),
+    ...(name === "rollback"
+      ? [
+          option("-C, --check", "show what would come back and who will notice; changes nothing"),
+          option(
+            "--to <state>",
+            "last: undo the last run of each host; original: each file and setting as it was before redkeep first touched it",
+          )
+            .choices(["last", "original"])
+            .default("last"),
+        ]
+      : []),
+    ...(name === "apply" || name === "rollback" || name === "eject"
       ? [option("-y, --yes", "do not ask; needed without a terminal")]
       : []),
     option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
     ...(name === "plan" || name === "apply"
       ? [option("--fail-on-impact", "exit 3, and touch no host, where a client or user would notice")]
       : []),
-    ...(name === "verify" || name === "rollback"
+    ...(name === "verify" || name === "rollback" || name === "eject"
       ? []
       : [
           option(
@@ -466,7 +487,7 @@ function addRunOptions(command: Command, name: RunCommand): void {
             "make anew: this user's generated password, client:NAME (its key and certificate), or ca",
           ).argParser(collect),
         ]),
-    ...(name === "rollback"
+    ...(name === "rollback" || name === "eject"
       ? []
       : [
           option(
@@ -558,6 +579,7 @@ async function runOptions(
     rotate: new Set(list("rotate")),
     retryFailed: text("retryFailed"),
     shard: shard(text("shard")),
+    to: raw.to === "original" ? "original" : "last",
   };
 }
 
@@ -576,13 +598,13 @@ export const GUARDS = [
   ..."aof-rewrite-failed bind-absent-address bind-everywhere blast-radius blinding-rename certificate cluster disk-too-small".split(
     " ",
   ),
-  ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used memory-only-users".split(
+  ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used memory-only-users oldest-backup".split(
     " ",
   ),
   ..."other-firewall other-password other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls".split(
     " ",
   ),
-  ..."sentinel sentinel-rename server-stopped split-replication-group ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version weak-password".split(
+  ..."sentinel sentinel-rename server-stopped split-replication-group ssh-peer-only stop-timeout ufw-ipv6-off unknown-data unknown-setting unmeasured-version unsettled-run weak-password".split(
     " ",
   ),
 ];

@@ -82,6 +82,13 @@ export interface HostSession {
   startedAt: number;
 }
 
+/** What a command wants to know of a host beside what its tasks ask. */
+export interface MoreToAsk {
+  facts?: readonly FactName[];
+  paths?: readonly string[];
+  backups?: readonly string[];
+}
+
 /** Milliseconds that a probe may take: it only reads. */
 const PROBE_TIMEOUT = 60_000;
 
@@ -143,13 +150,17 @@ export async function observe(
     signal: AbortSignal;
     /** For verify: looks at everything that the tags leave in, as far as the login's rights reach. */
     audit: TagSelection | undefined;
+    /** Beside what the tasks ask. */
+    facts?: readonly FactName[];
   },
 ): Promise<void> {
   const { record } = session;
   session.startedAt = performance.now();
   try {
     session.connection = await openConnection(session, context.signal);
-    const observation = await ask(session, context.prove, context.audit !== undefined);
+    const observation = await ask(session, context.prove, context.audit !== undefined, {
+      facts: context.facts ?? [],
+    });
     if (observation === undefined) return;
     session.observation = observation;
     session.clients = wantedClients(observation.tasks, observation.secrets, observation);
@@ -225,13 +236,16 @@ export async function ask(
   session: HostSession,
   prove: boolean,
   isAudit = false,
+  more: MoreToAsk = {},
 ): Promise<Observation | undefined> {
   const { job, connection } = session;
   if (connection === undefined) throw new Error("not connected");
   const early = job.tasks();
   const earlySecrets = await job.secrets(early.tasks);
-  const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : [])]);
-  const asked = probeInput(job.unit, early.tasks, earlySecrets.login, prove);
+  const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : []), ...(more.facts ?? [])]);
+  const input = probeInput(job.unit, early.tasks, earlySecrets.login, prove);
+  const paths = [...new Set([...input.paths, ...(more.paths ?? [])])];
+  const asked = { ...input, paths, backups: more.backups ?? [] };
   let login = earlySecrets.login;
   let facts = await probe(session, connection, wanted, asked);
   const { shared } = earlySecrets;
@@ -306,6 +320,9 @@ async function probe(
     const facts = parseProbe(result.stdout, input, nonce);
     // What the operator's own files keep in clear text must not leave through a message either.
     found.add(foundSecrets(facts.configFiles));
+    found.add(
+      foundSecrets({ ...facts.configFiles, main: undefined, includes: [], aclFiles: facts.kept.backups }),
+    );
     return withMaskedWords(facts, (text) => found.mask(text));
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
@@ -551,6 +568,7 @@ export function probeInput(
     keySamples: Math.max(0, ...asked.map(({ keySamples }) => keySamples ?? 0)),
     tlsPorts: [...new Set(asked.flatMap(({ tlsPorts }) => tlsPorts ?? []))],
     prove,
+    backups: [],
   };
 }
 

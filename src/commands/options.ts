@@ -1,3 +1,4 @@
+import type { Destination } from "../plan/kept-state.ts";
 import type { Severity } from "../report/statuses.ts";
 import type { Secret } from "../secret.ts";
 import type { Shard } from "./shard.ts";
@@ -36,6 +37,8 @@ export interface RunOptions {
   rotate: ReadonlySet<string>;
   /** A run record: only its hosts that did not end as wanted. */
   retryFailed: string | undefined;
+  /** Where a rollback leads. */
+  to: Destination;
   shard: Shard | undefined;
 }
 

@@ -99,7 +99,7 @@ export async function prepare(
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
   // Nothing that a rollback does is checked: a waiver could only keep it from its work.
   const waived =
-    command === "rollback"
+    command === "rollback" || command === "eject"
       ? undefined
       : await loadWaivers(options.waivers, inventory, options.inventory[0], cwd);
   const state = await State.open(options.state, options.inventory[0], cwd);

@@ -123,6 +123,7 @@ function recordText({ record }: MergedRuns, context: TextContext): string {
       return verifyText(record, context);
     case "apply":
     case "rollback":
+    case "eject":
       return applyText(record, context);
   }
 }

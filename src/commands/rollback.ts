@@ -1,9 +1,14 @@
-import { compileUndo } from "../apply/compile.ts";
+import { compileGiveBack, compileUndo, type Login, signature } from "../apply/compile.ts";
+import { endpointOf } from "../plan/endpoint.ts";
+import { planGiveBack } from "../plan/give-back.ts";
+import { standingRuns, stateBefore } from "../plan/kept-state.ts";
+import { hashPassword } from "../redis/acl-rule.ts";
 import type { Progress } from "../report/progress.ts";
+import { Secret } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
 import { transactionProgram } from "../templates.ts";
 import { changeHosts } from "./change-hosts.ts";
-import { ask, failWith, type HostSession, hasPassword, openConnection } from "./observe.ts";
+import { ask, failWith, type HostSession, hasPassword, type Observation, openConnection } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import type { Run } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
@@ -20,10 +25,11 @@ import {
  * is refused; one where the last run was a rollback, or where there was none, stays as it is.
  */
 export async function rollback(options: RunOptions, environment: Environment): Promise<number> {
-  return await changeHosts("rollback", { ...options, become: true }, environment, {
+  const asRoot = { ...options, become: true };
+  return await changeHosts("rollback", asRoot, environment, {
     question: "Put this back on",
     before: async () => {},
-    work: (run, session, progress) => rollBackHost(run, session, environment, progress),
+    work: (run, session, progress) => rollBackHost(run, session, options, environment, progress),
   });
 }
 
@@ -35,14 +41,43 @@ function sharedOf({ shared }: HostSecrets, source: string): ServerLogin | undefi
   return shared?.replacedIn === source ? shared.login : undefined;
 }
 
+/** The plan that was shown, made again of the same facts by the same function, and how Redis is reached once it is carried out. */
+function wayBack(observation: Observation) {
+  const { facts, server, secrets } = observation;
+  const state = stateBefore(standingRuns(facts.kept, server.unit));
+  const last = facts.kept.runs.at(-1)?.id;
+  if (state === undefined || last === undefined) throw new Error("nothing is to be undone");
+  const signatureOf = (path: string) => signature(facts, path);
+  const plan = planGiveBack({ facts, server, state, destination: "original", signatureOf });
+  const user = (name: string) => plan.users.get(name);
+  const byDefault = user("default");
+  const requirepass = plan.config.get("requirepass")?.[0];
+  const isAdmins =
+    secrets.login !== undefined &&
+    user(secrets.login.user)?.passwords.has(hashPassword(secrets.login.password));
+  const auth = isAdmins
+    ? secrets.login
+    : requirepass === undefined || byDefault?.enabled !== true
+      ? undefined
+      : { password: new Secret(requirepass) };
+  const isOpen = byDefault?.enabled === true && byDefault.nopass;
+  const after: Login = {
+    endpoint: endpointOf(server, plan.config),
+    auth,
+    isKnown: auth !== undefined || isOpen,
+  };
+  return { plan, created: state.created, first: state.runs[0], last, facts, after };
+}
+
 async function rollBackHost(
   run: Run,
   session: HostSession,
+  options: RunOptions,
   environment: Environment,
   progress: Progress,
 ): Promise<void> {
   const { job, record, observation } = session;
-  const source = observation?.facts.transaction.last?.id;
+  const source = record.undoes?.at(-1)?.transaction;
   if (observation === undefined || source === undefined) return;
   const startedAt = performance.now() - record.durationMs;
   const tell = (text: string) => progress.update(job.host, text);
@@ -50,17 +85,24 @@ async function rollBackHost(
   let hasSharedAgain = false;
   try {
     const transaction = newTransaction();
-    const program = compileUndo({
+    record.transaction = transaction.id;
+    const common = {
       ...transaction,
-      source,
       server: observation.server,
       before: loginBefore(observation),
-      admins: [observation.secrets.login, sharedOf(observation.secrets, source)].filter(
-        (login) => login !== undefined,
-      ),
       program: transactionProgram(),
       recoverUnit: run.render("redkeep-recover.service.ejs", { unit: observation.server.unit }),
-    });
+    };
+    const program =
+      options.to === "original"
+        ? compileGiveBack({ ...common, ...wayBack(observation) })
+        : compileUndo({
+            ...common,
+            source,
+            admins: [observation.secrets.login, sharedOf(observation.secrets, source)].filter(
+              (login) => login !== undefined,
+            ),
+          });
     if (session.connection?.isOpen !== true)
       session.connection = await openConnection(session, environment.interrupted);
     tell("putting back");

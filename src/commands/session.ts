@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { performance } from "node:perf_hooks";
 import { createInterface } from "node:readline/promises";
 import { BecomePasswords } from "../connection/become-passwords.ts";
+import type { FactName } from "../facts/probe.ts";
 import { packageVersion } from "../package.ts";
 import { pool } from "../pool.ts";
 import { terminalOf } from "../report/colours.ts";
@@ -12,9 +13,10 @@ import { createProgress, type Progress } from "../report/progress.ts";
 import type { HostRecord, RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
 import { waive, waiverRecords } from "../waivers/waivers.ts";
+import type { LastRun } from "./last-run.ts";
 import { failWith, type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
 import type { Environment, RunOptions } from "./options.ts";
-import { planRollback } from "./plan-rollback.ts";
+import { lookBack, ROLLBACK_FACTS } from "./plan-rollback.ts";
 import type { Run } from "./prepare.ts";
 import { asPart } from "./strays.ts";
 
@@ -29,6 +31,17 @@ export async function observeAll(
   command: RunRecord["command"],
   progress: Progress,
   finish: (session: HostSession) => void | Promise<void> = () => {},
+  {
+    lastRun,
+    plan,
+    facts = [],
+  }: {
+    /** For a rollback: what it may undo. */
+    lastRun?: LastRun;
+    /** In the place of the playbook's plan, with these facts beside those of its tasks. */
+    plan?: ((session: HostSession) => void) | undefined;
+    facts?: readonly FactName[] | undefined;
+  } = {},
 ): Promise<HostSession[]> {
   const passwords = new BecomePasswords();
   const sessions = run.jobs.map((job) => newSession(job, passwords));
@@ -45,10 +58,13 @@ export async function observeAll(
       render: run.render,
       signal: environment.interrupted,
       audit: command === "verify" ? run.tags : undefined,
+      facts: command === "rollback" ? ROLLBACK_FACTS : facts,
     });
-    if (command === "rollback" && session.plan !== undefined) planRollback(session, options.accept);
+    if (command === "rollback" && session.plan !== undefined)
+      await lookBack(session, { to: options.to, accepted: options.accept, lastRun });
+    if (session.plan !== undefined) plan?.(session);
     // Only these go on with a host, and only where there is something to do.
-    const goesOn = command === "apply" || command === "rollback";
+    const goesOn = command !== "plan" && command !== "verify" && !options.check;
     if (goesOn && session.record.status === "would-change") progress.update(session.job.host, "planned");
     else {
       session.connection?.close();
@@ -118,9 +134,13 @@ export function outcomeText(run: Run, session: HostSession, command: RunRecord["
 }
 
 export function startProgress(run: Run, command: RunRecord["command"], environment: Environment): Progress {
-  const verb = { plan: "Planning", apply: "Applying", verify: "Verifying", rollback: "Rolling back" }[
-    command
-  ];
+  const verb = {
+    plan: "Planning",
+    apply: "Applying",
+    verify: "Verifying",
+    rollback: "Rolling back",
+    eject: "Taking redkeep off",
+  }[command];
   const hosts = run.jobs.map(({ host }) => host);
   const names = [...new Set(run.jobs.flatMap(({ plays }) => plays.map(({ name }) => name)))].join(", ");
   return createProgress({
@@ -185,6 +205,7 @@ export function textContext(
     ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
     otherArguments: [
       ...pairs("-i", more),
+      ...given("--to", options.to === "last" ? undefined : options.to),
       ...given("--limit", options.limit),
       ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
       ...given("--retry-failed", options.retryFailed),

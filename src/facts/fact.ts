@@ -63,6 +63,7 @@ export const SEEN_TITLES = [
   "last",
   "shown",
   "traces",
+  "kept",
 ] as const;
 
 export type SeenTitle = (typeof SEEN_TITLES)[number];
@@ -80,7 +81,9 @@ export type FileTitle =
   | "last-files"
   | "last-modes"
   | "last-directories"
-  | "recover-unit";
+  | "recover-unit"
+  | "kept-env"
+  | "backup";
 
 /** What the server, or whoever answers in its place, said: the first words of titles. */
 export const SAID_TITLES = [

@@ -25,6 +25,8 @@ export interface ProbeInput {
   tlsPorts: readonly number[];
   /** True where checks follow (verify, apply): handshakes and unauthenticated PINGs are then made. */
   prove: boolean;
+  /** Backups of redkeep's own, as `ID/NUMBER`, whose texts are wanted. */
+  backups: readonly string[];
 }
 
 /** Beside what every probe looks at. */
@@ -37,4 +39,5 @@ export const NOTHING_ASKED: ProbeInput = {
   keySamples: 0,
   tlsPorts: [],
   prove: false,
+  backups: [],
 };

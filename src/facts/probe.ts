@@ -7,6 +7,7 @@ import { type Answer, type Fact, SAID_TITLES, SaidTexts, SEEN_TITLES, SeenTexts 
 import { filesFact } from "./files.ts";
 import { firewallFact } from "./firewall.ts";
 import { hostFact } from "./host.ts";
+import { keptRunsFact } from "./kept-runs.ts";
 import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
@@ -34,6 +35,7 @@ const FACTS = {
   sentinels: sentinelFact,
   transaction: transactionFact,
   traces: tracesFact,
+  kept: keptRunsFact,
 } as const;
 
 export type FactName = keyof typeof FACTS;
@@ -164,6 +166,7 @@ export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
     sentinels: parse("sentinels"),
     transaction: parse("transaction"),
     traces: parse("traces"),
+    kept: parse("kept"),
   } as HostFacts;
 }
 

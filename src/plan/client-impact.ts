@@ -61,7 +61,7 @@ function sentence(client: Client, { reasons, advice, isCut }: Fate, sources: rea
     ...(sources.length > 1 ? [count(sources.length, "connection")] : []),
   ].join(", ");
   const fate = role !== "" ? "loses its link" : isCut ? "refused" : "refused when it connects anew";
-  return `${role}${shown}${more}  ${who}: ${fate}, ${reasons.join(", and ")}. ${advice.join(". ")}.`;
+  return `${role}${shown}${more}  ${who}: ${fate}, ${[reasons.join(", and "), ...advice].join(". ")}.`;
 }
 
 /** Servers of the same topology are told by what they are. */
@@ -77,7 +77,10 @@ function fateOf(client: Client, audience: Audience): Fate {
   const all = [...logins, ...links];
   return {
     reasons: all.map(([reason]) => reason),
-    advice: [...new Set(all.map(([, advice]) => advice))],
+    // What to change in a playbook helps nobody where its run is taken back.
+    advice: [...new Set(all.map(([, advice]) => advice))].filter(
+      (advice) => audience.plan.after.isGivenBack !== true || advice.startsWith("Use "),
+    ),
     isCut: audience.plan.actions.restart || logins.length > 0,
   };
 }

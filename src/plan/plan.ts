@@ -28,6 +28,8 @@ export interface After {
   memoryOnly: readonly MemoryOnlyUser[];
   /** Undefined where no task looks at the firewall. */
   firewall: FirewallPlan | undefined;
+  /** It is a state from before, which no playbook can make any better for who loses by it. */
+  isGivenBack?: true;
 }
 
 /** What the program on the host has to do, in the order of these fields. */

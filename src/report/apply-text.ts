@@ -19,7 +19,7 @@ import {
   type TextContext,
   widthOf,
 } from "./layout.ts";
-import { impactLines } from "./plan-text.ts";
+import { impactLines, leftText } from "./plan-text.ts";
 import { type HostRecord, type RunRecord, STAYS_IN_MEMORY } from "./record.ts";
 import type { Outcome } from "./statuses.ts";
 import { changeCount, hasFailed } from "./summary.ts";
@@ -32,7 +32,8 @@ const ROWS = 8;
 /** What apply and rollback say on stdout when they have ended: how each host ended, failures in full, the counts. */
 export function applyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
-  if (isQuiet(page)) return oneLine(answer(page), page);
+  const left = page.record.command === "apply" ? [] : leftText(page);
+  if (isQuiet(page) && left.length === 0) return oneLine(answer(page), page);
   const news = newsOf(page);
   const changed = page.hosts.filter(({ status }) => status === "changed");
   return finish(
@@ -42,6 +43,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
       rowsText(page),
       controllerText(page),
       memoryOnlyText(page),
+      left,
       sinceText(page),
       expiredWaiversText(page),
       openControlsText(news),
@@ -162,8 +164,8 @@ function next(page: Page): string[] {
   const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
   const unknown = namesWhere(({ status }) => status === "unknown");
   const open = namesWhere(({ status }) => hasFailed(status, command) || status === "not-started");
-  if (command === "rollback") {
-    return open.length === 0 ? [] : [`Then: ${nextCommand(page, "rollback", limitTo(open, page.hosts))}`];
+  if (command === "rollback" || command === "eject") {
+    return open.length === 0 ? [] : [`Then: ${nextCommand(page, command, limitTo(open, page.hosts))}`];
   }
   // What state a host is in comes first: applying again would build on a guess.
   if (unknown.length > 0) return [`Next: ${nextCommand(page, "verify", limitTo(unknown, page.hosts))}`];

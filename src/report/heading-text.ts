@@ -16,7 +16,7 @@ export function headingText(page: Page): string[] {
 function scopeOf(page: Page): string[] {
   if (page.record.command === "verify") return [plural(controlCount(page), "control")];
   const tasks = page.plays.reduce((count, play) => count + play.taskCount, 0);
-  return tasks === 0 || page.record.command === "rollback" ? [] : [plural(tasks, "task")];
+  return tasks === 0 || ["rollback", "eject"].includes(page.record.command) ? [] : [plural(tasks, "task")];
 }
 
 /** The products and systems met, each with its count where there are several, the most frequent first. */

@@ -133,7 +133,7 @@ function wrapped(line: string, width: number): string[] {
 export function nextCommand(page: Page, verb: string, extra: readonly string[] = []): string {
   const others = page.otherArguments ?? [];
   const kept = extra.length === 0 ? others : withoutChoiceOfHosts(others);
-  const playbook = page.playbookArgument === undefined || verb === "rollback" ? [] : [page.playbookArgument];
+  const playbook = page.playbookArgument === undefined ? [] : [page.playbookArgument];
   const words = [
     ...(page.program ?? ["redkeep"]),
     verb,

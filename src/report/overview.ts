@@ -37,6 +37,8 @@ function answer(record: RunRecord): string {
   if (command === "rollback") {
     return `${grouped(summary.rolledBack)} of ${plural(hosts.length, "host")} ${summary.rolledBack === 1 ? "was" : "were"} put back.${beside}`;
   }
+  if (command === "eject")
+    return `redkeep's traces are off ${grouped(summary.changed)} of ${plural(hosts.length, "host")}.${beside}`;
   const failing = hosts.filter(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
   const controls = openControls(hosts, "fail");
   const grave = controls.filter(({ severity }) => severity === "critical" || severity === "high").length;

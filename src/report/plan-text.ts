@@ -55,8 +55,13 @@ function planBlocks(page: Page): string[][] {
   const right = page.hosts.filter((host) => host.status === "unchanged").map(({ host }) => host);
   return [
     headingText(page),
+    undoesText(pending, page),
     changesText(pending, page),
-    right.length === 0 ? [] : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
+    page.record.command === "rollback" || page.record.command === "eject"
+      ? leftText(page)
+      : right.length === 0
+        ? []
+        : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
     controllerText(page),
     noticeText([...pending, ...page.hosts.filter(tellsOfUsers)], page),
     errorsText(page),
@@ -66,6 +71,35 @@ function planBlocks(page: Page): string[][] {
 /** As wanted, and all the same with a user that somebody should hear of. */
 function tellsOfUsers({ status, impact }: HostRecord): boolean {
   return status === "unchanged" && impact.length > 0;
+}
+
+/** Hosts that have their run named, each in a line. */
+const UNDOES_TOLD = 20;
+
+/** Which runs a rollback takes back, host by host. */
+function undoesText(hosts: readonly HostRecord[], page: Page): string[] {
+  const undoing = hosts.filter(({ undoes = [] }) => undoes.length > 0);
+  const told = page.verbose ? undoing : undoing.slice(0, UNDOES_TOLD);
+  const lines = told.flatMap(({ host, undoes = [] }) => {
+    const runs = undoes.map(({ run, transaction }) => `${run} (${transaction})`);
+    const text = runs.length === 1 ? `the run of ${runs[0]}` : `${runs.length} runs: ${runs.join(", ")}`;
+    return hanging("", `${host}: undoes ${text}`, page.width);
+  });
+  if (undoing.length > told.length)
+    lines.push(`${plural(undoing.length - told.length, "more host")} (-v shows them)`);
+  return lines;
+}
+
+/** Hosts that a rollback leaves as they are, and why. */
+export function leftText(page: Page): string[] {
+  const left = page.hosts.filter(({ status }) => status === "unchanged");
+  return groupBy(left, ({ tasks }) => tasks[0]?.reason ?? "").flatMap((hosts) =>
+    hanging(
+      "",
+      `${hostList(hosts.map(({ host }) => host))}: ${hosts[0]?.tasks[0]?.reason ?? "nothing to do"}`,
+      page.width,
+    ),
+  );
 }
 
 /** Clients and users that would notice, and how long Redis would be away. */
@@ -117,6 +151,9 @@ function restartText(hosts: readonly HostRecord[], page: Page): string[] {
 
 function next(page: Page): string[] {
   const { wouldChange } = page.record.summary;
+  const { command } = page.record;
+  if (command === "rollback" || command === "eject")
+    return wouldChange > 0 ? [`Next: ${nextCommand(page, command)}`] : [];
   const failed = page.hosts.filter(({ status }) => hasFailed(status, "plan")).map(({ host }) => host);
   if (wouldChange > 0 || page.record.controller?.status === "would-change")
     return [`Next: ${nextCommand(page, "apply")}`];

@@ -204,6 +204,14 @@ const host = z.object({
   checks: z.array(check).max(MOST_CHECKS),
   error: error.nullable(),
   since: since.exactOptional(),
+  transaction: z
+    .string()
+    .exactOptional()
+    .describe("the host's own name for what this run did there: under /var/lib/redkeep/txn"),
+  undoes: z
+    .array(z.object({ transaction: z.string(), run: z.string().describe("when, and by whom") }))
+    .exactOptional()
+    .describe("by a rollback: the runs that it takes back on this host, the oldest first"),
   place: z
     .object({ file: z.string(), line: z.int().min(1) })
     .exactOptional()
@@ -265,7 +273,7 @@ const shard = z
 export const runRecordSchema = z.object({
   schema: z.literal(SCHEMA),
   version: z.string().describe("of the redkeep that ran"),
-  command: z.enum(["plan", "apply", "verify", "rollback"]),
+  command: z.enum(["plan", "apply", "verify", "rollback", "eject"]),
   startedAt: z.iso.datetime().describe("UTC"),
   durationMs: milliseconds,
   exitCode: z.int().min(0).max(255),

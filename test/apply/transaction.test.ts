@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -329,5 +330,82 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     const { status } = spawnSync(shell, [join(folder, "transaction.sh"), "confirm"], { input: "wrong\n" });
     expect(status).toBe(65);
     expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
+  });
+
+  describe("what is kept of runs that are over", () => {
+    interface Past {
+      state?: string;
+      files?: string[];
+      modes?: string[];
+      undoes?: string;
+      original?: true;
+      unit?: string;
+    }
+    /** Keeps these runs, the oldest first, prunes, and says which are left. */
+    function left(runs: Record<string, Past>): string[] {
+      const root = join(folder, "../root");
+      for (const [index, [id, past]] of Object.entries(runs).entries()) {
+        const { state = "committed", files = [], modes = [], undoes, original, unit = "a" } = past;
+        const at = join(root, "txn", id);
+        for (const name of ["old", "new"]) mkdirSync(join(at, name), { recursive: true });
+        const texts = {
+          state: `${state}\n`,
+          env: `UNIT='${unit}'\n`,
+          files: files.map((path, n) => `${n + 1} ${path} root:root 640\n`).join(""),
+          "expected-modes": modes.map((path) => `${path} root:root 640\n`).join(""),
+          live: "secret\n",
+          undo: "secret\n",
+          "new/1": "secret\n",
+          "new/1.signature": "absent\n",
+          "old/1": "found\n",
+          "old/stale.rdb": "data\n",
+          ...(undoes === undefined ? {} : { undoes: `${undoes}\n` }),
+          ...(original === undefined ? {} : { "to-original": "" }),
+        };
+        for (const [name, text] of Object.entries(texts)) writeFileSync(join(at, name), text);
+        utimesSync(at, 1000 + index, 1000 + index);
+      }
+      const { status, out } = run(shell, "eval", `root=${root} DATA=/data; prune`);
+      expect(out).toBe("");
+      expect(status).toBe(0);
+      return readdirSync(join(root, "txn")).sort();
+    }
+    const later = (names: string) =>
+      Object.fromEntries([...names].map((name) => [name, { files: ["/conf"], modes: ["/data/x.aof"] }]));
+
+    it("are the last five, and for ever those that touched a path first", () => {
+      const runs = {
+        a: { files: ["/conf"] },
+        b: { files: ["/conf"] },
+        c: { files: ["/conf"], modes: ["/tls"] },
+      };
+      expect(left({ ...runs, ...later("defghi") }).join("")).toBe("acefghi");
+      const kept = join(folder, "../root/txn/a");
+      expect(readdirSync(join(kept, "old"))).toEqual(["1"]);
+      expect(readdirSync(join(kept, "new"))).toEqual(["1.signature"]);
+      expect(readFileSync(join(kept, "live"), "utf8")).toBe("");
+      expect(statSync(kept).mtimeMs).toBe(1_000_000);
+      expect(existsSync(join(folder, "../root/txn/i/new/1"))).toBe(true);
+    });
+
+    it("are those that somebody has to look at, and none that only found other data files", () => {
+      const runs = { a: { files: ["/conf"] }, b: { state: "needs_human" }, c: { modes: ["/data/y.aof"] } };
+      expect(left({ ...runs, ...later("defgh") }).join("")).toBe("abdefgh");
+    });
+
+    it("are none that was taken back: what came next found the host as it was", () => {
+      const runs = { a: { files: ["/conf"] }, b: { undoes: "a", files: ["/conf"] }, c: { files: ["/conf"] } };
+      expect(left({ ...runs, ...later("defghi") }).join("")).toBe("cefghi");
+    });
+
+    it("are none from before a return to the original, but those of other units", () => {
+      const runs = {
+        a: { files: ["/conf"] },
+        b: { files: ["/other"], unit: "b" },
+        c: { original: true as const, undoes: "a" },
+        d: { files: ["/conf"] },
+      };
+      expect(left({ ...runs, ...later("efghij") }).join("")).toBe("bdfghij");
+    });
   });
 });

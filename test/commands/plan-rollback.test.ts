@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
+import { signature } from "../../src/apply/compile.ts";
 import { newSession } from "../../src/commands/observe.ts";
 import { planRollback } from "../../src/commands/plan-rollback.ts";
-import { confWith, hostWith } from "../support/host-facts.ts";
+import { factsOf } from "../support/facts.ts";
+import { confWith, hostWith, keptRun } from "../support/host-facts.ts";
 import { server } from "../support/run-task.ts";
 
 const KEYS = { db0: "keys=5,expires=0,avg_ttl=0" };
@@ -15,31 +17,33 @@ function rollback(
     accepted = [],
   }: { restarted?: boolean; firewall?: boolean; accepted?: readonly string[] } = {},
 ) {
-  const last = {
-    id: "x",
-    holder: "me",
-    isRollback: false,
+  const conf = "/etc/redis/redis.conf";
+  const like = hostWith(differences);
+  const run = keptRun({
     restarted,
-    firewall,
-    written: ["/etc/redis/redis.conf"],
-    set: [],
-  };
-  const facts = hostWith({
-    ...differences,
-    transaction: { pending: undefined, recoverUnit: undefined, last },
+    files: [
+      { number: "1", path: conf, before: `redis:redis 640 ${"0".repeat(64)}`, after: signature(like, conf) },
+    ],
+    env: new Map([["FIREWALL", firewall ? "enable" : ""]]),
   });
+  const backups = new Map([["x/1", like.configFiles.main?.text.replace(/^port .*$/m, "port 6400") ?? ""]]);
+  const facts = { ...like, kept: { runs: [run], isComplete: true, unsettled: [], backups } };
   const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-  session.observation = { facts, server: server(facts) } as NonNullable<typeof session.observation>;
-  planRollback(session, new Set(accepted));
+  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+    typeof session.observation
+  >;
+  planRollback(session, { to: "last", accepted: new Set(accepted), lastRun: "named" });
   const { status, error, tasks } = session.record;
   const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
   return { status, guards: error?.guards, task: tasks[0]?.status, addresses };
 }
 
 it("shows the firewall that goes off with the run that switched it on", () => {
-  const file = "file:/etc/redis/redis.conf";
-  expect(rollback({ info: KEYS }, { firewall: true }).addresses).toEqual([file, "ufw:status"]);
-  expect(rollback({ info: KEYS }).addresses).toEqual([file]);
+  const active = { ...factsOf("hardened").firewall };
+  const info = KEYS;
+  expect(rollback({ info, firewall: active }, { firewall: true }).addresses).toContain("ufw:status");
+  expect(rollback({ info, firewall: active }).addresses).not.toContain("ufw:status");
+  expect(rollback({ info }).addresses).toEqual(["redis.conf:port", "file:/etc/redis/redis.conf"]);
 });
 
 it("puts back a run that restarted Redis where nothing stands against a restart", () => {

@@ -1,4 +1,5 @@
 import type { PathFact } from "../../src/facts/files.ts";
+import type { KeptRun } from "../../src/facts/kept-runs.ts";
 import { type Seen, seen } from "../../src/facts/origin.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { factsOf } from "./facts.ts";
@@ -33,6 +34,7 @@ export interface Differences {
   firewall?: Partial<HostFacts["firewall"]>;
   transaction?: HostFacts["transaction"];
   traces?: HostFacts["traces"];
+  kept?: HostFacts["kept"];
   system?: Partial<HostFacts["system"]>;
   sentinels?: HostFacts["sentinels"];
   dropIn?: string;
@@ -79,6 +81,7 @@ export function hostWith(differences: Differences = {}): HostFacts {
     firewall: { ...facts.firewall, ...differences.firewall },
     transaction: differences.transaction ?? facts.transaction,
     traces: differences.traces ?? facts.traces,
+    kept: differences.kept ?? facts.kept,
     system: { ...facts.system, ...differences.system },
     sentinels: differences.sentinels ?? facts.sentinels,
   };
@@ -96,6 +99,22 @@ export const NO_LOGIN: Pick<Differences, "redis"> = {
     clients: [],
   },
 };
+
+/** A run that the host keeps: an apply that changed nothing yet. */
+export function keptRun(run: Partial<KeptRun> = {}): KeptRun {
+  return {
+    id: "x",
+    holder: "me@laptop since 2026-11-29T21:04:05.000Z",
+    undoes: undefined,
+    toOriginal: false,
+    restarted: false,
+    files: [],
+    modes: [],
+    created: [],
+    env: new Map(),
+    ...run,
+  };
+}
 
 /** Replaces or adds lines of redis.conf, by directive. An empty text takes the line away. */
 export function confWith(lines: Record<string, string>): (text: string) => string {

@@ -1,0 +1,161 @@
+import type { Attributes } from "../plan/desired.ts";
+import type { Fact, SeenTexts } from "./fact.ts";
+
+/** `absent`, or owner, group, mode and sha256 of a plain file: `root:redis 640 HEX`. */
+export type Signature = string;
+
+/** One file that a run wrote or took away. */
+export interface KeptFile {
+  /** Its name in the run's folder: `old/NUMBER` is the backup. */
+  number: string;
+  path: string;
+  /** As the run found it, and as it left it. */
+  before: Signature;
+  after: Signature;
+}
+
+/** A run of redkeep that was confirmed here, as far as the host keeps it. */
+export interface KeptRun {
+  id: string;
+  /** `user@controller since 2026-11-29T21:04:05.000Z` */
+  holder: string;
+  /** The run that it took back; undefined for an apply. */
+  undoes: string | undefined;
+  /** It went back to the state from before the first run. */
+  toOriginal: boolean;
+  /** It restarted Redis, so that putting it back does too. */
+  restarted: boolean;
+  files: readonly KeptFile[];
+  /** Owner and mode before the run, of what stayed as it was otherwise. */
+  modes: readonly { path: string; attributes: Attributes }[];
+  /** Folders that it made. */
+  created: readonly string[];
+  /** Its names and numbers: `FIREWALL`, `OLDUSER`, … */
+  env: ReadonlyMap<string, string>;
+}
+
+export interface KeptRunsFact {
+  /** The oldest first. */
+  runs: readonly KeptRun[];
+  /** Nothing that redkeep ever kept here is missing, so that the oldest state is the original. */
+  isComplete: boolean;
+  /** Transactions that ended in a state that somebody has to look at. */
+  unsettled: readonly string[];
+  /** Texts of backups that were asked for, by `ID/NUMBER`. */
+  backups: ReadonlyMap<string, string>;
+}
+
+/** What the host keeps of redkeep's runs, for a way back; the texts of the backups that `backups` names. */
+export const keptRunsFact: Fact<KeptRunsFact> = {
+  // All of it is the shell's own work but the list: root's alone may read and write there, so nothing of it moves meanwhile.
+  script: ({ backups }) => `
+if [ "$ME" = 0 ]; then
+  section kept; if [ -f /var/lib/redkeep/original ]; then echo complete; fi
+  set --
+  set -f; for txn in $(ls -1tr /var/lib/redkeep/txn); do
+    case $txn in *[!A-Za-z0-9_-]*) continue;; esac
+    id=$txn; txn=/var/lib/redkeep/txn/$txn
+    first_word "$txn/state"; case $VALUE in committed) ;; needs_human) echo "unsettled $id"; continue;; *) continue;; esac
+    echo "run $id"; REST=; first_word "$txn/holder"; printf 'holder %s\\n' "$VALUE\${REST:+ $REST}"
+    if [ -f "$txn/undoes" ]; then first_word "$txn/undoes"; echo "undoes $VALUE"; fi
+    if [ -f "$txn/to-original" ]; then echo to-original; fi
+    if [ -f "$txn/restarted" ]; then echo restarted; fi
+    { while read -r number path rest; do
+      REST=; first_word "$txn/old/$number.signature"; printf 'old %s %s %s\\n' "$number" "$path" "$VALUE\${REST:+ $REST}"
+      REST=; first_word "$txn/new/$number.signature"; printf 'new %s %s %s\\n' "$number" "$path" "$VALUE\${REST:+ $REST}"
+    done <"$txn/files"; } 2>/dev/null
+    # Data files come and go: of what is not there any more nothing is set.
+    { while read -r path rest; do if [ -e "$path" ]; then printf 'mode %s %s\\n' "$path" "$rest"; fi; done <"$txn/expected-modes"; } 2>/dev/null
+    { while IFS= read -r path; do printf 'created %s\\n' "$path"; done <"$txn/created"; } 2>/dev/null
+    set -- "$@" "kept-env $id" "$txn/env"
+  done; set +f
+  show_files "$@" ${backups.map((id) => `'backup ${id}' '${backupPath(id)}'`).join(" ")}
+fi
+`,
+  parse: ({ seen: sections }) => {
+    const runs: (Omit<KeptRun, "files" | "modes" | "created"> & {
+      files: KeptFile[];
+      modes: KeptRun["modes"][number][];
+      created: string[];
+    })[] = [];
+    const unsettled: string[] = [];
+    let isComplete = false;
+    for (const line of sections.lines("kept")) {
+      const [word = "", ...rest] = line.split(" ");
+      const run = runs.at(-1);
+      if (word === "complete") isComplete = true;
+      else if (word === "unsettled") unsettled.push(rest.join(" "));
+      else if (word === "run") {
+        const [id = ""] = rest;
+        runs.push({
+          id,
+          holder: "",
+          undoes: undefined,
+          toOriginal: false,
+          restarted: false,
+          files: [],
+          modes: [],
+          created: [],
+          env: assignments(envOf(sections, id)),
+        });
+      } else if (run !== undefined) readLine(run, word, rest);
+    }
+    return { runs, isComplete, unsettled, backups: new Map(sections.startingWith("backup")) };
+  },
+};
+
+function envOf(sections: SeenTexts, id: string): string {
+  return sections.text(`kept-env ${id}`) ?? "";
+}
+
+function readLine(
+  run: {
+    -readonly [K in keyof KeptRun]: KeptRun[K] extends readonly (infer T)[] ? T[] : KeptRun[K];
+  },
+  word: string,
+  rest: readonly string[],
+): void {
+  const [first = "", second = "", ...more] = rest;
+  if (word === "holder") run.holder = rest.join(" ");
+  else if (word === "undoes") run.undoes = first;
+  else if (word === "to-original") run.toOriginal = true;
+  else if (word === "restarted") run.restarted = true;
+  else if (word === "old") run.files.push({ number: first, path: second, before: more.join(" "), after: "" });
+  else if (word === "new") {
+    const file = run.files.find(({ number }) => number === first);
+    if (file !== undefined) file.after = more.join(" ");
+  } else if (word === "mode") {
+    const attributes = attributesIn([second, ...more].join(" "));
+    if (attributes !== undefined) run.modes.push({ path: first, attributes });
+  } else if (word === "created") run.created.push(rest.join(" "));
+}
+
+/** `root:redis 640`, with or without a digest behind it; undefined where nothing was there. */
+export function attributesIn(signature: Signature): Attributes | undefined {
+  const [, owner, group, mode] = /^([^: ]+):([^ ]+) ([0-7]{1,5})(?: |$)/.exec(signature) ?? [];
+  return owner === undefined || group === undefined || mode === undefined
+    ? undefined
+    : { owner, group, mode: Number.parseInt(mode, 8) };
+}
+
+/** The sha256 in a signature; undefined where nothing was there. */
+export function digestIn(signature: Signature): string | undefined {
+  return /^[^ ]+ [0-7]+ ([0-9a-f]{64})$/.exec(signature)?.[1];
+}
+
+/** Where the backup `ID/NUMBER` lies. */
+export function backupPath(id: string): string {
+  const [, run, number] = /^([A-Za-z0-9_-]+)\/(\d+)$/.exec(id) ?? [];
+  if (run === undefined || number === undefined) throw new Error(`no name of a backup: ${id}`);
+  return `/var/lib/redkeep/txn/${run}/old/${number}`;
+}
+
+/** What `shellAssignments` wrote. Other lines say nothing: those of a run that took another back. */
+function assignments(text: string): Map<string, string> {
+  return new Map(
+    [...text.matchAll(/^([A-Z_0-9]+)='((?:[^'\n]|'\\'')*)'$/gm)].map(([, name = "", value = ""]) => [
+      name,
+      value.replaceAll(`'\\''`, "'"),
+    ]),
+  );
+}

@@ -1,0 +1,121 @@
+import { expect, it } from "vitest";
+import { signature } from "../../src/apply/compile.ts";
+import { planGiveBack } from "../../src/plan/give-back.ts";
+import { standingRuns, stateBefore } from "../../src/plan/kept-state.ts";
+import { factsOf } from "../support/facts.ts";
+import { keptRun } from "../support/host-facts.ts";
+import { server as serverOf } from "../support/run-task.ts";
+
+const CONF = "/etc/redis/redis.conf";
+const ACL = "/etc/redis/users.acl";
+const DROP_IN = "/etc/systemd/system/redis-server.service.d/redkeep.conf";
+const RULES = "/etc/ufw/user.rules";
+const ZEROS = "0".repeat(64);
+
+/** The recorded hardened host, on which one run is to be undone that found this redis.conf and no ACL file. */
+function back(conf: string, { enabled = true, extra = "" } = {}) {
+  const hardened = factsOf("hardened");
+  const was = (number: string, path: string, before: string) => ({ number, path, before, after: "" });
+  const run = keptRun({
+    restarted: true,
+    files: [
+      was("1", CONF, `redis:redis 640 ${ZEROS}`),
+      was("2", ACL, "absent"),
+      was("3", DROP_IN, "absent"),
+      was("4", RULES, `root:root 640 ${ZEROS}`),
+    ],
+    env: new Map([["FIREWALL", enabled ? "enable" : ""]]),
+    created: ["/etc/systemd/system/redis-server.service.d"],
+  });
+  const rules = factsOf("stock").firewall.rules4 || hardened.firewall.rules4;
+  const backups = new Map([
+    ["x/1", `${conf}\n${extra}`],
+    ["x/4", rules],
+  ]);
+  const facts = { ...hardened, kept: { runs: [run], isComplete: true, unsettled: [], backups } };
+  const state = stateBefore([run]);
+  if (state === undefined) throw new Error("no state");
+  const plan = planGiveBack({
+    facts,
+    server: serverOf(facts),
+    state,
+    destination: "last",
+    signatureOf: (path) => signature(facts, path),
+  });
+  const changes = new Map(
+    plan.changes.map(({ address, action, before, after }) => [address, [action, before, after]]),
+  );
+  return { ...plan, changes, told: plan.impact.map(({ kind, detail }) => `${kind}: ${detail}`) };
+}
+
+it("says of an open host of before what opens, to whom, and that it asks for no password", () => {
+  const { told, changes, restart } = back("bind 0.0.0.0\nport 6379\nprotected-mode no");
+  expect(restart).toBe(true);
+  expect(changes.get("ufw:status")).toEqual(["update", "active", "inactive"]);
+  expect(changes.get("redis.conf:protected-mode")).toEqual(["update", "yes", "no"]);
+  expect(changes.get(`file:${ACL}`)?.[0]).toBe("delete");
+  expect(changes.get("users.acl:app")?.[2]).toBeNull();
+  expect(changes.get("users.acl:default")?.[2]).toBe("~* &*, every command; any password");
+  expect(changes.get("unit:UMask")).toEqual(["delete", "0027", null]);
+  expect(told.slice(0, 4)).toEqual([
+    expect.stringMatching(
+      /^firewall-off: the firewall goes off: whoever reaches this host reaches every port that listens, now 22/,
+    ),
+    "port-opens: port 6379 opens to everybody, in plain; now nobody gets there from elsewhere.",
+    "no-password: user default comes back without a password: whoever reaches its port may do all that it may.",
+    "tls-goes: TLS goes: port 6380 closes, and commands and passwords travel in plain again.",
+  ]);
+  expect(told.join("\n")).toMatch(/commands-back: .*FLUSHALL.* answer to their own names again/);
+});
+
+it("opens nothing to others where the old one listened on loopback alone", () => {
+  const { told } = back("bind 127.0.0.1 -::1\nport 6379", { enabled: false });
+  expect(told.filter((text) => /^(port-opens|firewall-off)/.test(text))).toEqual([]);
+  expect(told).toContainEqual(
+    expect.stringContaining("whoever is on this host (protected mode turns others away)"),
+  );
+});
+
+it("shows no password, old or new, and no name of a renamed command", () => {
+  const extra = [
+    "requirepass the-old-password",
+    "# masterauth commented-password",
+    "rename-command CONFIG RK_0123456789",
+    "user x on >clear-password ~* +@all",
+  ].join("\n");
+  const { changes, told } = back("port 6379", { extra });
+  expect(changes.get("redis.conf:requirepass")).toEqual(["create", null, "••••"]);
+  expect(told).toContainEqual(expect.stringMatching(/^password-back: user (default|x)/));
+  const all = JSON.stringify([[...changes], told]);
+  expect(all).not.toMatch(/the-old-password|commented-password|clear-password|RK_0123456789|#[0-9a-f]{64}/);
+});
+
+it("takes for the original what a path was before the first run that touched it and still stands", () => {
+  const file = (before: string, after: string) => [{ number: "1", path: CONF, before, after }];
+  const a = "root:root 640 a";
+  const runs = [
+    keptRun({ id: "1", files: file("root:root 600 0", a) }),
+    keptRun({ id: "2", undoes: "1", files: file(a, "root:root 600 0") }),
+    keptRun({
+      id: "3",
+      modes: [{ path: CONF, attributes: { owner: "redis", group: "redis", mode: 0o644 } }],
+    }),
+    keptRun({ id: "4", files: file("root:redis 640 edited", "root:redis 640 new") }),
+    keptRun({
+      id: "5",
+      files: file("root:redis 640 new", "root:redis 640 newer"),
+      created: ["/etc/redis/tls"],
+    }),
+    keptRun({ id: "6", env: new Map([["UNIT", "other.service"]]), files: file("of another", "") }),
+  ];
+  const standing = standingRuns(
+    { runs, isComplete: true, unsettled: [], backups: new Map() },
+    "redis.service",
+  );
+  expect(standing.map(({ id }) => id)).toEqual(["3", "4", "5"]);
+  expect(stateBefore(standing)).toMatchObject({
+    files: [{ path: CONF, backup: "4/1", state: "redis:redis 644 edited", leftAs: "root:redis 640 newer" }],
+    modes: [],
+    created: ["/etc/redis/tls"],
+  });
+});
