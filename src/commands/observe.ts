@@ -31,6 +31,7 @@ import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../
 import { excerpt, FoundSecrets } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
 import { accessOf } from "../verify/access.ts";
+import { allowedRecords } from "../verify/allowance.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
@@ -147,6 +148,7 @@ export async function observe(
     if (observation === undefined) return;
     session.observation = observation;
     session.system = systemOf(observation);
+    setAllowed(record, observation);
     record.server = serverRecord(observation);
     const refusal =
       refusalBeforePlanning(observation.server, context.accepted) ??
@@ -176,6 +178,12 @@ export async function observe(
     record.durationMs = Math.round(performance.now() - session.startedAt);
     record.roundTrips = session.connection?.channels ?? record.roundTrips;
   }
+}
+
+/** What the playbook's tasks for this host leave unmet. */
+function setAllowed(record: HostRecord, { tasks }: Observation): void {
+  const allowances = tasks.tasks.flatMap(({ definition, params }) => definition.allowances(params));
+  if (allowances.length > 0) record.allowed = allowedRecords(allowances);
 }
 
 /** What users can do, as the facts have it. */
@@ -390,6 +398,7 @@ export function toRecord({
   source,
   witness,
   blockedBy,
+  allowed,
 }: Check): CheckRecord {
   return {
     control,
@@ -403,6 +412,7 @@ export function toRecord({
       ? { witness: "server" as const }
       : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
+    ...(allowed === undefined ? {} : { allowed }),
   };
 }
 

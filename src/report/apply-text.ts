@@ -1,4 +1,5 @@
 import { groupBy } from "./alike.ts";
+import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { changesText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
@@ -41,11 +42,11 @@ export function applyText(record: RunRecord, context: TextContext): string {
       page.verbose || page.diff ? changesText(changed, page) : [],
       rowsText(page),
       sinceText(page),
-      expiredWaiversText(page),
+      [...expiredWaiversText(page), ...endingText(page)],
       openControlsText(news),
       betterText(page),
       knownText(page),
-      waiversText(page),
+      [...allowedControlsText(page), ...waiversText(page)],
       errorsText(news),
       lastLines(answer(page), next(page), page),
     ),

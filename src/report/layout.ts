@@ -165,7 +165,7 @@ export function lastLines(answer: string, next: readonly string[], page: Page): 
 
 /**
  * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails that held before, no user
- * can do more than before, and no waiver ends. What could not be told is counted in the line that remains.
+ * can do more than before, and neither a waiver nor what the playbook allows ends. What could not be told is counted in the line that remains.
  */
 export function isQuiet({ unattended, record, hosts, differences = [] }: Page): boolean {
   return (
@@ -174,6 +174,7 @@ export function isQuiet({ unattended, record, hosts, differences = [] }: Page): 
     hosts.every(({ status, impact }) => status === "unchanged" && impact.length === 0) &&
     hosts.every(({ checks }) => checks.every(({ outcome, since }) => outcome !== "fail" || since)) &&
     !differences.some(({ direction }) => NEWS.includes(direction)) &&
+    !hosts.some(({ allowed = [] }) => allowed.some(({ state }) => state === "ending")) &&
     !(record.waivers ?? []).some(({ state }) => state === "expired" || state === "ending")
   );
 }

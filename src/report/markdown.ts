@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts } from "./alike.ts";
+import { allowedOnHosts } from "./allowed-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
 import type { Difference } from "./compare.ts";
@@ -53,6 +54,7 @@ export function markdownReport(merged: MergedRuns): string {
     open("What to do first", hosts, "fail"),
     ...(comparison === undefined ? [] : [since(comparison.differences, comparison.before.startedAt)]),
     open("Not checked", hosts, "unknown"),
+    allowed(hosts),
     ...changes(hosts),
     impact(hosts),
     waivers(
@@ -208,6 +210,20 @@ function impact(hosts: readonly HostRecord[]): Part {
     impactsAlike(hosts).map((kind) => [
       code(hostList([...new Set(kind.map(({ host }) => host))])),
       code(mergeTexts(kind.map(({ detail }) => detail))),
+    ]),
+  );
+}
+
+function allowed(hosts: readonly HostRecord[]): Part {
+  return table(
+    "Allowed by the playbook",
+    ["Until", "State", "Parameter", "Controls", "Where"],
+    allowedOnHosts(hosts).map(({ until, state, parameter, controls, hosts: where }) => [
+      plain(until ?? ""),
+      state,
+      code(parameter),
+      plain(controls.join(", ")),
+      code(hostList(where)),
     ]),
   );
 }

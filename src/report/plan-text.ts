@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { allowedParametersText, endingText } from "./allowed-text.ts";
 import { changesText } from "./changes-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
@@ -51,9 +52,11 @@ function planBlocks(page: Page): string[][] {
   const right = page.hosts.filter((host) => host.status === "unchanged").map(({ host }) => host);
   return [
     headingText(page),
+    endingText(page),
     changesText(pending, page),
     right.length === 0 ? [] : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
     noticeText(pending, page),
+    allowedParametersText(page),
     errorsText(page),
   ];
 }

@@ -15,6 +15,7 @@ import { describeEntry, makeRule, parseDefaults, parseRules } from "../firewall/
 import { type Passage, verdictOf } from "../firewall/walk.ts";
 import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
+import { type Allows, weakenable } from "../verify/allowance.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -23,14 +24,29 @@ const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) 
     `should be an address or a subnet such as 10.0.0.0/24, found ${JSON.stringify(input)}`,
 });
 
-const params = z.strictObject({
-  backend: z
-    .literal("ufw", { error: 'should be "ufw", the only firewall that redkeep manages' })
-    .default("ufw"),
-  allow: z.array(subnet).default([]),
-  default: z.enum(["deny", "reject"]).default("deny"),
-  other_ports: z.enum(["refuse", "keep", "close"]).default("refuse"),
-});
+const parameters = weakenable(
+  {
+    backend: z
+      .literal("ufw", { error: 'should be "ufw", the only firewall that redkeep manages' })
+      .default("ufw"),
+    allow: z.array(subnet).default([]),
+    default: z.enum(["deny", "reject"]).default("deny"),
+    other_ports: z.enum(["refuse", "keep", "close"]).default("refuse"),
+  },
+  {
+    allow: {
+      controls: ["RK-NET-04", "RK-NET-06"],
+      weak: ({ allow }) => allow.filter(isEverybody).join(", ") || undefined,
+    },
+  },
+);
+
+const params = parameters.schema;
+
+/** `0.0.0.0/0`, `::/0`: a whole family of addresses. */
+function isEverybody(subnet: string): boolean {
+  return /\/0$/.test(subnet);
+}
 
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
@@ -45,6 +61,8 @@ export default defineTask<Params>({
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
   phase: 3,
+
+  allowances: (params) => parameters.all(params, "firewall"),
 
   desired: (context) => {
     const { facts } = context;
@@ -219,7 +237,7 @@ function* refusals(
   wanted: WantedFirewall,
   { problems, onlyPeer }: FirewallPlan,
 ): Iterable<Refusal> {
-  const everywhere = wanted.allow.find((text) => /\/0$/.test(text));
+  const everywhere = wanted.allow.find(isEverybody);
   if (everywhere !== undefined) {
     yield {
       guard: "firewall-open",
@@ -462,7 +480,10 @@ function firewallChecks(context: Context): Check[] {
     const observed =
       [...without.wrong, ...without.unclear].join("; ") ||
       `ufw is not installed; other rules do this${beside.length === 0 ? "" : `: ${beside.join("; ")}`}`;
-    return [check("RK-NET-04", { expected, observed, source: "iptables-save, nft" }, verdict(without))];
+    const allows = allowing(context, [4, 6]);
+    return [
+      check("RK-NET-04", { expected, observed, source: "iptables-save, nft", allows }, verdict(without)),
+    ];
   }
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
@@ -471,7 +492,12 @@ function firewallChecks(context: Context): Check[] {
   return [
     check(
       "RK-NET-04",
-      { expected, observed: sentence(four) || "as wanted", source: "iptables-save" },
+      {
+        expected,
+        observed: sentence(four) || "as wanted",
+        source: "iptables-save",
+        allows: allowing(context, [4]),
+      },
       verdict(four),
     ),
     check(
@@ -501,10 +527,22 @@ function firewallChecks(context: Context): Check[] {
         expected: "the same for IPv6",
         observed: sentence(six) || (isDropped ? "all IPv6 is dropped" : "as wanted"),
         source: "ip6tables-save",
+        allows: allowing(context, [6]),
       },
       verdict(six),
     ),
   ];
+}
+
+/** Which of these families the playbook lets in as a whole. */
+function allowing({ params }: Context, families: readonly (4 | 6)[]): Allows {
+  const isOpen = params.allow.some(
+    (text) => isEverybody(text) && families.some((one) => one === familyOf(text)),
+  );
+  return {
+    by: isOpen ? parameters.by("allow", params, "firewall") : undefined,
+    demand: `default ${params.default}, only named networks reach Redis`,
+  };
 }
 
 const sentence = ({ wrong, unclear }: Findings): string => [...wrong, ...unclear].join("; ");
