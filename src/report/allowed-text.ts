@@ -30,7 +30,7 @@ export function endingText(page: Page): string[] {
     const sign =
       state === "ended" ? page.paint("red", page.signs.bad) : page.paint("yellow", page.signs.warning);
     const verb = controls.length === 1 ? "fails" : "fail";
-    const when = state === "ended" ? verb : `${verb} from then on`;
+    const when = state === "ended" ? `${verb}. Change it, or name a later day` : `${verb} from then on`;
     const text = `${parameter} ${reason.replace(/^allowed/, "is allowed")} (${hostList(hosts)}): ${controls.join(", ")} ${when}`;
     return hanging(`${sign} `, text, page.width);
   });
@@ -58,7 +58,7 @@ export function allowedControlsText(page: Page): string[] {
       const [first] = same;
       if (first?.allowed === undefined) return [];
       const { control, title, severity, allowed } = first;
-      const head = `${title} (${severity}): ${allowed.reason}, ${allowed.parameter}`;
+      const head = `${title} (${severity}): ${allowed.parameter} is ${allowed.reason}`;
       return [
         ...hanging(`${page.signs.skipped} ${pad(control, 11)}`, head, page.width),
         ...seenAlike(same).flatMap((alike) => hanging("    ", seen(alike, page), page.width)),

@@ -140,7 +140,7 @@ function renameCheck(context: Context): Check {
           lost.length === 0 ? "" : `back at the next restart, as the file says: ${lost.join(", ")}`,
         ]
           .filter(Boolean)
-          .join("; ") || (wanted.length === 0 ? "none is" : "none of them is known"),
+          .join("; ") || (wanted.length === 0 ? "no command is taken away" : "none of them is known"),
       source: `COMMAND INFO, ${context.server.configPath}`,
       allows: {
         by: parameters.by("commands", context.params, "rename-command"),

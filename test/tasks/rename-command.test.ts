@@ -155,7 +155,7 @@ describe("rename-command", () => {
   });
 
   describe("locks of Redis 7.0", () => {
-    const NONE_TAKEN = "RK-CMD-03 skip: none is";
+    const NONE_TAKEN = "RK-CMD-03 skip: no command is taken away";
 
     it("are left alone where nothing opened them", () => {
       expect(addresses(planTask(TASK, { commands: {} }, factsOf("stock")))).toEqual([]);
