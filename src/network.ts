@@ -67,6 +67,12 @@ export function isLoopback(address: string): boolean {
   return normal !== undefined && (normal === "::1" || normal.startsWith("127."));
 }
 
+/** An address that the Internet routes: neither private, nor of the host or the link, nor reserved (IANA's registries). */
+export function isPublic(address: string): boolean {
+  const normal = normalizeAddress(address);
+  return normal !== undefined && ipaddr.parse(normal).range() === "unicast";
+}
+
 /** What binds every address: "0.0.0.0", "::" and the "*" of Redis and ss. */
 export function isWildcard(address: string): boolean {
   return address === "*" || ["0.0.0.0", "::"].includes(normalizeAddress(address) ?? "");

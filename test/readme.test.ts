@@ -76,7 +76,8 @@ describe("the reference of tasks", () => {
   it.each(taskNames())("has every parameter of %s with its default, and no other", async (task) => {
     const { params } = await loadTask(task);
     const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
-    const parameters = parametersOf(schema);
+    // What weakens has a NAME_until too, by one rule for all.
+    const parameters = parametersOf(schema).filter(({ name }) => !name.endsWith("_until"));
     const text = section(`### \`${task}\``);
     const [reference = ""] = text.split("| Preset |");
     expect(firstCells(reference).toSorted()).toEqual(parameters.map(({ name }) => name).toSorted());

@@ -33,6 +33,7 @@ import { excerpt, FoundSecrets } from "../secret.ts";
 import type { ServerLogin } from "../server-login.ts";
 import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
 import { accessOf } from "../verify/access.ts";
+import { allowedRecords } from "../verify/allowance.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
@@ -165,6 +166,7 @@ export async function observe(
     session.observation = observation;
     session.clients = wantedClients(observation.tasks, observation.secrets, observation);
     session.system = systemOf(observation);
+    setAllowed(record, observation);
     record.server = serverRecord(observation);
     const refusal =
       refusalBeforePlanning(observation.server, context.accepted) ??
@@ -195,6 +197,12 @@ export async function observe(
     record.durationMs = Math.round(performance.now() - session.startedAt);
     record.roundTrips = session.connection?.channels ?? record.roundTrips;
   }
+}
+
+/** What the playbook's tasks for this host leave unmet. */
+function setAllowed(record: HostRecord, { tasks }: Observation): void {
+  const allowances = tasks.tasks.flatMap(({ definition, params }) => definition.allowances(params));
+  if (allowances.length > 0) record.allowed = allowedRecords(allowances);
 }
 
 /** What users can do, as the facts have it. */
@@ -430,6 +438,7 @@ export function toRecord({
   source,
   witness,
   blockedBy,
+  allowed,
 }: Check): CheckRecord {
   return {
     control,
@@ -443,6 +452,7 @@ export function toRecord({
       ? { witness: "server" as const }
       : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
+    ...(allowed === undefined ? {} : { allowed }),
   };
 }
 

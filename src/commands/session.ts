@@ -12,6 +12,7 @@ import { printable } from "../report/printable.ts";
 import { createProgress, type Progress } from "../report/progress.ts";
 import type { HostRecord, RunRecord } from "../report/record.ts";
 import { exitCodeOf, summarize } from "../report/summary.ts";
+import { endAllowed } from "../verify/allowance.ts";
 import { waive, waiverRecords } from "../waivers/waivers.ts";
 import type { LastRun } from "./last-run.ts";
 import { failWith, type HostSession, hostFactsForTexts, newSession, observe } from "./observe.ts";
@@ -119,7 +120,7 @@ export async function writeAsAsked(
 }
 
 export function outcomeText(run: Run, session: HostSession, command: RunRecord["command"]): string {
-  const record = waive(session.record, run.waivers ?? [], run.today);
+  const record = waive(asOfToday(run, session), run.waivers ?? [], run.today);
   if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
   const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
   const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
@@ -152,6 +153,11 @@ export function startProgress(run: Run, command: RunRecord["command"], environme
   });
 }
 
+/** The host's record with what the playbook allowed and whose day has come: waivers come after it. */
+function asOfToday({ today }: Run, { record }: HostSession): HostRecord {
+  return endAllowed(record, today);
+}
+
 /** The record of a run as it stands, waivers applied. The sessions keep what was seen. */
 export function recordOf(
   run: Run,
@@ -161,7 +167,7 @@ export function recordOf(
   environment: Environment,
 ): RunRecord {
   const { waivers, today, failOn } = run;
-  const seen = sessions.map(({ record }) => record);
+  const seen = sessions.map((session) => asOfToday(run, session));
   const hosts = seen.map((host) => waive(host, waivers ?? [], today));
   const { controller } = run;
   const interrupted = environment.interrupted.aborted;

@@ -1,4 +1,5 @@
 import { groupBy } from "./alike.ts";
+import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
@@ -45,11 +46,11 @@ export function applyText(record: RunRecord, context: TextContext): string {
       memoryOnlyText(page),
       left,
       sinceText(page),
-      expiredWaiversText(page),
+      [...expiredWaiversText(page), ...endingText(page)],
       openControlsText(news),
       betterText(page),
       knownText(page),
-      waiversText(page),
+      [...allowedControlsText(page), ...waiversText(page)],
       errorsText(news),
       lastLines(answer(page), next(page), page),
     ),

@@ -2,7 +2,7 @@ import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
 import type { CheckRecord } from "./record.ts";
 import { type Outcome, SEVERITIES } from "./statuses.ts";
-import { countsAsFailure } from "./summary.ts";
+import { countsAsFailure, isAllowed } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
 export interface HostCheck extends CheckRecord {
@@ -68,10 +68,10 @@ export function heldControlsText(page: Page): string[] {
       has(checks, "pass") &&
       !has(checks, "fail") &&
       !has(checks, "unknown") &&
-      !checks.some(({ waiver }) => waiver !== undefined),
+      !checks.some((check) => check.waiver !== undefined || isAllowed(check)),
   );
   const skipped = controls.filter((checks) =>
-    checks.every((check) => check.outcome === "skip" && check.waiver === undefined),
+    checks.every((check) => check.outcome === "skip" && check.waiver === undefined && !isAllowed(check)),
   );
   const checked = page.hosts.filter((host) => host.checks.length > 0).length;
   const where =
@@ -101,13 +101,17 @@ export function controlCount({ hosts }: Page): number {
   return new Set(hosts.flatMap(({ checks }) => checks.map(keyOf))).size;
 }
 
-/** `72 checks pass, 3 fail (2 high), 1 unknown, 5 skipped (2 waived)`. */
+/** `72 checks pass, 3 fail (2 high), 1 unknown, 6 skipped (2 waived, 1 allowed by the playbook)`. */
 export function checkCounts(page: Page): string {
-  const { pass, fail, unknown, skip } = page.record.summary.checks;
+  const { pass, fail, unknown, skip, allowed = 0 } = page.record.summary.checks;
   const failing = page.hosts.flatMap(({ checks }) => checks.filter(({ outcome }) => outcome === "fail"));
   const waived = page.hosts.flatMap(({ checks }) =>
     checks.filter(({ waiver }) => waiver !== undefined),
   ).length;
+  const skippedAs = [
+    ...(waived > 0 ? [`${grouped(waived)} waived`] : []),
+    ...(allowed > 0 ? [`${grouped(allowed)} allowed by the playbook`] : []),
+  ];
   const grave = (["critical", "high"] as const).flatMap((severity) => {
     const count = failing.filter((check) => check.severity === severity).length;
     return count > 0 ? [`${grouped(count)} ${severity}`] : [];
@@ -116,7 +120,9 @@ export function checkCounts(page: Page): string {
     `${plural(pass, "check")} pass`,
     `${grouped(fail)} fail${grave.length > 0 ? ` (${grave.join(", ")})` : ""}`,
     ...(unknown > 0 ? [`${grouped(unknown)} unknown`] : []),
-    ...(skip > 0 ? [`${grouped(skip)} skipped${waived > 0 ? ` (${grouped(waived)} waived)` : ""}`] : []),
+    ...(skip > 0
+      ? [`${grouped(skip)} skipped${skippedAs.length > 0 ? ` (${skippedAs.join(", ")})` : ""}`]
+      : []),
   ].join(", ");
 }
 
@@ -178,8 +184,14 @@ function controlText(all: readonly HostCheck[], outcome: "fail" | "unknown" | "s
 
 /** Checks of one control that saw like things, on the hosts that have them. */
 export function seenAlike(checks: readonly HostCheck[]): HostCheck[][] {
-  return groupBy(checks, ({ host, observed, expected, source, blockedBy }) =>
-    JSON.stringify([sentenceShapeOf(observed, host), sentenceShapeOf(expected, host), source, blockedBy]),
+  return groupBy(checks, ({ host, observed, expected, source, blockedBy, allowed }) =>
+    JSON.stringify([
+      sentenceShapeOf(observed, host),
+      sentenceShapeOf(expected, host),
+      source,
+      blockedBy,
+      allowed,
+    ]),
   );
 }
 
@@ -189,7 +201,7 @@ function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "
   const [first] = same;
   switch (outcome) {
     case "fail":
-      return `${observed}; wanted ${merged((check) => check.expected)} (${first?.source})`;
+      return `${observed}; wanted ${merged((check) => check.expected)} (${first?.source})${endedText(first)}`;
     case "unknown":
       return first?.blockedBy === undefined || observed.startsWith("no login to Redis")
         ? `not checked, ${observed}`
@@ -197,6 +209,11 @@ function observation(same: readonly HostCheck[], outcome: "fail" | "unknown" | "
     case "skip":
       return observed;
   }
+}
+
+/** Why the host is as it is: the playbook asked for it, and its day has come. */
+function endedText({ allowed }: Partial<HostCheck> = {}): string {
+  return allowed === undefined ? "" : `; ${allowed.parameter} ${allowed.reason}`;
 }
 
 export const LACK = {

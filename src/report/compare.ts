@@ -1,6 +1,7 @@
 import { checkKeys } from "./check-keys.ts";
 import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import type { HostStatus, Outcome, Severity } from "./statuses.ts";
+import { isAllowed } from "./summary.ts";
 
 /** `other`: differs, without being better or worse. */
 export type Direction = "worse" | "better" | "new" | "gone" | "other";
@@ -176,10 +177,11 @@ export function keyed(checks: readonly CheckRecord[]): Map<string, CheckRecord> 
   return new Map(checks.map((check, index) => [keys[index] ?? "", check]));
 }
 
-type Verdict = Outcome | "waived";
+type Verdict = Outcome | "waived" | "allowed";
 
-function verdict({ outcome, waiver }: CheckRecord): Verdict {
-  return waiver === undefined ? outcome : "waived";
+function verdict(check: CheckRecord): Verdict {
+  if (isAllowed(check)) return "allowed";
+  return check.waiver === undefined ? check.outcome : "waived";
 }
 
 const VERDICTS: Record<Verdict, string> = {
@@ -188,6 +190,7 @@ const VERDICTS: Record<Verdict, string> = {
   unknown: "not checked",
   skip: "does not apply",
   waived: "waived",
+  allowed: "allowed by the playbook",
 };
 
 function verdictOf(check: CheckRecord): string {
@@ -202,7 +205,7 @@ function directionOf(was: CheckRecord, is: CheckRecord): Direction | undefined {
     return to === "fail" && timeless(was.observed) !== timeless(is.observed) ? "other" : undefined;
   if (to === "fail") return "worse";
   // A proof that is no longer there.
-  if (from === "pass" && to === "unknown") return "worse";
+  if (from === "pass" && (to === "unknown" || to === "allowed")) return "worse";
   if (to === "pass" && from !== "skip") return "better";
   return "other";
 }

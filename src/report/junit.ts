@@ -1,12 +1,12 @@
 import { checkKeys } from "./check-keys.ts";
 import { printable } from "./printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
-import { hasFailed } from "./summary.ts";
+import { hasFailed, isAllowed } from "./summary.ts";
 import { statusInWords } from "./words.ts";
 
 /**
  * JUnit XML in the shape that Jenkins and GitLab read: a suite for each host, a case for each check. A host that could
- * not be asked, or that failed, is a case with an error; waived and unchecked is skipped.
+ * not be asked, or that failed, is a case with an error; waived, allowed by the playbook and unchecked is skipped.
  */
 export function junitReport(record: RunRecord): string {
   const suites = [
@@ -91,6 +91,11 @@ function resultOf(check: CheckRecord): Case["result"] {
       kind: "skipped",
       message: `waived until ${waiver.expires} by ${waiver.owner}: ${waiver.reason}; found ${observed}`,
     };
+  }
+  if (isAllowed(check)) {
+    const { allowed } = check;
+    const message = `${allowed?.reason}: ${allowed?.parameter}; found ${observed}, demanded ${expected}`;
+    return { kind: "skipped", message };
   }
   if (outcome === "skip") return { kind: "skipped", message: `does not apply: ${observed}` };
   if (outcome === "unknown") return { kind: "skipped", message: `not checked: ${observed}` };

@@ -176,7 +176,8 @@ export function lastLines(answer: string, next: readonly string[], page: Page): 
 
 /**
  * Whether the run is one that nobody has to read: no terminal, nothing changed, no check fails that held before, no user
- * can do more than before, and no waiver or certificate ends. What could not be told is counted in the line that remains.
+ * can do more than before, and no waiver, no certificate and nothing that the playbook allows ends. What could not be told is
+ * counted in the line that remains.
  */
 export function isQuiet({ unattended, record, hosts, differences = [] }: Page): boolean {
   return (
@@ -187,6 +188,7 @@ export function isQuiet({ unattended, record, hosts, differences = [] }: Page): 
     record.controller?.status !== "changed" &&
     !needsRenewal(record) &&
     !differences.some(({ direction }) => NEWS.includes(direction)) &&
+    !hosts.some(({ allowed = [] }) => allowed.some(({ state }) => state === "ending")) &&
     !(record.waivers ?? []).some(({ state }) => state === "expired" || state === "ending")
   );
 }

@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts } from "./alike.ts";
+import { allowedOnHosts } from "./allowed-text.ts";
 import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
@@ -54,6 +55,7 @@ export function markdownReport(merged: MergedRuns): string {
     open("What to do first", hosts, "fail"),
     ...(comparison === undefined ? [] : [since(comparison.differences, comparison.before.startedAt)]),
     open("Not checked", hosts, "unknown"),
+    allowed(hosts),
     ...changes(hosts),
     table(
       "On the controller",
@@ -224,6 +226,20 @@ function impact(hosts: readonly Pick<HostRecord, "host" | "impact">[]): Part {
     impactsAlike(hosts).map((kind) => [
       code(hostList(kind.map(({ host }) => host))),
       code(mergeTexts(kind.map(({ detail }) => detail))),
+    ]),
+  );
+}
+
+function allowed(hosts: readonly HostRecord[]): Part {
+  return table(
+    "Allowed by the playbook",
+    ["Until", "State", "Parameter", "Controls", "Where"],
+    allowedOnHosts(hosts).map(({ until, state, parameter, controls, hosts: where }) => [
+      plain(until ?? ""),
+      state,
+      code(parameter),
+      plain(controls.join(", ")),
+      code(hostList(where)),
     ]),
   );
 }

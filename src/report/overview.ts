@@ -1,7 +1,7 @@
 import { controlsOf, type HostCheck } from "./checks-text.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { SEVERITIES, type Severity } from "./statuses.ts";
-import { hasFailed } from "./summary.ts";
+import { hasFailed, isAllowed } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 
 /** The answer of a run in one sentence, and in a second one what is missing from it. */
@@ -48,7 +48,12 @@ function answer(record: RunRecord): string {
   }
   if (summary.checks.pass + summary.checks.unknown === 0)
     return `No check was made on ${plural(hosts.length, "host")}.`;
-  return `No control fails on ${plural(hosts.length - lost, "host")}.${beside}`;
+  const allowed = new Set(
+    hosts.flatMap(({ checks }) => checks.filter(isAllowed).map(({ control }) => control)),
+  );
+  const unmet =
+    allowed.size === 0 ? "" : ` The playbook allows ${plural(allowed.size, "control")} to stay unmet.`;
+  return `No control fails on ${plural(hosts.length - lost, "host")}.${unmet}${beside}`;
 }
 
 /** What the run says of its controller beside what it says of hosts, under a name that no host has. */
@@ -77,14 +82,15 @@ export function keyNumbers({
       { value: grouped(summary.refused), label: "refused", bad: summary.refused > 0 },
     ];
   }
-  const { pass, fail, unknown, skip } = summary.checks;
+  const { pass, fail, unknown, skip, allowed = 0 } = summary.checks;
+  const skipped = skip > 0 ? `, ${grouped(skip)} skipped` : "";
   return [
     reached,
     { value: grouped(pass), label: "checks hold", bad: false },
     { value: grouped(fail), label: "checks fail", bad: fail > 0 },
     {
       value: grouped(unknown),
-      label: `not checked${skip > 0 ? `, ${grouped(skip)} skipped` : ""}`,
+      label: `not checked${skipped}${allowed > 0 ? ` (${grouped(allowed)} allowed by the playbook)` : ""}`,
       bad: unknown > 0,
     },
   ];

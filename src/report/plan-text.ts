@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { allowedParametersText, endingText } from "./allowed-text.ts";
 import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
@@ -55,6 +56,7 @@ function planBlocks(page: Page): string[][] {
   const right = page.hosts.filter((host) => host.status === "unchanged").map(({ host }) => host);
   return [
     headingText(page),
+    endingText(page),
     undoesText(pending, page),
     changesText(pending, page),
     page.record.command === "rollback" || page.record.command === "eject"
@@ -64,6 +66,7 @@ function planBlocks(page: Page): string[][] {
         : hanging("", `${hostList(right)}: as wanted, nothing to do`, page.width),
     controllerText(page),
     noticeText([...pending, ...page.hosts.filter(tellsOfUsers)], page),
+    allowedParametersText(page),
     errorsText(page),
   ];
 }

@@ -1,7 +1,7 @@
 import type { MergedRuns } from "./merge.ts";
-import type { HostRecord } from "./record.ts";
+import type { CheckRecord, HostRecord } from "./record.ts";
 import { OUTCOMES, SEVERITIES } from "./statuses.ts";
-import { changeCount } from "./summary.ts";
+import { changeCount, isAllowed } from "./summary.ts";
 
 type Labels = Record<string, string>;
 type Sample = readonly [Labels, number];
@@ -39,7 +39,17 @@ export function prometheusReport({ record, lookedAt }: MergedRuns): string {
     metric(
       "check_failed",
       "Failing checks of a control, only where there are some.",
-      hosts.flatMap(failedSamples),
+      hosts.flatMap((host) => controlSamples(host, ({ outcome }) => outcome === "fail")),
+    ),
+    metric(
+      "check_allowed",
+      "Checks of a control whose demand the playbook leaves unmet, only where there are some.",
+      hosts.flatMap((host) => controlSamples(host, isAllowed)),
+    ),
+    metric(
+      "allowed_until_timestamp_seconds",
+      "When something that the playbook allows begins to count as a failure.",
+      hosts.flatMap(untilSamples),
     ),
     metric(
       "certificate_ends_timestamp_seconds",
@@ -64,14 +74,25 @@ function checkSamples({ host, checks }: HostRecord): Sample[] {
   );
 }
 
-function failedSamples({ host, checks }: HostRecord): Sample[] {
-  const failing = checks.filter(({ outcome }) => outcome === "fail");
-  const controls = Map.groupBy(failing, ({ control, severity }) => JSON.stringify([control, severity]));
+/** How many checks of a control are such. */
+function controlSamples({ host, checks }: HostRecord, isSuch: (check: CheckRecord) => boolean): Sample[] {
+  const controls = Map.groupBy(checks.filter(isSuch), ({ control, severity }) =>
+    JSON.stringify([control, severity]),
+  );
   return [...controls.values()].flatMap((same): Sample[] => {
     const [first] = same;
     if (first === undefined) return [];
     return [[{ host, control: first.control, severity: first.severity }, same.length]];
   });
+}
+
+function untilSamples({ host, allowed = [] }: HostRecord): Sample[] {
+  const samples = new Map<string, Sample>();
+  for (const { parameter, until = "" } of allowed) {
+    const time = epoch(`${until}T00:00:00Z`);
+    if (!Number.isNaN(time)) samples.set(parameter, [{ host, parameter }, time]);
+  }
+  return [...samples.values()];
 }
 
 function waiverSamples({ waivers = [] }: MergedRuns["record"]): Sample[] {

@@ -23,6 +23,7 @@ const MOST_CHECKS = 5_000;
 const MOST_CONTROLS = 500;
 const MOST_COMMANDS = 200;
 const MOST_USERS = 20_000;
+const MOST_ALLOWED = 1_000;
 const MOST_CELLS = 1_000_000;
 
 const waiver = z
@@ -84,6 +85,23 @@ const setting = z
   })
   .describe("the values of one setting by place, null where a place has none");
 
+const allowed = z
+  .object({
+    parameter: z.string().describe("as the playbook says it, such as tls.plain_port: 6379"),
+    reason: z.string().describe("allowed by the playbook, and until when"),
+    until: z.string().exactOptional().describe("the first day on which it is a failure, YYYY-MM-DD, UTC"),
+  })
+  .describe(
+    "where the playbook leaves the control's demand unmet; the outcome is skip until that day, fail from then on, and skip again where a waiver covers it",
+  );
+
+const hostAllowed = allowed
+  .extend({
+    controls: z.array(z.string()).describe("whose demand it leaves unmet"),
+    state: z.enum(["open", "ending", "ended"]).describe("ending: 30 days or less are left"),
+  })
+  .describe("a weakening that the playbook asks for on this host");
+
 const since = z.iso
   .datetime()
   .describe(
@@ -108,6 +126,7 @@ const check = z.object({
     .describe("on an unknown check that more access would have answered: exit code 3"),
   setting: setting.exactOptional().describe("where the check is about one setting"),
   since: since.exactOptional(),
+  allowed: allowed.exactOptional(),
   waiver: z
     .object({ reason: z.string(), owner: z.string(), expires: z.string() })
     .exactOptional()
@@ -203,6 +222,11 @@ const host = z.object({
   restart: z.object({ needed: z.boolean(), unavailableMs: milliseconds }),
   checks: z.array(check).max(MOST_CHECKS),
   error: error.nullable(),
+  allowed: z
+    .array(hostAllowed)
+    .max(MOST_ALLOWED)
+    .exactOptional()
+    .describe("absent where the playbook weakens nothing"),
   since: since.exactOptional(),
   transaction: z
     .string()
@@ -251,7 +275,15 @@ const summary = z.object({
   unknown: count,
   notStarted: count,
   changes: count,
-  checks: z.object({ pass: count, fail: count, skip: count, unknown: count }),
+  checks: z.object({
+    pass: count,
+    fail: count,
+    skip: count,
+    unknown: count,
+    allowed: count
+      .exactOptional()
+      .describe("of those skipped: allowed by the playbook; absent where none is"),
+  }),
 });
 
 const selection = z
@@ -321,5 +353,6 @@ export type AccessRecord = z.infer<typeof access>;
 export type TaskRecord = z.infer<typeof task>;
 export type ChangeRecord = z.infer<typeof change>;
 export type Impact = z.infer<typeof impact>;
+export type AllowedRecord = z.infer<typeof hostAllowed>;
 export type CheckRecord = z.infer<typeof check>;
 export type HostErrorRecord = z.infer<typeof error>;

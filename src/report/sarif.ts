@@ -6,7 +6,7 @@ import { checkKeys } from "./check-keys.ts";
 import { printable } from "./printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import { SEVERITIES } from "./statuses.ts";
-import { hasFailed } from "./summary.ts";
+import { hasFailed, isAllowed } from "./summary.ts";
 import { grouped, statusInWords } from "./words.ts";
 
 /** What code scanning takes: more results, or a larger file, and it refuses the whole upload. */
@@ -26,7 +26,7 @@ export const LEVEL = {
 } as const;
 
 /**
- * SARIF 2.1.0: a rule for each control, a result for each check that fails or is waived, at the line of the inventory
+ * SARIF 2.1.0: a rule for each control, a result for each check that fails, is waived or is allowed by the playbook, at the line of the inventory
  * that names the host. Beyond the limits of code scanning the least severe results are left out, and the file says so.
  *
  * @param cwd what relative places count from; a place inside of it is written relative to it
@@ -54,16 +54,16 @@ interface Finding {
   key: string;
 }
 
-/** The gravest first; of one severity, the failing ones before the waived. */
+/** The gravest first; of one severity, the failing ones before the others. */
 function findingsOf({ hosts }: RunRecord): Finding[] {
   const all = hosts.flatMap((host) => {
     const keys = checkKeys(host.checks);
     return host.checks.map((check, index) => ({ host, check, key: keys[index] ?? "" }));
   });
   const rank = ({ check }: Finding) =>
-    SEVERITIES.indexOf(check.severity) * 2 + (check.waiver === undefined ? 0 : 1);
+    SEVERITIES.indexOf(check.severity) * 2 + (check.outcome === "fail" ? 0 : 1);
   return all
-    .filter(({ check }) => check.outcome === "fail" || check.waiver !== undefined)
+    .filter(({ check }) => check.outcome === "fail" || check.waiver !== undefined || isAllowed(check))
     .sort((a, b) => rank(a) - rank(b));
 }
 
@@ -147,7 +147,8 @@ function resultOf(
   ruleIndex: ReadonlyMap<string, number>,
   uri: (host: HostRecord) => string,
 ) {
-  const { control, title, severity, expected, observed, source, waiver } = check;
+  const { control, title, severity, expected, observed, source } = check;
+  const accepted = acceptedBecause(check);
   const message = `${host.host}: ${title}: ${observed}; wanted ${expected} (${source})`;
   return {
     ruleId: control,
@@ -167,21 +168,25 @@ function resultOf(
     ],
     partialFingerprints: { "redkeepHostControl/v1": fingerprint(host.host, key) },
     properties: { host: host.host, severity },
-    ...(waiver === undefined
+    ...(accepted === undefined
       ? {}
       : {
           suppressions: [
             {
               kind: "external",
               status: "accepted",
-              justification: printable(
-                `waived until ${waiver.expires} by ${waiver.owner}: ${waiver.reason}`,
-                MAX_MESSAGE,
-              ),
+              justification: printable(accepted, MAX_MESSAGE),
             },
           ],
         }),
   };
+}
+
+/** Who accepted it, where it is no failure. */
+function acceptedBecause(check: CheckRecord): string | undefined {
+  const { waiver, allowed } = check;
+  if (waiver !== undefined) return `waived until ${waiver.expires} by ${waiver.owner}: ${waiver.reason}`;
+  return isAllowed(check) ? `${allowed?.reason}: ${allowed?.parameter}` : undefined;
 }
 
 /** The same for a host and a control in every run, whatever was observed and wherever the inventory names the host. */

@@ -32,7 +32,10 @@ export function summarize(hosts: readonly HostRecord[]): Summary {
   for (const host of hosts) {
     summary[COUNTED_AS[host.status]] += 1;
     if (host.status === "changed" || host.status === "would-change") summary.changes += changeCount(host);
-    for (const check of host.checks) summary.checks[check.outcome] += 1;
+    for (const check of host.checks) {
+      summary.checks[check.outcome] += 1;
+      if (isAllowed(check)) summary.checks.allowed = (summary.checks.allowed ?? 0) + 1;
+    }
   }
   return summary;
 }
@@ -57,6 +60,11 @@ export function hasFailed(status: HostStatus, command: RunRecord["command"]): bo
     case "not-started":
       return false;
   }
+}
+
+/** Whether a demand is unmet because the playbook asks for that, and still may be. */
+export function isAllowed({ outcome, allowed, waiver }: CheckRecord): boolean {
+  return outcome === "skip" && allowed !== undefined && waiver === undefined;
 }
 
 /** Whether a check fails at or above the severity of `--fail-on`; without one every failure counts. */

@@ -1,4 +1,5 @@
 import { accessText } from "./access-text.ts";
+import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { certificatesText, firstToEnd } from "./certificates-text.ts";
 import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
@@ -33,11 +34,11 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   return finish(
     blocks(
       headingText(page),
-      expiredWaiversText(page),
+      [...expiredWaiversText(page), ...endingText(page)],
       openControlsText(news),
       betterText(page),
       knownText(page),
-      [...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
+      [...allowedControlsText(page), ...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
       certificatesText(page),
       accessText(page),
       errorsText(news),

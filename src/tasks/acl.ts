@@ -28,10 +28,12 @@ import {
   permissions,
   unknownRules,
 } from "../redis/acl-rule.ts";
+import { grantsDanger } from "../redis/dangerous-rules.ts";
 import { foundUsers, type StoredUser, storedUsers } from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import { excerpt } from "../secret.ts";
+import { type Allowance, weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import type { PersistenceParams } from "./persistence.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -42,15 +44,35 @@ const text = (problem: (value: string) => string | undefined) =>
     if (message !== undefined) issue.addIssue({ code: "custom", message });
   });
 
-const user = z.strictObject({
-  name: text(nameProblem),
-  preset: z.enum(PRESETS),
-  keys: z.array(text((value) => patternProblem("key", value))).optional(),
-  channels: z.array(text((value) => patternProblem("channel", value))).optional(),
-  scripts: z.boolean().default(false),
-  allow: z.array(text((value) => ruleProblem(value))).optional(),
-  password: secretOrGenerated,
-});
+const userParameters = weakenable(
+  {
+    name: text(nameProblem),
+    preset: z.enum(PRESETS),
+    keys: z.array(text((value) => patternProblem("key", value))).optional(),
+    channels: z.array(text((value) => patternProblem("channel", value))).optional(),
+    scripts: z.boolean().default(false),
+    allow: z.array(text((value) => ruleProblem(value))).optional(),
+    password: secretOrGenerated,
+  },
+  // Of all users, controls bound what applications may do.
+  {
+    keys: { controls: ["RK-ACL-06"], weak: ({ preset, keys }) => weakPatterns(preset, keys) },
+    channels: { controls: ["RK-ACL-06"], weak: ({ preset, channels }) => weakPatterns(preset, channels) },
+    allow: {
+      controls: ["RK-ACL-05"],
+      weak: ({ preset, allow = [] }) =>
+        preset === "application" ? allow.filter(grantsDanger).join(", ") || undefined : undefined,
+    },
+  },
+);
+
+const user = userParameters.schema;
+
+/** Those that match everything, also where they are for reading or writing alone. */
+function weakPatterns(preset: string, patterns: readonly string[] = []): string | undefined {
+  const all = patterns.filter((pattern) => /^(?:%[rw]+~)?\*+$/i.test(pattern));
+  return preset === "application" && all.length > 0 ? all.join(", ") : undefined;
+}
 
 const params = z.strictObject({
   file: z
@@ -114,6 +136,8 @@ export default defineTask<AclParams>({
 
   secrets: ({ users }) => new Map(users.map(({ name, password }) => [name, password])),
 
+  allowances: ({ users }) => users.flatMap((user) => userParameters.all(user, placeOf(user))),
+
   desired: (context) => {
     const { params, server, render } = context;
     const path = aclPath(params.file, server.configPath);
@@ -162,6 +186,19 @@ export default defineTask<AclParams>({
     ...passwordChecks(context),
   ],
 });
+
+/** Where a user stands in the playbook, by its name. */
+function placeOf({ name }: { name: string }): string {
+  return `acl.users[${name}]`;
+}
+
+/** Two weakenings of one control: it counts as a failure from the first day on that one of them names. */
+function bothAllowed(one: Allowance | undefined, other: Allowance | undefined): Allowance | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  const [until] = [one.until, other.until].filter((day) => day !== undefined).sort();
+  const parameter = `${one.parameter} and ${other.parameter}`;
+  return { parameter, controls: one.controls, ...(until === undefined ? {} : { until }) };
+}
 
 /** One that is there keeps its owner and mode, or gets them from permissions. */
 function missingDirectory({ facts, server }: Context, path: string): Resource[] {
@@ -572,9 +609,10 @@ function userChecks(context: Context): Check[] {
     );
   const wide = context.params.users
     .filter(({ preset }) => preset === "application")
-    .flatMap(({ name }) => {
+    .flatMap((user) => {
+      const { name } = user;
       const there = found.get(name);
-      return there === undefined ? [] : [{ name, there, dangerous: dangerousFor(there, table) }];
+      return there === undefined ? [] : [{ user, name, there, dangerous: dangerousFor(there, table) }];
     });
   return [
     check(
@@ -596,25 +634,33 @@ function userChecks(context: Context): Check[] {
       },
       others.length === 0,
     ),
-    ...wide.map(({ name, there, dangerous }) => {
-      const declared = context.params.users.filter((user) => user.name === name).flatMap(addedRules);
+    ...wide.map(({ user, name, there, dangerous }) => {
+      const declared = addedRules(user);
       const extra = dangerous.filter((command) => !isAllowedByRule(command.split("|"), declared));
       return check(
         "RK-ACL-05",
         {
           expected: `${name}: no command of @admin or @dangerous`,
           observed:
-            extra.length === 0 ? `none of ${table.commands.size} commands` : extra.slice(0, 8).join(", "),
+            dangerous.length === 0
+              ? `none of ${table.commands.size} commands`
+              : (extra.length === 0 ? dangerous : extra).slice(0, 8).join(", "),
           source: "ACL LIST against ACL CAT",
+          allows: {
+            by: userParameters.by("allow", user, placeOf(user)),
+            demand: `${name}: no command of @admin or @dangerous`,
+            isMet: dangerous.length === 0,
+          },
         },
         extra.length === 0 && there.enabled,
       );
     }),
-    ...wide.map(({ name, there }) => {
-      const declared = context.params.users.find((user) => user.name === name);
-      const everything =
-        (there.allKeys && !declared?.keys?.includes("*")) ||
-        (there.allChannels && !declared?.channels?.includes("*"));
+    ...wide.map(({ user, name, there }) => {
+      const weakened = ["keys", "channels"] as const;
+      const [keys, channels] = weakened.map((name) => userParameters.by(name, user, placeOf(user)));
+      const hasAll = (patterns: Iterable<string>) => [...patterns].some((pattern) => /^\*+$/.test(pattern));
+      const everyKey = there.allKeys || hasAll(there.keys.keys());
+      const everyChannel = there.allChannels || hasAll(there.channels);
       return check(
         "RK-ACL-06",
         {
@@ -628,8 +674,13 @@ function userChecks(context: Context): Check[] {
               : [...there.channels].map((channel) => `&${channel}`).join(" ") || "no channels",
           ].join(", "),
           source: "ACL LIST",
+          allows: {
+            by: bothAllowed(keys, channels),
+            demand: `${name}: only its own keys and channels`,
+            isMet: !everyKey && !everyChannel,
+          },
         },
-        !everything,
+        !(everyKey && keys === undefined) && !(everyChannel && channels === undefined),
       );
     }),
   ];
@@ -770,6 +821,8 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
           observed:
             wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : wrong.slice(0, 6).join("; "),
           source: "ACL DRYRUN",
+          // What the playbook gives is not asked.
+          allows: { by: userParameters.by("allow", user, placeOf(user)), demand: expected },
         },
         wrong.length === 0,
       );

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
+import { isLoopback, isPublic, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { excerpt } from "../secret.ts";
+import { weakenable } from "../verify/allowance.ts";
 import { check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -14,16 +15,36 @@ const address = z
       `should be an IP address, with a leading "-" where it may be absent, found ${JSON.stringify(input)}`,
   });
 
-const params = z.strictObject({
-  addresses: z.array(address).default(["127.0.0.1", "-::1"]),
-  unix_socket: z
-    .union([z.literal("auto"), z.null(), z.string().regex(/^\/[A-Za-z0-9._/-]+$/)], {
-      error: "should be auto, null or an absolute path",
-    })
-    .default("auto"),
-  protected_mode: z.boolean().default(true),
-  wait_for_network: z.boolean().default(true),
-});
+const parameters = weakenable(
+  {
+    addresses: z.array(address).default(["127.0.0.1", "-::1"]),
+    unix_socket: z
+      .union([z.literal("auto"), z.null(), z.string().regex(/^\/[A-Za-z0-9._/-]+$/)], {
+        error: "should be auto, null or an absolute path",
+      })
+      .default("auto"),
+    protected_mode: z.boolean().default(true),
+    wait_for_network: z.boolean().default(true),
+  },
+  {
+    addresses: {
+      controls: ["RK-NET-01"],
+      weak: ({ addresses }) => addresses.filter(isOpenToAll).join(", ") || undefined,
+    },
+    protected_mode: {
+      controls: ["RK-NET-02"],
+      weak: ({ protected_mode }) => (protected_mode ? undefined : "false"),
+    },
+  },
+);
+
+const params = parameters.schema;
+
+/** Every address of the host, or one that the whole Internet can send to. */
+function isOpenToAll(text: string): boolean {
+  const address = text.replace(/^-/, "");
+  return isWildcard(address) || isPublic(address);
+}
 
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
@@ -34,6 +55,8 @@ export default defineTask<Params>({
   leftOut: { addresses: ["127.0.0.1", "-::1", '<%= typeof private_ip === "undefined" ? "" : private_ip %>'] },
   facts: ["proofs"],
   phase: 0,
+
+  allowances: (params) => parameters.all(params, "bind"),
 
   desired: (context) => {
     const { params, server } = context;
@@ -62,6 +85,10 @@ export default defineTask<Params>({
     const socket = wantedSocket(context);
     const found = socket === undefined ? undefined : facts.files.paths.get(socket);
     const pings = [...facts.proofs.plainPings].filter(([where]) => where.endsWith(" 6379"));
+    const allows = {
+      by: parameters.by("addresses", params, "bind"),
+      demand: "private addresses and loopback alone",
+    };
     return [
       check(
         "RK-NET-01",
@@ -70,12 +97,15 @@ export default defineTask<Params>({
           observed:
             listening.map(({ address, port }) => `${address} port ${port}`).join(", ") || "nothing listens",
           source: "ss -Hltn",
+          allows,
         },
         listening.length > 0 && strange.length === 0,
       ),
-      runningOr(context, "RK-NET-01", "bind", wantedAddresses(context)),
+      runningOr(context, "RK-NET-01", "bind", wantedAddresses(context), { allows }),
       ...(waitsForNetwork(context) ? [networkCheck(context)] : []),
-      runningOr(context, "RK-NET-02", "protected-mode", [params.protected_mode ? "yes" : "no"]),
+      runningOr(context, "RK-NET-02", "protected-mode", [params.protected_mode ? "yes" : "no"], {
+        allows: { by: parameters.by("protected_mode", params, "bind"), demand: "protected-mode yes" },
+      }),
       check(
         "RK-NET-03",
         {

@@ -17,6 +17,7 @@ import { describeEntry, makeRule, parseDefaults, parseRules } from "../firewall/
 import { type Passage, verdictOf } from "../firewall/walk.ts";
 import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
+import { type Allows, weakenable } from "../verify/allowance.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
 import {
   clientsInterface,
@@ -31,17 +32,33 @@ const subnet = z.string().refine((text) => text === "" || normalizeSubnet(text) 
     `should be an address or a subnet such as 10.0.0.0/24, found ${JSON.stringify(input)}`,
 });
 
-const params = z.strictObject({
-  backend: z
-    .enum(["ufw", "none"], {
-      error:
-        'should be "ufw", the only firewall that redkeep manages, or "none" to leave the rules to another',
-    })
-    .default("ufw"),
-  allow: z.array(subnet).default([]),
-  default: z.enum(["deny", "reject"]).default("deny"),
-  other_ports: z.enum(["refuse", "keep", "close"]).default("refuse"),
-});
+const parameters = weakenable(
+  {
+    backend: z
+      .enum(["ufw", "none"], {
+        error:
+          'should be "ufw", the only firewall that redkeep manages, or "none" to leave the rules to another',
+      })
+      .default("ufw"),
+    allow: z.array(subnet).default([]),
+    default: z.enum(["deny", "reject"]).default("deny"),
+    other_ports: z.enum(["refuse", "keep", "close"]).default("refuse"),
+  },
+  {
+    backend: { controls: ["RK-NET-04"], weak: ({ backend }) => (backend === "none" ? backend : undefined) },
+    allow: {
+      controls: ["RK-NET-04", "RK-NET-06"],
+      weak: ({ allow }) => allow.filter(isEverybody).join(", ") || undefined,
+    },
+  },
+);
+
+const params = parameters.schema;
+
+/** `0.0.0.0/0`, `::/0`: a whole family of addresses. */
+function isEverybody(subnet: string): boolean {
+  return /\/0$/.test(subnet);
+}
 
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
@@ -59,6 +76,8 @@ export default defineTask<Params>({
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
   phase: 3,
+
+  allowances: (params) => parameters.all(params, "firewall"),
 
   desired: (context) => {
     const { facts } = context;
@@ -105,6 +124,7 @@ function unmanagedOf({ facts, params, config }: Context): Unmanaged {
     bound: boundOf(config),
     networks: allowedSubnets(params),
     because: "firewall.backend: none",
+    by: parameters.by("backend", params, "firewall"),
   };
 }
 
@@ -264,7 +284,7 @@ function* refusals(
   wanted: WantedFirewall,
   { problems, onlyPeer }: FirewallPlan,
 ): Iterable<Refusal> {
-  const everywhere = wanted.allow.find((text) => /\/0$/.test(text));
+  const everywhere = wanted.allow.find(isEverybody);
   if (everywhere !== undefined) {
     yield {
       guard: "firewall-open",
@@ -503,7 +523,10 @@ function firewallChecks(context: Context): Check[] {
     const observed =
       [...without.wrong, ...without.unclear].join("; ") ||
       `ufw is not installed; other rules do this${beside.length === 0 ? "" : `: ${beside.join("; ")}`}`;
-    return [check("RK-NET-04", { expected, observed, source: "iptables-save, nft" }, verdict(without))];
+    const allows = allowing(context, [4, 6]);
+    return [
+      check("RK-NET-04", { expected, observed, source: "iptables-save, nft", allows }, verdict(without)),
+    ];
   }
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
@@ -512,7 +535,12 @@ function firewallChecks(context: Context): Check[] {
   return [
     check(
       "RK-NET-04",
-      { expected, observed: sentence(four) || "as wanted", source: "iptables-save" },
+      {
+        expected,
+        observed: sentence(four) || "as wanted",
+        source: "iptables-save",
+        allows: allowing(context, [4]),
+      },
       verdict(four),
     ),
     check(
@@ -542,10 +570,22 @@ function firewallChecks(context: Context): Check[] {
         expected: "the same for IPv6",
         observed: sentence(six) || (isDropped ? "all IPv6 is dropped" : "as wanted"),
         source: "ip6tables-save",
+        allows: allowing(context, [6]),
       },
       verdict(six),
     ),
   ];
+}
+
+/** Which of these families the playbook lets in as a whole. */
+function allowing({ params }: Context, families: readonly (4 | 6)[]): Allows {
+  const isOpen = params.allow.some(
+    (text) => isEverybody(text) && families.some((one) => one === familyOf(text)),
+  );
+  return {
+    by: isOpen ? parameters.by("allow", params, "firewall") : undefined,
+    demand: `default ${params.default}, only named networks reach Redis`,
+  };
 }
 
 const sentence = ({ wrong, unclear }: Findings): string => [...wrong, ...unclear].join("; ");

@@ -43,6 +43,8 @@ export default defineTask<Params>({
   facts: [],
   phase: 0,
 
+  allowances: () => [],
+
   desired: (context) => {
     const { params, facts } = context;
     const resources: Resource[] = settingsOf(renderLimits(context), "limits.conf.ejs");

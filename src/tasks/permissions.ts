@@ -23,6 +23,8 @@ export default defineTask<Params>({
   // Sees every path that the other tasks name.
   phase: 2,
 
+  allowances: () => [],
+
   desired: (context) => {
     const { server, facts } = context;
     const rewrites = rewrittenByRedis(context);

@@ -23,6 +23,8 @@ export default defineTask<PersistenceParams>({
   facts: [],
   phase: 0,
 
+  allowances: () => [],
+
   desired: (context) => {
     const text = renderPersistence(context);
     const resources: Resource[] = settingsOf(text, "persistence.conf.ejs");

@@ -2,29 +2,40 @@ import { z } from "zod";
 import { didYouMean } from "../errors.ts";
 import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
+import { weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
-const params = z.strictObject({
-  commands: z
-    .record(
-      z.string().regex(NAME, "should be a command without arguments, such as FLUSHALL"),
-      z.enum(["disable", "rename"], { error: "should be disable or rename" }),
-    )
-    .default({
-      FLUSHDB: "disable",
-      FLUSHALL: "disable",
-      DEBUG: "disable",
-      KEYS: "disable",
-      CONFIG: "rename",
-      SHUTDOWN: "rename",
-      SLAVEOF: "rename",
-      REPLICAOF: "rename",
-    }),
-});
+const parameters = weakenable(
+  {
+    commands: z
+      .record(
+        z.string().regex(NAME, "should be a command without arguments, such as FLUSHALL"),
+        z.enum(["disable", "rename"], { error: "should be disable or rename" }),
+      )
+      .default({
+        FLUSHDB: "disable",
+        FLUSHALL: "disable",
+        DEBUG: "disable",
+        KEYS: "disable",
+        CONFIG: "rename",
+        SHUTDOWN: "rename",
+        SLAVEOF: "rename",
+        REPLICAOF: "rename",
+      }),
+  },
+  {
+    commands: {
+      controls: ["RK-CMD-03"],
+      weak: ({ commands }) => (Object.keys(commands).length === 0 ? "{}" : undefined),
+    },
+  },
+);
+
+const params = parameters.schema;
 
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
@@ -57,6 +68,8 @@ export default defineTask<Params>({
   phase: 0,
 
   probe: ({ commands }) => ({ commands: Object.keys(commands).map((name) => name.toUpperCase()) }),
+
+  allowances: (params) => parameters.all(params, "rename-command"),
 
   desired: (context) => {
     const wanted = wantedRenames(context);
@@ -117,15 +130,22 @@ function renameCheck(context: Context): Check {
   return check(
     "RK-CMD-03",
     {
-      expected: `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
+      expected:
+        wanted.length === 0
+          ? "no command is taken away"
+          : `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
       observed:
         [
           still.length === 0 ? "" : `still known: ${still.join(", ")}`,
           lost.length === 0 ? "" : `back at the next restart, as the file says: ${lost.join(", ")}`,
         ]
           .filter(Boolean)
-          .join("; ") || "none of them is known",
+          .join("; ") || (wanted.length === 0 ? "no command is taken away" : "none of them is known"),
       source: `COMMAND INFO, ${context.server.configPath}`,
+      allows: {
+        by: parameters.by("commands", context.params, "rename-command"),
+        demand: "dangerous commands are taken away",
+      },
     },
     still.length === 0 && lost.length === 0,
   );

@@ -3,16 +3,25 @@ import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
 import { isRedisOwn, ownersOf } from "../redis/own-directory.ts";
 import { excerpt } from "../secret.ts";
+import { weakenable } from "../verify/allowance.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const account = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "should be auto or an account's name");
 
-const params = z.strictObject({
-  user: account.default("auto"),
-  group: account.default("auto"),
-  sandbox: z.boolean().default(true),
-});
+const parameters = weakenable(
+  {
+    user: account.default("auto"),
+    group: account.default("auto"),
+    sandbox: z.boolean().default(true),
+  },
+  {
+    user: { controls: ["RK-SYS-01"], weak: ({ user }) => (user === "root" ? user : undefined) },
+    sandbox: { controls: ["RK-SYS-02"], weak: ({ sandbox }) => (sandbox ? undefined : "false") },
+  },
+);
+
+const params = parameters.schema;
 
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
@@ -41,6 +50,8 @@ export default defineTask<Params>({
   facts: [],
   // The sandbox must leave the paths writable that the settings name.
   phase: 1,
+
+  allowances: (params) => parameters.all(params, "service-user"),
 
   desired: (context) => {
     const { params, server, facts } = context;
@@ -206,6 +217,7 @@ function userChecks(context: Context): Check[] {
   const { facts } = context;
   const { user } = wantedAccount(context);
   const { process, account } = facts.service;
+  const root = parameters.by("user", context.params, "service-user");
   const shell = account?.shell ?? "";
   // A unit of another name is somebody's; what runs in a container is the container's matter.
   const strays = facts.service.servers.filter(
@@ -218,7 +230,8 @@ function userChecks(context: Context): Check[] {
     check(
       "RK-SYS-01",
       {
-        expected: `the process runs as ${user}, not as root`,
+        expected:
+          root === undefined ? `the process runs as ${user}, not as root` : "the process runs as root",
         observed:
           process === undefined
             ? "the service does not run"
@@ -226,8 +239,12 @@ function userChecks(context: Context): Check[] {
               ? `uid ${process.uid} (${account.name})`
               : `uid ${process.uid}`,
         source: "/proc/PID/status",
+        allows: { by: root, demand: "the process does not run as root" },
       },
-      process !== undefined && process.uid !== 0 && process.uid === account?.uid && account.name === user,
+      process !== undefined &&
+        (process.uid !== 0 || root !== undefined) &&
+        process.uid === account?.uid &&
+        account.name === user,
     ),
     check(
       "RK-SYS-01",
@@ -260,10 +277,12 @@ function sandboxCheck(context: Context): Check {
   );
   const stale = facts.service.properties.get("NeedDaemonReload") === "yes";
   const loose = facts.service.process?.noNewPrivileges === false;
+  const isMet = missing.length === 0 && !loose;
+  const expected = Object.keys(SANDBOX).join(", ");
   return check(
     "RK-SYS-02",
     {
-      expected: Object.keys(SANDBOX).join(", "),
+      expected,
       observed: [
         missing.length === 0 ? "all of them" : `without ${missing.join(", ")}`,
         stale ? "a drop-in was never loaded" : "",
@@ -273,7 +292,9 @@ function sandboxCheck(context: Context): Check {
         .join("; "),
       source: "systemctl show, /proc/PID/status",
       isAdvisory: !params.sandbox,
+      allows: { by: parameters.by("sandbox", params, "service-user"), demand: expected, isMet },
     },
-    missing.length === 0 && !stale && !loose,
+    // What the playbook leaves as it is, is as it asks.
+    !stale && (isMet || !params.sandbox),
   );
 }

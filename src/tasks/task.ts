@@ -7,6 +7,7 @@ import type { TemplateData } from "../playbook/template.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import type { SecretSource } from "../secret-source.ts";
+import type { Allowance } from "../verify/allowance.ts";
 import type { Check } from "../verify/controls.ts";
 
 /** What a task may look at: never the clock, a file or a connection. */
@@ -40,6 +41,8 @@ export interface TaskDefinition<P = unknown> {
   secrets?: (params: P) => ReadonlyMap<string, SecretSource | { generate: true }>;
   /** Why this host is left alone, if it is. */
   skip?: (context: TaskContext<P>) => string | undefined;
+  /** What these parameters leave unmet of what controls demand: see `weakenable`. */
+  allowances: (params: P) => Allowance[];
   desired: (context: TaskContext<P>) => Desired;
   checks: (context: TaskContext<P>) => Check[];
 }

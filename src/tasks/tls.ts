@@ -10,10 +10,13 @@ import {
   publicKeyDigest,
   sameCertificate,
 } from "../pki/certificate.ts";
+import { addressOf, clientsOf, hostAndPort } from "../plan/audience.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { secretSource } from "../playbook/secret-schema.ts";
-import { type Check, check } from "../verify/controls.ts";
+import { excerpt } from "../secret.ts";
+import { weakenable } from "../verify/allowance.ts";
+import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { aclAttributes } from "./acl.ts";
 import { defineTask, type TaskContext } from "./task.ts";
@@ -24,8 +27,11 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9*:]([A-Za-z0-9.:_*-]{0,251}[A-Za-z0-9])?$/, "should be a DNS name or an IP address");
 
-const params = z
-  .strictObject({
+/** What every client can speak for years now: keys that are never used twice, and data that is bound to them. */
+const SOUND_CIPHER = /^(?:ECDHE|DHE)-.*(?:GCM|CHACHA20|CCM)/;
+
+const parameters = weakenable(
+  {
     port: port.default(6380),
     plain_port: z.union([z.literal(0), port], { error: "should be 0 or a port (1 to 65535)" }).default(0),
     ca: z
@@ -62,15 +68,30 @@ const params = z
     ciphersuites: z.array(cipherName).min(1).default(["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"]),
     valid_days: z.number().int().min(1).max(3650).default(825),
     renew_before_days: z.number().int().min(0).max(365).default(30),
-  })
-  .superRefine(({ port, plain_port, valid_days, renew_before_days }, issue) => {
-    const problem = (key: string, message: string) =>
-      issue.addIssue({ code: "custom", path: [key], message });
-    if (plain_port === port) problem("plain_port", "should be another port than the one with TLS");
-    // A fresh certificate has a day less than it is valid: it would be issued again by every run.
-    if (renew_before_days >= valid_days - 1)
-      problem("renew_before_days", `should be less than valid_days (${valid_days}) by two at least`);
-  });
+  },
+  {
+    plain_port: {
+      controls: ["RK-TLS-01"],
+      weak: ({ plain_port }) => (plain_port === 0 ? undefined : String(plain_port)),
+    },
+    auth_clients: {
+      controls: ["RK-TLS-04"],
+      weak: ({ auth_clients }) => (auth_clients === true ? undefined : String(auth_clients)),
+    },
+    ciphers: {
+      controls: ["RK-TLS-03"],
+      weak: ({ ciphers }) => ciphers.filter((cipher) => !SOUND_CIPHER.test(cipher)).join(", ") || undefined,
+    },
+  },
+);
+
+const params = parameters.schema.superRefine(({ port, plain_port, valid_days, renew_before_days }, issue) => {
+  const problem = (key: string, message: string) => issue.addIssue({ code: "custom", path: [key], message });
+  if (plain_port === port) problem("plain_port", "should be another port than the one with TLS");
+  // A fresh certificate has a day less than it is valid: it would be issued again by every run.
+  if (renew_before_days >= valid_days - 1)
+    problem("renew_before_days", `should be less than valid_days (${valid_days}) by two at least`);
+});
 
 export type TlsParams = z.output<typeof params>;
 type Context = TaskContext<TlsParams>;
@@ -99,6 +120,8 @@ export default defineTask<TlsParams>({
   phase: 1,
 
   probe: ({ port }) => ({ tlsPorts: [port] }),
+
+  allowances: (params) => parameters.all(params, "tls"),
 
   desired: (context) => {
     const { params, server, render, facts, controller } = context;
@@ -397,25 +420,71 @@ function portChecks(context: Context): Check[] {
   const { params, facts } = context;
   const without = facts.proofs.withoutCertificate.get(String(params.port));
   const refused = without !== undefined && !/PONG|NOAUTH/.test(without);
+  const allowed = (name: "plain_port" | "auth_clients") => parameters.by(name, params, "tls");
+  const certificates = allowed("auth_clients");
+  const demanded = "a client without a certificate is refused";
   return [
-    runningOr(context, "RK-TLS-01", "port", [String(params.plain_port)]),
+    runningOr(context, "RK-TLS-01", "port", [String(params.plain_port)], {
+      allows: { by: allowed("plain_port"), demand: "port 0" },
+    }),
     runningOr(context, "RK-TLS-01", "tls-port", [String(params.port)]),
     answerCheck(context),
-    runningOr(context, "RK-TLS-04", "tls-auth-clients", [authClients(params)]),
+    leftBehindCheck(context),
+    runningOr(context, "RK-TLS-04", "tls-auth-clients", [authClients(params)], {
+      allows: { by: certificates, demand: "tls-auth-clients yes" },
+    }),
     check(
       "RK-TLS-04",
       {
-        expected:
-          params.auth_clients === true
-            ? "a client without a certificate is refused"
-            : "a client may come without a certificate",
+        expected: certificates === undefined ? demanded : "an answer to a client without a certificate",
         observed: without === undefined ? "nothing listens there" : refused ? "refused" : "answered",
         source: "PING over TLS without a certificate",
+        allows: { by: certificates, demand: demanded },
       },
-      params.auth_clients === true ? refused : { outcome: "skip" },
+      certificates === undefined ? refused : (without !== undefined && !refused) || { outcome: "skip" },
     ),
   ];
 }
+
+/** A port that closes on the running server leaves the connections that it has: they go on as before. */
+function leftBehindCheck({ facts, server }: Context): Check {
+  const expected = "no client on a port that Redis has closed";
+  const source = "CLIENT LIST";
+  const { running } = server;
+  if (running === undefined || facts.redis.user === undefined)
+    return noLogin("RK-TLS-01", expected, source, facts.redis.loginError ?? "CLIENT LIST does not answer");
+  const open = ["port", "tls-port"].map((name) => Number(running.get(name) ?? 0));
+  const ends = clientsOf(facts).flatMap((client) => {
+    const { isSocket } = addressOf(client);
+    return isSocket
+      ? []
+      : [{ client, port: client.local === "" ? undefined : hostAndPort(client.local).port }];
+  });
+  const left = ends.filter(({ port }) => port !== undefined && !open.includes(port));
+  const isUntold = facts.redis.cut.has("clients") || ends.some(({ port }) => port === undefined);
+  const shown = left.slice(0, CLIENTS_TOLD).map(({ client, port }) => {
+    const { user, address } = client;
+    const program = [client.name, client.library].filter(Boolean).join(", ");
+    const who = excerpt(`${address} user ${user}${program === "" ? "" : ` (${program})`}`, 120);
+    return `${who} on port ${port}`;
+  });
+  const more = left.length > shown.length ? ` and ${left.length - shown.length} more` : "";
+  const none = isUntold ? "which port each client is on is not told" : "none";
+  return check(
+    "RK-TLS-01",
+    {
+      expected,
+      observed: left.length === 0 ? none : `still connected: ${shown.join("; ")}${more}`,
+      source,
+      // Whoever stays does so until it connects anew: that is no reason to open the port again.
+      isAdvisory: true,
+    },
+    left.length === 0 && isUntold ? { outcome: "unknown" } : left.length === 0,
+  );
+}
+
+/** Clients that are named one by one; the others are counted. */
+const CLIENTS_TOLD = 5;
 
 /** The host's only certificate is the server's. Where no client may use that, the handshake alone can be seen. */
 function answerCheck({ params, facts, server }: Context): Check {
@@ -442,7 +511,12 @@ function cipherChecks(context: Context): Check[] {
   const old = facts.proofs.oldProtocol.get(String(params.port));
   return [
     runningOr(context, "RK-TLS-03", "tls-protocols", [params.protocols.join(" ")]),
-    runningOr(context, "RK-TLS-03", "tls-ciphers", [params.ciphers.join(":")]),
+    runningOr(context, "RK-TLS-03", "tls-ciphers", [params.ciphers.join(":")], {
+      allows: {
+        by: parameters.by("ciphers", params, "tls"),
+        demand: "ciphers of TLS 1.2 with ephemeral keys and authenticated encryption",
+      },
+    }),
     runningOr(context, "RK-TLS-03", "tls-ciphersuites", [params.ciphersuites.join(":")]),
     check(
       "RK-TLS-03",

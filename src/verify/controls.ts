@@ -1,5 +1,6 @@
 import type { CheckRecord } from "../report/record.ts";
 import type { Outcome } from "../report/statuses.ts";
+import type { Allowance, Allows } from "./allowance.ts";
 import { CONTROLS, type ControlId } from "./catalogue.ts";
 
 export type { ControlId };
@@ -22,7 +23,8 @@ export type Verdict =
  *
  * `isAdvisory` marks what the task leaves alone on purpose, such as a user that it keeps: a failure is reported, but
  * says nothing about what apply has changed, and rolls nothing back. `witness` is for a check to which the server can bring any
- * outcome, though root looked at something beside it; of other checks the source tells.
+ * outcome, though root looked at something beside it; of other checks the source tells. `allows` is for a check of what a
+ * parameter asks for: where that holds and is less than the control demands, it is allowed, and no `pass`.
  */
 export function check(
   control: ControlId,
@@ -32,29 +34,44 @@ export function check(
     source,
     isAdvisory = false,
     witness,
+    allows,
   }: {
     expected: string;
     observed: string;
     source: string;
     isAdvisory?: boolean;
     witness?: "server" | undefined;
+    allows?: Allows | undefined;
   },
   verdict: Verdict,
 ): Check {
   const { title, severity } = CONTROLS[control];
-  const outcome = typeof verdict === "boolean" ? (verdict ? "pass" : "fail") : verdict.outcome;
+  const allowance = verdict === true && allows?.isMet !== true ? allows?.by : undefined;
+  const outcome =
+    allowance !== undefined
+      ? "skip"
+      : typeof verdict === "boolean"
+        ? verdict
+          ? "pass"
+          : "fail"
+        : verdict.outcome;
   return {
     control,
     title,
     severity,
     outcome,
-    expected,
+    expected: allowance === undefined ? expected : (allows?.demand ?? expected),
     observed,
     source,
     isAdvisory,
     ...(witness === undefined ? {} : { witness }),
+    ...(allowance === undefined ? {} : { allowed: allowedBy(allowance) }),
     ...(typeof verdict !== "boolean" && verdict.blockedBy ? { blockedBy: verdict.blockedBy } : {}),
   };
+}
+
+function allowedBy({ parameter, until }: Allowance): NonNullable<CheckRecord["allowed"]> {
+  return { parameter, reason: "allowed by the playbook", ...(until === undefined ? {} : { until }) };
 }
 
 /** The check that could not be made because redkeep is not logged in to Redis. */

@@ -12,8 +12,9 @@ export function withoutRights(checks: readonly Check[], facts: HostFacts): Check
     if (check.outcome === "unknown" && check.blockedBy !== undefined) return check;
     const isTold = check.outcome === "fail" ? showsFailure(check, facts) : isWhole(check, facts);
     if (isTold) return check;
+    const { allowed, ...rest } = check;
     return {
-      ...check,
+      ...rest,
       outcome: "unknown",
       observed: `${check.source} needs root, and redkeep is uid ${facts.host.uid}`,
       blockedBy: "rights",
@@ -26,6 +27,7 @@ const OPEN_TO_ALL = new Set([
   "ACL LIST",
   "ACL LIST against ACL CAT",
   "ACL DRYRUN",
+  "CLIENT LIST",
   "CLIENT LIST, ACL LIST",
   "INFO persistence",
   "INFO replication",

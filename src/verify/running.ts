@@ -1,5 +1,6 @@
 import { sameSetting } from "../redis/setting.ts";
 import type { TaskContext } from "../tasks/task.ts";
+import type { Allows } from "./allowance.ts";
 import { type Check, type ControlId, check, noLogin } from "./controls.ts";
 
 /**
@@ -7,13 +8,14 @@ import { type Check, type ControlId, check, noLogin } from "./controls.ts";
  *
  * @param isDefault a file that does not name the setting means the same. Else it has to stand there: what was only set on
  * the running server is gone at its next start.
+ * @param allows where a parameter may want less than the control demands
  */
 export function runningOr(
   { server, facts }: Pick<TaskContext<unknown>, "server" | "facts">,
   control: ControlId,
   setting: string,
   args: readonly string[],
-  { isDefault = false }: { isDefault?: boolean } = {},
+  { isDefault = false, allows }: { isDefault?: boolean; allows?: Allows } = {},
 ): Check {
   const expected = `${setting} ${shown(args)}`;
   const source = `CONFIG GET ${setting}`;
@@ -30,7 +32,7 @@ export function runningOr(
     ? `running ${shown([running])}${fileHolds ? "" : inFile === undefined ? ", but not in the file: lost at the next restart" : `, but ${shown(inFile)} in the file: lost at the next restart`}`
     : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", though the file says as wanted: never loaded" : ""}`;
   return {
-    ...check(control, { expected, observed, source }, holds && fileHolds),
+    ...check(control, { expected, observed, source, allows }, holds && fileHolds),
     setting: {
       name: setting,
       wanted: shown(args),

@@ -3,6 +3,7 @@ import { foreignFirewalls } from "../firewall/foreign.ts";
 import { type Judged, judgeRules, keptOutText } from "../firewall/judged.ts";
 import { type Manager, managerOf } from "../firewall/manager.ts";
 import { isLoopback, isWildcard } from "../network.ts";
+import type { Allowance, Allows } from "./allowance.ts";
 import { type Check, check, type Verdict } from "./controls.ts";
 
 /** A host whose firewall is not redkeep's to set. */
@@ -16,6 +17,8 @@ export interface Unmanaged {
   networks: readonly string[];
   /** What of the playbook leaves the firewall to others: "firewall.backend: none". */
   because: string;
+  /** The parameter that does; undefined where the playbook has no firewall task. */
+  by?: Allowance | undefined;
 }
 
 /**
@@ -25,8 +28,12 @@ export interface Unmanaged {
 export function unmanagedCheck(unmanaged: Unmanaged): Check {
   const { networks, bound } = unmanaged;
   const expected = `${networks.join(", ") || "no network"} reaches Redis, and nobody else`;
-  const made = (observed: string, verdict: Verdict) =>
-    check("RK-NET-04", { expected, observed, source: "iptables-save, nft", isAdvisory: true }, verdict);
+  const made = (observed: string, verdict: Verdict, allows?: Allows) =>
+    check(
+      "RK-NET-04",
+      { expected, observed, source: "iptables-save, nft", isAdvisory: true, allows },
+      verdict,
+    );
   if (networks.length === 0)
     return made(
       `${allowed(unmanaged)}: firewall.allow and app_subnet name no network to judge the host's rules by`,
@@ -40,8 +47,12 @@ export function unmanagedCheck(unmanaged: Unmanaged): Check {
     return made([...keptOut(unmanaged, judged), ...open, ...unclear].join("; "), false);
   if (unclearNetworks.length > 0 || (open.length === 0 && unclear.length > 0))
     return made([...unclear, ...open].join("; "), { outcome: "unknown" });
-  if (open.length > 0)
-    return made(`${allowed(unmanaged)}: ${[...open, ...unclear].join("; ")}`, { outcome: "skip" });
+  if (open.length > 0) {
+    const observed = [...open, ...unclear].join("; ");
+    return unmanaged.by === undefined
+      ? made(`${allowed(unmanaged)}: ${observed}`, { outcome: "skip" })
+      : made(observed, true, { by: unmanaged.by, demand: expected });
+  }
   return made(`as wanted: ${whoManages(unmanaged)}`, true);
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import { isDay } from "../day.ts";
 import { didYouMean, formatProblem, InputError, type Problem } from "../errors.ts";
 import { matchHosts } from "../inventory/host-pattern.ts";
 import type { Inventory } from "../inventory/inventory.ts";
@@ -21,7 +22,7 @@ const SCHEMA = z.array(
     hosts: text,
     reason: text,
     owner: text,
-    expires: z.string().refine(isDate, "should be a date such as 2027-03-31, the last day on which it holds"),
+    expires: z.string().refine(isDay, "should be a date such as 2027-03-31, the last day on which it holds"),
   }),
 );
 
@@ -60,11 +61,4 @@ export async function loadWaivers(
   });
   if (problems.length > 0) throw new InputError(problems);
   return { waivers, warnings };
-}
-
-/** A day that the calendar has, as `YYYY-MM-DD`. */
-function isDate(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
-  const date = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }

@@ -1,3 +1,4 @@
+import { daysBetween } from "../day.ts";
 import type { CheckRecord, HostRecord, WaiverRecord } from "../report/record.ts";
 
 /** A failure that somebody has accepted for a time. */
@@ -15,8 +16,6 @@ export interface Waiver {
 
 /** From so many days before its end on, a waiver is announced. */
 const ENDING_DAYS = 14;
-
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * A host's record in which each failure that a waiver covers on `today` (`YYYY-MM-DD`, UTC) is a `skip` that says so.
@@ -80,9 +79,4 @@ export function waiverRecords(
       return { control, hosts, reason, owner, expires, state: stateOf(waiver) };
     })
     .sort((a, b) => a.expires.localeCompare(b.expires, "en"));
-}
-
-/** Whole days from one `YYYY-MM-DD` to another. */
-export function daysBetween(from: string, to: string): number {
-  return Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS);
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { asSoonAs, fill, onHost, redisProcess } from "./support/observe.ts";
-import { changesOf, openProject, type Project } from "./support/project.ts";
+import { changesOf, openProject, type Project, type ProjectRun } from "./support/project.ts";
 import { type Endpoint, RespClient } from "./support/resp.ts";
 
 const harden = readFileSync(join(import.meta.dirname, "../../playbooks/harden.yml"), "utf8");
@@ -184,6 +184,50 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     using application = await RespClient.open(plain);
     expect(await application.command("SET", "app:1", "x")).toBe("OK");
     expect(await project.configGet(host, "protected-mode")).toBe("yes");
+    const told = (run: ProjectRun) =>
+      run
+        .host("redis-01")
+        .checks.filter(({ control, outcome }) => control === "RK-TLS-01" && outcome !== "pass")
+        .map(({ outcome, observed, allowed }) => `${outcome}: ${allowed?.parameter ?? observed}`);
+
+    // The playbook asks for the plain port: that is told, and is neither a pass nor a failure.
+    const allowed = await project.run("verify", playbook);
+    expect(told(allowed)).toEqual(["skip: tls.plain_port: 6379"]);
+    expect(allowed.record.summary.checks.allowed).toBe(1);
+    expect(allowed.status).toBe(0);
+    expect(allowed.stdout).toMatch(/^1 host: .* 0 fail, .*\(1 allowed by the playbook\)\. +exit 0\n$/);
+
+    // Its day has come: it fails, apply keeps what the playbook says, and no host is put back for it.
+    const ended = project.write(
+      "playbooks/ended.yml",
+      harden
+        .replace("plain_port: 0", "plain_port: 6379\n        plain_port_until: 2026-01-31")
+        .replace("ciphersuites: [TLS_AES_256_GCM_SHA384, ", "ciphersuites: ["),
+    );
+    const kept = await project.run("apply", ended, "--yes");
+    expect(kept.status).toBe(6);
+    expect(kept.host("redis-01")).toMatchObject({ status: "changed", error: null });
+    expect(told(kept)).toEqual(["fail: tls.plain_port: 6379"]);
+    expect(await application.command("PING")).toBe("PONG");
+
+    // A port that closes on the running server leaves whoever is connected where it is, in clear text.
+    const closed = await project.run("apply", "--yes");
+    expect(closed.host("redis-01")).toMatchObject({
+      status: "changed",
+      error: null,
+      restart: { needed: false },
+    });
+    const left = expect.stringMatching(/^fail: still connected: \S+ user app on port 6379$/);
+    expect(told(closed)).toEqual([left]);
+    expect(closed.host("redis-01").impact).toContainEqual(
+      expect.objectContaining({
+        kind: "client-refused",
+        detail: expect.stringContaining("port 6379 closes"),
+      }),
+    );
+    expect(told(await project.run("verify"))).toEqual([left]);
+    application[Symbol.dispose]();
+    await expect.poll(async () => told(await project.run("verify"))).toEqual([]);
   });
 
   // Guide trap 22: five starts in ten seconds lock the unit.

@@ -71,6 +71,7 @@ export function taskThat(desired: TaskDefinition["desired"], phase = 0): HostTas
     params: { parse: (params: unknown) => params } as TaskDefinition["params"],
     facts: [],
     phase,
+    allowances: () => [],
     desired,
     checks: () => [],
   };

@@ -73,6 +73,37 @@ describe("tls", () => {
     ]);
   });
 
+  describe("a client on a port that Redis has closed", () => {
+    const line = (more: string) =>
+      `id=9 addr=10.0.0.7:4001 name=orders flags=N sub=0 psub=0 cmd=get user=app ${more}\n`;
+    const left = (more: string, name = "hardened") =>
+      findings(verifyTask("tls", {}, editedFacts(name, { clients: (text) => `${text}${line(more)}` })));
+
+    it("is named, whatever the port is closed for", () => {
+      expect(left("laddr=172.17.0.10:6379")).toEqual([
+        "RK-TLS-01 fail: still connected: 10.0.0.7:4001 user app (orders) on port 6379",
+      ]);
+      expect(left("laddr=172.17.0.10:6380")).toEqual([]);
+    });
+
+    it("puts nothing back: it stays until it connects anew", () => {
+      const facts = editedFacts("hardened", {
+        clients: (text) => `${text}${line("laddr=172.17.0.10:6379")}`,
+      });
+      const check = verifyTask("tls", {}, facts).find(({ outcome }) => outcome === "fail");
+      expect(check).toMatchObject({ source: "CLIENT LIST", isAdvisory: true });
+    });
+
+    it("is counted where there are many, and unknown where its port is not told", () => {
+      const many = Array.from({ length: 7 }, () => line("laddr=172.17.0.10:6379")).join("");
+      const facts = editedFacts("hardened", { clients: (text) => text + many });
+      expect(findings(verifyTask("tls", {}, facts))).toEqual([expect.stringMatching(/ and 2 more$/)]);
+      expect(left("", "redis-6-hardened")).toEqual([
+        "RK-TLS-01 unknown: which port each client is on is not told",
+      ]);
+    });
+  });
+
   it("writes what auth_clients says, in Redis' words", () => {
     const text = (auth_clients: unknown) => written(plan("stock", { auth_clients }), CONF);
     expect(text(false)).toMatch(/^tls-auth-clients no$/m);

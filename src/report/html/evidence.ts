@@ -186,7 +186,7 @@ function rowHtml(row: Row, group: Group, writer: Writer): Html {
   return html`<tr${isFirst ? html` id="${anchor}"` : undefined}>
 <th scope="row"><span class="sign s-${state}" aria-hidden="true">${signOf(state)}</span> ${control} <small>${wordOf(state)}</small><span class="title">${first?.title}</span></th>
 <td>${merged(({ expected }) => expected)}</td>
-<td>${merged(({ observed }) => observed)}${variants.length === 1 ? settingOf(first) : undefined}${waiverOf(first)}${
+<td>${merged(({ observed }) => observed)}${variants.length === 1 ? settingOf(first) : undefined}${waiverOf(first)}${allowedOf(first)}${
     variants.length > 1 ? eachHost(variants) : undefined
   }</td>
 <td><code>${merged(({ source }) => source)}</code>${checks.every(({ witness }) => witness === "server") ? " (the server's word alone)" : ""}</td></tr>
@@ -210,6 +210,13 @@ function settingOf(check: CheckRecord | undefined): Html | undefined {
   return html`<dl class="setting"><dt>wanted</dt><dd>${value(setting.wanted)}</dd><dt>in the file</dt><dd>${value(setting.file)}</dd><dt>running</dt><dd>${value(setting.running)}</dd></dl>${
     setting.pending ? html`<span class="tag">restart pending</span>` : undefined
   }`;
+}
+
+function allowedOf(check: CheckRecord | undefined): Html | undefined {
+  const allowed = check?.allowed;
+  return allowed === undefined
+    ? undefined
+    : html`<p class="note"><code>${allowed.parameter}</code> ${allowed.reason}</p>`;
 }
 
 function waiverOf(check: CheckRecord | undefined): Html | undefined {

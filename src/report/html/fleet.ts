@@ -3,9 +3,10 @@ import type { Difference } from "../compare.ts";
 import { isLost } from "../overview.ts";
 import type { CheckRecord, HostRecord } from "../record.ts";
 import { SEVERITIES, type Severity } from "../statuses.ts";
+import { isAllowed } from "../summary.ts";
 
 /** What a host's checks of one control come to, the worst first. */
-export type State = Severity | "unknown" | "waived" | "pass" | "skip";
+export type State = Severity | "unknown" | "waived" | "allowed" | "pass" | "skip";
 
 export interface Cell {
   state: State;
@@ -97,10 +98,12 @@ function cellsOf(
 }
 
 /** The worst first. A control of which some checks do not apply holds. */
-export const STATES: readonly State[] = [...SEVERITIES, "unknown", "waived", "pass", "skip"];
+export const STATES: readonly State[] = [...SEVERITIES, "unknown", "waived", "allowed", "pass", "skip"];
 
-export function stateOf({ outcome, severity, waiver }: CheckRecord): State {
+export function stateOf(check: CheckRecord): State {
+  const { outcome, severity, waiver } = check;
   if (waiver !== undefined) return "waived";
+  if (isAllowed(check)) return "allowed";
   return outcome === "fail" ? severity : outcome;
 }
 

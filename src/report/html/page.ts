@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { packageDirectory } from "../../package.ts";
 import { CONTROLS, type Control } from "../../verify/catalogue.ts";
 import { groupBy, mergeTexts } from "../alike.ts";
+import { allowedOnHosts } from "../allowed-text.ts";
 import { certificateRows } from "../certificates-text.ts";
 import { groupTitle, planShape } from "../changes-text.ts";
 import { seenAlike } from "../checks-text.ts";
@@ -38,6 +39,7 @@ export function htmlReport(merged: MergedRuns): string {
     part("access", "What users can do", accessOf(record.hosts)),
     part("changes", "Changes", changesOf(record, before)),
     part("impact", "Who will notice", impactOf([...record.hosts, ...controllerOf(record)])),
+    part("allowed", "Allowed by the playbook", allowedOf(record.hosts)),
     part("certificates", "Certificates", certificatesOf(record)),
     part("waivers", "Waivers", waiversOf(record.waivers ?? [])),
     part("hosts", "Hosts", evidence.sections.length === 0 ? undefined : html`${evidence.sections}`),
@@ -383,6 +385,22 @@ function waiversOf(waivers: readonly WaiverRecord[]): Html | undefined {
   );
 }
 
+const ALLOWED_STATES = { open: "", ending: "ends soon", ended: "ended" } as const;
+
+function allowedOf(hosts: readonly HostRecord[]): Html | undefined {
+  const all = allowedOnHosts(hosts);
+  if (all.length === 0) return undefined;
+  return region(
+    "Allowed by the playbook",
+    html`<table class="evidence"><caption>Parameters that leave the demand of a control unmet</caption><thead><tr><th scope="col">Parameter</th><th scope="col">Controls</th><th scope="col">Hosts</th><th scope="col">Until</th></tr></thead>
+<tbody>${all.map(
+      ({ parameter, controls, hosts: where, until, state }) =>
+        html`<tr><th scope="row"><code>${parameter}</code></th><td data-label="Controls">${controls.join(", ")}</td><td data-label="Hosts">${hostList(where)}</td><td data-label="Until">${until ?? "no day named"}${state === "open" ? undefined : html` <span class="tag${state === "ended" ? " bad" : ""}">${ALLOWED_STATES[state]}</span>`}</td></tr>
+`,
+    )}</tbody></table>`,
+  );
+}
+
 /** Every control of the run, why it matters, and on how many hosts it holds. */
 function controlsOf({ controls, groups }: Fleet, hosts: readonly HostRecord[]): Html | undefined {
   if (controls.length === 0) return undefined;
@@ -391,18 +409,24 @@ function controlsOf({ controls, groups }: Fleet, hosts: readonly HostRecord[]): 
     for (const [control, { state }] of cells) {
       const ours = counts.get(control) ?? new Map<string, number>();
       const kind =
-        state === "unknown" || state === "waived" || state === "pass" || state === "skip" ? state : "fail";
+        state === "unknown" ||
+        state === "waived" ||
+        state === "allowed" ||
+        state === "pass" ||
+        state === "skip"
+          ? state
+          : "fail";
       ours.set(kind, (ours.get(kind) ?? 0) + same.length);
       counts.set(control, ours);
     }
   }
   return html`<p class="note">Of ${plural(hosts.length, "host")}: on how many each control holds, and on how many not.</p>${region(
     "Controls",
-    html`<table class="evidence controls"><caption>The controls of this run</caption><thead><tr><th scope="col">Control</th><th scope="col">Severity</th><th scope="col">Holds</th><th scope="col">Fails</th><th scope="col">Waived</th><th scope="col">Not checked</th></tr></thead>
+    html`<table class="evidence controls"><caption>The controls of this run</caption><thead><tr><th scope="col">Control</th><th scope="col">Severity</th><th scope="col">Holds</th><th scope="col">Fails</th><th scope="col">Waived</th><th scope="col">Allowed</th><th scope="col">Not checked</th></tr></thead>
 <tbody>${controls.map(({ id, control, title, severity }) => {
       const count = (kind: string) => counts.get(control)?.get(kind) ?? 0;
       const known = (CONTROLS as Record<string, Control>)[control];
-      return html`<tr id="${id}"><th scope="row">${control} <span class="title">${title}</span>${known === undefined ? undefined : html`<span class="why">${known.why}</span>`}</th><td data-label="Severity">${severity}</td><td data-label="Holds">${count("pass")}</td><td data-label="Fails"${count("fail") > 0 ? html` class="bad"` : undefined}>${count("fail")}</td><td data-label="Waived">${count("waived")}</td><td data-label="Not checked">${count("unknown")}</td></tr>
+      return html`<tr id="${id}"><th scope="row">${control} <span class="title">${title}</span>${known === undefined ? undefined : html`<span class="why">${known.why}</span>`}</th><td data-label="Severity">${severity}</td><td data-label="Holds">${count("pass")}</td><td data-label="Fails"${count("fail") > 0 ? html` class="bad"` : undefined}>${count("fail")}</td><td data-label="Waived">${count("waived")}</td><td data-label="Allowed">${count("allowed")}</td><td data-label="Not checked">${count("unknown")}</td></tr>
 `;
     })}</tbody></table>`,
   )}`;

@@ -9,6 +9,7 @@ const SIGNS: Record<State, { sign: string; word: string }> = {
   info: { sign: "I", word: "info, fails" },
   unknown: { sign: "?", word: "not checked" },
   waived: { sign: "W", word: "fails, waived" },
+  allowed: { sign: "A", word: "unmet, allowed by the playbook" },
   pass: { sign: "✓", word: "holds" },
   skip: { sign: "–", word: "does not apply" },
 };
