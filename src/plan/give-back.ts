@@ -17,7 +17,7 @@ import {
   renderAclUser,
 } from "../redis/acl-rule.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
-import { foundUsers } from "../redis/found-users.ts";
+import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
@@ -591,7 +591,13 @@ class Back {
         attributes: [],
         closedData: "",
         daemonReload: false,
-        liveSettings: [],
+        liveSettings: this.#restart
+          ? []
+          : changes.flatMap(({ address, after }): [string, string][] =>
+              address.startsWith("redis.conf:") && after !== null
+                ? [[address.slice("redis.conf:".length), after]]
+                : [],
+            ),
         liveAcl: [],
         restart: this.#restart,
         keepKeys: false,
@@ -603,7 +609,11 @@ class Back {
         listed,
         firewall: stays,
         isGivenBack: true,
-        memoryOnly: memoryOnlyUsers(this.#input, { next: after, restarts: this.#restart }),
+        // Users that the file has now and will lack are changes of the plan.
+        memoryOnly: memoryOnlyUsers(this.#input, {
+          next: new Map([...storedUsers(this.#input), ...after]),
+          restarts: this.#restart,
+        }),
       },
       restartFor: [],
       impact: [],

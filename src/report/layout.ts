@@ -140,7 +140,8 @@ export function nextCommand(page: Page, verb: string, extra: readonly string[] =
     ...playbook,
     "-i",
     page.inventoryArgument,
-    ...kept,
+    // Both become root unasked.
+    ...(verb === "rollback" || verb === "eject" ? kept.filter((word) => word !== "--become") : kept),
     ...extra,
   ];
   return words.map((word) => shellWord(printable(word))).join(" ");

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { signature } from "../../src/apply/compile.ts";
+import type { HostFacts } from "../../src/facts/probe.ts";
 import { planGiveBack } from "../../src/plan/give-back.ts";
 import { standingRuns, stateBefore } from "../../src/plan/kept-state.ts";
 import { factsOf } from "../support/facts.ts";
@@ -13,11 +14,20 @@ const RULES = "/etc/ufw/user.rules";
 const ZEROS = "0".repeat(64);
 
 /** The recorded hardened host, on which one run is to be undone that found this redis.conf and no ACL file. */
-function back(conf: string, { enabled = true, extra = "" } = {}) {
-  const hardened = factsOf("hardened");
+function back(
+  conf: string,
+  {
+    enabled = true,
+    extra = "",
+    restarted = true,
+    clients = [],
+  }: { enabled?: boolean; extra?: string; restarted?: boolean; clients?: HostFacts["redis"]["clients"] } = {},
+) {
+  const recorded = factsOf("hardened");
+  const hardened = { ...recorded, redis: { ...recorded.redis, clients } };
   const was = (number: string, path: string, before: string) => ({ number, path, before, after: "" });
   const run = keptRun({
-    restarted: true,
+    restarted,
     files: [
       was("1", CONF, `redis:redis 640 ${ZEROS}`),
       was("2", ACL, "absent"),
@@ -65,6 +75,7 @@ it("says of an open host of before what opens, to whom, and that it asks for no 
     "no-password: user default comes back without a password: whoever reaches its port may do all that it may.",
     "tls-goes: TLS goes: port 6380 closes, and commands and passwords travel in plain again.",
   ]);
+  expect(told.join("\n")).not.toContain("lives only in memory");
   expect(told.join("\n")).toMatch(/commands-back: .*FLUSHALL.* answer to their own names again/);
 });
 
@@ -74,6 +85,22 @@ it("opens nothing to others where the old one listened on loopback alone", () =>
   expect(told).toContainEqual(
     expect.stringContaining("whoever is on this host (protected mode turns others away)"),
   );
+});
+
+it("does not call a client refused whose port opens again", () => {
+  const client = {
+    address: "10.0.0.9:40000",
+    local: "10.0.0.5:6379",
+    user: "app",
+    name: "",
+    flags: "N",
+    command: "PING",
+    library: "",
+    subscriptions: 0,
+  };
+  const { told, changes } = back("port 6379\ntls-port 6380", { restarted: false, clients: [client] });
+  expect(changes.get("redis.conf:port")).toEqual(["update", "0", "6379"]);
+  expect(told.join("\n")).not.toContain("port 6379 closes");
 });
 
 it("shows no password, old or new, and no name of a renamed command", () => {
