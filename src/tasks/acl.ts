@@ -172,7 +172,7 @@ export default defineTask<AclParams>({
         ...fileRefusals(context),
         ...linkRefusals(context),
         ...ruleRefusals(context),
-        ...nobodyLeft(users),
+        ...nobodyLeft([...users, ...kept]),
       ],
       notes: [...loginNotes(context), ...channelNotes(context), ...scriptNotes(context)],
     };

@@ -34,11 +34,13 @@ export function unmanagedCheck(unmanaged: Unmanaged): Check {
       { expected, observed, source: "iptables-save, nft", isAdvisory: true, allows },
       verdict,
     );
+  /** What the playbook leaves to others; only a parameter of its can name the day on which that ends. */
+  const left = (observed: string) =>
+    unmanaged.by === undefined
+      ? made(`${allowed(unmanaged)}: ${observed}`, { outcome: "skip" })
+      : made(observed, true, { by: unmanaged.by, demand: expected });
   if (networks.length === 0)
-    return made(
-      `${allowed(unmanaged)}: firewall.allow and app_subnet name no network to judge the host's rules by`,
-      { outcome: "skip" },
-    );
+    return left("firewall.allow and app_subnet name no network to judge the host's rules by");
   if (bound.every(isLoopback)) return made("Redis listens for the host alone", { outcome: "skip" });
   const judged = judgeOf(unmanaged);
   const [open, unclear] = [judged.open.map(openText), judged.doubts.map(doubtText)];
@@ -47,12 +49,8 @@ export function unmanagedCheck(unmanaged: Unmanaged): Check {
     return made([...keptOut(unmanaged, judged), ...open, ...unclear].join("; "), false);
   if (unclearNetworks.length > 0 || (open.length === 0 && unclear.length > 0))
     return made([...unclear, ...open].join("; "), { outcome: "unknown" });
-  if (open.length > 0) {
-    const observed = [...open, ...unclear].join("; ");
-    return unmanaged.by === undefined
-      ? made(`${allowed(unmanaged)}: ${observed}`, { outcome: "skip" })
-      : made(observed, true, { by: unmanaged.by, demand: expected });
-  }
+  if (open.length > 0) return left([...open, ...unclear].join("; "));
+  if (networks.some((text) => text.endsWith("/0"))) return left("firewall.allow names everybody");
   return made(`as wanted: ${whoManages(unmanaged)}`, true);
 }
 

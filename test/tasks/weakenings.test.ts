@@ -146,6 +146,17 @@ const WEAKENED: Weakened[] = [
     said: "service-user.sandbox: false",
   },
   {
+    parameter: "firewall.backend",
+    value: "none",
+    params: { backend: "none", allow: ["172.17.0.0/16"] },
+    facts: () =>
+      editedFacts("hardened", {
+        kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
+      }),
+    control: "RK-NET-04",
+    said: "firewall.backend: none",
+  },
+  {
     parameter: "firewall.allow",
     value: ["0.0.0.0/0"],
     params: { allow: ["0.0.0.0/0"] },
@@ -180,7 +191,7 @@ const CHOICES = [
   "acl.users.name",
   "acl.users.password",
   "acl.users.preset",
-  "firewall.backend",
+  "acl.users.scripts",
   "firewall.default",
   "firewall.other_ports",
   "limits.lazyfree",
