@@ -1,4 +1,5 @@
 import { contains, family as familyOf, normalizeSubnet } from "../network.ts";
+import { parseKernelRules } from "./kernel-rules.ts";
 import { parseNft } from "./nftables.ts";
 import { type Seen, strangersPassage } from "./reachability.ts";
 import { verdictOf } from "./walk.ts";
@@ -22,7 +23,8 @@ export type Managed = Seen & { firewall: { kernel4: string; kernel6: string; doc
 export function managerOf(seen: Managed, cameIn?: string): Manager | undefined {
   const units = new Set(seen.firewall.foreign.split("\n").map((line) => line.trim()));
   if (units.has("firewalld")) return firewalld(seen, cameIn);
-  if (/^-A INPUT -j ufw-before-input$/m.test(seen.firewall.kernel4)) return UFW;
+  // A ufw that was switched off leaves its chains in the kernel, empty.
+  if (parseKernelRules(seen.firewall.kernel4, 4).active) return UFW;
   if (!turnsAway(seen)) return undefined;
   if (units.has("nftables")) return nftables(seen);
   if (units.has("netfilter-persistent")) {

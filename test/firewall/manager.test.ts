@@ -26,6 +26,12 @@ describe("managerOf", () => {
     expect(managed({ foreign: () => "netfilter-persistent\n" })).toBeUndefined();
   });
 
+  it("is not a ufw that was switched off, which leaves its chains behind", () => {
+    const left =
+      "*filter\n:INPUT ACCEPT [0:0]\n:ufw-before-input - [0:0]\n:ufw-user-input - [0:0]\n-A INPUT -j ufw-before-input\nCOMMIT\n";
+    expect(managed({ kernel4: () => left })).toBeUndefined();
+  });
+
   it("is firewalld with its zones, in the order in which they take packets", () => {
     expect(managed(firewalld("1.3-default"))?.text).toBe("firewalld is active (zone public)");
     expect(managed(firewalld("0.9-rich"))?.text).toBe("firewalld is active (zones trusted, public)");
