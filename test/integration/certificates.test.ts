@@ -126,6 +126,8 @@ describe("a server's certificate", () => {
     const wider = withClients("app", "batch");
     await keepClient("batch", 10);
     const warned = await project.run("verify", wider);
+    expect(warned.status, warned.stdout).toBe(0);
+    expect(warned.record.controller).toMatchObject({ status: "unchanged", changes: [] });
     expect(warned.stdout).toMatch(/! +clients +batch ends in 9 days/);
     expect(warned.record.controller?.certificates).toContainEqual(
       expect.objectContaining({ name: "client:batch", state: "ending" }),
