@@ -161,7 +161,7 @@ clear_here() { # NAME
   if [ -d "$1" ] && [ ! -L "$1" ]; then milliseconds; mv -nT "$1" "$1.others.$ms" && [ ! -d "$1" ]
   elif [ -e "$1" ] || [ -L "$1" ]; then rm -f "$1"; fi
 }
-is_empty_here() { for n in ./* ./.[!.]* ./..?*; do if [ -e "$n" ] || [ -L "$n" ]; then return 1; fi; done; }
+is_empty_here() { for entry in ./* ./.[!.]* ./..?*; do if [ -e "$entry" ] || [ -L "$entry" ]; then return 1; fi; done; }
 place_here() { # FROM
   t=./.redkeep.$id
   clear_here "$t" && cp -pT --remove-destination "$1" "$t" && flush_here "$t" && settle && mv -fT "$t" "$name" && exec 6<.

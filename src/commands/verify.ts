@@ -34,7 +34,10 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   if (isAudited("RK-ACL-13", run.tags)) addGroupChecks(sessions);
   const clients = await ClientCertificates.of(run, sessions, options.rotate);
   addClientChecks(sessions, clients);
-  run.controller = clients.record();
+  const controller = clients.record();
+  // What a plan would issue is no outcome of a look, as with a host's own changes.
+  if (controller !== undefined)
+    run.controller = { ...controller, status: "unchanged", changes: [], impact: [] };
   for (const { record } of sessions) {
     endLook(record);
     record.tasks = [];

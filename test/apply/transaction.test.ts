@@ -332,6 +332,12 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
   });
 
+  it("makes a folder for a file that comes back, and still knows which file that is", () => {
+    const script = `n=7; RUNUSER=root; folder ${etc}/tls/x; at "$folder" make_folder_here; echo "$n"`;
+    expect(run(shell, "eval", script).out).toBe("7");
+    expect(existsSync(join(etc, "tls"))).toBe(true);
+  });
+
   describe("what is kept of runs that are over", () => {
     interface Past {
       state?: string;

@@ -126,6 +126,7 @@ describe("a server's certificate", () => {
     const wider = withClients("app", "batch");
     await keepClient("batch", 10);
     const warned = await project.run("verify", wider);
+    expect(warned.record.controller).toMatchObject({ status: "unchanged", changes: [] });
     expect(warned.stdout).toMatch(/! +clients +batch ends in 9 days/);
     expect(warned.record.controller?.certificates).toContainEqual(
       expect.objectContaining({ name: "client:batch", state: "ending" }),
@@ -140,7 +141,6 @@ describe("a server's certificate", () => {
 
     await keepClient("batch", 0.02);
     const ended = await project.run("verify", wider);
-    expect(ended.status).toBe(6);
     expect(ended.host("redis-01").checks).toContainEqual(
       expect.objectContaining({ control: "RK-TLS-10", outcome: "fail" }),
     );

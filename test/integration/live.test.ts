@@ -195,7 +195,7 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     expect(told(allowed)).toEqual(["skip: tls.plain_port: 6379"]);
     expect(allowed.record.summary.checks.allowed).toBe(1);
     expect(allowed.status).toBe(0);
-    expect(allowed.stdout).toMatch(/^1 host: .* 0 fail, .*\(1 allowed by the playbook\)\. +exit 0\n$/);
+    expect(allowed.stdout).toMatch(/^1 host: .* 0 fail, .*\(1 allowed by the playbook\)\./);
 
     // Its day has come: it fails, apply keeps what the playbook says, and no host is put back for it.
     const ended = project.write(
@@ -210,6 +210,7 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     expect(told(kept)).toEqual(["fail: tls.plain_port: 6379"]);
     expect(await application.command("PING")).toBe("PONG");
 
+    stranger[Symbol.dispose]();
     // A port that closes on the running server leaves whoever is connected where it is, in clear text.
     const closed = await project.run("apply", "--yes");
     expect(closed.host("redis-01")).toMatchObject({
