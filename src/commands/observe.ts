@@ -439,6 +439,7 @@ export function toRecord({
   witness,
   blockedBy,
   allowed,
+  setting,
 }: Check): CheckRecord {
   return {
     control,
@@ -453,6 +454,7 @@ export function toRecord({
       : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
     ...(allowed === undefined ? {} : { allowed }),
+    ...(setting === undefined ? {} : { setting }),
   };
 }
 

@@ -69,6 +69,14 @@ describe("a nightly verify", () => {
     expect(first.exitCode).toBe(6);
     expect(first.stdout).toMatch(inFull("RK-LIM-01"));
     expect(first.stdout).not.toContain("known since");
+    const [bound] = first.record.hosts[0]?.checks.filter(({ control }) => control === "RK-LIM-01") ?? [];
+    expect(bound?.setting).toEqual({
+      name: "maxmemory",
+      wanted: "512mb",
+      file: null,
+      running: "0",
+      pending: false,
+    });
     const second = await night();
     expect(second.exitCode).toBe(6);
     expect(second.stdout).toMatch(inOneLine("RK-LIM-01"));
