@@ -228,7 +228,8 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     );
     expect(told(await project.run("verify"))).toEqual([left]);
     application[Symbol.dispose]();
-    await expect.poll(async () => told(await project.run("verify"))).toEqual([]);
+    const isTold = async () => told(await project.run("verify"));
+    await expect.poll(isTold, { timeout: 60_000 }).toEqual([]);
   });
 
   // Guide trap 22: five starts in ten seconds lock the unit.
