@@ -11,7 +11,7 @@
  *     --figures LIST    modules of bench/figures; none for none (default: all)
  *     --out FILE        bench.json: what was measured, written after each block. Beside it the tables, as .md
  *     --picture FILE    an SVG of it
- *     --readme FILE     puts the tables between the marks of a README
+ *     --page FILE       puts the tables between the marks of this page: docs/figures.md
  *     --resume          go on with FILE: what is in it is not measured again
  *     --report          measure nothing more, show what is in FILE
  */
@@ -23,7 +23,7 @@ import { sweep as removeHosts } from "../test/integration/support/sweep.ts";
 import { runBlock } from "./block.ts";
 import { METHOD, machine, sweepGroups } from "./measure.ts";
 import { picture } from "./picture.ts";
-import { markdown, readmePart, targetsTable, withPart } from "./report.ts";
+import { markdown, pagePart, targetsTable, withPart } from "./report.ts";
 import type { Results } from "./results.ts";
 import { PHASES, type Phase, TOOLS } from "./tools.ts";
 
@@ -38,7 +38,7 @@ const { values } = parseArgs({
     figures: { type: "string" },
     out: { type: "string", default: "bench.json" },
     picture: { type: "string" },
-    readme: { type: "string" },
+    page: { type: "string" },
     resume: { type: "boolean", default: false },
     report: { type: "boolean", default: false },
   },
@@ -73,7 +73,7 @@ const known = figureNames(figureFolder);
 const figures = values.figures === "none" ? [] : listed("figures", values.figures ?? known.join(","), known);
 
 // Found out before anything is measured.
-if (values.readme !== undefined) withPart(readFileSync(values.readme, "utf8"), "");
+if (values.page !== undefined) withPart(readFileSync(values.page, "utf8"), "");
 
 const results: Results = { machine: machine(), method: METHOD, missing: {}, blocks: [], figures: {} };
 if (values.resume || values.report) Object.assign(results, JSON.parse(readFileSync(values.out, "utf8")));
@@ -101,8 +101,8 @@ function report(): boolean {
   const text = markdown(results);
   writeFileSync(values.out.replace(/(\.json)?$/, ".md"), `${text}\n`);
   if (values.picture !== undefined) writeFileSync(values.picture, picture(results));
-  if (values.readme !== undefined)
-    writeFileSync(values.readme, withPart(readFileSync(values.readme, "utf8"), readmePart(results)));
+  if (values.page !== undefined)
+    writeFileSync(values.page, withPart(readFileSync(values.page, "utf8"), pagePart(results)));
   console.log(`\n${text}\n`);
   const { missed, unmeasured } = targetsTable(results);
   const astray = results.blocks.filter(({ differences }) => differences.length > 0).length;

@@ -1,4 +1,4 @@
-/** The results as Markdown: what has to be reached first, then the tables it was read from. For the README too. */
+/** The results as Markdown: what has to be reached first, then the tables it was read from. For docs/figures.md too. */
 import { median, type Results, ratio, type Side, type Value, valuesIn } from "./results.ts";
 import { TARGETS, verdictOf } from "./targets.ts";
 import { type Phase, TOOLS } from "./tools.ts";
@@ -172,8 +172,8 @@ const figureTables = ({ figures }: Results): string[] =>
     table === undefined ? [] : [`${title}:\n\n${table}`],
   );
 
-/** What the README shows between its marks: the largest fleet, and the rest folded up. */
-export function readmePart(results: Results): string {
+/** What docs/figures.md shows between its marks: the largest fleet, and the rest folded up. */
+export function pagePart(results: Results): string {
   const [largest = 0, ...smaller] = sizesOf(results).toReversed();
   return [
     targetsTable(results).text,
@@ -196,13 +196,13 @@ gave out in a run with nothing to do, sshd's own included. The parts of a first 
 const [BEGIN, END] = ["<!-- npm run bench -->", "<!-- end of npm run bench -->"];
 
 /**
- * A README with the part between its marks replaced.
+ * A page with the part between its marks replaced.
  * @throws where it has no such marks
  */
-export function withPart(readme: string, part: string): string {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+export function withPart(page: string, part: string): string {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`expected ${BEGIN} and ${END}, found no such lines`);
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${part}\n\n${readme.slice(end)}`;
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${part}\n\n${page.slice(end)}`;
 }
 
 /** All of it. */

@@ -16,7 +16,7 @@ export function controlsMarkdown(): string {
   return [
     "# Controls",
     "",
-    "Generated from the catalogue by `npm run controls`; `redkeep controls` prints the same.",
+    "Every weakness that `verify` looks for: why it matters, how it is checked and what sets it. Generated from the catalogue by `npm run controls`; `redkeep controls` prints the same.",
     "",
     `${all.length} controls: ${fixed} are set by a task of the playbook, ${all.length - fixed} are only reported, each with the reason. An id stays for ever. \`verify\` checks those of the playbook's tasks as the tasks' parameters want them, and the others on every host.`,
     "",
@@ -28,7 +28,7 @@ export function controlsMarkdown(): string {
     "",
     "## The guide",
     "",
-    "The steps of the hardening guide that the project began with. Where redkeep departs from its lines, and why, [README](../README.md#where-redkeep-departs-from-the-guide) says.",
+    "The steps of the hardening guide that the project began with. [Where redkeep departs from the guide](guide.md) says which of its lines redkeep does not follow, and why.",
     "",
     "| Step | Asks for |",
     "|---|---|",

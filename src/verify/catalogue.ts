@@ -14,7 +14,7 @@ export const SEVERITY_MEANS: Readonly<Record<Severity, string>> = {
   info: "Good to know, and right or wrong by what the place asks for.",
 };
 
-/** The steps of the hardening guide that the project began with, and what each asks for. README says where redkeep departs from it. */
+/** The steps of the hardening guide that the project began with, and what each asks for. docs/guide.md says where redkeep departs from it. */
 export const GUIDE_STEPS = {
   1: ["Bind to localhost only", "bind and protected-mode: loopback, or a private address as well"],
   2: [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { picture } from "../../bench/picture.ts";
-import { markdown, readmePart, targetsTable, withPart } from "../../bench/report.ts";
+import { markdown, pagePart, targetsTable, withPart } from "../../bench/report.ts";
 import { type Block, type Results, type Row, ratio } from "../../bench/results.ts";
 import type { Phase } from "../../bench/tools.ts";
 
@@ -101,12 +101,12 @@ describe("the report", () => {
   });
 });
 
-describe("the README", () => {
+describe("the page of figures", () => {
   it("has the tables between its marks, and keeps what is around them", () => {
-    const readme =
-      "# redkeep\n\n<!-- npm run bench -->\n\nold\n\n<!-- end of npm run bench -->\n\nTo repeat it\n";
-    const [before, part = "", after] = withPart(readme, readmePart(measured)).split(/<!-- .* -->/);
-    expect([before, after]).toEqual(["# redkeep\n\n", "\n\nTo repeat it\n"]);
+    const page =
+      "# How fast it is\n\n<!-- npm run bench -->\n\nold\n\n<!-- end of npm run bench -->\n\nTo repeat it\n";
+    const [before, part = "", after] = withPart(page, pagePart(measured)).split(/<!-- .* -->/);
+    expect([before, after]).toEqual(["# How fast it is\n\n", "\n\nTo repeat it\n"]);
     expect(part).not.toContain("old");
     expect(part).toContain(
       "| First apply, 20 hosts: time, of the script's | at most 1.1 × | 0.50 × | reached |",
@@ -115,7 +115,7 @@ describe("the README", () => {
   });
 
   it("without marks is left alone", () => {
-    expect(() => withPart("# redkeep\n", "part")).toThrow("expected <!-- npm run bench -->");
+    expect(() => withPart("# How fast it is\n", "part")).toThrow("expected <!-- npm run bench -->");
   });
 });
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -9,19 +9,9 @@ import { loadInventory } from "../src/inventory/load-inventory.ts";
 import { loadTask, taskNames } from "../src/playbook/task-files.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
 import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/report/statuses.ts";
+import { read, repository, section } from "./support/pages.ts";
 
-const repository = join(import.meta.dirname, "..");
-const read = (path: string) => readFileSync(join(repository, path), "utf8");
-const readme = read("README.md");
 const program = createProgram(process as unknown as Environment, () => {});
-
-/** The text under a heading, up to the next one of the same or a higher level. */
-function section(heading: string): string {
-  const level = heading.indexOf(" ");
-  const [, after] = readme.split(`\n${heading}\n`);
-  if (after === undefined) throw new Error(`README.md has no heading "${heading}"`);
-  return after.split(new RegExp(`\n#{1,${level}} `))[0] ?? "";
-}
 
 /** The first cells of a section's tables, without the back quotes. */
 function firstCells(text: string): string[] {
@@ -31,7 +21,7 @@ function firstCells(text: string): string[] {
 /** The row of a table that begins with this name. */
 function row(text: string, name: string): string {
   const found = text.split("\n").find((line) => line.startsWith(`| \`${name}\``));
-  if (found === undefined) throw new Error(`README.md has no row for "${name}"`);
+  if (found === undefined) throw new Error(`there is no row for "${name}"`);
   return found;
 }
 
@@ -65,9 +55,9 @@ function scalarsOf(value: unknown): string[] {
     : entries.flatMap(([key, setting]) => [key, ...scalarsOf(setting)]);
 }
 
-describe("the reference of tasks", () => {
+describe("docs/playbook.md", () => {
   it("has every task, and no other", () => {
-    const tasks = [...section("## The playbook and its tasks").matchAll(/^### `(.+)`$/gm)].map(
+    const tasks = [...section("docs/playbook.md", "## The tasks").matchAll(/^### `(.+)`$/gm)].map(
       ([, name]) => name,
     );
     expect(tasks.toSorted()).toEqual(taskNames().toSorted());
@@ -78,7 +68,7 @@ describe("the reference of tasks", () => {
     const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
     // What weakens has a NAME_until too, by one rule for all.
     const parameters = parametersOf(schema).filter(({ name }) => !name.endsWith("_until"));
-    const text = section(`### \`${task}\``);
+    const text = section("docs/playbook.md", `### \`${task}\``);
     const [reference = ""] = text.split("| Preset |");
     expect(firstCells(reference).toSorted()).toEqual(parameters.map(({ name }) => name).toSorted());
     for (const { name, defaults } of parameters) {
@@ -87,96 +77,96 @@ describe("the reference of tasks", () => {
   });
 
   it("has every preset", () => {
-    const [, presets = ""] = section("### `acl`").split("| Preset |");
+    const [, presets = ""] = section("docs/playbook.md", "### `acl`").split("| Preset |");
     expect(firstCells(presets)).toEqual([...PRESETS]);
   });
 });
 
-describe("commands and options", () => {
-  const text = section("## Commands and options");
+/** Those that log in to hosts share a table of options; what adopt has of it stands above. */
+const CHANGING_OR_LOOKING = ["plan", "apply", "verify", "rollback", "eject"];
+const ON_HOSTS = [...CHANGING_OR_LOOKING, "adopt"];
 
-  it("has every command", () => {
-    const [commands = ""] = text.split("\nOptions of");
+describe("docs/commands.md", () => {
+  const hostOptions = section("docs/commands.md", "## Options of commands that log in to hosts");
+  const otherOptions = section("docs/commands.md", "## Options of the other commands");
+  const names = program.commands.map((command) => command.name());
+
+  it("has every command, and no other", () => {
+    const commands = section("docs/commands.md", "## Commands");
     const shown = [...commands.matchAll(/^\| `redkeep (\w+)/gm)].map(([, name]) => name);
-    expect(shown).toEqual(program.commands.map((command) => command.name()));
+    expect(shown).toEqual(names);
   });
 
-  it.each(["plan", "apply", "verify"])("has every option of %s, its short form and its default", (name) => {
+  it("has no command that the table of README lacks", () => {
+    const shown = [...section("README.md", "## Commands").matchAll(/`redkeep (\w+)`/g)].map(
+      ([, name]) => name,
+    );
+    expect(shown.toSorted()).toEqual(names.toSorted());
+  });
+
+  it.each(ON_HOSTS)("has every option of %s, its short form and its default", (name) => {
     const command = program.commands.find((found) => found.name() === name);
     for (const { short, long, defaultValue } of command?.options ?? []) {
-      const shown = text.split("\n").find((line) => line.startsWith("| ") && line.includes(`\`${long}\``));
+      const shown = hostOptions.split("\n").find((line) => optionOf(line) === long);
       expect(shown, `${long}`).toBeDefined();
       if (short !== undefined) expect(shown).toContain(`\`${short}\``);
       if (defaultValue !== undefined) expect(shown).toContain(`| ${String(defaultValue)} |`);
     }
   });
 
-  it("names the options of the other commands", () => {
-    for (const name of ["inventory", "init"]) {
-      const command = program.commands.find((found) => found.name() === name);
-      for (const { long } of command?.options ?? []) expect(text).toContain(`\`${long}\``);
+  it("names, for each option that not all commands on hosts have, those that have it", () => {
+    for (const line of hostOptions.split("\n")) {
+      const option = optionOf(line);
+      if (option === undefined) continue;
+      const having = ON_HOSTS.filter((name) =>
+        program.commands
+          .find((command) => command.name() === name)
+          ?.options.some(({ long }) => long === option),
+      );
+      const [said] = /\| (?:`\w+`(?:, | and )?)+: /.exec(line) ?? [];
+      if (said === undefined) expect(having, option).toEqual(expect.arrayContaining(CHANGING_OR_LOOKING));
+      else
+        expect(
+          [...said.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+          option,
+        ).toEqual(having);
     }
+  });
+
+  it.each(names.filter((name) => !ON_HOSTS.includes(name)))("has every option of %s", (name) => {
+    const shown = row(otherOptions, `redkeep ${name}`);
+    const options = program.commands.find((command) => command.name() === name)?.options ?? [];
+    for (const { short, long, defaultValue } of options) {
+      expect(shown).toContain(`\`${long}\``);
+      if (short !== undefined) expect(shown).toContain(`\`${short}\``);
+      if (defaultValue !== undefined) expect(shown).toContain(`(${String(defaultValue)})`);
+    }
+    const known = options.flatMap(({ short, long }) => [short, long]);
+    for (const [, option] of shown.matchAll(/`(--?[a-z-]+)`/g)) expect(known).toContain(option);
+  });
+
+  it("has the options of redkeep itself", () => {
     for (const { short, long } of program.options) {
-      expect(text).toContain(long ?? "");
-      expect(text).toContain(short ?? "");
+      expect(otherOptions).toContain(long ?? "");
+      expect(otherOptions).toContain(short ?? "");
     }
   });
 
   it("shows no option that is none", () => {
     const known = new Set(program.commands.flatMap((command) => command.options.map(({ long }) => long)));
+    const text = section("docs/commands.md", "## Commands") + hostOptions;
     for (const [, option] of text.matchAll(/^\|.*?`(--[a-z-]+)`/gm)) expect(known).toContain(option);
   });
 });
 
-describe("commands to type", () => {
-  const blocks = [...readme.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block).join("");
-  const lines = blocks
-    .split("\n")
-    .flatMap((line) => line.replace(/ #.*/, "").split("&&"))
-    .map((line) => line.trim())
-    .filter(Boolean);
-  const own = lines
-    .map((line) => line.replace(/^npx node src\/cli\.ts/, "redkeep"))
-    .filter((line) => line.startsWith("redkeep "));
+/** The long option that a row of the table of options is about. */
+function optionOf(line: string): string | undefined {
+  return /^\| (?:`-\w`, )?`(--[a-z-]+)` \|/.exec(line)?.[1];
+}
 
-  it.each(own)("%s", (line) => {
-    const [, name, ...words] = line.split(/\s+/);
-    const command = program.commands.find((found) => found.name() === name);
-    expect(command).toBeDefined();
-    const { operands, unknown } = command?.parseOptions(words) ?? { operands: [], unknown: ["all"] };
-    expect(unknown).toEqual([]);
-    const places = command?.registeredArguments ?? [];
-    const isEnough = places.some(({ variadic }) => variadic) || operands.length <= places.length;
-    expect(isEnough, `${operands.length} arguments`).toBe(true);
-  });
-
-  it("names scripts of package.json and files that are there", () => {
-    const { scripts } = JSON.parse(read("package.json"));
-    for (const [, script = ""] of readme.matchAll(/npm run ([a-z:]+)/g))
-      expect(scripts).toHaveProperty(script);
-    for (const [, path = ""] of readme.matchAll(
-      /(?:`|\]\()((?:src|lab|test|templates|playbooks|inventory)\/[\w./-]*)/g,
-    )) {
-      // What a run makes, in the user's own folder.
-      if (path.startsWith("inventory/.redkeep") || path === "inventory/hosts.yml") continue;
-      expect(existsSync(join(repository, path)), path).toBe(true);
-    }
-  });
-
-  it("links to headings that are there", () => {
-    const anchors = [...readme.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w -]/g, "")
-        .replaceAll(" ", "-"),
-    );
-    for (const [, anchor = ""] of readme.matchAll(/\]\(#([^)]+)\)/g)) expect(anchors).toContain(anchor);
-  });
-});
-
-describe("guards and exit codes", () => {
+describe("guards, exit codes and statuses", () => {
   it("has every guard, and no other", () => {
-    expect(firstCells(section("## Guards"))).toEqual(GUARDS.toSorted());
+    expect(firstCells(read("docs/guards.md"))).toEqual(GUARDS.toSorted());
   });
 
   it("knows every guard that the code refuses by", () => {
@@ -191,7 +181,7 @@ describe("guards and exit codes", () => {
   it("has every exit code in the order in which they apply", () => {
     const [, decided = ""] = read("src/report/summary.ts").split("function exitCodeOf");
     const inCode = [...new Set([...decided.matchAll(/return (\d+);/g)].map(([, code = ""]) => code))];
-    const shown = firstCells(section("## Exit codes"));
+    const shown = firstCells(section("docs/commands.md", "## Exit codes"));
     expect(shown.toSorted()).toEqual([...inCode, "1"].toSorted());
     expect(shown.filter((code) => code !== "1")).toEqual(inCode);
   });
@@ -202,7 +192,7 @@ describe("guards and exit codes", () => {
       [TASK_STATUSES, "task `status`"],
       [OUTCOMES, "check `outcome`"],
     ] as const) {
-      const shown = section("## The run record")
+      const shown = section("docs/records.md", "## The run record")
         .split("\n")
         .find((line) => line.startsWith(`| ${name}`));
       for (const value of values) expect(shown).toContain(`\`${value}\``);
@@ -210,13 +200,15 @@ describe("guards and exit codes", () => {
   });
 
   it("says how long a host waits for its confirmation", () => {
-    expect(section("## How apply works")).toContain(`after ${CONFIRM_WINDOW} seconds`);
+    expect(section("docs/apply.md", "## Step by step")).toContain(`after ${CONFIRM_WINDOW} seconds`);
   });
 });
 
 describe("inventory/example.yml", () => {
   it("is three hosts in one group, each with an address for its clients", async () => {
-    expect(section("## The inventory")).toContain("(inventory/example.yml) is three hosts in one\ngroup");
+    expect(section("docs/inventory.md", "## What it may look like")).toContain(
+      "(../inventory/example.yml) is three hosts in one\ngroup",
+    );
     const { hosts, groups } = await loadInventory({ sources: ["inventory/example.yml"], cwd: repository });
     expect(hosts.size).toBe(3);
     expect([...groups.keys()].filter((name) => name !== "all" && name !== "ungrouped")).toEqual(["redis"]);

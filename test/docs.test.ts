@@ -1,0 +1,161 @@
+import { existsSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createProgram } from "../src/commands/main.ts";
+import type { Environment } from "../src/commands/options.ts";
+import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";
+
+/** Where a link of a page leads in this repository: a path from its top, and the heading, empty where none is named. */
+interface Link {
+  target: string;
+  file: string;
+  anchor: string;
+}
+
+/** The links of a page that do not leave the repository. */
+function linksOf(page: string): Link[] {
+  const prose = proseOf(read(page)).replace(/`[^`\n]*`/g, "");
+  return [...prose.matchAll(/\]\(([^()\s]+)\)|(?:href|src)="([^"]+)"/g)]
+    .map(([, inMarkdown, inHtml]) => inMarkdown ?? inHtml ?? "")
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .map((target) => {
+      const [path = "", anchor = ""] = target.split("#");
+      return { target, file: path === "" ? page : normalize(join(dirname(page), path)), anchor };
+    });
+}
+
+/** The anchors that GitHub gives to the headings of a page, and those that it sets itself. */
+function anchorsOf(page: string): string[] {
+  const text = proseOf(read(page));
+  const seen = new Map<string, number>();
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => {
+    const slug = heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, "")
+      .replaceAll(" ", "-");
+    const before = seen.get(slug) ?? 0;
+    seen.set(slug, before + 1);
+    return before === 0 ? slug : `${slug}-${before}`;
+  });
+  return [...headings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id)];
+}
+
+describe("the pages", () => {
+  it.each(PAGES)("have links that resolve: %s", (page) => {
+    for (const { target, file, anchor } of linksOf(page)) {
+      expect(existsSync(join(repository, file)), `${page} links to ${target}`).toBe(true);
+      if (anchor !== "") expect(anchorsOf(file), `${page} links to ${target}`).toContain(anchor);
+    }
+  });
+
+  it("are all found from README in at most two clicks", () => {
+    const reached = new Set(["README.md"]);
+    for (const _click of [1, 2]) {
+      for (const page of [...reached]) {
+        for (const { file } of linksOf(page)) if (PAGES.includes(file)) reached.add(file);
+      }
+    }
+    expect([...reached].toSorted()).toEqual([...PAGES].toSorted());
+  });
+
+  it.each(PAGES)("name scripts and files that are there: %s", (page) => {
+    const text = read(page);
+    const { scripts } = JSON.parse(read("package.json"));
+    for (const [, script = ""] of text.matchAll(/npm run ([a-z:]+)/g))
+      expect(scripts).toHaveProperty([script]);
+    for (const [, path = ""] of text.matchAll(
+      /`((?:src|lab|bench|docs|recipes|schema|test|templates|playbooks|inventory)\/[\w./-]*)/g,
+    )) {
+      // What a run makes, in the user's own folder.
+      if (path.startsWith("inventory/.redkeep") || path === "inventory/hosts.yml") continue;
+      expect(existsSync(join(repository, path)), `${page} names ${path}`).toBe(true);
+    }
+  });
+
+  it("begin with a heading and a sentence", () => {
+    for (const page of PAGES) expect(read(page), page).toMatch(/^# .+\n\n(?:[A-Z]|redkeep )/);
+  });
+});
+
+it("README has at most 200 lines", () => {
+  expect(read("README.md").trimEnd().split("\n").length).toBeLessThanOrEqual(200);
+});
+
+/** The commands of a line of shell, each as its words; quotes, comments and redirections are gone. */
+function commandsOf(line: string): string[][] {
+  const commands: string[][] = [[]];
+  for (const [token] of line.matchAll(/\s+#.*|&&|\|\||[|;&]|(?:"[^"]*"|'[^']*'|[^\s"'|;&])+/g)) {
+    if (/^\s+#/.test(token)) break;
+    if (/^[|;&]+$/.test(token)) commands.push([]);
+    else commands.at(-1)?.push(token.replace(/"([^"]*)"|'([^']*)'/g, "$1$2"));
+  }
+  return commands.map((words) => {
+    const redirected = words.findIndex((word) => /^\d?[<>]/.test(word));
+    return redirected < 0 ? words : words.slice(0, redirected);
+  });
+}
+
+/** What a page shows of redkeep: the words behind its name, as they are typed. */
+function callsOf(page: string): string[][] {
+  return codeBlocks(read(page))
+    .flatMap(({ language, text }) => {
+      const lines = text.replaceAll("\\\n", " ").split("\n");
+      return language === "sh"
+        ? lines
+        : lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+    })
+    .flatMap(commandsOf)
+    .flatMap((words) => {
+      const [first = "", ...typed] = words.filter((word) => !/^(?:\w+=.*|do|then)$/.test(word));
+      if (first === "redkeep") return [typed];
+      if (first !== "npx") return [];
+      if (typed[0] === "redkeep") return [typed.slice(1)];
+      return typed[0] === "node" && typed[1]?.endsWith("src/cli.ts") ? [typed.slice(2)] : [];
+    });
+}
+
+/** What the prose of a page says of a command: `redkeep rollback --to original`, perhaps without what it needs besides. */
+function mentionsOf(page: string): string[][] {
+  return [...proseOf(read(page)).matchAll(/`redkeep ([a-z][^`]*)`/g)].map(([, call = ""]) =>
+    call.split(/\s+/),
+  );
+}
+
+/** @throws where redkeep would refuse these words. None of its commands is run. */
+function parse([name = "", ...words]: readonly string[], isWhole: boolean): void {
+  const silent = { write: () => true };
+  const environment = { stdout: silent, stderr: silent } as unknown as Environment;
+  const command = createProgram(environment, () => {}).commands.find((found) => found.name() === name);
+  if (command === undefined) throw new Error(`redkeep has no command ${name}`);
+  const { operands, unknown } = command.parseOptions(words);
+  if (unknown.length > 0) throw new Error(`redkeep ${name} does not know ${unknown.join(" ")}`);
+  const places = command.registeredArguments;
+  const least = places.filter(({ required }) => required).length;
+  const most = places.some(({ variadic }) => variadic) ? Number.POSITIVE_INFINITY : places.length;
+  if ((isWhole && operands.length < least) || operands.length > most)
+    throw new Error(`redkeep ${name} takes ${least} to ${most} arguments, not ${operands.join(" ")}`);
+  for (const option of isWhole ? command.options : []) {
+    if (option.mandatory && command.getOptionValue(option.attributeName()) === undefined)
+      throw new Error(`redkeep ${name} needs ${option.long}`);
+  }
+}
+
+describe("a command line to type", () => {
+  const calls = PAGES.flatMap((page) =>
+    callsOf(page).map((words) => ({ page, line: words.join(" "), words })),
+  );
+
+  it("is found on the pages that show some", () => {
+    const pages = new Set(calls.map(({ page }) => page));
+    expect([...pages]).toEqual(
+      expect.arrayContaining(["README.md", "docs/stories.md", "docs/secrets.md", "docs/records.md"]),
+    );
+  });
+
+  it.each(calls)("is one that redkeep takes: $page: redkeep $line", ({ words }) => parse(words, true));
+
+  it.each(PAGES)("is one that redkeep takes, where prose mentions it: %s", (page) => {
+    for (const words of mentionsOf(page)) parse(words, false);
+  });
+});
