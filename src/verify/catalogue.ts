@@ -7,9 +7,9 @@ export type Method = "file" | "running" | "outside" | "host" | "controller";
 export const SEVERITY_MEANS: Readonly<Record<Severity, string>> = {
   critical:
     "Nothing else has to go wrong. Failing by itself, it lets strangers or other local users use the server or read its data, gives away a key that others trust, runs code of others on the host, or loses the data.",
-  high: "One more thing has to go wrong, and such things happen: one of the walls in front of the server or between its users is missing, a secret can be overheard, or clients are cut off or writes lost on a day that comes.",
+  high: "One more thing has to go wrong, and such things happen: strangers get as far as the last wall of the server, an ordinary user of it as far as its dangerous commands, a secret can be overheard, or clients are cut off or writes lost on a day that comes.",
   medium:
-    "It widens the damage after something else went wrong, hides it, or makes it likelier that load takes the server down.",
+    "A second wall is missing: it counts for who has something already, such as a password, an account on the host or a place on the way. Or it widens the damage, hides it, or makes it likelier that load takes the server down.",
   low: "The default is sound and somebody changed it, or two other things have to go wrong first.",
   info: "Good to know, and right or wrong by what the place asks for.",
 };
