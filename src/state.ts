@@ -18,10 +18,14 @@ const OWN_NAME = ".redkeep";
 /** How long another run may hold the lock: it only writes a few files meanwhile. */
 const LOCK_TIMEOUT_MS = 5000;
 const LOCK_RETRY_MS = 20;
+/** Rotations in which a server may be left out and still be logged in to. */
+const PREVIOUS_KEPT = 3;
 
 /** What the own passwords of all servers are made of, for one user. */
 export interface ServerKey {
   key: Secret;
+  /** Those that it took the place of, the last one first: a server that no run has reached since still has its old password. */
+  previous: readonly Secret[];
   /** Servers that have got theirs, by the names that they are made for. */
   names: ReadonlySet<string>;
   /** By such a name, the transaction in which the server's own password took the place of the shared one. */
@@ -94,14 +98,21 @@ export class State {
   generateServerKey(user: string): Promise<void> {
     return this.#change(() => {
       if (!this.#servers.has(user))
-        this.#servers.set(user, { key: randomSecret(), names: new Set(), replacedIn: new Map() });
+        this.#servers.set(user, {
+          key: randomSecret(),
+          previous: [],
+          names: new Set(),
+          replacedIn: new Map(),
+        });
     });
   }
 
-  /** Stores a new key in the place of the one that is there: no server has its password yet. */
+  /** Stores a new key in the place of the one that is there: no server has its password yet. The old one is kept to log in with. */
   replaceServerKey(user: string): Promise<void> {
     return this.#change(() => {
-      this.#servers.set(user, { key: randomSecret(), names: new Set(), replacedIn: new Map() });
+      const old = this.#servers.get(user);
+      const previous = old === undefined ? [] : [old.key, ...old.previous].slice(0, PREVIOUS_KEPT);
+      this.#servers.set(user, { key: randomSecret(), previous, names: new Set(), replacedIn: new Map() });
     });
   }
 
@@ -158,10 +169,11 @@ export class State {
       [...this.#passwords].map(([name, secret]) => [name, secret.reveal()]),
     );
     const servers = Object.fromEntries(
-      [...this.#servers].map(([user, { key, names, replacedIn }]) => [
+      [...this.#servers].map(([user, { key, previous, names, replacedIn }]) => [
         user,
         {
           key: key.reveal(),
+          ...(previous.length === 0 ? {} : { previous: previous.map((one) => one.reveal()) }),
           names: [...names].toSorted(),
           ...(replacedIn.size === 0 ? {} : { replacedIn: Object.fromEntries(replacedIn) }),
         },
@@ -331,15 +343,22 @@ export class State {
     }
     if (!isMapping(servers)) problems.push(problem(["servers"], "should be a mapping of users to keys"));
     for (const [user, server] of Object.entries(isMapping(servers) ? servers : {})) {
-      const { key, names, replacedIn = {} } = isMapping(server) ? server : {};
+      const { key, previous = [], names, replacedIn = {} } = isMapping(server) ? server : {};
       const transactions = isMapping(replacedIn) ? Object.entries(replacedIn) : [["", undefined] as const];
       if (
         isLine(key) &&
+        Array.isArray(previous) &&
+        previous.every(isLine) &&
         Array.isArray(names) &&
         names.every(isLine) &&
         transactions.every((entry): entry is [string, string] => isLine(entry[1]))
       )
-        keys.set(user, { key: new Secret(key), names: new Set(names), replacedIn: new Map(transactions) });
+        keys.set(user, {
+          key: new Secret(key),
+          previous: previous.map((one) => new Secret(one)),
+          names: new Set(names),
+          replacedIn: new Map(transactions),
+        });
       else problems.push(problem(["servers", user], "should be { key: TEXT, names: [NAME, …] }"));
     }
     if (problems.length > 0) throw new InputError(problems);

@@ -231,6 +231,12 @@ describe("the key of the servers' own passwords", () => {
     expect(state.serverKey("admin")?.key.reveal()).toBe(key);
     await state.replaceServerKey("admin");
     expect((await openAt(directory)).serverKey("admin")?.key.reveal()).not.toBe(key);
+    const previous = async () =>
+      (await openAt(directory)).serverKey("admin")?.previous.map((one) => one.reveal());
+    expect(await previous()).toEqual([key]);
+    for (let again = 0; again < 3; again++) await state.replaceServerKey("admin");
+    expect(await previous()).toHaveLength(3);
+    expect(await previous()).not.toContain(key);
     expect(state.password("admin")).toBeUndefined();
   });
 

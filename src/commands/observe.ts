@@ -251,12 +251,18 @@ export async function ask(
   const early = job.tasks();
   const earlySecrets = await job.secrets(early.tasks);
   const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : []), ...(more.facts ?? [])]);
-  const input = probeInput(job.unit, early.tasks, earlySecrets.login, prove);
+  const { shared, earlier } = earlySecrets;
+  // A password that this run makes anew is not there yet: the one of now lets in.
+  let login = earlySecrets.login ?? earlier[0];
+  const input = probeInput(job.unit, early.tasks, login, prove);
   const paths = [...new Set([...input.paths, ...(more.paths ?? [])])];
   const asked = { ...input, paths, backups: more.backups ?? [] };
-  let login = earlySecrets.login;
   let facts = await probe(session, connection, wanted, asked);
-  const { shared } = earlySecrets;
+  const old = facts.redis.user === undefined ? earlier.find((one) => hasPassword(facts, one)) : undefined;
+  if (old !== undefined && old !== login) {
+    login = old;
+    facts = await probe(session, connection, wanted, { ...asked, login });
+  }
   if (shared?.isReplaced === false && facts.redis.user === undefined && hasPassword(facts, shared.login)) {
     // A look shows it to nobody, nor does a run that leaves it there; a host that was just changed has another.
     if (!isAudit && !early.tasks.some(({ task }) => task === "acl")) {

@@ -52,14 +52,15 @@ function wayBack(observation: Observation) {
   const user = (name: string) => plan.users.get(name);
   const byDefault = user("default");
   const requirepass = plan.config.get("requirepass")?.[0];
-  const isAdmins =
-    secrets.login !== undefined &&
-    user(secrets.login.user)?.passwords.has(hashPassword(secrets.login.password));
-  const auth = isAdmins
-    ? secrets.login
-    : requirepass === undefined || byDefault?.enabled !== true
-      ? undefined
-      : { password: new Secret(requirepass) };
+  const admin = [secrets.login, ...secrets.earlier].find(
+    (login) => login !== undefined && user(login.user)?.passwords.has(hashPassword(login.password)),
+  );
+  const auth =
+    admin !== undefined
+      ? admin
+      : requirepass === undefined || byDefault?.enabled !== true
+        ? undefined
+        : { password: new Secret(requirepass) };
   const isOpen = byDefault?.enabled === true && byDefault.nopass;
   const after: Login = {
     endpoint: endpointOf(server, plan.config),
@@ -99,9 +100,11 @@ async function rollBackHost(
         : compileUndo({
             ...common,
             source,
-            admins: [observation.secrets.login, sharedOf(observation.secrets, source)].filter(
-              (login) => login !== undefined,
-            ),
+            admins: [
+              observation.secrets.login,
+              ...observation.secrets.earlier,
+              sharedOf(observation.secrets, source),
+            ].filter((login) => login !== undefined),
           });
     if (session.connection?.isOpen !== true)
       session.connection = await openConnection(session, environment.interrupted);

@@ -22,6 +22,8 @@ export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
   /** How redkeep logs in to this server; undefined where no password is there yet. */
   login: ServerLogin | undefined;
+  /** This server's logins from before its password was made anew, the last one first: it may have one of them still. */
+  earlier: readonly ServerLogin[];
   /** The login of all servers from an earlier version, where the state still has it. */
   shared: SharedLogin | undefined;
   /** The name that this server's own passwords are made for. */
@@ -123,6 +125,7 @@ export class Secrets {
           : undefined,
       ca,
       login: own,
+      earlier: this.#earlier(admin, server),
       shared: this.#shared(admin, server),
       server,
       missing: {
@@ -150,6 +153,14 @@ export class Secrets {
       );
     const key = this.#rotates(name) ? undefined : this.#state.serverKey(name)?.key;
     return key === undefined ? undefined : ServerLogin.own(name, key, server);
+  }
+
+  #earlier(admin: AclParams["users"][number] | undefined, server: string): ServerLogin[] {
+    if (admin === undefined || !("generate" in admin.password)) return [];
+    const stored = this.#state.serverKey(admin.name);
+    if (stored === undefined) return [];
+    const keys = this.#rotates(admin.name) ? [stored.key, ...stored.previous] : stored.previous;
+    return keys.map((key) => ServerLogin.own(admin.name, key, server));
   }
 
   /** The same where the acl task was not selected: it only opens the door, so nothing that is wrong with it ends the run. */

@@ -50,14 +50,16 @@ export function* restartRefusals(
     return;
   }
   if (running === undefined) {
-    if (config.get("save")?.join("") === "" && config.get("appendonly")?.[0]?.toLowerCase() !== "yes") {
-      yield {
-        guard: "unknown-data",
-        found:
-          "a restart is needed, nothing is written to disk, and without a login to Redis its keys cannot be kept",
-        remedy: "make the login work first (the admin's password), or accept where the keys may be lost",
-      };
-    }
+    const isInMemory =
+      config.get("save")?.join("") === "" && config.get("appendonly")?.[0]?.toLowerCase() !== "yes";
+    yield {
+      guard: "unknown-data",
+      found: isInMemory
+        ? "a restart is needed, nothing is written to disk, and without a login to Redis its keys cannot be kept"
+        : "a restart is needed, and without a login to Redis nobody knows what it writes to disk now, how many keys it has, or which users live only in memory: CONFIG SET and ACL SETUSER may have changed all of that",
+      remedy:
+        "make the login work first (the admin's password, or the state that has it); accept where keys may be lost",
+    };
     return;
   }
   const detail = Object.entries(LOADED_AT_START).flatMap(([name, byDefault]) => {

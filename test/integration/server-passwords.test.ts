@@ -135,6 +135,38 @@ describe("the administrator's password", () => {
     expect((await apply()).record.summary).toMatchObject({ unchanged: 2, changes: 0 });
   });
 
+  it("is made anew without a restart, and a host that was left out is still logged in to", async () => {
+    const before = hosts().map((host) => project.password("admin", host));
+    // A restart would lose what nothing writes to disk.
+    for (const host of hosts()) {
+      await project.config(host, 'SET save ""');
+      expect(await project.asAdmin(host, "SET kept-in-memory 1")).toBe("OK");
+    }
+    const rotated = await apply("--rotate", "admin", "--limit", "redis-01");
+    expect(rotated.status, rotated.stdout).toBe(0);
+    expect(rotated.host("redis-01")).toMatchObject({ status: "changed", restart: { needed: false } });
+    expect(await ping(first, before[0] ?? "")).not.toBe("PONG");
+    expect(await project.asAdmin(first, "GET kept-in-memory")).toBe("1");
+
+    expect(await ping(second, before[1] ?? "")).toBe("PONG");
+    const looked = await project.run("verify", playbook, "--limit", "redis-02");
+    expect(looked.host("redis-02").checks.filter(({ blockedBy }) => blockedBy === "login")).toEqual([]);
+    const left = await apply("--limit", "redis-02");
+    expect(left.host("redis-02")).toMatchObject({ status: "changed", restart: { needed: false } });
+    expect(await ping(second, before[1] ?? "")).not.toBe("PONG");
+    expect(await project.asAdmin(second, "GET kept-in-memory")).toBe("1");
+
+    // Put back, the host has the old one: redkeep knows it still.
+    const back = await redkeep(["rollback", playbook, "-i", "inventory.yml", "--yes"], { cwd: project.dir });
+    expect(back.status, back.stdout + back.stderr).toBe(0);
+    expect(await ping(second, before[1] ?? "")).toBe("PONG");
+    expect((await apply()).host("redis-02")).toMatchObject({
+      status: "changed",
+      restart: { needed: false },
+    });
+    for (const host of hosts()) await project.config(host, 'SET save "3600 1 300 100 60 10000"');
+  });
+
   it("is printed for one host where it is asked for", async () => {
     const run = await redkeep(["password", "redis-02", "-i", "inventory.yml"], { cwd: project.dir });
     expect(run).toMatchObject({ status: 0, stderr: "", stdout: `${project.password("admin", second)}\n` });
@@ -200,8 +232,18 @@ describe("the administrator's password", () => {
 
   it("of all servers is not sent to a host where another run is rolled back than the one that replaced it", async () => {
     expect(state().passwords.admin).toBe(SHARED);
-    await project.asAdmin(first, "ACL DELUSER metrics");
-    expect((await apply("--limit", "redis-01")).host("redis-01").status).toBe("changed");
+    const more = project.playbook("more.yml", [{ limits: { maxclients: 5000, nofile: 1000 } }]);
+    const changed = await project.run(
+      "apply",
+      project.write(
+        "both.yml",
+        `${readFileSync(project.path(playbook), "utf8")}${readFileSync(project.path(more), "utf8")}`,
+      ),
+      "--yes",
+      "--limit",
+      "redis-01",
+    );
+    expect(changed.host("redis-01").status).toBe("changed");
     const listening = asSoonAs(
       first,
       'said=$(cat /var/lib/redkeep/txn/*/login.admin 2>/dev/null) && [ -n "$said" ]',
@@ -295,13 +337,12 @@ describe("the administrator's password", () => {
         }),
       );
     };
-    const planned = async () => {
-      await redkeep(["plan", playbook, "-i", renamed({}), "--state", ".redkeep", "--json", "plan.json"], {
-        cwd: project.dir,
-      });
+    const planned = async (...more: string[]) => {
+      const args = ["plan", playbook, "-i", renamed({}), "--state", ".redkeep", "--json", "plan.json"];
+      await redkeep([...args, ...more], { cwd: project.dir });
       return JSON.parse(readFileSync(project.path("plan.json"), "utf8"));
     };
-    expect((await planned()).hosts[0]).toMatchObject({
+    expect((await planned("--accept", "unknown-data")).hosts[0]).toMatchObject({
       status: "refused",
       error: {
         guards: ["other-password"],

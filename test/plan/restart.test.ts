@@ -244,8 +244,12 @@ describe("before a restart", () => {
       const differences = { ...NO_LOGIN, conf: confWith({ save: 'save ""' }) };
       expect(guards(restart(differences))).toEqual(["unknown-data"]);
       expect(guards(restart(differences, ["unknown-data"]))).toEqual([]);
-      expect(guards(restart(NO_LOGIN))).toEqual([]);
     });
+  });
+
+  it("is not done blindly: without a login nobody knows what the next start loads", () => {
+    expect(guards(restart(NO_LOGIN))).toEqual(["unknown-data"]);
+    expect(guards(restart(NO_LOGIN, ["unknown-data"]))).toEqual([]);
   });
 
   it("is not a start of what someone stopped: its keys are not known", () => {

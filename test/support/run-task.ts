@@ -142,6 +142,7 @@ function controller({
     certificate,
     ca: undefined,
     login: undefined,
+    earlier: [],
     shared: undefined,
     server: "redis-01",
     missing: { passwords: [], serverKeys: [], ca: false },

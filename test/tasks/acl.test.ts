@@ -505,7 +505,7 @@ describe("acl", () => {
         "acl-list": () => undefined,
         running: () => undefined,
       });
-      const made = planTask("acl", params, facts, { passwords: new Map() });
+      const made = planTask("acl", params, facts, { passwords: new Map(), accepted: ["unknown-data"] });
       expect(made.refusals.map(({ found }) => found)).toHaveLength(3);
       expect(new Set(made.refusals.map(({ remedy }) => remedy)).size).toBe(1);
       expect(made.refusals[0]?.remedy).toContain("--rotate app --rotate metrics --rotate admin");

@@ -383,7 +383,7 @@ describe("tls", () => {
       running: () => undefined,
       info: () => undefined,
     });
-    const made = planTask("tls", {}, facts);
+    const made = planTask("tls", {}, facts, { accepted: ["unknown-data"] });
     expect(guards(made)).toEqual([]);
     expect(addresses(made)).toContain("redis.conf:tls-port");
     expect(made.restartFor).toContain("redis.conf:tls-port");
