@@ -32,11 +32,44 @@ export function managerOf(seen: Managed, cameIn?: string): Manager | undefined {
       "the rules of netfilter-persistent (iptables-persistent) turn away what none of them lets in";
     return { text, opening: (networks, ports) => `${iptables(networks, ports)}; netfilter-persistent save` };
   }
+  // An accept of iptables does not overrule the drop of another table: the rule belongs where the drop is.
+  const [chain] = inputChains(seen).filter(({ isIptables, drops }) => drops && !isIptables);
   return {
     text: "the kernel drops what no rule lets in, and that is not ufw's doing",
-    opening: (networks, ports) =>
-      `${iptables(networks, ports)}; and write it wherever these rules are loaded from at boot`,
+    opening: (networks, ports) => {
+      const commands =
+        chain === undefined
+          ? iptables(networks, ports)
+          : nftRules(networks, ports)
+              .map((rule) => `nft insert rule ${chain.name} ${rule}`)
+              .join("; ");
+      return `${commands}; and write it wherever these rules are loaded from at boot`;
+    },
   };
+}
+
+/** Chains of nft that packets to the host go through, by names that a command may have. */
+function inputChains({ firewall }: Managed): { name: string; drops: boolean; isIptables: boolean }[] {
+  return (parseNft(firewall.nftables)?.tables ?? []).flatMap(({ family, name, chains }) =>
+    chains
+      .filter(({ json }) => json.type === "filter" && json.hook === "input")
+      .map((chain) => ({
+        name: `${family} ${name} ${chain.name}`,
+        drops: chain.json.policy === "drop",
+        // What iptables-nft itself writes.
+        isIptables: family !== "inet" && name === "filter" && chain.name === "INPUT",
+      }))
+      .filter(({ name: text }) => /^(?:inet|ip|ip6)(?: [A-Za-z0-9_-]{1,40}){2}$/.test(text)),
+  );
+}
+
+/** `ip saddr { 10.0.0.0/8 } tcp dport { 6380 } accept`, one for each family. */
+function nftRules(networks: readonly string[], ports: readonly number[]): string[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const own = networks.filter((network) => familyOf(network) === family);
+    const source = `${family === 4 ? "ip" : "ip6"} saddr { ${own.join(", ")} }`;
+    return own.length === 0 ? [] : [`${source} tcp dport { ${ports.join(", ")} } accept`];
+  });
 }
 
 const UFW: Manager = {
@@ -149,24 +182,13 @@ function iptablesDispatch(line: string): Dispatch | undefined {
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 
-function nftables({ firewall }: Managed): Manager {
-  const chains = (parseNft(firewall.nftables)?.tables ?? []).flatMap(({ family, name, chains: own }) =>
-    own
-      .filter(({ json }) => json.type === "filter" && json.hook === "input")
-      .map((chain) => `${family} ${name} ${chain.name}`),
-  );
-  const [chain] = chains.filter((text) => /^(?:inet|ip|ip6)(?: [A-Za-z0-9_-]{1,40}){2}$/.test(text));
+function nftables(seen: Managed): Manager {
+  const [chain] = inputChains(seen).map(({ name }) => name);
   const where = chain === undefined ? "its input chain" : `chain ${chain}`;
   return {
     text: `nftables.service is active, and its rules${chain === undefined ? "" : ` (${where})`} turn away what none of them lets in`,
-    opening: (networks, ports) => {
-      const rules = [4, 6].flatMap((family) => {
-        const own = networks.filter((network) => familyOf(network) === family);
-        const source = `${family === 4 ? "ip" : "ip6"} saddr { ${own.join(", ")} }`;
-        return own.length === 0 ? [] : [`${source} tcp dport { ${ports.join(", ")} } accept`];
-      });
-      return `write into ${where} of /etc/nftables.conf, ahead of what turns away: ${rules.join("; ")}; then systemctl reload nftables`;
-    },
+    opening: (networks, ports) =>
+      `write into ${where} of /etc/nftables.conf, ahead of what turns away: ${nftRules(networks, ports).join("; ")}; then systemctl reload nftables`,
   };
 }
 

@@ -105,6 +105,14 @@ describe("managerOf", () => {
     expect(kept?.opening(["10.0.0.0/24"], [6380])).toMatch(/ -j ACCEPT; netfilter-persistent save$/);
   });
 
+  it("opens a port where the drop is: an accept of iptables does not overrule another table's", () => {
+    const byHand = managed({ nft: () => table("mine", "drop") });
+    expect(byHand?.opening(["10.0.0.0/24"], [6380])).toBe(
+      "nft insert rule inet mine in ip saddr { 10.0.0.0/24 } tcp dport { 6380 } accept; " +
+        "and write it wherever these rules are loaded from at boot",
+    );
+  });
+
   it("is ufw where it is on", () => {
     const made = managerOf(factsOf("hardened"));
     expect(made?.text).toBe("ufw is active");
