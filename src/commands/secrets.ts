@@ -195,6 +195,9 @@ export class Secrets {
     const key = this.#state.serverKey(user)?.key;
     // As on nearly every host: then nobody else's has to be worked out.
     if (key === undefined || hashPassword(ownPassword(key, user, server)) === hash) return undefined;
+    const { previous = [] } = this.#state.serverKey(user) ?? {};
+    if (previous.some((old) => hashPassword(ownPassword(old, user, server)) === hash))
+      return { of: "earlier" };
     const name = this.#ownersOf(user).get(hash);
     return name === undefined ? undefined : { of: "server", name };
   }

@@ -84,6 +84,7 @@ class PlanBuilder {
   readonly #after: Omit<After, "config" | "memoryOnly"> = {
     users: undefined,
     listed: [],
+    unknownPasswords: [],
     firewall: undefined,
   };
   #removesUnlisted = false;
@@ -317,6 +318,7 @@ class PlanBuilder {
     removesUnlisted = false,
     listed = [],
     generated,
+    unknownPasswords = [],
     refused = [],
     attributes,
   }: Resource & { kind: "acl-file" }): ChangeRecord[] {
@@ -324,6 +326,7 @@ class PlanBuilder {
     const inNewFile = new Map([...users, ...kept].map((user) => [user.name, user]));
     this.#after.users = inNewFile;
     this.#after.listed = listed;
+    this.#after.unknownPasswords = unknownPasswords;
     this.#removesUnlisted = removesUnlisted;
     const content = facts.configFiles.aclFiles.get(path);
     const parsed = content === undefined ? undefined : parseAclFile(content, path);

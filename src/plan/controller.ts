@@ -1,8 +1,11 @@
 import type { StateFolder } from "../bring-state.ts";
 import type { Secret } from "../secret.ts";
 
-/** A generated password that a host has and should not: that of all servers, from an earlier version, or another server's. */
-export type PasswordOrigin = { of: "all" } | { of: "server"; name: string };
+/**
+ * A generated password that a host has and should not: that of all servers, from an earlier version, another server's, or this
+ * server's from before it was made anew.
+ */
+export type PasswordOrigin = { of: "all" } | { of: "server"; name: string } | { of: "earlier" };
 
 /** What the controller holds for a run, given to the tasks as values. */
 export interface Controller {

@@ -29,6 +29,8 @@ export type Resource =
       listed?: readonly string[];
       /** Users whose password is only made at apply. */
       generated: readonly string[];
+      /** Users with a password here that this controller never had: it may be newer than the one that it has. */
+      unknownPasswords?: readonly string[];
       /** Users whose login the running server refuses: only a restart loads their line, right as it may be. */
       refused?: readonly string[];
       attributes: Attributes;

@@ -607,6 +607,7 @@ class Back {
         config: this.#config,
         users: after === before ? undefined : after,
         listed,
+        unknownPasswords: [],
         firewall: stays,
         isGivenBack: true,
         // Users that the file has now and will lack are changes of the plan.

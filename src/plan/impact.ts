@@ -30,6 +30,7 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
   };
   return [
     ...inMemory,
+    ...unknownPasswordImpacts(plan),
     ...(plan.actions.restart ? rulesAtRestart({ facts, server }, audience.after, plan.after.listed) : []),
     ...clientImpacts(audience),
     ...commandImpacts(audience),
@@ -38,6 +39,14 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
     ...limitImpacts(audience),
     ...unseenImpacts(facts),
   ];
+}
+
+/** A copy of the state that is older than the host would bring back what somebody has made anew since. */
+function unknownPasswordImpacts({ after }: HostPlan): Impact[] {
+  return after.unknownPasswords.map((name) => ({
+    kind: "unknown-password",
+    detail: `user ${name} has a generated password here that this controller's state never had: it may be newer, made anew with another copy of the state. Then bring that copy first: this run puts this state's password in its place, and who has the other is refused.`,
+  }));
 }
 
 /** What clients made too long to be read whole: who is not listed could notice as well. */

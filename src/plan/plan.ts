@@ -24,6 +24,8 @@ export interface After {
   users: ReadonlyMap<string, AclUser> | undefined;
   /** The names of those that the playbook has. */
   listed: readonly string[];
+  /** Users whose password on the host this controller never had. */
+  unknownPasswords: readonly string[];
   /** Users that no file has, and what becomes of them. */
   memoryOnly: readonly MemoryOnlyUser[];
   /** Undefined where no task looks at the firewall. */

@@ -160,6 +160,7 @@ export default defineTask<AclParams>({
         removesUnlisted: params.unlisted === "remove",
         listed: params.users.map(({ name }) => name),
         generated,
+        unknownPasswords: unknownPasswords(context),
         refused: refusedLogins(context),
         attributes: aclAttributes(server.group),
       },
@@ -351,6 +352,26 @@ function* nobodyLeft(users: readonly AclUser[]): Iterable<Refusal> {
 function originOf({ facts, server, controller }: Context, name: string): PasswordOrigin | undefined {
   const hashes = [...(foundUsers({ facts, server }).get(name)?.passwords ?? [])];
   return hashes.flatMap((hash) => controller.origin(name, hash) ?? [])[0];
+}
+
+/** Users whose generated password is here another one than the state's, and none that the state has had. */
+function unknownPasswords(context: Context): string[] {
+  const { params, controller } = context;
+  const found = foundUsers(context);
+  return params.users
+    .filter(({ name, password: source }) => {
+      const password = controller.password(name);
+      const hashes = found.get(name)?.passwords ?? new Set();
+      return (
+        "generate" in source &&
+        "value" in password &&
+        !controller.rotate.has(name) &&
+        hashes.size > 0 &&
+        !hashes.has(hashPassword(password.value)) &&
+        originOf(context, name) === undefined
+      );
+    })
+    .map(({ name }) => name);
 }
 
 /** By its hash alone: to try it would show a server what opens another. */

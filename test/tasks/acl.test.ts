@@ -512,6 +512,16 @@ describe("acl", () => {
       expect(made.tasks[0]?.reason).toMatch(/no login to Redis \(WRONGPASS\)/);
     });
 
+    it("that this state never had are told before they are replaced: they may be newer", () => {
+      const passwords = new Map([...PASSWORDS, ["metrics", new Secret("another-password-of-metrics")]]);
+      const told = (rotate: string[]) =>
+        plan("hardened", {}, { passwords, rotate }).impact.filter(({ kind }) => kind === "unknown-password");
+      expect(told([]).map(({ detail }) => detail)).toEqual([
+        expect.stringMatching(/^user metrics has a generated password here that this .* state never had/),
+      ]);
+      expect(told(["metrics"])).toEqual([]);
+    });
+
     it("are replaced where --rotate names the user, and of no other", () => {
       const made = plan("hardened", {}, { rotate: ["metrics"] });
       expect(guards(made)).toEqual([]);
