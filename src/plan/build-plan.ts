@@ -559,10 +559,10 @@ class PlanBuilder {
         this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
     };
     const enable = plan.changes.some(({ address }) => address === "ufw:status");
-    const { defaultPolicy } = plan;
+    const { defaultPolicy, storedDefault = enable ? defaultPolicy?.after : undefined } = plan;
     let { defaults } = firewall;
-    if (defaultPolicy !== undefined && enable) {
-      const word = { deny: "DROP", reject: "REJECT" }[defaultPolicy.after];
+    if (storedDefault !== undefined) {
+      const word = { deny: "DROP", reject: "REJECT" }[storedDefault];
       defaults = defaults.replace(/^DEFAULT_INPUT_POLICY=.*$/m, `DEFAULT_INPUT_POLICY="${word}"`);
     }
     // In the words in which ufw would write them as it is switched on. With IPV6=no nothing reads user6.rules.
