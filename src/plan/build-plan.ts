@@ -249,7 +249,7 @@ class PlanBuilder {
       value === undefined ? null : isSecret ? "••••" : value || '""';
     const after = shown(args.join(" "));
     const note = fileHolds
-      ? " (in the file already, never loaded)"
+      ? " (in the file already: changed on the running server, or never loaded)"
       : runningHolds && running !== undefined
         ? " (as it runs: now in the file too)"
         : "";
