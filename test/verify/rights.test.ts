@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { auditedChecks } from "../../src/commands/observe.ts";
+import { auditedChecks, setCertificates } from "../../src/commands/observe.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { editedFacts, factsOf, sectionsOf, withRunning } from "../support/facts.ts";
@@ -99,6 +99,19 @@ describe("a login without rights on the host", () => {
     );
     for (const check of checks.filter(({ source }) => source.includes("/proc/PID/")))
       expect(check).toMatchObject({ outcome: "unknown" });
+  });
+
+  it("does not take files behind a closed folder for files that are not there, nor no word of a Sentinel for none", async () => {
+    const facts = factsOf("unprivileged");
+    const [observation] = await auditObservation(facts);
+    const record = { certificates: undefined } as unknown as Parameters<typeof setCertificates>[0];
+    setCertificates(record, observation);
+    expect(record.certificates?.map(({ found }) => found)).toEqual(["cannot be read", "cannot be read"]);
+    const asRoot = factsOf("stock");
+    setCertificates(record, (await auditObservation(asRoot))[0]);
+    expect(record.certificates?.map(({ found }) => found)).toEqual(["is not there", "is not there"]);
+    for (const check of (await checksOf(facts)).filter(({ control }) => control === "RK-SEN-02"))
+      expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
   });
 
   it("does not take listeners without a unit for none", async () => {
