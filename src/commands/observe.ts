@@ -409,9 +409,13 @@ export function auditedChecks(
 ): Check[] {
   const { facts, server, tasks, neighbours = [] } = observation;
   const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const recoverUnit = render("redkeep-recover.service.ejs", { unit: server.unit });
   const checks = [
     ...checksFor(observation, render),
-    ...auditChecks({ facts, server, tasks: params, neighbours, networks: tasks.networks }, selection),
+    ...auditChecks(
+      { facts, server, tasks: params, neighbours, networks: tasks.networks, recoverUnit },
+      selection,
+    ),
   ];
   return isRoot(facts) ? checks : withoutRights(checks, facts);
 }

@@ -125,3 +125,32 @@ describe("a login without rights on the host", () => {
         expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
   });
 });
+
+describe("the unit that puts back what nobody confirmed", () => {
+  const tracesOf = async (edit: (unit: string) => string) => {
+    const facts = factsOf("hardened");
+    const recoverUnit = edit(facts.transaction.recoverUnit ?? "");
+    const traces = { transactions: 1, open: [], secrets: [], leftovers: [] };
+    const checks = await checksOf({ ...facts, traces, transaction: { ...facts.transaction, recoverUnit } });
+    return checks.find(({ control }) => control === "RK-SYS-14");
+  };
+
+  it("fails where it runs something else than redkeep wrote", async () => {
+    for (const edit of [
+      (unit: string) => unit.replace(/^ExecStart=.*$/m, "ExecStart=/tmp/evil"),
+      (unit: string) => unit.replace("[Install]", "ExecStartPre=/tmp/evil\n[Install]"),
+      (unit: string) => `${unit}[Service]\nExecStartPost=/tmp/evil\n`,
+    ])
+      expect(await tracesOf(edit)).toMatchObject({
+        outcome: "fail",
+        observed: expect.stringContaining("runs something else than redkeep wrote"),
+      });
+  });
+
+  it("holds as redkeep wrote it, also where another release ordered its start otherwise", async () => {
+    expect(await tracesOf((unit) => unit)).toMatchObject({ outcome: "pass" });
+    expect(await tracesOf((unit) => unit.replace(/^Before=.*$/m, "Before=ufw.service"))).toMatchObject({
+      outcome: "pass",
+    });
+  });
+});
