@@ -221,8 +221,10 @@ export function setCertificates(record: HostRecord, { facts, server, tasks }: Ob
     const name = part === "ca" ? "ca" : "server";
     const pem = facts.certificates.pem.get(paths[part]);
     const end = pem === undefined ? undefined : endCondition(pem, facts.host.epoch, params.renew_before_days);
+    // Who may not enter the folder cannot say that the file is not there.
+    const isLacking = pem === undefined && isRoot(facts) && !facts.files.paths.has(paths[part]);
     return end === undefined
-      ? { name, ends: null, state: "unknown", found: pem === undefined ? "is not there" : "cannot be read" }
+      ? { name, ends: null, state: "unknown", found: isLacking ? "is not there" : "cannot be read" }
       : { name, ends: end.ends.toISOString(), state: end.state, found: "" };
   });
 }
@@ -413,9 +415,13 @@ export function auditedChecks(
 ): Check[] {
   const { facts, server, tasks, neighbours = [] } = observation;
   const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const recoverUnit = render("redkeep-recover.service.ejs", { unit: server.unit });
   const checks = [
     ...checksFor(observation, render),
-    ...auditChecks({ facts, server, tasks: params, neighbours, networks: tasks.networks }, selection),
+    ...auditChecks(
+      { facts, server, tasks: params, neighbours, networks: tasks.networks, recoverUnit },
+      selection,
+    ),
   ];
   return isRoot(facts) ? checks : withoutRights(checks, facts);
 }

@@ -83,6 +83,8 @@ export interface FirewallPlan {
   changes: FirewallChange[];
   /** What happens to packets that no rule names, where that changes. */
   defaultPolicy?: { before: DefaultPolicy; after: "deny" | "reject" };
+  /** The kernel has the wanted policy, and /etc/default/ufw another one, which the next start of ufw would load. */
+  storedDefault?: "deny" | "reject";
   /** Set where it cannot be shown that the peer of the live session may log in again. Never apply such a plan. */
   lockoutRisk?: string;
   /** Set where the host's own rules, once switched on, leave SSH open to the live peer and to nobody else. */

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { memoized } from "../memoized.ts";
 import type { CertificateState } from "../report/statuses.ts";
+import { excerpt } from "../secret.ts";
 
 /** DNS names and IP addresses that a certificate must cover. */
 export interface CertificateNames {
@@ -203,6 +204,32 @@ function daysUntilEnd({ validToDate }: X509Certificate, epoch: number): number {
 export function sameCertificate(a: string, b: string): boolean {
   const [[left], [right]] = [parseAll(a), parseAll(b)];
   return left !== undefined && left.fingerprint256 === right?.fingerprint256;
+}
+
+/** What OpenSSL takes for a certificate in a file of CAs, by whichever of its names. */
+const ANY_CERTIFICATE = /-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
+
+/** Eight bytes of a fingerprint, as openssl prints it. */
+const FINGERPRINT_SHOWN = 23;
+
+/**
+ * Whom a file of CAs lets in beside those that it should hold: the subject of each other certificate, for people; that of one
+ * which cannot be read says so.
+ *
+ * @param pem the file's text.
+ * @param wanted the CAs that it should hold.
+ */
+export function foreignAuthorities(pem: string, wanted: string): string[] {
+  const own = new Set(parseAll(wanted).map(({ fingerprint256 }) => fingerprint256));
+  return (pem.match(ANY_CERTIFICATE) ?? []).flatMap((text) => {
+    const [certificate] = parseAll(text);
+    if (certificate === undefined) return ["a certificate that cannot be read"];
+    const { fingerprint256, subject } = certificate;
+    if (own.has(fingerprint256)) return [];
+    // Anybody can give a CA the name of another: the fingerprint tells them apart.
+    const name = excerpt((subject ?? "").replaceAll("\n", ", "), 100) || "a certificate without a subject";
+    return [`${name} (SHA-256 ${fingerprint256.slice(0, FINGERPRINT_SHOWN)}…)`];
+  });
 }
 
 /** sha256 (hex) of the certificate's public key in SPKI, DER: what `openssl pkey -pubout` prints of its private key. */

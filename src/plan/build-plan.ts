@@ -250,7 +250,7 @@ class PlanBuilder {
       value === undefined ? null : isSecret ? "••••" : value || '""';
     const after = shown(args.join(" "));
     const note = fileHolds
-      ? " (in the file already, never loaded)"
+      ? " (in the file already: changed on the running server, or never loaded)"
       : runningHolds && running !== undefined
         ? " (as it runs: now in the file too)"
         : "";
@@ -562,10 +562,10 @@ class PlanBuilder {
         this.#actions.files.push({ path, content: { text, secret: false }, attributes: keep });
     };
     const enable = plan.changes.some(({ address }) => address === "ufw:status");
-    const { defaultPolicy } = plan;
+    const { defaultPolicy, storedDefault = enable ? defaultPolicy?.after : undefined } = plan;
     let { defaults } = firewall;
-    if (defaultPolicy !== undefined && enable) {
-      const word = { deny: "DROP", reject: "REJECT" }[defaultPolicy.after];
+    if (storedDefault !== undefined) {
+      const word = { deny: "DROP", reject: "REJECT" }[storedDefault];
       defaults = defaults.replace(/^DEFAULT_INPUT_POLICY=.*$/m, `DEFAULT_INPUT_POLICY="${word}"`);
     }
     // In the words in which ufw would write them as it is switched on. With IPV6=no nothing reads user6.rules.

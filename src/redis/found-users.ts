@@ -36,6 +36,8 @@ export function storedUsers({ facts, server }: Host): ReadonlyMap<string, Stored
   return byName(usersIn(files, server));
 }
 
+const SHIPPED_DEFAULT = "user default on nopass ~* &* +@all";
+
 /** Users as a start will have them, where nothing is changed: those that live only in memory are gone. */
 export function usersAtStart({ facts, server }: Host): ReadonlyMap<string, AclUser> {
   const path = aclFileAtStart({ facts, server });
@@ -45,9 +47,14 @@ export function usersAtStart({ facts, server }: Host): ReadonlyMap<string, AclUs
       server,
     ),
   );
-  const byDefault = foundUsers({ facts, server }).get("default");
-  // Without a line of its own it is what requirepass makes it, as it most likely is now.
-  if (!users.has("default") && byDefault !== undefined) users.set("default", byDefault);
+  if (users.has("default")) return users;
+  // An ACL file without a line for it makes it what Redis ships, whatever requirepass says. Without an ACL file it is what
+  // requirepass makes it, as it most likely is now.
+  const byDefault =
+    path !== undefined && facts.configFiles.aclFiles.has(path)
+      ? parseAclUser(SHIPPED_DEFAULT)
+      : foundUsers({ facts, server }).get("default");
+  if (byDefault !== undefined) users.set("default", byDefault);
   return users;
 }
 

@@ -132,7 +132,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
     running: redis.config,
     commands,
     user,
-    group: service.properties.get("Group") || (service.account?.groups[0] ?? user),
+    group: serviceGroup(facts, user),
     runtimeDirectory: runtime === "" ? undefined : `/run/${runtime}`,
     usedMemory: number(redis.info.get("used_memory")),
     keys: redis.user === undefined ? undefined : keyCount(redis.info),
@@ -198,9 +198,19 @@ function versionOf({ redis, service }: HostFacts): ServerVersion | undefined {
   }
 }
 
+const isRoot = (name: string): boolean => ["", "root", "0"].includes(name);
+
+function serviceGroup({ service }: HostFacts, user: Actable): Actable {
+  const group = service.properties.get("Group");
+  if (group !== undefined && !isRoot(group)) return group;
+  // Root's own groups are not the product's: its files are to be read by the product's user.
+  if (isRoot(service.properties.get("User") ?? "")) return user;
+  return group || (service.account?.groups[0] ?? user);
+}
+
 function serviceUser({ service }: HostFacts): Actable {
   const user = service.properties.get("User") ?? "";
-  if (user !== "" && user !== "root" && user !== "0") return user;
+  if (!isRoot(user)) return user;
   // Not the product that the server says it is: the program that root sees.
   const product = /valkey/.test(`${service.unit} ${service.binary}`) ? "valkey" : "redis";
   return pointedAt(service.productUsers, product) ?? service.productUsers[0] ?? chosen(product);

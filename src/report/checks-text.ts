@@ -1,6 +1,6 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { CheckRecord } from "./record.ts";
+import { type CheckRecord, NO_OTHER_SERVER } from "./record.ts";
 import { type Outcome, SEVERITIES } from "./statuses.ts";
 import { countsAsFailure, isAllowed } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
@@ -94,6 +94,29 @@ export function heldControlsText(page: Page): string[] {
   }
   if (page.verbose) lines.push(...skipped.flatMap((checks) => controlText(checks, "skip", page)));
   return lines;
+}
+
+const OTHER_SERVERS = "RK-NET-11";
+
+/**
+ * Other servers on the hosts that turn strangers away: no control fails for them, and who does not know of one wants to hear of
+ * it.
+ */
+export function otherServersText(page: Page): string[] {
+  const found = page.hosts.flatMap(({ host, checks }) =>
+    checks
+      .filter(({ control, outcome }) => control === OTHER_SERVERS && outcome === "pass")
+      .filter(({ observed }) => observed !== NO_OTHER_SERVER)
+      .map(({ observed }) => ({ host, observed })),
+  );
+  if (found.length === 0) return [];
+  const more = found.length - MANY;
+  const told = found.slice(0, MANY).map(({ host, observed }) => `${host}: ${observed}`);
+  return hanging(
+    `${page.signs.skipped} `,
+    `Another Redis beside the one that was checked (${OTHER_SERVERS}): ${told.join("; ")}${more > 0 ? `; and on ${plural(more, "more host")}` : ""}`,
+    page.width,
+  );
 }
 
 /** How many controls the run looked at. */

@@ -64,6 +64,9 @@ const task = z.object({
 /** The kind of an impact that only tells of a user whom nobody wrote down: it stays as it is, and notices nothing. */
 export const STAYS_IN_MEMORY = "memory-only-user";
 
+/** What RK-NET-11 observed where there is nothing to tell of. */
+export const NO_OTHER_SERVER = "none";
+
 const impact = z
   .object({
     kind: z

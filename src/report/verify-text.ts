@@ -1,7 +1,13 @@
 import { accessText } from "./access-text.ts";
 import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { certificatesText, firstToEnd } from "./certificates-text.ts";
-import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
+import {
+  belowFailOn,
+  checkCounts,
+  heldControlsText,
+  openControlsText,
+  otherServersText,
+} from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
 import { betterText, knownText, newsOf } from "./known-text.ts";
@@ -38,7 +44,13 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       openControlsText(news),
       betterText(page),
       knownText(page),
-      [...allowedControlsText(page), ...heldControlsText(page), ...vantagesText(page), ...waiversText(page)],
+      [
+        ...allowedControlsText(page),
+        ...heldControlsText(page),
+        ...otherServersText(page),
+        ...vantagesText(page),
+        ...waiversText(page),
+      ],
       certificatesText(page),
       accessText(page),
       errorsText(news),

@@ -29,7 +29,13 @@ import {
   unknownRules,
 } from "../redis/acl-rule.ts";
 import { grantsDanger } from "../redis/dangerous-rules.ts";
-import { foundUsers, type StoredUser, storedUsers } from "../redis/found-users.ts";
+import {
+  foundUsers,
+  type StoredUser,
+  storedUsers,
+  unreadAclFile,
+  usersAtStart,
+} from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import { excerpt } from "../secret.ts";
@@ -529,6 +535,18 @@ function isOfAnother({ facts, server }: Context, where: string): boolean {
   return there.length > 0 && there.every(({ unit }) => unit !== undefined && unit !== server.unit);
 }
 
+const NEXT = "after the next restart";
+
+/** Users as the next start has them; none that could be told apart from those of now where the ACL file was not read. */
+function usersNext(context: Context): ReadonlyMap<string, AclUser> {
+  return unreadAclFile(context) === undefined ? usersAtStart(context) : foundUsers(context);
+}
+
+/** Where what is observed was seen; the file is named where only it says so. */
+function aclSource({ server }: Context, isOfFile: boolean): string {
+  return isOfFile ? `ACL LIST, and ${server.config.get("aclfile")?.[0] ?? server.configPath}` : "ACL LIST";
+}
+
 function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";
@@ -536,9 +554,16 @@ function defaultUserChecks(context: Context): Check[] {
     return [noLogin("RK-ACL-01", expected, "ACL LIST", facts.redis.loginError ?? "ACL LIST does not answer")];
   }
   const user = foundUsers(context).get("default");
-  const open = [...foundUsers(context).values()]
-    .filter((user) => user.enabled && user.nopass)
-    .map(({ name }) => name);
+  const next = usersNext(context);
+  const nextDefault = next.get("default");
+  const isOff = (one: AclUser | undefined) => one !== undefined && !one.enabled && !one.nopass;
+  const shown = (one: AclUser | undefined) =>
+    one === undefined ? "no default user is listed" : describeUser(one);
+  const isOpened = isOff(user) && !isOff(nextDefault);
+  const openIn = (users: ReadonlyMap<string, AclUser>) =>
+    [...users.values()].filter((user) => user.enabled && user.nopass).map(({ name }) => name);
+  const open = openIn(foundUsers(context));
+  const opening = openIn(next).filter((name) => !open.includes(name));
   // A certificate that is for serving alone gets nobody as far as a PING.
   const overTls = [...facts.proofs.withCertificate].filter(
     ([, reply]) => /PONG|^NOAUTH|DENIED/.test(reply) || hasClientCertificate(context),
@@ -557,10 +582,10 @@ function defaultUserChecks(context: Context): Check[] {
       "RK-ACL-01",
       {
         expected,
-        observed: user === undefined ? "no default user is listed" : describeUser(user),
-        source: "ACL LIST",
+        observed: `${shown(user)}${isOpened ? `; ${NEXT}: ${shown(nextDefault)}` : ""}`,
+        source: aclSource(context, isOpened),
       },
-      user !== undefined && !user.enabled && !user.nopass,
+      isOff(user) && !isOpened,
     ),
     check(
       "RK-ACL-01",
@@ -582,11 +607,11 @@ function defaultUserChecks(context: Context): Check[] {
       "RK-ACL-02",
       {
         expected: "no enabled user with nopass",
-        observed: open.length === 0 ? "none" : open.join(", "),
-        source: "ACL LIST",
+        observed: [...open, ...opening.map((name) => `${name} ${NEXT}`)].join(", ") || "none",
+        source: aclSource(context, opening.length > 0),
         isAdvisory: true,
       },
-      open.length === 0,
+      open.length === 0 && opening.length === 0,
     ),
   ];
 }
@@ -608,19 +633,23 @@ function userChecks(context: Context): Check[] {
   const stored = storedUsers(context);
   const wanted = playbookUsers(context);
   const listed = new Set(["default", ...wanted.map(({ user }) => user.name)]);
+  const next = usersNext(context);
   const findings: string[] = [];
+  const nextFindings: string[] = [];
   for (const { user, isGenerated } of wanted) {
-    const there = found.get(user.name);
-    if (there === undefined) findings.push(`${user.name} is missing`);
-    else {
+    const differs = (there: AclUser | undefined): string | undefined => {
+      if (there === undefined) return `${user.name} is missing`;
       // A password that this controller does not know cannot be compared.
       const differences = diffUsers(
         isGenerated ? { ...user, passwords: there.passwords } : user,
         there,
         table,
       );
-      if (differences.length > 0) findings.push(`${user.name}: ${differences.slice(0, 3).join(", ")}`);
-    }
+      return differences.length === 0 ? undefined : `${user.name}: ${differences.slice(0, 3).join(", ")}`;
+    };
+    const [now, then] = [differs(found.get(user.name)), differs(next.get(user.name))];
+    if (now !== undefined) findings.push(now);
+    else if (then !== undefined) nextFindings.push(`${NEXT}, ${then}`);
   }
   const others = [...found]
     .filter(([name]) => !listed.has(name))
@@ -628,6 +657,11 @@ function userChecks(context: Context): Check[] {
       ([name, user]) =>
         `"${name}"${stored.has(name) ? "" : ", which lives only in memory"} (${describeUser(user)})`,
     );
+  const nextOthers = [...next].flatMap(([name, user]) => {
+    const now = found.get(name);
+    if (listed.has(name) || (now !== undefined && diffUsers(now, user, table).length === 0)) return [];
+    return [`"${name}" ${NEXT} (${describeUser(user)})`];
+  });
   const wide = context.params.users
     .filter(({ preset }) => preset === "application")
     .flatMap((user) => {
@@ -640,20 +674,21 @@ function userChecks(context: Context): Check[] {
       "RK-ACL-08",
       {
         expected: [...listed].join(", "),
-        observed: findings.join("; ") || `exactly ${[...listed].join(", ")}`,
-        source: "ACL LIST",
+        observed: [...findings, ...nextFindings].join("; ") || `exactly ${[...listed].join(", ")}`,
+        source: aclSource(context, nextFindings.length > 0),
       },
-      findings.length === 0,
+      findings.length === 0 && nextFindings.length === 0,
     ),
     check(
       "RK-ACL-08",
       {
         expected: "no other user",
-        observed: others.length === 0 ? "none" : `also ${others.join(", ")}`,
-        source: "ACL LIST",
+        observed:
+          others.length + nextOthers.length === 0 ? "none" : `also ${[...others, ...nextOthers].join(", ")}`,
+        source: aclSource(context, nextOthers.length > 0),
         isAdvisory: context.params.unlisted === "keep",
       },
-      others.length === 0,
+      others.length === 0 && nextOthers.length === 0,
     ),
     ...wide.map(({ user, name, there, dangerous }) => {
       const declared = addedRules(user);

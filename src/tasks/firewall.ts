@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isAllowed, reach } from "../firewall/evaluate.ts";
+import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
 import { foreignFirewalls, forwarders } from "../firewall/foreign.ts";
 import { judgeRules, keptOutText } from "../firewall/judged.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
@@ -13,10 +13,18 @@ import {
   type WantedFirewall,
 } from "../firewall/plan.ts";
 import { networksPassage, strangersPassage } from "../firewall/reachability.ts";
-import { describeEntry, makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
+import {
+  describeEntry,
+  makeRule,
+  parseDefaults,
+  parseRules,
+  shellValue,
+  type UfwEntry,
+} from "../firewall/ufw-rules.ts";
 import { type Passage, verdictOf } from "../firewall/walk.ts";
 import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
+import { excerpt } from "../secret.ts";
 import { type Allows, weakenable } from "../verify/allowance.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
 import {
@@ -102,7 +110,8 @@ export default defineTask<Params>({
       context.params.other_ports === "keep"
         ? otherPorts(context, state, wanted, planFirewall(state, wanted))
         : [];
-    const plan = withReload(context, state, withKept(planFirewall(withRules(state, kept), wanted), kept));
+    const planned = withKept(planFirewall(withRules(state, kept), wanted), kept);
+    const plan = withReload(context, state, withStoredDefault(context, state, planned));
     return {
       resources: [{ kind: "firewall", plan }],
       refusals: [
@@ -249,6 +258,26 @@ function withReload(context: Context, state: FirewallState, plan: FirewallPlan):
   return { ...plan, changes: [change] };
 }
 
+/** A policy that is right in the kernel and wrong in the file. A file without a line for it is left as it is. */
+function withStoredDefault(
+  { facts, params }: Context,
+  state: FirewallState,
+  plan: FirewallPlan,
+): FirewallPlan {
+  const { defaults } = facts.firewall;
+  const stored = shellValue(defaults, "DEFAULT_INPUT_POLICY");
+  const isRight = parseDefaults(defaults).defaultIncoming === params.default;
+  if (!state.active || plan.defaultPolicy !== undefined || stored === undefined || isRight) return plan;
+  const change = {
+    address: "ufw:default incoming",
+    action: "update" as const,
+    before: `${excerpt(stored, 20)} in /etc/default/ufw`,
+    after: `${params.default} (as the kernel has it: now in the file too)`,
+    reason: "",
+  };
+  return { ...plan, storedDefault: params.default, changes: [...plan.changes, change] };
+}
+
 type OtherPort = { protocol: "tcp" | "udp"; port: number; unit: string | undefined };
 
 /** The rules with the other services' ports open, as `ufw allow PORT/PROTOCOL` would have added them. */
@@ -321,7 +350,9 @@ function* refusals(
       remedy: "let in by ufw who else comes over SSH, or delete the rule that denies it (ufw show added)",
     };
   }
-  const other = state.active ? undefined : managerAt(context);
+  // Rules of ufw's that are loaded while ufw.conf says that it is off are ufw's all the same.
+  const isLoaded = parseKernelRules(context.facts.firewall.kernel4, 4).active;
+  const other = state.active || isLoaded ? undefined : managerAt(context);
   if (other !== undefined) {
     yield {
       guard: "other-firewall",
@@ -500,6 +531,69 @@ function pastFindings(context: Context): Findings {
   return { wrong: [...new Set(wrong)], unclear: [...new Set(unclear)] };
 }
 
+/** What ufw's files bring at its next start or reload that the kernel has not now. Nothing where ufw is off: that is the finding. */
+function filesFindings({ facts, params, config }: Context): Findings {
+  const { ufwConf, defaults, rules4, rules6, before, kernel4, kernel6 } = facts.firewall;
+  const findings: Findings = { wrong: [], unclear: [] };
+  if (!parseKernelRules(kernel4, 4).active) return findings;
+  const { wrong, unclear } = findings;
+  if (!/^ENABLED=yes/im.test(ufwConf))
+    wrong.push("/etc/ufw/ufw.conf does not say ENABLED=yes: the next boot loads no rules");
+  const { ipv6Enabled, defaultIncoming: stored } = parseDefaults(defaults);
+  const policy = stored ?? "allow";
+  if (stored !== params.default && stored !== parseKernelRules(kernel4, 4).defaultIncoming) {
+    const meaning = { allow: "let in", deny: "dropped", reject: "rejected" };
+    wrong.push(
+      `/etc/default/ufw: what no rule names is ${stored === undefined ? "not said" : meaning[stored]}`,
+    );
+  }
+  const networks = allowedSubnets(params);
+  for (const family of [4, 6] as const) {
+    if (family === 6 && ipv6Enabled === false) continue;
+    const number = family === 4 ? "" : "6";
+    const kernel = family === 4 ? kernel4 : kernel6;
+    const loaded = new Set(parseBeforeRules(kernel, family).map(meaningOf));
+    const ahead = parseBeforeRules(before, family).filter((entry) => !loaded.has(meaningOf(entry)));
+    const { entries } = parseRules(family === 4 ? rules4 : rules6, family);
+    const running = parseKernelRules(kernel, family);
+    for (const port of redisPorts(config)) {
+      // The kernel's own openings are kernelFindings'.
+      const isOpen = strangers(running.entries, "deny", port, networks).length > 0;
+      const sources: [string, readonly UfwEntry[]][] = [[`before${number}.rules`, ahead]];
+      if (!isOpen) sources.push([`user${number}.rules`, entries]);
+      for (const [file, own] of sources) {
+        for (const { family: of, rule } of strangers(own, "deny", port, networks)) {
+          if (of !== family || rule === "default") continue;
+          const text = `port ${port} by /etc/ufw/${file}: ${describeEntry(rule)}`;
+          if (rule.kind === "rule") wrong.push(`others reach ${text}`);
+          else unclear.push(`whether others reach ${text} is not known`);
+        }
+      }
+      for (const subnet of networks.filter((one) => familyOf(one) === family)) {
+        if (reach(running.entries, subnet, port).isReached && !reach(entries, subnet, port).isReached)
+          wrong.push(`/etc/ufw/user${number}.rules does not let ${subnet} reach port ${port}`);
+      }
+    }
+    const peer = facts.host.sshPeer;
+    if (peer === undefined) continue;
+    const { address } = splitZone(peer.address);
+    const packet = { protocol: "tcp" as const, source: address, destinationPort: peer.localPort };
+    const now = running.defaultIncoming ?? "allow";
+    if (
+      familyOf(address) === family &&
+      isAllowed(running.entries, now, packet) &&
+      !isAllowed([...ahead, ...entries], policy, packet)
+    )
+      wrong.push(`/etc/ufw/user${number}.rules does not let SSH from ${peer.address} in`);
+  }
+  return { wrong: [...new Set(wrong)], unclear: [...new Set(unclear)] };
+}
+
+/** The same for a rule of a file and for the kernel's spelling of it. */
+function meaningOf(entry: UfwEntry): string {
+  return entry.kind === "rule" ? JSON.stringify({ ...entry, raw: "" }) : entry.raw;
+}
+
 /** With IPV6=no an enabled ufw drops all of it that others' rules do not let in, and loads no rule of its own. */
 function isIpv6Dropped(defaults: string, kernel6: string): boolean {
   return (
@@ -531,6 +625,7 @@ function firewallChecks(context: Context): Check[] {
   const [four, six] = [kernelFindings(context, 4), kernelFindings(context, 6)];
   const isDropped = isIpv6Dropped(facts.firewall.defaults, facts.firewall.kernel6);
   const past = pastFindings(context);
+  const files = filesFindings(context);
   const others = foreignFirewalls(facts.firewall).filter((text) => !past.wrong.includes(text));
   return [
     check(
@@ -542,6 +637,17 @@ function firewallChecks(context: Context): Check[] {
         allows: allowing(context, [4]),
       },
       verdict(four),
+    ),
+    check(
+      "RK-NET-04",
+      {
+        expected: "the same after ufw's next start",
+        observed: sentence(files) || "as wanted",
+        source: "/etc/ufw, /etc/default/ufw",
+        // before.rules are the operator's: no apply sets them right.
+        isAdvisory: true,
+      },
+      verdict(files),
     ),
     check(
       "RK-NET-04",

@@ -83,6 +83,10 @@ export default defineTask<Params>({
     const open = config.filter(
       ({ path }) => path.owner !== "root" || path.group !== server.group || (path.mode & CLOSED) !== 0,
     );
+    const { writable, links } = elsewhere(context);
+    const isSettled = rewrites === undefined && config.length > 0;
+    const own =
+      open.length === 0 ? `${config.length} paths hold` : open.map(({ path }) => describe(path)).join("; ");
     const data = dataPaths(context);
     const readable = data.filter((path) => (path.mode & CLOSED) !== 0);
     const umask = umaskOf(context);
@@ -94,19 +98,21 @@ export default defineTask<Params>({
       check(
         "RK-SYS-03",
         {
-          expected: `root:${server.group}, 0640 or tighter, directories 0750`,
-          observed:
-            rewrites ??
-            (open.length === 0
-              ? `${config.length} paths hold`
-              : open.map(({ path }) => describe(path)).join("; ")),
+          expected: `root:${server.group}, 0640 or tighter, directories 0750; what lies elsewhere, writable by root alone`,
+          observed: [
+            rewrites ?? own,
+            ...writable.map((path) => `${describe(path)} is not root's alone to write`),
+            ...links.map((path) => `${path} is a symbolic link: what it leads to was not looked at`),
+          ].join("; "),
           source: "stat",
         },
-        rewrites !== undefined
-          ? { outcome: "skip" }
-          : config.length === 0
-            ? { outcome: "unknown", blockedBy: "rights" }
-            : open.length === 0,
+        writable.length > 0 || (isSettled && open.length > 0)
+          ? false
+          : links.length > 0
+            ? { outcome: "unknown" }
+            : rewrites !== undefined
+              ? { outcome: "skip" }
+              : isSettled || { outcome: "unknown", blockedBy: "rights" },
       ),
       check(
         "RK-SYS-04",
@@ -174,6 +180,26 @@ function configPaths({ server, facts, config }: Context): { path: PathFact; mode
     ...known([directory, tls].filter(isRedisOwn), CONFIG_DIRECTORY_MODE),
     ...known(files, CONFIG_FILE_MODE),
   ];
+}
+
+/**
+ * Files of the configuration in folders that are not Redis' own, such as an include in /srv, with these folders: redkeep sets no
+ * modes there, but whoever may write one configures the server.
+ */
+function elsewhere({ server, facts, config }: Context): { writable: PathFact[]; links: string[] } {
+  const [main = server.configPath, ...includes] = config.files().map(({ path }) => path);
+  const named = ["aclfile", "tls-ca-cert-file"].map((name) => config.get(name)?.[0] ?? "");
+  const files = [...includes, ...named].filter((path) => path.startsWith("/") && !isRedisOwn(dirname(path)));
+  const paths = [...new Set([main, ...files].flatMap((path) => [path, dirname(path)]))].filter(
+    (path) => path !== main && !isRedisOwn(path),
+  );
+  const found = paths.flatMap((path) => facts.files.paths.get(path) ?? []);
+  const isOpen = ({ owner, group, mode }: PathFact) =>
+    owner !== "root" || (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && group !== "root");
+  return {
+    writable: found.filter((path) => path.kind !== "link" && isOpen(path)),
+    links: found.filter(({ kind }) => kind === "link").map(({ path }) => path),
+  };
 }
 
 /** Data and log files, and their directories where these are Redis' own. */

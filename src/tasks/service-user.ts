@@ -223,6 +223,16 @@ function userChecks(context: Context): Check[] {
   const strays = facts.service.servers.filter(
     ({ group }) => !/^[^/]+\.service$|(?:^|\/)(?:docker|libpod|crio|cri-containerd)-/.test(group),
   );
+  const ofUnit = facts.service.properties.get("User") || "root";
+  const seen =
+    process === undefined
+      ? "the service does not run"
+      : process.uid === account?.uid
+        ? `uid ${process.uid} (${account.name})`
+        : `uid ${process.uid}`;
+  // A unit that was changed and loaded says nothing of the process that runs.
+  const isUnits =
+    process !== undefined && process.uid !== 0 && ofUnit !== user && process.uid !== account?.uid;
   const privileged = (account?.groups ?? []).filter((group) =>
     ["root", "sudo", "wheel", "admin"].includes(group),
   );
@@ -231,13 +241,10 @@ function userChecks(context: Context): Check[] {
       "RK-SYS-01",
       {
         expected:
-          root === undefined ? `the process runs as ${user}, not as root` : "the process runs as root",
-        observed:
-          process === undefined
-            ? "the service does not run"
-            : process.uid === account?.uid
-              ? `uid ${process.uid} (${account.name})`
-              : `uid ${process.uid}`,
+          root === undefined
+            ? `the process runs as ${user}, not as root, now and after the next restart`
+            : "the process runs as root",
+        observed: isUnits ? `${seen} now; the unit says User=${ofUnit}, from the next restart on` : seen,
         source: "/proc/PID/status",
         allows: { by: root, demand: "the process does not run as root" },
       },

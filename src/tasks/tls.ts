@@ -6,6 +6,7 @@ import { isWildcard } from "../network.ts";
 import {
   certificateFindings,
   daysLeft,
+  foreignAuthorities,
   isForClients,
   publicKeyDigest,
   sameCertificate,
@@ -136,10 +137,8 @@ export default defineTask<TlsParams>({
     const reissue =
       controller.certificate === undefined ? findings(context) : ownCertificateFindings(context);
     const foundCa = facts.certificates.pem.get(paths.ca);
-    const caDiffers =
-      foundCa === undefined ||
-      controller.caCertificate === undefined ||
-      !sameCertificate(foundCa, controller.caCertificate);
+    // To the last byte: whatever else stands in it, Redis may trust it as well.
+    const caDiffers = foundCa === undefined || foundCa !== controller.caCertificate;
     const reload = [
       "tls-cert-file",
       paths.certificate,
@@ -157,7 +156,7 @@ export default defineTask<TlsParams>({
         content: { text: controller.caCertificate ?? "", secret: false },
         attributes,
         differs: caDiffers,
-        before: foundCa === undefined ? null : "another CA",
+        before: foundCa === undefined ? null : otherAuthority(foundCa, controller.caCertificate),
         after:
           controller.caCertificate === undefined
             ? "the CA's certificate, made at apply"
@@ -186,6 +185,7 @@ export default defineTask<TlsParams>({
         }),
         "tls.conf.ejs",
       ),
+      ...(trustsFolder(context) ? [{ kind: "setting", name: "tls-ca-cert-dir", args: [""] } as const] : []),
     ];
     return { resources, refusals: [...refusals(context)], notes: clientNotes(context) };
   },
@@ -197,6 +197,19 @@ export default defineTask<TlsParams>({
     keyCheck(context),
   ],
 });
+
+/** Redis takes the CAs of this folder beside those of the file; "" is what it has where nobody set it. */
+function trustsFolder({ server }: Context): boolean {
+  const inFile = server.config.get("tls-ca-cert-dir")?.[0] ?? "";
+  return inFile !== "" || (server.running?.get("tls-ca-cert-dir") ?? "") !== "";
+}
+
+/** What a file of CAs holds that is not as wanted, for people. */
+function otherAuthority(found: string, wanted: string | undefined): string {
+  if (wanted === undefined || !sameCertificate(found, wanted)) return "another CA";
+  const foreign = foreignAuthorities(found, wanted);
+  return foreign.length === 0 ? "edited" : `the CA's certificate, and beside it ${foreign.join("; ")}`;
+}
 
 function certificateFile(
   context: Context,
@@ -433,6 +446,7 @@ function portChecks(context: Context): Check[] {
     runningOr(context, "RK-TLS-04", "tls-auth-clients", [authClients(params)], {
       allows: { by: certificates, demand: "tls-auth-clients yes" },
     }),
+    ...trustChecks(context),
     check(
       "RK-TLS-04",
       {
@@ -445,6 +459,48 @@ function portChecks(context: Context): Check[] {
     ),
   ];
 }
+
+/** Whose certificates Redis takes: those of one CA, and of no folder. Whoever else is named there gets in like a client. */
+function trustChecks(context: Context): Check[] {
+  const { facts, controller, server } = context;
+  const { ca } = tlsPaths(server.configPath);
+  const setting = "tls-ca-cert-file";
+  const named = [ca, server.config.get(setting)?.[0] ?? "", server.running?.get(setting) ?? ""];
+  const files = [...new Set(named)].flatMap((path) => {
+    const pem = facts.certificates.pem.get(path);
+    return pem === undefined ? [] : [{ path, pem }];
+  });
+  const wanted = controller.caCertificate;
+  const foreign = files.flatMap(({ path, pem }) =>
+    wanted === undefined ? [] : foreignAuthorities(pem, wanted).map((subject) => `${subject} in ${path}`),
+  );
+  const isThere = facts.certificates.pem.has(ca);
+  return [
+    runningOr(context, "RK-TLS-04", setting, [ca]),
+    runningOr(context, "RK-TLS-04", "tls-ca-cert-dir", [""], { isDefault: true }),
+    check(
+      "RK-TLS-04",
+      {
+        expected: "no other CA beside the wanted one",
+        observed:
+          foreign.length > 0
+            ? `also ${foreign.slice(0, CAS_TOLD).join("; ")}${foreign.length > CAS_TOLD ? ` and ${foreign.length - CAS_TOLD} more` : ""}`
+            : wanted === undefined
+              ? "this controller has no CA to compare with"
+              : isThere
+                ? "none"
+                : `${ca} was not read`,
+        source: ca,
+      },
+      foreign.length === 0 && (wanted === undefined || !isThere)
+        ? { outcome: "unknown" }
+        : foreign.length === 0,
+    ),
+  ];
+}
+
+/** Foreign CAs that are named one by one; the others are counted. */
+const CAS_TOLD = 5;
 
 /** A port that closes on the running server leaves the connections that it has: they go on as before. */
 function leftBehindCheck({ facts, server }: Context): Check {

@@ -21,6 +21,14 @@ export function sameUsersCheck(
   other: (Member & { host: string }) | undefined,
 ): Check {
   const source = "ACL LIST";
+  // Without a login it does not say what it is: a replica, or none.
+  if (other === undefined && member.server.role === undefined)
+    return noLogin(
+      "RK-ACL-13",
+      "the users of its primary",
+      source,
+      member.facts.redis.loginError ?? "INFO does not answer",
+    );
   if (other === undefined) {
     const observed =
       primary === undefined

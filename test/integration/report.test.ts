@@ -78,7 +78,9 @@ describe("the HTML report in a browser", () => {
     const { dom, console } = await browser.open(browser.write("report.html", page));
     expect(console).toEqual([]);
     expect(dom).toContain("<title>redkeep verify, 2026-11-24</title>");
-    expect(dom).toContain("running no, though the file says as wanted: never loaded");
+    expect(dom).toContain(
+      "running no, though the file says as wanted: changed on the running server, or the file was never loaded",
+    );
   });
 
   it("has its policy obeyed: a style that is not its own is refused, and the console says so", async () => {

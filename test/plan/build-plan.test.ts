@@ -101,7 +101,7 @@ describe("a setting", () => {
     const facts = hostWith({ conf: confWith({ databases: "databases 8" }), running: { databases: "16" } });
     const plan = planTasks([wants(setting("databases", "8"))], facts);
     expect(changeLines(plan)).toEqual([
-      "update redis.conf:databases: 16 → 8 (in the file already, never loaded)",
+      "update redis.conf:databases: 16 → 8 (in the file already: changed on the running server, or never loaded)",
     ]);
     expect(plan.actions).toMatchObject({ restart: true, files: [] });
   });

@@ -51,7 +51,7 @@ describe("JUnit", () => {
 
   it("tells a failure with what was wanted, what was found, and by what", () => {
     expect(suite("redis-03")).toContain(
-      '<testcase name="RK-NET-02 protected mode is on (source 1)" classname="redis-03"><failure message="running no, though the file says as wanted: never loaded; wanted protected mode is on" type="high">Expected: protected mode is on\nObserved: running no',
+      '<testcase name="RK-NET-02 protected mode is on (source 1)" classname="redis-03"><failure message="running no, though the file says as wanted: changed on the running server, or the file was never loaded; wanted protected mode is on" type="high">Expected: protected mode is on\nObserved: running no',
     );
   });
 
@@ -128,7 +128,7 @@ describe("SARIF", () => {
       region: { startLine: 7 },
     });
     expect(found.message.text).toBe(
-      "redis-03: protected mode is on: running no, though the file says as wanted: never loaded; wanted protected mode is on (source 1)",
+      "redis-03: protected mode is on: running no, though the file says as wanted: changed on the running server, or the file was never loaded; wanted protected mode is on (source 1)",
     );
   });
 
@@ -225,7 +225,7 @@ describe("Markdown", () => {
     expect(at).toEqual(at.toSorted((a, b) => a - b));
     expect(at).not.toContain(-1);
     expect(markdown).toContain(
-      "| high | RK-NET-02 protected mode is on | <code>redis-03</code> | <code>running no, though the file says as wanted: never loaded</code> | <code>protected mode is on</code> |",
+      "| high | RK-NET-02 protected mode is on | <code>redis-03</code> | <code>running no, though the file says as wanted: changed on the running server, or the file was never loaded</code> | <code>protected mode is on</code> |",
     );
     expect(markdown).toContain(
       "| worse | RK-NET-02 protected mode is on | <code>redis-03</code> | <code>holds</code> |",

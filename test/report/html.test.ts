@@ -61,7 +61,7 @@ describe("the page of a run", () => {
 
   it("shows for each host what was expected, observed and by what, and a setting's three values", () => {
     expect(hostSection("redis-03")).toMatch(
-      /RK-NET-02 .*protected mode is on.*running no, though the file says as wanted: never loaded.*wanted +yes +in the file +yes +running +no .*restart pending.*source 1/s,
+      /RK-NET-02 .*protected mode is on.*running no, though the file says as wanted: changed on the running server, or the file was never loaded.*wanted +yes +in the file +yes +running +no .*restart pending.*source 1/s,
     );
     expect(hostSection("redis-03")).toContain("inventory/production.yml:7");
     expect(hostSection("redis-04")).toContain(

@@ -31,6 +31,18 @@ function verify(hosts: HostRecord[], parts: Parameters<typeof textContext>[1] = 
 }
 
 describe("verify text", () => {
+  it("tells of another server on the host that fails no control, and of none where there is none", () => {
+    const other = (observed: string) => checkRecord("RK-NET-11", { title: "no other Redis", observed });
+    const text = verified([
+      [other("process 812 (evil.service) refuses strangers on 0.0.0.0:6399")],
+      [other("none")],
+    ]);
+    expect(text.replaceAll(/\s+/g, " ")).toContain(
+      "Another Redis beside the one that was checked (RK-NET-11): redis-01: process 812 (evil.service) refuses strangers on 0.0.0.0:6399 ",
+    );
+    expect(verified([[other("none")]])).not.toContain("Another Redis");
+  });
+
   it("says first which control fails where, and last what to do", () => {
     const stranger = checkRecord("RK-NET-03", {
       title: "ports closed to strangers",

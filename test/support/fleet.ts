@@ -74,7 +74,8 @@ export function fleetRun(count = 12): RunRecord {
         ...record,
         checks: withCheck(record.checks, "RK-NET-02", {
           outcome: "fail",
-          observed: "running no, though the file says as wanted: never loaded",
+          observed:
+            "running no, though the file says as wanted: changed on the running server, or the file was never loaded",
           setting: { name: "protected-mode", wanted: "yes", file: "yes", running: "no", pending: true },
         }),
       };

@@ -94,6 +94,36 @@ describe("acl", () => {
     ]);
   });
 
+  describe("what the file brings at the next restart", () => {
+    const inFile = (edit: (text: string) => string) =>
+      findings(verifyTask("acl", params, editedFacts("hardened", { [`acl-file ${FILE}`]: edit })));
+
+    it.each([
+      ["opened", (text: string) => text.replace(/^user default .*$/m, "user default on nopass ~* &* +@all")],
+      ["taken out", (text: string) => text.replace(/^user default .*\n/m, "")],
+    ])("is an open default user, where its line is %s", (_, edit) => {
+      expect(inFile(edit)).toEqual(
+        expect.arrayContaining([
+          "RK-ACL-01 fail: off, no password, no commands; after the next restart: ~* &*, every command; any password",
+          "RK-ACL-02 fail: default after the next restart",
+        ]),
+      );
+    });
+
+    it("is a user whom nobody declared, or one with more rights", () => {
+      expect(inFile((text) => `${text}user filed on #${"e".repeat(64)} ~* &* +@all\n`)).toContain(
+        'RK-ACL-08 fail: also "filed" after the next restart (~* &*, every command; password ••••)',
+      );
+      expect(inFile((text) => text.replace(/^(user app .*)$/m, "$1 +@all"))).toContainEqual(
+        expect.stringMatching(/^RK-ACL-08 fail: after the next restart, app: may also run /),
+      );
+    });
+
+    it("is nothing that anybody can tell where the file was not read", () => {
+      expect(inFile(() => undefined as never).map((line) => line.slice(0, 14))).toEqual(["RK-ACL-04 fail"]);
+    });
+  });
+
   describe("a user that lives only in memory, which may be an intruder's", () => {
     const MEMORY = `user eve on #${"e".repeat(64)} ~* resetchannels &* +@all`;
     const inMemory = (name: string, line = MEMORY) => editedFacts(name, withUser(line, false));
@@ -336,6 +366,8 @@ describe("acl", () => {
         "users.acl:default",
       ]);
       expect(findings(verifyTask("acl", params, facts)).map((line) => line.slice(0, 14))).toEqual([
+        "RK-ACL-01 fail",
+        "RK-ACL-02 fail",
         "RK-ACL-03 fail",
         "RK-ACL-04 fail",
         "RK-ACL-09 fail",

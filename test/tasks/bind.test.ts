@@ -116,7 +116,7 @@ describe("bind", () => {
     });
     const plan = planTask("bind", { ...wanted("stock"), unix_socket: "auto" }, facts);
     expect(changeLines(plan)).toContain(
-      'update redis.conf:unixsocket: "" → /run/redis/own.sock (in the file already, never loaded)',
+      'update redis.conf:unixsocket: "" → /run/redis/own.sock (in the file already: changed on the running server, or never loaded)',
     );
   });
 
@@ -154,7 +154,7 @@ describe("bind", () => {
     const facts = editedFacts("hardened", { running: withRunning("bind", "0.0.0.0") });
     const plan = planTask("bind", wanted("hardened"), facts);
     expect(changeLines(plan)).toEqual([
-      `update redis.conf:bind: 0.0.0.0 → 127.0.0.1 -::1 ${privateIp("hardened")} (in the file already, never loaded)`,
+      `update redis.conf:bind: 0.0.0.0 → 127.0.0.1 -::1 ${privateIp("hardened")} (in the file already: changed on the running server, or never loaded)`,
     ]);
   });
 

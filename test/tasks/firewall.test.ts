@@ -66,6 +66,60 @@ describe("firewall", () => {
     expect(changeLines(planTask("firewall", params, factsOf("hardened")))).toEqual([]);
   });
 
+  describe("what ufw's files bring at its next start", () => {
+    const edited = (edits: SectionEdits) => editedFacts("hardened", edits);
+    const found = (facts: ReturnType<typeof edited>) =>
+      findings(verifyTask("firewall", allowOf("hardened"), facts));
+    const planned = (facts: ReturnType<typeof edited>) => planTask("firewall", allowOf("hardened"), facts);
+
+    it("is told where before.rules opens the port, until the kernel has that rule", () => {
+      const line = "-A ufw-before-input -p tcp --dport 6380 -j ACCEPT";
+      expect(found(edited({ "ufw-before": () => `${line}\n` }))).toEqual([
+        "RK-NET-04 fail: others reach port 6380 by /etc/ufw/before.rules: allow 6380/tcp",
+      ]);
+      const loaded = edited({
+        "ufw-before": () => `${line}\n`,
+        kernel4: (text) => text.replace("-A ufw-before-input ", `${line.replace("tcp ", "tcp -m tcp ")}\n$&`),
+      });
+      expect(found(loaded)[0]).toMatch(/^RK-NET-04 fail: others reach port 6380 over IPv4/);
+      expect(found(loaded).join("; ")).not.toContain("/etc/ufw");
+    });
+
+    it("is told where user.rules is opened on disk, and mended", () => {
+      const facts = edited({
+        "ufw-rules4": (text) =>
+          text.replace(
+            "### RULES ###\n",
+            "### RULES ###\n\n### tuple ### allow tcp 6380 0.0.0.0/0 any 0.0.0.0/0 in\n-A ufw-user-input -p tcp --dport 6380 -j ACCEPT\n",
+          ),
+      });
+      expect(found(facts)).toEqual([
+        "RK-NET-04 fail: others reach port 6380 by /etc/ufw/user.rules: allow 6380/tcp",
+      ]);
+      expect(addresses(planned(facts))).toEqual(["ufw:allow 6380/tcp"]);
+    });
+
+    it("is told where ufw.conf switches it off, and nobody calls ufw another firewall", () => {
+      const facts = edited({ "ufw-conf": (text) => text.replace("ENABLED=yes", "ENABLED=no") });
+      expect(found(facts)).toEqual([
+        "RK-NET-04 fail: /etc/ufw/ufw.conf does not say ENABLED=yes: the next boot loads no rules",
+      ]);
+      expect(guards(planned(facts))).toEqual([]);
+      expect(addresses(planned(facts))).toEqual(["ufw:status"]);
+    });
+
+    it("is told where the stored policy lets in, which the plan writes without touching the kernel", () => {
+      const facts = edited({ "ufw-defaults": (text) => text.replace('POLICY="DROP"', 'POLICY="ACCEPT"') });
+      expect(found(facts)).toEqual(["RK-NET-04 fail: /etc/default/ufw: what no rule names is let in"]);
+      const made = planned(facts);
+      expect(changeLines(made)).toEqual([
+        "update ufw:default incoming: ACCEPT in /etc/default/ufw → deny (as the kernel has it: now in the file too)",
+      ]);
+      expect(written(made, "/etc/default/ufw")).toContain('DEFAULT_INPUT_POLICY="DROP"');
+      expect(made.actions.firewall?.defaultPolicy).toBeUndefined();
+    });
+  });
+
   it("fails every check where ufw is off or missing", () => {
     expect(findings(verifyTask("firewall", allowOf("stock"), factsOf("stock")))).toEqual([
       "RK-NET-04 fail: ufw is inactive",

@@ -168,7 +168,7 @@ describe("limits", () => {
   it("sets at once what the file says already and the server does not, and leaves the file", () => {
     const plan = limits({ maxmemory: "512mb" }, { conf: confWith({ maxmemory: "maxmemory 512mb" }) });
     expect(changeLines(plan)).toEqual([
-      "update redis.conf:maxmemory: 0 → 512mb (in the file already, never loaded)",
+      "update redis.conf:maxmemory: 0 → 512mb (in the file already: changed on the running server, or never loaded)",
     ]);
     expect(plan.actions).toMatchObject({ files: [], restart: false, liveSettings: [["maxmemory", "512mb"]] });
   });
@@ -200,7 +200,7 @@ describe("limits", () => {
     const find = (differences: Parameters<typeof hostWith>[0]) =>
       findings(verifyTask("limits", { ...QUIET, maxmemory: "512mb" }, hostWith(differences)))[0];
     expect(find({ conf: confWith({ maxmemory: "maxmemory 512mb" }) })).toBe(
-      "RK-LIM-01 fail: running 0, though the file says as wanted: never loaded",
+      "RK-LIM-01 fail: running 0, though the file says as wanted: changed on the running server, or the file was never loaded",
     );
     expect(
       find({ running: { maxmemory: "536870912" }, conf: confWith({ maxmemory: "maxmemory 1gb" }) }),

@@ -29,6 +29,36 @@ describe("permissions", () => {
     expect(findings(verifyTask("permissions", {}, hostWith({ like: "hardened" })))).toEqual([]);
   });
 
+  describe("an include outside of Redis' own folders", () => {
+    const judged = (file: string, folder = "directory 0755 root:root") => {
+      const facts = hostWith({
+        like: "hardened",
+        conf: (text) => `${text}include /srv/x.conf\n`,
+        paths: { "/srv/x.conf": file, "/srv": folder },
+      });
+      const includes = [{ path: "/srv/x.conf", text: "loglevel notice\n" }];
+      const withInclude = { ...facts, configFiles: { ...facts.configFiles, includes } };
+      expect(changeLines(planTask("permissions", {}, withInclude))).toEqual([]);
+      return findings(verifyTask("permissions", {}, withInclude));
+    };
+
+    it("fails where others than root may write it, or its folder", () => {
+      expect(judged("file 0666 root:root")).toEqual([
+        expect.stringMatching(
+          /^RK-SYS-03 fail: .*; \/srv\/x\.conf 0666 root:root is not root's alone to write$/,
+        ),
+      ]);
+      expect(judged("file 0644 deploy:deploy")).toHaveLength(1);
+      expect(judged("file 0664 root:deploy")).toHaveLength(1);
+      expect(judged("file 0644 root:root", "directory 0777 root:root")).toHaveLength(1);
+    });
+
+    it("holds where root alone may, and is unknown behind a link", () => {
+      expect(judged("file 0644 root:root")).toEqual([]);
+      expect(judged("link 0777 root:root")).toEqual([expect.stringMatching(/^RK-SYS-03 unknown: /)]);
+    });
+  });
+
   it("clears setgid on the configuration's directory", () => {
     const [action] = permissions().actions.attributes.filter(({ path }) => path === "/etc/redis");
     expect(action?.attributes.mode).toBe(0o750);

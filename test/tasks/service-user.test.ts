@@ -119,6 +119,22 @@ describe("service-user", () => {
     ]);
   });
 
+  it("says of a unit that says root that the unit is wrong, not the process; and leaves the files Redis' own", () => {
+    const account = { name: "root", uid: 0, home: "/root", shell: "/bin/bash", groups: [seen("root")] };
+    const facts = hostWith({
+      like: "hardened",
+      properties: { User: "root", Group: "root" },
+      service: { account },
+    });
+    const uid = facts.service.process?.uid;
+    expect(findings(verifyTask("service-user", {}, facts))[0]).toBe(
+      `RK-SYS-01 fail: uid ${uid} now; the unit says User=root, from the next restart on`,
+    );
+    expect(findings(verifyTask("permissions", {}, facts))).toEqual([]);
+    expect(changeLines(planTask("permissions", {}, facts))).toEqual([]);
+    expect(addresses(planTask("service-user", {}, facts))).toContain("unit:User");
+  });
+
   it("finds a process that was started before the sandbox was loaded", () => {
     const plan = serviceUser({ process: { noNewPrivileges: false } });
     expect(changeLines(plan)).toEqual([

@@ -171,8 +171,56 @@ describe("tls", () => {
       expect(addresses(made)).toEqual([`file:${CA}`, `file:${CRT}`, `file:${KEY}`]);
       expect(
         controls(findings(verifyTask("tls", {}, factsOf("hardened"), { ca: other.certificate }))),
-      ).toEqual(["RK-TLS-05 fail"]);
+      ).toEqual(["RK-TLS-04 fail", "RK-TLS-05 fail"]);
     });
+  });
+
+  describe("a foreign CA for client certificates", () => {
+    const own = readFileSync(`${FACTS}/ca.crt`, "utf8");
+    const trust = (facts: HostFacts) =>
+      findings(verifyTask("tls", {}, facts)).filter((line) => line.startsWith("RK-TLS-04"));
+
+    it("behind redkeep's own in the same file is named by its subject, and goes", async () => {
+      const foreign = await makeAuthority();
+      const facts = editedFacts("hardened", { [`pem ${CA}`]: (text) => text + foreign.certificate });
+      const { subject: name, fingerprint256 } = new X509Certificate(foreign.certificate);
+      const subject = `${name.replaceAll("\n", ", ")} (SHA-256 ${fingerprint256.slice(0, 23)}…)`;
+      expect(trust(facts)).toEqual([`RK-TLS-04 fail: also ${subject} in ${CA}`]);
+      const made = planTask("tls", {}, facts);
+      expect(changeLines(made)).toEqual([
+        `update file:${CA}: the CA's certificate, and beside it ${subject} → the CA's certificate, 0640 root:redis`,
+      ]);
+      expect(written(made, CA)).toBe(own);
+      expect(made.actions.liveSettings).toContainEqual(["tls-ca-cert-file", CA]);
+    });
+
+    it("ahead of it, or under another name of OpenSSL's, is seen as well", async () => {
+      const { certificate } = await makeAuthority();
+      for (const text of [
+        certificate + own,
+        own + certificate.replaceAll(" CERTIFICATE-", " TRUSTED CERTIFICATE-"),
+      ]) {
+        const facts = editedFacts("hardened", { [`pem ${CA}`]: () => text });
+        expect(trust(facts)).toHaveLength(1);
+        expect(addresses(planTask("tls", {}, facts))).toEqual([`file:${CA}`]);
+      }
+    });
+
+    it.each(["tls-ca-cert-file", "tls-ca-cert-dir"])(
+      "by %s is seen on the running server and in the file",
+      (setting) => {
+        const live = editedFacts("hardened", { running: withRunning(setting, "/etc/redis/t2/ca") });
+        expect(trust(live)).toEqual([expect.stringMatching(/^RK-TLS-04 fail: running \/etc\/redis\/t2\/ca/)]);
+        expect(planTask("tls", {}, live).actions.liveSettings).toEqual([
+          [setting, setting === "tls-ca-cert-file" ? CA : ""],
+        ]);
+        const stored = editedFacts("hardened", {
+          [`config ${CONF}`]: (text) => `${text}${setting} /etc/redis/t2/ca\n`,
+        });
+        expect(trust(stored)).toEqual([expect.stringContaining("/etc/redis/t2/ca in the file")]);
+        expect(addresses(planTask("tls", {}, stored))).toEqual([`redis.conf:${setting}`]);
+      },
+    );
   });
 
   describe("the CA's own end", () => {

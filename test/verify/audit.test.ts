@@ -395,6 +395,11 @@ describe("the users of a replication group", () => {
       observed: "also has intruder",
     });
     expect(sameUsersCheck(member("hardened"), undefined, undefined).outcome).toBe("skip");
+    // It does not even say that it is no replica.
+    expect(sameUsersCheck(member("login-lost"), undefined, undefined)).toMatchObject({
+      outcome: "unknown",
+      blockedBy: "login",
+    });
     expect(sameUsersCheck(member("login-lost"), "10.0.0.5", other)).toMatchObject({
       outcome: "unknown",
       blockedBy: "login",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { auditedChecks } from "../../src/commands/observe.ts";
+import { auditedChecks, setCertificates } from "../../src/commands/observe.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { editedFacts, factsOf, sectionsOf, withRunning } from "../support/facts.ts";
@@ -101,6 +101,19 @@ describe("a login without rights on the host", () => {
       expect(check).toMatchObject({ outcome: "unknown" });
   });
 
+  it("does not take files behind a closed folder for files that are not there, nor no word of a Sentinel for none", async () => {
+    const facts = factsOf("unprivileged");
+    const [observation] = await auditObservation(facts);
+    const record = { certificates: undefined } as unknown as Parameters<typeof setCertificates>[0];
+    setCertificates(record, observation);
+    expect(record.certificates?.map(({ found }) => found)).toEqual(["cannot be read", "cannot be read"]);
+    const asRoot = factsOf("stock");
+    setCertificates(record, (await auditObservation(asRoot))[0]);
+    expect(record.certificates?.map(({ found }) => found)).toEqual(["is not there", "is not there"]);
+    for (const check of (await checksOf(facts)).filter(({ control }) => control === "RK-SEN-02"))
+      expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
+  });
+
   it("does not take listeners without a unit for none", async () => {
     const checks = await checksOf(
       editedFacts("unprivileged", {
@@ -110,5 +123,34 @@ describe("a login without rights on the host", () => {
     for (const source of ["ss -Hltn", "PING without a login, from the host itself"])
       for (const check of checks.filter((found) => found.source === source))
         expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
+  });
+});
+
+describe("the unit that puts back what nobody confirmed", () => {
+  const tracesOf = async (edit: (unit: string) => string) => {
+    const facts = factsOf("hardened");
+    const recoverUnit = edit(facts.transaction.recoverUnit ?? "");
+    const traces = { transactions: 1, open: [], secrets: [], leftovers: [] };
+    const checks = await checksOf({ ...facts, traces, transaction: { ...facts.transaction, recoverUnit } });
+    return checks.find(({ control }) => control === "RK-SYS-14");
+  };
+
+  it("fails where it runs something else than redkeep wrote", async () => {
+    for (const edit of [
+      (unit: string) => unit.replace(/^ExecStart=.*$/m, "ExecStart=/tmp/evil"),
+      (unit: string) => unit.replace("[Install]", "ExecStartPre=/tmp/evil\n[Install]"),
+      (unit: string) => `${unit}[Service]\nExecStartPost=/tmp/evil\n`,
+    ])
+      expect(await tracesOf(edit)).toMatchObject({
+        outcome: "fail",
+        observed: expect.stringContaining("runs something else than redkeep wrote"),
+      });
+  });
+
+  it("holds as redkeep wrote it, also where another release ordered its start otherwise", async () => {
+    expect(await tracesOf((unit) => unit)).toMatchObject({ outcome: "pass" });
+    expect(await tracesOf((unit) => unit.replace(/^Before=.*$/m, "Before=ufw.service"))).toMatchObject({
+      outcome: "pass",
+    });
   });
 });

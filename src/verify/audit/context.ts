@@ -12,6 +12,8 @@ export interface AuditContext {
   neighbours?: readonly string[];
   /** What of `HostTasks` has this name: where the application comes from, and no firewall task applies. */
   networks?: readonly string[] | undefined;
+  /** The unit that puts back what nobody confirmed, as redkeep writes it for this host. */
+  recoverUnit?: string;
 }
 
 /** A control that does not apply to this host, or is only reported, with the reason. */

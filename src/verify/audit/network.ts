@@ -5,6 +5,7 @@ import { networksPassage } from "../../firewall/reachability.ts";
 import { verdictOf } from "../../firewall/walk.ts";
 import { isLoopback, normalizeSubnet } from "../../network.ts";
 import { boundAddresses, clientPorts } from "../../redis/server.ts";
+import { NO_OTHER_SERVER } from "../../report/record.ts";
 import { excerpt } from "../../secret.ts";
 import type { Check } from "../controls.ts";
 import { unmanagedCheck } from "../unmanaged-firewall.ts";
@@ -185,7 +186,7 @@ function otherServersCheck({ facts, neighbours = [] }: AuditContext): Check {
         (open.length > 0
           ? open.map(({ text }) => text)
           : [...told.map(({ text }) => text), ...unclear, ...adrift]
-        ).join("; ") || "none",
+        ).join("; ") || NO_OTHER_SERVER,
       source,
     },
     open.length > 0 ? false : doubts.length === 0 || { outcome: "unknown" },

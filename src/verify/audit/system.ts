@@ -203,7 +203,19 @@ function swapCheck({ facts }: AuditContext): Check {
 /** Of what deviates that a report names. */
 const MAX_NAMED = 10;
 
-function tracesCheck({ facts }: AuditContext): Check {
+/** What systemd runs for a unit, a setting a line. An older redkeep may have written the order of its start otherwise. */
+function runBy(unit: string): string {
+  let section = "";
+  const lines = unit.split("\n").map((line) => line.trim());
+  // Further sections of the same name add to the first.
+  const own = lines.filter((line) => {
+    if (line.startsWith("[")) section = line;
+    return section === "[Service]" && line !== section && /^[^#;]/.test(line);
+  });
+  return own.join("\n");
+}
+
+function tracesCheck({ facts, recoverUnit = "" }: AuditContext): Check {
   const expected =
     "state, backups, units and certificates of redkeep that only root may write and no stranger may read, and nothing left over";
   const source = "find /var/lib/redkeep, stat";
@@ -223,6 +235,11 @@ function tracesCheck({ facts }: AuditContext): Check {
     ...traces.open.map((line) => `open: ${line}`),
     ...units.flatMap((path) => openOnes(files.paths.get(path), 0o022)),
     ...certificates.flatMap((path) => openOnes(files.paths.get(path), 0o027)),
+    ...(recoverUnit !== "" &&
+    transaction.recoverUnit !== undefined &&
+    runBy(transaction.recoverUnit) !== runBy(recoverUnit)
+      ? ["edited: /etc/systemd/system/redkeep-recover.service runs something else than redkeep wrote"]
+      : []),
     ...traces.secrets.map((path) => `a secret of a run that is over: ${path}`),
     ...traces.leftovers.map((path) => `left over: ${path}`),
     ...(pending?.state === "needs_human"

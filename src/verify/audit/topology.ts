@@ -94,7 +94,9 @@ function sentinelLoginChecks({ facts }: AuditContext): Check[] {
 function failoverChecks({ facts }: AuditContext): Check[] {
   const expected = "every primary up in Sentinel's eyes, and a quorum for its failover";
   const source = "SENTINEL MASTER, SENTINEL CKQUORUM";
-  if (facts.sentinels.length === 0) return [notApplicable("RK-SEN-02", expected, NO_SENTINEL, source)];
+  // That there is none, no server has said: systemd names no unit of it.
+  if (facts.sentinels.length === 0)
+    return [notApplicable("RK-SEN-02", expected, NO_SENTINEL, `Sentinel's configuration, ${source}`)];
   return facts.sentinels.map(({ unit, watched }) => {
     const known = watched.filter(({ quorum }) => /^(OK|NOQUORUM|\(error\) NOQUORUM)/.test(quorum));
     const bad = known.filter(({ flags, quorum }) => flags !== "master" || !quorum.startsWith("OK"));
