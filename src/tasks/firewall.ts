@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isAllowed, reach } from "../firewall/evaluate.ts";
+import { everybodyIn } from "../firewall/everybody.ts";
 import { foreignFirewalls, forwarders } from "../firewall/foreign.ts";
 import { judgeRules, keptOutText } from "../firewall/judged.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
@@ -47,17 +48,20 @@ const parameters = weakenable(
   {
     backend: { controls: ["RK-NET-04"], weak: ({ backend }) => (backend === "none" ? backend : undefined) },
     allow: {
-      controls: ["RK-NET-04", "RK-NET-06"],
-      weak: ({ allow }) => allow.filter(isEverybody).join(", ") || undefined,
+      controls: ({ allow }) => [
+        ...new Set(everybodyIn(allow).map((text) => (familyOf(text) === 4 ? "RK-NET-04" : "RK-NET-06"))),
+      ],
+      weak: ({ allow }) => inShort(everybodyIn(allow)) || undefined,
     },
   },
 );
 
 const params = parameters.schema;
 
-/** `0.0.0.0/0`, `::/0`: a whole family of addresses. */
-function isEverybody(subnet: string): boolean {
-  return /\/0$/.test(subnet);
+/** A list may cut everybody up into hundreds of subnets. */
+function inShort(subnets: readonly string[]): string {
+  const more = subnets.length - 4;
+  return more <= 0 ? subnets.join(", ") : `${subnets.slice(0, 4).join(", ")} and ${more} more`;
 }
 
 type Params = z.output<typeof params>;
@@ -284,11 +288,11 @@ function* refusals(
   wanted: WantedFirewall,
   { problems, onlyPeer }: FirewallPlan,
 ): Iterable<Refusal> {
-  const everywhere = wanted.allow.find(isEverybody);
-  if (everywhere !== undefined) {
+  const everybody = everybodyIn(wanted.allow);
+  if (everybody.length > 0) {
     yield {
       guard: "firewall-open",
-      found: `firewall.allow ${everywhere} opens Redis to everyone`,
+      found: `firewall.allow ${inShort(everybody)} ${everybody.length === 1 ? "opens" : "open"} Redis to everyone`,
       remedy: "name the application's subnet",
     };
   }
@@ -579,9 +583,7 @@ function firewallChecks(context: Context): Check[] {
 
 /** Which of these families the playbook lets in as a whole. */
 function allowing({ params }: Context, families: readonly (4 | 6)[]): Allows {
-  const isOpen = params.allow.some(
-    (text) => isEverybody(text) && families.some((one) => one === familyOf(text)),
-  );
+  const isOpen = everybodyIn(params.allow).some((text) => families.some((one) => one === familyOf(text)));
   return {
     by: isOpen ? parameters.by("allow", params, "firewall") : undefined,
     demand: `default ${params.default}, only named networks reach Redis`,

@@ -478,6 +478,14 @@ describe("firewall", () => {
       "firewall-open",
     ]);
     expect(guards(planTask("firewall", { allow: ["::/0"] }, factsOf("stock")))).toEqual(["firewall-open"]);
+    expect(
+      planTask("firewall", { allow: ["0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8"] }, factsOf("stock")).refusals,
+    ).toMatchObject([
+      {
+        guard: "firewall-open",
+        found: "firewall.allow 0.0.0.0/1, 128.0.0.0/1 open Redis to everyone",
+      },
+    ]);
   });
 
   it("takes an empty list only where Redis listens on loopback alone", () => {

@@ -169,6 +169,17 @@ const WEAKENED: Weakened[] = [
   },
   {
     parameter: "firewall.allow",
+    value: ["0.0.0.0/1", "128.0.0.0/1"],
+    params: { allow: ["0.0.0.0/1", "128.0.0.0/1"] },
+    facts: () =>
+      editedFacts("hardened", {
+        kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
+      }),
+    control: "RK-NET-04",
+    said: "firewall.allow: 0.0.0.0/1, 128.0.0.0/1",
+  },
+  {
+    parameter: "firewall.allow",
     value: ["::/0"],
     params: { allow: ["172.17.0.0/16", "::/0"] },
     facts: () =>
