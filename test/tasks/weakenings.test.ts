@@ -139,6 +139,18 @@ const WEAKENED: Weakened[] = [
     said: "rename-command.commands: {}",
   },
   {
+    parameter: "rename-command.commands",
+    value: { FLUSHALL: "disable" },
+    params: { commands: { flushall: "disable" } },
+    facts: () =>
+      editedFacts("hardened", {
+        "command KEYS": () => "keys\n2\nreadonly\n",
+        "command DEBUG": () => "debug\n-2\nadmin\n",
+      }),
+    control: "RK-CMD-03",
+    said: "rename-command.commands: without FLUSHDB, DEBUG, KEYS, CONFIG, SHUTDOWN, SLAVEOF, REPLICAOF",
+  },
+  {
     parameter: "tls.plain_port",
     value: 6379,
     params: { plain_port: 6379 },
@@ -318,6 +330,8 @@ describe("a parameter that weakens", () => {
 
   it.each([
     ["service-user", { sandbox: false }, "RK-SYS-02"],
+    ["rename-command", { commands: {} }, "RK-CMD-03"],
+    ["rename-command", { commands: { FLUSHALL: "disable" } }, "RK-CMD-03"],
     ["acl", application({ allow: ["+flushall"] }), "RK-ACL-05"],
     ["acl", application({ keys: ["*"] }), "RK-ACL-06"],
   ])("holds where the host meets the demand all the same: %s %j", (task, params, control) => {
