@@ -16,7 +16,14 @@ import {
 import { networksPassage, strangersPassage } from "../firewall/reachability.ts";
 import { describeEntry, makeRule, parseDefaults, parseRules } from "../firewall/ufw-rules.ts";
 import { type Passage, verdictOf } from "../firewall/walk.ts";
-import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
+import {
+  family as familyOf,
+  isLoopback,
+  normalizeSubnet,
+  rangeOf,
+  sameAddress,
+  splitZone,
+} from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { type Allows, weakenable } from "../verify/allowance.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
@@ -389,7 +396,9 @@ function kernelFindings(context: Context, family: 4 | 6): Findings {
       if (familyOf(subnet) !== family) continue;
       // Where ufw's rules let it in and it does not get in, others' rules keep it out.
       if (reach(kernel.entries, subnet, port).isReached) continue;
-      tell(networksPassage(facts, family, port, [subnet]), subnet, port, { wrong, unclear });
+      const passage = networksPassage(facts, family, port, [subnet]);
+      tell(passage, subnet, port, { wrong, unclear });
+      tellOfPart(passage, subnet, port, { wrong, unclear });
     }
   }
   const peer = facts.host.sshPeer;
@@ -425,6 +434,17 @@ function tell(passage: Passage, who: string, port: number, { wrong, unclear }: F
     unclear.push(`whether ${who} reaches port ${port} is not known: ${passage.doubts[0]?.text}`);
   else if (verdict === "closed")
     wrong.push(who.startsWith("SSH ") ? `${who} is not let in` : `${who} does not reach port ${port}`);
+}
+
+/** Adds that most of a network stays outside while a part of it gets in. Bans take out hosts, and never so many. */
+function tellOfPart(passage: Passage, subnet: string, port: number, { wrong, unclear }: Findings): void {
+  if (verdictOf(passage) !== "open") return;
+  const { first, last } = rangeOf(subnet);
+  const inside = passage.letIn.reduce((sum, [low, high]) => sum + high - low + 1n, 0n);
+  if (inside * 2n > last - first) return;
+  const [doubt] = passage.doubts;
+  if (doubt === undefined) wrong.push(`less than half of ${subnet} reaches port ${port}`);
+  else unclear.push(`whether all of ${subnet} reaches port ${port} is not known: ${doubt.text}`);
 }
 
 /** What holds where ufw filters nothing: others' rules may do it. */

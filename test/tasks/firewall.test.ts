@@ -488,6 +488,15 @@ describe("firewall", () => {
     ]);
   });
 
+  it.each(["0.0.0.0/0", "172.0.0.0/8"])("fails the check where only a part of %s gets in", (network) => {
+    const [check] = verifyTask("firewall", { allow: [network] }, factsOf("hardened"));
+    expect(check).toMatchObject({
+      control: "RK-NET-04",
+      outcome: "fail",
+      observed: `less than half of ${network} reaches port 6380`,
+    });
+  });
+
   it("takes an empty list only where Redis listens on loopback alone", () => {
     expect(guards(planTask("firewall", { allow: [""] }, factsOf("stock")))).toEqual([]);
     expect(guards(planTask("firewall", { allow: [""] }, factsOf("hardened")))).toEqual(["firewall-empty"]);
