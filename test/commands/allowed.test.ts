@@ -119,11 +119,18 @@ describe("a weakening that the playbook asks for", () => {
       "waivers.yml",
       "- { control: RK-CMD-03, hosts: all, reason: moves, owner: anna, expires: 2999-12-31 }\n",
     );
-    const { exitCode, record, stdout } = await run("verify", inDays(-3));
+    const { exitCode, record, stdout } = await run("verify", inDays(-3), "-v");
     expect(exitCode).toBe(0);
     expect(record.waivers).toMatchObject([{ state: "active" }]);
     expect(checkOf(record)).toMatchObject({ outcome: "skip", waiver: { owner: "anna" } });
-    expect(unwrapped(stdout)).toMatch(/skipped \(1 waived\)/);
+    const text = unwrapped(stdout);
+    expect(text).toMatch(/skipped \(1 waived\)/);
+    expect(text).toContain("(redis-01): RK-CMD-03 waived until 2999-12-31 by anna: moves");
+    expect(text).not.toContain("✖");
+    await redkeep(["report", "run.json", "--markdown", "r.md"], { cwd: made.directory.path });
+    const markdown = readFileSync(join(made.directory.path, "r.md"), "utf8");
+    expect(markdown).toMatch(/skipped \(1 waived\)/);
+    expect(markdown).toContain("| ended, waived |");
   });
 
   it("stands in every report, and counts as no failure there", async () => {
