@@ -1,4 +1,5 @@
 import { type AclUser, type CommandTable, type KeyAccess, permissions } from "./acl-rule.ts";
+import { AGAINST_SCRIPTS } from "./dangerous-rules.ts";
 import type { Capabilities } from "./versions.ts";
 
 export const PRESETS = ["application", "metrics", "replication", "sentinel", "admin"] as const;
@@ -165,6 +166,16 @@ export function patternProblem(
   return capabilities?.aclSelectors === false ? `needs Redis 7.0 or newer, found "${pattern}"` : undefined;
 }
 
+/**
+ * Whether a key or channel pattern, `%R~` before it or not, matches all names or nearly: `*`, `?*`, `[^x]*`, nothing of it being a
+ * sign that the name must have.
+ */
+export function matchesNearlyAll(pattern: string): boolean {
+  const glob = pattern.replace(/^%[rw]+~/i, "");
+  const withoutClasses = glob.replace(/\[(?!\\?[^\]\\]\])(?:\\.|[^\]\\])+\]/g, "?");
+  return /^[*?]*\*[*?]*$/.test(withoutClasses);
+}
+
 /** Why this is no command rule that may be added to a preset, or undefined. */
 export function ruleProblem(
   rule: string,
@@ -180,8 +191,13 @@ export function ruleProblem(
 
 const HARMLESS = new Set(["info", ...CLIENT_GREETING]);
 
+/** Whether what is permitted has a command, or all of which it is a part; `config|get`, lower case. */
+export function isPermitted(permitted: { commands: ReadonlySet<string> }, command: string): boolean {
+  return permitted.commands.has(command) || permitted.commands.has(command.replace(/\|.*$/, ""));
+}
+
 /**
- * The commands of @admin and @dangerous that a user may run, sorted. FLUSHALL, KEYS, SWAPDB, MIGRATE, RESTORE and SORT
+ * The commands of @admin and @dangerous, and those against others' scripts, that a user may run, sorted. FLUSHALL, KEYS, SWAPDB, MIGRATE, RESTORE and SORT
  * are among them. What the application preset adds on purpose is left out: nothing in it harms, and clients need it to connect.
  */
 export function dangerousFor(user: AclUser, table: CommandTable): string[] {
@@ -194,8 +210,12 @@ export function dangerousFor(user: AclUser, table: CommandTable): string[] {
     [commands, ...selectors.map((selector) => selector.commands)].flatMap((set) => [...set]),
   );
   // `config|get` is a first argument where the table, before 7.0, knows only `config`.
+  const isAgainstScripts = (name: string) =>
+    AGAINST_SCRIPTS.has(name) || (name === "script" && !table.subcommands.has(name));
   const isDangerous = (name: string) =>
     !HARMLESS.has(name) &&
-    (dangerous.has(name) || (!table.commands.has(name) && dangerous.has(name.replace(/\|.*$/, ""))));
+    (dangerous.has(name) ||
+      isAgainstScripts(name) ||
+      (!table.commands.has(name) && dangerous.has(name.replace(/\|.*$/, ""))));
   return [...permitted].filter(isDangerous).sort();
 }

@@ -1,18 +1,24 @@
 import { groupBy, mergeTexts } from "./alike.ts";
 import { controlsOf, type HostCheck, seenAlike } from "./checks-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { AllowedRecord, HostRecord } from "./record.ts";
+import type { AllowedRecord, CheckRecord, HostRecord } from "./record.ts";
 import { isAllowed } from "./summary.ts";
 import { hostList } from "./words.ts";
 
-/** A weakening that the playbook asks for, with the hosts on which it does. */
-export interface AllowedOnHosts extends AllowedRecord {
+/** A weakening that the playbook asks for, with the hosts on which it does, and what their checks say of it. */
+export interface AllowedOnHosts extends Omit<AllowedRecord, "state"> {
+  /** Beside the record's: `met` where the host meets the demand all the same, `waived` where its day has come and a waiver covers it. */
+  state: AllowedRecord["state"] | "met" | "waived";
+  waiver?: NonNullable<CheckRecord["waiver"]>;
   hosts: string[];
 }
 
-/** What the playbook leaves unmet, those that end first of all. */
+/** What the playbook leaves unmet, those that end first of all and what hosts meet last. */
 export function allowedOnHosts(hosts: readonly HostRecord[]): AllowedOnHosts[] {
-  const all = hosts.flatMap(({ host, allowed = [] }) => allowed.map((one) => ({ host, ...one })));
+  const all = hosts.flatMap(({ host, checks, allowed = [] }) =>
+    allowed.map((one) => ({ host, ...asChecked(one, checks) })),
+  );
+  const rank = ({ state, until }: AllowedOnHosts) => `${state === "met" ? 1 : 0}${until ?? "~"}`;
   return groupBy(all, ({ host, ...rest }) => JSON.stringify(rest))
     .flatMap((same) => {
       const [first] = same;
@@ -20,18 +26,56 @@ export function allowedOnHosts(hosts: readonly HostRecord[]): AllowedOnHosts[] {
       const { host, ...rest } = first;
       return [{ ...rest, hosts: same.map((one) => one.host) }];
     })
-    .sort((a, b) => (a.until ?? "~").localeCompare(b.until ?? "~", "en"));
+    .sort((a, b) => rank(a).localeCompare(rank(b), "en"));
 }
+
+/** As the checks of its host have it; a plan makes none. */
+function asChecked(
+  one: AllowedRecord,
+  checks: readonly CheckRecord[],
+): AllowedRecord | Omit<AllowedOnHosts, "hosts"> {
+  // A check of two parameters names both.
+  const by = checks.filter(({ allowed }) => allowed?.parameter.split(" and ").includes(one.parameter));
+  const [first] = by;
+  if (first !== undefined) {
+    const controls = [...new Set(by.map(({ control }) => control))];
+    const isCovered = one.state === "ended" && by.every(({ waiver }) => waiver !== undefined);
+    return isCovered && first.waiver !== undefined
+      ? { ...one, controls, state: "waived", waiver: first.waiver }
+      : { ...one, controls };
+  }
+  const about = checks.filter(({ control }) => one.controls.includes(control));
+  const isMet = about.some(({ outcome }) => outcome === "pass") && about.every(holds);
+  return isMet ? { ...one, state: "met" } : one;
+}
+
+const holds = ({ outcome }: CheckRecord): boolean => outcome === "pass" || outcome === "skip";
+
+/** How a table says what has become of it. */
+export const ALLOWED_STATES = {
+  open: "",
+  ending: "ends soon",
+  ended: "ended",
+  met: "allowed, but the host meets the demand",
+  waived: "ended, waived",
+} as const satisfies Record<AllowedOnHosts["state"], string>;
 
 /** What the playbook allowed until a day that has come, or will within weeks: a warning in plan, apply and verify. */
 export function endingText(page: Page): string[] {
-  return allowedOnHosts(page.hosts).flatMap(({ state, parameter, reason, controls, hosts }) => {
-    if (state === "open") return [];
-    const sign =
-      state === "ended" ? page.paint("red", page.signs.bad) : page.paint("yellow", page.signs.warning);
+  return allowedOnHosts(page.hosts).flatMap(({ state, parameter, reason, controls, hosts, waiver }) => {
+    if (state === "open" || state === "met") return [];
+    const sign = {
+      ending: page.paint("yellow", page.signs.warning),
+      ended: page.paint("red", page.signs.bad),
+      waived: page.signs.skipped,
+    }[state];
     const verb = controls.length === 1 ? "fails" : "fail";
-    const when = state === "ended" ? `${verb}. Change it, or name a later day` : `${verb} from then on`;
-    const text = `${parameter} ${reason.replace(/^allowed/, "is allowed")} (${hostList(hosts)}): ${controls.join(", ")} ${when}`;
+    const what = {
+      ending: `${verb} from then on`,
+      ended: `${verb}. Change it, or name a later day`,
+      waived: `waived until ${waiver?.expires} by ${waiver?.owner}: ${waiver?.reason}`,
+    }[state];
+    const text = `${parameter} ${reason.replace(/^allowed/, "is allowed")} (${hostList(hosts)}): ${controls.join(", ")} ${what}`;
     return hanging(`${sign} `, text, page.width);
   });
 }

@@ -2,7 +2,7 @@ import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
 import { type CheckRecord, NO_OTHER_SERVER } from "./record.ts";
 import { type Outcome, SEVERITIES } from "./statuses.ts";
-import { countsAsFailure, isAllowed } from "./summary.ts";
+import { countsAsFailure, isAllowed, skippedText } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
 export interface HostCheck extends CheckRecord {
@@ -126,15 +126,9 @@ export function controlCount({ hosts }: Page): number {
 
 /** `72 checks pass, 3 fail (2 high), 1 unknown, 6 skipped (2 waived, 1 allowed by the playbook)`. */
 export function checkCounts(page: Page): string {
-  const { pass, fail, unknown, skip, allowed = 0 } = page.record.summary.checks;
+  const { pass, fail, unknown } = page.record.summary.checks;
+  const skipped = skippedText(page.record.summary, page.hosts);
   const failing = page.hosts.flatMap(({ checks }) => checks.filter(({ outcome }) => outcome === "fail"));
-  const waived = page.hosts.flatMap(({ checks }) =>
-    checks.filter(({ waiver }) => waiver !== undefined),
-  ).length;
-  const skippedAs = [
-    ...(waived > 0 ? [`${grouped(waived)} waived`] : []),
-    ...(allowed > 0 ? [`${grouped(allowed)} allowed by the playbook`] : []),
-  ];
   const grave = (["critical", "high"] as const).flatMap((severity) => {
     const count = failing.filter((check) => check.severity === severity).length;
     return count > 0 ? [`${grouped(count)} ${severity}`] : [];
@@ -143,9 +137,7 @@ export function checkCounts(page: Page): string {
     `${plural(pass, "check")} pass`,
     `${grouped(fail)} fail${grave.length > 0 ? ` (${grave.join(", ")})` : ""}`,
     ...(unknown > 0 ? [`${grouped(unknown)} unknown`] : []),
-    ...(skip > 0
-      ? [`${grouped(skip)} skipped${skippedAs.length > 0 ? ` (${skippedAs.join(", ")})` : ""}`]
-      : []),
+    ...(skipped === "" ? [] : [skipped]),
   ].join(", ");
 }
 

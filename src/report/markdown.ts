@@ -1,5 +1,5 @@
 import { groupBy, mergeTexts } from "./alike.ts";
-import { allowedOnHosts } from "./allowed-text.ts";
+import { ALLOWED_STATES, allowedOnHosts } from "./allowed-text.ts";
 import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
@@ -236,7 +236,7 @@ function allowed(hosts: readonly HostRecord[]): Part {
     ["Until", "State", "Parameter", "Controls", "Where"],
     allowedOnHosts(hosts).map(({ until, state, parameter, controls, hosts: where }) => [
       plain(until ?? ""),
-      state,
+      ALLOWED_STATES[state] || state,
       code(parameter),
       plain(controls.join(", ")),
       code(hostList(where)),

@@ -1,7 +1,7 @@
 import { controlsOf, type HostCheck } from "./checks-text.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { SEVERITIES, type Severity } from "./statuses.ts";
-import { hasFailed, isAllowed } from "./summary.ts";
+import { hasFailed, isAllowed, skippedText } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 
 /** The answer of a run in one sentence, and in a second one what is missing from it. */
@@ -82,15 +82,15 @@ export function keyNumbers({
       { value: grouped(summary.refused), label: "refused", bad: summary.refused > 0 },
     ];
   }
-  const { pass, fail, unknown, skip, allowed = 0 } = summary.checks;
-  const skipped = skip > 0 ? `, ${grouped(skip)} skipped` : "";
+  const { pass, fail, unknown } = summary.checks;
+  const skipped = skippedText(summary, hosts);
   return [
     reached,
     { value: grouped(pass), label: "checks hold", bad: false },
     { value: grouped(fail), label: "checks fail", bad: fail > 0 },
     {
       value: grouped(unknown),
-      label: `not checked${skipped}${allowed > 0 ? ` (${grouped(allowed)} allowed by the playbook)` : ""}`,
+      label: ["not checked", ...(skipped === "" ? [] : [skipped])].join(", "),
       bad: unknown > 0,
     },
   ];

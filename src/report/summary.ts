@@ -1,5 +1,6 @@
 import type { CheckRecord, ControllerRecord, HostRecord, RunRecord, Summary } from "./record.ts";
 import { type HostStatus, SEVERITIES, type Severity } from "./statuses.ts";
+import { grouped } from "./words.ts";
 
 const COUNTED_AS = {
   unchanged: "unchanged",
@@ -38,6 +39,20 @@ export function summarize(hosts: readonly HostRecord[]): Summary {
     }
   }
   return summary;
+}
+
+/** `6 skipped (2 waived, 1 allowed by the playbook)`; empty where none is. */
+export function skippedText(
+  { checks: { skip, allowed = 0 } }: Pick<Summary, "checks">,
+  hosts: readonly HostRecord[],
+): string {
+  if (skip === 0) return "";
+  const waived = hosts.flatMap(({ checks }) => checks.filter(({ waiver }) => waiver !== undefined)).length;
+  const as = [
+    ...(waived > 0 ? [`${grouped(waived)} waived`] : []),
+    ...(allowed > 0 ? [`${grouped(allowed)} allowed by the playbook`] : []),
+  ];
+  return `${grouped(skip)} skipped${as.length > 0 ? ` (${as.join(", ")})` : ""}`;
 }
 
 export function changeCount(host: HostRecord): number {

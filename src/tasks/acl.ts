@@ -10,20 +10,24 @@ import { secretOrGenerated } from "../playbook/secret-schema.ts";
 import {
   dangerousFor,
   disabledDefaultUser,
+  isPermitted,
+  matchesNearlyAll,
   nameProblem,
   PRESETS,
+  type Preset,
   patternProblem,
   presetUser,
   ruleProblem,
   SCRIPTS_NEED,
-  scriptRules,
 } from "../redis/acl-presets.ts";
 import {
   type AclUser,
+  type CommandTable,
   describeUser,
   diffUsers,
   hashPassword,
   listOf,
+  type Permissions,
   parseAclFile,
   permissions,
   unknownRules,
@@ -60,24 +64,26 @@ const userParameters = weakenable(
     allow: z.array(text((value) => ruleProblem(value))).optional(),
     password: secretOrGenerated,
   },
-  // Of all users, controls bound what applications may do.
+  // Controls bound what every user but an administrator may do.
   {
     keys: { controls: ["RK-ACL-06"], weak: ({ preset, keys }) => weakPatterns(preset, keys) },
-    channels: { controls: ["RK-ACL-06"], weak: ({ preset, channels }) => weakPatterns(preset, channels) },
+    channels: {
+      controls: ["RK-ACL-06"],
+      // A Sentinel finds the others by the channels of the servers.
+      weak: ({ preset, channels }) => (preset === "sentinel" ? undefined : weakPatterns(preset, channels)),
+    },
     allow: {
       controls: ["RK-ACL-05"],
       weak: ({ preset, allow = [] }) =>
-        preset === "application" ? allow.filter(grantsDanger).join(", ") || undefined : undefined,
+        preset === "admin" ? undefined : allow.filter(grantsDanger).join(", ") || undefined,
     },
   },
 );
 
 const user = userParameters.schema;
 
-/** Those that match everything, also where they are for reading or writing alone. */
-function weakPatterns(preset: string, patterns: readonly string[] = []): string | undefined {
-  const all = patterns.filter((pattern) => /^(?:%[rw]+~)?\*+$/i.test(pattern));
-  return preset === "application" && all.length > 0 ? all.join(", ") : undefined;
+function weakPatterns(preset: Preset, patterns: readonly string[] = []): string | undefined {
+  return (preset === "admin" ? [] : patterns).filter(matchesNearlyAll).join(", ") || undefined;
 }
 
 const params = z.strictObject({
@@ -222,38 +228,14 @@ export function aclAttributes(group: string): Attributes {
 
 type User = AclParams["users"][number];
 
-/** What the playbook gives a user beside its preset, on a server that has every command. */
-function addedRules({ scripts, allow = [] }: User): string[] {
-  return [...(scripts ? scriptRules({ functions: true }) : []), ...allow];
-}
-
-function dryRunsFor(user: User): DryRun[] {
-  const { name, keys = [] } = user;
-  const rules = addedRules(user);
-  const asked = [
-    ...DENIED_TO_APPLICATIONS.filter((command) => !isAllowedByRule(command, rules)),
-    ...ALLOWED_TO_APPLICATIONS,
-  ];
+function dryRunsFor({ name, keys = [] }: User): DryRun[] {
+  const asked = [...DENIED_TO_APPLICATIONS, ...ALLOWED_TO_APPLICATIONS];
   const [pattern = ""] = keys;
   const key = pattern.replace(/^%[RW]+~/i, "").replace(/\*/g, "x");
   return [...asked, ...(/^[A-Za-z0-9:._-]+$/.test(key) ? [["GET", key]] : [])].map((command) => ({
     user: name,
     command: [...command],
   }));
-}
-
-/**
- * `allow: [+eval]` is the playbook's own wish: what it names is not asked as a denial. Which commands a category has
- * is only known with the server's answer: one that may hold some of them takes the question away.
- */
-function isAllowedByRule([name = "", first]: readonly string[], rules: readonly string[]): boolean {
-  return rules.some((rule) => {
-    const [command, argument = first] = rule.slice(1).toLowerCase().split("|");
-    return (
-      rule.startsWith("+@") ||
-      (command === name.toLowerCase() && argument?.toLowerCase() === first?.toLowerCase())
-    );
-  });
 }
 
 /** The playbook's users with their password's hash; a user whose password apply will make keeps none for now. */
@@ -475,7 +457,7 @@ function scriptNotes(context: Context): string[] {
   if (table === undefined) return [];
   return playbookUsers(context).flatMap(({ user }) => {
     const { commands } = permissions(user, table);
-    const may = (name: string) => commands.has(name) || commands.has(name.replace(/\|.*/, ""));
+    const may = (name: string) => isPermitted({ commands }, name);
     const missing = SCRIPTS_NEED.filter((name) => !may(name));
     if (missing.length === 0 || !["eval", "evalsha"].some(may)) return [];
     const words = (names: readonly string[], last: string) =>
@@ -662,13 +644,13 @@ function userChecks(context: Context): Check[] {
     if (listed.has(name) || (now !== undefined && diffUsers(now, user, table).length === 0)) return [];
     return [`"${name}" ${NEXT} (${describeUser(user)})`];
   });
-  const wide = context.params.users
-    .filter(({ preset }) => preset === "application")
-    .flatMap((user) => {
-      const { name } = user;
-      const there = found.get(name);
-      return there === undefined ? [] : [{ user, name, there, dangerous: dangerousFor(there, table) }];
-    });
+  const bounded = context.params.users.flatMap((user) => {
+    const there = found.get(user.name);
+    if (user.preset === "admin" || there === undefined) return [];
+    const byPreset = permitsOf(context, { ...user, allow: [], scripts: false }, table);
+    const dangerous = dangerousFor(there, table).filter((command) => !isPermitted(byPreset, command));
+    return [{ user, name: user.name, there, dangerous }];
+  });
   return [
     check(
       "RK-ACL-08",
@@ -690,13 +672,14 @@ function userChecks(context: Context): Check[] {
       },
       others.length === 0 && nextOthers.length === 0,
     ),
-    ...wide.map(({ user, name, there, dangerous }) => {
-      const declared = addedRules(user);
-      const extra = dangerous.filter((command) => !isAllowedByRule(command.split("|"), declared));
+    ...bounded.map(({ user, name, there, dangerous }) => {
+      const declared = permitsOf(context, user, table);
+      const extra = dangerous.filter((command) => !isPermitted(declared, command));
+      const demand = `${name}: no command of @admin or @dangerous${user.preset === "application" ? "" : " beyond its preset's"}`;
       return check(
         "RK-ACL-05",
         {
-          expected: `${name}: no command of @admin or @dangerous`,
+          expected: demand,
           observed:
             dangerous.length === 0
               ? `none of ${table.commands.size} commands`
@@ -704,19 +687,20 @@ function userChecks(context: Context): Check[] {
           source: "ACL LIST against ACL CAT",
           allows: {
             by: userParameters.by("allow", user, placeOf(user)),
-            demand: `${name}: no command of @admin or @dangerous`,
+            demand,
             isMet: dangerous.length === 0,
           },
         },
         extra.length === 0 && there.enabled,
       );
     }),
-    ...wide.map(({ user, name, there }) => {
+    ...bounded.map(({ user, name, there }) => {
       const weakened = ["keys", "channels"] as const;
       const [keys, channels] = weakened.map((name) => userParameters.by(name, user, placeOf(user)));
-      const hasAll = (patterns: Iterable<string>) => [...patterns].some((pattern) => /^\*+$/.test(pattern));
-      const everyKey = there.allKeys || hasAll(there.keys.keys());
-      const everyChannel = there.allChannels || hasAll(there.channels);
+      const everyKey = there.allKeys || [...there.keys.keys()].some(matchesNearlyAll);
+      // The preset of a Sentinel has all of them.
+      const everyChannel =
+        user.preset !== "sentinel" && (there.allChannels || [...there.channels].some(matchesNearlyAll));
       return check(
         "RK-ACL-06",
         {
@@ -842,12 +826,29 @@ function fileChecks(context: Context): Check[] {
   return checks;
 }
 
-function dryRunChecks({ params, facts, server }: Context): Check[] {
+/** What the playbook lets a user run. */
+function permitsOf({ server }: Context, user: User, table: CommandTable): Permissions {
+  return permissions(presetUser({ ...user, passwordHash: "" }, server.version.capabilities), table);
+}
+
+function dryRunChecks(context: Context): Check[] {
+  const { params, facts, server } = context;
+  const table = server.commands;
   return params.users
     .filter(({ preset }) => preset === "application")
     .map((user) => {
       const expected = `${user.name}: dangerous commands denied, ordinary ones allowed`;
+      if (table === undefined)
+        return noLogin(
+          "RK-ACL-05",
+          expected,
+          "ACL DRYRUN",
+          facts.redis.loginError ?? "ACL CAT does not answer",
+        );
+      const declared = permitsOf(context, user, table);
       const wrong: string[] = [];
+      /** What the playbook gives, though its preset does not. */
+      const given: string[] = [];
       let denied = 0;
       let allowed = 0;
       for (const { command } of dryRunsFor(user)) {
@@ -858,6 +859,7 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
           ALLOWED_TO_APPLICATIONS.some(([name]) => name === command[0]) || command[0] === "GET";
         // Any other error, such as a wrong number of arguments, tells neither.
         if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${excerpt(answer, 60)}`);
+        else if (!isOrdinary && !isDenied && isDeclared(declared, command)) given.push(nameOf(command));
         else if (isDenied === isOrdinary)
           wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
         else if (isDenied) denied++;
@@ -875,14 +877,28 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
         {
           expected,
           observed:
-            wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : wrong.slice(0, 6).join("; "),
+            wrong.length > 0
+              ? wrong.slice(0, 6).join("; ")
+              : `${denied} denied, ${allowed} allowed${given.length === 0 ? "" : `; ${given.join(", ")} by the playbook`}`,
           source: "ACL DRYRUN",
-          // What the playbook gives is not asked.
-          allows: { by: userParameters.by("allow", user, placeOf(user)), demand: expected },
+          allows: {
+            by: userParameters.by("allow", user, placeOf(user)),
+            demand: expected,
+            isMet: given.length === 0,
+          },
         },
         wrong.length === 0,
       );
     });
+}
+
+/** `CONFIG SET`: the words of a question without the arguments that make Redis answer. */
+const nameOf = (words: readonly string[]): string =>
+  MATRIX.find((command) => command.words.join(" ") === words.join(" "))?.name ?? words.join(" ");
+
+function isDeclared(declared: Permissions, words: readonly string[]): boolean {
+  const [name = "", first = ""] = words.map((word) => word.toLowerCase());
+  return isPermitted(declared, `${name}|${first}`);
 }
 
 /** On the controller: what the passwords are worth, without a word of them. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isAllowed, reach, strangers } from "../firewall/evaluate.ts";
+import { everybodyIn } from "../firewall/everybody.ts";
 import { foreignFirewalls, forwarders } from "../firewall/foreign.ts";
 import { judgeRules, keptOutText } from "../firewall/judged.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
@@ -22,7 +23,14 @@ import {
   type UfwEntry,
 } from "../firewall/ufw-rules.ts";
 import { type Passage, verdictOf } from "../firewall/walk.ts";
-import { family as familyOf, isLoopback, normalizeSubnet, sameAddress, splitZone } from "../network.ts";
+import {
+  family as familyOf,
+  isLoopback,
+  normalizeSubnet,
+  rangeOf,
+  sameAddress,
+  splitZone,
+} from "../network.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { excerpt } from "../secret.ts";
 import { type Allows, weakenable } from "../verify/allowance.ts";
@@ -55,17 +63,20 @@ const parameters = weakenable(
   {
     backend: { controls: ["RK-NET-04"], weak: ({ backend }) => (backend === "none" ? backend : undefined) },
     allow: {
-      controls: ["RK-NET-04", "RK-NET-06"],
-      weak: ({ allow }) => allow.filter(isEverybody).join(", ") || undefined,
+      controls: ({ allow }) => [
+        ...new Set(everybodyIn(allow).map((text) => (familyOf(text) === 4 ? "RK-NET-04" : "RK-NET-06"))),
+      ],
+      weak: ({ allow }) => inShort(everybodyIn(allow)) || undefined,
     },
   },
 );
 
 const params = parameters.schema;
 
-/** `0.0.0.0/0`, `::/0`: a whole family of addresses. */
-function isEverybody(subnet: string): boolean {
-  return /\/0$/.test(subnet);
+/** A list may cut everybody up into hundreds of subnets. */
+function inShort(subnets: readonly string[]): string {
+  const more = subnets.length - 4;
+  return more <= 0 ? subnets.join(", ") : `${subnets.slice(0, 4).join(", ")} and ${more} more`;
 }
 
 type Params = z.output<typeof params>;
@@ -313,11 +324,11 @@ function* refusals(
   wanted: WantedFirewall,
   { problems, onlyPeer }: FirewallPlan,
 ): Iterable<Refusal> {
-  const everywhere = wanted.allow.find(isEverybody);
-  if (everywhere !== undefined) {
+  const everybody = everybodyIn(wanted.allow);
+  if (everybody.length > 0) {
     yield {
       guard: "firewall-open",
-      found: `firewall.allow ${everywhere} opens Redis to everyone`,
+      found: `firewall.allow ${inShort(everybody)} ${everybody.length === 1 ? "opens" : "open"} Redis to everyone`,
       remedy: "name the application's subnet",
     };
   }
@@ -416,7 +427,9 @@ function kernelFindings(context: Context, family: 4 | 6): Findings {
       if (familyOf(subnet) !== family) continue;
       // Where ufw's rules let it in and it does not get in, others' rules keep it out.
       if (reach(kernel.entries, subnet, port).isReached) continue;
-      tell(networksPassage(facts, family, port, [subnet]), subnet, port, { wrong, unclear });
+      const passage = networksPassage(facts, family, port, [subnet]);
+      tell(passage, subnet, port, { wrong, unclear });
+      tellOfPart(passage, subnet, port, { wrong, unclear });
     }
   }
   const peer = facts.host.sshPeer;
@@ -452,6 +465,17 @@ function tell(passage: Passage, who: string, port: number, { wrong, unclear }: F
     unclear.push(`whether ${who} reaches port ${port} is not known: ${passage.doubts[0]?.text}`);
   else if (verdict === "closed")
     wrong.push(who.startsWith("SSH ") ? `${who} is not let in` : `${who} does not reach port ${port}`);
+}
+
+/** Adds that most of a network stays outside while a part of it gets in. Bans take out hosts, and never so many. */
+function tellOfPart(passage: Passage, subnet: string, port: number, { wrong, unclear }: Findings): void {
+  if (verdictOf(passage) !== "open") return;
+  const { first, last } = rangeOf(subnet);
+  const inside = passage.letIn.reduce((sum, [low, high]) => sum + high - low + 1n, 0n);
+  if (inside * 2n > last - first) return;
+  const [doubt] = passage.doubts;
+  if (doubt === undefined) wrong.push(`less than half of ${subnet} reaches port ${port}`);
+  else unclear.push(`whether all of ${subnet} reaches port ${port} is not known: ${doubt.text}`);
 }
 
 /** What holds where ufw filters nothing: others' rules may do it. */
@@ -685,9 +709,7 @@ function firewallChecks(context: Context): Check[] {
 
 /** Which of these families the playbook lets in as a whole. */
 function allowing({ params }: Context, families: readonly (4 | 6)[]): Allows {
-  const isOpen = params.allow.some(
-    (text) => isEverybody(text) && families.some((one) => one === familyOf(text)),
-  );
+  const isOpen = everybodyIn(params.allow).some((text) => families.some((one) => one === familyOf(text)));
   return {
     by: isOpen ? parameters.by("allow", params, "firewall") : undefined,
     demand: `default ${params.default}, only named networks reach Redis`,

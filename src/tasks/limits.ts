@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { formatSize, parseSize } from "../redis/size.ts";
-import { check } from "../verify/controls.ts";
+import { type Check, type ControlId, check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -97,6 +97,7 @@ export default defineTask<Params>({
         ),
       );
     }
+    checks.push(...leftOpen(context));
     const clients = params.maxclients ?? Number(running?.get("maxclients") ?? 10000);
     const files = facts.service.process?.openFiles;
     const next = limitOf(facts.service.properties.get("LimitNOFILE") ?? "");
@@ -117,6 +118,35 @@ export default defineTask<Params>({
     return checks;
   },
 });
+
+/** Controls about which the playbook declares nothing that a host could be held to. */
+function leftOpen({ params, server }: Context): Check[] {
+  const skipped = (control: ControlId, expected: string, parameter: string, setting: string) =>
+    check(
+      control,
+      {
+        expected,
+        observed: `${parameter}, so the host keeps its own: ${setting} ${server.running?.get(setting) ?? "not known"}`,
+        source: `CONFIG GET ${setting}`,
+      },
+      { outcome: "skip" },
+    );
+  return [
+    ...(params.maxmemory_policy === undefined
+      ? [
+          skipped(
+            "RK-LIM-02",
+            "the policy that the playbook declares",
+            "limits.maxmemory_policy is not set",
+            "maxmemory-policy",
+          ),
+        ]
+      : []),
+    ...(params.lazyfree
+      ? []
+      : [skipped("RK-LIM-04", "lazyfree-lazy-* yes", "limits.lazyfree: false", "lazyfree-lazy-eviction")]),
+  ];
+}
 
 function renderLimits(context: Context): string {
   const { params, render } = context;

@@ -9,6 +9,18 @@ import { defineTask, type TaskContext } from "./task.ts";
 
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/;
 
+/** What RK-CMD-03 demands of a host. */
+const DEMANDED = {
+  FLUSHDB: "disable",
+  FLUSHALL: "disable",
+  DEBUG: "disable",
+  KEYS: "disable",
+  CONFIG: "rename",
+  SHUTDOWN: "rename",
+  SLAVEOF: "rename",
+  REPLICAOF: "rename",
+} as const;
+
 const parameters = weakenable(
   {
     commands: z
@@ -16,24 +28,25 @@ const parameters = weakenable(
         z.string().regex(NAME, "should be a command without arguments, such as FLUSHALL"),
         z.enum(["disable", "rename"], { error: "should be disable or rename" }),
       )
-      .default({
-        FLUSHDB: "disable",
-        FLUSHALL: "disable",
-        DEBUG: "disable",
-        KEYS: "disable",
-        CONFIG: "rename",
-        SHUTDOWN: "rename",
-        SLAVEOF: "rename",
-        REPLICAOF: "rename",
-      }),
+      .default(DEMANDED),
   },
   {
     commands: {
       controls: ["RK-CMD-03"],
-      weak: ({ commands }) => (Object.keys(commands).length === 0 ? "{}" : undefined),
+      weak: ({ commands }) => {
+        const missing = leftOut(commands);
+        if (missing.length === 0) return undefined;
+        return Object.keys(commands).length === 0 ? "{}" : `without ${missing.join(", ")}`;
+      },
     },
   },
 );
+
+/** The demanded commands that a playbook's list leaves as they are. */
+function leftOut(commands: Readonly<Record<string, unknown>>): string[] {
+  const named = new Set(Object.keys(commands).map((name) => name.toUpperCase()));
+  return Object.keys(DEMANDED).filter((name) => !named.has(name));
+}
 
 const params = parameters.schema;
 
@@ -67,7 +80,11 @@ export default defineTask<Params>({
   facts: [],
   phase: 0,
 
-  probe: ({ commands }) => ({ commands: Object.keys(commands).map((name) => name.toUpperCase()) }),
+  probe: ({ commands }) => ({
+    commands: [
+      ...new Set([...Object.keys(commands).map((name) => name.toUpperCase()), ...Object.keys(DEMANDED)]),
+    ],
+  }),
 
   allowances: (params) => parameters.all(params, "rename-command"),
 
@@ -121,33 +138,48 @@ function renameCheck(context: Context): Check {
       facts.redis.loginError ?? "it does not answer",
     );
   }
-  const still = wanted
-    .filter(({ command }) => facts.redis.commands.get(command) !== false)
-    .map(({ command }) => command);
+  const isKnown = (command: string) => facts.redis.commands.get(command) !== false;
+  const still = wanted.map(({ command }) => command).filter(isKnown);
   const lost = wanted
     .filter(({ command, to }) => !still.includes(command) && lineOf(context, command)?.args[1] !== to)
     .map(({ command }) => command);
+  // A failover takes some of them: where a Sentinel watches, nobody demands that those go.
+  const demanded = leftOut(context.params.commands).filter(
+    (command) => !(context.server.hasSentinel && SENTINEL_NEEDS.includes(command)),
+  );
+  const open = demanded.filter(isKnown);
+  const unwritten = demanded.filter(
+    (command) => !open.includes(command) && lineOf(context, command) === undefined,
+  );
+  const all = [...wanted.map(({ command }) => command), ...demanded];
+  const demand =
+    all.length === 0 ? "nothing that a Sentinel needs" : `unknown to the server: ${all.join(", ")}`;
+  const isAsAsked = still.length === 0 && lost.length === 0;
+  // What the playbook asks for, and only where that holds also what it leaves out.
+  const [known, back] = isAsAsked ? [open, unwritten] : [still, lost];
   return check(
     "RK-CMD-03",
     {
-      expected:
-        wanted.length === 0
-          ? "no command is taken away"
-          : `unknown to the server: ${wanted.map(({ command }) => command).join(", ")}`,
+      expected: demand,
       observed:
         [
-          still.length === 0 ? "" : `still known: ${still.join(", ")}`,
-          lost.length === 0 ? "" : `back at the next restart, as the file says: ${lost.join(", ")}`,
+          known.length === 0
+            ? ""
+            : isAsAsked && known.length === all.length
+              ? "no command is taken away"
+              : `still known: ${known.join(", ")}`,
+          back.length === 0 ? "" : `back at the next restart, as the file says: ${back.join(", ")}`,
         ]
           .filter(Boolean)
-          .join("; ") || (wanted.length === 0 ? "no command is taken away" : "none of them is known"),
+          .join("; ") || "none of them is known",
       source: `COMMAND INFO, ${context.server.configPath}`,
       allows: {
         by: parameters.by("commands", context.params, "rename-command"),
-        demand: "dangerous commands are taken away",
+        demand,
+        isMet: open.length === 0 && unwritten.length === 0,
       },
     },
-    still.length === 0 && lost.length === 0,
+    isAsAsked,
   );
 }
 

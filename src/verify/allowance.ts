@@ -21,7 +21,8 @@ export interface Allowance {
 
 /** How one parameter can weaken. */
 export interface Weakening<P> {
-  controls: readonly ControlId[];
+  /** Where it depends on the value which they are, those of a value that weakens. */
+  controls: readonly ControlId[] | ((params: P) => readonly ControlId[]);
   /** What of its value weakens, in the playbook's words; undefined where nothing does. */
   weak: (params: P) => string | undefined;
 }
@@ -77,7 +78,11 @@ export function weakenable<S extends z.ZodRawShape, K extends Extract<keyof S, s
     const value = weak(params);
     if (value === undefined) return undefined;
     const until = untilOf(name, params);
-    return { parameter: `${at}.${name}: ${value}`, controls, ...(until === undefined ? {} : { until }) };
+    return {
+      parameter: `${at}.${name}: ${value}`,
+      controls: typeof controls === "function" ? controls(params) : controls,
+      ...(until === undefined ? {} : { until }),
+    };
   };
   return {
     schema: schema as unknown as Weakenable<S, K>["schema"],

@@ -203,7 +203,7 @@ export const CONTROLS = {
     fixedBy: "acl",
   },
   "RK-ACL-05": {
-    title: "application users cannot run dangerous commands",
+    title: "users run no dangerous command that their work does not need",
     severity: "high",
     why: "An application needs neither FLUSHALL nor CONFIG: who takes it over should not get them.",
     references: ["guide step 2", "guide step 3"],
@@ -212,7 +212,7 @@ export const CONTROLS = {
     fixedBy: "acl",
   },
   "RK-ACL-06": {
-    title: "application users reach only their own keys and channels",
+    title: "users reach only their own keys and channels",
     severity: "medium",
     why: "Several applications on one server should not read each other's data.",
     references: ["guide step 2"],

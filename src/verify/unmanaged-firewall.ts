@@ -1,4 +1,5 @@
 import type { HostFacts } from "../facts/probe.ts";
+import { everybodyIn } from "../firewall/everybody.ts";
 import { foreignFirewalls } from "../firewall/foreign.ts";
 import { type Judged, judgeRules, keptOutText } from "../firewall/judged.ts";
 import { type Manager, managerOf } from "../firewall/manager.ts";
@@ -50,7 +51,7 @@ export function unmanagedCheck(unmanaged: Unmanaged): Check {
   if (unclearNetworks.length > 0 || (open.length === 0 && unclear.length > 0))
     return made([...unclear, ...open].join("; "), { outcome: "unknown" });
   if (open.length > 0) return left([...open, ...unclear].join("; "));
-  if (networks.some((text) => text.endsWith("/0"))) return left("firewall.allow names everybody");
+  if (everybodyIn(networks).length > 0) return left("firewall.allow names everybody");
   return made(`as wanted: ${whoManages(unmanaged)}`, true);
 }
 

@@ -19,6 +19,8 @@ const BOUNDED = {
 const bounded = () => editedAnswer("stock", BOUNDED);
 const BASE = ["--skip-tags", "acl", "--state", "state"];
 
+const DEMAND = "unknown to the server: FLUSHDB, FLUSHALL, DEBUG, KEYS, CONFIG, SHUTDOWN, SLAVEOF, REPLICAOF";
+
 const inDays = (days: number) => new Date(Date.now() + days * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
 /** It takes no command away, as long as `until` says. */
 const task = (until?: string) =>
@@ -48,7 +50,7 @@ describe("a weakening that the playbook asks for", () => {
     expect(exitCode).toBe(0);
     expect(checkOf(record)).toMatchObject({
       outcome: "skip",
-      expected: "dangerous commands are taken away",
+      expected: DEMAND,
       allowed: { parameter: "rename-command.commands: {}", reason: "allowed by the playbook" },
     });
     expect(record.summary.checks.allowed).toBe(1);
@@ -62,7 +64,7 @@ describe("a weakening that the playbook asks for", () => {
     ]);
     const text = unwrapped(stdout);
     expect(text).toContain(
-      "- RK-CMD-03 the renamed commands are gone under their old names (high): rename-command.commands: {} is allowed by the playbook redis-01: no command is taken away; demanded dangerous commands are taken away",
+      `- RK-CMD-03 the renamed commands are gone under their old names (high): rename-command.commands: {} is allowed by the playbook redis-01: no command is taken away; demanded ${DEMAND}`,
     );
     expect(text).toMatch(/skipped \(1 allowed by the playbook\)/);
   });
@@ -117,11 +119,18 @@ describe("a weakening that the playbook asks for", () => {
       "waivers.yml",
       "- { control: RK-CMD-03, hosts: all, reason: moves, owner: anna, expires: 2999-12-31 }\n",
     );
-    const { exitCode, record, stdout } = await run("verify", inDays(-3));
+    const { exitCode, record, stdout } = await run("verify", inDays(-3), "-v");
     expect(exitCode).toBe(0);
     expect(record.waivers).toMatchObject([{ state: "active" }]);
     expect(checkOf(record)).toMatchObject({ outcome: "skip", waiver: { owner: "anna" } });
-    expect(unwrapped(stdout)).toMatch(/skipped \(1 waived\)/);
+    const text = unwrapped(stdout);
+    expect(text).toMatch(/skipped \(1 waived\)/);
+    expect(text).toContain("(redis-01): RK-CMD-03 waived until 2999-12-31 by anna: moves");
+    expect(text).not.toContain("✖");
+    await redkeep(["report", "run.json", "--markdown", "r.md"], { cwd: made.directory.path });
+    const markdown = readFileSync(join(made.directory.path, "r.md"), "utf8");
+    expect(markdown).toMatch(/skipped \(1 waived\)/);
+    expect(markdown).toContain("| ended, waived |");
   });
 
   it("stands in every report, and counts as no failure there", async () => {

@@ -532,6 +532,23 @@ describe("firewall", () => {
       "firewall-open",
     ]);
     expect(guards(planTask("firewall", { allow: ["::/0"] }, factsOf("stock")))).toEqual(["firewall-open"]);
+    expect(
+      planTask("firewall", { allow: ["0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8"] }, factsOf("stock")).refusals,
+    ).toMatchObject([
+      {
+        guard: "firewall-open",
+        found: "firewall.allow 0.0.0.0/1, 128.0.0.0/1 open Redis to everyone",
+      },
+    ]);
+  });
+
+  it.each(["0.0.0.0/0", "172.0.0.0/8"])("fails the check where only a part of %s gets in", (network) => {
+    const [check] = verifyTask("firewall", { allow: [network] }, factsOf("hardened"));
+    expect(check).toMatchObject({
+      control: "RK-NET-04",
+      outcome: "fail",
+      observed: `less than half of ${network} reaches port 6380`,
+    });
   });
 
   it("takes an empty list only where Redis listens on loopback alone", () => {

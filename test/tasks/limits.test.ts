@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { factsOf } from "../support/facts.ts";
 import { confWith, hostWith, NO_LOGIN } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import {
@@ -76,6 +77,19 @@ describe("limits", () => {
     const plan = limits({});
     expect(changeLines(plan)).toEqual([]);
     expect(plan.tasks[0]?.reason).toBe("maxmemory is left as the host has it");
+  });
+
+  it("names what the playbook leaves to the host as skipped, and why", () => {
+    const found = verifyTask("limits", { lazyfree: false }, factsOf("hardened"));
+    expect(
+      found.filter(({ outcome }) => outcome === "skip").map(({ control, observed }) => [control, observed]),
+    ).toEqual([
+      [
+        "RK-LIM-02",
+        "limits.maxmemory_policy is not set, so the host keeps its own: maxmemory-policy noeviction",
+      ],
+      ["RK-LIM-04", "limits.lazyfree: false, so the host keeps its own: lazyfree-lazy-eviction yes"],
+    ]);
   });
 
   describe("trap 9: a bound below what is in use", () => {

@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { isPublic } from "../../src/network.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
-import { dangerousFor, presetUser } from "../../src/redis/acl-presets.ts";
+import { dangerousFor, matchesNearlyAll, type Preset, presetUser } from "../../src/redis/acl-presets.ts";
+import { renderAclUser } from "../../src/redis/acl-rule.ts";
 import { grantsDanger } from "../../src/redis/dangerous-rules.ts";
 import { editedFacts, factsOf, type SectionEdits, withRunning } from "../support/facts.ts";
 import { findings, planTask, server, verifyTask } from "../support/run-task.ts";
@@ -24,16 +25,21 @@ const asRoot = (facts: HostFacts): HostFacts => {
   return { ...facts, service: { ...facts.service, process: { ...process, uid: 0 }, account: root } };
 };
 
+const metrics = (more: object) => ({
+  users: [{ name: "metrics", preset: "metrics", password: PASSWORD, ...more }],
+});
+
 const application = (more: object) => ({
   users: [
     { name: "app", preset: "application", keys: ["app:*"], channels: ["app:*"], password: PASSWORD, ...more },
   ],
 });
 
-/** The application's line as ACL LIST has it, with another word in it. */
-const appLine = (from: RegExp, to: string): SectionEdits => ({
-  "acl-list": (text) => text.replace(/^user app .*$/m, (line) => line.replace(from, to)),
+/** A user's line as ACL LIST has it, with another word in it. */
+const userLine = (name: string, from: RegExp, to: string): SectionEdits => ({
+  "acl-list": (text) => text.replace(new RegExp(`^user ${name} .*$`, "m"), (line) => line.replace(from, to)),
 });
+const appLine = (from: RegExp, to: string) => userLine("app", from, to);
 
 interface Weakened {
   /** `task.parameter`, and `users.` before a user's own. */
@@ -77,6 +83,38 @@ const WEAKENED: Weakened[] = [
     said: "acl.users[app].allow: +flushall",
   },
   {
+    parameter: "acl.users.allow",
+    value: ["+@scripting"],
+    params: application({ allow: ["+@scripting"] }),
+    facts: () => editedFacts("hardened", appLine(/$/, " +@scripting")),
+    control: "RK-ACL-05",
+    said: "acl.users[app].allow: +@scripting",
+  },
+  {
+    parameter: "acl.users.allow",
+    value: ["+@admin"],
+    params: metrics({ allow: ["+@admin"] }),
+    facts: () => editedFacts("hardened", userLine("metrics", /$/, " +@admin")),
+    control: "RK-ACL-05",
+    said: "acl.users[metrics].allow: +@admin",
+  },
+  {
+    parameter: "acl.users.keys",
+    value: ["*"],
+    params: metrics({ keys: ["*"] }),
+    facts: () => editedFacts("hardened", userLine("metrics", /$/, " ~*")),
+    control: "RK-ACL-06",
+    said: "acl.users[metrics].keys: *",
+  },
+  {
+    parameter: "acl.users.keys",
+    value: ["?*"],
+    params: application({ keys: ["?*"] }),
+    facts: () => editedFacts("hardened", appLine(/~app:\*/, "~?*")),
+    control: "RK-ACL-06",
+    said: "acl.users[app].keys: ?*",
+  },
+  {
     parameter: "acl.users.keys",
     value: ["*"],
     params: application({ keys: ["*"] }),
@@ -99,6 +137,18 @@ const WEAKENED: Weakened[] = [
     facts: () => factsOf("stock"),
     control: "RK-CMD-03",
     said: "rename-command.commands: {}",
+  },
+  {
+    parameter: "rename-command.commands",
+    value: { FLUSHALL: "disable" },
+    params: { commands: { flushall: "disable" } },
+    facts: () =>
+      editedFacts("hardened", {
+        "command KEYS": () => "keys\n2\nreadonly\n",
+        "command DEBUG": () => "debug\n-2\nadmin\n",
+      }),
+    control: "RK-CMD-03",
+    said: "rename-command.commands: without FLUSHDB, DEBUG, KEYS, CONFIG, SHUTDOWN, SLAVEOF, REPLICAOF",
   },
   {
     parameter: "tls.plain_port",
@@ -166,6 +216,17 @@ const WEAKENED: Weakened[] = [
       }),
     control: "RK-NET-04",
     said: "firewall.allow: 0.0.0.0/0",
+  },
+  {
+    parameter: "firewall.allow",
+    value: ["0.0.0.0/1", "128.0.0.0/1"],
+    params: { allow: ["0.0.0.0/1", "128.0.0.0/1"] },
+    facts: () =>
+      editedFacts("hardened", {
+        kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
+      }),
+    control: "RK-NET-04",
+    said: "firewall.allow: 0.0.0.0/1, 128.0.0.0/1",
   },
   {
     parameter: "firewall.allow",
@@ -269,11 +330,52 @@ describe("a parameter that weakens", () => {
 
   it.each([
     ["service-user", { sandbox: false }, "RK-SYS-02"],
+    ["rename-command", { commands: {} }, "RK-CMD-03"],
+    ["rename-command", { commands: { FLUSHALL: "disable" } }, "RK-CMD-03"],
     ["acl", application({ allow: ["+flushall"] }), "RK-ACL-05"],
     ["acl", application({ keys: ["*"] }), "RK-ACL-06"],
   ])("holds where the host meets the demand all the same: %s %j", (task, params, control) => {
     const found = outcomes(verifyTask(task, params, factsOf("hardened")), control);
     expect(found[0]).toEqual(["pass", undefined]);
+  });
+
+  it("fails where a user may run more than the playbook gives it, whatever category that names", () => {
+    const facts = editedFacts("hardened", appLine(/$/, " +@pubsub +flushall"));
+    const found = verifyTask("acl", application({ allow: ["+@pubsub"] }), facts);
+    expect(outcomes(found, "RK-ACL-05")[0]).toEqual(["fail", undefined]);
+  });
+
+  it("says which of the dangerous commands a category has given", () => {
+    const facts = editedFacts("hardened", appLine(/$/, " +@scripting"));
+    for (const command of ["EVAL return 0", "FUNCTION FLUSH", "SCRIPT FLUSH"])
+      (facts.redis.dryRuns as Map<string, string>).set(`app ${command}`, "OK");
+    const asked = verifyTask("acl", application({ allow: ["+@scripting"] }), facts).find(
+      ({ source }) => source === "ACL DRYRUN",
+    );
+    expect(asked).toMatchObject({
+      outcome: "skip",
+      observed: expect.stringMatching(/EVAL, FUNCTION FLUSH, SCRIPT FLUSH by the playbook$/),
+    });
+  });
+
+  it("holds each user but an administrator to what its preset gives", () => {
+    const users = ["application", "metrics", "replication", "sentinel", "admin"].map((preset) => ({
+      name: preset,
+      preset,
+      password: PASSWORD,
+    }));
+    const { capabilities } = server(factsOf("hardened")).version;
+    const lines = users.map(({ preset }) =>
+      renderAclUser(
+        presetUser({ name: preset, preset: preset as Preset, passwordHash: "0".repeat(64) }, capabilities),
+        capabilities,
+      ),
+    );
+    const facts = editedFacts("hardened", { "acl-list": () => `${lines.join("\n")}\n` });
+    const found = verifyTask("acl", { users }, facts).filter(
+      ({ control, source }) => /RK-ACL-0[56]/.test(control) && source !== "ACL DRYRUN",
+    );
+    expect(found.map(({ outcome }) => outcome)).toEqual(Array(8).fill("pass"));
   });
 
   it("says in the words of the control what was wanted", () => {
@@ -301,10 +403,27 @@ describe("a parameter that weakens", () => {
       return dangerousFor(user, table).length > 0;
     };
     expect(names.filter((rule) => dangerous(rule) && !grantsDanger(rule))).toEqual([]);
-    for (const rule of ["-flushall", "+get", "+eval", "+@pubsub", "+client|setname"])
+    for (const rule of [
+      "-flushall",
+      "+get",
+      "+eval",
+      "+fcall",
+      "+script|load",
+      "+@pubsub",
+      "+client|setname",
+    ])
       expect(grantsDanger(rule)).toBe(false);
     expect(grantsDanger("+ft.dropindex")).toBe(true);
   });
+});
+
+describe("a pattern", () => {
+  it.each(["*", "**", "?*", "*?", "[^x]*", "*[a-z]*", "%R~*", "%rw~?*"])("%s matches nearly all", (text) =>
+    expect(matchesNearlyAll(text)).toBe(true),
+  );
+  it.each(["app:*", "*:app", "?", "[x]*", "\\**", "%R~app:*", "???", ""])("%s does not", (text) =>
+    expect(matchesNearlyAll(text)).toBe(false),
+  );
 });
 
 describe("an address of the Internet", () => {

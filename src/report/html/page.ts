@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { packageDirectory } from "../../package.ts";
 import { CONTROLS, type Control } from "../../verify/catalogue.ts";
 import { groupBy, mergeTexts } from "../alike.ts";
-import { allowedOnHosts } from "../allowed-text.ts";
+import { ALLOWED_STATES, allowedOnHosts } from "../allowed-text.ts";
 import { certificateRows } from "../certificates-text.ts";
 import { groupTitle, planShape } from "../changes-text.ts";
 import { seenAlike } from "../checks-text.ts";
@@ -384,8 +384,6 @@ function waiversOf(waivers: readonly WaiverRecord[]): Html | undefined {
     )}</tbody></table>`,
   );
 }
-
-const ALLOWED_STATES = { open: "", ending: "ends soon", ended: "ended" } as const;
 
 function allowedOf(hosts: readonly HostRecord[]): Html | undefined {
   const all = allowedOnHosts(hosts);
