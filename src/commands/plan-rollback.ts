@@ -11,6 +11,7 @@ import {
   stateBefore,
 } from "../plan/kept-state.ts";
 import { restartEstimate, restartRefusals, saveRefusals } from "../plan/restart.ts";
+import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-others.ts";
 import type { Impact } from "../report/record.ts";
 import type { LastRun } from "./last-run.ts";
 import { ask, fail, failWith, type HostSession, refuse } from "./observe.ts";
@@ -55,9 +56,17 @@ export async function lookBack(session: HostSession, aims: RollbackAims): Promis
         ...state.modes.map(({ path }) => path).filter((path) => !observation.facts.files.paths.has(path)),
         ...state.created,
       ].filter((path) => /^\/[^\p{Cc}]*$/u.test(path)),
-      backups: state.files
-        .filter(({ path, state: then }) => then !== "absent" && isShown(path, observation.server))
-        .map(({ backup }) => backup),
+      backups: [
+        ...new Set([
+          ...state.files
+            .filter(({ path, state: then }) => then !== "absent" && isShown(path, observation.server))
+            .map(({ backup }) => backup),
+          // Who wrote which of ufw's rules is told by what each run found and left.
+          ...Object.values(UFW_RULES)
+            .flatMap((path) => state.steps.get(path) ?? [])
+            .flatMap(({ found, left }) => [found, left]),
+        ]),
+      ],
     });
     record.roundTrips = session.connection?.channels ?? record.roundTrips;
     if (fresh === undefined) return;
@@ -101,14 +110,28 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
     run: runInWords(run),
   }));
   if (record.status === "unchanged") return;
+  const changedRules = state.files.flatMap(({ path, leftAs }) =>
+    signatureOf(path) === leftAs ? [] : (rulesSince(facts, state, path) ?? []),
+  );
   const refusals = [
     ...(to === "last"
-      ? edited.map(({ path }) => ({
-          guard: null,
-          found: `changed since the run that is to be undone: ${path}`,
-          remedy: "take that change out again, or go on by apply: it keeps what others changed",
-        }))
-      : []),
+      ? [
+          ...edited.map(({ path }) => ({
+            guard: null,
+            found: `changed since the run that is to be undone: ${path}`,
+            remedy: "take that change out again, or go on by apply: it keeps what others changed",
+          })),
+          ...changedRules.map((rules) => ({
+            guard: null,
+            found: `somebody has changed ${rules.path} since the run that is to be undone: ${rulesInWords(rules)}`,
+            remedy: `${undoByHand(rules)}, roll back, then do the change again; or go on by apply: it keeps what others changed`,
+          })),
+        ]
+      : plan.others.map((rules) => ({
+          guard: "rules-of-others",
+          found: `${rules.path} would go back whole, and with it what others did there: ${rulesInWords(rules)}`,
+          remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
+        }))),
     ...(to === "original" && !facts.kept.isComplete
       ? [
           {
@@ -133,6 +156,21 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
       session,
       refusals.map((refusal) => ({ ...refusal, task: "rollback" })),
     );
+}
+
+/** `allow 9100/tcp was added; allow 22/tcp was taken away` */
+function rulesInWords({ added, gone }: RulesOfOthers): string {
+  const words = (rules: readonly string[], what: string) =>
+    rules.length === 0 ? [] : [`${rules.join(", ")} ${rules.length === 1 ? "was" : "were"} ${what}`];
+  const all = [...words(added, "added"), ...words(gone, "taken away")];
+  return all.length === 0 ? "the same rules stand there in another order" : all.join("; ");
+}
+
+function undoByHand({ added, gone }: RulesOfOthers): string {
+  const commands = [...added.map((rule) => `ufw delete ${rule}`), ...gone.map((rule) => `ufw ${rule}`)];
+  return commands.length === 0
+    ? "put the rules back into the order of then"
+    : `undo that on the host (${commands.join("; ")})`;
 }
 
 function editedSince(paths: readonly string[]): Impact[] {

@@ -29,6 +29,7 @@ import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";
 import type { HostPlan } from "./plan.ts";
+import { type RulesOfOthers, ruleInWords, rulesOfOthers, UFW_RULES } from "./rules-of-others.ts";
 
 /** What a host becomes when it goes back to a state that it keeps. */
 export interface GiveBack {
@@ -40,6 +41,8 @@ export interface GiveBack {
   /** What becomes of ufw. */
   firewall: "disable" | "load" | undefined;
   policy: { before: DefaultPolicy; after: DefaultPolicy } | undefined;
+  /** Rules of ufw that others added or took away since, and that this would undo. */
+  others: readonly RulesOfOthers[];
   /** What has to be done, by path. */
   files: KeptState["files"];
   modes: KeptState["modes"];
@@ -55,7 +58,6 @@ export interface GiveBackInput {
   signatureOf: (path: string) => string;
 }
 
-const UFW_RULES = { 4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules" } as const;
 const UFW_DEFAULTS = "/etc/default/ufw";
 /** Settings whose values are secrets. */
 const SECRET_SETTINGS = new Set(
@@ -94,6 +96,7 @@ class Back {
   readonly #rules: Record<4 | 6, { before: readonly UfwEntry[]; after: readonly UfwEntry[] }>;
   readonly #policy: { before: DefaultPolicy; after: DefaultPolicy };
   readonly #isActive: boolean;
+  readonly #others: readonly RulesOfOthers[];
 
   constructor(input: GiveBackInput) {
     this.#input = input;
@@ -112,6 +115,9 @@ class Back {
     this.#rules = { 4: rules(4, facts.firewall.rules4), 6: rules(6, facts.firewall.rules6) };
     const policy = kernel.defaultIncoming ?? "allow";
     this.#policy = { before: policy, after: state.policy ?? policy };
+    this.#others = rulesOfOthers({ facts, state, ports: this.#ownPorts() }).filter(({ path }) =>
+      state.files.some((file) => file.path === path),
+    );
   }
 
   plan(): Omit<GiveBack, "files" | "modes"> {
@@ -131,6 +137,7 @@ class Back {
       users: this.#users.after,
       // One that somebody switched off stays off, with its old files.
       firewall: this.#goesOff ? "disable" : this.#isActive && this.#hasNewRules() ? "load" : undefined,
+      others: this.#others,
       policy: this.#goesOff || this.#policy.before === this.#policy.after ? undefined : this.#policy,
     };
   }
@@ -138,6 +145,17 @@ class Back {
   #touchesRedis(): boolean {
     const isUfws = (path: string) => path.startsWith("/etc/ufw/") || path === UFW_DEFAULTS;
     return this.#input.state.files.some(({ path }) => !isUfws(path));
+  }
+
+  /** Those that a rule of redkeep's may name: of Redis, now and then, and of sshd. */
+  #ownPorts(): number[] {
+    const { facts, server } = this.#input;
+    const redis = [server.config, this.#config].flatMap((document) => [
+      this.#port(document, "port"),
+      this.#port(document, "tls-port"),
+    ]);
+    const ssh = [...facts.host.sshPorts, facts.host.sshPeer?.localPort ?? 0];
+    return [...redis, ...ssh].filter((port) => port > 0);
   }
 
   #hasNewRules(): boolean {
@@ -393,17 +411,47 @@ class Back {
   }
 
   #firewallChanges(): ChangeRecord[] {
-    const words = (entries: readonly UfwEntry[]) => entries.map(describeEntry);
-    const [now, then] = (["before", "after"] as const).map(
-      (when) => new Set([...words(this.#rules[4][when]), ...words(this.#rules[6][when])]),
-    );
-    const rule = (action: "create" | "delete", text: string): ChangeRecord => ({
+    const words = (entries: readonly UfwEntry[]) => new Set(entries.map(describeEntry));
+    const rule = (
+      action: "create" | "delete",
+      { text, isOthers }: { text: string; isOthers: boolean },
+    ): ChangeRecord => ({
       address: `ufw:${text}`,
       action,
-      before: action === "delete" ? "goes" : null,
-      after: action === "create" ? "comes back" : null,
+      before: action === "delete" ? `goes${isOthers ? "; not redkeep's" : ""}` : null,
+      after: action === "create" ? `comes back${isOthers ? "; somebody took it away" : ""}` : null,
       restart: false,
     });
+    const steps = ([4, 6] as const).flatMap((family) => {
+      const { before, after } = this.#rules[family];
+      const [now, then] = [words(before), words(after)];
+      const others = this.#others.find((one) => one.family === family);
+      const stepsOf = (action: "create" | "delete", from: readonly UfwEntry[], known: ReadonlySet<string>) =>
+        from
+          .filter((entry) => !known.has(describeEntry(entry)))
+          .map((entry) => ({
+            family,
+            action,
+            text: describeEntry(entry),
+            isOthers:
+              (action === "delete" ? others?.added : others?.gone)?.includes(ruleInWords(entry)) === true,
+          }));
+      return [...stepsOf("create", after, now), ...stepsOf("delete", before, then)];
+    });
+    // A rule for any address stands in both files, and is one rule to ufw's users: where one family alone changes, that is said.
+    const rules = (action: "create" | "delete") => {
+      const found = Map.groupBy(
+        steps.filter((step) => step.action === action),
+        ({ text }) => text,
+      );
+      return [...found].map(([text, [first, ...more]]) => {
+        const other = first?.family === 4 ? 6 : 4;
+        const { before, after } = this.#rules[other];
+        const stays = [before, after].every((entries) => words(entries).has(text));
+        const isOthers = [first, ...more].some((step) => step?.isOthers === true);
+        return rule(action, { text: stays ? `${text} (v${first?.family})` : text, isOthers });
+      });
+    };
     const update = (address: string, before: string, after: string): ChangeRecord => ({
       address,
       action: "update",
@@ -416,8 +464,8 @@ class Back {
       ...(this.#policy.before === this.#policy.after || this.#goesOff
         ? []
         : [update("ufw:default incoming", this.#policy.before, this.#policy.after)]),
-      ...[...(then ?? [])].filter((text) => now?.has(text) === false).map((text) => rule("create", text)),
-      ...[...(now ?? [])].filter((text) => then?.has(text) === false).map((text) => rule("delete", text)),
+      ...rules("create"),
+      ...rules("delete"),
     ];
   }
 
@@ -425,6 +473,7 @@ class Back {
   #impact(changes: readonly ChangeRecord[]): Impact[] {
     const { facts, server } = this.#input;
     return [
+      ...this.#othersImpacts(),
       ...this.#portImpacts(),
       ...this.#defaultUserImpacts(),
       ...this.#tlsImpacts(),
@@ -433,6 +482,21 @@ class Back {
       ...this.#commandImpacts(changes),
       ...impactOf(this.#asPlan(changes), facts, server),
     ];
+  }
+
+  *#othersImpacts(): Iterable<Impact> {
+    for (const { family, added, gone } of this.#others) {
+      for (const text of added)
+        yield {
+          kind: "rule-lost",
+          detail: `ufw's rule ${text} (v${family}) goes, and no run of redkeep wrote it: what it lets in or keeps out is somebody else's.`,
+        };
+      for (const text of gone)
+        yield {
+          kind: "rule-lost",
+          detail: `ufw's rule ${text} (v${family}) comes back, although somebody took it away since redkeep's last run.`,
+        };
+    }
   }
 
   #port(document: ConfigDocument, name: "port" | "tls-port"): number {
