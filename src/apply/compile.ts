@@ -804,7 +804,8 @@ export function signature({ files }: HostFacts, path: string): string {
     : `${ownerMode(found)} ${digest}`;
 }
 
-function ownerMode({ owner, group, mode }: Attributes): string {
+/** `root:redis 750`, as the host's own program says it. */
+export function ownerMode({ owner, group, mode }: Attributes): string {
   return `${owner}:${group} ${mode.toString(8)}`;
 }
 

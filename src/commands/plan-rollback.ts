@@ -1,6 +1,6 @@
-import { signature } from "../apply/compile.ts";
+import { ownerMode, signature } from "../apply/compile.ts";
 import { digestIn } from "../facts/kept-runs.ts";
-import type { FactName } from "../facts/probe.ts";
+import type { FactName, HostFacts } from "../facts/probe.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
   type Destination,
@@ -12,6 +12,7 @@ import {
 } from "../plan/kept-state.ts";
 import { restartEstimate, restartRefusals, saveRefusals } from "../plan/restart.ts";
 import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-others.ts";
+import type { Server } from "../redis/server.ts";
 import type { Impact } from "../report/record.ts";
 import type { LastRun } from "./last-run.ts";
 import { ask, fail, failWith, type HostSession, refuse } from "./observe.ts";
@@ -121,6 +122,11 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
             found: `changed since the run that is to be undone: ${path}`,
             remedy: "take that change out again, or go on by apply: it keeps what others changed",
           })),
+          ...modesSince(facts, server, last.id).map((path) => ({
+            guard: null,
+            found: `the owner or mode of ${path} was changed since the run that is to be undone, which left ${facts.transaction.last?.modes.get(path)}`,
+            remedy: "set it back to that, or go on by apply",
+          })),
           ...changedRules.map((rules) => ({
             guard: null,
             found: `somebody has changed ${rules.path} since the run that is to be undone: ${rulesInWords(rules)}`,
@@ -156,6 +162,17 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
       session,
       refusals.map((refusal) => ({ ...refusal, task: "rollback" })),
     );
+}
+
+/** Paths beside the configuration whose owner or mode are not as the run left them: the host compares them too. */
+function modesSince({ transaction, files }: HostFacts, server: Server, id: string): string[] {
+  if (transaction.last?.id !== id) return [];
+  const folder = server.configPath.replace(/\/[^/]*$/, "");
+  return [...transaction.last.modes].flatMap(([path, left]) => {
+    const isKept = path === folder || path.startsWith(`${folder}/`);
+    const found = files.paths.get(path);
+    return isKept && (found === undefined ? "absent" : ownerMode(found)) !== left ? [path] : [];
+  });
 }
 
 /** `allow 9100/tcp was added; allow 22/tcp was taken away` */
