@@ -30,10 +30,13 @@ export interface RollbackAims {
 /** Settings that the transaction changes on the running server first, so that a restart loads what is there. */
 const THROUGH_SERVER = new Set(["save", "appendonly"]);
 
-const NAMES: Record<Destination, string> = {
-  last: "Put back what the last run changed",
-  original: "Put back the state from before redkeep's first run",
-};
+/** An eject ends what redkeep knows of earlier runs: the first that is left is named, not called redkeep's first. */
+function nameOf(to: Destination, state?: KeptState): string {
+  if (to === "last") return "Put back what the last run changed";
+  return state === undefined
+    ? "Put back the original state"
+    : `Put back the original: the state from before the run of ${runInWords(state.runs[0])}, the first whose changes stand here`;
+}
 
 /**
  * Chooses what is undone, reads the backups that the host keeps of it, and makes the plan of the way back: the session's
@@ -95,7 +98,7 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
   record.tasks = [
     {
       task: "rollback",
-      name: NAMES[to],
+      name: nameOf(to, state),
       status: plan.changes.length === 0 ? "ok" : "would-change",
       reason: plan.changes.length === 0 ? "as it was then already" : "keys and data files stay as they are",
       changes: plan.changes,
@@ -206,15 +209,20 @@ function chosenState(session: HostSession, { to, lastRun: known }: RollbackAims)
   const { record, observation, job } = session;
   const kept = observation?.facts.kept;
   const leave = (reason: string): undefined => {
-    record.tasks = [{ task: "rollback", name: NAMES[to], status: "ok", reason, changes: [] }];
+    record.tasks = [{ task: "rollback", name: nameOf(to), status: "ok", reason, changes: [] }];
     record.status = "unchanged";
   };
   const last = kept && observation && lastRun(kept, observation.server.unit);
   if (kept === undefined || observation === undefined || last === undefined)
-    return leave("no run of redkeep has changed this host");
+    return leave("this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject");
   if (to === "original") {
     const state = stateBefore(standingRuns(kept, observation.server.unit));
-    return state ?? leave("nothing that redkeep changed here stands any more");
+    return (
+      state ??
+      leave(
+        "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+      )
+    );
   }
   if (last.undoes !== undefined) return leave(`the last run here was a rollback already (${last.holder})`);
   const newest = kept.runs.at(-1);
