@@ -138,7 +138,7 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
         ]
       : plan.others.map((rules) => ({
           guard: "rules-of-others",
-          found: `${rules.path} would go back whole, and with it what others did there: ${rulesInWords(rules)}`,
+          found: `${rules.path} would go back whole, and somebody has changed its rules, as far as the kept runs tell: ${rulesInWords(rules)}`,
           remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
         }))),
     ...(to === "original" && !facts.kept.isComplete

@@ -7,7 +7,7 @@ import { openings } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
-import { isLoopback } from "../network.ts";
+import { contains, isLoopback, normalizeSubnet } from "../network.ts";
 import {
   type AclUser,
   describeUser,
@@ -418,7 +418,7 @@ class Back {
     ): ChangeRecord => ({
       address: `ufw:${text}`,
       action,
-      before: action === "delete" ? `goes${isOthers ? "; not redkeep's" : ""}` : null,
+      before: action === "delete" ? `goes${isOthers ? "; no run that the host keeps wrote it" : ""}` : null,
       after: action === "create" ? `comes back${isOthers ? "; somebody took it away" : ""}` : null,
       restart: false,
     });
@@ -489,7 +489,7 @@ class Back {
       for (const text of added)
         yield {
           kind: "rule-lost",
-          detail: `ufw's rule ${text} (v${family}) goes, and no run of redkeep wrote it: what it lets in or keeps out is somebody else's.`,
+          detail: `ufw's rule ${text} (v${family}) goes, and no run that the host keeps wrote it: what it lets in or keeps out may be somebody else's.`,
         };
       for (const text of gone)
         yield {
@@ -503,17 +503,17 @@ class Back {
     return Number(document.get(name)?.[0] ?? (name === "port" ? "6379" : "0"));
   }
 
-  /** Who gets to a port, in words; undefined where nobody from elsewhere does. */
-  #reach(when: "before" | "after", port: number): string | undefined {
+  /** Who gets to a port, in words; none where nobody from elsewhere does. */
+  #reach(when: "before" | "after", port: number): string[] {
     const document = when === "before" ? this.#input.server.config : this.#config;
     const isHeard = (["port", "tls-port"] as const).some((name) => this.#port(document, name) === port);
     const bound = (document.get("bind") ?? ["*"]).map((address) => address.replace(/^-/, ""));
-    if (!isHeard || port === 0 || bound.every((address) => isLoopback(address))) return undefined;
-    if (!this.#isActive || (when === "after" && this.#goesOff)) return "everybody";
+    if (!isHeard || port === 0 || bound.every((address) => isLoopback(address))) return [];
+    if (!this.#isActive || (when === "after" && this.#goesOff)) return ["everybody"];
     return this.#letIn(when, port);
   }
 
-  #letIn(when: "before" | "after", port: number): string | undefined {
+  #letIn(when: "before" | "after", port: number): string[] {
     const { firewall } = this.#input.facts;
     const entries = ([4, 6] as const).flatMap((family) => [
       ...parseBeforeRules(firewall.before, family),
@@ -525,8 +525,7 @@ class Back {
       const isOpen = rule.kind === "rule" && isAnywhere(rule.source);
       return isOpen ? `everybody (ufw: ${text})` : rule.kind === "rule" ? rule.source : text;
     });
-    const all = [...new Set(found)];
-    return all.length === 0 ? undefined : all.sort().join(", ");
+    return [...new Set(found)].sort();
   }
 
   *#portImpacts(): Iterable<Impact> {
@@ -544,14 +543,34 @@ class Back {
         detail: `the firewall goes off: whoever reaches this host reaches every port that listens${others.length === 0 ? "" : `, now ${others.join(", ")}`}.`,
       };
     }
-    const ports = new Set((["port", "tls-port"] as const).map((name) => this.#port(this.#config, name)));
+    const now = this.#input.server.config;
+    const ports = new Set(
+      [now, this.#config].flatMap((document) =>
+        (["port", "tls-port"] as const).map((name) => this.#port(document, name)),
+      ),
+    );
+    const tlsGoes = this.#port(this.#config, "tls-port") === 0;
     for (const port of [...ports].sort((a, b) => a - b)) {
       const [before, after] = [this.#reach("before", port), this.#reach("after", port)];
-      if (after === undefined || after === before) continue;
+      const open = `now it is open to ${before.join(", ")}`;
+      if (after.length === 0) {
+        // That of TLS is told with what goes with it.
+        if (before.length > 0 && !(tlsGoes && port === this.#port(now, "tls-port")))
+          yield { kind: "port-closes", detail: `port ${port} closes; ${open}.` };
+        continue;
+      }
+      if (after.every((who) => isAmong(who, before))) {
+        if (!before.every((who) => isAmong(who, after)))
+          yield {
+            kind: "port-closes",
+            detail: `port ${port} is left open to ${after.join(", ")} alone; ${open}.`,
+          };
+        continue;
+      }
       const plain = port === this.#port(this.#config, "port") ? ", in plain" : ", with TLS";
       yield {
         kind: "port-opens",
-        detail: `port ${port} opens to ${after}${plain}; now ${before === undefined ? "nobody gets there from elsewhere" : `it is open to ${before}`}.`,
+        detail: `port ${port} opens to ${after.join(", ")}${plain}; ${before.length === 0 ? "now nobody gets there from elsewhere" : open}.`,
       };
     }
   }
@@ -584,6 +603,11 @@ class Back {
     );
     if (then !== 0 && now !== 0 && auth[0] === "yes" && auth[1] !== "yes")
       yield { kind: "tls-goes", detail: `port ${then} asks clients for no certificate any more.` };
+    if (then !== 0 && now !== 0 && auth[0] !== "yes" && auth[1] === "yes")
+      yield {
+        kind: "certificate-asked",
+        detail: `port ${then} asks clients for a certificate again: who has none of the CA's is refused.`,
+      };
   }
 
   *#passwordImpacts(): Iterable<Impact> {
@@ -716,6 +740,16 @@ function properties(text: string): Map<string, string> {
   return new Map(
     [...text.matchAll(/^([A-Za-z]+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
   );
+}
+
+/** Whether those who get in, in the words of `#reach`, are among others who do. */
+function isAmong(who: string, others: readonly string[]): boolean {
+  const subnet = normalizeSubnet(who)?.subnet;
+  return others.some((other) => {
+    const outer = normalizeSubnet(other)?.subnet;
+    const isInside = subnet !== undefined && outer !== undefined && contains(outer, subnet);
+    return other.startsWith("everybody") || other === who || isInside;
+  });
 }
 
 /** A line of a configuration without what it keeps secret, be it commented out. */

@@ -175,9 +175,14 @@ describe("redkeep rollback", () => {
     const others = await run("rollback", "--to", "original", "--check");
     expect(others.status, others.stdout).toBe(3);
     expect(others.record?.hosts[0]?.error).toMatchObject({ guards: ["rules-of-others"] });
-    expect(others.record?.hosts[0]?.error?.found).toMatch(/others did there: allow 9100\/tcp was added$/m);
+    expect(others.record?.hosts[0]?.error?.found).toMatch(
+      /as far as the kept runs tell: allow 9100\/tcp was added$/m,
+    );
     const accepted = await run("rollback", "--to", "original", "--check", "--accept", "rules-of-others");
-    expect(accepted.stdout).toContain("allow 9100/tcp (v4) goes, and no run of redkeep wrote it");
+    expect(accepted.record?.hosts[0]?.impact).toContainEqual({
+      kind: "rule-lost",
+      detail: expect.stringContaining("allow 9100/tcp (v4) goes, and no run that the host keeps wrote it"),
+    });
     expect((await host.sh("ufw delete allow 9100/tcp")).status).toBe(0);
     const hardened = await look();
     const shown = await run("rollback", "--to", "original", "--check");

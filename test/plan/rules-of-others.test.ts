@@ -90,12 +90,12 @@ it("takes a rule that no run wrote only where that is accepted, and names it", (
   expect(error?.remedy).toContain("ufw delete allow 9100/tcp");
   expect(changes).toEqual([
     ["ufw:allow 6380/tcp", "goes"],
-    ["ufw:allow 9100/tcp", "goes; not redkeep's"],
+    ["ufw:allow 9100/tcp", "goes; no run that the host keeps wrote it"],
   ]);
   expect(lost).toEqual([
     {
       kind: "rule-lost",
-      detail: expect.stringContaining("allow 9100/tcp (v4) goes, and no run of redkeep wrote it"),
+      detail: expect.stringContaining("allow 9100/tcp (v4) goes, and no run that the host keeps wrote it"),
     },
   ]);
   expect(rollback({ ...given, accepted: ["rules-of-others"] }).status).toBe("would-change");
@@ -130,7 +130,7 @@ it("says of a rule that goes in one family alone which it is", () => {
       makeRule({ family: 6, action: "allow", protocol: "tcp", destinationPorts: "9100" }),
     ]),
   });
-  expect(changes).toEqual([["ufw:allow 9100/tcp (v4)", "goes; not redkeep's"]]);
+  expect(changes).toEqual([["ufw:allow 9100/tcp (v4)", "goes; no run that the host keeps wrote it"]]);
 });
 
 it("refuses at plan to take the last run back where its host would refuse it, with what was changed and by which command it goes", () => {
