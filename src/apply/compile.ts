@@ -368,6 +368,8 @@ ${prepare} systemd-run -q --wait --collect --unit=redkeep-apply-${id} --descript
   -p RuntimeDirectoryMode=0711 -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
   -p TimeoutStopSec=${2 * given.capSeconds + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
 read -r state <"$d/state"; case $state in prepared|refused) rm -f "$d"/login.*;; esac
+# Where the unit never started, nothing of it takes away what nobody uses now.
+if [ "$state" = refused ]; then rm -rf "$d/new" "$d/scratch"; fi
 ${reportScript(nonce)}
 `;
 }
@@ -802,7 +804,8 @@ export function signature({ files }: HostFacts, path: string): string {
     : `${ownerMode(found)} ${digest}`;
 }
 
-function ownerMode({ owner, group, mode }: Attributes): string {
+/** `root:redis 750`, as the host's own program says it. */
+export function ownerMode({ owner, group, mode }: Attributes): string {
   return `${owner}:${group} ${mode.toString(8)}`;
 }
 

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { compileEject, parseEjected } from "../apply/compile.ts";
 import { HostError } from "../connection/connection.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
+import { standingRuns } from "../plan/kept-state.ts";
+import type { Server } from "../redis/server.ts";
 import type { Progress } from "../report/progress.ts";
 import type { ChangeRecord, RunRecord } from "../report/record.ts";
 import { transactionProgram } from "../templates.ts";
@@ -38,7 +40,7 @@ export function planEject(session: HostSession, accepted: ReadonlySet<string>): 
   const { record, observation } = session;
   if (observation === undefined) return;
   const { facts, server } = observation;
-  const changes = goings(facts);
+  const changes = goings(facts, server.unit);
   record.error = null;
   record.impact = [];
   record.restart = { needed: false, unavailableMs: 0 };
@@ -48,19 +50,15 @@ export function planEject(session: HostSession, accepted: ReadonlySet<string>): 
       task: "eject",
       name: "Take redkeep's own traces off",
       status: changes.length === 0 ? "ok" : "would-change",
-      reason:
-        changes.length === 0
-          ? "there are none of redkeep's own traces"
-          : stays(facts, server.configPath, server.unit),
+      reason: changes.length === 0 ? "there are none of redkeep's own traces" : stays(facts, server),
       changes,
     },
   ];
   if (changes.length === 0) return;
-  const { runs, unsettled } = facts.kept;
-  const units = [...new Set(runs.map(({ env }) => env.get("UNIT") ?? server.unit))].filter(
-    (unit) => unit !== server.unit,
-  );
-  if (runs.length > 0)
+  const { unsettled } = facts.kept;
+  const standing = unitsWithChanges(facts, server.unit);
+  const units = standing.filter((unit) => unit !== server.unit);
+  if (standing.length > 0)
     record.impact.push({
       kind: "no-way-back",
       detail: `no rollback is possible any more, neither of the last run nor to the original: the backups go${units.length === 0 ? "" : `, those for ${units.join(", ")} too`}. A later apply takes what stands then for the original.`,
@@ -76,7 +74,14 @@ export function planEject(session: HostSession, accepted: ReadonlySet<string>): 
     ]);
 }
 
-function goings({ traces, transaction, kept }: HostFacts): ChangeRecord[] {
+/** Units with changes of kept runs that a rollback could still undo. */
+function unitsWithChanges({ kept }: HostFacts, unit: string): string[] {
+  const units = new Set(kept.runs.map(({ env }) => env.get("UNIT") ?? unit));
+  return [...units].filter((one) => standingRuns(kept, one).length > 0);
+}
+
+function goings(facts: HostFacts, unit: string): ChangeRecord[] {
+  const { traces, transaction, kept } = facts;
   const gone = (path: string, before: string): ChangeRecord => ({
     address: `file:${path}`,
     action: "delete",
@@ -85,7 +90,8 @@ function goings({ traces, transaction, kept }: HostFacts): ChangeRecord[] {
     restart: false,
   });
   const runs = kept.runs.length;
-  const original = kept.isComplete && runs > 0 ? ", the state from before the first run among them" : "";
+  const hasOriginal = kept.isComplete && unitsWithChanges(facts, unit).length > 0;
+  const original = hasOriginal ? ", the state from before the first run among them" : "";
   return [
     ...(traces?.transactions === undefined
       ? []
@@ -104,7 +110,8 @@ function isTemporary(path: string): boolean {
   return /^\/(?!run\/)[^ ]*\/\.redkeep\.[^/]*$/.test(path) && !/\.(new|old)$/.test(path);
 }
 
-function stays({ configFiles, files, traces }: HostFacts, configPath: string, unit: string): string {
+function stays(facts: HostFacts, { configPath, unit }: Server): string {
+  const { configFiles, files, traces, kept } = facts;
   const ours = [...files.paths.keys()].filter(
     (path) => /\/redkeep-(ca|server)\.(crt|key)$/.test(path) && files.paths.get(path)?.kind === "file",
   );
@@ -116,6 +123,8 @@ function stays({ configFiles, files, traces }: HostFacts, configPath: string, un
   ];
   const others = (traces?.leftovers ?? []).filter((path) => !isTemporary(path));
   const left = others.length === 0 ? "" : `; not taken away, look at them yourself: ${others.join(", ")}`;
+  if (kept.runs.length > 0 && unitsWithChanges(facts, unit).length === 0)
+    return `Redis and ufw stay as they are: no change of a run that this host keeps stands any more${left}`;
   return `the hardening stays, because Redis and ufw use it: ${used.join(", ")}, the rules of ufw${left}`;
 }
 
@@ -159,7 +168,7 @@ async function ejectHost(session: HostSession, environment: Environment, progres
     record.roundTrips++;
     if (fresh === undefined) return;
     const invocation = (from: HostFacts) => from.service.properties.get("InvocationID");
-    const left = goings(fresh.facts).map(({ address }) => address.slice("file:".length));
+    const left = goings(fresh.facts, server.unit).map(({ address }) => address.slice("file:".length));
     if (left.length > 0 || invocation(fresh.facts) !== invocation(facts)) {
       fail(session, "failed", {
         where: "look again",

@@ -1,6 +1,6 @@
-import { signature } from "../apply/compile.ts";
+import { ownerMode, signature } from "../apply/compile.ts";
 import { digestIn } from "../facts/kept-runs.ts";
-import type { FactName } from "../facts/probe.ts";
+import type { FactName, HostFacts } from "../facts/probe.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
   type Destination,
@@ -11,6 +11,8 @@ import {
   stateBefore,
 } from "../plan/kept-state.ts";
 import { restartEstimate, restartRefusals, saveRefusals } from "../plan/restart.ts";
+import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-others.ts";
+import type { Server } from "../redis/server.ts";
 import type { Impact } from "../report/record.ts";
 import type { LastRun } from "./last-run.ts";
 import { ask, fail, failWith, type HostSession, refuse } from "./observe.ts";
@@ -28,10 +30,13 @@ export interface RollbackAims {
 /** Settings that the transaction changes on the running server first, so that a restart loads what is there. */
 const THROUGH_SERVER = new Set(["save", "appendonly"]);
 
-const NAMES: Record<Destination, string> = {
-  last: "Put back what the last run changed",
-  original: "Put back the state from before redkeep's first run",
-};
+/** An eject ends what redkeep knows of earlier runs: the first that is left is named, not called redkeep's first. */
+function nameOf(to: Destination, state?: KeptState): string {
+  if (to === "last") return "Put back what the last run changed";
+  return state === undefined
+    ? "Put back the original state"
+    : `Put back the original: the state from before the run of ${runInWords(state.runs[0])}, the first whose changes stand here`;
+}
 
 /**
  * Chooses what is undone, reads the backups that the host keeps of it, and makes the plan of the way back: the session's
@@ -55,9 +60,17 @@ export async function lookBack(session: HostSession, aims: RollbackAims): Promis
         ...state.modes.map(({ path }) => path).filter((path) => !observation.facts.files.paths.has(path)),
         ...state.created,
       ].filter((path) => /^\/[^\p{Cc}]*$/u.test(path)),
-      backups: state.files
-        .filter(({ path, state: then }) => then !== "absent" && isShown(path, observation.server))
-        .map(({ backup }) => backup),
+      backups: [
+        ...new Set([
+          ...state.files
+            .filter(({ path, state: then }) => then !== "absent" && isShown(path, observation.server))
+            .map(({ backup }) => backup),
+          // Who wrote which of ufw's rules is told by what each run found and left.
+          ...Object.values(UFW_RULES)
+            .flatMap((path) => state.steps.get(path) ?? [])
+            .flatMap(({ found, left }) => [found, left]),
+        ]),
+      ],
     });
     record.roundTrips = session.connection?.channels ?? record.roundTrips;
     if (fresh === undefined) return;
@@ -85,7 +98,7 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
   record.tasks = [
     {
       task: "rollback",
-      name: NAMES[to],
+      name: nameOf(to, state),
       status: plan.changes.length === 0 ? "ok" : "would-change",
       reason: plan.changes.length === 0 ? "as it was then already" : "keys and data files stay as they are",
       changes: plan.changes,
@@ -101,14 +114,33 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
     run: runInWords(run),
   }));
   if (record.status === "unchanged") return;
+  const changedRules = state.files.flatMap(({ path, leftAs }) =>
+    signatureOf(path) === leftAs ? [] : (rulesSince(facts, state, path) ?? []),
+  );
   const refusals = [
     ...(to === "last"
-      ? edited.map(({ path }) => ({
-          guard: null,
-          found: `changed since the run that is to be undone: ${path}`,
-          remedy: "take that change out again, or go on by apply: it keeps what others changed",
-        }))
-      : []),
+      ? [
+          ...edited.map(({ path }) => ({
+            guard: null,
+            found: `changed since the run that is to be undone: ${path}`,
+            remedy: "take that change out again, or go on by apply: it keeps what others changed",
+          })),
+          ...modesSince(facts, server, last.id).map((path) => ({
+            guard: null,
+            found: `the owner or mode of ${path} was changed since the run that is to be undone, which left ${facts.transaction.last?.modes.get(path)}`,
+            remedy: "set it back to that, or go on by apply",
+          })),
+          ...changedRules.map((rules) => ({
+            guard: null,
+            found: `somebody has changed ${rules.path} since the run that is to be undone: ${rulesInWords(rules)}`,
+            remedy: `${undoByHand(rules)}, roll back, then do the change again; or go on by apply: it keeps what others changed`,
+          })),
+        ]
+      : plan.others.map((rules) => ({
+          guard: "rules-of-others",
+          found: `${rules.path} would go back whole, and somebody has changed its rules, as far as the kept runs tell: ${rulesInWords(rules)}`,
+          remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
+        }))),
     ...(to === "original" && !facts.kept.isComplete
       ? [
           {
@@ -135,6 +167,32 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
     );
 }
 
+/** Paths beside the configuration whose owner or mode are not as the run left them: the host compares them too. */
+function modesSince({ transaction, files }: HostFacts, server: Server, id: string): string[] {
+  if (transaction.last?.id !== id) return [];
+  const folder = server.configPath.replace(/\/[^/]*$/, "");
+  return [...transaction.last.modes].flatMap(([path, left]) => {
+    const isKept = path === folder || path.startsWith(`${folder}/`);
+    const found = files.paths.get(path);
+    return isKept && (found === undefined ? "absent" : ownerMode(found)) !== left ? [path] : [];
+  });
+}
+
+/** `allow 9100/tcp was added; allow 22/tcp was taken away` */
+function rulesInWords({ added, gone }: RulesOfOthers): string {
+  const words = (rules: readonly string[], what: string) =>
+    rules.length === 0 ? [] : [`${rules.join(", ")} ${rules.length === 1 ? "was" : "were"} ${what}`];
+  const all = [...words(added, "added"), ...words(gone, "taken away")];
+  return all.length === 0 ? "the same rules stand there in another order" : all.join("; ");
+}
+
+function undoByHand({ added, gone }: RulesOfOthers): string {
+  const commands = [...added.map((rule) => `ufw delete ${rule}`), ...gone.map((rule) => `ufw ${rule}`)];
+  return commands.length === 0
+    ? "put the rules back into the order of then"
+    : `undo that on the host (${commands.join("; ")})`;
+}
+
 function editedSince(paths: readonly string[]): Impact[] {
   return paths.length === 0
     ? []
@@ -151,15 +209,20 @@ function chosenState(session: HostSession, { to, lastRun: known }: RollbackAims)
   const { record, observation, job } = session;
   const kept = observation?.facts.kept;
   const leave = (reason: string): undefined => {
-    record.tasks = [{ task: "rollback", name: NAMES[to], status: "ok", reason, changes: [] }];
+    record.tasks = [{ task: "rollback", name: nameOf(to), status: "ok", reason, changes: [] }];
     record.status = "unchanged";
   };
   const last = kept && observation && lastRun(kept, observation.server.unit);
   if (kept === undefined || observation === undefined || last === undefined)
-    return leave("no run of redkeep has changed this host");
+    return leave("this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject");
   if (to === "original") {
     const state = stateBefore(standingRuns(kept, observation.server.unit));
-    return state ?? leave("nothing that redkeep changed here stands any more");
+    return (
+      state ??
+      leave(
+        "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+      )
+    );
   }
   if (last.undoes !== undefined) return leave(`the last run here was a rollback already (${last.holder})`);
   const newest = kept.runs.at(-1);

@@ -41,7 +41,7 @@ export interface KeptRunsFact {
   isComplete: boolean;
   /** Transactions that ended in a state that somebody has to look at. */
   unsettled: readonly string[];
-  /** Texts of backups that were asked for, by `ID/NUMBER`. */
+  /** Texts that were asked for, by `ID/NUMBER`: of backups, and by `ID/new/NUMBER` of what runs wrote. */
   backups: ReadonlyMap<string, string>;
 }
 
@@ -143,11 +143,11 @@ export function digestIn(signature: Signature): string | undefined {
   return /^[^ ]+ [0-7]+ ([0-9a-f]{64})$/.exec(signature)?.[1];
 }
 
-/** Where the backup `ID/NUMBER` lies. */
+/** Where the backup `ID/NUMBER` lies, or `ID/new/NUMBER`: what the run wrote in its place. */
 export function backupPath(id: string): string {
-  const [, run, number] = /^([A-Za-z0-9_-]+)\/(\d+)$/.exec(id) ?? [];
+  const [, run, isNew, number] = /^([A-Za-z0-9_-]+)\/(new\/)?(\d+)$/.exec(id) ?? [];
   if (run === undefined || number === undefined) throw new Error(`no name of a backup: ${id}`);
-  return `/var/lib/redkeep/txn/${run}/old/${number}`;
+  return `/var/lib/redkeep/txn/${run}/${isNew ?? "old/"}${number}`;
 }
 
 /** What `shellAssignments` wrote. Other lines say nothing: those of a run that took another back. */

@@ -17,6 +17,8 @@ export interface TransactionFact {
         firewall: boolean;
         written: readonly string[];
         set: readonly string[];
+        /** Owner and mode that it gave to what stayed as it was otherwise, by path: `root:redis 750`. */
+        modes: ReadonlyMap<string, string>;
       }
     | undefined;
 }
@@ -58,6 +60,12 @@ show_files "$@"
               written: sections.lines("last-files").map((line) => line.split(" ")[1] ?? ""),
               set: [...sections.lines("last-modes"), ...sections.lines("last-directories")].map(
                 (line) => line.split(" ")[0] ?? "",
+              ),
+              modes: new Map(
+                sections.lines("last-modes").map((line) => {
+                  const [path = "", ...attributes] = line.split(" ");
+                  return [path, attributes.join(" ")] as const;
+                }),
               ),
             },
       pending: link === "" ? undefined : { id: link.replace(/^txn\//, ""), state, holder },

@@ -12,6 +12,9 @@ const OWN =
 /** What redkeep runs besides where it changes a host: from its first change on, the counts of these tell as little. */
 const OWN_CHANGES = /^(bgrewriteaof|bgsave|config\|(set|rewrite)|dbsize)$/;
 
+/** No rule binds these: whoever may connect may send them. */
+const UNBOUND = /^(quit|reset)$/;
+
 /** What to do without a command, where there is more to say than how to allow it. */
 const INSTEAD: Readonly<Record<string, string>> = {
   keys: "Use SCAN",
@@ -28,7 +31,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
 export function commandImpacts(audience: Audience): Impact[] {
   const { facts } = audience;
   const hasChangedHost = facts.transaction.last !== undefined;
-  const isOurs = (name: string) => OWN.test(name) || (hasChangedHost && OWN_CHANGES.test(name));
+  const isOurs = (name: string) =>
+    OWN.test(name) || UNBOUND.test(name) || (hasChangedHost && OWN_CHANGES.test(name));
   const calls = new Map(
     [...facts.redis.commandCalls].filter(([name, number]) => number > 0 && !isOurs(name)),
   );
@@ -57,7 +61,9 @@ function impactOn(command: string, calls: number, last: readonly Client[], audie
   const since = calls === 0 ? "" : ` since Redis started${sinceStart(audience.facts)}`;
   const instead = INSTEAD[command];
   const rule = isForScripts(command) ? "scripts: true" : `allow: [+${command}]`;
-  const allow = gone === undefined ? `where it is needed, ${rule}` : "";
+  // What to change in a playbook helps nobody where its run is taken back.
+  const isTold = gone === undefined && audience.plan.after.isGivenBack !== true;
+  const allow = isTold ? `where it is needed, ${rule}` : "";
   const advice = [instead, allow].filter(Boolean).join("; ");
   return [
     {

@@ -7,7 +7,7 @@ import { openings } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
-import { isLoopback } from "../network.ts";
+import { contains, isLoopback, normalizeSubnet } from "../network.ts";
 import {
   type AclUser,
   describeUser,
@@ -29,6 +29,7 @@ import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";
 import type { HostPlan } from "./plan.ts";
+import { type RulesOfOthers, ruleInWords, rulesOfOthers, UFW_RULES } from "./rules-of-others.ts";
 
 /** What a host becomes when it goes back to a state that it keeps. */
 export interface GiveBack {
@@ -40,6 +41,8 @@ export interface GiveBack {
   /** What becomes of ufw. */
   firewall: "disable" | "load" | undefined;
   policy: { before: DefaultPolicy; after: DefaultPolicy } | undefined;
+  /** Rules of ufw that others added or took away since, and that this would undo. */
+  others: readonly RulesOfOthers[];
   /** What has to be done, by path. */
   files: KeptState["files"];
   modes: KeptState["modes"];
@@ -55,7 +58,6 @@ export interface GiveBackInput {
   signatureOf: (path: string) => string;
 }
 
-const UFW_RULES = { 4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules" } as const;
 const UFW_DEFAULTS = "/etc/default/ufw";
 /** Settings whose values are secrets. */
 const SECRET_SETTINGS = new Set(
@@ -94,6 +96,7 @@ class Back {
   readonly #rules: Record<4 | 6, { before: readonly UfwEntry[]; after: readonly UfwEntry[] }>;
   readonly #policy: { before: DefaultPolicy; after: DefaultPolicy };
   readonly #isActive: boolean;
+  readonly #others: readonly RulesOfOthers[];
 
   constructor(input: GiveBackInput) {
     this.#input = input;
@@ -112,6 +115,9 @@ class Back {
     this.#rules = { 4: rules(4, facts.firewall.rules4), 6: rules(6, facts.firewall.rules6) };
     const policy = kernel.defaultIncoming ?? "allow";
     this.#policy = { before: policy, after: state.policy ?? policy };
+    this.#others = rulesOfOthers({ facts, state, ports: this.#ownPorts() }).filter(({ path }) =>
+      state.files.some((file) => file.path === path),
+    );
   }
 
   plan(): Omit<GiveBack, "files" | "modes"> {
@@ -131,6 +137,7 @@ class Back {
       users: this.#users.after,
       // One that somebody switched off stays off, with its old files.
       firewall: this.#goesOff ? "disable" : this.#isActive && this.#hasNewRules() ? "load" : undefined,
+      others: this.#others,
       policy: this.#goesOff || this.#policy.before === this.#policy.after ? undefined : this.#policy,
     };
   }
@@ -138,6 +145,17 @@ class Back {
   #touchesRedis(): boolean {
     const isUfws = (path: string) => path.startsWith("/etc/ufw/") || path === UFW_DEFAULTS;
     return this.#input.state.files.some(({ path }) => !isUfws(path));
+  }
+
+  /** Those that a rule of redkeep's may name: of Redis, now and then, and of sshd. */
+  #ownPorts(): number[] {
+    const { facts, server } = this.#input;
+    const redis = [server.config, this.#config].flatMap((document) => [
+      this.#port(document, "port"),
+      this.#port(document, "tls-port"),
+    ]);
+    const ssh = [...facts.host.sshPorts, facts.host.sshPeer?.localPort ?? 0];
+    return [...redis, ...ssh].filter((port) => port > 0);
   }
 
   #hasNewRules(): boolean {
@@ -393,17 +411,47 @@ class Back {
   }
 
   #firewallChanges(): ChangeRecord[] {
-    const words = (entries: readonly UfwEntry[]) => entries.map(describeEntry);
-    const [now, then] = (["before", "after"] as const).map(
-      (when) => new Set([...words(this.#rules[4][when]), ...words(this.#rules[6][when])]),
-    );
-    const rule = (action: "create" | "delete", text: string): ChangeRecord => ({
+    const words = (entries: readonly UfwEntry[]) => new Set(entries.map(describeEntry));
+    const rule = (
+      action: "create" | "delete",
+      { text, isOthers }: { text: string; isOthers: boolean },
+    ): ChangeRecord => ({
       address: `ufw:${text}`,
       action,
-      before: action === "delete" ? "goes" : null,
-      after: action === "create" ? "comes back" : null,
+      before: action === "delete" ? `goes${isOthers ? "; no run that the host keeps wrote it" : ""}` : null,
+      after: action === "create" ? `comes back${isOthers ? "; somebody took it away" : ""}` : null,
       restart: false,
     });
+    const steps = ([4, 6] as const).flatMap((family) => {
+      const { before, after } = this.#rules[family];
+      const [now, then] = [words(before), words(after)];
+      const others = this.#others.find((one) => one.family === family);
+      const stepsOf = (action: "create" | "delete", from: readonly UfwEntry[], known: ReadonlySet<string>) =>
+        from
+          .filter((entry) => !known.has(describeEntry(entry)))
+          .map((entry) => ({
+            family,
+            action,
+            text: describeEntry(entry),
+            isOthers:
+              (action === "delete" ? others?.added : others?.gone)?.includes(ruleInWords(entry)) === true,
+          }));
+      return [...stepsOf("create", after, now), ...stepsOf("delete", before, then)];
+    });
+    // A rule for any address stands in both files, and is one rule to ufw's users: where one family alone changes, that is said.
+    const rules = (action: "create" | "delete") => {
+      const found = Map.groupBy(
+        steps.filter((step) => step.action === action),
+        ({ text }) => text,
+      );
+      return [...found].map(([text, [first, ...more]]) => {
+        const other = first?.family === 4 ? 6 : 4;
+        const { before, after } = this.#rules[other];
+        const stays = [before, after].every((entries) => words(entries).has(text));
+        const isOthers = [first, ...more].some((step) => step?.isOthers === true);
+        return rule(action, { text: stays ? `${text} (v${first?.family})` : text, isOthers });
+      });
+    };
     const update = (address: string, before: string, after: string): ChangeRecord => ({
       address,
       action: "update",
@@ -416,8 +464,8 @@ class Back {
       ...(this.#policy.before === this.#policy.after || this.#goesOff
         ? []
         : [update("ufw:default incoming", this.#policy.before, this.#policy.after)]),
-      ...[...(then ?? [])].filter((text) => now?.has(text) === false).map((text) => rule("create", text)),
-      ...[...(now ?? [])].filter((text) => then?.has(text) === false).map((text) => rule("delete", text)),
+      ...rules("create"),
+      ...rules("delete"),
     ];
   }
 
@@ -425,6 +473,7 @@ class Back {
   #impact(changes: readonly ChangeRecord[]): Impact[] {
     const { facts, server } = this.#input;
     return [
+      ...this.#othersImpacts(),
       ...this.#portImpacts(),
       ...this.#defaultUserImpacts(),
       ...this.#tlsImpacts(),
@@ -435,21 +484,36 @@ class Back {
     ];
   }
 
+  *#othersImpacts(): Iterable<Impact> {
+    for (const { family, added, gone } of this.#others) {
+      for (const text of added)
+        yield {
+          kind: "rule-lost",
+          detail: `ufw's rule ${text} (v${family}) goes, and no run that the host keeps wrote it: what it lets in or keeps out may be somebody else's.`,
+        };
+      for (const text of gone)
+        yield {
+          kind: "rule-lost",
+          detail: `ufw's rule ${text} (v${family}) comes back, although somebody took it away since redkeep's last run.`,
+        };
+    }
+  }
+
   #port(document: ConfigDocument, name: "port" | "tls-port"): number {
     return Number(document.get(name)?.[0] ?? (name === "port" ? "6379" : "0"));
   }
 
-  /** Who gets to a port, in words; undefined where nobody from elsewhere does. */
-  #reach(when: "before" | "after", port: number): string | undefined {
+  /** Who gets to a port, in words; none where nobody from elsewhere does. */
+  #reach(when: "before" | "after", port: number): string[] {
     const document = when === "before" ? this.#input.server.config : this.#config;
     const isHeard = (["port", "tls-port"] as const).some((name) => this.#port(document, name) === port);
     const bound = (document.get("bind") ?? ["*"]).map((address) => address.replace(/^-/, ""));
-    if (!isHeard || port === 0 || bound.every((address) => isLoopback(address))) return undefined;
-    if (!this.#isActive || (when === "after" && this.#goesOff)) return "everybody";
+    if (!isHeard || port === 0 || bound.every((address) => isLoopback(address))) return [];
+    if (!this.#isActive || (when === "after" && this.#goesOff)) return ["everybody"];
     return this.#letIn(when, port);
   }
 
-  #letIn(when: "before" | "after", port: number): string | undefined {
+  #letIn(when: "before" | "after", port: number): string[] {
     const { firewall } = this.#input.facts;
     const entries = ([4, 6] as const).flatMap((family) => [
       ...parseBeforeRules(firewall.before, family),
@@ -461,8 +525,7 @@ class Back {
       const isOpen = rule.kind === "rule" && isAnywhere(rule.source);
       return isOpen ? `everybody (ufw: ${text})` : rule.kind === "rule" ? rule.source : text;
     });
-    const all = [...new Set(found)];
-    return all.length === 0 ? undefined : all.sort().join(", ");
+    return [...new Set(found)].sort();
   }
 
   *#portImpacts(): Iterable<Impact> {
@@ -480,14 +543,34 @@ class Back {
         detail: `the firewall goes off: whoever reaches this host reaches every port that listens${others.length === 0 ? "" : `, now ${others.join(", ")}`}.`,
       };
     }
-    const ports = new Set((["port", "tls-port"] as const).map((name) => this.#port(this.#config, name)));
+    const now = this.#input.server.config;
+    const ports = new Set(
+      [now, this.#config].flatMap((document) =>
+        (["port", "tls-port"] as const).map((name) => this.#port(document, name)),
+      ),
+    );
+    const tlsGoes = this.#port(this.#config, "tls-port") === 0;
     for (const port of [...ports].sort((a, b) => a - b)) {
       const [before, after] = [this.#reach("before", port), this.#reach("after", port)];
-      if (after === undefined || after === before) continue;
+      const open = `now it is open to ${before.join(", ")}`;
+      if (after.length === 0) {
+        // That of TLS is told with what goes with it.
+        if (before.length > 0 && !(tlsGoes && port === this.#port(now, "tls-port")))
+          yield { kind: "port-closes", detail: `port ${port} closes; ${open}.` };
+        continue;
+      }
+      if (after.every((who) => isAmong(who, before))) {
+        if (!before.every((who) => isAmong(who, after)))
+          yield {
+            kind: "port-closes",
+            detail: `port ${port} is left open to ${after.join(", ")} alone; ${open}.`,
+          };
+        continue;
+      }
       const plain = port === this.#port(this.#config, "port") ? ", in plain" : ", with TLS";
       yield {
         kind: "port-opens",
-        detail: `port ${port} opens to ${after}${plain}; now ${before === undefined ? "nobody gets there from elsewhere" : `it is open to ${before}`}.`,
+        detail: `port ${port} opens to ${after.join(", ")}${plain}; ${before.length === 0 ? "now nobody gets there from elsewhere" : open}.`,
       };
     }
   }
@@ -520,6 +603,11 @@ class Back {
     );
     if (then !== 0 && now !== 0 && auth[0] === "yes" && auth[1] !== "yes")
       yield { kind: "tls-goes", detail: `port ${then} asks clients for no certificate any more.` };
+    if (then !== 0 && now !== 0 && auth[0] !== "yes" && auth[1] === "yes")
+      yield {
+        kind: "certificate-asked",
+        detail: `port ${then} asks clients for a certificate again: who has none of the CA's is refused.`,
+      };
   }
 
   *#passwordImpacts(): Iterable<Impact> {
@@ -653,6 +741,16 @@ function properties(text: string): Map<string, string> {
   return new Map(
     [...text.matchAll(/^([A-Za-z]+)=(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]),
   );
+}
+
+/** Whether those who get in, in the words of `#reach`, are among others who do. */
+function isAmong(who: string, others: readonly string[]): boolean {
+  const subnet = normalizeSubnet(who)?.subnet;
+  return others.some((other) => {
+    const outer = normalizeSubnet(other)?.subnet;
+    const isInside = subnet !== undefined && outer !== undefined && contains(outer, subnet);
+    return other.startsWith("everybody") || other === who || isInside;
+  });
 }
 
 /** A line of a configuration without what it keeps secret, be it commented out. */

@@ -15,6 +15,12 @@ export interface KeptFileState {
   leftAs: Signature;
 }
 
+/** Names of the texts of a file before and after one run. What an old run wrote may be gone. */
+export interface KeptStep {
+  found: string;
+  left: string;
+}
+
 /** A state of a host that redkeep can bring back: what each path was before the first of these runs that touched it. */
 export interface KeptState {
   /** The runs that are undone, the oldest first. */
@@ -25,6 +31,8 @@ export interface KeptState {
   created: readonly string[];
   /** One of the runs restarted Redis. */
   restarted: boolean;
+  /** What each of these runs did to a path, the oldest first. */
+  steps: ReadonlyMap<string, readonly KeptStep[]>;
   /** How the runs changed ufw; undefined where they did not. */
   firewall: { wasEnabled: boolean } | undefined;
   /** What ufw did before with what no rule names, where a run changed that on an active firewall. */
@@ -59,10 +67,13 @@ export function stateBefore(runs: readonly KeptRun[]): KeptState | undefined {
   if (first === undefined) return undefined;
   const files = new Map<string, KeptFileState>();
   const modes = new Map<string, Attributes>();
+  const steps = new Map<string, KeptStep[]>();
   let firewall: KeptState["firewall"];
   let policy: DefaultPolicy | undefined;
   for (const { id, ...run } of runs) {
     for (const { number, path, before, after } of run.files) {
+      const step = { found: `${id}/${number}`, left: `${id}/new/${number}` };
+      steps.set(path, [...(steps.get(path) ?? []), step]);
       const known = files.get(path);
       if (known === undefined)
         files.set(path, {
@@ -87,6 +98,7 @@ export function stateBefore(runs: readonly KeptRun[]): KeptState | undefined {
     runs: [first, ...more],
     files: [...files.values()],
     modes: [...modes].map(([path, attributes]) => ({ path, attributes })),
+    steps,
     created: [...new Set(runs.flatMap(({ created }) => created))],
     restarted: runs.some(({ restarted }) => restarted),
     firewall,

@@ -5,6 +5,7 @@ import {
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -212,6 +213,42 @@ it("hands redis-cli no options that a rollback found in the name of a socket", (
   expect(undo("/run/redis/redis.sock")).toContain("undo");
   for (const socket of ["/run/redis/a --eval /etc/shadow", "/run/redis/*"])
     expect(() => undo(socket)).toThrow(/no word that redkeep hands to redis-cli/);
+});
+
+it("leaves no file of a run on a host that refuses to take it back, before any unit of it ran", () => {
+  const root = join(directory, "redkeep");
+  const source = join(root, "txn", ID);
+  const id = "20260102T000000Z-0badcafe";
+  const here = (text: string) =>
+    text.replaceAll("/var/lib/redkeep", root).replaceAll("'0 700'", `'${process.getuid?.()} 700'`);
+  const changed = join(directory, "redis.conf");
+  writeFileSync(changed, "by hand\n");
+  for (const folder of ["old", "new"]) mkdirSync(join(source, folder), { recursive: true });
+  chmodSync(root, 0o700);
+  for (const [name, text] of Object.entries({
+    env: "FIREWALL=''\n",
+    files: `1 ${changed} root:root 644\n`,
+    "expected-modes": "",
+    modes: "",
+    "old/1": "old\n",
+    "old/1.signature": `root:root 644 ${"0".repeat(64)}\n`,
+    "new/1.signature": `root:root 644 ${"1".repeat(64)}\n`,
+  }))
+    writeFileSync(join(source, name), text);
+  const script = compileUndo({
+    source: ID,
+    holder: "me",
+    id,
+    nonce: NONCE,
+    server: server(hostWith()),
+    before: nobody,
+    admins: [],
+    program: here(transactionProgram()),
+    recoverUnit: "",
+  });
+  const said = execFileSync("sh", ["-c", here(script)], { encoding: "utf8" });
+  expect(said).toContain(`stale ${changed}`);
+  expect(readdirSync(join(root, "txn", id)).filter((name) => /^(new|scratch|login)/.test(name))).toEqual([]);
 });
 
 describe("what the plan relied on", () => {

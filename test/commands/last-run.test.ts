@@ -131,10 +131,38 @@ it("goes to the original only where it is kept, and names the oldest backup as w
     before: "6379",
     after: "6400",
   });
+  expect(plan(true).tasks[0]?.name).toBe(
+    "Put back the original: the state from before the run of 2026-11-29 21:04 UTC by me@laptop, the first whose changes stand here",
+  );
   const old = plan(false);
   expect(old).toMatchObject({ status: "refused", error: { guards: ["oldest-backup"] } });
   expect(old.error?.found).toContain(
     "the oldest that is there is from before the run of 2026-11-29 21:04 UTC by me@laptop",
   );
   expect(plan(false, ["oldest-backup"]).status).toBe("would-change");
+});
+
+it.each<[string, Partial<Parameters<typeof keptRun>[0]>[], "last" | "original", string]>([
+  [
+    "keeps no run, as after an eject",
+    [],
+    "last",
+    "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+  ],
+  [
+    "went to the original already",
+    [{}, { id: "y", undoes: "x", toOriginal: true }],
+    "original",
+    "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+  ],
+])("says of a host that %s why nothing is put back", (_, runs, to, reason) => {
+  const facts = hostWith({
+    kept: { runs: runs.map((one) => keptRun(one)), isComplete: true, unsettled: [], backups: new Map() },
+  });
+  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
+  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+    typeof session.observation
+  >;
+  planRollback(session, { to, accepted: new Set(), lastRun: "named" });
+  expect(session.record.tasks).toMatchObject([{ status: "ok", reason }]);
 });

@@ -35,7 +35,7 @@ function rollback(
   planRollback(session, { to: "last", accepted: new Set(accepted), lastRun: "named" });
   const { status, error, tasks } = session.record;
   const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
-  return { status, guards: error?.guards, task: tasks[0]?.status, addresses };
+  return { status, guards: error?.guards, found: error?.found, task: tasks[0]?.status, addresses };
 }
 
 it("shows the firewall that goes off with the run that switched it on", () => {
@@ -84,3 +84,31 @@ it.each<[string, Parameters<typeof hostWith>[0], string[]]>([
   const accepted = guards.length === 0 ? "refused" : "would-change";
   expect(rollback(differences, { accepted: guards }).status).toBe(accepted);
 });
+
+it.each([
+  ["redis:redis 2770", "refused"],
+  ["root:redis 750", "would-change"],
+])(
+  "refuses at plan what its host would refuse: a folder that the run left as %s there is %s",
+  (left, status) => {
+    const path = "/etc/redis";
+    const transaction = {
+      pending: undefined,
+      recoverUnit: undefined,
+      last: {
+        id: "x",
+        holder: "",
+        isRollback: false,
+        restarted: false,
+        firewall: false,
+        written: [],
+        set: [path],
+        modes: new Map([[path, left]]),
+      },
+    };
+    const paths = { [path]: "directory 0750 root:redis" };
+    const found = rollback({ info: KEYS, paths, transaction });
+    expect(found.status).toBe(status);
+    if (status === "refused") expect(found.found).toContain(`${path} was changed since`);
+  },
+);

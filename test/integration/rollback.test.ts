@@ -108,6 +108,17 @@ describe("redkeep rollback", () => {
     });
     expect(await look()).toBe(edited);
     await host.sh("sed -i '/^# by hand$/d' /etc/redis/redis.conf");
+    // The plan knows what the host would say, and says it first.
+    expect((await host.sh("ufw allow 8080/tcp")).status).toBe(0);
+    const refused = await run("rollback", "--check");
+    expect(refused.status, refused.stdout).toBe(3);
+    expect(refused.record?.hosts[0]?.error).toMatchObject({
+      found: expect.stringContaining(
+        "changed /etc/ufw/user.rules since the run that is to be undone: allow 8080/tcp was added",
+      ),
+      remedy: expect.stringContaining("ufw delete allow 8080/tcp"),
+    });
+    expect((await host.sh("ufw delete allow 8080/tcp")).status).toBe(0);
   });
 
   it("brings everything back as it was, with every key and the old password", async () => {
@@ -159,6 +170,20 @@ describe("redkeep rollback", () => {
       expect(record?.hosts[0]?.status, stdout).toBe("changed");
     }
     expect((await host.sh("ls -1 /var/lib/redkeep/txn | wc -l")).stdout).toBe("6\n");
+    // A rule of somebody else's is not lost unseen, with a firewall that was on before redkeep came.
+    expect((await host.sh("ufw allow 9100/tcp")).status).toBe(0);
+    const others = await run("rollback", "--to", "original", "--check");
+    expect(others.status, others.stdout).toBe(3);
+    expect(others.record?.hosts[0]?.error).toMatchObject({ guards: ["rules-of-others"] });
+    expect(others.record?.hosts[0]?.error?.found).toMatch(
+      /as far as the kept runs tell: allow 9100\/tcp was added$/m,
+    );
+    const accepted = await run("rollback", "--to", "original", "--check", "--accept", "rules-of-others");
+    expect(accepted.record?.hosts[0]?.impact).toContainEqual({
+      kind: "rule-lost",
+      detail: expect.stringContaining("allow 9100/tcp (v4) goes, and no run that the host keeps wrote it"),
+    });
+    expect((await host.sh("ufw delete allow 9100/tcp")).status).toBe(0);
     const hardened = await look();
     const shown = await run("rollback", "--to", "original", "--check");
     expect(shown.status, shown.stdout).toBe(2);
@@ -189,7 +214,14 @@ describe("redkeep rollback", () => {
     expect(answer).toBe("1000\n");
     const again = await run("rollback", "--to", "original");
     expect(again.record?.hosts[0]).toMatchObject({ status: "unchanged" });
-    expect(again.stdout).toContain("nothing that redkeep changed here stands any more");
+    expect(again.stdout).toContain(
+      "no change of a run that this host keeps stands any more; redkeep's own files",
+    );
+    const ejected = await run("eject", "--check");
+    expect(ejected.record?.hosts[0]).toMatchObject({
+      impact: [],
+      tasks: [{ reason: expect.stringMatching(/^Redis and ufw stay as they are: no change of a run/) }],
+    });
   });
 
   it("takes redkeep's own traces off, and leaves the hardening and the running server", async () => {
@@ -221,7 +253,7 @@ describe("redkeep rollback", () => {
     expect((await host.sh("systemctl show -p MainPID -p InvocationID redis-server")).stdout).toBe(process);
     expect((await run("eject")).record?.hosts[0]).toMatchObject({ status: "unchanged" });
     expect((await run("rollback", "--limit", "redis-01")).stdout).toContain(
-      "no run of redkeep has changed this host",
+      "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
     );
     const verified = await redkeep(["verify", "-i", inventory], { cwd: dir, env });
     expect(verified.status, verified.stdout).toBe(0);

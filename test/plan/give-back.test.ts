@@ -1,10 +1,11 @@
 import { expect, it } from "vitest";
 import { signature } from "../../src/apply/compile.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
+import { makeRule, parseRules, renderRules } from "../../src/firewall/ufw-rules.ts";
 import { planGiveBack } from "../../src/plan/give-back.ts";
 import { standingRuns, stateBefore } from "../../src/plan/kept-state.ts";
 import { factsOf } from "../support/facts.ts";
-import { keptRun } from "../support/host-facts.ts";
+import { confWith, type Differences, hostWith, keptRun } from "../support/host-facts.ts";
 import { server as serverOf } from "../support/run-task.ts";
 
 const CONF = "/etc/redis/redis.conf";
@@ -12,6 +13,12 @@ const ACL = "/etc/redis/users.acl";
 const DROP_IN = "/etc/systemd/system/redis-server.service.d/redkeep.conf";
 const RULES = "/etc/ufw/user.rules";
 const ZEROS = "0".repeat(64);
+
+/** user.rules that let one subnet in to 6380. */
+function rulesFor({ firewall }: HostFacts, source: string): string {
+  const rule = { family: 4, action: "allow", protocol: "tcp", destinationPorts: "6380", source } as const;
+  return renderRules(parseRules(firewall.rules4, 4), [makeRule(rule)]);
+}
 
 /** The recorded hardened host, on which one run is to be undone that found this redis.conf and no ACL file. */
 function back(
@@ -21,9 +28,20 @@ function back(
     extra = "",
     restarted = true,
     clients = [],
-  }: { enabled?: boolean; extra?: string; restarted?: boolean; clients?: HostFacts["redis"]["clients"] } = {},
+    now = {},
+    allowed,
+  }: {
+    enabled?: boolean;
+    extra?: string;
+    restarted?: boolean;
+    clients?: HostFacts["redis"]["clients"];
+    /** How the host differs by now from the hardened one. */
+    now?: Differences;
+    /** Where ufw let in from to 6380 before the run; default: as a stock host does. */
+    allowed?: string;
+  } = {},
 ) {
-  const recorded = factsOf("hardened");
+  const recorded = hostWith({ like: "hardened", ...now });
   const hardened = { ...recorded, redis: { ...recorded.redis, clients } };
   const was = (number: string, path: string, before: string) => ({ number, path, before, after: "" });
   const run = keptRun({
@@ -37,7 +55,10 @@ function back(
     env: new Map([["FIREWALL", enabled ? "enable" : ""]]),
     created: ["/etc/systemd/system/redis-server.service.d"],
   });
-  const rules = factsOf("stock").firewall.rules4 || hardened.firewall.rules4;
+  const rules =
+    allowed === undefined
+      ? factsOf("stock").firewall.rules4 || hardened.firewall.rules4
+      : rulesFor(hardened, allowed);
   const backups = new Map([
     ["x/1", `${conf}\n${extra}`],
     ["x/4", rules],
@@ -77,6 +98,50 @@ it("says of an open host of before what opens, to whom, and that it asks for no 
   ]);
   expect(told.join("\n")).not.toContain("lives only in memory");
   expect(told.join("\n")).toMatch(/commands-back: .*FLUSHALL.* answer to their own names again/);
+});
+
+it("calls a port that is left to fewer closed to others, and says which port closes and that a certificate is asked for again", () => {
+  const { told } = back("bind 0.0.0.0\nport 0\ntls-port 6380\ntls-auth-clients yes", {
+    enabled: false,
+    now: {
+      conf: confWith({ port: "port 6379", "tls-auth-clients": "tls-auth-clients no", bind: "bind 0.0.0.0" }),
+      firewall: {
+        rules4: rulesFor(factsOf("hardened"), "10.0.0.0/8"),
+      },
+    },
+    allowed: "10.1.0.0/16",
+  });
+  expect(told).toContain(
+    "port-closes: port 6380 is left open to 10.1.0.0/16 alone; now it is open to 10.0.0.0/8.",
+  );
+  expect(told).toContain(
+    "certificate-asked: port 6380 asks clients for a certificate again: who has none of the CA's is refused.",
+  );
+  expect(told.filter((text) => text.startsWith("port-opens"))).toEqual([]);
+});
+
+it("says which plain port closes", () => {
+  const rules4 = rulesFor(factsOf("hardened"), "10.0.0.0/8").replaceAll("6380", "6379");
+  const { told } = back("bind 0.0.0.0\nport 0\ntls-port 6380", {
+    enabled: false,
+    now: { conf: confWith({ port: "port 6379", bind: "bind 0.0.0.0" }), firewall: { rules4 } },
+    allowed: "10.0.0.0/8",
+  });
+  expect(told).toContain("port-closes: port 6379 closes; now it is open to 10.0.0.0/8.");
+});
+
+it("tells nobody what to allow in a playbook, nor of QUIT, which no rule takes away", () => {
+  const commandCalls = new Map([
+    ["quit", 18],
+    ["keys", 2],
+  ]);
+  const { told } = back("bind 0.0.0.0\nport 6379", {
+    extra: "user x on >clear-password ~* +@all\nuser default off",
+    now: { redis: { commandCalls } },
+  });
+  const denied = told.filter((text) => text.startsWith("command-denied"));
+  expect(denied).toEqual([expect.stringMatching(/KEYS ran 2 times/)]);
+  expect(denied.join("")).not.toMatch(/QUIT|allow: \[/);
 });
 
 it("opens nothing to others where the old one listened on loopback alone", () => {
