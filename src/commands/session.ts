@@ -80,10 +80,10 @@ export async function observeAll(
   return sessions;
 }
 
-/** A guard stops an apply, not a look: a host that could be checked is as it was. */
+/** A guard stops an apply, not a look: a host that could be checked is as it was. One that was never asked stays so. */
 export function endLook(record: HostRecord): void {
   if (record.status === "refused" && record.checks.length > 0) record.error = null;
-  if (record.error === null) record.status = "unchanged";
+  if (record.error === null && record.connections > 0) record.status = "unchanged";
 }
 
 /**

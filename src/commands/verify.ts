@@ -45,7 +45,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
     record.restart = { needed: false, unavailableMs: 0 };
   }
   const seen = sessions.map(({ record }) => record);
-  refuseNoChecks(seen, run);
+  if (!environment.interrupted.aborted) refuseNoChecks(seen, run);
   const earlier = await readEarlierRuns(run.state, { ...run, command: "verify", startedAt }, seen);
   earlier.tellAccess(seen);
   const whole = recordOf(run, "verify", sessions, startedAt, environment);
@@ -63,11 +63,27 @@ function refuseNoChecks(hosts: readonly HostRecord[], { tags, jobs }: Run): void
   if (hosts.length === 0 || hosts.some(({ status, checks }) => status !== "unchanged" || checks.some(isMade)))
     return;
   const key = tags.only.length > 0 ? "--tags" : tags.skip.length > 0 ? "--skip-tags" : undefined;
+  const these = hosts.length === 1 ? "this host" : "these hosts";
+  const controls = new Set(hosts.flatMap(({ checks }) => checks.map(({ control }) => control)));
+  throw new InputError(
+    {
+      ...(key === undefined ? {} : { key }),
+      message: `leaves no check to make on ${these}: ${controls.size > 0 ? noneApplies([...controls]) : tagsThereAre(jobs)}`,
+    },
+    "The hosts were looked at, and nothing was changed.",
+  );
+}
+
+/** `none of RK-TOP-01, RK-TOP-02 and 4 more applies there`. */
+function noneApplies(controls: readonly string[]): string {
+  const named = controls.toSorted().slice(0, 4);
+  const rest = controls.length - named.length;
+  return `none of ${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""} applies there`;
+}
+
+function tagsThereAre(jobs: Run["jobs"]): string {
   const known = new Set([...jobs.flatMap(({ plays }) => plays).flatMap(tagsOf), ...auditTags()]);
-  throw new InputError({
-    ...(key === undefined ? {} : { key }),
-    message: `leaves no check to make on ${hosts.length === 1 ? "this host" : "these hosts"}: tasks and controls have the tags ${[...known].toSorted().join(", ")}`,
-  });
+  return `tasks and controls have the tags ${[...known].toSorted().join(", ")}`;
 }
 
 const tagsOf = ({ tasks }: Play): string[] => tasks.flatMap((task) => [...task.tags]);

@@ -76,6 +76,17 @@ function next(page: Page): string[] {
 function asRoot(page: Page, limit: readonly string[]): string {
   const { otherArguments = [] } = page;
   if (otherArguments.includes("--become")) return "log in as root, or become root: all else was checked";
-  const becoming = { ...page, otherArguments: [...otherArguments, "--become"] };
+  const becoming = { ...page, otherArguments: [...withoutBecome(otherArguments), "--become"] };
   return `${nextCommand(becoming, "verify", limit)}     (as root, which some checks need)`;
+}
+
+/** An `-e ansible_become=false` would be stronger than the option. */
+function withoutBecome(words: readonly string[]): string[] {
+  return words.flatMap((word, index) => {
+    if (words[index - 1] === "-e") return [];
+    if (word !== "-e") return [word];
+    const value = words[index + 1] ?? "";
+    const rest = value.replace(/(^|\s+)ansible_become=\S*/g, "").trim();
+    return rest === "" ? [] : [word, rest];
+  });
 }

@@ -189,6 +189,38 @@ describe("exit codes of several hosts", () => {
     expect(outcome.stderr).toContain("Interrupted: nothing new is started");
   });
 
+  it("130 after Ctrl-C in a verify, with the hosts that nobody asked as not started", async () => {
+    let interrupt = (_name: string) => {};
+    await using first = await startRecordedHost("stock", (answer) => {
+      interrupt("SIGINT");
+      return answer;
+    });
+    await using second = await startRecordedHost("stock");
+    const outcome = await run(
+      ["verify", ...project({ first, second }), "--forks", "1", "--tags", "topology", "--json", "-"],
+      {
+        onStart: (signal) => {
+          interrupt = signal;
+        },
+      },
+    );
+    expect(outcome.exitCode).toBe(130);
+    expect(outcome.stderr).not.toContain("No host was touched");
+    const statuses = JSON.parse(outcome.stdout).hosts.map(({ status }: { status: string }) => status);
+    expect(statuses.at(-1)).toBe("not-started");
+    expect(outcome.stderr).toContain("Interrupted. 2 hosts: 1 not started, ");
+  });
+
+  it("1 where the tags of a verify leave only checks that do not apply, and says that the hosts were asked", async () => {
+    await using host = await startRecordedHost("stock");
+    const outcome = await run(["verify", ...project({ host }), "--tags", "topology"]);
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.stderr).toMatch(
+      /--tags: leaves no check to make on this host: none of RK-\S+(, RK-\S+)* (and \d+ more )?applies there\n/,
+    );
+    expect(outcome.stderr).toContain("1 problem. The hosts were looked at, and nothing was changed.");
+  });
+
   it("130 before anything else, also where a host failed", async () => {
     let interrupt = (_name: string) => {};
     await using broken = await startRecordedHost("stock", () => {

@@ -219,6 +219,10 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     const become = verified([checks], { otherArguments: ["--become"] });
     expect(become).toMatch(/^Next: log in as root/m);
     expect(become).not.toContain("redkeep plan");
+    const otherwise = verified([checks], {
+      otherArguments: ["-e", "ansible_become=false", "-e", "a=1 ansible_become=no", "-e", "b=2"],
+    });
+    expect(otherwise.replaceAll(/\s+/g, " ")).toContain("production.yml -e a=1 -e b=2 --become (as root");
   });
 
   it("puts the gravest control first", () => {
