@@ -438,6 +438,7 @@ export function toRecord({
   source,
   witness,
   blockedBy,
+  skipped,
   allowed,
   setting,
 }: Check): CheckRecord {
@@ -453,6 +454,7 @@ export function toRecord({
       ? { witness: "server" as const }
       : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
+    ...(skipped === undefined ? {} : { skipped }),
     ...(allowed === undefined ? {} : { allowed }),
     ...(setting === undefined ? {} : { setting }),
   };

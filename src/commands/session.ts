@@ -124,12 +124,16 @@ export function outcomeText(run: Run, session: HostSession, command: RunRecord["
   if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
   const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
   const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
+  const open = record.checks.filter(({ outcome }) => outcome === "unknown").length;
   const checks =
     record.checks.length === 0
       ? ""
-      : failing === 0
-        ? `${record.checks.length} checks`
-        : `${failing} of ${record.checks.length} checks fail`;
+      : [
+          failing === 0
+            ? `${record.checks.length} checks`
+            : `${failing} of ${record.checks.length} checks fail`,
+          ...(open === 0 ? [] : [`${open} not checked`]),
+        ].join(", ");
   const parts = command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
   return parts.filter(Boolean).join(", ");
 }

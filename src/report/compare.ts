@@ -2,6 +2,7 @@ import { checkKeys } from "./check-keys.ts";
 import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import type { HostStatus, Outcome, Severity } from "./statuses.ts";
 import { isAllowed } from "./summary.ts";
+import { skippedInWords } from "./words.ts";
 
 /** `other`: differs, without being better or worse. */
 export type Direction = "worse" | "better" | "new" | "gone" | "other";
@@ -184,17 +185,17 @@ function verdict(check: CheckRecord): Verdict {
   return check.waiver === undefined ? check.outcome : "waived";
 }
 
-const VERDICTS: Record<Verdict, string> = {
+const VERDICTS: Record<Exclude<Verdict, "skip">, string> = {
   pass: "holds",
   fail: "fails",
   unknown: "not checked",
-  skip: "does not apply",
   waived: "waived",
   allowed: "allowed by the playbook",
 };
 
 function verdictOf(check: CheckRecord): string {
-  const word = VERDICTS[verdict(check)];
+  const is = verdict(check);
+  const word = is === "skip" ? skippedInWords(check) : VERDICTS[is];
   return check.outcome === "pass" ? word : `${word}: ${check.observed}`;
 }
 

@@ -124,6 +124,12 @@ const check = z.object({
     .enum(["login", "rights", "vantage"])
     .exactOptional()
     .describe("on an unknown check that more access would have answered: exit code 3"),
+  skipped: z
+    .enum(["untold", "reported"])
+    .exactOptional()
+    .describe(
+      "why a check is skipped where it does apply: untold, nothing here tells whether it holds; reported, what was found is for the operator to judge",
+    ),
   setting: setting.exactOptional().describe("where the check is about one setting"),
   since: since.exactOptional(),
   allowed: allowed.exactOptional(),

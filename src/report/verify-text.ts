@@ -1,7 +1,7 @@
 import { accessText } from "./access-text.ts";
 import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { certificatesText, firstToEnd } from "./certificates-text.ts";
-import { belowFailOn, checkCounts, heldControlsText, openControlsText } from "./checks-text.ts";
+import { belowFailOn, checkCounts, heldControlsText, notProven, openControlsText } from "./checks-text.ts";
 import { errorsText } from "./errors-text.ts";
 import { headingText } from "./heading-text.ts";
 import { betterText, knownText, newsOf } from "./known-text.ts";
@@ -28,7 +28,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
   const counts = [...notChecked(page), checkCounts(page)].join(", ");
   const stopped = record.exitCode === 130 ? "Interrupted. " : "";
-  const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`;
+  const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${notProven(page)}${belowFailOn(page)}`;
   if (isQuiet(page)) return oneLine(answer + firstToEnd(page), page);
   const news = newsOf(page);
   return finish(

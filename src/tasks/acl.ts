@@ -811,7 +811,9 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
         return check(
           "RK-ACL-05",
           { expected, observed: `${server.version.name} cannot be asked`, source: "ACL DRYRUN" },
-          facts.redis.user === undefined ? { outcome: "unknown", blockedBy: "login" } : { outcome: "skip" },
+          facts.redis.user === undefined
+            ? { outcome: "unknown", blockedBy: "login" }
+            : { outcome: "skip", skipped: "untold" },
         );
       }
       return check(
