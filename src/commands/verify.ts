@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { isLoopback } from "../network.ts";
 import type { Play } from "../playbook/playbook.ts";
+import { firstOf } from "../redis/acl-rule.ts";
 import { printable } from "../report/printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../report/record.ts";
 import { isAllowed } from "../report/summary.ts";
@@ -77,9 +78,7 @@ function refuseNoChecks(hosts: readonly HostRecord[], { tags, jobs }: Run): void
 
 /** `none of RK-TOP-01, RK-TOP-02 and 4 more applies there`. */
 function noneApplies(controls: readonly string[]): string {
-  const named = controls.toSorted().slice(0, 4);
-  const rest = controls.length - named.length;
-  return `none of ${named.join(", ")}${rest > 0 ? ` and ${rest} more` : ""} applies there`;
+  return `none of ${firstOf(controls.toSorted(), 4)} applies there`;
 }
 
 function tagsThereAre(jobs: Run["jobs"]): string {

@@ -22,6 +22,7 @@ import {
   type AclUser,
   describeUser,
   diffUsers,
+  firstOf,
   hashPassword,
   listOf,
   parseAclFile,
@@ -598,7 +599,7 @@ function userChecks(context: Context): Check[] {
         there,
         table,
       );
-      if (differences.length > 0) findings.push(`${user.name}: ${differences.slice(0, 3).join(", ")}`);
+      if (differences.length > 0) findings.push(`${user.name}: ${firstOf(differences, 3)}`);
     }
   }
   const others = [...found]
@@ -644,7 +645,7 @@ function userChecks(context: Context): Check[] {
           observed:
             dangerous.length === 0
               ? `none of ${table.commands.size} commands`
-              : (extra.length === 0 ? dangerous : extra).slice(0, 8).join(", "),
+              : firstOf(extra.length === 0 ? dangerous : extra, 8),
           source: "ACL LIST against ACL CAT",
           allows: {
             by: userParameters.by("allow", user, placeOf(user)),
@@ -786,6 +787,12 @@ function fileChecks(context: Context): Check[] {
   return checks;
 }
 
+/** The command without the arguments that it is asked with. */
+function nameOf(words: readonly string[]): string {
+  const asked = words.join(" ");
+  return MATRIX.find((command) => command.words.join(" ") === asked)?.name ?? words[0] ?? "";
+}
+
 function dryRunChecks({ params, facts, server }: Context): Check[] {
   return params.users
     .filter(({ preset }) => preset === "application")
@@ -802,8 +809,7 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
           ALLOWED_TO_APPLICATIONS.some(([name]) => name === command[0]) || command[0] === "GET";
         // Any other error, such as a wrong number of arguments, tells neither.
         if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${excerpt(answer, 60)}`);
-        else if (isDenied === isOrdinary)
-          wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
+        else if (isDenied === isOrdinary) wrong.push(`${nameOf(command)} ${isDenied ? "denied" : "allowed"}`);
         else if (isDenied) denied++;
         else allowed++;
       }
@@ -820,8 +826,7 @@ function dryRunChecks({ params, facts, server }: Context): Check[] {
         "RK-ACL-05",
         {
           expected,
-          observed:
-            wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : wrong.slice(0, 6).join("; "),
+          observed: wrong.length === 0 ? `${denied} denied, ${allowed} allowed` : firstOf(wrong, 6, "; "),
           source: "ACL DRYRUN",
           // What the playbook gives is not asked.
           allows: { by: userParameters.by("allow", user, placeOf(user)), demand: expected },
