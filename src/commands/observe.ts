@@ -305,6 +305,9 @@ export async function ask(
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   const { neighbours = [] } = job;
+  // A client is there: of the two reasons that the probe names for not asking Redis, this one is left.
+  if (isStopped(facts) && facts.redis.user === undefined)
+    facts = { ...facts, redis: { ...facts.redis, loginError: "the service does not run" } };
   return {
     facts,
     server,
@@ -363,6 +366,11 @@ function loosePrograms({ service }: HostFacts): (Partial<HostErrorRecord> & { wh
       };
 }
 
+/** Without rights a process may not be seen; systemd tells all the same whether there is one. */
+function isStopped({ service }: HostFacts): boolean {
+  return service.process === undefined && Number(service.properties.get("MainPID") ?? 0) === 0;
+}
+
 function serverRecord({ facts, server }: Observation): ServerRecord {
   const { os } = facts.host;
   return {
@@ -370,6 +378,7 @@ function serverRecord({ facts, server }: Observation): ServerRecord {
     version: server.version.version,
     system: os.prettyName || `${os.name} ${os.version}`.trim(),
     role: server.role ?? null,
+    ...(isStopped(facts) ? { isStopped: true as const } : {}),
   };
 }
 

@@ -158,6 +158,7 @@ const server = z
       .string()
       .nullable()
       .describe("master or slave, as INFO says; null where Redis could not be asked"),
+    isStopped: z.literal(true).exactOptional().describe("the service does not run"),
   })
   .describe("what runs on the host");
 

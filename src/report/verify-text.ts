@@ -8,6 +8,7 @@ import { betterText, knownText, newsOf } from "./known-text.ts";
 import {
   blocks,
   finish,
+  hanging,
   isQuiet,
   lastLines,
   limitTo,
@@ -21,7 +22,7 @@ import type { HostRecord, RunRecord } from "./record.ts";
 import { hasFailed } from "./summary.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
-import { plural } from "./words.ts";
+import { hostList, plural } from "./words.ts";
 
 /** What verify says on stdout: the controls that fail, those left open, and how many hold. */
 export function verifyText(record: RunRecord, context: TextContext): string {
@@ -34,6 +35,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
   return finish(
     blocks(
       headingText(page),
+      stoppedText(page),
       [...expiredWaiversText(page), ...endingText(page)],
       openControlsText(news),
       betterText(page),
@@ -45,6 +47,17 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       lastLines(answer, next(page), page),
     ),
     page,
+  );
+}
+
+/** First of all: most of what fails or is unknown below follows from it. */
+function stoppedText(page: Page): string[] {
+  const stopped = page.hosts.filter(({ server }) => server?.isStopped === true).map(({ host }) => host);
+  if (stopped.length === 0) return [];
+  return hanging(
+    `${page.paint("red", page.signs.bad)} `,
+    `${hostList(stopped)}: Redis does not run. What only a running server can tell is not checked.`,
+    page.width,
   );
 }
 

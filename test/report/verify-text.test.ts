@@ -287,6 +287,19 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     );
   });
 
+  it("says first that Redis does not run", () => {
+    const server = {
+      product: "Redis",
+      version: "7.0.15",
+      system: "Debian",
+      role: null,
+      isStopped: true as const,
+    };
+    const checks = [checkRecord("RK-NET-02", { outcome: "unknown", blockedBy: "login" })];
+    const text = verify([hostRecord("redis-01", { server, checks }), hostRecord("redis-02")]);
+    expect(text.split("\n")[2]).toMatch(/^✖ redis-01: Redis does not run\./);
+  });
+
   it("says with -v which checks rest on the server's word alone", () => {
     const word = { witness: "server" } as const;
     const checks = [
