@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Directory, startTcp, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
+import { editedAnswer } from "../support/facts.ts";
 import { writeProject } from "../support/project.ts";
 import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
 
@@ -38,6 +39,30 @@ describe("verify on a host that a guard keeps from changes", () => {
     const { stderr } = await run(["verify", ...args, "--skip-tags", "acl"]);
     expect(stderr).toMatch(/redis-01: looked at, \d+ of \d+ checks fail, \d+ not checked/);
     expect(stderr).not.toContain("refused");
+  });
+});
+
+describe("verify on a host whose Redis does not run", () => {
+  it("says that first, and what that leaves unknown is no failure of its own", async () => {
+    const gone = () => undefined;
+    await using host = await startRecordedHost("stock", () =>
+      editedAnswer("stock", {
+        login: gone,
+        "login-error": () => "the service does not run, or no redis-cli is here\n",
+        endpoint: gone,
+        info: gone,
+        running: gone,
+        "acl-list": gone,
+        properties: (text) => text.replace(/^MainPID=.*$/m, "MainPID=0"),
+        "plain-ping 127.0.0.1 6379": gone,
+      }),
+    );
+    const args = project({ "redis-01": host }, "bind: { addresses: [127.0.0.1] }");
+    const { stdout } = await run(["verify", ...args, "--tags", "network", "-v"]);
+    expect(stdout.split("\n")[2]).toMatch(/^✖ redis-01: Redis does not run\./);
+    expect(stdout).toContain("the service does not run");
+    expect(stdout).not.toContain("or no redis-cli is here");
+    expect(stdout).not.toMatch(/not checked, *$/m);
   });
 });
 
