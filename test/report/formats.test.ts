@@ -110,6 +110,11 @@ describe("SARIF", () => {
   const log = parse(fleet);
   const [{ results, tool, invocations }] = log.runs;
 
+  it("says of a step of the guide where it stands", () => {
+    const rule = tool.driver.rules.find(({ id }: { id: string }) => id === "RK-NET-01");
+    expect(rule.help.text).toMatch(/guide step 1 ".+" \(docs\/controls\.md, The guide\)/);
+  });
+
   it("has the structure that 2.1.0 asks for", () => {
     expect(log).toMatchObject({ version: "2.1.0", $schema: expect.stringContaining("sarif-2.1.0.json") });
     expect(tool.driver).toMatchObject({ name: "redkeep", semanticVersion: "0.1.0" });
