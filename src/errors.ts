@@ -16,11 +16,14 @@ export interface Problem {
 export class InputError extends Error {
   override readonly name = "InputError";
   readonly problems: readonly Problem[];
+  /** What the hosts have to do with it, as a sentence. */
+  readonly state: string;
 
-  constructor(problems: Problem | readonly Problem[]) {
+  constructor(problems: Problem | readonly Problem[], state = "No host was touched.") {
     const list: readonly Problem[] = "message" in problems ? [problems] : problems;
     super(list.map(formatProblem).join("\n"));
     this.problems = list;
+    this.state = state;
   }
 }
 

@@ -57,7 +57,7 @@ export async function readEarlierRuns(
         known.ended ??= seen;
         if (seen.checks.length > 0) known.checks ??= seen.checks;
       }
-      if (was.access !== undefined && known.access === undefined) {
+      if (was.access !== undefined && known.access === undefined && tellsAsMuch(was.access, now.access)) {
         known.access = was.access;
         known.accessRun = { command: record.command, startedAt: record.startedAt };
       }
@@ -88,6 +88,19 @@ function kindOf(command: string, { playbook, tags, skipTags }: Selection): strin
 /** Two inventories beside each other share their state, and may use the same names. */
 function isSameHost({ place: was }: HostRecord, { place: is }: HostRecord): boolean {
   return was === undefined || is === undefined || was.file === is.file;
+}
+
+/** Whether an earlier run could tell what this one can: one without root may not, and an older one then has to. */
+function tellsAsMuch(was: AccessRecord, is: AccessRecord | undefined): boolean {
+  const untold = ({ users, commands }: AccessRecord) =>
+    new Set(
+      users.flatMap(({ user, allowed }) =>
+        commands.flatMap(({ command }, index) => (allowed[index] === null ? [`${user} ${command}`] : [])),
+      ),
+    );
+  if (is === undefined) return true;
+  const now = untold(is);
+  return [...untold(was)].every((question) => now.has(question));
 }
 
 function isComplete({ ended, checks, access }: EarlierHost, now: HostRecord): boolean {

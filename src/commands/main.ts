@@ -96,7 +96,7 @@ function reportError(error: unknown, { stderr }: Environment, hasReachedHosts: b
   if (error instanceof InputError) {
     const count = error.problems.length;
     stderr.write(
-      `${printableText(error.message)}\n${count} problem${count === 1 ? "" : "s"}. No host was touched.\n`,
+      `${printableText(error.message)}\n${count} problem${count === 1 ? "" : "s"}. ${error.state}\n`,
     );
     return 1;
   }

@@ -313,6 +313,9 @@ export async function ask(
   }
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   const { neighbours = [] } = job;
+  // A client is there: of the two reasons that the probe names for not asking Redis, this one is left.
+  if (isStopped(facts) && facts.redis.user === undefined)
+    facts = { ...facts, redis: { ...facts.redis, loginError: "the service does not run" } };
   return {
     facts,
     server,
@@ -371,6 +374,11 @@ function loosePrograms({ service }: HostFacts): (Partial<HostErrorRecord> & { wh
       };
 }
 
+/** Without rights a process may not be seen; systemd tells all the same whether there is one. */
+function isStopped({ service }: HostFacts): boolean {
+  return service.process === undefined && Number(service.properties.get("MainPID") ?? 0) === 0;
+}
+
 function serverRecord({ facts, server }: Observation): ServerRecord {
   const { os } = facts.host;
   return {
@@ -378,6 +386,7 @@ function serverRecord({ facts, server }: Observation): ServerRecord {
     version: server.version.version,
     system: os.prettyName || `${os.name} ${os.version}`.trim(),
     role: server.role ?? null,
+    ...(isStopped(facts) ? { isStopped: true as const } : {}),
   };
 }
 
@@ -450,6 +459,7 @@ export function toRecord({
   source,
   witness,
   blockedBy,
+  skipped,
   allowed,
   setting,
 }: Check): CheckRecord {
@@ -465,6 +475,7 @@ export function toRecord({
       ? { witness: "server" as const }
       : {}),
     ...(blockedBy === undefined ? {} : { blockedBy }),
+    ...(skipped === undefined ? {} : { skipped }),
     ...(allowed === undefined ? {} : { allowed }),
     ...(setting === undefined ? {} : { setting }),
   };

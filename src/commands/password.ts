@@ -5,6 +5,7 @@ import { printable } from "../report/printable.ts";
 import type { Secret } from "../secret.ts";
 import { ownPassword } from "../server-login.ts";
 import { State } from "../state.ts";
+import { keptRecords } from "./kept-records.ts";
 import type { Environment } from "./options.ts";
 
 export interface PasswordOptions {
@@ -40,8 +41,28 @@ export async function password(
     stderr.write(
       `warning: ${printable(host)} has not got a password of its own yet: this is the one of all servers, from an earlier version. The next apply replaces it\n`,
     );
+  else if (!(await hasBeenSeen(state, host)))
+    stderr.write(
+      `warning: no record that is kept here shows that ${printable(host)} has this password: an apply sets it\n`,
+    );
   stdout.write(`${found.value.reveal()}\n`);
   return 0;
+}
+
+/** Whether a kept run came to its end on the host with the users that apply writes, or was logged in to its Redis. */
+async function hasBeenSeen(state: State, name: string): Promise<boolean> {
+  const { runRecordSchema } = await import("../report/record.ts");
+  for await (const { command, hosts } of keptRecords(
+    state,
+    runRecordSchema,
+    ["apply", "verify"],
+    undefined,
+  )) {
+    const host = hosts.find(({ host }) => host === name);
+    if (host === undefined) continue;
+    if (host.access !== undefined || (command === "apply" && /^(un)?changed$/.test(host.status))) return true;
+  }
+  return false;
 }
 
 function onlyUser(state: State): string {

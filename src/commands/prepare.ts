@@ -242,9 +242,10 @@ function checkTags({ plays }: Playbook, tags: TagSelection, command: RunRecord["
   if (plays.some(({ tasks }) => tasks.some((task) => isSelected(task.tags, tags)))) return;
   const known = new Set([...plays.flatMap(({ tasks }) => tasks.flatMap((task) => task.tags)), ...audited]);
   const [wanted = ""] = tags.only;
+  const hint = known.has(wanted) ? "" : didYouMean(wanted, known);
   throw new InputError({
     key: tags.only.length > 0 ? "--tags" : "--skip-tags",
-    message: `leaves no task of the playbook.${didYouMean(wanted, known)}`,
+    message: `leaves no task of the playbook${tags.skip.length > 0 && tags.only.length > 0 ? ", together with --skip-tags" : ""}.${hint}`,
   });
 }
 

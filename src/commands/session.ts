@@ -80,10 +80,10 @@ export async function observeAll(
   return sessions;
 }
 
-/** A guard stops an apply, not a look: a host that could be checked is as it was. */
+/** A guard stops an apply, not a look: a host that could be checked is as it was. One that was never asked stays so. */
 export function endLook(record: HostRecord): void {
   if (record.status === "refused" && record.checks.length > 0) record.error = null;
-  if (record.error === null) record.status = "unchanged";
+  if (record.error === null && record.connections > 0) record.status = "unchanged";
 }
 
 /**
@@ -124,12 +124,16 @@ export function outcomeText(run: Run, session: HostSession, command: RunRecord["
   if (record.error !== null) return record.error.found.split("\n")[0] ?? "";
   const changes = record.tasks.reduce((count, task) => count + task.changes.length, 0);
   const failing = record.checks.filter(({ outcome }) => outcome === "fail").length;
+  const open = record.checks.filter(({ outcome }) => outcome === "unknown").length;
   const checks =
     record.checks.length === 0
       ? ""
-      : failing === 0
-        ? `${record.checks.length} checks`
-        : `${failing} of ${record.checks.length} checks fail`;
+      : [
+          failing === 0
+            ? `${record.checks.length} checks`
+            : `${failing} of ${record.checks.length} checks fail`,
+          ...(open === 0 ? [] : [`${open} not checked`]),
+        ].join(", ");
   const parts = command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
   return parts.filter(Boolean).join(", ");
 }

@@ -88,12 +88,15 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     ? `; the @cert-authority in ${at(authority)} does not count, as redkeep knows no host certificates`
     : "";
   const portOption = target.port === 22 ? "" : ` -p ${target.port}`;
-  const scan = `ssh-keyscan${portOption} ${quoteIfNeeded(target.address)} >>${quoteIfNeeded(tilde(file ?? "~/.ssh/known_hosts"))}`;
+  // ssh-keyscan writes the name that it is given, and the key is looked for under the alias.
+  const { hostKeyAlias } = target;
+  const renamed = hostKeyAlias === undefined ? "" : ` | sed 's/^[^ ]*/${hostKeyAlias}/'`;
+  const scan = `ssh-keyscan${portOption} ${quoteIfNeeded(target.address)}${renamed} >>${quoteIfNeeded(tilde(file ?? "~/.ssh/known_hosts"))}`;
   throw refuse(
     `is not in ${files.length === 0 ? "any known_hosts file" : tilde(files[0] ?? "")}: ${shown}${unsupported}`,
     target.inventoryNamesKnownHosts && file === undefined
       ? OWN_FILE
-      : target.jumps.length > 0
+      : target.jumps.length > 0 || !isPlainName(hostKeyAlias)
         ? "Log in once with ssh and compare the fingerprint with the host's own."
         : `Compare the fingerprint with the host's own, then: ${scan}`,
   );
@@ -111,3 +114,6 @@ function algorithmsOf(types: readonly string[]): ServerHostKeyAlgorithm[] {
 }
 
 const quoteIfNeeded = (word: string) => (/^[\w./~@:-]+$/.test(word) ? word : shellQuote(word));
+
+/** An alias that can stand in a shell's and a sed's word as it is. */
+const isPlainName = (alias: string | undefined) => alias === undefined || /^[\w.:-]+$/.test(alias);

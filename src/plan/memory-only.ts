@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/probe.ts";
-import { type AclUser, diffUsers } from "../redis/acl-rule.ts";
+import { type AclUser, diffUsers, firstOf } from "../redis/acl-rule.ts";
 import { foundUsers, storedUsers, unreadAclFile, usersAtStart } from "../redis/found-users.ts";
 import { rightsInWords } from "../redis/rights-in-words.ts";
 import type { Server } from "../redis/server.ts";
@@ -108,7 +108,7 @@ export function* rulesAtRestart(
     if (differences.length > 0)
       yield {
         kind: "memory-only-rules",
-        detail: `${shownName(user)} has other rules in memory than in its file (${differences.slice(0, 3).join("; ")}): the restart brings back those of the file.`,
+        detail: `${shownName(user)} has other rules in memory than in its file (${firstOf(differences, 3, "; ")}): the restart brings back those of the file.`,
       };
   }
 }

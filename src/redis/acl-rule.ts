@@ -553,6 +553,12 @@ export function listOf(names: readonly string[], last = "and"): string {
   return shown.length === 0 ? rest : `${shown.join(", ")} ${last} ${rest}`;
 }
 
+/** The first of many, and how many more there are. */
+export function firstOf(names: readonly string[], shown: number, separator = ", "): string {
+  const rest = names.length - shown;
+  return `${names.slice(0, shown).join(separator)}${rest > 0 ? ` and ${rest} more` : ""}`;
+}
+
 /** A user in a few words: `~app:* &app:*, read and write, not admin or dangerous; password ••••`. */
 export function describeUser(user: AclUser): string {
   const reach = [...keyWords(user), ...channelWords(user)].join(" ");
@@ -569,18 +575,30 @@ export function describeUser(user: AclUser): string {
 }
 
 /** What the rules come to, as one says it: `every command`, `read and write, not admin`. */
-export function describeRules([base, ...rules]: readonly string[]): string {
-  const names = (sign: string) => rules.filter((rule) => rule.startsWith(sign)).map((rule) => rule.slice(1));
-  const plain = (list: string[]) => list.map((name) => name.replace(/^@/, ""));
-  const [allowed, denied] = [names("+"), names("-").sort()];
-  const categories = allowed.filter((name) => name.startsWith("@"));
+export function describeRules([base, ...all]: readonly string[]): string {
+  // Of a name that comes again, the last word holds.
+  const lastWord = new Map(all.map((rule, index) => [rule.slice(1), index]));
+  const rules = all.filter((rule, index) => lastWord.get(rule.slice(1)) === index);
+  const names = (sign: string, of = rules) =>
+    of.flatMap((rule) => (rule.startsWith(sign) ? [rule.slice(sign.length)] : []));
+  const lastDenial = rules.findLastIndex((rule) => rule.startsWith("-@"));
+  const categories = names("+@", lastDenial < 0 ? rules : rules.slice(0, lastDenial));
+  // Given after the last denial, a category is given whole, whatever was denied of it before.
+  const whole = lastDenial < 0 ? [] : names("+@", rules.slice(lastDenial));
   // Each server lists commands in an order of its own: the same user has to read the same on all hosts.
-  const single = allowed.filter((name) => !name.startsWith("@")).sort();
-  const but = denied.length === 0 ? "" : `, not ${listOf(plain(denied), "or")}`;
+  const single = names("+")
+    .filter((name) => !name.startsWith("@"))
+    .sort();
+  const denied = names("-")
+    .sort()
+    .map((name) => name.replace(/^@/, ""));
+  const not = denied.length === 0 ? "" : `, not ${listOf(denied, "or")}`;
+  const but = `${not}${whole.length === 0 ? "" : `, and all of ${listOf(whole)}`}`;
   if (base === "+@all") return `every command${but}`;
-  if (allowed.length === 0) return "no commands";
-  if (categories.length === 0) return `only ${listOf(single)}${but}`;
-  return `${listOf(plain(categories))}${but}${single.length === 0 ? "" : `, and ${listOf(single)}`}`;
+  if (single.length + categories.length + whole.length === 0) return "no commands";
+  if (categories.length === 0)
+    return `only ${listOf([...single, ...whole.map((name) => `all of ${name}`)])}${not}`;
+  return `${listOf(categories)}${but}${single.length === 0 ? "" : `, and ${listOf(single)}`}`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
 import { hanging, type Page, pad } from "./layout.ts";
 import { type CheckRecord, NO_OTHER_SERVER } from "./record.ts";
 import { type Outcome, SEVERITIES } from "./statuses.ts";
-import { countsAsFailure, isAllowed, skippedText } from "./summary.ts";
+import { countsAsFailure, isAllowed, isAtLeast, isOpen, skippedText } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
 export interface HostCheck extends CheckRecord {
@@ -68,10 +68,13 @@ export function heldControlsText(page: Page): string[] {
       has(checks, "pass") &&
       !has(checks, "fail") &&
       !has(checks, "unknown") &&
-      !checks.some((check) => check.waiver !== undefined || isAllowed(check)),
+      !checks.some((check) => check.waiver !== undefined || check.skipped !== undefined || isAllowed(check)),
   );
+  const skippedAs = (skipped: CheckRecord["skipped"]) =>
+    controls.filter((checks) => checks.some((check) => isSkipped(check) && check.skipped === skipped));
+  const [untold, reported] = [skippedAs("untold"), skippedAs("reported")];
   const skipped = controls.filter((checks) =>
-    checks.every((check) => check.outcome === "skip" && check.waiver === undefined && !isAllowed(check)),
+    checks.every((check) => isSkipped(check) && check.skipped === undefined),
   );
   const checked = page.hosts.filter((host) => host.checks.length > 0).length;
   const where =
@@ -93,6 +96,16 @@ export function heldControlsText(page: Page): string[] {
     lines.push(page.paint("dim", `${words}${hint}`));
   }
   if (page.verbose) lines.push(...skipped.flatMap((checks) => controlText(checks, "skip", page)));
+  for (const [of, verbs] of [
+    [untold, "could not be told"],
+    [reported, reported.length === 1 ? "is for you to judge" : "are for you to judge"],
+  ] as const) {
+    if (of.length === 0) continue;
+    lines.push(`${page.signs.skipped} ${plural(of.length, "control")} ${verbs}${hint}`);
+    if (!page.verbose) continue;
+    const inOpen = of.map((checks) => checks.filter(({ skipped }) => skipped !== undefined));
+    lines.push(...inOpen.flatMap((checks) => controlText(checks, "skip", page)));
+  }
   return lines;
 }
 
@@ -117,6 +130,23 @@ export function otherServersText(page: Page): string[] {
     `Another Redis beside the one that was checked (${OTHER_SERVERS}): ${told.join("; ")}${more > 0 ? `; and on ${plural(more, "more host")}` : ""}`,
     page.width,
   );
+}
+
+/** Whether a check says nothing, by neither a waiver nor the playbook's leave. */
+function isSkipped(check: CheckRecord): boolean {
+  return check.outcome === "skip" && check.waiver === undefined && !isAllowed(check);
+}
+
+/**
+ * The grave controls that nobody can tell of though nothing was lacking, as a sentence after the counts: the exit code
+ * does not show them. ` Not proven: RK-CMD-05 (critical).`
+ */
+export function notProven(page: Page): string {
+  const isGrave = (check: CheckRecord) =>
+    isOpen(check) && check.blockedBy === undefined && isAtLeast(check.severity, "high");
+  const grave = controlsOf(page).flatMap((checks) => checks.find(isGrave) ?? []);
+  const named = [...new Set(grave.map(({ control, severity }) => `${control} (${severity})`))];
+  return named.length === 0 ? "" : ` Not proven: ${named.join(", ")}.`;
 }
 
 /** How many controls the run looked at. */

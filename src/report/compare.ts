@@ -2,6 +2,7 @@ import { checkKeys } from "./check-keys.ts";
 import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import type { HostStatus, Outcome, Severity } from "./statuses.ts";
 import { isAllowed } from "./summary.ts";
+import { skippedInWords } from "./words.ts";
 
 /** `other`: differs, without being better or worse. */
 export type Direction = "worse" | "better" | "new" | "gone" | "other";
@@ -156,8 +157,13 @@ function compareChecks(before: HostRecord | undefined, after: HostRecord): Diffe
     };
   };
   const here = [...now].flatMap(([key, check]) => {
-    const was = old.get(key);
+    const was = old.get(key) ?? standIn(check, old, now);
     if (was === undefined) {
+      if (
+        isUnknown(check) &&
+        [...old].some(([was, { control }]) => control === check.control && !now.has(was))
+      )
+        return [];
       if (check.outcome === "fail") return [difference("worse", was, check)];
       // A new host is one line.
       return before === undefined || before.checks.length === 0 ? [] : [difference("new", was, check)];
@@ -165,10 +171,32 @@ function compareChecks(before: HostRecord | undefined, after: HostRecord): Diffe
     const direction = directionOf(was, check);
     return direction === undefined ? [] : [difference(direction, was, check)];
   });
-  const gone = [...old].flatMap(([key, check]) =>
-    now.has(key) ? [] : [difference("gone", check, undefined)],
-  );
+  const gone = [...old].flatMap(([key, check]) => {
+    if (now.has(key)) return [];
+    const is = standIn(check, now, old);
+    if (is === undefined) {
+      const isAnswered = [...now].some(([is, { control }]) => control === check.control && !old.has(is));
+      return isUnknown(check) && isAnswered ? [] : [difference("gone", check, undefined)];
+    }
+    const direction = directionOf(check, is);
+    return direction === undefined ? [] : [difference(direction, check, is)];
+  });
   return [...here, ...gone];
+}
+
+function isUnknown({ outcome }: CheckRecord): boolean {
+  return outcome === "unknown";
+}
+
+/** Where a control could not be checked, one unknown check may stand in the other run for what it looks at. */
+function standIn(
+  { control }: CheckRecord,
+  there: ReadonlyMap<string, CheckRecord>,
+  here: ReadonlyMap<string, CheckRecord>,
+): CheckRecord | undefined {
+  return [...there].find(
+    ([key, check]) => check.control === control && isUnknown(check) && !here.has(key),
+  )?.[1];
 }
 
 /** The checks of a host by what tells them apart. */
@@ -184,17 +212,17 @@ function verdict(check: CheckRecord): Verdict {
   return check.waiver === undefined ? check.outcome : "waived";
 }
 
-const VERDICTS: Record<Verdict, string> = {
+const VERDICTS: Record<Exclude<Verdict, "skip">, string> = {
   pass: "holds",
   fail: "fails",
   unknown: "not checked",
-  skip: "does not apply",
   waived: "waived",
   allowed: "allowed by the playbook",
 };
 
 function verdictOf(check: CheckRecord): string {
-  const word = VERDICTS[verdict(check)];
+  const is = verdict(check);
+  const word = is === "skip" ? skippedInWords(check) : VERDICTS[is];
   return check.outcome === "pass" ? word : `${word}: ${check.observed}`;
 }
 
@@ -273,7 +301,8 @@ export function compareAccess(
         : [];
     const commands = after.commands.flatMap(({ command, dangerous }) => {
       const [from, to] = [was?.allowed.get(command) ?? false, is?.allowed.get(command) ?? false];
-      if (from === to || (was !== undefined && !was.allowed.has(command))) return [];
+      const isUntold = [was, is].some((rights) => rights !== undefined && !rights.allowed.has(command));
+      if (from === to || isUntold) return [];
       // The ordinary commands of a user that came or went are told by that.
       if (!dangerous && (was === undefined || is === undefined)) return [];
       const direction = dangerous ? (to ? "worse" : "better") : "other";

@@ -38,7 +38,7 @@ export function guideStep(reference: Reference): { step: string; title: string; 
 }
 
 /** A reference with where it stands, for people. */
-function referenceText(reference: Reference): string {
+export function referenceText(reference: Reference): string {
   const found = guideStep(reference);
   return found === undefined ? reference : `${reference} "${found.title}" (docs/controls.md, The guide)`;
 }

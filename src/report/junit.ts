@@ -2,7 +2,7 @@ import { checkKeys } from "./check-keys.ts";
 import { printable } from "./printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import { hasFailed, isAllowed } from "./summary.ts";
-import { statusInWords } from "./words.ts";
+import { skippedInWords, statusInWords } from "./words.ts";
 
 /**
  * JUnit XML in the shape that Jenkins and GitLab read: a suite for each host, a case for each check. A host that could
@@ -97,7 +97,7 @@ function resultOf(check: CheckRecord): Case["result"] {
     const message = `${allowed?.reason}: ${allowed?.parameter}; found ${observed}, demanded ${expected}`;
     return { kind: "skipped", message };
   }
-  if (outcome === "skip") return { kind: "skipped", message: `does not apply: ${observed}` };
+  if (outcome === "skip") return { kind: "skipped", message: `${skippedInWords(check)}: ${observed}` };
   if (outcome === "unknown") return { kind: "skipped", message: `not checked: ${observed}` };
   const text = `Expected: ${expected}\nObserved: ${observed}\nSource:   ${source}`;
   return { kind: "failure", type: severity, message: `${observed}; wanted ${expected}`, text };

@@ -85,7 +85,7 @@ export function markdownReport(merged: MergedRuns): string {
           `${host.checks.filter((check) => check.outcome === outcome).length}`;
         return [
           code(host.host),
-          plain(statusInWords(host.status)),
+          plain(statusInWords(host.status, record.command)),
           count("pass"),
           count("fail"),
           count("unknown"),

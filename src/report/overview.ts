@@ -1,7 +1,7 @@
 import { controlsOf, type HostCheck } from "./checks-text.ts";
 import type { HostRecord, RunRecord } from "./record.ts";
 import { SEVERITIES, type Severity } from "./statuses.ts";
-import { hasFailed, isAllowed, skippedText } from "./summary.ts";
+import { hasFailed, isAllowed, isOpen, skippedText } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 
 /** The answer of a run in one sentence, and in a second one what is missing from it. */
@@ -21,7 +21,7 @@ export function missingShardsText({ missingShards = [] }: RunRecord): string {
 function answer(record: RunRecord): string {
   const { summary, hosts, command } = record;
   const lost = hosts.filter(isLost).length;
-  const beside = lost === 0 ? "" : ` ${plural(lost, "host")} could not be judged.`;
+  const beside = lost === 0 ? "" : ` ${plural(lost, "host")} could not be asked.`;
   if (hosts.length === 0) return "No host was in this run.";
   if (command === "plan") {
     const { wouldChange, changes } = summary;
@@ -39,12 +39,13 @@ function answer(record: RunRecord): string {
   }
   if (command === "eject")
     return `redkeep's traces are off ${grouped(summary.changed)} of ${plural(hosts.length, "host")}.${beside}`;
+  const open = notCheckedText(hosts);
   const failing = hosts.filter(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
   const controls = openControls(hosts, "fail");
   const grave = controls.filter(({ severity }) => severity === "critical" || severity === "high").length;
   if (failing.length > 0) {
     const how = grave > 0 ? `, ${grouped(grave)} of them critical or high` : "";
-    return `${grouped(failing.length)} of ${plural(hosts.length, "host")} ${failing.length === 1 ? "fails" : "fail"} ${plural(controls.length, "control")}${how}.${beside}`;
+    return `${grouped(failing.length)} of ${plural(hosts.length, "host")} ${failing.length === 1 ? "fails" : "fail"} ${plural(controls.length, "control")}${how}.${open}${beside}`;
   }
   if (summary.checks.pass + summary.checks.unknown === 0)
     return `No check was made on ${plural(hosts.length, "host")}.`;
@@ -53,7 +54,16 @@ function answer(record: RunRecord): string {
   );
   const unmet =
     allowed.size === 0 ? "" : ` The playbook allows ${plural(allowed.size, "control")} to stay unmet.`;
-  return `No control fails on ${plural(hosts.length - lost, "host")}.${unmet}${beside}`;
+  if (summary.checks.pass === 0) return `Nothing could be proven.${open}${unmet}${beside}`;
+  return `No control ${open === "" ? "fails" : "that could be checked fails"} on ${plural(hosts.length - lost, "host")}.${open}${unmet}${beside}`;
+}
+
+/** ` 60 controls could not be checked, 11 of them critical or high.` Empty where all could. */
+function notCheckedText(hosts: readonly HostRecord[]): string {
+  const open = openControls(hosts, "unknown");
+  if (open.length === 0) return "";
+  const grave = open.filter(({ severity }) => severity === "critical" || severity === "high").length;
+  return ` ${plural(open.length, "control")} could not be checked${grave > 0 ? `, ${grouped(grave)} of them critical or high` : ""}.`;
 }
 
 /** What the run says of its controller beside what it says of hosts, under a name that no host has. */
@@ -70,7 +80,7 @@ export function keyNumbers({
   const lost = hosts.filter(isLost).length;
   const reached = {
     value: grouped(hosts.length - lost),
-    label: `of ${plural(hosts.length, "host")} could be judged`,
+    label: `of ${plural(hosts.length, "host")} could be asked`,
     bad: lost > 0,
   };
   if (command === "plan" || command === "rollback") {
@@ -109,11 +119,13 @@ export interface OpenControl {
   hosts: string[];
 }
 
-/** The controls with such an outcome: the gravest first, then those on most hosts. */
+/** The controls with such an outcome: the gravest first, then those on most hosts. What could not be told is unknown here. */
 export function openControls(hosts: readonly HostRecord[], outcome: "fail" | "unknown"): OpenControl[] {
   return controlsOf({ hosts })
     .flatMap((all): OpenControl[] => {
-      const checks = all.filter((check) => check.outcome === outcome);
+      const checks = all.filter((check) =>
+        outcome === "unknown" ? isOpen(check) : check.outcome === outcome,
+      );
       const [first] = checks;
       if (first === undefined) return [];
       const { control, title, severity } = first;

@@ -22,7 +22,7 @@ export interface ProgressOptions {
   hosts: readonly string[];
   /** Such as `Applying Harden Redis to 200 hosts`. */
   title: string;
-  /** Says whether `rolled-back` is a failure. */
+  /** Says whether `rolled-back` is a failure, and what a host that was left alone is called. */
   command?: RunRecord["command"];
   env?: NodeJS.ProcessEnv;
   /** Milliseconds, for the clock of the board. */
@@ -40,7 +40,7 @@ export function createProgress(options: ProgressOptions): Progress {
 
 const MAX_TEXT = 200;
 
-function lineProgress({ stream, hosts, title }: ProgressOptions, unicode: boolean): Progress {
+function lineProgress({ stream, hosts, title, command }: ProgressOptions, unicode: boolean): Progress {
   const known = new Set(hosts);
   const last = new Map<string, string>();
   let stopped = false;
@@ -53,15 +53,16 @@ function lineProgress({ stream, hosts, title }: ProgressOptions, unicode: boolea
   print(printable(title, MAX_TEXT));
   return {
     update: tell,
-    done: (host, status, text) => tell(host, ending(status, text)),
+    done: (host, status, text) => tell(host, ending(status, text, command)),
     stop: async () => {
       stopped = true;
     },
   };
 }
 
-function ending(status: HostStatus, text: string): string {
-  return text === "" ? statusInWords(status) : `${statusInWords(status)}, ${text}`;
+function ending(status: HostStatus, text: string, command: ProgressOptions["command"]): string {
+  const word = statusInWords(status, command);
+  return text === "" ? word : `${word}, ${text}`;
 }
 
 interface Row {
@@ -134,7 +135,7 @@ function boardProgress(
     update: (host, text) => tell(host, { state: "running", text: printable(text, MAX_TEXT) }),
     done(host, status, text) {
       const state = hasFailed(status, command) ? "failed" : "done";
-      tell(host, { state, text: printable(ending(status, text), MAX_TEXT) });
+      tell(host, { state, text: printable(ending(status, text, command), MAX_TEXT) });
     },
     async stop() {
       stopped = true;

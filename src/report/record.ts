@@ -127,6 +127,12 @@ const check = z.object({
     .enum(["login", "rights", "vantage"])
     .exactOptional()
     .describe("on an unknown check that more access would have answered: exit code 3"),
+  skipped: z
+    .enum(["untold", "reported"])
+    .exactOptional()
+    .describe(
+      "why a check is skipped where it does apply: untold, nothing here tells whether it holds; reported, what was found is for the operator to judge",
+    ),
   setting: setting.exactOptional().describe("where the check is about one setting"),
   since: since.exactOptional(),
   allowed: allowed.exactOptional(),
@@ -155,6 +161,7 @@ const server = z
       .string()
       .nullable()
       .describe("master or slave, as INFO says; null where Redis could not be asked"),
+    isStopped: z.literal(true).exactOptional().describe("the service does not run"),
   })
   .describe("what runs on the host");
 

@@ -3,6 +3,7 @@ import { isAbsolute, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import { CONTROLS, type Control } from "../verify/catalogue.ts";
 import { checkKeys } from "./check-keys.ts";
+import { referenceText } from "./controls-text.ts";
 import { printable } from "./printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
 import { SEVERITIES } from "./statuses.ts";
@@ -126,7 +127,9 @@ export function sarifRule({ control, title, severity }: Pick<CheckRecord, "contr
     shortDescription: { text },
     fullDescription: { text: known?.why ?? text },
     help: {
-      text: [known?.why ?? text, remedy, ...(known?.references ?? [])].filter(Boolean).join("\n"),
+      text: [known?.why ?? text, remedy, ...(known?.references ?? []).map(referenceText)]
+        .filter(Boolean)
+        .join("\n"),
     },
     defaultConfiguration: { level: LEVEL[severity] },
     properties: {

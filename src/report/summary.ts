@@ -82,6 +82,11 @@ export function isAllowed({ outcome, allowed, waiver }: CheckRecord): boolean {
   return outcome === "skip" && allowed !== undefined && waiver === undefined;
 }
 
+/** Whether nobody knows if the control holds, for whatever reason. */
+export function isOpen({ outcome, skipped }: CheckRecord): boolean {
+  return outcome === "unknown" || (outcome === "skip" && skipped === "untold");
+}
+
 /** Whether a check fails at or above the severity of `--fail-on`; without one every failure counts. */
 export function countsAsFailure({ outcome, severity }: CheckRecord, failOn: Severity | undefined): boolean {
   return outcome === "fail" && (failOn === undefined || isAtLeast(severity, failOn));

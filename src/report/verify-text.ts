@@ -5,6 +5,7 @@ import {
   belowFailOn,
   checkCounts,
   heldControlsText,
+  notProven,
   openControlsText,
   otherServersText,
 } from "./checks-text.ts";
@@ -14,6 +15,7 @@ import { betterText, knownText, newsOf } from "./known-text.ts";
 import {
   blocks,
   finish,
+  hanging,
   isQuiet,
   lastLines,
   limitTo,
@@ -27,19 +29,20 @@ import type { HostRecord, RunRecord } from "./record.ts";
 import { hasFailed } from "./summary.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
-import { plural } from "./words.ts";
+import { hostList, plural } from "./words.ts";
 
 /** What verify says on stdout: the controls that fail, those left open, and how many hold. */
 export function verifyText(record: RunRecord, context: TextContext): string {
   const page = pageOf(record, context);
   const counts = [...notChecked(page), checkCounts(page)].join(", ");
   const stopped = record.exitCode === 130 ? "Interrupted. " : "";
-  const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${belowFailOn(page)}`;
+  const answer = `${stopped}${plural(page.hosts.length, "host")}: ${counts}.${notProven(page)}${belowFailOn(page)}`;
   if (isQuiet(page)) return oneLine(answer + firstToEnd(page), page);
   const news = newsOf(page);
   return finish(
     blocks(
       headingText(page),
+      stoppedText(page),
       [...expiredWaiversText(page), ...endingText(page)],
       openControlsText(news),
       betterText(page),
@@ -57,6 +60,17 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       lastLines(answer, next(page), page),
     ),
     page,
+  );
+}
+
+/** First of all: most of what fails or is unknown below follows from it. */
+function stoppedText(page: Page): string[] {
+  const stopped = page.hosts.filter(({ server }) => server?.isStopped === true).map(({ host }) => host);
+  if (stopped.length === 0) return [];
+  return hanging(
+    `${page.paint("red", page.signs.bad)} `,
+    `${hostList(stopped)}: Redis does not run. What only a running server can tell is not checked.`,
+    page.width,
   );
 }
 
@@ -88,6 +102,17 @@ function next(page: Page): string[] {
 function asRoot(page: Page, limit: readonly string[]): string {
   const { otherArguments = [] } = page;
   if (otherArguments.includes("--become")) return "log in as root, or become root: all else was checked";
-  const becoming = { ...page, otherArguments: [...otherArguments, "--become"] };
+  const becoming = { ...page, otherArguments: [...withoutBecome(otherArguments), "--become"] };
   return `${nextCommand(becoming, "verify", limit)}     (as root, which some checks need)`;
+}
+
+/** An `-e ansible_become=false` would be stronger than the option. */
+function withoutBecome(words: readonly string[]): string[] {
+  return words.flatMap((word, index) => {
+    if (words[index - 1] === "-e") return [];
+    if (word !== "-e") return [word];
+    const value = words[index + 1] ?? "";
+    const rest = value.replace(/(^|\s+)ansible_become=\S*/g, "").trim();
+    return rest === "" ? [] : [word, rest];
+  });
 }

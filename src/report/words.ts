@@ -1,3 +1,4 @@
+import type { CheckRecord, RunRecord } from "./record.ts";
 import type { HostStatus } from "./statuses.ts";
 
 /** `1 change`, `34 changes`, `1 000 hosts`. */
@@ -38,10 +39,17 @@ export function elapsed(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-export function statusInWords(status: HostStatus): string {
+/** Why a check has no verdict, though nothing failed, was waived or allowed. */
+export function skippedInWords({ skipped }: Pick<CheckRecord, "skipped">): string {
+  if (skipped === undefined) return "does not apply";
+  return { untold: "could not be told", reported: "for you to judge" }[skipped];
+}
+
+/** @param command A verify only looks: whether the host is as wanted, its checks say. */
+export function statusInWords(status: HostStatus, command?: RunRecord["command"]): string {
   switch (status) {
     case "unchanged":
-      return "as wanted";
+      return command === "verify" ? "looked at" : "as wanted";
     case "would-change":
       return "would change";
     case "rolled-back":

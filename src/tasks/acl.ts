@@ -25,6 +25,7 @@ import {
   type CommandTable,
   describeUser,
   diffUsers,
+  firstOf,
   hashPassword,
   listOf,
   type Permissions,
@@ -627,7 +628,7 @@ function userChecks(context: Context): Check[] {
         there,
         table,
       );
-      return differences.length === 0 ? undefined : `${user.name}: ${differences.slice(0, 3).join(", ")}`;
+      return differences.length === 0 ? undefined : `${user.name}: ${firstOf(differences, 3)}`;
     };
     const [now, then] = [differs(found.get(user.name)), differs(next.get(user.name))];
     if (now !== undefined) findings.push(now);
@@ -683,7 +684,7 @@ function userChecks(context: Context): Check[] {
           observed:
             dangerous.length === 0
               ? `none of ${table.commands.size} commands`
-              : (extra.length === 0 ? dangerous : extra).slice(0, 8).join(", "),
+              : firstOf(extra.length === 0 ? dangerous : extra, 8),
           source: "ACL LIST against ACL CAT",
           allows: {
             by: userParameters.by("allow", user, placeOf(user)),
@@ -831,6 +832,12 @@ function permitsOf({ server }: Context, user: User, table: CommandTable): Permis
   return permissions(presetUser({ ...user, passwordHash: "" }, server.version.capabilities), table);
 }
 
+/** The command without the arguments that it is asked with. */
+function nameOf(words: readonly string[]): string {
+  const asked = words.join(" ");
+  return MATRIX.find((command) => command.words.join(" ") === asked)?.name ?? words[0] ?? "";
+}
+
 function dryRunChecks(context: Context): Check[] {
   const { params, facts, server } = context;
   const table = server.commands;
@@ -860,8 +867,7 @@ function dryRunChecks(context: Context): Check[] {
         // Any other error, such as a wrong number of arguments, tells neither.
         if (!isDenied && answer !== "OK") wrong.push(`${command[0]}: ${excerpt(answer, 60)}`);
         else if (!isOrdinary && !isDenied && isDeclared(declared, command)) given.push(nameOf(command));
-        else if (isDenied === isOrdinary)
-          wrong.push(`${command.slice(0, 2).join(" ")} ${isDenied ? "denied" : "allowed"}`);
+        else if (isDenied === isOrdinary) wrong.push(`${nameOf(command)} ${isDenied ? "denied" : "allowed"}`);
         else if (isDenied) denied++;
         else allowed++;
       }
@@ -869,7 +875,9 @@ function dryRunChecks(context: Context): Check[] {
         return check(
           "RK-ACL-05",
           { expected, observed: `${server.version.name} cannot be asked`, source: "ACL DRYRUN" },
-          facts.redis.user === undefined ? { outcome: "unknown", blockedBy: "login" } : { outcome: "skip" },
+          facts.redis.user === undefined
+            ? { outcome: "unknown", blockedBy: "login" }
+            : { outcome: "skip", skipped: "untold" },
         );
       }
       return check(
@@ -878,7 +886,7 @@ function dryRunChecks(context: Context): Check[] {
           expected,
           observed:
             wrong.length > 0
-              ? wrong.slice(0, 6).join("; ")
+              ? firstOf(wrong, 6, "; ")
               : `${denied} denied, ${allowed} allowed${given.length === 0 ? "" : `; ${given.join(", ")} by the playbook`}`,
           source: "ACL DRYRUN",
           allows: {
@@ -891,10 +899,6 @@ function dryRunChecks(context: Context): Check[] {
       );
     });
 }
-
-/** `CONFIG SET`: the words of a question without the arguments that make Redis answer. */
-const nameOf = (words: readonly string[]): string =>
-  MATRIX.find((command) => command.words.join(" ") === words.join(" "))?.name ?? words.join(" ");
 
 function isDeclared(declared: Permissions, words: readonly string[]): boolean {
   const [name = "", first = ""] = words.map((word) => word.toLowerCase());

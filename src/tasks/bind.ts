@@ -110,9 +110,9 @@ export default defineTask<Params>({
         "RK-NET-03",
         {
           expected: "no answer without a login",
-          observed: pings
-            .map(([where, reply]) => `${where.replace(" ", ":")} ${firstLine(reply)}`)
-            .join("; "),
+          observed:
+            pings.map(([where, reply]) => `${where.replace(" ", ":")} ${firstLine(reply)}`).join("; ") ||
+            "no port listens that could be asked",
           source: "PING without a login, from the host itself",
         },
         pings.length === 0

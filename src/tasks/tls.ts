@@ -455,7 +455,12 @@ function portChecks(context: Context): Check[] {
         source: "PING over TLS without a certificate",
         allows: { by: certificates, demand: demanded },
       },
-      certificates === undefined ? refused : (without !== undefined && !refused) || { outcome: "skip" },
+      // Of a server that does not run nobody knows whom it would refuse.
+      without === undefined && facts.service.process === undefined
+        ? { outcome: "unknown" }
+        : certificates === undefined
+          ? refused
+          : (without !== undefined && !refused) || { outcome: "skip" },
     ),
   ];
 }

@@ -15,6 +15,8 @@ export function accessOf({ facts, server }: { facts: HostFacts; server: Server }
   if (facts.redis.aclUsers === undefined || table === undefined) return undefined;
   const { access } = facts.redis;
   const isAsked = access.size > 0;
+  // Without root nobody can tell a command that was taken away from one that was renamed.
+  const areNamesKnown = facts.configFiles.unreadable.size === 0;
   const { aclDryrun } = server.version.capabilities;
   if (aclDryrun && !isAsked) return undefined;
   const commands = MATRIX.map((command, index) => ({ ...command, index }))
@@ -29,7 +31,9 @@ export function accessOf({ facts, server }: { facts: HostFacts; server: Server }
       enabled: user.enabled,
       nopass: user.nopass,
       allowed: commands.map(({ index, ...command }) =>
-        isAsked ? answered(access.get(user.name)?.[index], command, user) : permitted(command, user, server),
+        isAsked
+          ? answered(access.get(user.name)?.[index], command, user, areNamesKnown)
+          : permitted(command, user, server, areNamesKnown),
       ),
     })),
   };
@@ -40,16 +44,27 @@ function isKnown(name: string, table: NonNullable<Server["commands"]>): boolean 
   return !full.includes("|") || table.commands.has(full) || !table.subcommands.has(full.split("|")[0] ?? "");
 }
 
-/** What the server says. A name that it does not know any more is taken away from everybody. */
-function answered(answer: string | undefined, command: MatrixCommand, user: AclUser): boolean | null {
+/** What the server says. A name that it does not know any more is taken away from everybody, where all new names are known. */
+function answered(
+  answer: string | undefined,
+  command: MatrixCommand,
+  user: AclUser,
+  areNamesKnown: boolean,
+): boolean | null {
   if (answer === undefined) return null;
   if (/^(OK|QUEUED)$/.test(answer)) return true;
   // The key of the question is none of the user's own: it may run the command on those, where it has any.
   if (/permissions to access|No permissions to access/i.test(answer)) return reaches(command, user);
-  return /no permissions|not found|unknown command|NOPERM/i.test(answer) ? false : null;
+  if (/not found|unknown command/i.test(answer)) return areNamesKnown ? false : null;
+  return /no permissions|NOPERM/i.test(answer) ? false : null;
 }
 
-function permitted({ name, needs, words }: MatrixCommand, user: AclUser, server: Server): boolean {
+function permitted(
+  { name, needs, words }: MatrixCommand,
+  user: AclUser,
+  server: Server,
+  areNamesKnown: boolean,
+): boolean | null {
   const table = server.commands;
   if (table === undefined) return false;
   const isGone = server.config
@@ -63,7 +78,8 @@ function permitted({ name, needs, words }: MatrixCommand, user: AclUser, server:
   );
   // Before 6.2 no rule speaks of channels.
   const isFree = needs === "channel" && !server.version.capabilities.aclChannels;
-  return !isGone && may && (isFree || reaches({ needs }, user));
+  const isPermitted = !isGone && may && (isFree || reaches({ needs }, user));
+  return isPermitted && !areNamesKnown ? null : isPermitted;
 }
 
 function reaches({ needs }: Pick<MatrixCommand, "needs">, user: AclUser): boolean {

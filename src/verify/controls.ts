@@ -13,10 +13,14 @@ export interface Check extends CheckRecord {
 /** Every control by its id. */
 export const CONTROL_IDS: readonly string[] = Object.keys(CONTROLS);
 
-/** `pass` as a boolean, or that it could not be told, and whether more access would have told it. */
+/** `pass` as a boolean, or that it could not be told, and whether more access would have told it, or why it is skipped. */
 export type Verdict =
   | boolean
-  | { outcome: Extract<Outcome, "skip" | "unknown">; blockedBy?: NonNullable<CheckRecord["blockedBy"]> };
+  | {
+      outcome: Extract<Outcome, "skip" | "unknown">;
+      blockedBy?: NonNullable<CheckRecord["blockedBy"]>;
+      skipped?: NonNullable<CheckRecord["skipped"]>;
+    };
 
 /**
  * One observation against one control. Texts are for people and never hold a secret.
@@ -67,6 +71,7 @@ export function check(
     ...(witness === undefined ? {} : { witness }),
     ...(allowance === undefined ? {} : { allowed: allowedBy(allowance) }),
     ...(typeof verdict !== "boolean" && verdict.blockedBy ? { blockedBy: verdict.blockedBy } : {}),
+    ...(typeof verdict !== "boolean" && verdict.skipped ? { skipped: verdict.skipped } : {}),
   };
 }
 

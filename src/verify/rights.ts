@@ -12,7 +12,7 @@ export function withoutRights(checks: readonly Check[], facts: HostFacts): Check
     if (check.outcome === "unknown" && check.blockedBy !== undefined) return check;
     const isTold = check.outcome === "fail" ? showsFailure(check, facts) : isWhole(check, facts);
     if (isTold) return check;
-    const { allowed, ...rest } = check;
+    const { allowed, skipped, ...rest } = check;
     return {
       ...rest,
       outcome: "unknown",

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Directory, startTcp, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
+import { editedAnswer } from "../support/facts.ts";
 import { writeProject } from "../support/project.ts";
 import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
 
@@ -36,8 +37,32 @@ describe("verify on a host that a guard keeps from changes", () => {
     const args = project({ "redis-01": host }, "limits: { maxmemory: 100kb }");
     expect((await run(["plan", ...args])).stdout).toContain("redis-01  refused");
     const { stderr } = await run(["verify", ...args, "--skip-tags", "acl"]);
-    expect(stderr).toMatch(/redis-01: as wanted, \d+ of \d+ checks fail/);
+    expect(stderr).toMatch(/redis-01: looked at, \d+ of \d+ checks fail, \d+ not checked/);
     expect(stderr).not.toContain("refused");
+  });
+});
+
+describe("verify on a host whose Redis does not run", () => {
+  it("says that first, and what that leaves unknown is no failure of its own", async () => {
+    const gone = () => undefined;
+    await using host = await startRecordedHost("stock", () =>
+      editedAnswer("stock", {
+        login: gone,
+        "login-error": () => "the service does not run, or no redis-cli is here\n",
+        endpoint: gone,
+        info: gone,
+        running: gone,
+        "acl-list": gone,
+        properties: (text) => text.replace(/^MainPID=.*$/m, "MainPID=0"),
+        "plain-ping 127.0.0.1 6379": gone,
+      }),
+    );
+    const args = project({ "redis-01": host }, "bind: { addresses: [127.0.0.1] }");
+    const { stdout } = await run(["verify", ...args, "--tags", "network", "-v"]);
+    expect(stdout.split("\n")[2]).toMatch(/^✖ redis-01: Redis does not run\./);
+    expect(stdout).toContain("the service does not run");
+    expect(stdout).not.toContain("or no redis-cli is here");
+    expect(stdout).not.toMatch(/not checked, *$/m);
   });
 });
 
@@ -187,6 +212,38 @@ describe("exit codes of several hosts", () => {
     expect(performance.now() - startedAt).toBeLessThan(4000);
     expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
     expect(outcome.stderr).toContain("Interrupted: nothing new is started");
+  });
+
+  it("130 after Ctrl-C in a verify, with the hosts that nobody asked as not started", async () => {
+    let interrupt = (_name: string) => {};
+    await using first = await startRecordedHost("stock", (answer) => {
+      interrupt("SIGINT");
+      return answer;
+    });
+    await using second = await startRecordedHost("stock");
+    const outcome = await run(
+      ["verify", ...project({ first, second }), "--forks", "1", "--tags", "topology", "--json", "-"],
+      {
+        onStart: (signal) => {
+          interrupt = signal;
+        },
+      },
+    );
+    expect(outcome.exitCode).toBe(130);
+    expect(outcome.stderr).not.toContain("No host was touched");
+    const statuses = JSON.parse(outcome.stdout).hosts.map(({ status }: { status: string }) => status);
+    expect(statuses.at(-1)).toBe("not-started");
+    expect(outcome.stderr).toContain("Interrupted. 2 hosts: 1 not started, ");
+  });
+
+  it("1 where the tags of a verify leave only checks that do not apply, and says that the hosts were asked", async () => {
+    await using host = await startRecordedHost("stock");
+    const outcome = await run(["verify", ...project({ host }), "--tags", "topology"]);
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.stderr).toMatch(
+      /--tags: leaves no check to make on this host: none of RK-\S+(, RK-\S+)* (and \d+ more )?applies there\n/,
+    );
+    expect(outcome.stderr).toContain("1 problem. The hosts were looked at, and nothing was changed.");
   });
 
   it("130 before anything else, also where a host failed", async () => {

@@ -64,6 +64,12 @@ describe("options that no host has to be reached for", () => {
     expect(stderr).toContain(message);
   });
 
+  it("does not suggest the tag that was given, where --skip-tags takes it out again", async () => {
+    const { exitCode, stderr } = await plan("--tags", "users", "--skip-tags", "users");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("--tags: leaves no task of the playbook, together with --skip-tags.\n");
+  });
+
   it("keeps every choice in the command that it offers next", async () => {
     const choice = [
       "--shard",

@@ -6,6 +6,7 @@ import { Secret } from "../../src/secret.ts";
 import { ownPassword } from "../../src/server-login.ts";
 import { redkeep } from "../support/cli.ts";
 import { perTest } from "../support/per-test.ts";
+import { hostRecord, runRecord } from "../support/records.ts";
 
 const made = perTest();
 
@@ -26,7 +27,16 @@ const own = (server: string): string => ownPassword(new Secret(KEY), "admin", se
 
 describe("redkeep password", () => {
   it("prints the password of one host and nothing else", async () => {
+    const record = runRecord("apply", [hostRecord("redis-01", { status: "changed" })]);
+    mkdirSync(join(made.directory.path, "runs"), { recursive: true, mode: 0o700 });
+    made.directory.write("runs/2026-11-24T06-30-12Z-apply.json", JSON.stringify(record, null, 1));
     expect(await password(["redis-01"])).toEqual({ exitCode: 0, stderr: "", stdout: `${own("redis-01")}\n` });
+  });
+
+  it("warns where no record shows that the host has it", async () => {
+    const { stdout, stderr } = await password(["redis-01"]);
+    expect(stdout).toBe(`${own("redis-01")}\n`);
+    expect(stderr).toContain("warning: no record that is kept here shows that redis-01 has this password");
   });
 
   it("prints that of all servers with a warning, where the host has it still", async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HostError } from "../../src/connection/connection.ts";
 import { admitHostKey } from "../../src/connection/host-key.ts";
 import type { ResolvedConnection } from "../../src/connection/ssh-config.ts";
 import { type Directory, generateKey, temporaryDirectory } from "./support/server.ts";
@@ -119,5 +120,30 @@ describe("a host key that is new, with accept-new", () => {
   it("is not taken where there is no file to keep it in", () => {
     const host = target({ strictHostKeyChecking: "accept-new" });
     expect(() => admitHostKey(key.blob, host)).toThrow("is not in any known_hosts file");
+  });
+});
+
+describe("a host key that is not known", () => {
+  const remedyFor = (changes: Partial<ResolvedConnection>): string => {
+    try {
+      admitHostKey(key.blob, target({ port: 2222, newHostKeysFile: "/tmp/known", ...changes }));
+    } catch (error) {
+      return (error as HostError).remedy;
+    }
+    throw new Error("it was admitted");
+  };
+
+  it("is to be written under the alias that it is looked for by", () => {
+    const remedy = remedyFor({ hostKeyAlias: "redis-03" });
+    expect(remedy).toMatch(/ssh-keyscan -p 2222 10\.0\.0\.5 \| sed '[^']*' >>\/tmp\/known$/);
+    const sed = /sed '([^']*)'/.exec(remedy)?.[1] ?? "";
+    const line = execFileSync("sed", [sed], { input: `[10.0.0.5]:2222 ${key.public}\n`, encoding: "utf8" });
+    const known = directory.write("known_hosts", line);
+    const host = target({ port: 2222, hostKeyAlias: "redis-03", knownHostsFiles: [known] });
+    expect(() => admitHostKey(key.blob, host)).not.toThrow();
+  });
+
+  it("is not put into a command by an alias that a shell or sed would read otherwise", () => {
+    expect(remedyFor({ hostKeyAlias: "a/b'$(x)" })).toContain("Log in once with ssh");
   });
 });

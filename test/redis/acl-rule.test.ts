@@ -254,6 +254,10 @@ describe("describeUser", () => {
     ],
     [`on #${HASH} +ping +info`, "no keys, only info and ping; password ••••"],
     [`on #${HASH} +@read -swapdb -keys`, "no keys, read, not keys or swapdb; password ••••"],
+    [
+      `on #${HASH} ~app:* +@read +@pubsub -@admin -@dangerous -@scripting +@dangerous`,
+      "~app:*, read and pubsub, not admin or scripting, and all of dangerous; password ••••",
+    ],
     ["on nopass ~* +@all -@dangerous", "~*, every command, not dangerous; any password"],
   ])("says %s in words", (rules, text) => {
     expect(describeUser(parseAclUser(`user u ${rules}`))).toBe(text);

@@ -60,6 +60,22 @@ describe("a check", () => {
     ]);
   });
 
+  it("that could not be made this time is not gone, and not new once it can be made again", () => {
+    const made = [
+      checkRecord("RK-ACL-09", { source: "users.acl against ACL LIST" }),
+      checkRecord("RK-ACL-09", { source: "users.acl against ACL LIST" }),
+    ];
+    const blocked = checkRecord("RK-ACL-09", {
+      source: "users.acl",
+      outcome: "unknown",
+      blockedBy: "login",
+    });
+    const [all, none] = [verify({ checks: made }), verify({ checks: [blocked] })];
+    const twice = (direction: string) => Array(2).fill(`${direction} check RK-ACL-09 protected mode is on`);
+    expect(told(compareRuns(all, none))).toEqual(twice("worse"));
+    expect(told(compareRuns(none, all))).toEqual(twice("better"));
+  });
+
   it("is not compared with a plan, which makes none", () => {
     const plan = runRecord("plan", [host({})]);
     expect(compareRuns(plan, verify({ checks: [check({ outcome: "fail" })] })).differences).toEqual([]);
@@ -141,6 +157,14 @@ describe("what users can do", () => {
     ],
   ])("%s", (_, before, after, expected) => {
     expect(told(compareRuns(verify(before), verify(after)))).toEqual(expected);
+  });
+
+  it("that could not be told of a user in one of the two runs is no difference", () => {
+    const { access: told } = access(true, false, true, true);
+    const untold = { ...told, users: told.users.map((user) => ({ ...user, allowed: [null, null] })) };
+    const [one, other] = [verify({ access: told }), verify({ access: untold })];
+    expect(compareRuns(one, other).differences).toEqual([]);
+    expect(compareRuns(other, one).differences).toEqual([]);
   });
 
   it("tells a user that is new, and the dangerous commands that came with it", () => {

@@ -4,7 +4,7 @@ import { junitReport } from "../../src/report/junit.ts";
 import { MAX_MARKDOWN, markdownReport } from "../../src/report/markdown.ts";
 import { mergeRuns } from "../../src/report/merge.ts";
 import { prometheusReport } from "../../src/report/prometheus.ts";
-import type { RunRecord } from "../../src/report/record.ts";
+import type { CheckRecord, RunRecord } from "../../src/report/record.ts";
 import { sarifReport } from "../../src/report/sarif.ts";
 import { CONTROL_IDS } from "../../src/verify/controls.ts";
 import { allChecks, earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";
@@ -35,6 +35,21 @@ describe("JUnit", () => {
       ""
     );
   }
+
+  it("does not say of what could not be told that it does not apply", () => {
+    const skipped = { outcome: "skip", observed: "not known" } as const;
+    const checks = [
+      checkRecord("RK-CMD-05", { ...skipped, skipped: "untold" }),
+      checkRecord("RK-LIM-03", { ...skipped, skipped: "reported" }),
+      checkRecord("RK-ACL-12", skipped),
+    ];
+    const cases = junitReport(runRecord("verify", [hostRecord("redis-01", { checks })]));
+    expect([...cases.matchAll(/<skipped message="([^"]*)"/g)].map(([, message]) => message)).toEqual([
+      "could not be told: not known",
+      "for you to judge: not known",
+      "does not apply: not known",
+    ]);
+  });
 
   it("has a suite for each host and a case for each check, and counts them", () => {
     expect(xml.match(/<testsuite /g)).toHaveLength(12);
@@ -94,6 +109,11 @@ describe("SARIF", () => {
   const parse = (record: RunRecord) => JSON.parse(sarifReport(record, options));
   const log = parse(fleet);
   const [{ results, tool, invocations }] = log.runs;
+
+  it("says of a step of the guide where it stands", () => {
+    const rule = tool.driver.rules.find(({ id }: { id: string }) => id === "RK-NET-01");
+    expect(rule.help.text).toMatch(/guide step 1 ".+" \(docs\/controls\.md, The guide\)/);
+  });
 
   it("has the structure that 2.1.0 asks for", () => {
     expect(log).toMatchObject({ version: "2.1.0", $schema: expect.stringContaining("sarif-2.1.0.json") });
@@ -211,9 +231,23 @@ describe("SARIF", () => {
 describe("Markdown", () => {
   const markdown = markdownReport(mergeRuns([earlierRun(), fleet]));
 
+  it("does not call a host as wanted, nor a control proven, where most of it could not be checked", () => {
+    const open = ["RK-ACL-01", "RK-SYS-03"].map((control) =>
+      checkRecord(control, { outcome: "unknown", blockedBy: "rights", severity: "critical" }),
+    );
+    const page = (...checks: CheckRecord[]) =>
+      markdownReport(mergeRuns([runRecord("verify", [hostRecord("redis-01", { checks })])]));
+    const some = page(checkRecord("RK-NET-02"), ...open);
+    expect(some).toContain(
+      "verify: No control that could be checked fails on 1 host. 2 controls could not be checked, 2 of them critical or high.\n",
+    );
+    expect(some).toContain("| <code>redis-01</code> | looked at | 1 | 0 | 2 | 0 |");
+    expect(page(...open)).toContain("verify: Nothing could be proven. 2 controls could not be checked");
+  });
+
   it("begins with the answer, then what to do, worst first", () => {
     expect(markdown).toMatch(
-      /^## redkeep verify: 3 of 12 hosts fail 16 controls, 8 of them critical or high\. 1 host could not be judged\.\n/,
+      /^## redkeep verify: 3 of 12 hosts fail 16 controls, 8 of them critical or high\. 1 control could not be checked, 1 of them critical or high\. 1 host could not be asked\.\n/,
     );
     const at = [
       "### Hosts that failed",

@@ -219,3 +219,9 @@ it("previews the plan for apply without what only holds after a plan", () => {
   expect(text).toMatch(/2 hosts: 2 would change \(4 changes\)\.\n$/);
   expect(text).not.toMatch(/Next:|exit|Nothing was changed/);
 });
+
+it("offers the plan again, not a verify, where it was interrupted", () => {
+  const hosts = [hostRecord("redis-01", { status: "not-started" })];
+  const text = planText({ ...runRecord("plan", hosts), exitCode: 130 }, textContext(hosts));
+  expect(text).toMatch(/^Then: redkeep plan -i \S+ +exit 130$/m);
+});

@@ -190,6 +190,20 @@ describe("without a terminal", () => {
     );
   });
 
+  it("does not call a host as wanted that a verify only looked at", async () => {
+    const stream = new FakePipe();
+    const progress = createProgress({
+      stream,
+      hosts: hostNames(1),
+      title: "Verifying",
+      command: "verify",
+      env,
+    });
+    progress.done("redis-01", "unchanged", "15 of 97 checks fail");
+    await progress.stop();
+    expect(stream.text).toBe("Verifying\nredis-01: looked at, 15 of 97 checks fail\n");
+  });
+
   it("does the same on a terminal under CI=true, without colours or cursor movements", async () => {
     const terminal = new FakeTerminal(80, 24);
     const options = { stream: terminal, hosts: hostNames(1), title: "Applying" };

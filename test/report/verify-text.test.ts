@@ -68,7 +68,8 @@ describe("verify text", () => {
 
 ✔ 1 control holds on all hosts     (-v lists them)
 
-3 hosts: 4 checks pass, 2 fail (2 high), 1 unknown.
+3 hosts: 4 checks pass, 2 fail (2 high), 1 unknown. Not proven: RK-NET-03
+(critical).
 Next: redkeep plan -i inventory/production.yml --limit redis-02,redis-03
 exit 6
 `,
@@ -231,6 +232,10 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     const become = verified([checks], { otherArguments: ["--become"] });
     expect(become).toMatch(/^Next: log in as root/m);
     expect(become).not.toContain("redkeep plan");
+    const otherwise = verified([checks], {
+      otherArguments: ["-e", "ansible_become=false", "-e", "a=1 ansible_become=no", "-e", "b=2"],
+    });
+    expect(otherwise.replaceAll(/\s+/g, " ")).toContain("production.yml -e a=1 -e b=2 --become (as root");
   });
 
   it("puts the gravest control first", () => {
@@ -254,6 +259,57 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(verified(checks, { verbose: true })).toContain(
       "- RK-ACL-12  Sentinel's user\n    redis-01: no Sentinel",
     );
+  });
+
+  const untold = checkRecord("RK-CMD-05", {
+    title: "no known hole",
+    severity: "critical",
+    outcome: "skip",
+    skipped: "untold",
+    observed: "not known for CVE-1",
+  });
+
+  it("tells what could not be told, and what is for the operator to judge, from what does not apply", () => {
+    const buffers = { title: "output buffers", severity: "medium" } as const;
+    const checks = [
+      untold,
+      checkRecord("RK-LIM-03", buffers),
+      checkRecord("RK-LIM-03", {
+        ...buffers,
+        outcome: "skip",
+        skipped: "reported",
+        observed: "ordinary clients have none",
+      }),
+    ];
+    const brief = verified([checks]);
+    expect(brief).toContain("- 1 control could not be told     (-v lists them)\n");
+    expect(brief).toContain("- 1 control is for you to judge     (-v lists them)\n");
+    expect(brief).not.toMatch(/holds|not apply/);
+    expect(brief).toContain("2 skipped. Not proven: RK-CMD-05 (critical).");
+    const long = verified([checks], { verbose: true });
+    expect(long).toContain("- RK-CMD-05  no known hole\n    redis-01: not known for CVE-1\n");
+    expect(long).toContain("- RK-LIM-03  output buffers\n    redis-01: ordinary clients have none\n");
+  });
+
+  it("names a grave control that is not proven also in the one line of a night", () => {
+    const minor = checkRecord("RK-SYS-12", { severity: "low", outcome: "unknown" });
+    const line = verified([[checkRecord("RK-NET-02"), untold, minor]], { unattended: true });
+    expect(line).toBe(
+      "1 host: 1 check pass, 0 fail, 1 unknown, 1 skipped. Not proven: RK-CMD-05 (critical).        exit 0\n",
+    );
+  });
+
+  it("says first that Redis does not run", () => {
+    const server = {
+      product: "Redis",
+      version: "7.0.15",
+      system: "Debian",
+      role: null,
+      isStopped: true as const,
+    };
+    const checks = [checkRecord("RK-NET-02", { outcome: "unknown", blockedBy: "login" })];
+    const text = verify([hostRecord("redis-01", { server, checks }), hostRecord("redis-02")]);
+    expect(text.split("\n")[2]).toMatch(/^✖ redis-01: Redis does not run\./);
   });
 
   it("says with -v which checks rest on the server's word alone", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
+import { MATRIX } from "../../src/redis/matrix.ts";
 import { isWeakPassword } from "../../src/redis/weak-password.ts";
 import { Secret } from "../../src/secret.ts";
 import acl from "../../src/tasks/acl.ts";
@@ -481,11 +482,29 @@ describe("acl", () => {
     });
   });
 
+  it("names the commands that an application user may run without their arguments, and how many more", () => {
+    const open = MATRIX.filter(({ dangerous }) => dangerous);
+    const facts = editedFacts(
+      "hardened",
+      Object.fromEntries(open.map(({ words }) => [`dry-run app ${words.join(" ")}`, () => "OK\n"])),
+    );
+    const [finding = ""] = findings(verifyTask("acl", params, facts)).filter((text) =>
+      / and \d+ more/.test(text),
+    );
+    const named = finding
+      .replace(/^RK-ACL-05 fail: /, "")
+      .replace(/ and \d+ more$/, "")
+      .split("; ");
+    expect(named).toHaveLength(6);
+    const names = open.map(({ name }) => `${name} allowed`);
+    expect(named.filter((text) => !names.includes(text))).toEqual([]);
+  });
+
   it("trap 26: the application may do what ordinary clients do when they connect", () => {
     const facts = editedFacts("hardened", {
       "dry-run app SELECT 1": () => "User app has no permissions to run the 'select' command\n",
     });
-    expect(findings(verifyTask("acl", params, facts))).toEqual(["RK-ACL-05 fail: SELECT 1 denied"]);
+    expect(findings(verifyTask("acl", params, facts))).toEqual(["RK-ACL-05 fail: SELECT denied"]);
     const six = /^user app .*$/m.exec(written(plan("redis-6-stock"), FILE))?.[0] ?? "";
     for (const rule of ["+@connection", "+@transaction", "+@pubsub", "+info", "+select", "+client|setname"])
       expect(six).toContain(rule);

@@ -45,6 +45,23 @@ describe("what a user can do", () => {
     expect(record?.commands.map(({ command }) => command)).not.toContain("CLIENT SETINFO");
   });
 
+  it("is not told of a command that the server does not know, where a file with its new name cannot be read", () => {
+    const aclUsers = ["user app on #0 ~app:* -@all +@read"];
+    const told = (unreadable: string[]) => {
+      const answer = { KEYS: "ERR Command 'keys' not found", PING: "OK" };
+      const host = hostWith({
+        host: { uid: 1000 },
+        redis: { aclUsers, access: new Map([["app", answers(answer)]]) },
+      });
+      const facts = { ...host, configFiles: { ...host.configFiles, unreadable: new Set(unreadable) } };
+      const record = accessOf({ facts, server: server(facts) });
+      const index = record?.commands.findIndex(({ command }) => command === "KEYS") ?? -1;
+      return record?.users.find(({ user }) => user === "app")?.allowed[index];
+    };
+    expect(told([])).toBe(false);
+    expect(told(["/etc/redis/names.conf"])).toBe(null);
+  });
+
   it("is what a scratch server queues or denies, before 7.0", () => {
     const record = access({
       like: "redis-6-hardened",

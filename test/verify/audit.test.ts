@@ -282,6 +282,16 @@ describe("a control that no task owns", () => {
     expect(verdicts("RK-SYS-12", open)).toEqual(["skip: /dev/sda2, not encrypted as far as can be told"]);
   });
 
+  it("says of a control without a verdict whether it could not be told or is for the operator to judge", () => {
+    const open = hardened({ system: { swaps: [{ name: "/dev/sda2", isClear: true }] } });
+    const skipped = (id: string) =>
+      audit(open).flatMap(({ control, skipped }) => (control === id ? [skipped] : []));
+    expect(skipped("RK-CMD-05")).toEqual(["untold"]);
+    expect(skipped("RK-SYS-12")).toEqual(["reported"]);
+    expect(skipped("RK-LIM-03")).toContain("reported");
+    expect(skipped("RK-ACL-12")).toEqual([undefined]);
+  });
+
   it("rolls no host back", () => {
     expect(
       audit(factsOf("watched-by-sentinel")).filter(

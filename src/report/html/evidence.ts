@@ -64,7 +64,7 @@ ${factsOf(hosts, times)}
 ${troubleOf(hosts)}
 ${open.length === 0 ? undefined : table(`What does not hold on ${hostList(hosts.map(({ host }) => host))}`, open, group, writer)}
 ${closed(`${plural(held.length, "check holds", "checks hold")}`, held, group, writer)}
-${closed(`${plural(skipped.length, "check does", "checks do")} not apply`, skipped, group, writer)}
+${closed(`${plural(skipped.length, "check does not apply or is", "checks do not apply or are")} for you to judge`, skipped, group, writer)}
 </section>
 `;
 }

@@ -101,9 +101,10 @@ function cellsOf(
 export const STATES: readonly State[] = [...SEVERITIES, "unknown", "waived", "allowed", "pass", "skip"];
 
 export function stateOf(check: CheckRecord): State {
-  const { outcome, severity, waiver } = check;
+  const { outcome, severity, waiver, skipped } = check;
   if (waiver !== undefined) return "waived";
   if (isAllowed(check)) return "allowed";
+  if (outcome === "skip" && skipped === "untold") return "unknown";
   return outcome === "fail" ? severity : outcome;
 }
 

@@ -11,7 +11,7 @@ const SIGNS: Record<State, { sign: string; word: string }> = {
   waived: { sign: "W", word: "fails, waived" },
   allowed: { sign: "A", word: "unmet, allowed by the playbook" },
   pass: { sign: "✓", word: "holds" },
-  skip: { sign: "–", word: "does not apply" },
+  skip: { sign: "–", word: "does not apply, or is for you to judge" },
 };
 
 export function signOf(state: State): string {

@@ -1,7 +1,7 @@
 import { parseSize } from "../../redis/size.ts";
 import type { ServerVersion } from "../../redis/versions.ts";
 import type { Check } from "../controls.ts";
-import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
+import { type AuditContext, found, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function commandChecks(context: AuditContext): Check[] {
   const timeLimit = context.server.running?.has("busy-reply-threshold")
@@ -86,12 +86,8 @@ function versionCheck({ server, facts }: AuditContext): Check {
     ({ cve, closedBy }) => !mended.has(cve) && !(closedBy && isAtLeast(server.version, closedBy)),
   ).map(({ cve }) => cve);
   if (open.length === 0) return found("RK-CMD-05", { expected, observed: name, source }, true);
-  return notApplicable(
-    "RK-CMD-05",
-    expected,
-    `${name}: not known for ${open.join(", ")}, which neither the version nor the package's changelog tells`,
-    source,
-  );
+  const observed = `${name}: not known for ${open.join(", ")}, which neither the version nor the package's changelog tells`;
+  return notJudged("RK-CMD-05", "untold", { expected, observed, source });
 }
 
 function isAtLeast({ product, version }: ServerVersion, wanted: readonly number[]): boolean {

@@ -16,9 +16,21 @@ export interface AuditContext {
   recoverUnit?: string;
 }
 
-/** A control that does not apply to this host, or is only reported, with the reason. */
+/** A control that does not apply to this host, with the reason. */
 export function notApplicable(control: ControlId, expected: string, observed: string, source: string): Check {
   return check(control, { expected, observed, source, isAdvisory: true }, { outcome: "skip" });
+}
+
+/**
+ * A control that applies and has no verdict: `untold` where nothing here tells whether it holds, `reported` where the operator
+ * has to judge what was found.
+ */
+export function notJudged(
+  control: ControlId,
+  skipped: "untold" | "reported",
+  texts: { expected: string; observed: string; source: string },
+): Check {
+  return check(control, { ...texts, isAdvisory: true }, { outcome: "skip", skipped });
 }
 
 /** A finding of the audit: it never rolls a host back. */

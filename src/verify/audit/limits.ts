@@ -1,6 +1,6 @@
 import { formatSize } from "../../redis/size.ts";
 import type { Check } from "../controls.ts";
-import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
+import { type AuditContext, found, notApplicable, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function limitChecks(context: AuditContext): Check[] {
   return [outputBufferCheck(context), ...damageChecks(context), roomCheck(context)];
@@ -28,7 +28,11 @@ function outputBufferCheck(context: AuditContext): Check {
     );
   if (normal || (running.get("maxmemory-clients") ?? "0") !== "0")
     return found("RK-LIM-03", { expected, observed: value, source }, true);
-  return notApplicable("RK-LIM-03", expected, "ordinary clients have none, as Redis ships", source);
+  return notJudged("RK-LIM-03", "reported", {
+    expected,
+    observed: "ordinary clients have none, as Redis ships",
+    source,
+  });
 }
 
 function damageChecks(context: AuditContext): Check[] {

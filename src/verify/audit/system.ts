@@ -1,7 +1,7 @@
 import type { PathFact } from "../../facts/files.ts";
 import { formatSize } from "../../redis/size.ts";
 import { type Check, check } from "../controls.ts";
-import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
+import { type AuditContext, found, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function systemChecks(context: AuditContext): Check[] {
   return [
@@ -49,12 +49,11 @@ function crashReportCheck(context: AuditContext): Check {
   const setting = "hide-user-data-from-log";
   const made = soundSetting(context, "RK-SYS-06", setting, `${setting} yes`, (value) => value === "yes");
   return made.outcome === "fail"
-    ? notApplicable(
-        "RK-SYS-06",
-        made.expected,
-        `${made.observed}: crash reports name keys and values`,
-        made.source,
-      )
+    ? notJudged("RK-SYS-06", "reported", {
+        expected: made.expected,
+        observed: `${made.observed}: crash reports name keys and values`,
+        source: made.source,
+      })
     : made;
 }
 
@@ -129,7 +128,11 @@ function packageCheck({ facts }: AuditContext): Check {
   const expected = `a package that ${binary} belongs to`;
   const source = "dpkg";
   if (owner === undefined)
-    return notApplicable("RK-SYS-09", expected, "no dpkg on this host that could be asked", source);
+    return notJudged("RK-SYS-09", "untold", {
+      expected,
+      observed: "no dpkg on this host that could be asked",
+      source,
+    });
   return found(
     "RK-SYS-09",
     {
@@ -192,12 +195,11 @@ function swapCheck({ facts }: AuditContext): Check {
   const clear = swaps.filter(({ isClear }) => isClear).map(({ name }) => name);
   return clear.length === 0
     ? found("RK-SYS-12", { expected, observed: swaps.length === 0 ? "no swap" : "encrypted", source }, true)
-    : notApplicable(
-        "RK-SYS-12",
+    : notJudged("RK-SYS-12", "reported", {
         expected,
-        `${clear.join(", ")}, not encrypted as far as can be told`,
+        observed: `${clear.join(", ")}, not encrypted as far as can be told`,
         source,
-      );
+      });
 }
 
 /** Of what deviates that a report names. */

@@ -1,6 +1,6 @@
 import { foundUsers } from "../../redis/found-users.ts";
 import type { Check } from "../controls.ts";
-import { type AuditContext, found, notApplicable, withoutLogin } from "./context.ts";
+import { type AuditContext, found, notApplicable, notJudged, withoutLogin } from "./context.ts";
 
 export function topologyChecks(context: AuditContext): Check[] {
   return [
@@ -35,12 +35,9 @@ function minReplicasCheck(context: AuditContext): Check {
   if (server.running === undefined) return withoutLogin(context, "RK-REP-02", expected, source);
   const value = server.running.get("min-replicas-to-write") ?? "0";
   if (value !== "0") return found("RK-REP-02", { expected, observed: value, source }, true);
-  return notApplicable(
-    "RK-REP-02",
-    expected,
-    server.replicas === 0 ? "no replicas" : "0: it goes on taking writes when it is cut off",
-    source,
-  );
+  if (server.replicas === 0) return notApplicable("RK-REP-02", expected, "no replicas", source);
+  const observed = "0: it goes on taking writes when it is cut off";
+  return notJudged("RK-REP-02", "reported", { expected, observed, source });
 }
 
 function clusterCheck(context: AuditContext): Check {

@@ -1,4 +1,4 @@
-import { type AclUser, type CommandTable, permissions } from "../../redis/acl-rule.ts";
+import { type AclUser, type CommandTable, firstOf, permissions } from "../../redis/acl-rule.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import type { AclParams } from "../../tasks/acl.ts";
 import type { Check } from "../controls.ts";
@@ -104,7 +104,7 @@ function replicationUserCheck(context: AuditContext): Check {
     return found("RK-ACL-11", { expected, observed, source }, { outcome: "unknown" });
   }
   const extra = [...commandsOf(user, table)].filter((command) => !REPLICA_NEEDS.has(command)).sort();
-  const observed = `${name}${extra.length === 0 ? "" : ` may also run ${extra.slice(0, 6).join(", ")}${extra.length > 6 ? ` and ${extra.length - 6} more` : ""}`}`;
+  const observed = `${name}${extra.length === 0 ? "" : ` may also run ${firstOf(extra, 6)}`}`;
   return found("RK-ACL-11", { expected, observed, source }, extra.length === 0);
 }
 
