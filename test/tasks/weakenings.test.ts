@@ -53,6 +53,16 @@ interface Weakened {
   said: string;
 }
 
+/** The hardened host with its port open to everybody, in the kernel and in ufw's file. */
+const openedToAll = () =>
+  editedFacts("hardened", {
+    kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
+    "ufw-rules4": (text) =>
+      text
+        .replace("0.0.0.0/0 any 172.17.0.0/16 in", "0.0.0.0/0 any 0.0.0.0/0 in")
+        .replace("--dport 6380 -s 172.17.0.0/16 ", "--dport 6380 "),
+  });
+
 const WEAKENED: Weakened[] = [
   {
     parameter: "bind.addresses",
@@ -210,10 +220,7 @@ const WEAKENED: Weakened[] = [
     parameter: "firewall.allow",
     value: ["0.0.0.0/0"],
     params: { allow: ["0.0.0.0/0"] },
-    facts: () =>
-      editedFacts("hardened", {
-        kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
-      }),
+    facts: openedToAll,
     control: "RK-NET-04",
     said: "firewall.allow: 0.0.0.0/0",
   },
@@ -221,10 +228,7 @@ const WEAKENED: Weakened[] = [
     parameter: "firewall.allow",
     value: ["0.0.0.0/1", "128.0.0.0/1"],
     params: { allow: ["0.0.0.0/1", "128.0.0.0/1"] },
-    facts: () =>
-      editedFacts("hardened", {
-        kernel4: (text) => text.replace("-A ufw-user-input -s 172.17.0.0/16 ", "-A ufw-user-input "),
-      }),
+    facts: openedToAll,
     control: "RK-NET-04",
     said: "firewall.allow: 0.0.0.0/1, 128.0.0.0/1",
   },
