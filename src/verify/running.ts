@@ -29,7 +29,7 @@ export function runningOr(
   const isUnread = facts.configFiles.unreadable.size > 0;
   const fileHolds = inFile === undefined ? isDefault || isUnread : sameSetting(setting, args, inFile);
   const observed = holds
-    ? `running ${shown([running])}${fileHolds ? "" : inFile === undefined ? ", but not in the file: lost at the next restart" : `, but ${shown(inFile)} in the file: lost at the next restart`}`
+    ? `running ${shown([running])}${fileHolds ? "" : inFile === undefined ? ", but not in the file: the next start takes the default" : `, but ${shown(inFile)} in the file: lost at the next restart`}`
     : `running ${shown([running])}${inFile !== undefined && fileHolds ? ", though the file says as wanted: changed on the running server, or the file was never loaded" : ""}`;
   return {
     ...check(control, { expected, observed, source, allows }, holds && fileHolds),
