@@ -311,6 +311,7 @@ export async function ask(
     });
     return undefined;
   }
+  facts = withMissingPassword(facts, login, earlySecrets);
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   const { neighbours = [] } = job;
   // A client is there: of the two reasons that the probe names for not asking Redis, this one is left.
@@ -350,6 +351,20 @@ async function probe(
       `${error.message} (exit status ${result.status})${result.stderr === "" ? "" : `: ${excerpt(found.mask(result.stderr), 300)}`}`,
     );
   }
+}
+
+/** Where the server refuses whoever has no password, and ours is only missing here, that is the reason and not the host. */
+function withMissingPassword(
+  facts: HostFacts,
+  login: ServerLogin | undefined,
+  { missing, state }: HostSecrets,
+): HostFacts {
+  const { user, loginError } = facts.redis;
+  const [name] = missing.serverKeys;
+  if (login !== undefined || user !== undefined || loginError === undefined || name === undefined)
+    return facts;
+  const reason = `${loginError}: ${state.name} has no password of ${name}; copy secrets.yml from where apply has run`;
+  return { ...facts, redis: { ...facts.redis, loginError: reason } };
 }
 
 /** Whether the user's line in an ACL file of the host has this password: the file is root's word, not the server's. */

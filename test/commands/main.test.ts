@@ -66,6 +66,19 @@ describe("verify on a host whose Redis does not run", () => {
   });
 });
 
+describe("verify without the state that has the administrator's password", () => {
+  it("says which file is missing here, not only that the server refuses", async () => {
+    await using host = await startRecordedHost("login-lost");
+    const acl = "acl: { users: [{ name: admin, preset: admin, password: { generate: true } }] }";
+    const args = project({ "redis-01": host }, acl);
+    const { stdout, exitCode } = await run(["verify", ...args]);
+    expect(exitCode).toBe(3);
+    expect(stdout.replace(/\s+/g, " ")).toContain(
+      ".redkeep has no password of admin; copy secrets.yml from where apply has run",
+    );
+  });
+});
+
 describe("plan on a host that answers", () => {
   it("ends with 0 where nothing is to be done, in one connection and one round trip", async () => {
     await using host = await startRecordedHost("hardened");
