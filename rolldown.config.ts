@@ -12,7 +12,7 @@ const TASKS = "src/tasks";
  */
 export default defineConfig([
   {
-    input: { program: "src/commands/main.ts" },
+    input: { program: "src/cli/main.ts" },
     platform: "node",
     // What only ssh2 would use, where it was compiled for the machine: it does without.
     external: ["cpu-features", /\.node$/],

@@ -3,7 +3,7 @@ if (Number(process.versions.node.split(".")[0]) < 24) {
   process.stderr.write(`redkeep needs Node 24 or newer, found ${process.versions.node}\n`);
   process.exit(1);
 }
-const { hideTyping } = await import("./hide-typing.ts");
+const { hideTyping } = await import("./lib/hide-typing.ts");
 hideTyping(process);
 const { loadProgram } = await import("./load-program.ts");
 const { main } = await loadProgram(process);

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import type { main } from "./commands/main.ts";
+import type { main } from "./cli/main.ts";
 
 interface Program {
   main: typeof main;
@@ -22,7 +22,7 @@ const COMMANDS = ["plan", "apply", "verify", "rollback", "eject"];
  * a cache, or `NODE_DISABLE_COMPILE_CACHE` is set, each start compiles anew.
  */
 export async function loadProgram(process: NodeJS.Process): Promise<Program> {
-  if (import.meta.filename.endsWith(".ts")) return await import("./commands/main.ts");
+  if (import.meta.filename.endsWith(".ts")) return await import("./cli/main.ts");
   // Importing these instead would load all that they offer: fs its streams, for one.
   const { readFileSync } = process.getBuiltinModule("fs");
   const { createRequire } = process.getBuiltinModule("module");

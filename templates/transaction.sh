@@ -33,7 +33,7 @@ milliseconds() { read -r now _ </proc/uptime; ms=${now%.*}${now#*.}0; } # in $ms
 # it walks to the folder, a name at a time, and stands in it; the functions whose names end in `_here` then name ./NAME. What
 # belongs to the service user already is changed with that user's rights. Owners change only where root alone may write: the
 # folder is taken over first, and given back last. No other function names a file but redkeep's own and those in folders of
-# root's; test/apply/walk.test.ts holds this file to that.
+# root's; test/transaction/walk.test.ts holds this file to that.
 step() { { cd -P "./$1" 2>/dev/null && [ .. -ef /proc/self/fd/7 ]; } 7<.; }        # NAME: a folder in this one, or else nowhere
 are_roots() { case $1 in "0 "[d-]????-??-*) return 0;; *) return 1;; esac; }        # of `stat -c '%u %A'`: only root may write it
 here_is_roots() { are_roots "$(stat -c '%u %A' .)"; }

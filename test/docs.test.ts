@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createProgram } from "../src/commands/main.ts";
-import type { Environment } from "../src/commands/options.ts";
+import { createProgram } from "../src/cli/main.ts";
+import type { Environment } from "../src/run/options.ts";
 import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";
 
 /** Where a link of a page leads in this repository: a path from its top, and the heading, empty where none is named. */

@@ -2,13 +2,13 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { CONFIRM_WINDOW } from "../src/apply/compile.ts";
-import { createProgram, GUARDS } from "../src/commands/main.ts";
-import type { Environment } from "../src/commands/options.ts";
+import { createProgram, GUARDS } from "../src/cli/main.ts";
 import { loadInventory } from "../src/inventory/load-inventory.ts";
 import { loadTask, taskNames } from "../src/playbook/task-files.ts";
+import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/record/statuses.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
-import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/report/statuses.ts";
+import type { Environment } from "../src/run/options.ts";
+import { CONFIRM_WINDOW } from "../src/transaction/compile.ts";
 import { read, repository, section } from "./support/pages.ts";
 
 const program = createProgram(process as unknown as Environment, () => {});
@@ -179,7 +179,7 @@ describe("guards, exit codes and statuses", () => {
   });
 
   it("has every exit code in the order in which they apply", () => {
-    const [, decided = ""] = read("src/report/summary.ts").split("function exitCodeOf");
+    const [, decided = ""] = read("src/record/summary.ts").split("function exitCodeOf");
     const inCode = [...new Set([...decided.matchAll(/return (\d+);/g)].map(([, code = ""]) => code))];
     const shown = firstCells(section("docs/commands.md", "## Exit codes"));
     expect(shown.toSorted()).toEqual([...inCode, "1"].toSorted());

@@ -2,14 +2,14 @@ import type { HostFacts } from "../facts/probe.ts";
 import { concernsPort } from "../firewall/evaluate.ts";
 import { parseKernelRules } from "../firewall/kernel-rules.ts";
 import { isAnywhere, parseRules } from "../firewall/ufw-rules.ts";
+import type { Secret } from "../lib/secret.ts";
+import type { SecretSource } from "../lib/secret-source.ts";
 import { aboutMemoryOnly, memoryOnlyUsers, shownName } from "../plan/memory-only.ts";
 import { PRESETS, presetUser } from "../redis/acl-presets.ts";
 import { type AclUser, diffUsers, hashPassword } from "../redis/acl-rule.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { printable } from "../report/printable.ts";
-import type { Secret } from "../secret.ts";
-import type { SecretSource } from "../secret-source.ts";
 import { plainParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** Parameters of a task as a playbook has them. */

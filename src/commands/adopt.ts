@@ -4,17 +4,24 @@ import { dirname, join, relative, resolve } from "node:path";
 import { type Adopted, adoptHost } from "../adopt/adopt-host.ts";
 import type { Found, KnownPassword } from "../adopt/candidates.ts";
 import { type AdoptedHost, adoptedFiles } from "../adopt/files.ts";
-import { InputError } from "../errors.ts";
-import { packageDirectory } from "../package.ts";
+import { InputError } from "../lib/errors.ts";
+import { packageDirectory } from "../lib/package.ts";
+import type { HostRecord } from "../record/record.ts";
+import { ownPassword } from "../redis/server-login.ts";
 import { printable, printableText } from "../report/printable.ts";
-import type { HostRecord } from "../report/record.ts";
 import { plural, shellWord } from "../report/words.ts";
-import { ownPassword } from "../server-login.ts";
+import {
+  auditedChecks,
+  fail,
+  type HostSession,
+  type Observation,
+  planFor,
+  toRecord,
+} from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import { prepare, type Run } from "../run/prepare.ts";
+import { observeAll, recordOf, startProgress, warn } from "../run/session.ts";
 import type { AclParams } from "../tasks/acl.ts";
-import { auditedChecks, fail, type HostSession, type Observation, planFor, toRecord } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import { prepare, type Run } from "./prepare.ts";
-import { observeAll, recordOf, startProgress, warn } from "./session.ts";
 import { addGroupChecks } from "./verify.ts";
 
 /**

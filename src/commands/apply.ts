@@ -1,16 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { type CompileInput, compileApply } from "../apply/compile.ts";
 import type { HostFacts } from "../facts/probe.ts";
+import { changeHosts } from "../fleet/change-hosts.ts";
+import { Secret } from "../lib/secret.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
 import { noticedSince } from "../plan/noticed.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
+import { transactionProgram } from "../playbook/templates.ts";
+import type { CheckRecord } from "../record/record.ts";
 import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
-import type { CheckRecord } from "../report/record.ts";
-import { Secret } from "../secret.ts";
-import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
-import { transactionProgram } from "../templates.ts";
-import { changeHosts } from "./change-hosts.ts";
 import {
   ask,
   checksFor,
@@ -22,10 +20,11 @@ import {
   setAccess,
   setCertificates,
   toRecord,
-} from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import { plan } from "./plan.ts";
-import type { Run } from "./prepare.ts";
+} from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import type { Run } from "../run/prepare.ts";
+import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
   failTransaction,
@@ -34,7 +33,8 @@ import {
   newTransaction,
   runTransaction,
   type Transaction,
-} from "./transaction.ts";
+} from "../transaction/controller-side.ts";
+import { plan } from "./plan.ts";
 
 /** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
 export async function apply(options: RunOptions, environment: Environment): Promise<number> {

@@ -1,8 +1,8 @@
-import { didYouMean, InputError } from "../errors.ts";
+import { didYouMean, InputError } from "../lib/errors.ts";
 import { terminalOf } from "../report/colours.ts";
 import { controlsJson, controlsText, controlText } from "../report/controls-text.ts";
+import type { Environment } from "../run/options.ts";
 import { controlGroups } from "../verify/catalogue.ts";
-import type { Environment } from "./options.ts";
 
 /**
  * Prints the catalogue of controls, or one of them with all that is known of it. Reaches no host.

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
+import { compareRuns, hasWorsened } from "../history/compare.ts";
+import { printText, writeText } from "../record/json.ts";
+import { readRunRecord, refuseRecordAsTarget } from "../record/read-record.ts";
 import { painter, terminalOf } from "../report/colours.ts";
-import { compareRuns, hasWorsened } from "../report/compare.ts";
 import { diffText } from "../report/diff-text.ts";
-import { printText, writeText } from "../report/json.ts";
 import { signsOf } from "../report/layout.ts";
-import { readRunRecord, refuseRecordAsTarget } from "../report/read-record.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
 
 export interface DiffOptions {
   before: string;

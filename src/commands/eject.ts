@@ -1,17 +1,17 @@
 import { join } from "node:path";
-import { compileEject, parseEjected } from "../apply/compile.ts";
 import { HostError } from "../connection/connection.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
+import { changeHosts } from "../fleet/change-hosts.ts";
 import { standingRuns } from "../plan/kept-state.ts";
+import { transactionProgram } from "../playbook/templates.ts";
+import type { ChangeRecord, RunRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
 import type { Progress } from "../report/progress.ts";
-import type { ChangeRecord, RunRecord } from "../report/record.ts";
-import { transactionProgram } from "../templates.ts";
-import { changeHosts } from "./change-hosts.ts";
-import { ask, fail, failWith, type HostSession, openConnection, refuse } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import type { Run } from "./prepare.ts";
-import { newTransaction } from "./transaction.ts";
+import { ask, fail, failWith, type HostSession, openConnection, refuse } from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import type { Run } from "../run/prepare.ts";
+import { compileEject, parseEjected } from "../transaction/compile.ts";
+import { newTransaction } from "../transaction/controller-side.ts";
 
 const FACTS: readonly FactName[] = ["traces", "kept"];
 const ROOT = "/var/lib/redkeep";

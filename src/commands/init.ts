@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
-import { InputError } from "../errors.ts";
-import { packageDirectory } from "../package.ts";
+import { InputError } from "../lib/errors.ts";
+import { packageDirectory } from "../lib/package.ts";
 import { shellWord } from "../report/words.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */
 export async function init(directory: string, { cwd, stdout, program }: Environment): Promise<number> {

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { InputError } from "../errors.ts";
 import { limitedHosts, readLimit } from "../inventory/host-pattern.ts";
 import { inventoryGraph, inventoryHost, inventoryList } from "../inventory/listing.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
+import { InputError } from "../lib/errors.ts";
 import { printableText } from "../report/printable.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
 
 export interface InventoryCommandOptions {
   inventory: readonly string[];

@@ -1,6 +1,8 @@
 import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
-import { didYouMean, InputError } from "../errors.ts";
+import { didYouMean, InputError } from "../lib/errors.ts";
+import { packageVersion } from "../lib/package.ts";
+import { readTextFile } from "../lib/yaml.ts";
 import { LINT_CONTROLS } from "../lint/finding.ts";
 import {
   assertConfig,
@@ -11,15 +13,13 @@ import {
   lint as lintSubject,
 } from "../lint/lint.ts";
 import { type ServerName, versionOf } from "../lint/server-version.ts";
-import { packageVersion } from "../package.ts";
+import { printText, writeText } from "../record/json.ts";
+import type { Severity } from "../record/statuses.ts";
+import { isAtLeast } from "../record/summary.ts";
 import { terminalOf } from "../report/colours.ts";
-import { printText, writeText } from "../report/json.ts";
 import { lintSarif } from "../report/lint-sarif.ts";
 import { lintJson, lintText } from "../report/lint-text.ts";
-import type { Severity } from "../report/statuses.ts";
-import { isAtLeast } from "../report/summary.ts";
-import { readTextFile } from "../yaml.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
 
 export interface LintOptions {
   files: readonly string[];

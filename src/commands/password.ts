@@ -1,12 +1,12 @@
-import { didYouMean, InputError } from "../errors.ts";
+import { keptRecords } from "../history/kept-records.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
+import { didYouMean, InputError } from "../lib/errors.ts";
+import type { Secret } from "../lib/secret.ts";
+import { ownPassword } from "../redis/server-login.ts";
 import { printable } from "../report/printable.ts";
-import type { Secret } from "../secret.ts";
-import { ownPassword } from "../server-login.ts";
-import { State } from "../state.ts";
-import { keptRecords } from "./kept-records.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
+import { State } from "../state/state.ts";
 
 export interface PasswordOptions {
   host: string;
@@ -51,7 +51,7 @@ export async function password(
 
 /** Whether a kept run came to its end on the host with the users that apply writes, or was logged in to its Redis. */
 async function hasBeenSeen(state: State, name: string): Promise<boolean> {
-  const { runRecordSchema } = await import("../report/record.ts");
+  const { runRecordSchema } = await import("../record/record.ts");
   for await (const { command, hosts } of keptRecords(
     state,
     runRecordSchema,

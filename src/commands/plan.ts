@@ -1,11 +1,19 @@
+import { guardSharedMachines } from "../fleet/shared-machines.ts";
+import { guardSplitGroups } from "../fleet/split-groups.ts";
 import { noticedOn, planText } from "../report/plan-text.ts";
-import { ClientCertificates } from "./client-certificates.ts";
-import { forget, keepEssence } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import { prepare } from "./prepare.ts";
-import { observeAll, recordOf, report, startProgress, stopsOnImpact, textContext, warn } from "./session.ts";
-import { guardSharedMachines } from "./shared-machines.ts";
-import { guardSplitGroups } from "./split-groups.ts";
+import { ClientCertificates } from "../run/client-certificates.ts";
+import { forget, keepEssence } from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import { prepare } from "../run/prepare.ts";
+import {
+  observeAll,
+  recordOf,
+  report,
+  startProgress,
+  stopsOnImpact,
+  textContext,
+  warn,
+} from "../run/session.ts";
 
 /** What would change, on which host; changes nothing, on the hosts or here. */
 export async function plan(options: RunOptions, environment: Environment): Promise<number> {

@@ -1,20 +1,20 @@
 import { resolve } from "node:path";
-import { InputError } from "../errors.ts";
+import { type MergedRuns, mergeRuns } from "../history/merge.ts";
+import { InputError } from "../lib/errors.ts";
+import { printText, recordToJson, writeText } from "../record/json.ts";
+import { readRunRecord, refuseRecordAsTarget } from "../record/read-record.ts";
 import { applyText } from "../report/apply-text.ts";
 import { terminalOf } from "../report/colours.ts";
 import { htmlReport } from "../report/html/page.ts";
-import { printText, recordToJson, writeText } from "../report/json.ts";
 import { junitReport } from "../report/junit.ts";
 import type { TextContext } from "../report/layout.ts";
 import { markdownReport } from "../report/markdown.ts";
-import { type MergedRuns, mergeRuns } from "../report/merge.ts";
 import { missingShardsText } from "../report/overview.ts";
 import { planText } from "../report/plan-text.ts";
 import { prometheusReport } from "../report/prometheus.ts";
-import { readRunRecord, refuseRecordAsTarget } from "../report/read-record.ts";
 import { sarifReport } from "../report/sarif.ts";
 import { verifyText } from "../report/verify-text.ts";
-import type { Environment } from "./options.ts";
+import type { Environment } from "../run/options.ts";
 
 /** The formats of `redkeep report`, by the name of their option. */
 export const FORMATS = ["html", "junit", "sarif", "markdown", "prometheus", "json"] as const;

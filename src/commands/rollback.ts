@@ -1,24 +1,31 @@
-import { compileGiveBack, compileUndo, type Login, signature } from "../apply/compile.ts";
+import { changeHosts } from "../fleet/change-hosts.ts";
+import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import { planGiveBack } from "../plan/give-back.ts";
 import { standingRuns, stateBefore } from "../plan/kept-state.ts";
+import { transactionProgram } from "../playbook/templates.ts";
 import { hashPassword } from "../redis/acl-rule.ts";
+import type { ServerLogin } from "../redis/server-login.ts";
 import type { Progress } from "../report/progress.ts";
-import { Secret } from "../secret.ts";
-import type { ServerLogin } from "../server-login.ts";
-import { transactionProgram } from "../templates.ts";
-import { changeHosts } from "./change-hosts.ts";
-import { ask, failWith, type HostSession, hasPassword, type Observation, openConnection } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import type { Run } from "./prepare.ts";
-import type { HostSecrets } from "./secrets.ts";
+import {
+  ask,
+  failWith,
+  type HostSession,
+  hasPassword,
+  type Observation,
+  openConnection,
+} from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import type { Run } from "../run/prepare.ts";
+import type { HostSecrets } from "../run/secrets.ts";
+import { compileGiveBack, compileUndo, type Login, signature } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
   failTransaction,
   loginBefore,
   newTransaction,
   runTransaction,
-} from "./transaction.ts";
+} from "../transaction/controller-side.ts";
 
 /**
  * Puts back what the last run changed on each host, as a transaction of its own. A host that somebody has changed since

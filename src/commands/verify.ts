@@ -1,22 +1,22 @@
-import { InputError } from "../errors.ts";
-import { isLoopback } from "../network.ts";
+import { guardSplitGroups } from "../fleet/split-groups.ts";
+import { readEarlierRuns } from "../history/earlier-runs.ts";
+import { keepRecord, pruneRecords, recordName } from "../history/kept-records.ts";
+import { InputError } from "../lib/errors.ts";
+import { isLoopback } from "../lib/network.ts";
 import type { Play } from "../playbook/playbook.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
+import { isAllowed } from "../record/summary.ts";
 import { firstOf } from "../redis/acl-rule.ts";
 import { printable } from "../report/printable.ts";
-import type { CheckRecord, HostRecord, RunRecord } from "../report/record.ts";
-import { isAllowed } from "../report/summary.ts";
 import { verifyText } from "../report/verify-text.ts";
+import { ClientCertificates } from "../run/client-certificates.ts";
+import { type HostSession, keepEssence, toRecord } from "../run/observe.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import { Outside } from "../run/outside.ts";
+import { prepare, type Run } from "../run/prepare.ts";
+import { endLook, observeAll, recordOf, report, startProgress, textContext, warn } from "../run/session.ts";
 import { auditTags, isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
-import { ClientCertificates } from "./client-certificates.ts";
-import { readEarlierRuns } from "./earlier-runs.ts";
-import { keepRecord, pruneRecords, recordName } from "./kept-records.ts";
-import { type HostSession, keepEssence, toRecord } from "./observe.ts";
-import type { Environment, RunOptions } from "./options.ts";
-import { Outside } from "./outside.ts";
-import { prepare, type Run } from "./prepare.ts";
-import { endLook, observeAll, recordOf, report, startProgress, textContext, warn } from "./session.ts";
-import { guardSplitGroups } from "./split-groups.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
 export async function verify(options: RunOptions, environment: Environment): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../lib/secret.ts";
 import { HostError } from "./connection.ts";
 
 /** What sudo said to a password; `untold` where the host could not be asked to the end. */

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { excerpt, redact } from "../secret.ts";
+import { excerpt, redact } from "../lib/secret.ts";
 
 /** Control, bidirectional and zero-width characters: they can rewrite a line that a person or a CI log reads. */
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/g;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import type { ParsedKey } from "ssh2";
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../lib/secret.ts";
 import { parseKey } from "./ssh2.ts";
 
 /** What lies in an identity file, or in one sentence why it is of no use. */

@@ -1,5 +1,5 @@
 import type { ClientChannel } from "ssh2";
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../lib/secret.ts";
 import type { BecomePasswords, Verdict } from "./become-passwords.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";

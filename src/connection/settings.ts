@@ -1,4 +1,4 @@
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../lib/secret.ts";
 
 /** The `-o Key=value` options of ansible_ssh_*_args that concern us, already read from their command-line form. */
 export interface SshOptions {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { basename } from "node:path";
-import type { Secret } from "../secret.ts";
+import type { Secret } from "../lib/secret.ts";
 import { HostError } from "./connection.ts";
 import { oneLine } from "./one-line.ts";
 import type { ConnectionVariables } from "./settings.ts";

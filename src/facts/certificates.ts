@@ -1,5 +1,5 @@
 import { createHash, createPublicKey } from "node:crypto";
-import { FrameError } from "../frame.ts";
+import { FrameError } from "../lib/frame.ts";
 import { quotePath } from "./config-files.ts";
 import type { Fact } from "./fact.ts";
 import { READER_MEMORY } from "./reading.ts";

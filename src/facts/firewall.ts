@@ -1,4 +1,4 @@
-import type { Family } from "../network.ts";
+import type { Family } from "../lib/network.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
 
 export interface FirewallFact {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { lastingCopy } from "../copy.ts";
-import { FrameError, parseFrames, readTar, unsigned } from "../frame.ts";
+import { lastingCopy } from "../lib/copy.ts";
+import { FrameError, parseFrames, readTar, unsigned } from "../lib/frame.ts";
 import { certificatesFact } from "./certificates.ts";
 import { configFilesFact } from "./config-files.ts";
 import { type Answer, type Fact, SAID_TITLES, SaidTexts, SEEN_TITLES, SeenTexts } from "./fact.ts";

@@ -1,4 +1,4 @@
-import { FRAME_FUNCTIONS } from "../frame.ts";
+import { FRAME_FUNCTIONS } from "../lib/frame.ts";
 import { GROUP_FUNCTIONS } from "./groups.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { SIGN, SIGN_LINES } from "../frame.ts";
+import { SIGN, SIGN_LINES } from "../lib/frame.ts";
 import { quotePath } from "./config-files.ts";
 import type { ProbeInput } from "./probe-input.ts";
 import { NOBODY } from "./reading.ts";

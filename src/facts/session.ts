@@ -1,4 +1,4 @@
-import { FrameError } from "../frame.ts";
+import { FrameError } from "../lib/frame.ts";
 import { ANSWER_TITLES } from "./fact.ts";
 
 /** A session with Redis, by the titles of redkeep's questions. */

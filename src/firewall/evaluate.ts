@@ -6,7 +6,7 @@ import {
   isLoopback,
   rangeOf,
   subtract,
-} from "../network.ts";
+} from "../lib/network.ts";
 import { Ranges } from "./ranges.ts";
 import { isAnywhere, makeRule, type UfwAction, type UfwEntry, type UfwRule } from "./ufw-rules.ts";
 

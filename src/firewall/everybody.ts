@@ -1,4 +1,4 @@
-import { family as familyOf, rangeOf, subtract } from "../network.ts";
+import { family as familyOf, rangeOf, subtract } from "../lib/network.ts";
 import { Ranges } from "./ranges.ts";
 
 /** What the Internet has no hosts in, by IANA's registries: private, of the host or the link, multicast, reserved. */

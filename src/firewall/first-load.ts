@@ -1,4 +1,4 @@
-import type { Family } from "../network.ts";
+import type { Family } from "../lib/network.ts";
 import { type RuleSettings, ruleSettings } from "./rules-anew.ts";
 import { parseDefaults, shellValue } from "./ufw-rules.ts";
 

@@ -1,4 +1,4 @@
-import { isLoopback } from "../network.ts";
+import { isLoopback } from "../lib/network.ts";
 import { includesPort } from "./evaluate.ts";
 import { parseNft } from "./nftables.ts";
 

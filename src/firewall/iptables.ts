@@ -1,4 +1,4 @@
-import { type Family, family as familyOf, rangeOf } from "../network.ts";
+import { type Family, family as familyOf, rangeOf } from "../lib/network.ts";
 import { type Match, type Numbers, numbers } from "./packets.ts";
 import type { BaseChain, Effect, Gap, Rule, Ruleset, Verdict } from "./ruleset.ts";
 

@@ -1,4 +1,4 @@
-import { family as familyOf } from "../network.ts";
+import { family as familyOf } from "../lib/network.ts";
 import { networksPassage, type Seen, strangersPassage } from "./reachability.ts";
 import { verdictOf } from "./walk.ts";
 

@@ -1,4 +1,4 @@
-import { type Family, normalizeSubnet } from "../network.ts";
+import { type Family, normalizeSubnet } from "../lib/network.ts";
 import type { DefaultPolicy } from "./evaluate.ts";
 import { allFields, type UfwEntry } from "./ufw-rules.ts";
 

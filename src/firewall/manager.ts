@@ -1,4 +1,4 @@
-import { contains, family as familyOf, normalizeSubnet } from "../network.ts";
+import { contains, family as familyOf, normalizeSubnet } from "../lib/network.ts";
 import { parseKernelRules } from "./kernel-rules.ts";
 import { parseNft } from "./nftables.ts";
 import { type Seen, strangersPassage } from "./reachability.ts";

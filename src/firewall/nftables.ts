@@ -1,4 +1,4 @@
-import { type Family, family as familyOf } from "../network.ts";
+import { type Family, family as familyOf } from "../lib/network.ts";
 import { countRules, subnetNumbers, tcpFlags } from "./iptables.ts";
 import { type Match, type Numbers, numbers } from "./packets.ts";
 import type { BaseChain, Effect, Gap, Part, Rule, Ruleset, Verdict } from "./ruleset.ts";

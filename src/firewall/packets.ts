@@ -1,4 +1,4 @@
-import type { Family } from "../network.ts";
+import type { Family } from "../lib/network.ts";
 
 /** Numbers as closed ranges, in order and apart: addresses or ports. */
 export type Numbers = readonly (readonly [first: bigint, last: bigint])[];

@@ -7,7 +7,7 @@ import {
   rangeOf,
   splitZone,
   subtract,
-} from "../network.ts";
+} from "../lib/network.ts";
 import {
   beyond,
   concernsPort,

@@ -1,6 +1,6 @@
 import type { FirewallFact } from "../facts/firewall.ts";
 import type { HostFact } from "../facts/host.ts";
-import { type Family, normalizeSubnet } from "../network.ts";
+import { type Family, normalizeSubnet } from "../lib/network.ts";
 import { readIptables } from "./iptables.ts";
 import { parseNft, readNft, type Shown } from "./nftables.ts";
 import type { Match, Numbers } from "./packets.ts";

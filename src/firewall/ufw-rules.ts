@@ -1,4 +1,4 @@
-import { contains, type Family, family as familyOf, normalizeSubnet } from "../network.ts";
+import { contains, type Family, family as familyOf, normalizeSubnet } from "../lib/network.ts";
 
 export type UfwAction = "allow" | "deny" | "reject" | "limit";
 

@@ -1,4 +1,4 @@
-import { type Family, isLoopback, rangeOf } from "../network.ts";
+import { type Family, isLoopback, rangeOf } from "../lib/network.ts";
 import {
   common,
   costOf,

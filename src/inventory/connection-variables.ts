@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import type { ConnectionVariables, SshOptions } from "../connection/settings.ts";
-import { InputError, type Place, type Problem } from "../errors.ts";
-import { Secret } from "../secret.ts";
-import { parseSecretSource, readSecretSource } from "../secret-source.ts";
+import { InputError, type Place, type Problem } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
+import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
 import type { Variable, Variables } from "./inventory.ts";
 import { parseSshArguments } from "./ssh-arguments.ts";
 import { refuseUnrendered } from "./unrendered.ts";

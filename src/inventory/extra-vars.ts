@@ -1,5 +1,5 @@
-import { InputError, type Place } from "../errors.ts";
-import { parseYaml, type YamlDocument } from "../yaml.ts";
+import { InputError, type Place } from "../lib/errors.ts";
+import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
 import { readVariableFile } from "./variable-files.ts";

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { InputError, type Place } from "../errors.ts";
+import { InputError, type Place } from "../lib/errors.ts";
 
 /** How many hosts one key such as `r[1:9999][a:f]` may stand for. */
 const MAX_HOSTS = 100_000;

@@ -1,4 +1,4 @@
-import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
+import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
 import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 

@@ -1,5 +1,5 @@
-import { didYouMean, InputError } from "../errors.ts";
-import { toValue, VaultText, type YamlNode } from "../yaml.ts";
+import { didYouMean, InputError } from "../lib/errors.ts";
+import { toValue, VaultText, type YamlNode } from "../lib/yaml.ts";
 import type { Host, Inventory, Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
-import { InputError } from "../errors.ts";
-import { readYamlFile } from "../yaml.ts";
+import { InputError } from "../lib/errors.ts";
+import { readYamlFile } from "../lib/yaml.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";

@@ -1,4 +1,4 @@
-import { didYouMean, InputError, type Problem } from "../errors.ts";
+import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import type { Variables } from "./inventory.ts";
 
 /** The variables of a host that redkeep itself reads, beside Ansible's. */

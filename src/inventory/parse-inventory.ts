@@ -1,5 +1,5 @@
-import { InputError, type Place } from "../errors.ts";
-import { formatPath, toValue, type YamlDocument, type YamlEntry, type YamlNode } from "../yaml.ts";
+import { InputError, type Place } from "../lib/errors.ts";
+import { formatPath, toValue, type YamlDocument, type YamlEntry, type YamlNode } from "../lib/yaml.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
 import {

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { didYouMean, InputError, type Place, type Problem } from "../errors.ts";
-import { isWildcard } from "../network.ts";
+import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
+import { isWildcard } from "../lib/network.ts";
 import type { Inventory, Variable, Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError } from "../lib/errors.ts";
 import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";

@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { access, open, readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
-import { InputError } from "../errors.ts";
-import { unreadable } from "../yaml.ts";
+import { InputError } from "../lib/errors.ts";
+import { unreadable } from "../lib/yaml.ts";
 import { compareBytes } from "./order.ts";
 
 /** What one `-i` names. Paths are as the user wrote them, for messages. */

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { basename, resolve } from "node:path";
 import type { SshOptions } from "../connection/settings.ts";
-import { didYouMean, type InputError } from "../errors.ts";
+import { didYouMean, type InputError } from "../lib/errors.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { extname, join, resolve } from "node:path";
-import { didYouMean, InputError } from "../errors.ts";
-import { readYamlFile } from "../yaml.ts";
+import { didYouMean, InputError } from "../lib/errors.ts";
+import { readYamlFile } from "../lib/yaml.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
 import { kindOf, namesIn } from "./sources.ts";

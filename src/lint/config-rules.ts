@@ -1,5 +1,6 @@
-import { didYouMean } from "../errors.ts";
-import { isLoopback, isWildcard, normalizeAddress } from "../network.ts";
+import { didYouMean } from "../lib/errors.ts";
+import { isLoopback, isWildcard, normalizeAddress } from "../lib/network.ts";
+import { excerpt } from "../lib/secret.ts";
 import type { ConfigDocument, Directive } from "../redis/config-document.ts";
 import {
   KNOWN_COMMANDS,
@@ -14,7 +15,6 @@ import { settingName } from "../redis/setting.ts";
 import { parseSize } from "../redis/size.ts";
 import type { ServerVersion } from "../redis/versions.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
-import { excerpt } from "../secret.ts";
 import type { Report } from "./finding.ts";
 
 /** A redis.conf with what it includes, and how its lines stand in the files. */

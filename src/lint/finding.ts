@@ -1,4 +1,4 @@
-import type { Severity } from "../report/statuses.ts";
+import type { Severity } from "../record/statuses.ts";
 import { CONTROLS, type ControlId } from "../verify/catalogue.ts";
 
 /** What the files themselves must be, whatever they set: no host has to answer for these. */

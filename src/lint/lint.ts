@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from "node:path";
-import { InputError } from "../errors.ts";
+import { InputError } from "../lib/errors.ts";
 import { parseAclFile } from "../redis/acl-rule.ts";
 import { type ConfigDocument, type ConfigFile, parseConfig } from "../redis/config-document.ts";
 import { KNOWN_SETTINGS } from "../redis/known-names.ts";

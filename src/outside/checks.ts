@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { certificateFindings, sameCertificate } from "../pki/certificate.ts";
-import type { CheckRecord } from "../report/record.ts";
+import type { CheckRecord } from "../record/record.ts";
 import { type Check, type ControlId, check, type Verdict } from "../verify/controls.ts";
 import type { Stance } from "./expectation.ts";
 import type { PortSight, Sight, TlsReply } from "./sight.ts";

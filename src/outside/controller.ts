@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
-import { excerpt, type Secret } from "../secret.ts";
+import { excerpt, type Secret } from "../lib/secret.ts";
 import type { HandshakeSight, PortSight, Sight, TlsReply } from "./sight.ts";
 import { type Attempt, attemptsOf, isOffered, portsOf, type Target } from "./target.ts";
 import type { Look } from "./vantage-script.ts";

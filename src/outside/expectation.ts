@@ -6,7 +6,7 @@ import {
   normalizeAddress,
   normalizeSubnet,
   sameAddress,
-} from "../network.ts";
+} from "../lib/network.ts";
 import type { Server } from "../redis/server.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import type { Target } from "./target.ts";

@@ -1,4 +1,4 @@
-import { excerpt } from "../secret.ts";
+import { excerpt } from "../lib/secret.ts";
 import type { HandshakeSight, PortSight, Sight, TlsReply } from "./sight.ts";
 import { attemptsOf, portsOf } from "./target.ts";
 import { CHAIN_LINES, type Look } from "./vantage-script.ts";

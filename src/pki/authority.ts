@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
-import { bringAuthority } from "../bring-state.ts";
-import { InputError } from "../errors.ts";
-import { Secret } from "../secret.ts";
-import type { State } from "../state.ts";
+import { InputError } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
+import { bringAuthority } from "../state/bring-state.ts";
+import type { State } from "../state/state.ts";
 import { isKeyOf } from "./certificate.ts";
 import { type KeyPair, makeAuthority } from "./openssl.ts";
 

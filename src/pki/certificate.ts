@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
-import { memoized } from "../memoized.ts";
-import type { CertificateState } from "../report/statuses.ts";
-import { excerpt } from "../secret.ts";
+import { memoized } from "../lib/memoized.ts";
+import { excerpt } from "../lib/secret.ts";
+import type { CertificateState } from "../record/statuses.ts";
 
 /** DNS names and IP addresses that a certificate must cover. */
 export interface CertificateNames {

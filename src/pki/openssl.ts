@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InputError } from "../errors.ts";
-import { Secret } from "../secret.ts";
+import { InputError } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
 import type { CertificateNames } from "./certificate.ts";
 
 export interface KeyPair {

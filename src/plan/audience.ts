@@ -1,7 +1,7 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { Client } from "../facts/redis.ts";
 import { OWN_CLIENT_NAME } from "../facts/redis-script.ts";
-import { isLoopback } from "../network.ts";
+import { isLoopback } from "../lib/network.ts";
 import type { AclUser } from "../redis/acl-rule.ts";
 import type { Server } from "../redis/server.ts";
 import type { Access } from "./access.ts";

@@ -1,4 +1,4 @@
-import { isWildcard, normalizeAddress } from "../network.ts";
+import { isWildcard, normalizeAddress } from "../lib/network.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 

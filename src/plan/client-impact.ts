@@ -2,8 +2,8 @@ import type { Client } from "../facts/redis.ts";
 import { evaluate, type Packet } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import { parseDefaults } from "../firewall/ufw-rules.ts";
-import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
-import type { Impact } from "../report/record.ts";
+import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../lib/network.ts";
+import type { Impact } from "../record/record.ts";
 import { tlsPaths } from "../tasks/tls.ts";
 import {
   type Audience,

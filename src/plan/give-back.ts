@@ -7,7 +7,9 @@ import { openings } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
-import { contains, isLoopback, normalizeSubnet } from "../network.ts";
+import { contains, isLoopback, normalizeSubnet } from "../lib/network.ts";
+import { Secret } from "../lib/secret.ts";
+import type { ChangeRecord, Impact } from "../record/record.ts";
 import {
   type AclUser,
   describeUser,
@@ -21,8 +23,6 @@ import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
-import type { ChangeRecord, Impact } from "../report/record.ts";
-import { Secret } from "../secret.ts";
 import { describeAttributes } from "./build-plan.ts";
 import type { Attributes } from "./desired.ts";
 import { impactOf } from "./impact.ts";

@@ -1,9 +1,9 @@
 import type { HostFacts } from "../facts/probe.ts";
+import type { Impact } from "../record/record.ts";
 import type { AclUser } from "../redis/acl-rule.ts";
 import { foundUsers, usersAtStart } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { formatSize, parseSize } from "../redis/size.ts";
-import type { Impact } from "../report/record.ts";
 import { Access } from "./access.ts";
 import { type Audience, count, heirsOf, namesOf, settingOf, sinceStart, times } from "./audience.ts";
 import { clientImpacts } from "./client-impact.ts";

@@ -1,10 +1,10 @@
 import type { HostFacts } from "../facts/probe.ts";
+import { excerpt } from "../lib/secret.ts";
+import { type Impact, STAYS_IN_MEMORY } from "../record/record.ts";
 import { type AclUser, diffUsers, firstOf } from "../redis/acl-rule.ts";
 import { foundUsers, storedUsers, unreadAclFile, usersAtStart } from "../redis/found-users.ts";
 import { rightsInWords } from "../redis/rights-in-words.ts";
 import type { Server } from "../redis/server.ts";
-import { type Impact, STAYS_IN_MEMORY } from "../report/record.ts";
-import { excerpt } from "../secret.ts";
 import { addressOf } from "./audience.ts";
 import type { Refusal } from "./desired.ts";
 

@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { Client, Denial } from "../facts/redis.ts";
-import type { Impact } from "../report/record.ts";
+import type { Impact } from "../record/record.ts";
 import { addressOf, clientsOf, times } from "./audience.ts";
 
 /** What is told of one list; the rest is counted. */

@@ -1,4 +1,4 @@
-import { isLoopback, normalizeAddress } from "../network.ts";
+import { isLoopback, normalizeAddress } from "../lib/network.ts";
 
 /** What a host of a run tells of its place in replication. */
 export interface Member {

@@ -1,7 +1,7 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { concernsPort } from "../firewall/evaluate.ts";
 import { describeEntry, describeRule, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
-import type { Family } from "../network.ts";
+import type { Family } from "../lib/network.ts";
 import type { KeptState } from "./kept-state.ts";
 
 /** Where ufw keeps the rules that its users add. */

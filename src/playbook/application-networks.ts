@@ -1,5 +1,5 @@
-import { InputError } from "../errors.ts";
 import type { Inventory } from "../inventory/inventory.ts";
+import { InputError } from "../lib/errors.ts";
 import { APP_SUBNET } from "../tasks/firewall.ts";
 import type { Play, TaskEntry } from "./playbook.ts";
 import { type FactsForTemplates, Renderer } from "./renderer.ts";

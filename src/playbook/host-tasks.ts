@@ -1,5 +1,5 @@
-import { InputError, type Problem } from "../errors.ts";
 import type { Inventory } from "../inventory/inventory.ts";
+import { InputError, type Problem } from "../lib/errors.ts";
 import type { HostTask } from "../plan/build-plan.ts";
 import { parameterProblems } from "./parameter-problems.ts";
 import { type Play, placeIn, type TaskEntry } from "./playbook.ts";

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
-import { didYouMean, InputError, type Problem } from "../errors.ts";
 import type { Variables } from "../inventory/inventory.ts";
-import { readYamlFile, type YamlDocument, type YamlPath } from "../yaml.ts";
+import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
+import { readYamlFile, type YamlDocument, type YamlPath } from "../lib/yaml.ts";
 import { keyOf, type Play, type Playbook, type Serial, shown, type TaskEntry } from "./playbook.ts";
 import { loadTask, taskNames } from "./task-files.ts";
 

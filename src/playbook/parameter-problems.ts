@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Problem } from "../errors.ts";
+import type { Problem } from "../lib/errors.ts";
 import { placeIn, type TaskEntry } from "./playbook.ts";
 import type { Rendered, Renderer } from "./renderer.ts";
 import { schemaProblems } from "./schema-problems.ts";

@@ -1,7 +1,7 @@
-import type { Place, Problem } from "../errors.ts";
 import type { Variables } from "../inventory/inventory.ts";
+import type { Place, Problem } from "../lib/errors.ts";
+import type { YamlDocument, YamlPath } from "../lib/yaml.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
-import type { YamlDocument, YamlPath } from "../yaml.ts";
 
 export interface Playbook {
   file: string;

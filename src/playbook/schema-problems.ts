@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { didYouMean, type Problem } from "../errors.ts";
-import type { YamlPath } from "../yaml.ts";
+import { didYouMean, type Problem } from "../lib/errors.ts";
+import type { YamlPath } from "../lib/yaml.ts";
 import { shown } from "./playbook.ts";
 
 type Issue = z.core.$ZodIssue;

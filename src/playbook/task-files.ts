@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { programDirectory } from "../package.ts";
+import { programDirectory } from "../lib/package.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
 
 /** The tasks that there are: a file in src/tasks is one, and its name is the task's. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { didYouMean, type Problem } from "../errors.ts";
-import { memoized } from "../memoized.ts";
-import type { Secret } from "../secret.ts";
+import { didYouMean, type Problem } from "../lib/errors.ts";
+import { memoized } from "../lib/memoized.ts";
+import type { Secret } from "../lib/secret.ts";
 import type { Capabilities } from "./versions.ts";
 
 export type KeyAccess = "R" | "W" | "RW";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { lastingCopy } from "../copy.ts";
-import { InputError, type Place, type Problem } from "../errors.ts";
 import { globMatcher } from "../inventory/glob.ts";
+import { lastingCopy } from "../lib/copy.ts";
+import { InputError, type Place, type Problem } from "../lib/errors.ts";
 import { sameSetting, settingName } from "./setting.ts";
 import { joinWords, splitWords } from "./words.ts";
 

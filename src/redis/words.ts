@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError } from "../lib/errors.ts";
 
 /**
  * The words of one line of redis.conf, read as Redis' sdssplitargs does: blanks separate, `"…"` takes `\n \r \t \b \a`,

@@ -1,6 +1,6 @@
-import { groupBy } from "./alike.ts";
+import { groupBy } from "../history/alike.ts";
+import type { AccessRecord, HostRecord } from "../record/record.ts";
 import { hanging, type Page, pad, widthOf } from "./layout.ts";
-import type { AccessRecord, HostRecord } from "./record.ts";
 import { hostList } from "./words.ts";
 
 type Known = HostRecord & { access: AccessRecord };

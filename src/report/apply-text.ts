@@ -1,4 +1,7 @@
-import { groupBy } from "./alike.ts";
+import { groupBy } from "../history/alike.ts";
+import { type HostRecord, type RunRecord, STAYS_IN_MEMORY } from "../record/record.ts";
+import type { Outcome } from "../record/statuses.ts";
+import { changeCount, hasFailed } from "../record/summary.ts";
 import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
@@ -21,9 +24,6 @@ import {
   widthOf,
 } from "./layout.ts";
 import { impactLines, leftText } from "./plan-text.ts";
-import { type HostRecord, type RunRecord, STAYS_IN_MEMORY } from "./record.ts";
-import type { Outcome } from "./statuses.ts";
-import { changeCount, hasFailed } from "./summary.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { duration, durations, hostList, plural, statusInWords } from "./words.ts";
 

@@ -1,7 +1,7 @@
-import { groupBy } from "./alike.ts";
+import { groupBy } from "../history/alike.ts";
+import type { CertificateRecord, HostRecord, RunRecord } from "../record/record.ts";
+import type { CertificateState } from "../record/statuses.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { CertificateRecord, HostRecord, RunRecord } from "./record.ts";
-import type { CertificateState } from "./statuses.ts";
 import { hostList, plural } from "./words.ts";
 
 /** A certificate of the run with whose it is: a host's or client's name, "" for a CA that all have. */

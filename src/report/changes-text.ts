@@ -1,8 +1,8 @@
 import { structuredPatch } from "diff";
-import { groupBy, mergeTexts, sentenceShapeOf, shapeOf } from "./alike.ts";
+import { groupBy, mergeTexts, sentenceShapeOf, shapeOf } from "../history/alike.ts";
+import type { ChangeRecord, HostRecord, TaskRecord } from "../record/record.ts";
+import { changeCount } from "../record/summary.ts";
 import { hanging, type Page, pad, widthOf } from "./layout.ts";
-import type { ChangeRecord, HostRecord, TaskRecord } from "./record.ts";
-import { changeCount } from "./summary.ts";
 import { hostList, plural } from "./words.ts";
 
 /** Groups of hosts beyond these are named in a line each, and then only counted, unless -v is given. */

@@ -1,8 +1,8 @@
-import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { type CheckRecord, NO_OTHER_SERVER } from "../record/record.ts";
+import { type Outcome, SEVERITIES } from "../record/statuses.ts";
+import { countsAsFailure, isAllowed, isAtLeast, isOpen, skippedText } from "../record/summary.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { type CheckRecord, NO_OTHER_SERVER } from "./record.ts";
-import { type Outcome, SEVERITIES } from "./statuses.ts";
-import { countsAsFailure, isAllowed, isAtLeast, isOpen, skippedText } from "./summary.ts";
 import { grouped, hostList, plural } from "./words.ts";
 
 export interface HostCheck extends CheckRecord {

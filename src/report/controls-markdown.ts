@@ -1,3 +1,4 @@
+import { SEVERITIES } from "../record/statuses.ts";
 import {
   type CataloguedControl,
   controlGroups,
@@ -6,7 +7,6 @@ import {
   SEVERITY_MEANS,
 } from "../verify/catalogue.ts";
 import { fixOf, guideStep, methodsOf } from "./controls-text.ts";
-import { SEVERITIES } from "./statuses.ts";
 
 /** The catalogue as docs/controls.md: all texts are redkeep's own. */
 export function controlsMarkdown(): string {

@@ -1,3 +1,4 @@
+import { SEVERITIES } from "../record/statuses.ts";
 import {
   type CataloguedControl,
   controlGroups,
@@ -8,7 +9,6 @@ import {
 } from "../verify/catalogue.ts";
 import { painter, type Terminal } from "./colours.ts";
 import { hanging, pad } from "./layout.ts";
-import { SEVERITIES } from "./statuses.ts";
 import { plural } from "./words.ts";
 
 const METHODS: Record<Method, string> = {

@@ -1,5 +1,5 @@
-import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
-import type { Difference, Direction, RunComparison } from "./compare.ts";
+import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import type { Difference, Direction, RunComparison } from "../history/compare.ts";
 import { blocks, finish, hanging, type Page } from "./layout.ts";
 import { printable } from "./printable.ts";
 import { grouped, hostList } from "./words.ts";

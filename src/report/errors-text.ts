@@ -1,7 +1,7 @@
-import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import type { HostErrorRecord, HostRecord } from "../record/record.ts";
+import { hasFailed } from "../record/summary.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { HostErrorRecord, HostRecord } from "./record.ts";
-import { hasFailed } from "./summary.ts";
 import { grouped, hostList, plural, statusInWords } from "./words.ts";
 
 /** Kinds of failure that are told in full; the hosts of further kinds are named in one line, unless -v is given. */

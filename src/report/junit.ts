@@ -1,7 +1,7 @@
-import { checkKeys } from "./check-keys.ts";
+import { checkKeys } from "../history/check-keys.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
+import { hasFailed, isAllowed } from "../record/summary.ts";
 import { printable } from "./printable.ts";
-import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
-import { hasFailed, isAllowed } from "./summary.ts";
 import { skippedInWords, statusInWords } from "./words.ts";
 
 /**

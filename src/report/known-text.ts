@@ -1,9 +1,9 @@
-import { groupBy } from "./alike.ts";
+import { groupBy } from "../history/alike.ts";
+import type { HostRecord } from "../record/record.ts";
+import { SEVERITIES } from "../record/statuses.ts";
 import { type HostCheck, LACK } from "./checks-text.ts";
 import { differencesText } from "./diff-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { HostRecord } from "./record.ts";
-import { SEVERITIES } from "./statuses.ts";
 import { hostList, plural, statusInWords } from "./words.ts";
 
 /*

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
+import type { Difference } from "../history/compare.ts";
+import type { HostRecord, RunRecord } from "../record/record.ts";
+import { needsRenewal } from "../record/summary.ts";
 import { type Paint, painter, toAscii } from "./colours.ts";
-import type { Difference } from "./compare.ts";
 import { guardLines, printable, safeRecord } from "./printable.ts";
-import type { HostRecord, RunRecord } from "./record.ts";
-import { needsRenewal } from "./summary.ts";
 import { NO_BREAK, shellWord } from "./words.ts";
 
 /** What the texts need beside the record. */

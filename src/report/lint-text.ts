@@ -1,7 +1,7 @@
 import type { Finding } from "../lint/finding.ts";
+import { SEVERITIES, type Severity } from "../record/statuses.ts";
 import { painter, type Terminal, toAscii } from "./colours.ts";
 import { guardLines, printable } from "./printable.ts";
-import { SEVERITIES, type Severity } from "./statuses.ts";
 import { NO_BREAK, plural } from "./words.ts";
 
 /** What a run of lint has found. */

@@ -1,14 +1,14 @@
-import { groupBy, mergeTexts } from "./alike.ts";
+import { groupBy, mergeTexts } from "../history/alike.ts";
+import type { Difference } from "../history/compare.ts";
+import { comparedWithBefore, type MergedRuns } from "../history/merge.ts";
+import type { HostRecord, WaiverRecord } from "../record/record.ts";
+import { changeCount, hasFailed } from "../record/summary.ts";
 import { ALLOWED_STATES, allowedOnHosts } from "./allowed-text.ts";
 import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
-import type { Difference } from "./compare.ts";
-import { comparedWithBefore, type MergedRuns } from "./merge.ts";
 import { controllerOf, headline, keyNumbers, openControls } from "./overview.ts";
 import { impactsAlike } from "./plan-text.ts";
-import type { HostRecord, WaiverRecord } from "./record.ts";
-import { changeCount, hasFailed } from "./summary.ts";
 import { hostList, NO_BREAK, plural, statusInWords } from "./words.ts";
 
 /** Comments and step summaries take 1 MiB: some room is left for what the job adds. */

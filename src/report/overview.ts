@@ -1,7 +1,7 @@
+import type { HostRecord, RunRecord } from "../record/record.ts";
+import { SEVERITIES, type Severity } from "../record/statuses.ts";
+import { hasFailed, isAllowed, isOpen, skippedText } from "../record/summary.ts";
 import { controlsOf, type HostCheck } from "./checks-text.ts";
-import type { HostRecord, RunRecord } from "./record.ts";
-import { SEVERITIES, type Severity } from "./statuses.ts";
-import { hasFailed, isAllowed, isOpen, skippedText } from "./summary.ts";
 import { grouped, plural } from "./words.ts";
 
 /** The answer of a run in one sentence, and in a second one what is missing from it. */

@@ -1,4 +1,6 @@
-import { groupBy, mergeTexts, sentenceShapeOf } from "./alike.ts";
+import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { type HostRecord, type Impact, type RunRecord, STAYS_IN_MEMORY } from "../record/record.ts";
+import { hasFailed } from "../record/summary.ts";
 import { allowedParametersText, endingText } from "./allowed-text.ts";
 import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { errorsText, hostCounts } from "./errors-text.ts";
@@ -14,8 +16,6 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import { type HostRecord, type Impact, type RunRecord, STAYS_IN_MEMORY } from "./record.ts";
-import { hasFailed } from "./summary.ts";
 import { durations, hostList, plural } from "./words.ts";
 
 /** Kinds of impact that are told, unless -v is given. */

@@ -1,6 +1,6 @@
-import { memoized } from "../memoized.ts";
-import { redact } from "../secret.ts";
-import type { RunRecord } from "./record.ts";
+import { memoized } from "../lib/memoized.ts";
+import { redact } from "../lib/secret.ts";
+import type { RunRecord } from "../record/record.ts";
 
 /** Control (C0, DEL, C1), format (bidi, zero-width, tags), separator and surrogate characters, and blank fillers. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;

@@ -1,10 +1,10 @@
 import { Listr } from "listr2";
+import type { RunRecord } from "../record/record.ts";
+import type { HostStatus } from "../record/statuses.ts";
+import { hasFailed } from "../record/summary.ts";
 import { type Paint, painter, sizeOf, type Terminal, terminalOf, toAscii } from "./colours.ts";
 import { pad, widthOf } from "./layout.ts";
 import { guardLines, printable } from "./printable.ts";
-import type { RunRecord } from "./record.ts";
-import type { HostStatus } from "./statuses.ts";
-import { hasFailed } from "./summary.ts";
 import { elapsed, statusInWords } from "./words.ts";
 
 export interface Progress {

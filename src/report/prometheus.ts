@@ -1,7 +1,7 @@
-import type { MergedRuns } from "./merge.ts";
-import type { CheckRecord, HostRecord } from "./record.ts";
-import { OUTCOMES, SEVERITIES } from "./statuses.ts";
-import { changeCount, isAllowed } from "./summary.ts";
+import type { MergedRuns } from "../history/merge.ts";
+import type { CheckRecord, HostRecord } from "../record/record.ts";
+import { OUTCOMES, SEVERITIES } from "../record/statuses.ts";
+import { changeCount, isAllowed } from "../record/summary.ts";
 
 type Labels = Record<string, string>;
 type Sample = readonly [Labels, number];

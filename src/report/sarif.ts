@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
+import { checkKeys } from "../history/check-keys.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
+import { SEVERITIES } from "../record/statuses.ts";
+import { hasFailed, isAllowed } from "../record/summary.ts";
 import { CONTROLS, type Control } from "../verify/catalogue.ts";
-import { checkKeys } from "./check-keys.ts";
 import { referenceText } from "./controls-text.ts";
 import { printable } from "./printable.ts";
-import type { CheckRecord, HostRecord, RunRecord } from "./record.ts";
-import { SEVERITIES } from "./statuses.ts";
-import { hasFailed, isAllowed } from "./summary.ts";
 import { grouped, statusInWords } from "./words.ts";
 
 /** What code scanning takes: more results, or a larger file, and it refuses the whole upload. */

@@ -1,3 +1,5 @@
+import type { HostRecord, RunRecord } from "../record/record.ts";
+import { hasFailed } from "../record/summary.ts";
 import { accessText } from "./access-text.ts";
 import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { certificatesText, firstToEnd } from "./certificates-text.ts";
@@ -25,8 +27,6 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import type { HostRecord, RunRecord } from "./record.ts";
-import { hasFailed } from "./summary.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 import { hostList, plural } from "./words.ts";

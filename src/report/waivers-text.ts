@@ -1,6 +1,6 @@
-import { groupBy } from "./alike.ts";
+import { groupBy } from "../history/alike.ts";
+import type { WaiverRecord } from "../record/record.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import type { WaiverRecord } from "./record.ts";
 import { hostList, plural } from "./words.ts";
 
 /** The waivers that no longer hold: what they covered fails again. */

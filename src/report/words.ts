@@ -1,5 +1,5 @@
-import type { CheckRecord, RunRecord } from "./record.ts";
-import type { HostStatus } from "./statuses.ts";
+import type { CheckRecord, RunRecord } from "../record/record.ts";
+import type { HostStatus } from "../record/statuses.ts";
 
 /** `1 change`, `34 changes`, `1 000 hosts`. */
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { z } from "zod";
-import { bringPasswords } from "../bring-state.ts";
 import type { DryRun } from "../facts/probe-input.ts";
+import { excerpt } from "../lib/secret.ts";
 import { isForClients } from "../pki/certificate.ts";
 import type { PasswordOrigin } from "../plan/controller.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
@@ -43,7 +43,7 @@ import {
 } from "../redis/found-users.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
-import { excerpt } from "../secret.ts";
+import { bringPasswords } from "../state/bring-state.ts";
 import { type Allowance, weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import type { PersistenceParams } from "./persistence.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { isLoopback, isPublic, isWildcard, normalizeAddress, sameAddress } from "../network.ts";
+import { isLoopback, isPublic, isWildcard, normalizeAddress, sameAddress } from "../lib/network.ts";
+import { excerpt } from "../lib/secret.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
-import { excerpt } from "../secret.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";

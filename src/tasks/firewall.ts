@@ -30,9 +30,9 @@ import {
   rangeOf,
   sameAddress,
   splitZone,
-} from "../network.ts";
+} from "../lib/network.ts";
+import { excerpt } from "../lib/secret.ts";
 import type { Refusal } from "../plan/desired.ts";
-import { excerpt } from "../secret.ts";
 import { type Allows, weakenable } from "../verify/allowance.ts";
 import { type Check, check, type Verdict } from "../verify/controls.ts";
 import {

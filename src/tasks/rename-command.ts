@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { didYouMean } from "../errors.ts";
+import { didYouMean } from "../lib/errors.ts";
 import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { weakenable } from "../verify/allowance.ts";

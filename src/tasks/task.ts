@@ -1,12 +1,12 @@
 import type { z } from "zod";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
+import type { SecretSource } from "../lib/secret-source.ts";
 import type { Controller } from "../plan/controller.ts";
 import type { Desired } from "../plan/desired.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { SecretSource } from "../secret-source.ts";
 import type { Allowance } from "../verify/allowance.ts";
 import type { Check } from "../verify/controls.ts";
 

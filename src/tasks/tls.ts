@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { bringAuthority } from "../bring-state.ts";
-import { isWildcard } from "../network.ts";
+import { isWildcard } from "../lib/network.ts";
+import { excerpt } from "../lib/secret.ts";
 import {
   certificateFindings,
   daysLeft,
@@ -15,7 +15,7 @@ import { addressOf, clientsOf, hostAndPort } from "../plan/audience.ts";
 import type { Attributes, Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { secretSource } from "../playbook/secret-schema.ts";
-import { excerpt } from "../secret.ts";
+import { bringAuthority } from "../state/bring-state.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";

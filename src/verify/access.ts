@@ -1,9 +1,9 @@
 import type { HostFacts } from "../facts/probe.ts";
+import type { AccessRecord } from "../record/record.ts";
 import { type AclUser, permissions } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import { MATRIX, type MatrixCommand } from "../redis/matrix.ts";
 import type { Server } from "../redis/server.ts";
-import type { AccessRecord } from "../report/record.ts";
 
 /**
  * What every user on a host may run: the answers of the server itself, or before 7.0, which has no ACL DRYRUN, of a scratch

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { daysBetween, isDay } from "../day.ts";
-import type { AllowedRecord, CheckRecord, HostRecord } from "../report/record.ts";
+import { daysBetween, isDay } from "../lib/day.ts";
+import type { AllowedRecord, CheckRecord, HostRecord } from "../record/record.ts";
 import type { ControlId } from "./catalogue.ts";
 
 /*

@@ -1,4 +1,4 @@
-import type { Severity } from "../report/statuses.ts";
+import type { Severity } from "../record/statuses.ts";
 
 /** Where a control's truth is read: a file, the running server, over the network, the host around it, or here. */
 export type Method = "file" | "running" | "outside" | "host" | "controller";

@@ -1,5 +1,5 @@
-import type { CheckRecord } from "../report/record.ts";
-import type { Outcome } from "../report/statuses.ts";
+import type { CheckRecord } from "../record/record.ts";
+import type { Outcome } from "../record/statuses.ts";
 import type { Allowance, Allows } from "./allowance.ts";
 import { CONTROLS, type ControlId } from "./catalogue.ts";
 

@@ -1,8 +1,8 @@
 import type { HostFacts } from "../facts/probe.ts";
+import { excerpt } from "../lib/secret.ts";
 import { diffUsers } from "../redis/acl-rule.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
-import { excerpt } from "../secret.ts";
 import { type Check, check, noLogin } from "./controls.ts";
 
 interface Member {

@@ -3,7 +3,7 @@ import { everybodyIn } from "../firewall/everybody.ts";
 import { foreignFirewalls } from "../firewall/foreign.ts";
 import { type Judged, judgeRules, keptOutText } from "../firewall/judged.ts";
 import { type Manager, managerOf } from "../firewall/manager.ts";
-import { isLoopback, isWildcard } from "../network.ts";
+import { isLoopback, isWildcard } from "../lib/network.ts";
 import type { Allowance, Allows } from "./allowance.ts";
 import { type Check, check, type Verdict } from "./controls.ts";
 

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { isDay } from "../day.ts";
-import { didYouMean, formatProblem, InputError, type Problem } from "../errors.ts";
 import { matchHosts } from "../inventory/host-pattern.ts";
 import type { Inventory } from "../inventory/inventory.ts";
+import { isDay } from "../lib/day.ts";
+import { didYouMean, formatProblem, InputError, type Problem } from "../lib/errors.ts";
+import { readYamlFile, type YamlPath } from "../lib/yaml.ts";
 import { keyOf } from "../playbook/playbook.ts";
 import { schemaProblems } from "../playbook/schema-problems.ts";
 import { CONTROL_IDS } from "../verify/controls.ts";
-import { readYamlFile, type YamlPath } from "../yaml.ts";
 import type { Waiver } from "./waivers.ts";
 
 const text = z

@@ -1,5 +1,5 @@
-import { daysBetween } from "../day.ts";
-import type { CheckRecord, HostRecord, WaiverRecord } from "../report/record.ts";
+import { daysBetween } from "../lib/day.ts";
+import type { CheckRecord, HostRecord, WaiverRecord } from "../record/record.ts";
 
 /** A failure that somebody has accepted for a time. */
 export interface Waiver {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { init } from "../../src/commands/init.ts";
-import type { Environment } from "../../src/commands/options.ts";
-import { prepare } from "../../src/commands/prepare.ts";
+import type { Environment } from "../../src/run/options.ts";
+import { prepare } from "../../src/run/prepare.ts";
 
 let cwd: string;
 let output: string;

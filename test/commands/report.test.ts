@@ -1,8 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { timeless } from "../../src/report/compare.ts";
-import type { RunRecord } from "../../src/report/record.ts";
+import { timeless } from "../../src/history/compare.ts";
+import type { RunRecord } from "../../src/record/record.ts";
 import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { earlierRun, fleetRun } from "../support/fleet.ts";

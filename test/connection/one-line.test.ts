@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { oneLine } from "../../src/connection/one-line.ts";
-import { Secret } from "../../src/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 
 describe("what a host said, as one line", () => {
   it.each([

@@ -6,7 +6,7 @@ import { BecomePasswords } from "../../src/connection/become-passwords.ts";
 import { HostError } from "../../src/connection/connection.ts";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
-import { Secret } from "../../src/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 import {
   type Directory,
   generateKey,

@@ -12,14 +12,14 @@ import { parseNft, readNft } from "../../src/firewall/nftables.ts";
 import { planFirewall } from "../../src/firewall/plan.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
 import { strangersTo, walk } from "../../src/firewall/walk.ts";
+import { sentenceShapeOf } from "../../src/history/alike.ts";
+import { compareAccess } from "../../src/history/compare.ts";
+import { FoundSecrets } from "../../src/lib/secret.ts";
 import { commandTable, parseAclFile, parseAclUser, permissions } from "../../src/redis/acl-rule.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
-import { sentenceShapeOf } from "../../src/report/alike.ts";
-import { compareAccess } from "../../src/report/compare.ts";
 import { printable, printableText } from "../../src/report/printable.ts";
-import { FoundSecrets } from "../../src/secret.ts";
 import { userChecks } from "../../src/verify/audit/users.ts";
 import { factsOf, NONCE } from "../support/facts.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { evaluate, isAllowed, openings, strangers } from "../../src/firewall/evaluate.ts";
-import { subnetsOf } from "../../src/network.ts";
+import { subnetsOf } from "../../src/lib/network.ts";
 import { rulesOf } from "../support/ufw.ts";
 
 const tcp = { protocol: "tcp", destinationPort: 6380 } as const;

@@ -8,7 +8,7 @@ import {
   type UfwEntry,
   type UfwRulesFile,
 } from "../../src/firewall/ufw-rules.ts";
-import { contains, type Family } from "../../src/network.ts";
+import { contains, type Family } from "../../src/lib/network.ts";
 import { rulesFile } from "../support/ufw.ts";
 
 // Thousands of rule lists from a small world, judged by a second reading of the rendered iptables lines.

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { dump } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { HostRecord, RunRecord } from "../../src/report/record.ts";
+import type { HostRecord, RunRecord } from "../../src/record/record.ts";
 import {
   type Directory,
   generateKey,

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
-import { Secret } from "../../src/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 import { type Directory, generateKey, startAgent, temporaryDirectory } from "../connection/support/server.ts";
 import { type LabHost, labKey, operatorPassword, startHost, startNetwork } from "./support/lab.ts";
 

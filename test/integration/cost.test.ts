@@ -1,8 +1,8 @@
-/** What a run costs a host, in numbers that are the same on every machine: bench/ceilings.json holds what they may be. */
+/** What a run costs a host, in numbers that are the same on every machine: measure/speed/ceilings.json holds what they may be. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { startProxy } from "../../bench/proxy.ts";
+import { startProxy } from "../../measure/speed/proxy.ts";
 import { startHost } from "./support/lab.ts";
 import { LabProgram } from "./support/lab-program.ts";
 import { openProject } from "./support/project.ts";
@@ -25,7 +25,7 @@ interface Ceiling extends Cost {
 
 /** A first apply has room: it asks Redis until it is up again, some four processes each time, and a restart may be slow. */
 const ceilings = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../bench/ceilings.json"), "utf8"),
+  readFileSync(join(import.meta.dirname, "../../measure/speed/ceilings.json"), "utf8"),
 ) as Record<string, Ceiling>;
 
 /** The last process id that the host's namespace gave out. Starts no process to find out. */
@@ -62,7 +62,7 @@ describe("what a host is asked for", () => {
         bytes: proxy.traffic.sent - before.sent,
       };
       const ceiling = ceilings[name];
-      if (ceiling === undefined) throw new Error(`bench/ceilings.json has nothing for "${name}"`);
+      if (ceiling === undefined) throw new Error(`measure/speed/ceilings.json has nothing for "${name}"`);
       for (const key of ["connections", "roundTrips", "processes", "bytes"] as const)
         if (cost[key] > ceiling[key]) over.push(`${name}: ${cost[key]} ${key}, at most ${ceiling[key]}`);
       const text = Object.entries(cost).map(([key, value]) => `${value} ${key}`);
@@ -70,7 +70,7 @@ describe("what a host is asked for", () => {
       if (seconds > ceiling.seconds)
         await annotate(`${name} took ${seconds.toFixed(1)} s, usually under ${ceiling.seconds} s`, "warning");
     }
-    // Where it has to cost more, bench/ceilings.json is raised by the change that needs it.
+    // Where it has to cost more, measure/speed/ceilings.json is raised by the change that needs it.
     expect(over).toEqual([]);
   });
 });

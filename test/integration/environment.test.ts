@@ -1,10 +1,10 @@
-/** Hosts on which something beside Redis is not as it should be. Rows B and A of the catalogue in test/faults. */
+/** Hosts on which something beside Redis is not as it should be. Rows B and A of the catalogue in measure/faults. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RunRecord } from "../../src/report/record.ts";
+import type { RunRecord } from "../../src/record/record.ts";
 import { type LabHost, operatorPassword, startHost } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";

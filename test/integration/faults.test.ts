@@ -1,6 +1,6 @@
 import { describe, it } from "vitest";
-import { type FaultCase, runCase } from "../faults/case.ts";
-import { problemsOf } from "../faults/report.ts";
+import { type FaultCase, runCase } from "../../measure/faults/case.ts";
+import { problemsOf } from "../../measure/faults/report.ts";
 
 /** The parts of `npm run faults` that need no minute: each strikes another kind of step. */
 const cases: (FaultCase & { leaves: ("old" | "new")[] })[] = [

@@ -1,5 +1,5 @@
 import { describe, it } from "vitest";
-import { FEATURES, tryFeature } from "../faults/features.ts";
+import { FEATURES, tryFeature } from "../../measure/faults/features.ts";
 
 describe.concurrent("a redkeep without a safety feature does not survive what the feature is there for", () => {
   it.for(FEATURES)("$name, where $fault", async (feature, { expect }) => {

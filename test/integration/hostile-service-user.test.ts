@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runHostile } from "../faults/hostile-user/run.ts";
-import { Site } from "../faults/hostile-user/site.ts";
+import { runHostile } from "../../measure/faults/hostile-user/run.ts";
+import { Site } from "../../measure/faults/hostile-user/site.ts";
 
 let site: Site;
 beforeAll(async () => {

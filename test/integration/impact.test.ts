@@ -1,6 +1,6 @@
 /** Who would notice, on a real host: predicted by plan, met by clients after apply, and read again by apply. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clientsBeside, SHORT, UsedHost } from "../proof/impact.ts";
+import { clientsBeside, SHORT, UsedHost } from "../../measure/proof/impact.ts";
 
 let beside: ReturnType<typeof clientsBeside>;
 let used: UsedHost;

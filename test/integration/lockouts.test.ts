@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { situations } from "../faults/figures/lockouts.ts";
-import { runLockout, Site } from "../faults/lockout.ts";
-import { runTruthTable } from "../faults/truth-table.ts";
+import { situations } from "../../measure/faults/figures/lockouts.ts";
+import { runLockout, Site } from "../../measure/faults/lockout.ts";
+import { runTruthTable } from "../../measure/faults/truth-table.ts";
 import { startHost } from "./support/lab.ts";
 import { onHost } from "./support/observe.ts";
 import { notPassed, openProject } from "./support/project.ts";

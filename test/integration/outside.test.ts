@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { problemsOf } from "../../measure/proof/mutations.ts";
+import { OUTSIDE_MUTATIONS, OutsideScene, seenFrom, tryOutside } from "../../measure/proof/outside.ts";
 import { lookFromController } from "../../src/outside/controller.ts";
-import { problemsOf } from "../proof/mutations.ts";
-import { OUTSIDE_MUTATIONS, OutsideScene, seenFrom, tryOutside } from "../proof/outside.ts";
 import { onHost } from "./support/observe.ts";
 import { notPassed } from "./support/project.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { runPlanCase } from "../faults/figures/plans.ts";
-import { runStale } from "../faults/figures/stale.ts";
+import { runPlanCase } from "../../measure/faults/figures/plans.ts";
+import { runStale } from "../../measure/faults/figures/stale.ts";
 import { startHost } from "./support/lab.ts";
 import { redisProcess } from "./support/observe.ts";
 import { openProject } from "./support/project.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLIENTS, EXPECTED, loginOf } from "../proof/clients.ts";
-import { hardened, MUTATIONS, problemsOf, tryMutation } from "../proof/mutations.ts";
+import { CLIENTS, EXPECTED, loginOf } from "../../measure/proof/clients.ts";
+import { hardened, MUTATIONS, problemsOf, tryMutation } from "../../measure/proof/mutations.ts";
 
 /** One of each kind: `npm run proof` tries them all. */
 const TITLES = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { raceConfirm, raceRuns } from "../faults/figures/races.ts";
+import { raceConfirm, raceRuns } from "../../measure/faults/figures/races.ts";
 import { startHost } from "./support/lab.ts";
 import { openProject } from "./support/project.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mergeRuns } from "../../src/history/merge.ts";
 import { htmlReport } from "../../src/report/html/page.ts";
-import { mergeRuns } from "../../src/report/merge.ts";
 import { earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";
 import { Browser } from "./support/browser.ts";
 

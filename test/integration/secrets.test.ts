@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { blindPlaces, everyday, findText, missing, told } from "../faults/secrets/check.ts";
-import { Scenario } from "../faults/secrets/scenario.ts";
+import { blindPlaces, everyday, findText, missing, told } from "../../measure/faults/secrets/check.ts";
+import { Scenario } from "../../measure/faults/secrets/scenario.ts";
 
 let scenario: Scenario;
 let found: string[];

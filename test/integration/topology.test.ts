@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { Clients, lostWrites } from "../faults/clients.ts";
+import { Clients, lostWrites } from "../../measure/faults/clients.ts";
 import { type LabHost, type LabNetwork, startHost, startNetwork } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";

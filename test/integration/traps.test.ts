@@ -1,4 +1,4 @@
-/** Settings that would stop Redis, open it, or lose its keys. Row C of the catalogue in test/faults. */
+/** Settings that would stop Redis, open it, or lose its keys. Row C of the catalogue in measure/faults. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CA_EXTENSIONS, EC, Workshop } from "../pki/support.ts";
 import { type LabHost, startHost } from "./support/lab.ts";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type ConnectionDefaults, connectionVariables } from "../../src/inventory/connection-variables.ts";
 import { hostVariables } from "../../src/inventory/inventory.ts";
 import { refuseUnrendered } from "../../src/inventory/unrendered.ts";
-import { Secret } from "../../src/secret.ts";
+import { Secret } from "../../src/lib/secret.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
 /** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */

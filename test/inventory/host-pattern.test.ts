@@ -5,7 +5,7 @@ import { type Limit, matchHosts, readLimit, selectHosts } from "../../src/invent
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
 import { directoryWith, refusal } from "./inventory-on-disk.ts";
 
-const fixtures = fileURLToPath(new URL("../fixtures/inventories/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../fixtures/inventories", import.meta.url));
 const fleet = await loadInventory({ sources: ["patterns.yml"], cwd: fixtures });
 const select = (pattern: string | string[], limit?: Limit) =>
   selectHosts(fleet, pattern, { limit }).join(" ");

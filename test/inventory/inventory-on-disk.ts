@@ -2,9 +2,9 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import { InputError } from "../../src/errors.ts";
 import type { Inventory } from "../../src/inventory/inventory.ts";
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
+import { InputError } from "../../src/lib/errors.ts";
 
 export type Files = Record<string, string | Uint8Array>;
 

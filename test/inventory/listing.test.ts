@@ -6,7 +6,7 @@ import { inventoryGraph, inventoryHost, inventoryList } from "../../src/inventor
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
 import { inventoryOf } from "./inventory-on-disk.ts";
 
-const fixtures = fileURLToPath(new URL("../fixtures/inventories/", import.meta.url));
+const fixtures = fileURLToPath(new URL("../fixtures/inventories", import.meta.url));
 const load = (source: string, extraVars: string[] = []) =>
   loadInventory({ sources: [source], cwd: fixtures, extraVars });
 const printed = (name: string) => readFile(`${fixtures}/${name}`, "utf8");

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { expect, it } from "vitest";
 import { createAuthority, readAuthority } from "../../src/pki/authority.ts";
-import { State } from "../../src/state.ts";
+import { State } from "../../src/state/state.ts";
 import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 
 const openAt = (directory: string) => State.open(directory, undefined, "/");

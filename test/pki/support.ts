@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Secret } from "../../src/lib/secret.ts";
 import type { KeyPair } from "../../src/pki/openssl.ts";
-import { Secret } from "../../src/secret.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 
 /** A folder with openssl in it, for certificates that redkeep itself would not make. */

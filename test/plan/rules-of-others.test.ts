@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { signature } from "../../src/apply/compile.ts";
-import { newSession } from "../../src/commands/observe.ts";
-import { planRollback } from "../../src/commands/plan-rollback.ts";
 import { makeRule, parseRules, renderRules } from "../../src/firewall/ufw-rules.ts";
 import type { Destination } from "../../src/plan/kept-state.ts";
+import { newSession } from "../../src/run/observe.ts";
+import { planRollback } from "../../src/run/plan-rollback.ts";
+import { signature } from "../../src/transaction/compile.ts";
 import { factsOf } from "../support/facts.ts";
 import { keptRun } from "../support/host-facts.ts";
 import { server } from "../support/run-task.ts";

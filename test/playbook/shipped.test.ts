@@ -4,9 +4,9 @@ import ejs from "ejs";
 import { describe, expect, it } from "vitest";
 import { matchHosts } from "../../src/inventory/host-pattern.ts";
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
+import { readSecretSource } from "../../src/lib/secret-source.ts";
 import { hostTasks } from "../../src/playbook/host-tasks.ts";
 import { loadPlaybook } from "../../src/playbook/load-playbook.ts";
-import { readSecretSource } from "../../src/secret-source.ts";
 import { refusal } from "../inventory/inventory-on-disk.ts";
 
 const cwd = join(import.meta.dirname, "../..");

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { dirname, join, resolve } from "node:path";
 import { load, loadAll } from "js-yaml";
 import type { z } from "zod";
-import type { RunRecord } from "../../src/report/record.ts";
+import type { RunRecord } from "../../src/record/record.ts";
 import { type TestServer, temporaryDirectory, userKey } from "../connection/support/server.ts";
 import { startActingHost } from "../support/acting-host.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";

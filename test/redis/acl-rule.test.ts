@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
 import {
   describeUser,
   diffUsers,
@@ -11,7 +12,6 @@ import {
   unknownRules,
 } from "../../src/redis/acl-rule.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
-import { Secret } from "../../src/secret.ts";
 import { ACL_FILES, fixture, SERVERS, sections, tableOf, usersOf } from "./acl-fixtures.ts";
 
 const HASH = "a".repeat(64);

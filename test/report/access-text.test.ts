@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AccessRecord, HostRecord } from "../../src/report/record.ts";
+import type { AccessRecord, HostRecord } from "../../src/record/record.ts";
 import { verifyText } from "../../src/report/verify-text.ts";
 import { hostRecord, runRecord, textContext } from "../support/records.ts";
 

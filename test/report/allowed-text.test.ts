@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { CheckRecord, HostRecord } from "../../src/record/record.ts";
 import { allowedOnHosts } from "../../src/report/allowed-text.ts";
-import type { CheckRecord, HostRecord } from "../../src/report/record.ts";
 
 const PLAIN = "tls.plain_port: 6379";
 const WAIVER = { reason: "moves", owner: "anna", expires: "2999-12-31" };

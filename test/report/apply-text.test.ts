@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { HostRecord, RunRecord } from "../../src/record/record.ts";
 import { applyText } from "../../src/report/apply-text.ts";
-import type { HostRecord, RunRecord } from "../../src/report/record.ts";
 import {
   changeRecord,
   checkRecord,

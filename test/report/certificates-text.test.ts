@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { mergeRuns } from "../../src/history/merge.ts";
+import type { CertificateRecord, ControllerRecord, HostRecord, RunRecord } from "../../src/record/record.ts";
+import { runRecordSchema } from "../../src/record/record.ts";
+import { exitCodeOf } from "../../src/record/summary.ts";
 import { applyText } from "../../src/report/apply-text.ts";
 import { markdownReport } from "../../src/report/markdown.ts";
-import { mergeRuns } from "../../src/report/merge.ts";
 import { planText } from "../../src/report/plan-text.ts";
 import { prometheusReport } from "../../src/report/prometheus.ts";
-import type { CertificateRecord, ControllerRecord, HostRecord, RunRecord } from "../../src/report/record.ts";
-import { runRecordSchema } from "../../src/report/record.ts";
-import { exitCodeOf } from "../../src/report/summary.ts";
 import { verifyText } from "../../src/report/verify-text.ts";
 import {
   changeRecord,

@@ -1,10 +1,10 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { mergeRuns } from "../../src/history/merge.ts";
+import type { CheckRecord, RunRecord } from "../../src/record/record.ts";
 import { junitReport } from "../../src/report/junit.ts";
 import { MAX_MARKDOWN, markdownReport } from "../../src/report/markdown.ts";
-import { mergeRuns } from "../../src/report/merge.ts";
 import { prometheusReport } from "../../src/report/prometheus.ts";
-import type { CheckRecord, RunRecord } from "../../src/report/record.ts";
 import { sarifReport } from "../../src/report/sarif.ts";
 import { CONTROL_IDS } from "../../src/verify/controls.ts";
 import { allChecks, earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { mergeRuns } from "../../src/history/merge.ts";
 import { htmlReport } from "../../src/report/html/page.ts";
-import { mergeRuns } from "../../src/report/merge.ts";
 import { CONTROL_IDS } from "../../src/verify/controls.ts";
 import { allChecks, earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";
 import { changeRecord, hostNames, hostRecord, runRecord, taskRecord } from "../support/records.ts";

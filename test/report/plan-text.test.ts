@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { HostRecord } from "../../src/record/record.ts";
 import { planPreview, planText } from "../../src/report/plan-text.ts";
-import type { HostRecord } from "../../src/report/record.ts";
 import {
   changeRecord,
   errorRecord,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
 import { guardLines, printable, printableText, safeRecord } from "../../src/report/printable.ts";
-import { Secret } from "../../src/secret.ts";
 import { changeRecord, errorRecord, hostRecord, runRecord, taskRecord } from "../support/records.ts";
 
 describe("printable", () => {

@@ -1,8 +1,8 @@
 import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
 import { createProgress } from "../../src/report/progress.ts";
-import { Secret } from "../../src/secret.ts";
 import { hostNames } from "../support/records.ts";
 
 /** A terminal that understands the few sequences a board needs, and remembers the most rows it ever showed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { CheckRecord, HostRecord, RunRecord } from "../../src/report/record.ts";
+import type { CheckRecord, HostRecord, RunRecord } from "../../src/record/record.ts";
 import { verifyText } from "../../src/report/verify-text.ts";
 import {
   checkRecord,

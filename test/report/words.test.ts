@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mergeTexts, shapeOf } from "../../src/report/alike.ts";
+import { mergeTexts, shapeOf } from "../../src/history/alike.ts";
 import { duration, hostList, shellWord } from "../../src/report/words.ts";
 import { hostNames } from "../support/records.ts";
 

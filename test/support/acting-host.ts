@@ -1,4 +1,5 @@
 import type { ServerChannel } from "ssh2";
+import { takeApart } from "../../measure/faults/hostile/compiled.ts";
 import { splitWords } from "../../src/redis/words.ts";
 import {
   generateKey,
@@ -7,7 +8,6 @@ import {
   startServer,
   type TestServer,
 } from "../connection/support/server.ts";
-import { takeApart } from "../faults/hostile/compiled.ts";
 import { answerTo, editedParts, wireOf, withRunning } from "./facts.ts";
 import { reportText } from "./report.ts";
 

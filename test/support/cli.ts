@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { main } from "../../src/commands/main.ts";
+import { main } from "../../src/cli/main.ts";
 
 export interface Outcome {
   exitCode: number;

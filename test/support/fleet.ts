@@ -1,4 +1,4 @@
-import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "../../src/report/record.ts";
+import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "../../src/record/record.ts";
 import { CONTROLS } from "../../src/verify/catalogue.ts";
 import {
   changeRecord,

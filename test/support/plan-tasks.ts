@@ -4,8 +4,8 @@ import { buildPlan, type HostTask } from "../../src/plan/build-plan.ts";
 import type { Controller } from "../../src/plan/controller.ts";
 import type { HostPlan } from "../../src/plan/plan.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
+import { templateRenderer } from "../../src/playbook/templates.ts";
 import type { TaskDefinition } from "../../src/tasks/task.ts";
-import { templateRenderer } from "../../src/templates.ts";
 import { PASSWORDS } from "./facts.ts";
 import { server } from "./run-task.ts";
 

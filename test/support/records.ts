@@ -1,4 +1,3 @@
-import type { TextContext } from "../../src/report/layout.ts";
 import type {
   ChangeRecord,
   CheckRecord,
@@ -6,8 +5,9 @@ import type {
   HostRecord,
   RunRecord,
   TaskRecord,
-} from "../../src/report/record.ts";
-import { exitCodeOf, summarize } from "../../src/report/summary.ts";
+} from "../../src/record/record.ts";
+import { exitCodeOf, summarize } from "../../src/record/summary.ts";
+import type { TextContext } from "../../src/report/layout.ts";
 
 /** A host on which nothing had to change. */
 export function hostRecord(host: string, parts: Partial<HostRecord> = {}): HostRecord {

@@ -5,7 +5,7 @@ import {
   type UfwRuleFields,
   type UfwRulesFile,
 } from "../../src/firewall/ufw-rules.ts";
-import type { Family } from "../../src/network.ts";
+import type { Family } from "../../src/lib/network.ts";
 
 const STOCK = { 4: "ufw", 6: "ufw6" } as const;
 

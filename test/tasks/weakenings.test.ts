@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { HostFacts } from "../../src/facts/probe.ts";
-import { isPublic } from "../../src/network.ts";
+import { isPublic } from "../../src/lib/network.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
 import { dangerousFor, matchesNearlyAll, type Preset, presetUser } from "../../src/redis/acl-presets.ts";
 import { renderAclUser } from "../../src/redis/acl-rule.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { AccessRecord } from "../../src/record/record.ts";
 import { MATRIX } from "../../src/redis/matrix.ts";
-import type { AccessRecord } from "../../src/report/record.ts";
 import { accessOf } from "../../src/verify/access.ts";
 import { type Differences, hostWith } from "../support/host-facts.ts";
 import { server } from "../support/run-task.ts";

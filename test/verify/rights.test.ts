@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { auditedChecks, setCertificates } from "../../src/commands/observe.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
+import { auditedChecks, setCertificates } from "../../src/run/observe.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { editedFacts, factsOf, sectionsOf, withRunning } from "../support/facts.ts";
 import { auditObservation } from "../support/run-task.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { WaiverRecord } from "../../src/report/record.ts";
+import type { WaiverRecord } from "../../src/record/record.ts";
 import { type Waiver, waive, waiverRecords } from "../../src/waivers/waivers.ts";
 import { checkRecord, hostRecord } from "../support/records.ts";
 

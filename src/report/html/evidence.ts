@@ -1,8 +1,8 @@
-import { groupBy, mergeTexts } from "../alike.ts";
-import { checkKeys } from "../check-keys.ts";
+import { groupBy, mergeTexts } from "../../history/alike.ts";
+import { checkKeys } from "../../history/check-keys.ts";
+import type { CheckRecord, HostErrorRecord, HostRecord } from "../../record/record.ts";
+import { changeCount } from "../../record/summary.ts";
 import { isLost } from "../overview.ts";
-import type { CheckRecord, HostErrorRecord, HostRecord } from "../record.ts";
-import { changeCount } from "../summary.ts";
 import { duration, hostList, plural, statusInWords } from "../words.ts";
 import { type Fleet, type Group, STATES, stateOf } from "./fleet.ts";
 import { type Html, html } from "./html.ts";

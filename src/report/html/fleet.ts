@@ -1,9 +1,9 @@
-import { groupBy, sentenceShapeOf } from "../alike.ts";
-import type { Difference } from "../compare.ts";
+import { groupBy, sentenceShapeOf } from "../../history/alike.ts";
+import type { Difference } from "../../history/compare.ts";
+import type { CheckRecord, HostRecord } from "../../record/record.ts";
+import { SEVERITIES, type Severity } from "../../record/statuses.ts";
+import { isAllowed } from "../../record/summary.ts";
 import { isLost } from "../overview.ts";
-import type { CheckRecord, HostRecord } from "../record.ts";
-import { SEVERITIES, type Severity } from "../statuses.ts";
-import { isAllowed } from "../summary.ts";
 
 /** What a host's checks of one control come to, the worst first. */
 export type State = Severity | "unknown" | "waived" | "allowed" | "pass" | "skip";

@@ -7,7 +7,7 @@ import { NOTHING_ASKED } from "../../../src/facts/probe-input.ts";
 import { type Numbers, numbers } from "../../../src/firewall/packets.ts";
 import { readFirewall, type Seen } from "../../../src/firewall/reachability.ts";
 import { type Passage, sourcesOf, strangersTo, verdictOf, walk } from "../../../src/firewall/walk.ts";
-import type { Family } from "../../../src/network.ts";
+import type { Family } from "../../../src/lib/network.ts";
 import type { LabHost } from "../../integration/support/lab.ts";
 import { onHost } from "../../integration/support/observe.ts";
 import { ALLOWED, PRELUDE, type RuleSet } from "./sets.ts";

@@ -14,7 +14,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { dump } from "js-yaml";
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers";
-import type { RunRecord } from "../../../src/report/record.ts";
+import type { RunRecord } from "../../../src/record/record.ts";
 
 const repository = resolve(import.meta.dirname, "../../..");
 

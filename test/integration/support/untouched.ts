@@ -1,6 +1,6 @@
 /** A run that must leave a host as it found it. */
 import { expect } from "vitest";
-import type { HostErrorRecord } from "../../../src/report/record.ts";
+import type { HostErrorRecord } from "../../../src/record/record.ts";
 import type { LabHost } from "./lab.ts";
 import { filesOf, onHost, redisProcess, residueOf } from "./observe.ts";
 import type { Project } from "./project.ts";

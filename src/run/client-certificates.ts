@@ -1,0 +1,379 @@
+import { lastingCopy } from "../lib/copy.ts";
+import { Secret } from "../lib/secret.ts";
+import {
+  type ClientCondition,
+  clientCondition,
+  dayOf,
+  endCondition,
+  sameCertificate,
+} from "../pki/certificate.ts";
+import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
+import type { HostTask } from "../plan/build-plan.ts";
+import type { HostTasks } from "../playbook/host-tasks.ts";
+import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
+import type { State } from "../state/state.ts";
+import type { AclParams } from "../tasks/acl.ts";
+import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import { type Check, check } from "../verify/controls.ts";
+import type { HostSession, Observation } from "./observe.ts";
+import type { HostJob, Run } from "./prepare.ts";
+import type { HostSecrets } from "./secrets.ts";
+
+/*
+ * The certificates of clients. They lie on the controller alone, so they are planned, issued and checked for the whole run, and
+ * no host is touched for them.
+ */
+
+/** What the tls task of one host wants of the controller. */
+export interface WantedClients {
+  task: HostTask;
+  /** Who signs; undefined where the CA is not here. */
+  ca: KeyPair | undefined;
+  /** apply makes the CA, where it changes this host. */
+  makesCa: boolean;
+  /** The CA's certificates that clients of this host need: the controller's, else those on the host. */
+  trusted: string | undefined;
+  /** The users of the acl task: whether redkeep generates the password. */
+  users: ReadonlyMap<string, boolean>;
+  /** The setting by which a certificate alone logs a client in (Redis 8.6, Valkey 9.0); undefined where it is off. */
+  logsInBy: string | undefined;
+}
+
+/** `--rotate client:NAME`: the client's key and certificate anew. */
+export function rotationOf(client: string): string {
+  return `client:${client}`;
+}
+
+/** @param seen what the host said; absent where it was not asked. Undefined where the tls task was not selected. */
+export function wantedClients(
+  { tasks, login }: HostTasks,
+  secrets: Pick<HostSecrets, "ca" | "caCertificate" | "missing">,
+  seen?: Pick<Observation, "facts" | "server">,
+): WantedClients | undefined {
+  const task = tasks.find(({ task }) => task === "tls");
+  if (task === undefined) return undefined;
+  const acl = (tasks.find(({ task }) => task === "acl") ?? login)?.params as AclParams | undefined;
+  const onHost = seen?.facts.certificates.pem.get(tlsPaths(seen.server.configPath).ca);
+  const logsIn = seen?.server.running?.get(LOGIN_SETTING)?.toLowerCase() ?? "off";
+  return {
+    task,
+    ca: secrets.ca,
+    makesCa: secrets.missing.ca,
+    trusted: secrets.caCertificate ?? lastingCopy(onHost),
+    users: new Map(acl?.users.map(({ name, password }) => [name, "generate" in password])),
+    logsInBy: logsIn === "off" ? undefined : `${LOGIN_SETTING} ${logsIn}`,
+  };
+}
+
+const LOGIN_SETTING = "tls-auth-clients-user";
+
+/** One client whom the playbook lists. */
+interface Client {
+  name: string;
+  /** The host whose CA and parameters count for it: the first one that lists it and can have it issued. */
+  job: HostJob;
+  wanted: WantedClients;
+  condition: ClientCondition;
+  /** It gets a key and a certificate from this apply. */
+  isPending: boolean;
+}
+
+/** What lies in the state for one client. */
+interface ClientFiles {
+  pem: string | undefined;
+  key: Secret | undefined;
+}
+
+/** The certificates of all clients that the selected tls tasks of a run list. */
+export class ClientCertificates {
+  readonly #state: State;
+  readonly #rotate: ReadonlySet<string>;
+  #wanted: ReadonlyMap<HostSession, WantedClients>;
+  #clients: Client[] = [];
+  #files = new Map<string, ClientFiles>();
+  /** Worked out once for all hosts of a CA. */
+  #conditions = new Map<string, ClientCondition>();
+  /** As they were planned: to issue one does not take it out. */
+  #changes: ChangeRecord[] = [];
+  #impact: Impact[] = [];
+  #status: ControllerRecord["status"] = "unchanged";
+
+  private constructor(
+    state: State,
+    rotate: ReadonlySet<string>,
+    wanted: ReadonlyMap<HostSession, WantedClients>,
+  ) {
+    this.#state = state;
+    this.#rotate = rotate;
+    this.#wanted = wanted;
+  }
+
+  /** Looks at what lies here, once every host was asked. A host that could not be reached lists its clients all the same. */
+  static async of(
+    run: Pick<Run, "state">,
+    sessions: readonly HostSession[],
+    rotate: ReadonlySet<string>,
+  ): Promise<ClientCertificates> {
+    const wanted = new Map<HostSession, WantedClients>();
+    for (const session of sessions) {
+      const found = session.clients ?? (await wantedUnasked(session.job));
+      if (found !== undefined) wanted.set(session, found);
+    }
+    const all = new ClientCertificates(run.state, rotate, wanted);
+    await all.#look();
+    const pending = all.#clients.filter(({ isPending }) => isPending);
+    all.#changes = pending.map((client) => all.#changeOf(client));
+    all.#impact = [
+      ...all.#cutOff(),
+      ...all.#stranded(),
+      ...pending.flatMap((client) => all.#remains(client)),
+    ];
+    if (pending.length > 0) all.#status = "would-change";
+    return all;
+  }
+
+  get isPending(): boolean {
+    return this.#status === "would-change";
+  }
+
+  /** Issues what is pending. The CA is there by now. */
+  async issue(): Promise<void> {
+    for (const client of this.#clients.filter(({ isPending }) => isPending)) await this.#issue(client);
+    this.#status = "changed";
+    const wanted = new Map<HostSession, WantedClients>();
+    for (const [session, before] of this.#wanted) {
+      const { ca, caCertificate } = await session.job.secrets([before.task]);
+      wanted.set(session, { ...before, ca, makesCa: false, trusted: caCertificate ?? before.trusted });
+    }
+    this.#wanted = wanted;
+    await this.#look();
+  }
+
+  /** Undefined where no selected task keeps certificates here. */
+  record(): ControllerRecord | undefined {
+    if (this.#wanted.size === 0) return undefined;
+    return {
+      state: this.#state.name,
+      status: this.#status,
+      changes: this.#changes,
+      impact: this.#impact,
+      certificates: [
+        ...this.#authorities(),
+        ...this.#clients.map(({ name, condition: { state, found, ends } }) => ({
+          name: `client:${name}`,
+          ends: ends?.toISOString() ?? null,
+          state,
+          found,
+        })),
+      ],
+    };
+  }
+
+  /** Whether the clients of a host have certificates that it will take: of what lies here, and no more. */
+  checkFor(session: HostSession): Check | undefined {
+    const wanted = this.#wanted.get(session);
+    if (wanted === undefined) return undefined;
+    const { clients, renew_before_days } = wanted.task.params as TlsParams;
+    const stands = clients.map((name) => ({
+      name,
+      ...this.#conditionOf(name, wanted.trusted, renew_before_days),
+    }));
+    const isIn = (...states: ClientCondition["state"][]) =>
+      stands.some(({ state }) => states.includes(state));
+    return check(
+      "RK-TLS-10",
+      {
+        expected: "each client's certificate is of this CA and its key, and has not ended",
+        observed: observedOf(stands),
+        source: `${this.#state.name}/pki/clients`,
+        isAdvisory: true,
+      },
+      clients.length === 0
+        ? { outcome: "skip" }
+        : isIn("ended", "unusable")
+          ? false
+          : isIn("unknown")
+            ? { outcome: "unknown" }
+            : true,
+    );
+  }
+
+  async #look(): Promise<void> {
+    const chosen = new Map<string, [HostSession, WantedClients]>();
+    for (const [session, wanted] of this.#wanted) {
+      for (const name of (wanted.task.params as TlsParams).clients) {
+        const known = chosen.get(name);
+        const isBetter = known !== undefined && !canIssue(...known) && canIssue(session, wanted);
+        if (known === undefined || isBetter) chosen.set(name, [session, wanted]);
+      }
+    }
+    for (const name of chosen.keys()) this.#files.set(name, await this.#read(name));
+    this.#conditions.clear();
+    this.#clients = [...chosen].map(([name, [session, wanted]]) => {
+      const { renew_before_days } = wanted.task.params as TlsParams;
+      const condition = this.#conditionOf(name, wanted.trusted, renew_before_days);
+      const isPending = canIssue(session, wanted) && (wanted.makesCa || this.#needsIssue(name, condition));
+      return { name, job: session.job, wanted, condition, isPending };
+    });
+  }
+
+  async #read(name: string): Promise<ClientFiles> {
+    const key = await this.#state.read(`pki/clients/${name}.key`);
+    return {
+      pem: await this.#state.read(`pki/clients/${name}.crt`),
+      key: key === undefined ? undefined : new Secret(key),
+    };
+  }
+
+  #conditionOf(name: string, ca: string | undefined, renewBeforeDays: number): ClientCondition {
+    const id = JSON.stringify([name, ca, renewBeforeDays]);
+    let condition = this.#conditions.get(id);
+    if (condition === undefined) {
+      const { pem, key } = this.#files.get(name) ?? { pem: undefined, key: undefined };
+      condition = clientCondition({ pem, key: key?.reveal(), ca, epoch: Date.now() / 1000, renewBeforeDays });
+      this.#conditions.set(id, condition);
+    }
+    return condition;
+  }
+
+  /** One whose key was taken away from here may be in use elsewhere: it stays. */
+  #needsIssue(name: string, { state }: ClientCondition): boolean {
+    const isMissing = this.#files.get(name)?.pem === undefined;
+    return isMissing || this.#rotate.has(rotationOf(name)) || ["ending", "ended", "unusable"].includes(state);
+  }
+
+  #changeOf({ name, wanted, condition }: Client): ChangeRecord {
+    const { valid_days } = wanted.task.params as TlsParams;
+    const { found, ends } = condition;
+    const isThere = this.#files.get(name)?.pem !== undefined;
+    const until = ends === undefined ? "" : `valid until ${dayOf(ends)}`;
+    return {
+      address: `pki:${name}`,
+      action: isThere ? "update" : "create",
+      before: isThere ? found || until : null,
+      after: `a new key and a certificate for ${valid_days} days`,
+      restart: false,
+    };
+  }
+
+  /** Who is refused where the CA itself is made anew: it is for what leaked, and waits for nobody. */
+  #cutOff(): Impact[] {
+    const hosts = [...this.#wanted].filter(
+      ([{ record }, { makesCa }]) => makesCa && record.status === "would-change",
+    );
+    if (!this.#rotate.has("ca") || hosts.length === 0) return [];
+    const detail =
+      "--rotate ca: from the change of its host on, each client is refused until it has the new ca.crt and its new certificate; hosts left out of this run keep the old CA until their next apply";
+    return [{ kind: "clients-need-new-certificates", detail }];
+  }
+
+  /** A client of two CAs: the state has one place for each name. */
+  #stranded(): Impact[] {
+    return this.#clients.flatMap(({ name, job, wanted }) => {
+      const others = [...this.#wanted]
+        .filter(
+          ([, other]) =>
+            (other.task.params as TlsParams).clients.includes(name) &&
+            other.ca !== undefined &&
+            wanted.ca !== undefined &&
+            !sameCertificate(other.ca.certificate, wanted.ca.certificate),
+        )
+        .map(([session]) => session.job.host);
+      const detail = `client ${name} is listed under two CAs, and the state has room for one certificate: it is of the CA of ${job.host}, and ${others.join(", ")} will refuse it. Take ${name} out of tls.clients there, or keep those hosts in a state of their own (--state)`;
+      return others.length === 0 ? [] : [{ kind: "client-of-two-authorities", detail }];
+    });
+  }
+
+  /** What a rotation leaves as it is. Redis reads no revocation list (redis/redis#11385): only the CA itself can be taken away. */
+  #remains({ name, wanted, condition: { ends } }: Client): Impact[] {
+    if (!this.#rotate.has(rotationOf(name)) || wanted.makesCa || ends === undefined) return [];
+    if (ends.getTime() < Date.now()) return [];
+    const generated = [...this.#wanted.values()].map(({ users }) => users.get(name));
+    const password = this.#rotate.has(name)
+      ? `the password of user ${name}, which this run makes anew`
+      : generated.includes(true)
+        ? `the password of user ${name}: where that may have leaked too, make it anew by --rotate ${name}`
+        : generated.includes(false)
+          ? `the password of user ${name}, which the playbook takes from elsewhere: where it may have leaked too, change it there and apply`
+          : "the passwords of the users that it logs in as: change them too where they may have leaked";
+    const bare = [...this.#wanted].filter(([, { logsInBy }]) => logsInBy !== undefined);
+    const alone = bare.map(([{ job }, { logsInBy }]) => `${job.host} (${logsInBy})`).join(", ");
+    const login = alone === "" ? "" : `. On ${alone} it may log in without any password`;
+    return [
+      {
+        kind: "old-certificate-stays-valid",
+        detail: `the old certificate of ${name} stays valid until ${dayOf(ends)} on every host that trusts this CA: Redis reads no revocation list. Beyond TLS its holder is stopped by ${password}${login}. Only a new CA makes it worthless (--rotate ca), and that takes new certificates for all clients at once`,
+      },
+    ];
+  }
+
+  async #issue({ name, job, wanted }: Client): Promise<void> {
+    const { valid_days, renew_before_days } = wanted.task.params as TlsParams;
+    const { ca } = await job.secrets([wanted.task]);
+    if (ca === undefined) return;
+    await this.#state.exclusively(async () => {
+      // Another run may have been quicker. A rotation is for what was seen before it.
+      const before = this.#files.get(name);
+      this.#files.set(name, await this.#read(name));
+      this.#conditions.clear();
+      const isOurs = this.#files.get(name)?.pem === before?.pem;
+      const condition = this.#conditionOf(name, ca.certificate, renew_before_days);
+      if (!isOurs && (condition.state === "valid" || condition.state === "unknown")) return;
+      if (isOurs && !this.#needsIssue(name, condition)) return;
+      const { certificate, key } = await issueClientCertificate(ca, name, valid_days);
+      // A run that is cut off between them leaves a pair that does not match, and the next one issues it again.
+      await this.#state.write(`pki/clients/${name}.key`, key.reveal());
+      await this.#state.write(`pki/clients/${name}.crt`, certificate);
+    });
+  }
+
+  /** Those that sign, each once. */
+  #authorities(): CertificateRecord[] {
+    const found: CertificateRecord[] = [];
+    const told = new Set<string>();
+    for (const { ca, task } of this.#wanted.values()) {
+      if (ca === undefined || told.has(ca.certificate)) continue;
+      told.add(ca.certificate);
+      const { renew_before_days } = task.params as TlsParams;
+      const end = endCondition(ca.certificate, Date.now() / 1000, renew_before_days);
+      if (end !== undefined)
+        found.push({ name: "ca", ends: end.ends.toISOString(), state: end.state, found: "" });
+    }
+    return found;
+  }
+}
+
+/** What the tls task of a host that was not asked lists; undefined where that takes the host's facts. */
+async function wantedUnasked(job: HostJob): Promise<WantedClients | undefined> {
+  const tasks = job.tasks();
+  return wantedClients(tasks, await job.secrets(tasks.tasks));
+}
+
+/** A CA that has ended signs nothing that anybody takes; one that a refused host keeps from being made signs nothing at all. */
+function canIssue({ record }: HostSession, { ca, makesCa }: WantedClients): boolean {
+  if (ca !== undefined) return endCondition(ca.certificate, Date.now() / 1000, 0)?.state === "valid";
+  return makesCa && record.status === "would-change";
+}
+
+/** The most that an observation names of one kind. */
+const NAMED = 5;
+
+function observedOf(clients: readonly (ClientCondition & { name: string })[]): string {
+  if (clients.length === 0) return "tls.clients names nobody";
+  const told = (["ended", "unusable", "unknown", "ending"] as const).flatMap((wanted) => {
+    const those = clients.filter(({ state }) => state === wanted);
+    const named = those.slice(0, NAMED).map(({ name, found }) => `${name} ${found}`);
+    return those.length > NAMED
+      ? [...named, `${those.length - NAMED} more like ${those[NAMED - 1]?.name}`]
+      : named;
+  });
+  const valid = clients.filter(({ state }) => state === "valid").flatMap(({ ends }) => ends ?? []);
+  const first = valid.toSorted((a, b) => a.getTime() - b.getTime())[0];
+  const rest =
+    first === undefined
+      ? []
+      : [
+          `${told.length === 0 ? `all ${valid.length}` : `${valid.length} more`} valid, the first until ${dayOf(first)}`,
+        ];
+  return [...told, ...rest].join("; ");
+}

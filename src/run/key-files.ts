@@ -1,0 +1,40 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import type { ConnectionVariables } from "../connection/settings.ts";
+import { InputError } from "../lib/errors.ts";
+import { unreadable } from "../lib/yaml.ts";
+import type { RunOptions } from "./options.ts";
+
+/** Files that somebody named and that cannot be read: known before any host is reached, so told before. */
+export async function checkKeyFiles(
+  { host, privateKeyFile, knownHostsFile }: ConnectionVariables,
+  options: RunOptions,
+  cwd: string,
+): Promise<void> {
+  const named: [key: string, file: string | undefined][] = [
+    [
+      privateKeyFile === options.privateKey ? "--private-key" : `ansible_ssh_private_key_file of ${host}`,
+      privateKeyFile,
+    ],
+    ["--known-hosts", knownHostsFile],
+  ];
+  for (const [key, file] of named) {
+    if (file === undefined) continue;
+    try {
+      const path = resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
+      await access(path, constants.R_OK);
+      const found = await stat(path);
+      if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
+      if (key === "--known-hosts" && !found.isFile()) {
+        const message = "is no file, so it would forget every host key: name a file that keeps them";
+        throw new InputError({ place: { file }, key, message });
+      }
+    } catch (error) {
+      if (error instanceof InputError) throw error;
+      const { problems } = unreadable(error, file);
+      throw new InputError(problems.map((problem) => ({ ...problem, key })));
+    }
+  }
+}

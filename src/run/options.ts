@@ -1,0 +1,63 @@
+import type { Shard } from "../fleet/shard.ts";
+import type { Secret } from "../lib/secret.ts";
+import type { Destination } from "../plan/kept-state.ts";
+import type { Severity } from "../record/statuses.ts";
+
+/** The options of plan, apply, verify and rollback, checked. */
+export interface RunOptions {
+  inventory: readonly string[];
+  /** As given; undefined for the default. */
+  playbook: string | undefined;
+  limit: string | undefined;
+  tags: readonly string[];
+  skipTags: readonly string[];
+  extraVars: readonly string[];
+  forks: number;
+  diff: boolean;
+  yes: boolean;
+  check: boolean;
+  /** A file, or `-` for stdout. */
+  json: string | undefined;
+  verbose: boolean;
+  timeoutSeconds: number;
+  user: string | undefined;
+  privateKey: string | undefined;
+  password: Secret | undefined;
+  become: boolean | undefined;
+  becomePassword: Secret | undefined;
+  knownHosts: string | undefined;
+  state: string | undefined;
+  /** A file of waivers; undefined for the one beside the inventory. */
+  waivers: string | undefined;
+  /** Failures of a lower severity do not make the exit code 6. */
+  failOn: Severity | undefined;
+  accept: ReadonlySet<string>;
+  /** Hosts where somebody would notice are not touched. */
+  failOnImpact: boolean;
+  rotate: ReadonlySet<string>;
+  /** A run record: only its hosts that did not end as wanted. */
+  retryFailed: string | undefined;
+  /** Where a rollback leads. */
+  to: Destination;
+  shard: Shard | undefined;
+}
+
+/** The world around a run: the only way to the process, given by cli.ts. */
+export interface Environment {
+  cwd: string;
+  /** The words that start redkeep again from there. */
+  program: readonly string[];
+  env: NodeJS.ProcessEnv;
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  /** Aborted by the first Ctrl-C: nothing new is started. */
+  interrupted: AbortSignal;
+  /**
+   * Called before the first connection: what goes wrong afterwards is no longer "no host was touched".
+   * @param writeRecord writes the record as it stands, for a run that does not come to its own end. The last one given counts.
+   */
+  reached: (writeRecord: () => Promise<void>) => void;
+  /** What went wrong in redkeep itself and is no host's: a run that has some goes on, and ends with 3. */
+  strays: string[];
+}

@@ -1,0 +1,261 @@
+import { randomBytes } from "node:crypto";
+import { lookup } from "node:dns/promises";
+import { performance } from "node:perf_hooks";
+import { HostError } from "../connection/connection.ts";
+import type { ConnectionVariables } from "../connection/settings.ts";
+import { connect } from "../connection/ssh.ts";
+import { isLoopback, sameAddress, splitZone } from "../lib/network.ts";
+import { pool } from "../lib/pool.ts";
+import { excerpt, Secret } from "../lib/secret.ts";
+import { OUTSIDE_CONTROLS, outsideChecks, type View } from "../outside/checks.ts";
+import { type ClientCertificate, lookFromController } from "../outside/controller.ts";
+import { addressOf, isAmong, type Known, type Stance, stanceOf, targetOf } from "../outside/expectation.ts";
+import type { Target } from "../outside/target.ts";
+import { parseVantageAnswer, VantageError } from "../outside/vantage-answer.ts";
+import { maxOutputBytes, timeLimits, vantageScript } from "../outside/vantage-script.ts";
+import { sameCertificate } from "../pki/certificate.ts";
+import type { VantageRecord } from "../record/record.ts";
+import { boundAddresses } from "../redis/server.ts";
+import type { State } from "../state/state.ts";
+import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import { isAudited } from "../verify/audit.ts";
+import type { ControlId } from "../verify/controls.ts";
+import { type HostSession, type Observation, toRecord } from "./observe.ts";
+import type { Environment } from "./options.ts";
+import type { Run } from "./prepare.ts";
+
+/** One host that is to be looked at from one place. */
+interface Look {
+  session: HostSession;
+  observation: Observation;
+  target: Target;
+  stance: Stance;
+  isAllowed: boolean;
+  vantage: string | undefined;
+  sight: View["sight"];
+}
+
+/**
+ * What the hosts of a run look like from the places which their variables name, and from the controller. What was seen is
+ * added to their checks.
+ */
+export class Outside {
+  readonly #run: Run;
+  readonly #interrupted: AbortSignal;
+  /** Tags may leave all of it out. */
+  readonly #isWanted: boolean;
+  readonly #fromHere: Look[] = [];
+
+  constructor(run: Run, { interrupted }: Environment) {
+    this.#run = run;
+    this.#interrupted = interrupted;
+    this.#isWanted = OUTSIDE_CONTROLS.some((control) => isAudited(control, run.tags));
+  }
+
+  /**
+   * Looks at one host from the controller, while others are still being asked: ports that are closed as they should be
+   * take the time of a connection that nobody answers.
+   */
+  async lookFromHere(session: HostSession): Promise<void> {
+    const { observation } = session;
+    if (observation === undefined || !this.#isLookedAt(session)) return;
+    const look = await lookOfController(session, observation);
+    if (look === undefined) return;
+    this.#fromHere.push(look);
+    if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
+    const client = await clientCertificate(this.#run.state, tasksOf(observation));
+    // Another address may lie a longer way off than the one that SSH has gone to.
+    const connectMs = session.job.probes?.controller === "auto" ? session.connectMs : undefined;
+    look.sight = await lookFromController(look, client, connectMs);
+  }
+
+  /**
+   * Asks each vantage host once for all the hosts that are to be looked at from there, and judges what was seen from
+   * everywhere.
+   * @returns what this cost on each vantage host.
+   */
+  async lookFromVantages(sessions: readonly HostSession[], forks: number): Promise<VantageRecord[]> {
+    const looks = sessions.flatMap((session) =>
+      session.observation === undefined || !this.#isLookedAt(session)
+        ? []
+        : looksAt(session, session.observation),
+    );
+    const records = new Map<string, VantageRecord>();
+    const known = looks.filter(({ sight }) => sight !== NO_ADDRESS);
+    const byVantage = Map.groupBy(known, ({ vantage }) => vantage ?? "");
+    await pool([...byVantage], forks, async ([name, part]) => {
+      const connection = this.#run.vantages.get(name);
+      if (connection === undefined || this.#interrupted.aborted) return;
+      records.set(name, await askVantage(name, connection, part, this.#interrupted));
+    });
+    for (const [session, part] of Map.groupBy([...looks, ...this.#fromHere], (look) => look.session)) {
+      const isProved = part.some((look) => isProvedBy(look));
+      const checks = part.flatMap((look) => outsideChecks(viewOf(look, isProved, Date.now() / 1000)));
+      const wanted = checks.filter(({ control }) => isAudited(control as ControlId, this.#run.tags));
+      session.record.checks.push(...wanted.map(toRecord));
+    }
+    return [...byVantage.keys()].flatMap((name) => records.get(name) ?? []);
+  }
+
+  #isLookedAt({ record }: HostSession): boolean {
+    return this.#isWanted && record.checks.length > 0;
+  }
+}
+
+const NOT_ASKED = { lost: "it was not asked" };
+const NO_ADDRESS = { lost: "no address is known by which others reach this host: set redkeep_probe_address" };
+
+function looksAt(session: HostSession, observation: Observation): Look[] {
+  const { probes, host, connection } = session.job;
+  if (probes === undefined) return [];
+  const known = knownOf(host, observation);
+  const address = addressOf(known.tasks, { address: probes.address, sshAddress: connection.address });
+  const target = targetOf(known, address ?? "");
+  const from = (stance: "allowed" | "denied") =>
+    probes[stance].map((vantage) => newLook(session, observation, target, stance, vantage));
+  return [...from("allowed"), ...from("denied")];
+}
+
+function newLook(
+  session: HostSession,
+  observation: Observation,
+  target: Target,
+  stance: Stance,
+  vantage?: string,
+): Look {
+  const isAllowed = stance === "allowed";
+  const sight = target.address === "" ? NO_ADDRESS : NOT_ASKED;
+  return { session, observation, target, stance, isAllowed, vantage, sight };
+}
+
+/**
+ * Where nothing is said of the controller, it looks where SSH has gone, if that is an address of the host's own and no jump
+ * host lies between: only then is it known which machine is looked at, and from which address.
+ */
+async function lookOfController(session: HostSession, observation: Observation): Promise<Look | undefined> {
+  const { job, wasDirect } = session;
+  const { connection, probes } = job;
+  if (probes === undefined || probes.controller === "off") return undefined;
+  const known = knownOf(job.host, observation);
+  const { tasks } = known;
+  if (probes.controller !== "auto") {
+    const sshAddress = connection.address;
+    const address = addressOf(tasks, { address: probes.address, sshAddress });
+    return newLook(session, observation, targetOf(known, address ?? ""), probes.controller);
+  }
+  const { sshPeer } = observation.facts.host;
+  // Where Redis listens for the host alone, nobody promised them anything.
+  const isHeard = !boundAddresses(observation.server).every(isLoopback);
+  const networks = isHeard ? observation.tasks.networks : undefined;
+  if (sshPeer === undefined || !wasDirect) return undefined;
+  const peer = splitZone(sshPeer.address).address;
+  const { address, zone } = splitZone(sshPeer.localAddress);
+  // A link-local address means something else on each end.
+  if (zone !== undefined || isLoopback(address)) return undefined;
+  const reached = await lookup(connection.address, { all: true }).catch(() => []);
+  if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
+  return newLook(
+    session,
+    observation,
+    targetOf(known, address),
+    stanceOf(tasks, { peer, address, networks }),
+  );
+}
+
+function knownOf(host: string, observation: Observation): Known {
+  return { host, server: observation.server, tasks: tasksOf(observation) };
+}
+
+function tasksOf({ tasks }: Observation): Map<string, unknown> {
+  return new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+}
+
+/** One connection, one script. Whatever goes wrong is the reason why nothing was seen from there. */
+async function askVantage(
+  host: string,
+  variables: ConnectionVariables,
+  looks: readonly Look[],
+  signal: AbortSignal,
+): Promise<VantageRecord> {
+  const record: VantageRecord = {
+    host,
+    targets: looks.length,
+    connections: 1,
+    roundTrips: 0,
+    durationMs: 0,
+    error: null,
+  };
+  const startedAt = performance.now();
+  try {
+    const connection = await connect(variables, { signal });
+    try {
+      const nonce = randomBytes(12).toString("hex");
+      const { stdout } = await connection.run(vantageScript(looks, nonce), {
+        timeoutMs: timeLimits(looks.length).ends * 1000,
+        maxOutputBytes: maxOutputBytes(looks.length),
+        signal,
+      });
+      const sights = parseVantageAnswer(stdout.toString("utf8"), looks, nonce);
+      for (const [index, look] of looks.entries()) look.sight = sights[index] ?? NOT_ASKED;
+    } finally {
+      record.roundTrips = connection.channels;
+      connection.close();
+    }
+  } catch (error) {
+    record.error = reasonOf(error);
+    for (const look of looks) look.sight = { lost: record.error };
+  }
+  record.durationMs = Math.round(performance.now() - startedAt);
+  return record;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && error.name === "AbortError") return NOT_ASKED.lost;
+  if (!(error instanceof HostError || error instanceof VantageError)) throw error;
+  return excerpt(error.message.split("\n")[0] ?? "", 200);
+}
+
+/** The first of the client certificates that redkeep has issued for these tasks and that is still there. */
+async function clientCertificate(
+  state: State,
+  tasks: ReadonlyMap<string, unknown>,
+): Promise<ClientCertificate | undefined> {
+  for (const name of (tasks.get("tls") as TlsParams | undefined)?.clients ?? []) {
+    const [cert, key] = await Promise.all(
+      ["crt", "key"].map((part) => state.read(`pki/clients/${name}.${part}`)),
+    );
+    if (cert !== undefined && key !== undefined) return { cert, key: new Secret(key) };
+  }
+  return undefined;
+}
+
+/** Whether the address is known to be this host's: it says so itself, or its certificate was served there. */
+function isProvedBy({ target, sight, observation }: Look): boolean {
+  if (isAmong(target.address, observation.facts.host.addresses)) return true;
+  const own = ownCertificate(observation, target);
+  return "chain" in sight && own !== undefined && sameCertificate(sight.chain, own);
+}
+
+function ownCertificate({ facts, server }: Observation, { tlsPort }: Target): string | undefined {
+  const onDisk = facts.certificates.pem.get(tlsPaths(server.configPath).certificate);
+  return onDisk ?? facts.proofs.served.get(String(tlsPort));
+}
+
+/** @param epoch by the clock of the controller: clients go by their own, not by the host's. */
+function viewOf(
+  { observation, target, stance, vantage, sight }: Look,
+  isProved: boolean,
+  epoch: number,
+): View {
+  const { facts, server, secrets } = observation;
+  return {
+    target,
+    stance,
+    vantage,
+    sight,
+    isProved,
+    own: ownCertificate(observation, target),
+    ca: secrets.caCertificate ?? facts.certificates.pem.get(tlsPaths(server.configPath).ca),
+    epoch,
+  };
+}

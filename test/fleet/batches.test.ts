@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import { batchesOf, inBatches } from "../../src/fleet/batches.ts";
+import { Groups } from "../../src/fleet/groups.ts";
+import type { Play, Serial } from "../../src/playbook/playbook.ts";
+import type { HostStatus } from "../../src/record/statuses.ts";
+import { type HostSession, newSession } from "../../src/run/observe.ts";
+
+const ALL: readonly Serial[] = [];
+const CANARY: readonly Serial[] = [{ count: 1 }, { percent: 10 }, { percent: 100 }];
+const sizes = (hosts: number, serial: readonly Serial[]) =>
+  batchesOf(Array.from({ length: hosts }), serial).map((batch) => batch.length);
+
+describe("serial", () => {
+  it.each([
+    ["a canary, a tenth, the rest", 10, CANARY, [1, 1, 8]],
+    ["a canary, a tenth, the rest of 200", 200, CANARY, [1, 20, 179]],
+    ["a share of few hosts, which is one at least", 3, CANARY, [1, 1, 1]],
+    ["a single host", 1, CANARY, [1]],
+    ["no hosts", 0, CANARY, []],
+    ["nothing said", 7, ALL, [7]],
+    ["a last entry, which repeats", 7, [{ count: 1 }, { count: 2 }], [1, 2, 2, 2]],
+    ["more than there are", 3, [{ count: 50 }], [3]],
+    ["a share that is no whole number", 9, [{ percent: 25 }], [2, 2, 2, 2, 1]],
+    ["a share that floats badly", 100, [{ percent: 29 }], [29, 29, 29, 13]],
+  ] as [string, number, readonly Serial[], number[]][])("%s", (_, hosts, serial, expected) => {
+    expect(sizes(hosts, serial)).toEqual(expected);
+  });
+
+  it("takes every host once, in order", () => {
+    const hosts = Array.from({ length: 137 }, (_, index) => index);
+    expect(batchesOf(hosts, CANARY).flat()).toEqual(hosts);
+  });
+});
+
+function play(name: string, more: Partial<Play> = {}): Play {
+  return {
+    name,
+    place: { file: "site.yml" },
+    hosts: ["all"],
+    defaults: new Map(),
+    vars: new Map(),
+    serial: ALL,
+    maxFailPercentage: undefined,
+    anyErrorsFatal: false,
+    order: "inventory",
+    become: undefined,
+    becomeUser: undefined,
+    becomeMethod: undefined,
+    remoteUser: undefined,
+    port: undefined,
+    connection: undefined,
+    tasks: [],
+    ...more,
+  };
+}
+
+function session(host: string, plays: Play[], status: HostStatus = "would-change"): HostSession {
+  const made = newSession({
+    host,
+    plays,
+    connection: {} as HostSession["job"]["connection"],
+    unit: "",
+    tasks: () => ({ tasks: [], skipped: [], needsFacts: false }),
+    secrets: () => Promise.reject(new Error("not asked for")),
+  });
+  made.record.status = status;
+  return made;
+}
+
+/** Runs the batches; hosts end as their name says, `ok-…` as changed. The names that were worked on, batch by batch. */
+async function run(
+  plays: readonly Play[],
+  sessions: readonly HostSession[],
+  { interruptAfter = Number.POSITIVE_INFINITY }: { interruptAfter?: number } = {},
+): Promise<string[][]> {
+  const done: string[][] = [];
+  const interrupt = new AbortController();
+  const pending = sessions.filter(({ record }) => record.status === "would-change");
+  await inBatches(plays, sessions, pending, new Groups(sessions, "apply"), interrupt.signal, (batch) => {
+    done.push(batch.map(({ job }) => job.host));
+    for (const { job, record } of batch) {
+      if (job.host.startsWith("ok")) record.status = "changed";
+      else {
+        record.status = job.host.replace(/-\d+$/, "") as HostStatus;
+        record.error = { where: "", found: "", state: "", remedy: "", guards: [] };
+      }
+    }
+    if (done.length >= interruptAfter) interrupt.abort();
+    return Promise.resolve();
+  });
+  return done;
+}
+
+const named = (plays: Play[], ...names: string[]) => names.map((name) => session(name, plays));
+
+describe("a play", () => {
+  it("does its canary, then the others", async () => {
+    const one = play("one", { serial: CANARY });
+    expect(await run([one], named([one], "ok-1", "ok-2", "ok-3", "ok-4"))).toEqual([
+      ["ok-1"],
+      ["ok-2"],
+      ["ok-3", "ok-4"],
+    ]);
+  });
+
+  it("goes on with a rollback that does what was asked", async () => {
+    const one = play("one", { serial: [{ count: 1 }] });
+    const sessions = named([one], "a", "b");
+    const done: string[] = [];
+    await inBatches(
+      [one],
+      sessions,
+      sessions,
+      new Groups(sessions, "rollback"),
+      new AbortController().signal,
+      async (batch) => {
+        for (const { job, record } of batch) {
+          record.status = "rolled-back";
+          done.push(job.host);
+        }
+      },
+    );
+    expect(done).toEqual(["a", "b"]);
+  });
+
+  it("counts in serial only hosts that would change: a right canary says nothing", async () => {
+    const one = play("one", { serial: CANARY });
+    const sessions = [session("right", [one], "unchanged"), ...named([one], "ok-1", "ok-2")];
+    expect(await run([one], sessions)).toEqual([["ok-1"], ["ok-2"]]);
+  });
+
+  it.each(["failed", "rolled-back", "refused", "unknown"])(
+    "ends with a batch that wholly ends as %s",
+    async (status) => {
+      const one = play("one", { serial: [{ count: 2 }] });
+      const hosts = named([one], `${status}-1`, `${status}-2`, "ok-3", "ok-4");
+      expect(await run([one], hosts)).toEqual([[`${status}-1`, `${status}-2`]]);
+      expect(hosts.at(-1)?.record.status).toBe("would-change");
+    },
+  );
+
+  it("goes on after a batch of which one host failed", async () => {
+    const one = play("one", { serial: [{ count: 2 }] });
+    expect(await run([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([
+      ["failed-1", "ok-2"],
+      ["ok-3"],
+    ]);
+  });
+
+  it("ends at the first failure with any_errors_fatal, and does not begin with a host that is down", async () => {
+    const one = play("one", { serial: [{ count: 2 }], anyErrorsFatal: true });
+    expect(await run([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([["failed-1", "ok-2"]]);
+    expect(await run([one], [...named([one], "ok-1"), session("down", [one], "unreachable")])).toEqual([]);
+  });
+
+  describe("with max_fail_percentage", () => {
+    const limited = (percentage: number) =>
+      play("one", { serial: [{ count: 4 }], maxFailPercentage: percentage });
+
+    it("ends above it, and not at it", async () => {
+      for (const [percentage, batches] of [
+        [24, 1],
+        [25, 2],
+      ] as const) {
+        const one = limited(percentage);
+        const hosts = named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5", "ok-6", "ok-7", "ok-8");
+        expect(await run([one], hosts)).toHaveLength(batches);
+      }
+    });
+
+    it.each(["unreachable", "refused", "unknown", "failed"] as const)(
+      "counts hosts that are %s before anything is changed",
+      async (status) => {
+        const one = limited(24);
+        const sessions = [session("lost", [one], status), ...named([one], "ok-1", "ok-2", "ok-3")];
+        expect(await run([one], sessions)).toEqual([]);
+      },
+    );
+
+    it("is exact: 7 of 100 is not more than 7 percent", async () => {
+      const one = play("one", { serial: [{ count: 100 }], maxFailPercentage: 7 });
+      const names = Array.from({ length: 101 }, (_, index) =>
+        index < 7 ? `failed-${index}` : `ok-${index}`,
+      );
+      expect(await run([one], named([one], ...names))).toHaveLength(2);
+    });
+
+    it("of 0 ends at the first failure", async () => {
+      const one = limited(0);
+      expect(await run([one], named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5"))).toHaveLength(1);
+    });
+  });
+
+  it("starts nothing after an interruption", async () => {
+    const one = play("one", { serial: [{ count: 1 }] });
+    expect(await run([one], named([one], "ok-1", "ok-2", "ok-3"), { interruptAfter: 1 })).toEqual([["ok-1"]]);
+  });
+});
+
+describe("several plays", () => {
+  it("come one after the other, each with its own batches", async () => {
+    const [one, two] = [play("one", { serial: [{ count: 1 }] }), play("two")];
+    const sessions = [...named([one], "ok-1", "ok-2"), ...named([two], "ok-3", "ok-4")];
+    expect(await run([one, two], sessions)).toEqual([["ok-1"], ["ok-2"], ["ok-3", "ok-4"]]);
+  });
+
+  it("do a host of both in the first", async () => {
+    const [one, two] = [play("one"), play("two")];
+    expect(await run([one, two], named([one, two], "ok-1"))).toEqual([["ok-1"]]);
+  });
+
+  it("end with the one that failed, as in Ansible", async () => {
+    const [one, two] = [play("one"), play("two")];
+    const sessions = [...named([one], "failed-1"), ...named([two], "ok-2")];
+    expect(await run([one, two], sessions)).toEqual([["failed-1"]]);
+  });
+
+  it("go on after one in which nothing had to change", async () => {
+    const [one, two] = [play("one"), play("two")];
+    const sessions = [session("right", [one], "unchanged"), ...named([two], "ok-2")];
+    expect(await run([one, two], sessions)).toEqual([["ok-2"]]);
+  });
+});

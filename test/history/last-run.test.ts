@@ -1,0 +1,168 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { keepRecord, recordName } from "../../src/history/kept-records.ts";
+import { keepHostsOf, readLastRun } from "../../src/history/last-run.ts";
+import type { RunRecord } from "../../src/record/record.ts";
+import { newSession } from "../../src/run/observe.ts";
+import type { RunOptions } from "../../src/run/options.ts";
+import { planRollback } from "../../src/run/plan-rollback.ts";
+import type { Run } from "../../src/run/prepare.ts";
+import { State } from "../../src/state/state.ts";
+import { hostWith, keptRun } from "../support/host-facts.ts";
+import { server } from "../support/run-task.ts";
+
+let directory: string;
+let state: State;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "redkeep-last-run-"));
+  state = await State.open(directory, undefined, directory);
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const NONE = { limit: undefined, retryFailed: undefined, shard: undefined } as RunOptions;
+
+async function keep(
+  startedAt: string,
+  hosts: Record<string, [status: string, transaction?: string]>,
+  shard?: { index: number; count: number },
+): Promise<void> {
+  const record = {
+    schema: "redkeep.run/1",
+    command: "apply",
+    startedAt,
+    ...(shard && { shard }),
+    hosts: Object.entries(hosts).map(([host, [status, transaction]]) => ({
+      host,
+      status,
+      ...(transaction === undefined ? {} : { transaction }),
+    })),
+  } as unknown as RunRecord;
+  await keepRecord(state, recordName("apply", new Date(startedAt), shard), record);
+}
+
+const run = (...hosts: string[]) => ({ state, jobs: hosts.map((host) => ({ host })) }) as unknown as Run;
+
+it("is the newest apply that changed a host, with the hosts that it changed", async () => {
+  await keep("2026-11-28T10:00:00.000Z", { a: ["changed", "1"], b: ["changed", "2"] });
+  await keep("2026-11-29T10:00:00.000Z", { a: ["unchanged"], b: ["changed", "3"], c: ["unknown", "4"] });
+  await keep("2026-11-30T10:00:00.000Z", { a: ["unchanged"], b: ["refused"] });
+  const all = run("a", "b", "c");
+  const last = await readLastRun(all, NONE);
+  expect(last).toEqual({
+    startedAt: "2026-11-29T10:00:00.000Z",
+    hosts: new Map([
+      ["b", "3"],
+      ["c", "4"],
+    ]),
+  });
+  expect(keepHostsOf(all, last)).toBe(
+    "the last run, the apply of 2026-11-29 10:00 UTC, changed b, c: 1 other host left out; --limit names others",
+  );
+  expect(all.jobs.map(({ host }) => host)).toEqual(["b", "c"]);
+});
+
+it("is all shards of it together", async () => {
+  const [one, two] = [1, 2].map((index) => ({ index, count: 2 }));
+  await keep("2026-11-28T10:00:00.000Z", { z: ["changed"] }, one);
+  await keep("2026-11-29T10:00:00.000Z", { a: ["changed"] }, one);
+  await keep("2026-11-29T10:00:01.000Z", { b: ["changed"] }, two);
+  const last = await readLastRun(run(), NONE);
+  expect(last !== undefined && last !== "named" && [...last.hosts.keys()].sort()).toEqual(["a", "b"]);
+});
+
+it("does not count where hosts are named, and is none on a controller without records", async () => {
+  expect(await readLastRun(run(), { ...NONE, limit: "a" })).toBe("named");
+  expect(await readLastRun(run(), NONE)).toBeUndefined();
+});
+
+it.each([
+  [
+    "the run of the record",
+    { startedAt: "2026-11-29T21:00:00.000Z", hosts: new Map([["a", "x"]]) },
+    "unchanged",
+  ],
+  ["another run since", { startedAt: "2026-11-29T21:00:00.000Z", hosts: new Map([["a", "w"]]) }, "refused"],
+  [
+    "a run from before it was cut off",
+    { startedAt: "2026-11-29T22:00:00.000Z", hosts: new Map([["a", undefined]]) },
+    "refused",
+  ],
+  ["a run that this controller has no record of", undefined, "refused"],
+  ["any run, where it is named", "named" as const, "unchanged"],
+])("undoes on a host no run but that of the record: %s", (_, lastRun, status) => {
+  const facts = hostWith({
+    kept: { runs: [keptRun()], isComplete: true, unsettled: [], backups: new Map() },
+  });
+  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
+  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+    typeof session.observation
+  >;
+  planRollback(session, { to: "last", accepted: new Set(), lastRun });
+  expect(session.record.status).toBe(status);
+  if (status === "refused") expect(session.record.error?.remedy).toContain("--limit a");
+});
+
+it("goes to the original only where it is kept, and names the oldest backup as what it is", () => {
+  const conf = "/etc/redis/redis.conf";
+  const files = [{ number: "1", path: conf, before: `redis:redis 640 ${"0".repeat(64)}`, after: "" }];
+  const runs = [keptRun({ files }), keptRun({ id: "y", files })];
+  const plan = (isComplete: boolean, accepted: string[] = []) => {
+    const facts = hostWith({
+      kept: { runs, isComplete, unsettled: [], backups: new Map([["x/1", "port 6400\n"]]) },
+    });
+    const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
+    session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+      typeof session.observation
+    >;
+    planRollback(session, {
+      to: "original",
+      accepted: new Set(["persistence-differs", ...accepted]),
+      lastRun: undefined,
+    });
+    return session.record;
+  };
+  expect(plan(true)).toMatchObject({
+    status: "would-change",
+    undoes: [{ transaction: "x" }, { transaction: "y" }],
+  });
+  expect(plan(true).tasks[0]?.changes.find(({ address }) => address === "redis.conf:port")).toMatchObject({
+    before: "6379",
+    after: "6400",
+  });
+  expect(plan(true).tasks[0]?.name).toBe(
+    "Put back the original: the state from before the run of 2026-11-29 21:04 UTC by me@laptop, the first whose changes stand here",
+  );
+  const old = plan(false);
+  expect(old).toMatchObject({ status: "refused", error: { guards: ["oldest-backup"] } });
+  expect(old.error?.found).toContain(
+    "the oldest that is there is from before the run of 2026-11-29 21:04 UTC by me@laptop",
+  );
+  expect(plan(false, ["oldest-backup"]).status).toBe("would-change");
+});
+
+it.each<[string, Partial<Parameters<typeof keptRun>[0]>[], "last" | "original", string]>([
+  [
+    "keeps no run, as after an eject",
+    [],
+    "last",
+    "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+  ],
+  [
+    "went to the original already",
+    [{}, { id: "y", undoes: "x", toOriginal: true }],
+    "original",
+    "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+  ],
+])("says of a host that %s why nothing is put back", (_, runs, to, reason) => {
+  const facts = hostWith({
+    kept: { runs: runs.map((one) => keptRun(one)), isComplete: true, unsettled: [], backups: new Map() },
+  });
+  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
+  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+    typeof session.observation
+  >;
+  planRollback(session, { to, accepted: new Set(), lastRun: "named" });
+  expect(session.record.tasks).toMatchObject([{ status: "ok", reason }]);
+});

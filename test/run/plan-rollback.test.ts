@@ -1,0 +1,114 @@
+import { expect, it } from "vitest";
+import { newSession } from "../../src/run/observe.ts";
+import { planRollback } from "../../src/run/plan-rollback.ts";
+import { signature } from "../../src/transaction/compile.ts";
+import { factsOf } from "../support/facts.ts";
+import { confWith, hostWith, keptRun } from "../support/host-facts.ts";
+import { server } from "../support/run-task.ts";
+
+const KEYS = { db0: "keys=5,expires=0,avg_ttl=0" };
+
+/** How a host stands on which the last run, one that restarted Redis or not, is to be put back. */
+function rollback(
+  differences: Parameters<typeof hostWith>[0],
+  {
+    restarted = true,
+    firewall = false,
+    accepted = [],
+  }: { restarted?: boolean; firewall?: boolean; accepted?: readonly string[] } = {},
+) {
+  const conf = "/etc/redis/redis.conf";
+  const like = hostWith(differences);
+  const run = keptRun({
+    restarted,
+    files: [
+      { number: "1", path: conf, before: `redis:redis 640 ${"0".repeat(64)}`, after: signature(like, conf) },
+    ],
+    env: new Map([["FIREWALL", firewall ? "enable" : ""]]),
+  });
+  const backups = new Map([["x/1", like.configFiles.main?.text.replace(/^port .*$/m, "port 6400") ?? ""]]);
+  const facts = { ...like, kept: { runs: [run], isComplete: true, unsettled: [], backups } };
+  const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
+    typeof session.observation
+  >;
+  planRollback(session, { to: "last", accepted: new Set(accepted), lastRun: "named" });
+  const { status, error, tasks } = session.record;
+  const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
+  return { status, guards: error?.guards, found: error?.found, task: tasks[0]?.status, addresses };
+}
+
+it("shows the firewall that goes off with the run that switched it on", () => {
+  const active = { ...factsOf("hardened").firewall };
+  const info = KEYS;
+  expect(rollback({ info, firewall: active }, { firewall: true }).addresses).toContain("ufw:status");
+  expect(rollback({ info, firewall: active }).addresses).not.toContain("ufw:status");
+  expect(rollback({ info }).addresses).toEqual(["redis.conf:port", "file:/etc/redis/redis.conf"]);
+});
+
+it("puts back a run that restarted Redis where nothing stands against a restart", () => {
+  expect(rollback({ info: KEYS })).toMatchObject({
+    status: "would-change",
+    guards: undefined,
+    task: "would-change",
+  });
+});
+
+it.each<[string, Parameters<typeof hostWith>[0], string[]]>([
+  ["whose last save failed", { info: { ...KEYS, rdb_last_bgsave_status: "err" } }, ["last-save-failed"]],
+  ["that is saving", { info: { ...KEYS, rdb_bgsave_in_progress: "1" } }, []],
+  [
+    "whose disk is full",
+    { info: { ...KEYS, used_memory: "1000000" }, files: { dataFree: 0 } },
+    ["disk-too-small"],
+  ],
+  ["that may not write its data", { info: KEYS, files: { dataWritable: false } }, []],
+  ["whose AOF somebody switched on", { info: KEYS, running: { appendonly: "yes" } }, ["persistence-differs"]],
+  ["whose snapshots somebody switched off", { info: KEYS, running: { save: "" } }, ["persistence-differs"]],
+  [
+    "whose file has another dump",
+    { info: KEYS, conf: confWith({ dbfilename: "dbfilename x.rdb" }) },
+    ["persistence-differs"],
+  ],
+  [
+    "with a user that lives only in memory",
+    {
+      info: KEYS,
+      redis: { aclUsers: ["user default on nopass ~* &* +@all", "user eve on nopass ~* &* +@all"] },
+    },
+    ["memory-only-users"],
+  ],
+])("refuses a server %s, unless no restart comes or it is accepted", (_, differences, guards) => {
+  expect(rollback(differences)).toMatchObject({ status: "refused", guards, task: "blocked" });
+  expect(rollback(differences, { restarted: false }).status).toBe("would-change");
+  const accepted = guards.length === 0 ? "refused" : "would-change";
+  expect(rollback(differences, { accepted: guards }).status).toBe(accepted);
+});
+
+it.each([
+  ["redis:redis 2770", "refused"],
+  ["root:redis 750", "would-change"],
+])(
+  "refuses at plan what its host would refuse: a folder that the run left as %s there is %s",
+  (left, status) => {
+    const path = "/etc/redis";
+    const transaction = {
+      pending: undefined,
+      recoverUnit: undefined,
+      last: {
+        id: "x",
+        holder: "",
+        isRollback: false,
+        restarted: false,
+        firewall: false,
+        written: [],
+        set: [path],
+        modes: new Map([[path, left]]),
+      },
+    };
+    const paths = { [path]: "directory 0750 root:redis" };
+    const found = rollback({ info: KEYS, paths, transaction });
+    expect(found.status).toBe(status);
+    if (status === "refused") expect(found.found).toContain(`${path} was changed since`);
+  },
+);

@@ -1,0 +1,92 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { HostError } from "../../src/connection/connection.ts";
+import { connect } from "../../src/connection/ssh.ts";
+import { newSession } from "../../src/run/observe.ts";
+import { failTransaction, runTransaction } from "../../src/transaction/controller-side.ts";
+import { reportText } from "../support/report.ts";
+
+vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
+vi.setConfig({ testTimeout: 60_000 });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("a host that never comes to rest", () => {
+  const NONCE = "f".repeat(32);
+  const applying = reportText({ state: "applying", journal: "1 armed" }, NONCE);
+
+  /** What is said of a host that answers in these ways when it is asked again, each as if minutes had gone by. */
+  async function ask(...answers: ("applying" | "silence")[]) {
+    let asked = 0;
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
+    const lost = () => Promise.reject(new HostError("lost", "gone"));
+    vi.mocked(connect).mockImplementation(async () => {
+      const answer = answers[asked++] ?? "silence";
+      if (answer === "silence") return await lost();
+      return {
+        run: async () => ({ status: 0, stdout: Buffer.from(applying), stderr: "" }),
+        close: () => {},
+      } as never;
+    });
+    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+    session.connection = { run: lost } as never;
+    session.observation = { server: { usedMemory: 0 } } as never;
+    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    failTransaction(session, outcome);
+    return { asked, state: outcome?.state, status: session.record.status };
+  }
+
+  it("is given up after thrice its own cap", async () => {
+    expect(await ask("applying", "applying", "applying")).toEqual({
+      asked: 2,
+      state: "applying",
+      status: "unknown",
+    });
+  });
+
+  it("is not called by a state that it may have left since", async () => {
+    expect(await ask("applying", "silence")).toEqual({ asked: 2, state: undefined, status: "unknown" });
+  });
+
+  it("is given up sooner where it says nothing at all", async () => {
+    expect(await ask("silence", "applying")).toEqual({ asked: 1, state: undefined, status: "unknown" });
+  });
+});
+
+describe("the words of a host in its report", () => {
+  it("are told without what its files keep in clear text, and redkeep's own with it", async () => {
+    const secrets = [
+      "Legacy-0815",
+      "redis-server.service",
+      "/etc/redis/redis.conf",
+      "restart redis-server.service",
+    ];
+    const NONCE = "f".repeat(32);
+    const journal = [
+      ...["1 armed", "1 file /etc/redis/redis.conf", "1 restart redis-server.service"],
+      ...["fail restart log: Legacy-0815", "1 fail restart redis-server.service"],
+    ];
+    const report = reportText(
+      { state: "rolled_back", journal: journal.join("\n"), log: "said Legacy-0815" },
+      NONCE,
+    );
+    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
+    session.found.add(secrets);
+    session.connection = {
+      run: async () => ({ status: 0, stdout: Buffer.from(report), stderr: "" }),
+    } as never;
+    session.observation = { server: { usedMemory: 0, unit: "redis-server.service" } } as never;
+    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    expect(outcome).toMatchObject({
+      log: "said ••••",
+      journal: [
+        "armed",
+        "file /etc/redis/redis.conf",
+        "restart redis-server.service",
+        "fail restart log: ••••",
+        "fail restart redis-server.service",
+      ],
+    });
+  });
+});
