@@ -23,7 +23,8 @@ import {
 } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
-import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { paramsOf } from "../tasks/task.ts";
+import { reasonToCall, wantedNames } from "../tasks/tls.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
@@ -184,7 +185,7 @@ async function compileInput(
   transaction: Transaction,
 ): Promise<CompileInput> {
   const { facts, server, tasks, secrets } = observation;
-  const tls = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const { tls } = paramsOf(tasks.tasks);
   const needsCertificate = plan.actions.files.some(({ content }) => "issued" in content);
   // The names that the plan's own redis.conf binds.
   const main = plan.actions.files.find(({ path }) => path === server.configPath)?.content;

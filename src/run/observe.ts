@@ -16,7 +16,7 @@ import { lastingCopy } from "../lib/copy.ts";
 import { InputError } from "../lib/errors.ts";
 import { excerpt, FoundSecrets } from "../lib/secret.ts";
 import { endCondition } from "../pki/certificate.ts";
-import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
+import { buildPlan, taskContext } from "../plan/build-plan.ts";
 import { type Claims, claimsOf } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { impactOf } from "../plan/impact.ts";
@@ -31,7 +31,8 @@ import { foundSecrets } from "../redis/found-secrets.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
-import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import { type HostTask, paramsOf } from "../tasks/task.ts";
+import { tlsPaths } from "../tasks/tls.ts";
 import { accessOf } from "../verify/access.ts";
 import { allowedRecords } from "../verify/allowance.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
@@ -214,7 +215,7 @@ export function setAccess(record: HostRecord, observation: Observation): void {
 
 /** When the server's certificate and its CA's end, by the files on the host. */
 export function setCertificates(record: HostRecord, { facts, server, tasks }: Observation): void {
-  const params = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const params = paramsOf(tasks.tasks).tls;
   if (params === undefined) return;
   const paths = tlsPaths(server.configPath);
   record.certificates = (["certificate", "ca"] as const).map((part) => {
@@ -438,7 +439,7 @@ export function auditedChecks(
   selection: TagSelection,
 ): Check[] {
   const { facts, server, tasks, neighbours = [] } = observation;
-  const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const params = paramsOf(tasks.tasks);
   const recoverUnit = render("redkeep-recover.service.ejs", { unit: server.unit });
   const checks = [
     ...checksFor(observation, render),

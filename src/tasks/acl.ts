@@ -46,7 +46,6 @@ import { isWeakPassword } from "../redis/weak-password.ts";
 import { bringPasswords } from "../state/bring-state.ts";
 import { type Allowance, weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
-import type { PersistenceParams } from "./persistence.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const text = (problem: (value: string) => string | undefined) =>
@@ -122,7 +121,13 @@ const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [
 ];
 
 /** The all-powerful default user goes off; named users get what their work needs. */
-export default defineTask<AclParams>({
+declare module "./task.ts" {
+  interface TaskParams {
+    acl: AclParams;
+  }
+}
+
+export default defineTask("acl", {
   params,
   leftOut: {
     users: [
@@ -138,7 +143,7 @@ export default defineTask<AclParams>({
     ],
   },
   facts: ["certificates", "proofs"],
-  phase: 0,
+  phase: "settings",
 
   probe: ({ file, users }) => ({
     paths: [file, aclPath(file, "/etc/valkey/")],
@@ -320,8 +325,7 @@ function wantedUsers(context: Context): {
 }
 
 /** Whether an AOF will be on, by the playbook or else as the server has it. */
-function replaysAof({ server, config, others }: Context): boolean {
-  const persistence = others.get("persistence") as PersistenceParams | undefined;
+function replaysAof({ server, config, others: { persistence } }: Context): boolean {
   if (persistence !== undefined && persistence.mode !== "keep") return persistence.mode.includes("aof");
   return (server.running?.get("appendonly") ?? config.get("appendonly")?.[0]) === "yes";
 }

@@ -89,12 +89,18 @@ const UNAFFECTED_UDP = new Set([68, 546, 1900, 5353]);
 export const APP_SUBNET = '<%= typeof app_subnet === "undefined" ? "" : app_subnet %>';
 
 /** Only the application network reaches Redis, and SSH stays open. */
-export default defineTask<Params>({
+declare module "./task.ts" {
+  interface TaskParams {
+    firewall: Params;
+  }
+}
+
+export default defineTask("firewall", {
   params,
   leftOut: { allow: [APP_SUBNET] },
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
-  phase: 3,
+  phase: "firewall",
 
   allowances: (params) => parameters.all(params, "firewall"),
 

@@ -38,10 +38,16 @@ type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
 /** Bound what Redis may take of the host's memory and files. */
-export default defineTask<Params>({
+declare module "./task.ts" {
+  interface TaskParams {
+    limits: Params;
+  }
+}
+
+export default defineTask("limits", {
   params,
   facts: [],
-  phase: 0,
+  phase: "settings",
 
   allowances: () => [],
 

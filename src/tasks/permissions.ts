@@ -17,11 +17,17 @@ const CONFIG_FILE_MODE = 0o640;
 const CLOSED = 0o027;
 
 /** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
-export default defineTask<Params>({
+declare module "./task.ts" {
+  interface TaskParams {
+    permissions: Params;
+  }
+}
+
+export default defineTask("permissions", {
   params,
   facts: [],
   // Sees every path that the other tasks name.
-  phase: 2,
+  phase: "files",
 
   allowances: () => [],
 

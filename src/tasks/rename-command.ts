@@ -75,10 +75,16 @@ const ALL_NEED = ["AUTH", "HELLO", "INFO", "PING", "ACL", "CLIENT", "COMMAND", "
 const LOCKS = ["enable-debug-command", "enable-module-command", "enable-protected-configs"];
 
 /** Dangerous commands go away for everyone, the administrator included: a second net under the ACLs. */
-export default defineTask<Params>({
+declare module "./task.ts" {
+  interface TaskParams {
+    "rename-command": Params;
+  }
+}
+
+export default defineTask("rename-command", {
   params,
   facts: [],
-  phase: 0,
+  phase: "settings",
 
   probe: ({ commands }) => ({
     commands: [

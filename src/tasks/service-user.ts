@@ -45,11 +45,17 @@ const SANDBOX = {
 const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs"] };
 
 /** Redis runs as an ordinary user, behind the walls that systemd offers. */
-export default defineTask<Params>({
+declare module "./task.ts" {
+  interface TaskParams {
+    "service-user": Params;
+  }
+}
+
+export default defineTask("service-user", {
   params,
   facts: [],
   // The sandbox must leave the paths writable that the settings name.
-  phase: 1,
+  phase: "service",
 
   allowances: (params) => parameters.all(params, "service-user"),
 

@@ -114,11 +114,17 @@ export function tlsPaths(configPath: string): {
 }
 
 /** Encrypt, and ask clients for a certificate of our CA. */
-export default defineTask<TlsParams>({
+declare module "./task.ts" {
+  interface TaskParams {
+    tls: TlsParams;
+  }
+}
+
+export default defineTask("tls", {
   params,
   facts: ["certificates", "proofs"],
   // The certificate names the addresses that `bind` asks for.
-  phase: 1,
+  phase: "service",
 
   probe: ({ port }) => ({ tlsPorts: [port] }),
 

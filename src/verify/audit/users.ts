@@ -1,6 +1,5 @@
 import { type AclUser, type CommandTable, firstOf, permissions } from "../../redis/acl-rule.ts";
 import { foundUsers } from "../../redis/found-users.ts";
-import type { AclParams } from "../../tasks/acl.ts";
 import type { Check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
 
@@ -39,7 +38,7 @@ function scriptingCheck(context: AuditContext): Check {
   const table = server.commands;
   if (facts.redis.aclUsers === undefined || table === undefined)
     return withoutLogin(context, "RK-ACL-07", expected, source);
-  const acl = tasks.get("acl") as AclParams | undefined;
+  const { acl } = tasks;
   const declared = acl?.users ?? [];
   const mayScript = (name: string) =>
     declared.some(
