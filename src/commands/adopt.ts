@@ -21,7 +21,7 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare, type Run } from "../run/prepare.ts";
 import { observeAll, recordOf, startProgress, warn } from "../run/session.ts";
-import type { AclParams } from "../tasks/acl.ts";
+import type { AclParams } from "../tasks/acl/parameters.ts";
 import { addGroupChecks } from "./verify.ts";
 
 /**

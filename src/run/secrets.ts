@@ -13,7 +13,7 @@ import type { HostTasks } from "../playbook/host-tasks.ts";
 import { hashPassword } from "../redis/acl-rule.ts";
 import { ownPassword, ServerLogin } from "../redis/server-login.ts";
 import type { State } from "../state/state.ts";
-import type { AclParams } from "../tasks/acl.ts";
+import type { AclParams } from "../tasks/acl/parameters.ts";
 import type { TlsParams } from "../tasks/tls.ts";
 import type { HostSession } from "./observe.ts";
 

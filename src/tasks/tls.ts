@@ -19,7 +19,7 @@ import { bringAuthority } from "../state/bring-state.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
-import { aclAttributes } from "./acl.ts";
+import { aclAttributes } from "./acl/file.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const cipherName = z.string().regex(/^[A-Za-z0-9_-]+$/, "should be one cipher's name");

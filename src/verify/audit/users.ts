@@ -1,6 +1,6 @@
 import { type AclUser, type CommandTable, firstOf, permissions } from "../../redis/acl-rule.ts";
 import { foundUsers } from "../../redis/found-users.ts";
-import type { AclParams } from "../../tasks/acl.ts";
+import type { AclParams } from "../../tasks/acl/parameters.ts";
 import type { Check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
 
