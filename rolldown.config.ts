@@ -30,7 +30,7 @@ export default defineConfig([
   {
     input: { cli: "src/cli.ts" },
     platform: "node",
-    external: [/commands\/main\.ts$/],
+    external: [/cli\/main\.ts$/],
     output: { dir: "dist", codeSplitting: false },
   },
 ]);

@@ -23,7 +23,8 @@ import {
 } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
-import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { reasonToCall, wantedNames } from "../tasks/tls/certificate.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,

@@ -8,7 +8,7 @@ import {
   sameAddress,
 } from "../lib/network.ts";
 import type { Server } from "../redis/server.ts";
-import type { TlsParams } from "../tasks/tls.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import type { Target } from "./target.ts";
 
 /** What should be found from a place; from "anywhere" nothing is expected but that Redis answers no stranger. */

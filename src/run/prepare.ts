@@ -22,7 +22,7 @@ import { templateRenderer } from "../playbook/templates.ts";
 import type { ControllerRecord, HostRecord, RunRecord, Selection } from "../record/record.ts";
 import type { Severity } from "../record/statuses.ts";
 import { State } from "../state/state.ts";
-import type { TlsParams } from "../tasks/tls.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
