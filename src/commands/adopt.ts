@@ -23,7 +23,6 @@ import { prepare, type Run } from "../run/prepare.ts";
 import { observeAll, recordOf, startProgress, warn } from "../run/session.ts";
 import { paramsOf } from "../tasks/task.ts";
 import { addGroupChecks } from "./verify.ts";
-
 /**
  * Reads a live fleet as plan does, and writes a playbook, variables and waivers under which the first run changes nothing
  * and verify finds nothing new.

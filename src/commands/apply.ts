@@ -24,7 +24,7 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
 import { paramsOf } from "../tasks/task.ts";
-import { reasonToCall, wantedNames } from "../tasks/tls.ts";
+import { reasonToCall, wantedNames } from "../tasks/tls/certificate.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
@@ -36,7 +36,6 @@ import {
   type Transaction,
 } from "../transaction/controller-side.ts";
 import { plan } from "./plan.ts";
-
 /** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
 export async function apply(options: RunOptions, environment: Environment): Promise<number> {
   if (options.check) return await plan(options, environment);

@@ -10,7 +10,6 @@ import {
 import type { Server } from "../redis/server.ts";
 import type { TaskParams } from "../tasks/task.ts";
 import type { Target } from "./target.ts";
-
 /** What should be found from a place; from "anywhere" nothing is expected but that Redis answers no stranger. */
 export type Stance = "allowed" | "denied" | "anywhere";
 

@@ -8,16 +8,16 @@ import {
   sameCertificate,
 } from "../pki/certificate.ts";
 import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
 import type { State } from "../state/state.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";
-import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { type Check, check } from "../verify/controls.ts";
 import type { HostSession, Observation } from "./observe.ts";
 import type { HostJob, Run } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
-
 /*
  * The certificates of clients. They lie on the controller alone, so they are planned, issued and checked for the whole run, and
  * no host is touched for them.

@@ -16,6 +16,7 @@ import { lastingCopy } from "../lib/copy.ts";
 import { InputError } from "../lib/errors.ts";
 import { excerpt, FoundSecrets } from "../lib/secret.ts";
 import { endCondition } from "../pki/certificate.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import { buildPlan, taskContext } from "../plan/build-plan.ts";
 import { type Claims, claimsOf } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
@@ -32,7 +33,6 @@ import { MATRIX } from "../redis/matrix.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";
-import { tlsPaths } from "../tasks/tls.ts";
 import { accessOf } from "../verify/access.ts";
 import { allowedRecords } from "../verify/allowance.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
@@ -42,7 +42,6 @@ import { witnessOf } from "../verify/witness.ts";
 import { type WantedClients, wantedClients } from "./client-certificates.ts";
 import type { HostJob } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
-
 /** What a host has told: its facts, and what follows from them. */
 export interface Observation {
   facts: HostFacts;

@@ -30,7 +30,6 @@ import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { vantageConnection, vantageNames } from "./vantages.ts";
-
 /** One host of a run, with all that is known before it is reached. */
 export interface HostJob {
   host: string;

@@ -12,11 +12,10 @@ import type { HostTasks } from "../playbook/host-tasks.ts";
 import { hashPassword } from "../redis/acl-rule.ts";
 import { ownPassword, ServerLogin } from "../redis/server-login.ts";
 import type { State } from "../state/state.ts";
-import type { AclParams } from "../tasks/acl.ts";
+import type { AclParams } from "../tasks/acl/parameters.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";
-import type { TlsParams } from "../tasks/tls.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import type { HostSession } from "./observe.ts";
-
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;

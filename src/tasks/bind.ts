@@ -49,13 +49,13 @@ function isOpenToAll(text: string): boolean {
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
-/** Listen only where it was declared, and on a Unix socket that root can always use. */
 declare module "./task.ts" {
   interface TaskParams {
     bind: Params;
   }
 }
 
+/** Listen only where it was declared, and on a Unix socket that root can always use. */
 export default defineTask("bind", {
   params,
   leftOut: { addresses: ["127.0.0.1", "-::1", '<%= typeof private_ip === "undefined" ? "" : private_ip %>'] },

@@ -37,13 +37,13 @@ const params = z.strictObject({
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
-/** Bound what Redis may take of the host's memory and files. */
 declare module "./task.ts" {
   interface TaskParams {
     limits: Params;
   }
 }
 
+/** Bound what Redis may take of the host's memory and files. */
 export default defineTask("limits", {
   params,
   facts: [],

@@ -16,13 +16,13 @@ const CONFIG_FILE_MODE = 0o640;
 /** What others, and the group for writing, may not: taken off the mode of data and logs. */
 const CLOSED = 0o027;
 
-/** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
 declare module "./task.ts" {
   interface TaskParams {
     permissions: Params;
   }
 }
 
+/** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
 export default defineTask("permissions", {
   params,
   facts: [],

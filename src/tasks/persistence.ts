@@ -17,13 +17,13 @@ const SAVE_POINTS = "3600 1 300 100 60 10000";
 /** What Redis starts with where no line says it: 6.0 has other save points than later versions. */
 const DEFAULTS = { save: [SAVE_POINTS, "900 1 300 10 60 10000"], appendonly: ["no"] };
 
-/** Keep, switch on or switch off what is written to disk, always through the running server first. */
 declare module "./task.ts" {
   interface TaskParams {
     persistence: Params;
   }
 }
 
+/** Keep, switch on or switch off what is written to disk, always through the running server first. */
 export default defineTask("persistence", {
   params,
   facts: [],

@@ -44,13 +44,13 @@ const SANDBOX = {
 /** Values that are as strict as the wanted one or stricter, and so stay. */
 const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs"] };
 
-/** Redis runs as an ordinary user, behind the walls that systemd offers. */
 declare module "./task.ts" {
   interface TaskParams {
     "service-user": Params;
   }
 }
 
+/** Redis runs as an ordinary user, behind the walls that systemd offers. */
 export default defineTask("service-user", {
   params,
   facts: [],

@@ -2,7 +2,6 @@ import { type AclUser, type CommandTable, firstOf, permissions } from "../../red
 import { foundUsers } from "../../redis/found-users.ts";
 import type { Check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
-
 export function userChecks(context: AuditContext): Check[] {
   return [
     scriptingCheck(context),
