@@ -1,7 +1,8 @@
 import { didYouMean } from "../lib/errors.ts";
 import { isLoopback, isWildcard, normalizeAddress } from "../lib/network.ts";
 import { excerpt } from "../lib/secret.ts";
-import type { ConfigDocument, Directive } from "../redis/config-document.ts";
+import type { ConfigDocument } from "../redis/config-document.ts";
+import type { Directive } from "../redis/config-reader.ts";
 import {
   KNOWN_COMMANDS,
   KNOWN_SETTINGS,
