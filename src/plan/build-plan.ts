@@ -4,9 +4,12 @@ import { parseDefaults, renderRules, type UfwRulesFile } from "../firewall/ufw-r
 import { excerpt } from "../lib/secret.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import type { ChangeRecord, TaskRecord } from "../record/record.ts";
-import { type AclUser, describeUser, diffUsers, parseAclFile, renderAclUser } from "../redis/acl-rule.ts";
+import { describeUser } from "../redis/acl-in-words.ts";
+import { type AclUser, renderAclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers } from "../redis/found-users.ts";
+import { parseAclFile } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";

@@ -14,7 +14,7 @@ import { endpointRefusals } from "../plan/endpoint.ts";
 import type { GiveBack } from "../plan/give-back.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
