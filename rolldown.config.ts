@@ -30,7 +30,7 @@ export default defineConfig([
   {
     input: { cli: "src/cli.ts" },
     platform: "node",
-    external: [/commands\/main\.ts$/],
+    external: [/cli\/main\.ts$/],
     output: { dir: "dist", codeSplitting: false },
   },
 ]);
@@ -38,8 +38,8 @@ export default defineConfig([
 /** From the sources a task is found by its file's name; in the package all are in the one file. */
 function taskList(): Plugin {
   const names = readdirSync(TASKS)
-    .map((file) => basename(file, ".ts"))
-    .filter((name) => name !== "task");
+    .filter((file) => file.endsWith(".ts") && file !== "task.ts")
+    .map((file) => basename(file, ".ts"));
   const entries = names.map((name) => `${JSON.stringify(name)}: () => import("../tasks/${name}.ts")`);
   return {
     name: "task-list",

@@ -1,5 +1,5 @@
 import type { FirewallPlan } from "../firewall/plan.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { StoredUser } from "../redis/found-users.ts";
 
 /** Owner, group and mode of a path; `mode` as a number, `0o640`. */

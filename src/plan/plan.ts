@@ -1,6 +1,6 @@
 import type { FirewallPlan } from "../firewall/plan.ts";
 import type { ChangeRecord, Impact, TaskRecord } from "../record/record.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
 import type { MemoryOnlyUser } from "./memory-only.ts";

@@ -6,7 +6,7 @@ import { ClientCertificates, type WantedClients } from "../../src/run/client-cer
 import { type HostSession, newSession } from "../../src/run/observe.ts";
 import type { HostSecrets } from "../../src/run/secrets.ts";
 import { State } from "../../src/state/state.ts";
-import type { TlsParams } from "../../src/tasks/tls.ts";
+import type { TlsParams } from "../../src/tasks/tls/parameters.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 import { hostTask } from "../support/plan-tasks.ts";
 
@@ -53,6 +53,7 @@ function session({
   made.record.status = status;
   made.clients = {
     task,
+    tls: task.params as TlsParams,
     ca: signer,
     makesCa,
     trusted: signer?.certificate,
