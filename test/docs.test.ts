@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createProgram } from "../src/cli/main.ts";
+import { createProgram } from "../src/cli/program.ts";
 import type { Environment } from "../src/run/options.ts";
 import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";
 
