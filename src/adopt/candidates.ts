@@ -11,6 +11,7 @@ import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { printable } from "../report/printable.ts";
+import type { TaskName } from "../tasks/task.ts";
 import { plainParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** Parameters of a task as a playbook has them. */
@@ -34,7 +35,7 @@ export interface Found {
  * The parameters that may say what a host has, the fullest ones first; none where the task has no words for it. Whether
  * they change nothing is for the plan to tell.
  */
-export const CANDIDATES: Readonly<Record<string, (found: Found) => RawParams[]>> = {
+export const CANDIDATES: Readonly<Record<TaskName, (found: Found) => RawParams[]>> = {
   bind: ({ server }) => {
     const addresses = wordsOf(server, "bind");
     if (addresses.length === 0) return [];

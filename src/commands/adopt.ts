@@ -21,9 +21,8 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare, type Run } from "../run/prepare.ts";
 import { observeAll, recordOf, startProgress, warn } from "../run/session.ts";
-import type { AclParams } from "../tasks/acl/parameters.ts";
+import { paramsOf } from "../tasks/task.ts";
 import { addGroupChecks } from "./verify.ts";
-
 /**
  * Reads a live fleet as plan does, and writes a playbook, variables and waivers under which the first run changes nothing
  * and verify finds nothing new.
@@ -142,7 +141,7 @@ function adoptedHost({ host, checks }: HostRecord, { tasks, leftOut }: Adopted):
 
 /** What the playbook brings for its users, and what redkeep generated for users of these names. */
 function knownPasswords(run: Run, { tasks, secrets, facts }: Observation): KnownPassword[] {
-  const acl = tasks.tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const { acl } = paramsOf(tasks.tasks);
   const listed = (acl?.users ?? []).flatMap(({ name, password: source }): KnownPassword[] => {
     const password = secrets.password(name);
     return "value" in password ? [{ user: name, value: password.value, source }] : [];

@@ -23,8 +23,8 @@ import {
 } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
+import { paramsOf } from "../tasks/task.ts";
 import { reasonToCall, wantedNames } from "../tasks/tls/certificate.ts";
-import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
@@ -36,7 +36,6 @@ import {
   type Transaction,
 } from "../transaction/controller-side.ts";
 import { plan } from "./plan.ts";
-
 /** Makes it so: observe, show, ask, one transaction for each host, and proof over a new login before it counts. */
 export async function apply(options: RunOptions, environment: Environment): Promise<number> {
   if (options.check) return await plan(options, environment);
@@ -185,7 +184,7 @@ async function compileInput(
   transaction: Transaction,
 ): Promise<CompileInput> {
   const { facts, server, tasks, secrets } = observation;
-  const tls = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const { tls } = paramsOf(tasks.tasks);
   const needsCertificate = plan.actions.files.some(({ content }) => "issued" in content);
   // The names that the plan's own redis.conf binds.
   const main = plan.actions.files.find(({ path }) => path === server.configPath)?.content;

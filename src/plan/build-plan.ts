@@ -1,7 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { renderAnew, ruleSettings } from "../firewall/rules-anew.ts";
 import { parseDefaults, renderRules, type UfwRulesFile } from "../firewall/ufw-rules.ts";
-import type { Place } from "../lib/errors.ts";
 import { excerpt } from "../lib/secret.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import type { ChangeRecord, TaskRecord } from "../record/record.ts";
@@ -14,7 +13,7 @@ import { parseAclFile } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
-import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
+import { type HostTask, PHASES, paramsOf, type TaskContext } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
 import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
 import { endpointOf, endpointRefusals } from "./endpoint.ts";
@@ -22,16 +21,6 @@ import { memoryOnlyUsers } from "./memory-only.ts";
 import { placeRefusals } from "./places.ts";
 import { type Actions, type After, changesOf, type HostPlan } from "./plan.ts";
 import { keepsKeysInMemoryOnly, loadTime, restartRefusals, saveRefusals } from "./restart.ts";
-
-/** One task of a play as it applies to one host. */
-export interface HostTask {
-  task: string;
-  name: string;
-  definition: TaskDefinition;
-  params: unknown;
-  /** Where a parameter stands in the playbook. */
-  placeOf: (path: readonly (string | number)[]) => Place;
-}
 
 export interface PlanInput {
   facts: HostFacts;
@@ -49,7 +38,8 @@ export interface PlanInput {
 /** Facts and playbook in, plan out: pure. */
 export function buildPlan(input: PlanInput): HostPlan {
   const builder = new PlanBuilder(input);
-  const inPhaseOrder = [...input.tasks].sort((a, b) => a.definition.phase - b.definition.phase);
+  const phaseOf = ({ definition }: HostTask) => PHASES.indexOf(definition.phase);
+  const inPhaseOrder = [...input.tasks].sort((a, b) => phaseOf(a) - phaseOf(b));
   for (const task of inPhaseOrder) builder.add(task);
   return builder.finish();
 }
@@ -67,7 +57,7 @@ export function taskContext(
     config,
     controller: input.controller,
     render: input.render,
-    others: new Map(input.tasks.map(({ task, params }) => [task, params])),
+    others: paramsOf(input.tasks),
   };
 }
 

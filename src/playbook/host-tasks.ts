@@ -1,6 +1,6 @@
 import type { Inventory } from "../inventory/inventory.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import type { HostTask } from "../tasks/task.ts";
 import { parameterProblems } from "./parameter-problems.ts";
 import { type Play, placeIn, type TaskEntry } from "./playbook.ts";
 import { type FactsForTemplates, Renderer } from "./renderer.ts";

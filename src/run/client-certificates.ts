@@ -9,17 +9,15 @@ import {
 } from "../pki/certificate.ts";
 import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
 import { tlsPaths } from "../pki/server-files.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
 import type { State } from "../state/state.ts";
-import type { AclParams } from "../tasks/acl/parameters.ts";
+import { type HostTask, paramsOf } from "../tasks/task.ts";
 import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { type Check, check } from "../verify/controls.ts";
 import type { HostSession, Observation } from "./observe.ts";
 import type { HostJob, Run } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
-
 /*
  * The certificates of clients. They lie on the controller alone, so they are planned, issued and checked for the whole run, and
  * no host is touched for them.
@@ -28,6 +26,7 @@ import type { HostSecrets } from "./secrets.ts";
 /** What the tls task of one host wants of the controller. */
 export interface WantedClients {
   task: HostTask;
+  tls: TlsParams;
   /** Who signs; undefined where the CA is not here. */
   ca: KeyPair | undefined;
   /** apply makes the CA, where it changes this host. */
@@ -52,12 +51,13 @@ export function wantedClients(
   seen?: Pick<Observation, "facts" | "server">,
 ): WantedClients | undefined {
   const task = tasks.find(({ task }) => task === "tls");
-  if (task === undefined) return undefined;
-  const acl = (tasks.find(({ task }) => task === "acl") ?? login)?.params as AclParams | undefined;
+  const { tls, acl } = paramsOf([login, ...tasks]);
+  if (task === undefined || tls === undefined) return undefined;
   const onHost = seen?.facts.certificates.pem.get(tlsPaths(seen.server.configPath).ca);
   const logsIn = seen?.server.running?.get(LOGIN_SETTING)?.toLowerCase() ?? "off";
   return {
     task,
+    tls,
     ca: secrets.ca,
     makesCa: secrets.missing.ca,
     trusted: secrets.caCertificate ?? lastingCopy(onHost),
@@ -174,7 +174,7 @@ export class ClientCertificates {
   checkFor(session: HostSession): Check | undefined {
     const wanted = this.#wanted.get(session);
     if (wanted === undefined) return undefined;
-    const { clients, renew_before_days } = wanted.task.params as TlsParams;
+    const { clients, renew_before_days } = wanted.tls;
     const stands = clients.map((name) => ({
       name,
       ...this.#conditionOf(name, wanted.trusted, renew_before_days),
@@ -202,7 +202,7 @@ export class ClientCertificates {
   async #look(): Promise<void> {
     const chosen = new Map<string, [HostSession, WantedClients]>();
     for (const [session, wanted] of this.#wanted) {
-      for (const name of (wanted.task.params as TlsParams).clients) {
+      for (const name of wanted.tls.clients) {
         const known = chosen.get(name);
         const isBetter = known !== undefined && !canIssue(...known) && canIssue(session, wanted);
         if (known === undefined || isBetter) chosen.set(name, [session, wanted]);
@@ -211,7 +211,7 @@ export class ClientCertificates {
     for (const name of chosen.keys()) this.#files.set(name, await this.#read(name));
     this.#conditions.clear();
     this.#clients = [...chosen].map(([name, [session, wanted]]) => {
-      const { renew_before_days } = wanted.task.params as TlsParams;
+      const { renew_before_days } = wanted.tls;
       const condition = this.#conditionOf(name, wanted.trusted, renew_before_days);
       const isPending = canIssue(session, wanted) && (wanted.makesCa || this.#needsIssue(name, condition));
       return { name, job: session.job, wanted, condition, isPending };
@@ -244,7 +244,7 @@ export class ClientCertificates {
   }
 
   #changeOf({ name, wanted, condition }: Client): ChangeRecord {
-    const { valid_days } = wanted.task.params as TlsParams;
+    const { valid_days } = wanted.tls;
     const { found, ends } = condition;
     const isThere = this.#files.get(name)?.pem !== undefined;
     const until = ends === undefined ? "" : `valid until ${dayOf(ends)}`;
@@ -274,7 +274,7 @@ export class ClientCertificates {
       const others = [...this.#wanted]
         .filter(
           ([, other]) =>
-            (other.task.params as TlsParams).clients.includes(name) &&
+            other.tls.clients.includes(name) &&
             other.ca !== undefined &&
             wanted.ca !== undefined &&
             !sameCertificate(other.ca.certificate, wanted.ca.certificate),
@@ -309,7 +309,7 @@ export class ClientCertificates {
   }
 
   async #issue({ name, job, wanted }: Client): Promise<void> {
-    const { valid_days, renew_before_days } = wanted.task.params as TlsParams;
+    const { valid_days, renew_before_days } = wanted.tls;
     const { ca } = await job.secrets([wanted.task]);
     if (ca === undefined) return;
     await this.#state.exclusively(async () => {
@@ -332,10 +332,10 @@ export class ClientCertificates {
   #authorities(): CertificateRecord[] {
     const found: CertificateRecord[] = [];
     const told = new Set<string>();
-    for (const { ca, task } of this.#wanted.values()) {
+    for (const { ca, tls } of this.#wanted.values()) {
       if (ca === undefined || told.has(ca.certificate)) continue;
       told.add(ca.certificate);
-      const { renew_before_days } = task.params as TlsParams;
+      const { renew_before_days } = tls;
       const end = endCondition(ca.certificate, Date.now() / 1000, renew_before_days);
       if (end !== undefined)
         found.push({ name: "ca", ends: end.ends.toISOString(), state: end.state, found: "" });

@@ -17,7 +17,7 @@ import { InputError } from "../lib/errors.ts";
 import { excerpt, FoundSecrets } from "../lib/secret.ts";
 import { endCondition } from "../pki/certificate.ts";
 import { tlsPaths } from "../pki/server-files.ts";
-import { buildPlan, type HostTask, taskContext } from "../plan/build-plan.ts";
+import { buildPlan, taskContext } from "../plan/build-plan.ts";
 import { type Claims, claimsOf } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { impactOf } from "../plan/impact.ts";
@@ -33,7 +33,7 @@ import { MATRIX } from "../redis/matrix.ts";
 import { parseAclFile } from "../redis/parse-acl.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
-import type { TlsParams } from "../tasks/tls/parameters.ts";
+import { type HostTask, paramsOf } from "../tasks/task.ts";
 import { accessOf } from "../verify/access.ts";
 import { allowedRecords } from "../verify/allowance.ts";
 import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
@@ -43,7 +43,6 @@ import { witnessOf } from "../verify/witness.ts";
 import { type WantedClients, wantedClients } from "./client-certificates.ts";
 import type { HostJob } from "./prepare.ts";
 import type { HostSecrets } from "./secrets.ts";
-
 /** What a host has told: its facts, and what follows from them. */
 export interface Observation {
   facts: HostFacts;
@@ -216,7 +215,7 @@ export function setAccess(record: HostRecord, observation: Observation): void {
 
 /** When the server's certificate and its CA's end, by the files on the host. */
 export function setCertificates(record: HostRecord, { facts, server, tasks }: Observation): void {
-  const params = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const params = paramsOf(tasks.tasks).tls;
   if (params === undefined) return;
   const paths = tlsPaths(server.configPath);
   record.certificates = (["certificate", "ca"] as const).map((part) => {
@@ -440,7 +439,7 @@ export function auditedChecks(
   selection: TagSelection,
 ): Check[] {
   const { facts, server, tasks, neighbours = [] } = observation;
-  const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const params = paramsOf(tasks.tasks);
   const recoverUnit = render("redkeep-recover.service.ejs", { unit: server.unit });
   const checks = [
     ...checksFor(observation, render),

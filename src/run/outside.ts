@@ -18,7 +18,7 @@ import { tlsPaths } from "../pki/server-files.ts";
 import type { VantageRecord } from "../record/record.ts";
 import { boundAddresses } from "../redis/server.ts";
 import type { State } from "../state/state.ts";
-import type { TlsParams } from "../tasks/tls/parameters.ts";
+import { paramsOf, type TaskParams } from "../tasks/task.ts";
 import { isAudited } from "../verify/audit.ts";
 import type { ControlId } from "../verify/controls.ts";
 import { type HostSession, type Observation, toRecord } from "./observe.ts";
@@ -64,7 +64,7 @@ export class Outside {
     if (look === undefined) return;
     this.#fromHere.push(look);
     if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
-    const client = await clientCertificate(this.#run.state, tasksOf(observation));
+    const client = await clientCertificate(this.#run.state, paramsOf(observation.tasks.tasks));
     // Another address may lie a longer way off than the one that SSH has gone to.
     const connectMs = session.job.probes?.controller === "auto" ? session.connectMs : undefined;
     look.sight = await lookFromController(look, client, connectMs);
@@ -164,11 +164,7 @@ async function lookOfController(session: HostSession, observation: Observation):
 }
 
 function knownOf(host: string, observation: Observation): Known {
-  return { host, server: observation.server, tasks: tasksOf(observation) };
-}
-
-function tasksOf({ tasks }: Observation): Map<string, unknown> {
-  return new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  return { host, server: observation.server, tasks: paramsOf(observation.tasks.tasks) };
 }
 
 /** One connection, one script. Whatever goes wrong is the reason why nothing was seen from there. */
@@ -219,9 +215,9 @@ function reasonOf(error: unknown): string {
 /** The first of the client certificates that redkeep has issued for these tasks and that is still there. */
 async function clientCertificate(
   state: State,
-  tasks: ReadonlyMap<string, unknown>,
+  { tls }: Partial<TaskParams>,
 ): Promise<ClientCertificate | undefined> {
-  for (const name of (tasks.get("tls") as TlsParams | undefined)?.clients ?? []) {
+  for (const name of tls?.clients ?? []) {
     const [cert, key] = await Promise.all(
       ["crt", "key"].map((part) => state.read(`pki/clients/${name}.${part}`)),
     );

@@ -11,7 +11,6 @@ import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variable
 import { type ProbeVariables, probeVariables } from "../inventory/probe-variables.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import { applicationNetworks } from "../playbook/application-networks.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import { loadPlaybook } from "../playbook/load-playbook.ts";
@@ -22,7 +21,7 @@ import { templateRenderer } from "../playbook/templates.ts";
 import type { ControllerRecord, HostRecord, RunRecord, Selection } from "../record/record.ts";
 import type { Severity } from "../record/statuses.ts";
 import { State } from "../state/state.ts";
-import type { TlsParams } from "../tasks/tls/parameters.ts";
+import { type HostTask, paramsOf } from "../tasks/task.ts";
 import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
@@ -31,7 +30,6 @@ import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { type HostSecrets, Secrets } from "./secrets.ts";
 import { vantageConnection, vantageNames } from "./vantages.ts";
-
 /** One host of a run, with all that is known before it is reached. */
 export interface HostJob {
   host: string;
@@ -288,13 +286,13 @@ function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[]): voi
   const all = jobs.map(({ tasks }) => tasks());
   if (all.length === 0 || all.some(({ needsFacts }) => needsFacts)) return;
   const generated = new Set<string>();
-  for (const { task, params, definition } of all.flatMap(({ tasks }) => tasks)) {
-    for (const [name, source] of definition.secrets?.(params) ?? [])
+  for (const task of all.flatMap(({ tasks }) => tasks)) {
+    for (const [name, source] of task.definition.secrets?.(task.params) ?? [])
       if ("generate" in source) generated.add(name);
-    if (task !== "tls") continue;
-    const { ca, clients } = params as TlsParams;
-    if ("generate" in ca) generated.add("ca");
-    for (const name of clients) generated.add(rotationOf(name));
+    const { tls } = paramsOf([task]);
+    if (tls === undefined) continue;
+    if ("generate" in tls.ca) generated.add("ca");
+    for (const name of tls.clients) generated.add(rotationOf(name));
   }
   const strange = [...rotate].find((name) => !generated.has(name));
   if (strange === undefined) return;

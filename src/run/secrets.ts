@@ -7,16 +7,15 @@ import { readSecretSource, type SecretSource, type SecretSourceOptions } from ".
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { ownPassword, ServerLogin } from "../redis/server-login.ts";
 import type { State } from "../state/state.ts";
 import type { AclParams } from "../tasks/acl/parameters.ts";
+import { type HostTask, paramsOf } from "../tasks/task.ts";
 import type { TlsParams } from "../tasks/tls/parameters.ts";
 import type { HostSession } from "./observe.ts";
-
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
@@ -49,8 +48,7 @@ export function adminOf({
   tasks: readonly HostTask[];
   login?: HostTask | undefined;
 }): AclParams["users"][number] | undefined {
-  const acl = tasks.find(({ task }) => task === "acl") ?? login;
-  return (acl?.params as AclParams | undefined)?.users.find(({ preset }) => preset === "admin");
+  return paramsOf([login, ...tasks]).acl?.users.find(({ preset }) => preset === "admin");
 }
 
 /** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
@@ -107,7 +105,7 @@ export class Secrets {
     const isListed = admin !== undefined && passwords.has(admin.name);
     own ??= isListed ? undefined : await this.#loginAlone(login, server);
     const tlsTask = tasks.find(({ task }) => task === "tls");
-    const tls = tlsTask?.params as TlsParams | undefined;
+    const { tls } = paramsOf([tlsTask]);
     const ca = tls === undefined || tlsTask === undefined ? undefined : await this.#authority(tls, tlsTask);
     return {
       password: (name) => {
@@ -165,7 +163,7 @@ export class Secrets {
 
   /** The same where the acl task was not selected: it only opens the door, so nothing that is wrong with it ends the run. */
   async #loginAlone(login: HostTask | undefined, server: string): Promise<ServerLogin | undefined> {
-    const users = (login?.params as AclParams | undefined)?.users ?? [];
+    const users = paramsOf([login]).acl?.users ?? [];
     const index = users.findIndex(({ preset }) => preset === "admin");
     const user = users[index];
     if (login === undefined || user === undefined) return undefined;
@@ -336,7 +334,7 @@ export class Secrets {
 
 /** Whether the user is one whom all servers share there, and not the one whom redkeep logs in as. */
 function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
-  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const { acl } = paramsOf(tasks);
   return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
 }
 

@@ -12,8 +12,14 @@ import { userChecks } from "./acl/user-checks.ts";
 import { wantedUsers } from "./acl/users.ts";
 import { defineTask } from "./task.ts";
 
+declare module "./task.ts" {
+  interface TaskParams {
+    acl: AclParams;
+  }
+}
+
 /** The all-powerful default user goes off; named users get what their work needs. */
-export default defineTask<AclParams>({
+export default defineTask("acl", {
   params,
   leftOut: {
     users: [
@@ -29,7 +35,7 @@ export default defineTask<AclParams>({
     ],
   },
   facts: ["certificates", "proofs"],
-  phase: 0,
+  phase: "settings",
 
   probe: ({ file, users }) => ({
     paths: [file, aclPath(file, "/etc/valkey/")],

@@ -16,13 +16,19 @@ import { defineTask } from "./task.ts";
 /** Where the playbook names no network: the one that the inventory does. */
 export const APP_SUBNET = '<%= typeof app_subnet === "undefined" ? "" : app_subnet %>';
 
+declare module "./task.ts" {
+  interface TaskParams {
+    firewall: Params;
+  }
+}
+
 /** Only the application network reaches Redis, and SSH stays open. */
-export default defineTask<Params>({
+export default defineTask("firewall", {
   params,
   leftOut: { allow: [APP_SUBNET] },
   facts: ["firewall"],
   // Opens the ports that the other tasks decide on.
-  phase: 3,
+  phase: "firewall",
 
   allowances: (params) => parameters.all(params, "firewall"),
 

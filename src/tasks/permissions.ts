@@ -16,12 +16,18 @@ const CONFIG_FILE_MODE = 0o640;
 /** What others, and the group for writing, may not: taken off the mode of data and logs. */
 const CLOSED = 0o027;
 
+declare module "./task.ts" {
+  interface TaskParams {
+    permissions: Params;
+  }
+}
+
 /** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
-export default defineTask<Params>({
+export default defineTask("permissions", {
   params,
   facts: [],
   // Sees every path that the other tasks name.
-  phase: 2,
+  phase: "files",
 
   allowances: () => [],
 

@@ -11,12 +11,18 @@ import { authClients, type Context, parameters, params, type TlsParams } from ".
 import { portChecks } from "./tls/port-checks.ts";
 import { refusals } from "./tls/refusals.ts";
 
+declare module "./task.ts" {
+  interface TaskParams {
+    tls: TlsParams;
+  }
+}
+
 /** Encrypt, and ask clients for a certificate of our CA. */
-export default defineTask<TlsParams>({
+export default defineTask("tls", {
   params,
   facts: ["certificates", "proofs"],
   // The certificate names the addresses that `bind` asks for.
-  phase: 1,
+  phase: "service",
 
   probe: ({ port }) => ({ tlsPorts: [port] }),
 

@@ -216,7 +216,7 @@ const HOSTILE: [name: string, bound: number, make: (bytes: number) => () => unkn
       facts.redis.aclUsers = ["user u on nopass ~* -@all +@read"];
       const server = serverOf(facts);
       if (!isServer(server)) throw new Error(server.problem);
-      return () => userChecks({ facts, server, tasks: new Map() });
+      return () => userChecks({ facts, server, tasks: {} });
     },
   ],
   ["quotes", FILE, (b) => () => parseConfig({ path: "/x", text: `a ${fill(b, `"\\x41" 'b' `)}` })],

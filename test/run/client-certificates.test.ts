@@ -53,6 +53,7 @@ function session({
   made.record.status = status;
   made.clients = {
     task,
+    tls: task.params as TlsParams,
     ca: signer,
     makesCa,
     trusted: signer?.certificate,

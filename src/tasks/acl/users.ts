@@ -6,7 +6,6 @@ import { type AclUser, hashPassword } from "../../redis/acl-user.ts";
 import { foundUsers, type StoredUser, storedUsers } from "../../redis/found-users.ts";
 import { isWeakPassword } from "../../redis/weak-password.ts";
 import { bringPasswords } from "../../state/bring-state.ts";
-import type { PersistenceParams } from "../persistence.ts";
 import type { Context, User } from "./parameters.ts";
 import { originOf } from "./passwords.ts";
 
@@ -95,8 +94,7 @@ export function wantedUsers(context: Context): {
 }
 
 /** Whether an AOF will be on, by the playbook or else as the server has it. */
-function replaysAof({ server, config, others }: Context): boolean {
-  const persistence = others.get("persistence") as PersistenceParams | undefined;
+function replaysAof({ server, config, others: { persistence } }: Context): boolean {
   if (persistence !== undefined && persistence.mode !== "keep") return persistence.mode.includes("aof");
   return (server.running?.get("appendonly") ?? config.get("appendonly")?.[0]) === "yes";
 }

@@ -1,13 +1,14 @@
 import type { HostFacts } from "../../facts/probe.ts";
 import type { Server } from "../../redis/server.ts";
+import type { TaskParams } from "../../tasks/task.ts";
 import { type Check, type ControlId, check, noLogin } from "../controls.ts";
 
 /** What the controls that no task owns may look at. */
 export interface AuditContext {
   facts: HostFacts;
   server: Server;
-  /** Parameters of the playbook's selected tasks, by task name. */
-  tasks: ReadonlyMap<string, unknown>;
+  /** Parameters of the playbook's selected tasks. */
+  tasks: Partial<TaskParams>;
   /** Units of other servers on the same machine that are hosts of the inventory themselves. */
   neighbours?: readonly string[];
   /** What of `HostTasks` has this name: where the application comes from, and no firewall task applies. */

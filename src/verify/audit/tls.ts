@@ -10,7 +10,8 @@ function linkCheck(context: AuditContext): Check {
   const setting = server.isCluster ? "tls-cluster" : "tls-replication";
   const expected = `${setting} yes`;
   const source = `CONFIG GET ${setting}`;
-  if (!tasks.has("tls")) return notApplicable("RK-TLS-02", expected, "the playbook asks for no TLS", source);
+  if (tasks.tls === undefined)
+    return notApplicable("RK-TLS-02", expected, "the playbook asks for no TLS", source);
   if (!server.isCluster && server.role !== "slave" && server.replicas === 0)
     return notApplicable("RK-TLS-02", expected, "this server has no replicas and no primary", source);
   return soundSetting(context, "RK-TLS-02", setting, expected, (value) => value.toLowerCase() === "yes");

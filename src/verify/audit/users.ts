@@ -3,10 +3,8 @@ import type { CommandTable } from "../../redis/acl-commands.ts";
 import { permissions } from "../../redis/acl-permissions.ts";
 import type { AclUser } from "../../redis/acl-user.ts";
 import { foundUsers } from "../../redis/found-users.ts";
-import type { AclParams } from "../../tasks/acl/parameters.ts";
 import type { Check } from "../controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
-
 export function userChecks(context: AuditContext): Check[] {
   return [
     scriptingCheck(context),
@@ -42,7 +40,7 @@ function scriptingCheck(context: AuditContext): Check {
   const table = server.commands;
   if (facts.redis.aclUsers === undefined || table === undefined)
     return withoutLogin(context, "RK-ACL-07", expected, source);
-  const acl = tasks.get("acl") as AclParams | undefined;
+  const { acl } = tasks;
   const declared = acl?.users ?? [];
   const mayScript = (name: string) =>
     declared.some(
