@@ -1,8 +1,8 @@
 import { CommanderError } from "commander";
 import { InputError } from "../lib/errors.ts";
 import { ownCommand } from "../lib/package.ts";
+import { printableText } from "../lib/printable.ts";
 import { redact } from "../lib/secret.ts";
-import { printableText } from "../report/printable.ts";
 import type { Environment } from "../run/options.ts";
 import { blame } from "../run/strays.ts";
 import { Cancelled, showTyping } from "./ask-secret.ts";

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import { packageVersion } from "../lib/package.ts";
+import { printableText } from "../lib/printable.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { SEVERITIES, type Severity } from "../record/statuses.ts";
-import { printableText } from "../report/printable.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import {
   addGroup,

@@ -1,6 +1,6 @@
 import { groupBy } from "../../history/alike.ts";
+import { hostList } from "../../lib/words.ts";
 import type { AccessRecord, HostRecord } from "../../record/record.ts";
-import { hostList } from "../words.ts";
 import { type Html, html } from "./html.ts";
 import { region } from "./parts.ts";
 

@@ -1,9 +1,9 @@
 import { groupBy, mergeTexts } from "../../history/alike.ts";
+import { hostList } from "../../lib/words.ts";
 import type { HostRecord, RunRecord } from "../../record/record.ts";
 import { changeCount } from "../../record/summary.ts";
 import { groupTitle, planShape } from "../changes-text.ts";
 import { impactsAlike } from "../plan-text.ts";
-import { hostList } from "../words.ts";
 import { type Html, html } from "./html.ts";
 import { minute, region } from "./parts.ts";
 

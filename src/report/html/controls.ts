@@ -1,6 +1,6 @@
+import { plural } from "../../lib/words.ts";
 import type { HostRecord } from "../../record/record.ts";
 import { CONTROLS, type Control } from "../../verify/catalogue.ts";
-import { plural } from "../words.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Html, html } from "./html.ts";
 import { region } from "./parts.ts";

@@ -1,6 +1,6 @@
+import { hostList, plural } from "../../lib/words.ts";
 import type { HostRecord, WaiverRecord } from "../../record/record.ts";
 import { ALLOWED_STATES, allowedOnHosts } from "../allowed-text.ts";
-import { hostList, plural } from "../words.ts";
 import { type Html, html } from "./html.ts";
 import { region } from "./parts.ts";
 

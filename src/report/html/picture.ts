@@ -1,6 +1,7 @@
 import { groupBy } from "../../history/alike.ts";
+import { hostList, plural } from "../../lib/words.ts";
+import { statusInWords } from "../../record/words.ts";
 import { isLost } from "../overview.ts";
-import { hostList, plural, statusInWords } from "../words.ts";
 import type { Evidence } from "./evidence.ts";
 import { areaOf, type Cell, type Fleet, type Group, STATES } from "./fleet.ts";
 import { type Html, html } from "./html.ts";

@@ -1,6 +1,6 @@
 import { groupBy } from "../../history/alike.ts";
 import type { Direction, RunComparison } from "../../history/compare.ts";
-import { hostList } from "../words.ts";
+import { hostList } from "../../lib/words.ts";
 import { type Html, html } from "./html.ts";
 import { minute, region } from "./parts.ts";
 

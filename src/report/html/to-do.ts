@@ -1,9 +1,10 @@
 import { mergeTexts } from "../../history/alike.ts";
+import { hostList, plural } from "../../lib/words.ts";
 import type { RunRecord } from "../../record/record.ts";
+import { statusInWords } from "../../record/words.ts";
 import { CONTROLS, type Control } from "../../verify/catalogue.ts";
 import { seenAlike } from "../checks-text.ts";
 import { isLost, openControls } from "../overview.ts";
-import { hostList, plural, statusInWords } from "../words.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Html, html } from "./html.ts";
