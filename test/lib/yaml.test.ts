@@ -58,7 +58,7 @@ describe("a plain scalar reads as Ansible reads it", () => {
 
   // What PyYAML 6 read, for random texts of the characters that make numbers, times and booleans.
   it("as recorded from PyYAML", async () => {
-    const file = new URL("fixtures/inventories/scalars-expected.json", import.meta.url);
+    const file = new URL("../fixtures/inventories/scalars-expected.json", import.meta.url);
     const expected: [string, unknown][] = JSON.parse(await readFile(file, "utf8"));
     expect(expected.length).toBeGreaterThan(500);
     expect(expected.map(([text]) => [text, (read(`v: ${text}\n`) as { v: unknown }).v])).toEqual(expected);
