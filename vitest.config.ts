@@ -1,10 +1,15 @@
 import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 const ROOT = import.meta.dirname;
 
 export default defineConfig({
   test: {
+    // Read and run, not imported: after a change there `vitest --changed` runs all tests.
+    forceRerunTriggers: [
+      ...configDefaults.forceRerunTriggers,
+      ...["templates", "playbooks", "recipes", "schema"].map((folder) => join(ROOT, folder, "**")),
+    ],
     // The tests start the program hundreds of times: compiled once, it is there in a third of the time.
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/redkeep-tests") },
     projects: [
