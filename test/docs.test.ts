@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import { load } from "js-yaml";
 import { afterAll, describe, expect, it } from "vitest";
-import { createProgram } from "../src/cli/main.ts";
+import { createProgram } from "../src/cli/program.ts";
 import type { Environment } from "../src/run/options.ts";
 import { earlierRun, fleetRun } from "./support/fleet.ts";
 import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";

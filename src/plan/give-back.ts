@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { PathFact } from "../facts/files.ts";
+import type { Attributes, PathFact } from "../facts/files.ts";
 import { attributesIn, digestIn } from "../facts/kept-runs.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import type { DefaultPolicy } from "../firewall/evaluate.ts";
@@ -19,7 +19,6 @@ import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
 import { describeAttributes } from "./build-plan.ts";
-import type { Attributes } from "./desired.ts";
 import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";

@@ -1,14 +1,16 @@
 import { randomInt } from "node:crypto";
 import { HostError } from "../connection/connection.ts";
 import { shellQuote } from "../connection/shell-quote.ts";
+import type { Attributes } from "../facts/files.ts";
 import { attributesIn, backupPath, type KeptRun } from "../facts/kept-runs.ts";
 import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
 import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../lib/frame.ts";
 import type { Secret } from "../lib/secret.ts";
-import type { Attributes, FileContent } from "../plan/desired.ts";
+import type { FileContent } from "../plan/desired.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
 import type { GiveBack } from "../plan/give-back.ts";
 import type { HostPlan } from "../plan/plan.ts";
@@ -16,7 +18,6 @@ import { spanSeconds } from "../plan/restart.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
 
