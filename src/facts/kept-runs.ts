@@ -1,4 +1,4 @@
-import type { Attributes } from "../plan/desired.ts";
+import type { Attributes } from "../lib/attributes.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
 
 /** `absent`, or owner, group, mode and sha256 of a plain file: `root:redis 640 HEX`. */

@@ -7,6 +7,7 @@ import { openings } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
+import { type Attributes, describeAttributes } from "../lib/attributes.ts";
 import { contains, isLoopback, normalizeSubnet } from "../lib/network.ts";
 import { Secret } from "../lib/secret.ts";
 import type { ChangeRecord, Impact } from "../record/record.ts";
@@ -23,8 +24,7 @@ import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
-import { describeAttributes } from "./build-plan.ts";
-import type { Attributes } from "./desired.ts";
+import { noActions } from "../resources/kinds.ts";
 import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";
@@ -673,12 +673,7 @@ class Back {
       tasks: [{ task: "rollback", name: "", status: "would-change", reason: null, changes: [...changes] }],
       refusals: [],
       actions: {
-        persistence: [],
-        directories: [],
-        files: [],
-        attributes: [],
-        closedData: "",
-        daemonReload: false,
+        ...noActions(),
         liveSettings: this.#restart
           ? []
           : changes.flatMap(({ address, after }): [string, string][] =>
@@ -686,10 +681,7 @@ class Back {
                 ? [[address.slice("redis.conf:".length), after]]
                 : [],
             ),
-        liveAcl: [],
         restart: this.#restart,
-        keepKeys: false,
-        firewall: undefined,
       },
       after: {
         config: this.#config,
