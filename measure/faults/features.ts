@@ -30,7 +30,7 @@ interface Scene {
 }
 
 const KEYS = 1000;
-const TRANSACTION = "templates/transaction.sh";
+const TRANSACTION = "src/shell/transaction.sh";
 const COMPILE = "src/transaction/program.ts";
 const CONF = "/etc/redis/redis.conf";
 const STOP = "systemctl kill -s STOP 'redkeep-apply-*'";

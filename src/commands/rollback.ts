@@ -4,7 +4,7 @@ import { endpointOf } from "../plan/endpoint.ts";
 import { planGiveBack } from "../plan/give-back.ts";
 import { standingRuns, stateBefore } from "../plan/kept-state.ts";
 import { transactionProgram } from "../playbook/templates.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
 import type { Progress } from "../report/progress.ts";
 import {

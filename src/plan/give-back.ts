@@ -11,16 +11,11 @@ import { type Attributes, describeAttributes } from "../lib/attributes.ts";
 import { contains, isLoopback, normalizeSubnet } from "../lib/network.ts";
 import { Secret } from "../lib/secret.ts";
 import type { ChangeRecord, Impact } from "../record/record.ts";
-import {
-  type AclUser,
-  describeUser,
-  hashPassword,
-  parseAclFile,
-  parseAclUser,
-  renderAclUser,
-} from "../redis/acl-rule.ts";
+import { describeUser } from "../redis/acl-in-words.ts";
+import { type AclUser, hashPassword, renderAclUser } from "../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
+import { parseAclFile, parseAclUser } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";

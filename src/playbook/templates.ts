@@ -22,5 +22,5 @@ export function templateRenderer(playbookDirectory: string): (name: string, data
 
 /** The program of a host's transaction: never the user's, since it has to keep its promises. */
 export function transactionProgram(): string {
-  return readFileSync(join(packageDirectory, "templates", "transaction.sh"), "utf8");
+  return readFileSync(join(packageDirectory, "src/shell/transaction.sh"), "utf8");
 }

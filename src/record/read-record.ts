@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { InputError } from "../lib/errors.ts";
-import { formatPath, readTextFile } from "../lib/yaml.ts";
+import { readTextFile } from "../lib/text-file.ts";
+import { formatPath } from "../lib/yaml-node.ts";
 import { safeRecord } from "../report/printable.ts";
 import { type RunRecord, runRecordSchema, SCHEMA } from "./record.ts";
 

@@ -1,8 +1,11 @@
 import { redisWord } from "../facts/redis-script.ts";
 import type { Attributes } from "../lib/attributes.ts";
 import type { ChangeRecord } from "../record/record.ts";
-import { type AclUser, describeUser, diffUsers, parseAclFile, renderAclUser } from "../redis/acl-rule.ts";
+import { describeUser } from "../redis/acl-in-words.ts";
+import { type AclUser, renderAclUser } from "../redis/acl-user.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, type StoredUser } from "../redis/found-users.ts";
+import { parseAclFile } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import type { Draft, Kind } from "./kind.ts";
 import { MASK } from "./setting.ts";

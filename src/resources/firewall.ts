@@ -1,4 +1,3 @@
-import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { renderAnew, ruleSettings } from "../firewall/rules-anew.ts";
 import { parseDefaults, renderRules, type UfwRulesFile } from "../firewall/ufw-rules.ts";
@@ -56,19 +55,15 @@ export const firewall: Kind<"firewall"> = {
 
   none: () => ({ firewall: undefined }),
 
-  program: ({ firewall: action }, { facts, fileText }) => ({
+  program: ({ firewall: action }, { facts }) => ({
     env: {
       FIREWALL: action === undefined ? "" : action.enable ? "enable" : "load",
       LOAD_ONLY: action?.loadOnly ? "1" : "",
-      UFW_INITS: KNOWN_INITS.join(" "),
       POLICY: action?.defaultPolicy?.after ?? "",
       OLD_POLICY: action?.defaultPolicy?.before ?? "",
       OLD_ENABLED: /^ENABLED=yes/im.test(facts.firewall.ufwConf) ? "yes" : "no",
       IPV6: /^IPV6="?yes"?/im.test(facts.firewall.defaults) ? "yes" : "no",
     },
-    parts: action?.loadOnly
-      ? firstParts(facts.firewall.ufwConf, fileText(DEFAULTS) ?? facts.firewall.defaults)
-      : [],
     ...(action === undefined
       ? {}
       : {
@@ -106,16 +101,4 @@ function ruleChange({
     after: after === null ? null : why,
     restart: false,
   };
-}
-
-/** What stands around ufw's files where they are loaded whole; nothing where ufw has to do more than that. */
-function firstParts(ufwConf: string, defaults: string): [string, string][] {
-  const loads = firstLoads(ufwConf, defaults);
-  if (loads === undefined) return [];
-  return [
-    ["ufw.first", loads[4].first],
-    ["ufw.last", loads[4].last],
-    ["ufw6.first", loads[6].first],
-    ["ufw6.last", loads[6].last],
-  ];
 }

@@ -2,7 +2,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import type { TemplateData } from "../playbook/template.ts";
 import type { ChangeRecord } from "../record/record.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 
@@ -80,8 +80,6 @@ export interface ProgramContext {
   restart: boolean;
   /** What a file of the plan will hold. */
   textOf: (content: FileContent) => string;
-  /** The same by its path; undefined for a file that stays. */
-  fileText: (path: string) => string | undefined;
 }
 
 /** What one kind brings to the program. */

@@ -9,7 +9,7 @@ import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { ownPassword, ServerLogin } from "../redis/server-login.ts";
 import type { State } from "../state/state.ts";
 import type { AclParams } from "../tasks/acl/parameters.ts";

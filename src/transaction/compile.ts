@@ -26,7 +26,7 @@ export interface CompileInput {
   issued: { certificate: string; key: Secret } | undefined;
   before: Login;
   after: Login;
-  /** The texts of templates/transaction.sh and of the recovery unit. */
+  /** The texts of src/shell/transaction.sh and of the recovery unit. */
   program: string;
   recoverUnit: string;
 }
@@ -44,10 +44,9 @@ export function compileApply(input: CompileInput): string {
     path,
     text: textOf(content),
   }));
-  const fileText = (path: string) => files.find((file) => file.path === path)?.text;
-  const config = plannedConfig(server, fileText);
+  const config = plannedConfig(server, files);
   const { base, parts: scratch } = candidate(input, config, files);
-  const kinds = partsOf(actions, { facts, server, config, restart: actions.restart, textOf, fileText });
+  const kinds = partsOf(actions, { facts, server, config, restart: actions.restart, textOf });
   const parts: [string, string][] = [
     ["env", environment(input, kinds.env, base)],
     ["holder", `${input.holder}\n`],
@@ -71,10 +70,10 @@ function contentOf(content: FileContent, { issued }: CompileInput): string {
 }
 
 /** redis.conf as it will be: the files of the plan over those that were found. */
-function plannedConfig(server: Server, fileText: (path: string) => string | undefined): ConfigDocument {
+function plannedConfig(server: Server, files: readonly PlannedFile[]): ConfigDocument {
   const [main, ...includes] = server.config
     .files()
-    .map(({ path, text }) => ({ path, text: fileText(path) ?? text }));
+    .map(({ path, text }) => ({ path, text: files.find((file) => file.path === path)?.text ?? text }));
   const { saveResetsAfterInclude } = server.version.capabilities;
   return main === undefined ? server.config : parseConfig(main, includes, "/", saveResetsAfterInclude);
 }

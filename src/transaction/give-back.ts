@@ -87,8 +87,7 @@ function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveB
     ["User", seen(first.env.get("OLDUSER") ?? "")],
     ["Group", seen(first.env.get("OLDGROUP") ?? "")],
   ]);
-  const noTexts = { textOf: () => "", fileText: () => undefined };
-  const { env } = partsOf(noActions(), { facts, server, config, restart, ...noTexts });
+  const { env } = partsOf(noActions(), { facts, server, config, restart, textOf: () => "" });
   const persists =
     server.running !== undefined &&
     !(sameSetting("save", [String(env.NEW_SAVE)], [String(env.OLD_SAVE)]) && env.NEW_AOF === env.OLD_AOF);
@@ -110,7 +109,6 @@ function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveB
     REWRITE_AOF: restart && env.OLD_AOF === "yes" ? "1" : "",
     RELOAD: "1",
     FIREWALL: plan.firewall ?? "",
-    UFW_INITS: "",
     POLICY: plan.policy?.after ?? "",
     OLD_POLICY: plan.policy?.before ?? "",
     SCRATCH_BASE: "",

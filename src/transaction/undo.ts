@@ -1,4 +1,4 @@
-import { hashPassword } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { dump, load } from "js-yaml";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/lib/secret.ts";
-import { hashPassword } from "../../src/redis/acl-rule.ts";
+import { hashPassword } from "../../src/redis/acl-user.ts";
 import { ownPassword } from "../../src/redis/server-login.ts";
 import { generateKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";

@@ -2,7 +2,7 @@ import type { Listener } from "../../facts/host.ts";
 import { includesPort } from "../../firewall/evaluate.ts";
 import { parsePublishedPorts } from "../../firewall/foreign.ts";
 import { networksPassage } from "../../firewall/reachability.ts";
-import { verdictOf } from "../../firewall/walk.ts";
+import { verdictOf } from "../../firewall/walk/passage.ts";
 import { isLoopback, normalizeSubnet } from "../../lib/network.ts";
 import { excerpt } from "../../lib/secret.ts";
 import { NO_OTHER_SERVER } from "../../record/record.ts";

@@ -723,56 +723,48 @@ set_policy() { # allow|deny|reject
   # What it logs on the way differs with `allow`.
   case "$POLICY $OLD_POLICY" in *allow*) call_ufw logging "$(sed -n 's/^LOGLEVEL=//p' /etc/ufw/ufw.conf)";; esac
 }
-# A firewall that is off lets everybody in until all its rules are there: while ufw loads them one after the other it would
-# drop or reject those that it is about to let in. Where other rules filter as well, nothing is held open.
-HELD="INPUT -m comment --comment redkeep -j ACCEPT"
-look_at_tables() { # says in $open which are, and in $hooked whether ufw's chains are in one already
-  open=; hooked=
+# ufw loads its rules one after the other, and before the last is there it drops or rejects those whom it is about to let in. So
+# who comes as far as its rules gets in meanwhile, as before: behind the rules of others, and ahead of ufw's own.
+HELD="-m comment --comment redkeep -j ACCEPT"
+held_chains() { # in $chains: what comes in, and where ufw is to turn away what goes out, the answers
+  chains=INPUT; grep -q '^DEFAULT_OUTPUT_POLICY="\{0,1\}ACCEPT' /etc/default/ufw || chains='INPUT OUTPUT'
+}
+find_place() { # TABLES CHAIN: in $place the number that its first rule of ufw's has. None where others' rules end the chain
+  place=1; behind=; rest=$("$1" -w 10 -S "$2") || return 1             # without IPv6 in the kernel: ufw skips it, too
+  rest=$rest$nl
+  while [ -n "$rest" ]; do
+    case ${rest%%"$nl"*} in
+      "-P $2 ACCEPT") ;; "-P "*) return 1;;
+      "-A $2 -j ufw-"*|"-A $2 -j ufw6-"*) behind=1;;
+      *) [ -z "$behind" ] || return 1; place=$((place + 1));;
+    esac; rest=${rest#*"$nl"}
+  done
+}
+hold_open() {
+  held_chains
   for v in '' 6; do
     if [ "$v" = 6 ] && [ "$IPV6" != yes ]; then continue; fi
-    # One that cannot be listed, as without IPv6 in the kernel, is ufw's to skip.
-    others=; rest=$("ip${v}tables" -w 10 -S INPUT) || { hooked=1; continue; }; rest=$rest$nl
-    while [ -n "$rest" ]; do
-      case ${rest%%"$nl"*} in
-        '-P INPUT ACCEPT'|'') ;; '-A INPUT -j ufw-'*|'-A INPUT -j ufw6-'*) hooked=1;; *) others=1;;
-      esac; rest=${rest#*"$nl"}
+    for chain in $chains; do
+      if find_place "ip${v}tables" "$chain"; then "ip${v}tables" -w 10 -I "$chain" "$place" $HELD || return 1; fi
     done
-    [ -n "$others" ] || open="$open ip${v}tables"
   done
 }
-hold_open() { for tables in $open; do $tables -w 10 -I $HELD; done; }
 let_go() { # until there is none; status 4: somebody else has the tables
+  held_chains
   for v in '' 6; do
-    until "ip${v}tables" -w 10 -D $HELD 2>/dev/null; ended=$?; [ $ended != 0 ]; do :; done
-    [ $ended != 4 ] || return 1
+    for chain in $chains; do
+      until "ip${v}tables" -w 10 -D "$chain" $HELD 2>/dev/null; ended=$?; [ $ended != 0 ]; do :; done
+      [ $ended != 4 ] || return 1
+    done
   done
 }
-enable_firewall() {
-  look_at_tables
-  if can_load_whole; then load_whole; else hold_open; start_ufw && let_go; fi
-}
+enable_firewall() { hold_open && start_ufw && let_go; }
 # Where ufw's files are as it would write them, `ufw enable` loads them as a boot does and then does all of it again, a program
 # for each rule of its logging.
 start_ufw() {
   if [ -z "$LOAD_ONLY" ] || [ ! -x /lib/ufw/ufw-init ]; then call_ufw --force enable; return; fi
   set_enabled yes && said=$(timeout 60 /lib/ufw/ufw-init start 2>&1 9>&-) || { echo "$said"; return 1; }
   case $said in *"already started"*) call_ufw --force enable;; esac        # what is left of an earlier time, it did not touch
-}
-# What that boot does, where it is known to the letter and nothing of the host's own is in it, in one program for each family.
-can_load_whole() {
-  if [ ! -f "$d/ufw.first" ] || [ -n "$hooked" ] || [ -x /etc/ufw/before.init ] || [ -x /etc/ufw/after.init ]; then return 1; fi
-  init=$(sha256sum /lib/ufw/ufw-init-functions) && case " $UFW_INITS " in *" ${init%% *} "*) ;; *) return 1;; esac
-}
-load_whole() {
-  set_enabled yes || return 1
-  for v in '' 6; do
-    hold=; free=; case "$open " in *" ip${v}tables "*) hold="-I $HELD$nl"; free="-D $HELD$nl";; esac
-    { printf '*filter\n%s' "$hold"
-      grep -h '' "$d/ufw$v.first" "/etc/ufw/before$v.rules" "/etc/ufw/after$v.rules" "/etc/ufw/user$v.rules" "$d/ufw$v.last" || echo missing
-      printf '%sCOMMIT\n' "$free"
-    } | "ip${v}tables-restore" -w 10 -n || return 1
-  done
-  if [ -s /etc/ufw/sysctl.conf ]; then sysctl -e -q -p /etc/ufw/sysctl.conf >/dev/null 2>&1; fi; return 0
 }
 set_enabled() { sed -i "s/^ENABLED=.*/ENABLED=$1/" /etc/ufw/ufw.conf && sync /etc/ufw/ufw.conf /etc/ufw; } # yes|no
 
