@@ -68,6 +68,11 @@ export function taskContext(
   };
 }
 
+/** A task's part of the plan while it is made. */
+type TaskDraft = { -readonly [K in keyof Omit<TaskRecord, "changes">]: TaskRecord[K] } & {
+  changes: ChangeRecord[];
+};
+
 const OURS = "redkeep.conf";
 /** Properties of a unit's own section, by which it waits for another. */
 const START_ORDER = ["Wants", "After"];
@@ -75,7 +80,7 @@ const START_ORDER = ["Wants", "After"];
 class PlanBuilder {
   readonly #input: PlanInput;
   #config: ConfigDocument;
-  readonly #records = new Map<HostTask, TaskRecord>();
+  readonly #records = new Map<HostTask, TaskDraft>();
   readonly #refusals: (Refusal & { task: string })[] = [];
   readonly #unit = new Map<string, string>();
   readonly #throughServer = new Set<string>();
@@ -109,7 +114,7 @@ class PlanBuilder {
 
   add(task: HostTask): void {
     const context = taskContext(this.#input, task, this.#config);
-    const record: TaskRecord = { task: task.task, name: task.name, status: "ok", reason: null, changes: [] };
+    const record: TaskDraft = { task: task.task, name: task.name, status: "ok", reason: null, changes: [] };
     this.#records.set(task, record);
     const { resources, refusals = [], notes = [] } = task.definition.desired(context);
     for (const resource of resources) record.changes.push(...this.#diff(resource, task.task));

@@ -7,7 +7,7 @@ import { csvString, csvText, csvWords } from "../../src/facts/session.ts";
 import { normalizeSubnet } from "../../src/lib/network.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { ServerLogin } from "../../src/redis/server-login.ts";
-import { factNames, probeInput } from "../../src/run/observe.ts";
+import { factNames, probeInput } from "../../src/run/probe-input.ts";
 import { AUDIT_FACTS } from "../../src/verify/audit.ts";
 import { defaultTasks } from "./default-playbook.ts";
 
