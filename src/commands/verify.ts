@@ -1,3 +1,4 @@
+import { isAudited } from "../audit/audit.ts";
 import { guardSplitGroups } from "../fleet/split-groups.ts";
 import { readEarlierRuns } from "../history/earlier-runs.ts";
 import { verifyText } from "../report/verify-text.ts";
@@ -13,7 +14,6 @@ import { prepare } from "../run/prepare.ts";
 import type { Run } from "../run/run.ts";
 import { runRecordOf } from "../run/run-record.ts";
 import { report, startProgress, textContext, warn } from "../run/terminal.ts";
-import { isAudited } from "../verify/audit.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
 export async function verify(options: RunOptions, environment: Environment): Promise<number> {

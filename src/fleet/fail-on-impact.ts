@@ -1,6 +1,6 @@
+import { hostList } from "../lib/words.ts";
 import { notStarted, stopped } from "../record/outcome.ts";
 import { isNoticed } from "../report/plan-text.ts";
-import { hostList } from "../report/words.ts";
 import { as, type Host } from "../run/host.ts";
 
 /** `--fail-on-impact`: where somebody would notice on one of these hosts, none of the run is touched. */

@@ -1,34 +1,27 @@
+import type { Attributes } from "../facts/files.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { renderAnew, ruleSettings } from "../firewall/rules-anew.ts";
 import { parseDefaults, renderRules, type UfwRulesFile } from "../firewall/ufw-rules.ts";
-import type { Place } from "../lib/errors.ts";
 import { excerpt } from "../lib/secret.ts";
-import type { TemplateData } from "../playbook/template.ts";
+import type { TemplateData } from "../lib/template.ts";
 import type { ChangeRecord, TaskRecord } from "../record/record.ts";
-import { type AclUser, describeUser, diffUsers, parseAclFile, renderAclUser } from "../redis/acl-rule.ts";
+import { describeUser } from "../redis/acl-in-words.ts";
+import { type AclUser, renderAclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers } from "../redis/found-users.ts";
+import { parseAclFile } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
-import type { TaskContext, TaskDefinition } from "../tasks/task.ts";
+import { type HostTask, PHASES, paramsOf, type TaskContext } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
-import { type Attributes, GENERATED, type Refusal, type Resource } from "./desired.ts";
+import { GENERATED, type Refusal, type Resource } from "./desired.ts";
 import { endpointOf, endpointRefusals } from "./endpoint.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";
 import { placeRefusals } from "./places.ts";
 import { type Actions, type After, changesOf, type HostPlan } from "./plan.ts";
 import { keepsKeysInMemoryOnly, loadTime, restartRefusals, saveRefusals } from "./restart.ts";
-
-/** One task of a play as it applies to one host. */
-export interface HostTask {
-  task: string;
-  name: string;
-  definition: TaskDefinition;
-  params: unknown;
-  /** Where a parameter stands in the playbook. */
-  placeOf: (path: readonly (string | number)[]) => Place;
-}
 
 export interface PlanInput {
   facts: HostFacts;
@@ -46,7 +39,8 @@ export interface PlanInput {
 /** Facts and playbook in, plan out: pure. */
 export function buildPlan(input: PlanInput): HostPlan {
   const builder = new PlanBuilder(input);
-  const inPhaseOrder = [...input.tasks].sort((a, b) => a.definition.phase - b.definition.phase);
+  const phaseOf = ({ definition }: HostTask) => PHASES.indexOf(definition.phase);
+  const inPhaseOrder = [...input.tasks].sort((a, b) => phaseOf(a) - phaseOf(b));
   for (const task of inPhaseOrder) builder.add(task);
   return builder.finish();
 }
@@ -64,7 +58,7 @@ export function taskContext(
     config,
     controller: input.controller,
     render: input.render,
-    others: new Map(input.tasks.map(({ task, params }) => [task, params])),
+    others: paramsOf(input.tasks),
   };
 }
 

@@ -8,7 +8,8 @@ import { transactionProgram } from "../playbook/templates.ts";
 import type { Changed } from "../record/outcome.ts";
 import type { CheckRecord } from "../record/record.ts";
 import { parseConfig } from "../redis/config-document.ts";
-import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
+import { paramsOf } from "../tasks/task.ts";
+import { reasonToCall, wantedNames } from "../tasks/tls/certificate.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import type { Transaction } from "../transaction/controller-side.ts";
 import { loginAfter, loginBefore } from "../transaction/logins.ts";
@@ -140,7 +141,7 @@ async function compileInput(
   transaction: Transaction,
 ): Promise<CompileInput> {
   const { facts, server, tasks, secrets } = observation;
-  const tls = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const { tls } = paramsOf(tasks.tasks);
   const needsCertificate = plan.actions.files.some(({ content }) => "issued" in content);
   // The names that the plan's own redis.conf binds.
   const main = plan.actions.files.find(({ path }) => path === server.configPath)?.content;

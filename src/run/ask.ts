@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { AUDIT_FACTS } from "../audit/audit.ts";
 import { HostError } from "../connection/connection.ts";
 import type { Link } from "../connection/link.ts";
 import {
@@ -10,14 +11,14 @@ import {
   withMaskedWords,
 } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { excerpt } from "../lib/secret.ts";
 import type { FactsForTemplates } from "../playbook/host-tasks.ts";
 import { type Failure, type Stopped, stopped } from "../record/outcome.ts";
-import { hashPassword, parseAclFile } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
+import { parseAclFile } from "../redis/parse-acl.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
-import { AUDIT_FACTS } from "../verify/audit.ts";
 import type { Host, Observation } from "./host.ts";
 import { factNames, probeInput } from "./probe-input.ts";
 import type { HostSecrets } from "./secrets.ts";

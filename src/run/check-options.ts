@@ -1,12 +1,12 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { auditTags } from "../audit/audit.ts";
 import { didYouMean, InputError } from "../lib/errors.ts";
+import { isSelected, type TagSelection } from "../lib/tags.ts";
 import type { Playbook } from "../playbook/playbook.ts";
-import { isSelected, type TagSelection } from "../playbook/tags.ts";
 import type { RunRecord } from "../record/record.ts";
-import type { TlsParams } from "../tasks/tls.ts";
-import { auditTags } from "../verify/audit.ts";
+import { paramsOf } from "../tasks/task.ts";
 import type { HostJob } from "./job.ts";
 import type { RunOptions } from "./options.ts";
 import { rotationOf } from "./wanted-clients.ts";
@@ -51,13 +51,13 @@ export function checkRotate(rotate: ReadonlySet<string>, jobs: readonly HostJob[
   const all = jobs.map(({ tasks }) => tasks());
   if (all.length === 0 || all.some(({ needsFacts }) => needsFacts)) return;
   const generated = new Set<string>();
-  for (const { task, params, definition } of all.flatMap(({ tasks }) => tasks)) {
-    for (const [name, source] of definition.secrets?.(params) ?? [])
+  for (const task of all.flatMap(({ tasks }) => tasks)) {
+    for (const [name, source] of task.definition.secrets?.(task.params) ?? [])
       if ("generate" in source) generated.add(name);
-    if (task !== "tls") continue;
-    const { ca, clients } = params as TlsParams;
-    if ("generate" in ca) generated.add("ca");
-    for (const name of clients) generated.add(rotationOf(name));
+    const { tls } = paramsOf([task]);
+    if (tls === undefined) continue;
+    if ("generate" in tls.ca) generated.add("ca");
+    for (const name of tls.clients) generated.add(rotationOf(name));
   }
   const strange = [...rotate].find((name) => !generated.has(name));
   if (strange === undefined) return;

@@ -9,7 +9,6 @@ import {
 import { issueClientCertificate } from "../pki/openssl.ts";
 import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
 import type { State } from "../state/state.ts";
-import type { TlsParams } from "../tasks/tls.ts";
 import { type Check, check } from "../verify/controls.ts";
 import type { Host } from "./host.ts";
 import type { HostJob } from "./job.ts";
@@ -128,7 +127,7 @@ export class ClientCertificates {
   checkFor(host: Host): Check | undefined {
     const wanted = this.#wanted.get(host);
     if (wanted === undefined) return undefined;
-    const { clients, renew_before_days } = wanted.task.params as TlsParams;
+    const { clients, renew_before_days } = wanted.tls;
     const stands = clients.map((name) => ({
       name,
       ...this.#conditionOf(name, wanted.trusted, renew_before_days),
@@ -156,7 +155,7 @@ export class ClientCertificates {
   async #look(): Promise<void> {
     const chosen = new Map<string, [Host, WantedClients]>();
     for (const [host, wanted] of this.#wanted) {
-      for (const name of (wanted.task.params as TlsParams).clients) {
+      for (const name of wanted.tls.clients) {
         const known = chosen.get(name);
         const isBetter = known !== undefined && !canIssue(...known) && canIssue(host, wanted);
         if (known === undefined || isBetter) chosen.set(name, [host, wanted]);
@@ -165,7 +164,7 @@ export class ClientCertificates {
     for (const name of chosen.keys()) this.#files.set(name, await this.#read(name));
     this.#conditions.clear();
     this.#clients = [...chosen].map(([name, [host, wanted]]) => {
-      const { renew_before_days } = wanted.task.params as TlsParams;
+      const { renew_before_days } = wanted.tls;
       const condition = this.#conditionOf(name, wanted.trusted, renew_before_days);
       const isPending = canIssue(host, wanted) && (wanted.makesCa || this.#needsIssue(name, condition));
       return { name, job: host.job, wanted, condition, isPending };
@@ -198,7 +197,7 @@ export class ClientCertificates {
   }
 
   #changeOf({ name, wanted, condition }: Client): ChangeRecord {
-    const { valid_days } = wanted.task.params as TlsParams;
+    const { valid_days } = wanted.tls;
     const { found, ends } = condition;
     const isThere = this.#files.get(name)?.pem !== undefined;
     const until = ends === undefined ? "" : `valid until ${dayOf(ends)}`;
@@ -228,7 +227,7 @@ export class ClientCertificates {
       const others = [...this.#wanted]
         .filter(
           ([, other]) =>
-            (other.task.params as TlsParams).clients.includes(name) &&
+            other.tls.clients.includes(name) &&
             other.ca !== undefined &&
             wanted.ca !== undefined &&
             !sameCertificate(other.ca.certificate, wanted.ca.certificate),
@@ -263,7 +262,7 @@ export class ClientCertificates {
   }
 
   async #issue({ name, job, wanted }: Client): Promise<void> {
-    const { valid_days, renew_before_days } = wanted.task.params as TlsParams;
+    const { valid_days, renew_before_days } = wanted.tls;
     const { ca } = await job.secrets([wanted.task]);
     if (ca === undefined) return;
     await this.#state.exclusively(async () => {
@@ -286,10 +285,10 @@ export class ClientCertificates {
   #authorities(): CertificateRecord[] {
     const found: CertificateRecord[] = [];
     const told = new Set<string>();
-    for (const { ca, task } of this.#wanted.values()) {
+    for (const { ca, tls } of this.#wanted.values()) {
       if (ca === undefined || told.has(ca.certificate)) continue;
       told.add(ca.certificate);
-      const { renew_before_days } = task.params as TlsParams;
+      const { renew_before_days } = tls;
       const end = endCondition(ca.certificate, Date.now() / 1000, renew_before_days);
       if (end !== undefined)
         found.push({ name: "ca", ends: end.ends.toISOString(), state: end.state, found: "" });

@@ -1,11 +1,11 @@
 import { type Adopted, adoptHost } from "../adopt/adopt-host.ts";
 import type { Found, KnownPassword } from "../adopt/candidates.ts";
 import type { AdoptedHost } from "../adopt/files.ts";
+import { ownPassword } from "../facts/server-login.ts";
+import { printable } from "../lib/printable.ts";
 import { stopped } from "../record/outcome.ts";
 import type { CheckRecord, HostRecord } from "../record/record.ts";
-import { ownPassword } from "../redis/server-login.ts";
-import { printable } from "../report/printable.ts";
-import type { AclParams } from "../tasks/acl.ts";
+import { paramsOf } from "../tasks/task.ts";
 import { toRecord } from "../verify/check-record.ts";
 import { auditedChecks } from "./findings.ts";
 import { withGroupChecks } from "./group-checks.ts";
@@ -86,7 +86,7 @@ function adoptedHost({ host, checks }: HostRecord, { tasks, leftOut }: Adopted):
 
 /** What the playbook brings for its users, and what redkeep generated for users of these names. */
 function knownPasswords(run: Run, { tasks, secrets, facts }: Observation): KnownPassword[] {
-  const acl = tasks.tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const { acl } = paramsOf(tasks.tasks);
   const listed = (acl?.users ?? []).flatMap(({ name, password: source }): KnownPassword[] => {
     const password = secrets.password(name);
     return "value" in password ? [{ user: name, value: password.value, source }] : [];

@@ -1,6 +1,6 @@
 import { HostError } from "../connection/connection.ts";
 import { InputError } from "../lib/errors.ts";
-import { TemplateError } from "../playbook/template.ts";
+import { TemplateError } from "../lib/template.ts";
 import { NOT_STARTED, type NotStarted, type Stopped, stopped } from "../record/outcome.ts";
 
 /** Any error as a host's outcome; a bug stays visible as one. */

@@ -1,12 +1,13 @@
+import { auditChecks } from "../audit/audit.ts";
+import type { TagSelection } from "../lib/tags.ts";
+import type { TemplateData } from "../lib/template.ts";
 import { endCondition } from "../pki/certificate.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import { taskContext } from "../plan/build-plan.ts";
-import type { TagSelection } from "../playbook/tags.ts";
-import type { TemplateData } from "../playbook/template.ts";
 import type { CertificateRecord, ServerRecord } from "../record/record.ts";
-import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
+import { paramsOf } from "../tasks/task.ts";
 import { accessOf } from "../verify/access.ts";
 import { allowedRecords } from "../verify/allowance.ts";
-import { auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
 import { isRoot, isStopped } from "./ask.ts";
@@ -36,7 +37,7 @@ export function certificateRecords({
   server,
   tasks,
 }: Pick<Observation, "facts" | "server" | "tasks">): Pick<Findings, "certificates"> {
-  const params = tasks.tasks.find(({ task }) => task === "tls")?.params as TlsParams | undefined;
+  const params = paramsOf(tasks.tasks).tls;
   if (params === undefined) return {};
   const paths = tlsPaths(server.configPath);
   const certificates = (["certificate", "ca"] as const).map((part): CertificateRecord => {
@@ -70,7 +71,7 @@ export function auditedChecks(
   selection: TagSelection,
 ): Check[] {
   const { facts, server, tasks, neighbours = [] } = observation;
-  const params = new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  const params = paramsOf(tasks.tasks);
   const recoverUnit = render("redkeep-recover.service.ejs", { unit: server.unit });
   const checks = [
     ...checksFor(observation, render),

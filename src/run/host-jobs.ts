@@ -4,12 +4,12 @@ import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variable
 import { probeVariables } from "../inventory/probe-variables.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import type { TagSelection } from "../lib/tags.ts";
 import { applicationNetworks } from "../playbook/application-networks.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import type { Play } from "../playbook/playbook.ts";
-import type { TagSelection } from "../playbook/tags.ts";
 import type { RunRecord } from "../record/record.ts";
+import type { HostTask } from "../tasks/task.ts";
 import { isInShard } from "./choose-hosts.ts";
 import { type HostJob, machineOf } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";

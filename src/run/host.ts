@@ -1,6 +1,7 @@
 import type { BecomePasswords } from "../connection/become-passwords.ts";
 import { Link } from "../connection/link.ts";
 import { essenceOf, type HostFacts } from "../facts/probe.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { lastingCopy } from "../lib/copy.ts";
 import type { Claims } from "../plan/claims.ts";
 import type { Refusal } from "../plan/desired.ts";
@@ -9,7 +10,6 @@ import type { HostTasks } from "../playbook/host-tasks.ts";
 import { type HostOutcome, NOT_STARTED, type NotStarted, type Stopped, stopped } from "../record/outcome.ts";
 import type { HostRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import type { HostJob } from "./job.ts";
 import type { HostSecrets } from "./secrets.ts";
 import type { WantedClients } from "./wanted-clients.ts";

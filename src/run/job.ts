@@ -1,9 +1,9 @@
 import type { ConnectionVariables } from "../connection/settings.ts";
 import type { ProbeVariables } from "../inventory/probe-variables.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
 import type { Play } from "../playbook/playbook.ts";
 import type { HostRecord } from "../record/record.ts";
+import type { HostTask } from "../tasks/task.ts";
 import type { HostSecrets } from "./secrets.ts";
 
 /** One host of a run, with all that is known before it is reached. */

@@ -1,7 +1,7 @@
 import { keepRecord, pruneRecords, recordName } from "../history/kept-records.ts";
 import { InputError } from "../lib/errors.ts";
+import { printable } from "../lib/printable.ts";
 import type { RunRecord } from "../record/record.ts";
-import { printable } from "../report/printable.ts";
 import type { Run } from "./run.ts";
 
 /** For the next run to compare with. What verify proves does not depend on it: where it cannot be kept, that is told. */

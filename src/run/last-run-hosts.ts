@@ -1,7 +1,7 @@
 import { type LastRun, readLastRun } from "../history/last-run.ts";
 import { InputError } from "../lib/errors.ts";
-import { printable } from "../report/printable.ts";
-import { hostList } from "../report/words.ts";
+import { printable } from "../lib/printable.ts";
+import { hostList } from "../lib/words.ts";
 import type { Run } from "./run.ts";
 
 /**

@@ -1,9 +1,9 @@
+import { auditTags } from "../audit/audit.ts";
 import { InputError } from "../lib/errors.ts";
+import { firstOf } from "../lib/words.ts";
 import type { Play } from "../playbook/playbook.ts";
 import type { CheckRecord, HostRecord } from "../record/record.ts";
 import { isAllowed } from "../record/summary.ts";
-import { firstOf } from "../redis/acl-rule.ts";
-import { auditTags } from "../verify/audit.ts";
 import type { Run } from "./run.ts";
 
 /** A run that checked nothing, or only named what it skips, must not pass for a clean one. @throws InputError */

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { performance } from "node:perf_hooks";
+import { isAudited } from "../audit/audit.ts";
 import { HostError } from "../connection/connection.ts";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { connect } from "../connection/ssh.ts";
@@ -14,11 +15,11 @@ import type { Target } from "../outside/target.ts";
 import { parseVantageAnswer, VantageError } from "../outside/vantage-answer.ts";
 import { maxOutputBytes, timeLimits, vantageScript } from "../outside/vantage-script.ts";
 import { sameCertificate } from "../pki/certificate.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import type { CheckRecord, VantageRecord } from "../record/record.ts";
 import { boundAddresses } from "../redis/server.ts";
 import type { State } from "../state/state.ts";
-import { type TlsParams, tlsPaths } from "../tasks/tls.ts";
-import { isAudited } from "../verify/audit.ts";
+import { paramsOf, type TaskParams } from "../tasks/task.ts";
 import { toRecord } from "../verify/check-record.ts";
 import type { ControlId } from "../verify/controls.ts";
 import type { Host, Observation } from "./host.ts";
@@ -63,7 +64,7 @@ export class Outside {
     if (look === undefined) return;
     const place = this.#fromHere.push({ ...look, sight: withoutLook(look) }) - 1;
     if (this.#interrupted || !hasAddress(look)) return;
-    const client = await clientCertificate(this.#run.state, tasksOf(observation));
+    const client = await clientCertificate(this.#run.state, paramsOf(observation.tasks.tasks));
     // Another address may lie a longer way off than the one that SSH has gone to.
     const connectMs = job.probes?.controller === "auto" ? link.connectMs : undefined;
     this.#fromHere[place] = { ...look, sight: await lookFromController(look, client, connectMs) };
@@ -177,11 +178,7 @@ async function lookOfController({ job, link }: Host, observation: Observation): 
 }
 
 function knownOf(host: string, observation: Observation): Known {
-  return { host, server: observation.server, tasks: tasksOf(observation) };
-}
-
-function tasksOf({ tasks }: Observation): Map<string, unknown> {
-  return new Map(tasks.tasks.map(({ task, params }) => [task, params]));
+  return { host, server: observation.server, tasks: paramsOf(observation.tasks.tasks) };
 }
 
 /** One connection, one script. Whatever goes wrong is the reason why nothing was seen from there. */
@@ -227,9 +224,9 @@ function reasonOf(error: unknown): string {
 /** The first of the client certificates that redkeep has issued for these tasks and that is still there. */
 async function clientCertificate(
   state: State,
-  tasks: ReadonlyMap<string, unknown>,
+  { tls }: Partial<TaskParams>,
 ): Promise<ClientCertificate | undefined> {
-  for (const name of (tasks.get("tls") as TlsParams | undefined)?.clients ?? []) {
+  for (const name of tls?.clients ?? []) {
     const [cert, key] = await Promise.all(
       ["crt", "key"].map((part) => state.read(`pki/clients/${name}.${part}`)),
     );

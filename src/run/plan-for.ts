@@ -1,7 +1,7 @@
+import type { TemplateData } from "../lib/template.ts";
 import { buildPlan } from "../plan/build-plan.ts";
 import { impactOf } from "../plan/impact.ts";
 import type { HostPlan } from "../plan/plan.ts";
-import type { TemplateData } from "../playbook/template.ts";
 import type { Observation } from "./host.ts";
 
 /** What the playbook would change on a host. The same observation gives the same plan, but for the names that are drawn. */

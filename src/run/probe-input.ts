@@ -1,9 +1,9 @@
 import type { FactName } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import { MATRIX } from "../redis/matrix.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
+import type { HostTask } from "../tasks/task.ts";
 
 export function factNames({ tasks }: HostTasks): Set<FactName> {
   return new Set(tasks.flatMap(({ definition }) => definition.facts));

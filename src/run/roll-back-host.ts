@@ -1,11 +1,11 @@
+import type { ServerLogin } from "../facts/server-login.ts";
 import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import { planGiveBack } from "../plan/give-back.ts";
 import { standingRuns, stateBefore } from "../plan/kept-state.ts";
 import { transactionProgram } from "../playbook/templates.ts";
 import type { Changed } from "../record/outcome.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { compileGiveBack, compileUndo, type Login, signature } from "../transaction/compile.ts";
 import type { Ending, Transaction } from "../transaction/controller-side.ts";
 import { loginBefore } from "../transaction/logins.ts";

@@ -1,8 +1,8 @@
 import type { ConnectionVariables } from "../connection/settings.ts";
 import type { Inventory } from "../inventory/inventory.ts";
+import type { TagSelection } from "../lib/tags.ts";
+import type { TemplateData } from "../lib/template.ts";
 import type { Playbook } from "../playbook/playbook.ts";
-import type { TagSelection } from "../playbook/tags.ts";
-import type { TemplateData } from "../playbook/template.ts";
 import type { RunRecord, Selection } from "../record/record.ts";
 import type { State } from "../state/state.ts";
 import type { Waiver } from "../waivers/waivers.ts";

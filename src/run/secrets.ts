@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { ownPassword, ServerLogin } from "../facts/server-login.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
 import { InputError, type Place } from "../lib/errors.ts";
@@ -7,15 +8,15 @@ import { readSecretSource, type SecretSource, type SecretSourceOptions } from ".
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { HostStatus } from "../record/statuses.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
-import { ownPassword, ServerLogin } from "../redis/server-login.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import type { State } from "../state/state.ts";
-import type { AclParams } from "../tasks/acl.ts";
-import type { TlsParams } from "../tasks/tls.ts";
+import type { AclParams } from "../tasks/acl/parameters.ts";
+import type { HostTask } from "../tasks/task.ts";
+import { paramsOf } from "../tasks/task.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
@@ -56,8 +57,7 @@ export function adminOf({
   tasks: readonly HostTask[];
   login?: HostTask | undefined;
 }): AclParams["users"][number] | undefined {
-  const acl = tasks.find(({ task }) => task === "acl") ?? login;
-  return (acl?.params as AclParams | undefined)?.users.find(({ preset }) => preset === "admin");
+  return paramsOf([login, ...tasks]).acl?.users.find(({ preset }) => preset === "admin");
 }
 
 /** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
@@ -114,7 +114,7 @@ export class Secrets {
     const isListed = admin !== undefined && passwords.has(admin.name);
     own ??= isListed ? undefined : await this.#loginAlone(login, server);
     const tlsTask = tasks.find(({ task }) => task === "tls");
-    const tls = tlsTask?.params as TlsParams | undefined;
+    const { tls } = paramsOf([tlsTask]);
     const ca = tls === undefined || tlsTask === undefined ? undefined : await this.#authority(tls, tlsTask);
     return {
       password: (name) => {
@@ -172,7 +172,7 @@ export class Secrets {
 
   /** The same where the acl task was not selected: it only opens the door, so nothing that is wrong with it ends the run. */
   async #loginAlone(login: HostTask | undefined, server: string): Promise<ServerLogin | undefined> {
-    const users = (login?.params as AclParams | undefined)?.users ?? [];
+    const users = paramsOf([login]).acl?.users ?? [];
     const index = users.findIndex(({ preset }) => preset === "admin");
     const user = users[index];
     if (login === undefined || user === undefined) return undefined;
@@ -343,7 +343,7 @@ export class Secrets {
 
 /** Whether the user is one whom all servers share there, and not the one whom redkeep logs in as. */
 function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
-  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const { acl } = paramsOf(tasks);
   return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
 }
 

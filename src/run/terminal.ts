@@ -1,10 +1,10 @@
 import { createInterface } from "node:readline/promises";
 import { InputError } from "../lib/errors.ts";
+import { printable } from "../lib/printable.ts";
 import type { RunRecord } from "../record/record.ts";
 import { terminalOf } from "../report/colours.ts";
 import type { TextContext } from "../report/layout.ts";
 import { noticedOn } from "../report/plan-text.ts";
-import { printable } from "../report/printable.ts";
 import { createProgress, type Progress } from "../report/progress.ts";
 import { type Host, recordOf } from "./host.ts";
 import type { Environment, RunOptions } from "./options.ts";

@@ -1,16 +1,18 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { lastingCopy } from "../lib/copy.ts";
 import type { KeyPair } from "../pki/openssl.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { Server } from "../redis/server.ts";
-import type { AclParams } from "../tasks/acl.ts";
-import { tlsPaths } from "../tasks/tls.ts";
+import type { HostTask } from "../tasks/task.ts";
+import { paramsOf } from "../tasks/task.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 import type { HostSecrets } from "./secrets.ts";
 
 /** What the tls task of one host wants of the controller. */
 export interface WantedClients {
   task: HostTask;
+  tls: TlsParams;
   /** Who signs; undefined where the CA is not here. */
   ca: KeyPair | undefined;
   /** apply makes the CA, where it changes this host. */
@@ -35,12 +37,13 @@ export function wantedClients(
   seen?: { facts: HostFacts; server: Server },
 ): WantedClients | undefined {
   const task = tasks.find(({ task }) => task === "tls");
-  if (task === undefined) return undefined;
-  const acl = (tasks.find(({ task }) => task === "acl") ?? login)?.params as AclParams | undefined;
+  const { tls, acl } = paramsOf([login, ...tasks]);
+  if (task === undefined || tls === undefined) return undefined;
   const onHost = seen?.facts.certificates.pem.get(tlsPaths(seen.server.configPath).ca);
   const logsIn = seen?.server.running?.get(LOGIN_SETTING)?.toLowerCase() ?? "off";
   return {
     task,
+    tls,
     ca: secrets.ca,
     makesCa: secrets.missing.ca,
     trusted: secrets.caCertificate ?? lastingCopy(onHost),

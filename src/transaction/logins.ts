@@ -1,9 +1,9 @@
 import type { HostFacts } from "../facts/probe.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import type { Login } from "./compile.ts";
 
 /** A host as it was observed, and who redkeep is logged in as there. */

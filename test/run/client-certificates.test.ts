@@ -7,7 +7,7 @@ import type { Host } from "../../src/run/host.ts";
 import type { HostSecrets } from "../../src/run/secrets.ts";
 import type { WantedClients } from "../../src/run/wanted-clients.ts";
 import { State } from "../../src/state/state.ts";
-import type { TlsParams } from "../../src/tasks/tls.ts";
+import type { TlsParams } from "../../src/tasks/tls/parameters.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 import { ending, hostNamed } from "../support/hosts.ts";
 import { hostTask } from "../support/plan-tasks.ts";
@@ -53,6 +53,7 @@ function hostWith({
   });
   const wanted = {
     task,
+    tls: task.params as TlsParams,
     ca: signer,
     makesCa,
     trusted: signer?.certificate,
