@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { HostError } from "../../src/connection/connection.ts";
+import { BecomePasswords } from "../../src/connection/become-passwords.ts";
+import { type Connection, HostError } from "../../src/connection/connection.ts";
+import { Link } from "../../src/connection/link.ts";
 import { connect } from "../../src/connection/ssh.ts";
-import { newSession } from "../../src/run/observe.ts";
-import { failTransaction, runTransaction } from "../../src/transaction/controller-side.ts";
+import { endingOf, runTransaction, type Target } from "../../src/transaction/controller-side.ts";
 import { reportText } from "../support/report.ts";
 
 vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
@@ -10,6 +11,13 @@ vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+/** Where a transaction runs: a host that answers over its connection like this. */
+function targetWith(run: Connection["run"]): Target {
+  const link = new Link({} as never, new BecomePasswords());
+  link.use({ run } as Connection);
+  return { link, server: { usedMemory: 0, unit: "redis-server.service" as never } };
+}
 
 describe("a host that never comes to rest", () => {
   const NONCE = "f".repeat(32);
@@ -29,12 +37,9 @@ describe("a host that never comes to rest", () => {
         close: () => {},
       } as never;
     });
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.connection = { run: lost } as never;
-    session.observation = { server: { usedMemory: 0 } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
-    failTransaction(session, outcome);
-    return { asked, state: outcome?.state, status: session.record.status };
+    const target = targetWith(lost);
+    const report = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
+    return { asked, state: report?.state, status: endingOf(report).status };
   }
 
   it("is given up after thrice its own cap", async () => {
@@ -71,13 +76,14 @@ describe("the words of a host in its report", () => {
       { state: "rolled_back", journal: journal.join("\n"), log: "said Legacy-0815" },
       NONCE,
     );
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.found.add(secrets);
-    session.connection = {
-      run: async () => ({ status: 0, stdout: Buffer.from(report), stderr: "" }),
-    } as never;
-    session.observation = { server: { usedMemory: 0, unit: "redis-server.service" } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    const target = targetWith(async () => ({
+      status: 0,
+      signal: undefined,
+      stdout: Buffer.from(report),
+      stderr: "",
+    }));
+    target.link.hide(secrets);
+    const outcome = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
     expect(outcome).toMatchObject({
       log: "said ••••",
       journal: [
