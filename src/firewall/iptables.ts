@@ -7,7 +7,6 @@ import type { BaseChain, Rule, Ruleset } from "./ruleset.ts";
 
 /** Where the kernel calls each table's built-in chains (`include/uapi/linux/netfilter_ipv4.h`). */
 const HOOKS = { PREROUTING: "prerouting", INPUT: "input", FORWARD: "forward" } as const;
-
 const PRIORITIES = new Map([
   ["raw", -300],
   ["mangle", -150],
@@ -15,7 +14,6 @@ const PRIORITIES = new Map([
   ["filter", 0],
   ["security", 50],
 ]);
-
 /** Source NAT comes last, when all else is decided. */
 const NAT_INPUT_PRIORITY = 100;
 
