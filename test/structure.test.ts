@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { repository } from "./support/pages.ts";
+import { read, repository } from "./support/pages.ts";
 import { ROOMS } from "./support/rooms.ts";
 
 const MAX_LINES = 400;
@@ -81,6 +81,13 @@ describe("the source", () => {
       .filter((room) => !rooms.includes(room))
       .map((room) => `src/${room} is no room: say in test/support/rooms.ts what it is and what it rests on`);
     expect(strange).toEqual([]);
+  });
+
+  it("has each folder on the map in CONTRIBUTING.md", () => {
+    const missing = readdirSync(src, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !read("CONTRIBUTING.md").includes(`\`src/${entry.name}/\``))
+      .map(({ name }) => `src/${name} is not on the map in CONTRIBUTING.md: name it where its step is`);
+    expect(missing).toEqual([]);
   });
 
   it("imports downwards alone", () => {
