@@ -1,14 +1,16 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { HostError } from "../../src/connection/connection.ts";
-import { connect } from "../../src/connection/ssh.ts";
-import { newSession } from "../../src/run/observe.ts";
-import { failTransaction, runTransaction } from "../../src/transaction/controller-side.ts";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { reportText } from "../support/report.ts";
 
-vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
-vi.setConfig({ testTimeout: 60_000 });
-afterEach(() => {
-  vi.restoreAllMocks();
+// Modules loaded for this file: those that the others share know the real connect, and keep it.
+const connect = vi.fn();
+vi.doMock("../../src/connection/ssh.ts", () => ({ connect }));
+vi.resetModules();
+const { HostError } = await import("../../src/connection/connection.ts");
+const { newSession } = await import("../../src/run/observe.ts");
+const { failTransaction, runTransaction } = await import("../../src/transaction/controller-side.ts");
+afterAll(() => {
+  vi.doUnmock("../../src/connection/ssh.ts");
+  vi.resetModules();
 });
 
 describe("a host that never comes to rest", () => {
@@ -21,7 +23,7 @@ describe("a host that never comes to rest", () => {
     const now = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
     const lost = () => Promise.reject(new HostError("lost", "gone"));
-    vi.mocked(connect).mockImplementation(async () => {
+    connect.mockImplementation(async () => {
       const answer = answers[asked++] ?? "silence";
       if (answer === "silence") return await lost();
       return {
