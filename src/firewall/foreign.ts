@@ -1,6 +1,6 @@
 import { isLoopback } from "../lib/network.ts";
 import { includesPort } from "./evaluate.ts";
-import { parseNft } from "./nftables.ts";
+import { parseNft } from "./nft/tables.ts";
 
 /** Raw texts from a host; an empty one says nothing. */
 export interface ForeignTexts {

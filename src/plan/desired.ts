@@ -1,13 +1,7 @@
+import type { Attributes } from "../facts/files.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { StoredUser } from "../redis/found-users.ts";
-
-/** Owner, group and mode of a path; `mode` as a number, `0o640`. */
-export interface Attributes {
-  owner: string;
-  group: string;
-  mode: number;
-}
 
 /** Something that should hold on a host. What differs from the facts becomes a change. */
 export type Resource =

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { PathFact } from "../facts/files.ts";
+import type { Attributes, PathFact } from "../facts/files.ts";
 import { attributesIn, digestIn } from "../facts/kept-runs.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import type { DefaultPolicy } from "../firewall/evaluate.ts";
@@ -10,21 +10,15 @@ import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } fr
 import { contains, isLoopback, normalizeSubnet } from "../lib/network.ts";
 import { Secret } from "../lib/secret.ts";
 import type { ChangeRecord, Impact } from "../record/record.ts";
-import {
-  type AclUser,
-  describeUser,
-  hashPassword,
-  parseAclFile,
-  parseAclUser,
-  renderAclUser,
-} from "../redis/acl-rule.ts";
+import { describeUser } from "../redis/acl-in-words.ts";
+import { type AclUser, hashPassword, renderAclUser } from "../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
+import { parseAclFile, parseAclUser } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
 import { describeAttributes } from "./build-plan.ts";
-import type { Attributes } from "./desired.ts";
 import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";

@@ -1,7 +1,9 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { excerpt } from "../lib/secret.ts";
+import { firstOf } from "../lib/words.ts";
 import { type Impact, STAYS_IN_MEMORY } from "../record/record.ts";
-import { type AclUser, diffUsers, firstOf } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, storedUsers, unreadAclFile, usersAtStart } from "../redis/found-users.ts";
 import { rightsInWords } from "../redis/rights-in-words.ts";
 import type { Server } from "../redis/server.ts";

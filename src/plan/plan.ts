@@ -1,8 +1,9 @@
+import type { Attributes } from "../facts/files.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import type { ChangeRecord, Impact, TaskRecord } from "../record/record.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
-import type { Attributes, FileContent, PersistenceStep, Refusal } from "./desired.ts";
+import type { FileContent, PersistenceStep, Refusal } from "./desired.ts";
 import type { MemoryOnlyUser } from "./memory-only.ts";
 
 /** All that would change on one host, as a value: what plan prints is what apply does. */

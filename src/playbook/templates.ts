@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageDirectory } from "../lib/package.ts";
-import { render, type TemplateData } from "./template.ts";
+import { render, type TemplateData } from "../lib/template.ts";
 
 /** Renders `templates/NAME`: the one beside the playbook where there is one, else redkeep's own. */
 export function templateRenderer(playbookDirectory: string): (name: string, data: TemplateData) => string {
@@ -22,5 +22,5 @@ export function templateRenderer(playbookDirectory: string): (name: string, data
 
 /** The program of a host's transaction: never the user's, since it has to keep its promises. */
 export function transactionProgram(): string {
-  return readFileSync(join(packageDirectory, "templates", "transaction.sh"), "utf8");
+  return readFileSync(join(packageDirectory, "src/shell/transaction.sh"), "utf8");
 }

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { InputError } from "../lib/errors.ts";
-import { formatPath, readTextFile } from "../lib/yaml.ts";
-import { safeRecord } from "../report/printable.ts";
+import { readTextFile } from "../lib/text-file.ts";
+import { formatPath } from "../lib/yaml-node.ts";
 import { type RunRecord, runRecordSchema, SCHEMA } from "./record.ts";
+import { safeRecord } from "./safe-record.ts";
 
 /** A record of 1 000 hosts has some 20 MB. */
 const MAX_BYTES = 512 * 1024 * 1024;

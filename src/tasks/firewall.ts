@@ -1,5 +1,6 @@
 import { foreignFirewalls } from "../firewall/foreign.ts";
-import { type FirewallPlan, type FirewallState, planFirewall } from "../firewall/plan.ts";
+import type { FirewallPlan, FirewallState } from "../firewall/plan.ts";
+import { planFirewall } from "../firewall/plan-firewall.ts";
 import { parseDefaults, shellValue } from "../firewall/ufw-rules.ts";
 import { excerpt } from "../lib/secret.ts";
 import { unmanagedCheck, unmanagedNotes } from "../verify/unmanaged-firewall.ts";

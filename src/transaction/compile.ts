@@ -1,23 +1,23 @@
 import { randomInt } from "node:crypto";
 import { HostError } from "../connection/connection.ts";
 import { shellQuote } from "../connection/shell-quote.ts";
+import type { Attributes } from "../facts/files.ts";
 import { attributesIn, backupPath, type KeptRun } from "../facts/kept-runs.ts";
 import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
-import { firstLoads, KNOWN_INITS } from "../firewall/first-load.ts";
 import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../lib/frame.ts";
 import type { Secret } from "../lib/secret.ts";
-import type { Attributes, FileContent } from "../plan/desired.ts";
+import type { FileContent } from "../plan/desired.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
 import type { GiveBack } from "../plan/give-back.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
 
@@ -41,7 +41,7 @@ export interface CompileInput {
   issued: { certificate: string; key: Secret } | undefined;
   before: Login;
   after: Login;
-  /** The texts of templates/transaction.sh and of the recovery unit. */
+  /** The texts of src/shell/transaction.sh and of the recovery unit. */
   program: string;
   recoverUnit: string;
 }
@@ -87,7 +87,6 @@ export function compileApply(input: CompileInput): string {
   );
   const parts: [string, string][] = [
     ["env", environment(input, config, base)],
-    ...firewallParts(input, files),
     ["holder", `${input.holder}\n`],
     [
       "files",
@@ -261,7 +260,6 @@ function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveB
     RESTART: restart ? "1" : "",
     FIREWALL: plan.firewall ?? "",
     LOAD_ONLY: "",
-    UFW_INITS: "",
     POLICY: plan.policy?.after ?? "",
     OLD_POLICY: plan.policy?.before ?? "",
     SCRATCH_BASE: "",
@@ -501,7 +499,6 @@ function environment(input: CompileInput, config: ConfigDocument, base: PlannedF
     RESTART: actions.restart ? "1" : "",
     FIREWALL: actions.firewall === undefined ? "" : actions.firewall.enable ? "enable" : "load",
     LOAD_ONLY: actions.firewall?.loadOnly ? "1" : "",
-    UFW_INITS: KNOWN_INITS.join(" "),
     POLICY: actions.firewall?.defaultPolicy?.after ?? "",
     OLD_POLICY: actions.firewall?.defaultPolicy?.before ?? "",
     SCRATCH_BASE: base?.number ?? "",
@@ -565,20 +562,6 @@ const DATA_NAMES: Readonly<Record<string, string>> = {
   appendfilename: "appendonly.aof",
   appenddirname: "appendonlydir",
 };
-
-/** What stands around ufw's files where they are loaded whole; nothing where ufw has to do more than that. */
-function firewallParts({ plan, facts }: CompileInput, files: readonly PlannedFile[]): [string, string][] {
-  if (plan.actions.firewall?.loadOnly !== true) return [];
-  const defaults = files.find(({ path }) => path === "/etc/default/ufw")?.text ?? facts.firewall.defaults;
-  const loads = firstLoads(facts.firewall.ufwConf, defaults);
-  if (loads === undefined) return [];
-  return [
-    ["ufw.first", loads[4].first],
-    ["ufw.last", loads[4].last],
-    ["ufw6.first", loads[6].first],
-    ["ufw6.last", loads[6].last],
-  ];
-}
 
 /**
  * True where the unit's own time to start is far more than Redis can need: a minute at least, which `loadTime` has compared with

@@ -82,7 +82,7 @@ describe("a password that is asked for", () => {
          import { registerHooks } from "node:module";
          const cell = new Int32Array(new SharedArrayBuffer(4));
          registerHooks({ load(url, context, next) {
-           if (url.endsWith("/commands/main.ts")) while (!existsSync(${JSON.stringify(gate)})) Atomics.wait(cell, 0, 0, 5);
+           if (url.endsWith("/cli/main.ts")) while (!existsSync(${JSON.stringify(gate)})) Atomics.wait(cell, 0, 0, 5);
            return next(url, context);
          } });`,
       );

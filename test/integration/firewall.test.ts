@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { onHost } from "./support/observe.ts";
@@ -55,6 +56,20 @@ const firewallOf = (host: LabHost): Promise<string> =>
      cd /etc/ufw; tail -n +1 user.rules ufw.conf /etc/default/ufw; grep -q ^IPV6=no /etc/default/ufw || cat user6.rules; stat -c '%n %U:%G %a' *; ufw status verbose`,
   );
 
+/** Why a connection did not come about in time; nothing where it did. */
+function failureOf(address: string, port: number, milliseconds: number): Promise<string[]> {
+  return new Promise((resolve) => {
+    const socket = connect(port, address);
+    const end = (failures: string[]) => {
+      socket.destroy();
+      resolve(failures);
+    };
+    socket.setTimeout(milliseconds, () => end([`no answer within ${milliseconds} ms`]));
+    socket.once("connect", () => end([]));
+    socket.once("error", ({ message }) => end([message]));
+  });
+}
+
 describe.concurrent("a firewall that redkeep switches on", () => {
   it.for(SITUATIONS)(
     "is what ufw would have made of it: $name",
@@ -80,6 +95,38 @@ describe.concurrent("a firewall that redkeep switches on", () => {
       expect((await project.run("apply", playbook, "--yes", ...args)).host("redis-01").status).toBe(
         "unchanged",
       );
+    },
+  );
+
+  // Rules of others ahead of ufw's, and everything that can turn away whoever is to be let in.
+  it.for([
+    { name: "as the package installs it", prepare: "true", asked: {} },
+    {
+      name: "rules of others, and all the rest rejected",
+      prepare: `ufw default reject outgoing; ufw allow out to any
+        iptables -N f2b-sshd; iptables -A INPUT -p tcp --dport 2222 -j f2b-sshd; iptables -A f2b-sshd -j RETURN`,
+      asked: { default: "reject" },
+    },
+  ])(
+    "turns nobody away who is to be let in, while its rules are loaded: $name",
+    async ({ prepare, asked }, { expect }) => {
+      await using host = await startHost();
+      using project = openProject({ "redis-01": host });
+      await onHost(host, `ufw allow 22/tcp; ${prepare}`);
+      const playbook = project.playbook("firewall.yml", [{ firewall: { allow: [host.subnet], ...asked } }]);
+      let isOver = false;
+      // A SYN that is dropped comes again after a second.
+      const clients = Array.from({ length: 4 }, async () => {
+        const failures: string[] = [];
+        while (!isOver) failures.push(...(await failureOf(host.ip, 22, 900)));
+        return failures;
+      });
+      const run = await project.run("apply", playbook, "--yes").finally(() => {
+        isOver = true;
+      });
+      expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
+      expect((await Promise.all(clients)).flat()).toEqual([]);
+      expect(await onHost(host, "iptables -S; ip6tables -S")).not.toContain("redkeep");
     },
   );
 

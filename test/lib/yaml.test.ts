@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../../src/lib/errors.ts";
-import { formatPath, parseYaml, readYamlFile, VaultText } from "../../src/lib/yaml.ts";
+import { parseYaml, readYamlFile } from "../../src/lib/yaml.ts";
+import { formatPath, VaultText } from "../../src/lib/yaml-node.ts";
 
 /** A document's value, through JSON, so that objects without a prototype compare with ordinary ones. */
 const read = (text: string): unknown => JSON.parse(JSON.stringify(parseYaml(text, "f.yml").value));

@@ -1,16 +1,12 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/lib/secret.ts";
-import {
-  describeUser,
-  diffUsers,
-  hashPassword,
-  parseAclFile,
-  parseAclUser,
-  permissions,
-  renderAclUser,
-  unknownRules,
-} from "../../src/redis/acl-rule.ts";
+import { unknownRules } from "../../src/redis/acl-commands.ts";
+import { describeUser } from "../../src/redis/acl-in-words.ts";
+import { permissions } from "../../src/redis/acl-permissions.ts";
+import { hashPassword, renderAclUser } from "../../src/redis/acl-user.ts";
+import { diffUsers } from "../../src/redis/diff-users.ts";
+import { parseAclFile, parseAclUser } from "../../src/redis/parse-acl.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
 import { ACL_FILES, fixture, SERVERS, sections, tableOf, usersOf } from "./acl-fixtures.ts";
 

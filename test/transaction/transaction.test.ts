@@ -306,16 +306,34 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     });
   });
 
-  it("leaves loading to ufw where the kernel's tables cannot be listed, as without IPv6", () => {
-    writeFileSync(join(folder, "ufw.first"), "");
-    const script = `IPV6=yes
-      iptables() { echo '-P INPUT ACCEPT'; }
-      ip6tables() { return 3; }
-      sha256sum() { echo known; }; UFW_INITS=known
-      look_at_tables; can_load_whole || echo "by ufw, held open:$open"
-      ip6tables() { iptables; }; look_at_tables; can_load_whole && echo "whole, held open:$open"`;
-    expect(run(shell, "eval", script).out).toBe(
-      "by ufw, held open: iptables\nwhole, held open: iptables ip6tables",
+  it.each([
+    ["alone", ["-P INPUT ACCEPT"], "1"],
+    [
+      "behind those of others",
+      ["-P INPUT ACCEPT", "-A INPUT -p tcp -j f2b-sshd", "-A INPUT -i wg0 -j ACCEPT"],
+      "3",
+    ],
+    [
+      "there already, and empty",
+      ["-P INPUT ACCEPT", "-A INPUT -j f2b-x", "-A INPUT -j ufw-before-input", "-A INPUT -j ufw-track-input"],
+      "2",
+    ],
+    ["of the other family", ["-P INPUT ACCEPT", "-A INPUT -j ufw6-before-input"], "1"],
+    [
+      "ahead of those of others",
+      ["-P INPUT ACCEPT", "-A INPUT -j ufw-before-input", "-A INPUT -s 192.0.2.1/32 -j DROP"],
+      "none",
+    ],
+    ["where others turn away what no rule names", ["-P INPUT DROP", "-A INPUT -i lo -j ACCEPT"], "none"],
+  ])("holds a chain open for ufw's rules %s", (_situation, chain, place) => {
+    const script = `iptables() { printf '%s\\n' ${chain.map(shellQuote).join(" ")}; }
+      find_place iptables INPUT && echo "$place" || echo none`;
+    expect(run(shell, "eval", script).out).toBe(place);
+  });
+
+  it("leaves tables to ufw that cannot be listed, as without IPv6 in the kernel", () => {
+    expect(run(shell, "eval", "ip6tables() { return 3; }; find_place ip6tables INPUT || echo none").out).toBe(
+      "none",
     );
   });
 

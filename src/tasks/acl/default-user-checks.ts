@@ -1,5 +1,6 @@
 import { isForClients } from "../../pki/certificate.ts";
-import { type AclUser, describeUser } from "../../redis/acl-rule.ts";
+import { describeUser } from "../../redis/acl-in-words.ts";
+import type { AclUser } from "../../redis/acl-user.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { aclSource, NEXT, usersNext } from "./next-start.ts";

@@ -1,7 +1,8 @@
 import type { DryRun } from "../../facts/probe-input.ts";
 import { excerpt } from "../../lib/secret.ts";
+import { firstOf } from "../../lib/words.ts";
+import type { Permissions } from "../../redis/acl-permissions.ts";
 import { isPermitted } from "../../redis/acl-presets.ts";
-import { firstOf, type Permissions } from "../../redis/acl-rule.ts";
 import { MATRIX } from "../../redis/matrix.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { type Context, placeOf, type User, userParameters } from "./parameters.ts";

@@ -1,5 +1,6 @@
-import { diffUsers, parseAclFile } from "../../redis/acl-rule.ts";
+import { diffUsers } from "../../redis/diff-users.ts";
 import { foundUsers } from "../../redis/found-users.ts";
+import { parseAclFile } from "../../redis/parse-acl.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { aclPath } from "./file.ts";
 import type { Context } from "./parameters.ts";

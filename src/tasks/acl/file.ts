@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
-import type { Attributes, Resource } from "../../plan/desired.ts";
+import type { Attributes } from "../../facts/files.ts";
+import type { Resource } from "../../plan/desired.ts";
 import type { Context } from "./parameters.ts";
 
 /** One that is there keeps its owner and mode, or gets them from permissions. */

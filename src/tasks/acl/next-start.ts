@@ -1,4 +1,4 @@
-import type { AclUser } from "../../redis/acl-rule.ts";
+import type { AclUser } from "../../redis/acl-user.ts";
 import { foundUsers, unreadAclFile, usersAtStart } from "../../redis/found-users.ts";
 import type { Context } from "./parameters.ts";
 

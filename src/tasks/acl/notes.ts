@@ -1,5 +1,6 @@
+import { listOf } from "../../lib/words.ts";
+import { permissions } from "../../redis/acl-permissions.ts";
 import { isPermitted, SCRIPTS_NEED } from "../../redis/acl-presets.ts";
-import { listOf, permissions } from "../../redis/acl-rule.ts";
 import type { Context } from "./parameters.ts";
 import { originOf } from "./passwords.ts";
 import { playbookUsers } from "./users.ts";

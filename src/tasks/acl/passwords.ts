@@ -1,6 +1,6 @@
 import type { PasswordOrigin } from "../../plan/controller.ts";
 import type { Refusal } from "../../plan/desired.ts";
-import { hashPassword } from "../../redis/acl-rule.ts";
+import { hashPassword } from "../../redis/acl-user.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import { isWeakPassword } from "../../redis/weak-password.ts";
 import { type Check, check } from "../../verify/controls.ts";

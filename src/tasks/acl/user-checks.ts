@@ -1,5 +1,8 @@
+import { firstOf } from "../../lib/words.ts";
+import { describeUser } from "../../redis/acl-in-words.ts";
 import { dangerousFor, isPermitted, matchesNearlyAll } from "../../redis/acl-presets.ts";
-import { type AclUser, describeUser, diffUsers, firstOf } from "../../redis/acl-rule.ts";
+import type { AclUser } from "../../redis/acl-user.ts";
+import { diffUsers } from "../../redis/diff-users.ts";
 import { foundUsers, storedUsers } from "../../redis/found-users.ts";
 import type { Allowance } from "../../verify/allowance.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";

@@ -1,12 +1,8 @@
 import type { Refusal } from "../../plan/desired.ts";
+import type { CommandTable } from "../../redis/acl-commands.ts";
+import { type Permissions, permissions } from "../../redis/acl-permissions.ts";
 import { disabledDefaultUser, presetUser } from "../../redis/acl-presets.ts";
-import {
-  type AclUser,
-  type CommandTable,
-  hashPassword,
-  type Permissions,
-  permissions,
-} from "../../redis/acl-rule.ts";
+import { type AclUser, hashPassword } from "../../redis/acl-user.ts";
 import { foundUsers, type StoredUser, storedUsers } from "../../redis/found-users.ts";
 import { isWeakPassword } from "../../redis/weak-password.ts";
 import { bringPasswords } from "../../state/bring-state.ts";

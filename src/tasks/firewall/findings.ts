@@ -4,7 +4,7 @@ import { parseKernelRules } from "../../firewall/kernel-rules.ts";
 import type { RuleName } from "../../firewall/packets.ts";
 import { networksPassage, strangersPassage } from "../../firewall/reachability.ts";
 import { parseDefaults } from "../../firewall/ufw-rules.ts";
-import { type Passage, verdictOf } from "../../firewall/walk.ts";
+import { type Passage, verdictOf } from "../../firewall/walk/passage.ts";
 import { family as familyOf, rangeOf, sameAddress, splitZone } from "../../lib/network.ts";
 import { allowedSubnets, type Context } from "./parameters.ts";
 import { redisPorts } from "./state.ts";

@@ -1,9 +1,5 @@
-import {
-  type FirewallPlan,
-  type FirewallState,
-  portsCutOff,
-  type WantedFirewall,
-} from "../../firewall/plan.ts";
+import type { FirewallPlan, FirewallState, WantedFirewall } from "../../firewall/plan.ts";
+import { portsCutOff } from "../../firewall/plan-firewall.ts";
 import { makeRule } from "../../firewall/ufw-rules.ts";
 import { isLoopback } from "../../lib/network.ts";
 import type { Refusal } from "../../plan/desired.ts";

@@ -1,5 +1,6 @@
+import type { Attributes } from "../../facts/files.ts";
 import { foreignAuthorities, sameCertificate } from "../../pki/certificate.ts";
-import type { Attributes, Resource } from "../../plan/desired.ts";
+import type { Resource } from "../../plan/desired.ts";
 import { reasonToCall } from "./certificate.ts";
 import type { Context } from "./parameters.ts";
 
