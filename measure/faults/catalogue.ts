@@ -649,7 +649,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("G9", "Templates in values", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/playbook/template.test.ts": ["keeps a value with template marks as it stands"],
+    "test/lib/template.test.ts": ["keeps a value with template marks as it stands"],
   }),
   row(
     "G10",
