@@ -10,8 +10,8 @@ import type { Progress } from "../report/progress.ts";
 import { ask, fail, failWith, type HostSession, openConnection, refuse } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
-import { compileEject, parseEjected } from "../transaction/compile.ts";
 import { newTransaction } from "../transaction/controller-side.ts";
+import { compileEject, parseEjected } from "../transaction/eject.ts";
 
 const FACTS: readonly FactName[] = ["traces", "kept"];
 const ROOT = "/var/lib/redkeep";

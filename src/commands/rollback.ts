@@ -18,7 +18,6 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
 import type { HostSecrets } from "../run/secrets.ts";
-import { compileGiveBack, compileUndo, type Login, signature } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
   failTransaction,
@@ -26,6 +25,10 @@ import {
   newTransaction,
   runTransaction,
 } from "../transaction/controller-side.ts";
+import { compileGiveBack } from "../transaction/give-back.ts";
+import type { Login } from "../transaction/login-file.ts";
+import { signature } from "../transaction/relied-on.ts";
+import { compileUndo } from "../transaction/undo.ts";
 
 /**
  * Puts back what the last run changed on each host, as a transaction of its own. A host that somebody has changed since

@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
-import type { Attributes, PathFact } from "../facts/files.ts";
+import type { PathFact } from "../facts/files.ts";
 import { attributesIn, digestIn } from "../facts/kept-runs.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import type { DefaultPolicy } from "../firewall/evaluate.ts";
-import { openings } from "../firewall/evaluate.ts";
+import { type DefaultPolicy, openings } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
 import { describeEntry, describeRule, isAnywhere, parseRules, type UfwEntry } from "../firewall/ufw-rules.ts";
+import { type Attributes, describeAttributes } from "../lib/attributes.ts";
 import { contains, isLoopback, normalizeSubnet } from "../lib/network.ts";
 import { Secret } from "../lib/secret.ts";
 import type { ChangeRecord, Impact } from "../record/record.ts";
@@ -18,13 +18,12 @@ import { parseAclFile, parseAclUser } from "../redis/parse-acl.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { splitWords } from "../redis/words.ts";
-import { describeAttributes } from "./build-plan.ts";
+import { noActions } from "../resources/kinds.ts";
 import { impactOf } from "./impact.ts";
 import type { Destination, KeptState } from "./kept-state.ts";
 import { memoryOnlyUsers } from "./memory-only.ts";
 import type { HostPlan } from "./plan.ts";
 import { type RulesOfOthers, ruleInWords, rulesOfOthers, UFW_RULES } from "./rules-of-others.ts";
-
 /** What a host becomes when it goes back to a state that it keeps. */
 export interface GiveBack {
   changes: ChangeRecord[];
@@ -667,12 +666,7 @@ class Back {
       tasks: [{ task: "rollback", name: "", status: "would-change", reason: null, changes: [...changes] }],
       refusals: [],
       actions: {
-        persistence: [],
-        directories: [],
-        files: [],
-        attributes: [],
-        closedData: "",
-        daemonReload: false,
+        ...noActions(),
         liveSettings: this.#restart
           ? []
           : changes.flatMap(({ address, after }): [string, string][] =>
@@ -680,10 +674,7 @@ class Back {
                 ? [[address.slice("redis.conf:".length), after]]
                 : [],
             ),
-        liveAcl: [],
         restart: this.#restart,
-        keepKeys: false,
-        firewall: undefined,
       },
       after: {
         config: this.#config,

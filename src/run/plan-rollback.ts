@@ -1,6 +1,7 @@
 import { digestIn } from "../facts/kept-runs.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { LastRun } from "../history/last-run.ts";
+import { ownerMode } from "../lib/attributes.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
   type Destination,
@@ -14,7 +15,7 @@ import { restartEstimate, restartRefusals, saveRefusals } from "../plan/restart.
 import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-others.ts";
 import type { Impact } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
-import { ownerMode, signature } from "../transaction/compile.ts";
+import { signature } from "../transaction/relied-on.ts";
 import { ask, fail, failWith, type HostSession, refuse } from "./observe.ts";
 
 /** What a rollback wants to know of every host, whatever the playbook's tasks ask. */

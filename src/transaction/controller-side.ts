@@ -7,17 +7,15 @@ import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import { fail, type HostSession, type Observation, openConnection } from "../run/observe.ts";
+import type { Login } from "./login-file.ts";
+import { CONFIRM_WINDOW, capSeconds, NOT_BEGUN } from "./program.ts";
 import {
-  CONFIRM_WINDOW,
-  capSeconds,
   compileConfirm,
   compileRollback,
   compileStatus,
-  type Login,
-  NOT_BEGUN,
   parseReport,
   type TransactionReport,
-} from "./compile.ts";
+} from "./report.ts";
 
 /** One transaction on one host, as both sides call it. */
 export interface Transaction {
