@@ -201,7 +201,9 @@ export const FEATURES: Feature[] = [
   {
     name: "the guard other-ports",
     fault: "another service of the host would be cut off",
-    edits: [{ file: "src/tasks/firewall.ts", from: "if (cut.length === 0) return;", to: "return;" }],
+    edits: [
+      { file: "src/tasks/firewall/other-ports.ts", from: "if (cut.length === 0) return;", to: "return;" },
+    ],
     strike: async ({ host, project }) => {
       await onHost(
         host,

@@ -1,5 +1,5 @@
+import { plural } from "../lib/words.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
-import { plural } from "../report/words.ts";
 import type { HostTask } from "../tasks/task.ts";
 import { CANDIDATES, type Found, PARTS_WITHOUT_WORDS, WITHOUT_WORDS } from "./candidates.ts";
 import { type PlainParams, plainParams, TEMPLATE_MARKS } from "./plain.ts";

@@ -2,6 +2,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import { concernsPort } from "../firewall/evaluate.ts";
 import { parseKernelRules } from "../firewall/kernel-rules.ts";
 import { isAnywhere, parseRules } from "../firewall/ufw-rules.ts";
+import { printable } from "../lib/printable.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { SecretSource } from "../lib/secret-source.ts";
 import { aboutMemoryOnly, memoryOnlyUsers, shownName } from "../plan/memory-only.ts";
@@ -10,12 +11,8 @@ import { type AclUser, hashPassword } from "../redis/acl-user.ts";
 import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
-import { printable } from "../report/printable.ts";
 import type { TaskName } from "../tasks/task.ts";
-import { plainParams, TEMPLATE_MARKS } from "./plain.ts";
-
-/** Parameters of a task as a playbook has them. */
-export type RawParams = Record<string, unknown>;
+import { plainParams, type RawParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** A password that somebody knows here, and where it comes from. */
 export interface KnownPassword {

@@ -4,12 +4,12 @@ import { dirname, join, relative, resolve } from "node:path";
 import { type Adopted, adoptHost } from "../adopt/adopt-host.ts";
 import type { Found, KnownPassword } from "../adopt/candidates.ts";
 import { type AdoptedHost, adoptedFiles } from "../adopt/files.ts";
+import { ownPassword } from "../facts/server-login.ts";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
+import { printable, printableText } from "../lib/printable.ts";
+import { plural, shellWord } from "../lib/words.ts";
 import type { HostRecord } from "../record/record.ts";
-import { ownPassword } from "../redis/server-login.ts";
-import { printable, printableText } from "../report/printable.ts";
-import { plural, shellWord } from "../report/words.ts";
 import {
   auditedChecks,
   fail,

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
-import { shellWord } from "../report/words.ts";
+import { shellWord } from "../lib/words.ts";
 import type { Environment } from "../run/options.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */

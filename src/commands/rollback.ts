@@ -1,3 +1,4 @@
+import type { ServerLogin } from "../facts/server-login.ts";
 import { changeHosts } from "../fleet/change-hosts.ts";
 import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
@@ -5,7 +6,6 @@ import { planGiveBack } from "../plan/give-back.ts";
 import { standingRuns, stateBefore } from "../plan/kept-state.ts";
 import { transactionProgram } from "../playbook/templates.ts";
 import { hashPassword } from "../redis/acl-user.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import type { Progress } from "../report/progress.ts";
 import {
   ask,

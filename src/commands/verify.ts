@@ -1,13 +1,14 @@
+import { auditTags, isAudited } from "../audit/audit.ts";
 import { guardSplitGroups } from "../fleet/split-groups.ts";
 import { readEarlierRuns } from "../history/earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "../history/kept-records.ts";
 import { InputError } from "../lib/errors.ts";
 import { isLoopback } from "../lib/network.ts";
+import { printable } from "../lib/printable.ts";
 import { firstOf } from "../lib/words.ts";
 import type { Play } from "../playbook/playbook.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { isAllowed } from "../record/summary.ts";
-import { printable } from "../report/printable.ts";
 import { verifyText } from "../report/verify-text.ts";
 import { ClientCertificates } from "../run/client-certificates.ts";
 import { type HostSession, keepEssence, toRecord } from "../run/observe.ts";
@@ -15,7 +16,6 @@ import type { Environment, RunOptions } from "../run/options.ts";
 import { Outside } from "../run/outside.ts";
 import { prepare, type Run } from "../run/prepare.ts";
 import { endLook, observeAll, recordOf, report, startProgress, textContext, warn } from "../run/session.ts";
-import { auditTags, isAudited } from "../verify/audit.ts";
 import { sameUsersCheck } from "../verify/same-users.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */

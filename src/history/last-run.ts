@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { hostList } from "../lib/words.ts";
 import { HOST_STATUSES } from "../record/statuses.ts";
-import { hostList } from "../report/words.ts";
 import type { RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
 import { keptRecords } from "./kept-records.ts";

@@ -1,5 +1,5 @@
 import type { HostFacts } from "../facts/probe.ts";
-import type { TemplateData } from "../playbook/template.ts";
+import type { TemplateData } from "../lib/template.ts";
 import type { ChangeRecord, TaskRecord } from "../record/record.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
@@ -12,7 +12,6 @@ import { memoryOnlyUsers } from "./memory-only.ts";
 import { placeRefusals } from "./places.ts";
 import { changesOf, type HostPlan, type MemoryOnlyUser } from "./plan.ts";
 import { loadTime, restartRefusals, saveRefusals } from "./restart.ts";
-
 export interface PlanInput {
   facts: HostFacts;
   server: Server;

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { recordSafe } from "../report/printable.ts";
 import type { RunRecord } from "./record.ts";
+import { recordSafe } from "./safe-record.ts";
 
 /** The record as JSON text, safe to print, with a line break at its end. */
 export function recordToJson(record: RunRecord): string {

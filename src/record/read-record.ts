@@ -3,8 +3,8 @@ import { z } from "zod";
 import { InputError } from "../lib/errors.ts";
 import { readTextFile } from "../lib/text-file.ts";
 import { formatPath } from "../lib/yaml-node.ts";
-import { safeRecord } from "../report/printable.ts";
 import { type RunRecord, runRecordSchema, SCHEMA } from "./record.ts";
+import { safeRecord } from "./safe-record.ts";
 
 /** A record of 1 000 hosts has some 20 MB. */
 const MAX_BYTES = 512 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { grouped } from "../report/words.ts";
+import { grouped } from "../lib/words.ts";
 import type { CheckRecord, ControllerRecord, HostRecord, RunRecord, Summary } from "./record.ts";
 import { type HostStatus, SEVERITIES, type Severity } from "./statuses.ts";
 

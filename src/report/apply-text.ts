@@ -1,7 +1,9 @@
 import { groupBy } from "../history/alike.ts";
+import { duration, durations, hostList, plural } from "../lib/words.ts";
 import { type HostRecord, type RunRecord, STAYS_IN_MEMORY } from "../record/record.ts";
 import type { Outcome } from "../record/statuses.ts";
 import { changeCount, hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { allowedControlsText, endingText } from "./allowed-text.ts";
 import { changesText, controllerCount, controllerText } from "./changes-text.ts";
 import { belowFailOn, checkCounts, openControlsText } from "./checks-text.ts";
@@ -25,7 +27,6 @@ import {
 } from "./layout.ts";
 import { impactLines, leftText } from "./plan-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
-import { duration, durations, hostList, plural, statusInWords } from "./words.ts";
 
 /** Up to so many hosts have a row each; more of them share a row where they ended alike, in as many rows. */
 const ROWS = 8;

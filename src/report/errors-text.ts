@@ -1,8 +1,9 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { grouped, hostList, plural } from "../lib/words.ts";
 import type { HostErrorRecord, HostRecord } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { grouped, hostList, plural, statusInWords } from "./words.ts";
 
 /** Kinds of failure that are told in full; the hosts of further kinds are named in one line, unless -v is given. */
 const KINDS_IN_FULL = 5;

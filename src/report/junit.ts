@@ -1,8 +1,8 @@
 import { checkKeys } from "../history/check-keys.ts";
+import { printable } from "../lib/printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { hasFailed, isAllowed } from "../record/summary.ts";
-import { printable } from "./printable.ts";
-import { skippedInWords, statusInWords } from "./words.ts";
+import { skippedInWords, statusInWords } from "../record/words.ts";
 
 /**
  * JUnit XML in the shape that Jenkins and GitLab read: a suite for each host, a case for each check. A host that could

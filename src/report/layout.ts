@@ -1,10 +1,11 @@
 import { stripVTControlCharacters } from "node:util";
 import type { Difference } from "../history/compare.ts";
+import { guardLines, printable } from "../lib/printable.ts";
+import { NO_BREAK, shellWord } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
+import { safeRecord } from "../record/safe-record.ts";
 import { needsRenewal } from "../record/summary.ts";
 import { type Paint, painter, toAscii } from "./colours.ts";
-import { guardLines, printable, safeRecord } from "./printable.ts";
-import { NO_BREAK, shellWord } from "./words.ts";
 
 /** What the texts need beside the record. */
 export interface TextContext {

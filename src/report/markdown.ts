@@ -1,15 +1,16 @@
 import { groupBy, mergeTexts } from "../history/alike.ts";
 import type { Difference } from "../history/compare.ts";
 import { comparedWithBefore, type MergedRuns } from "../history/merge.ts";
+import { hostList, NO_BREAK, plural } from "../lib/words.ts";
 import type { HostRecord, WaiverRecord } from "../record/record.ts";
 import { changeCount, hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { ALLOWED_STATES, allowedOnHosts } from "./allowed-text.ts";
 import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
 import { controllerOf, headline, keyNumbers, openControls } from "./overview.ts";
 import { impactsAlike } from "./plan-text.ts";
-import { hostList, NO_BREAK, plural, statusInWords } from "./words.ts";
 
 /** Comments and step summaries take 1 MiB: some room is left for what the job adds. */
 export const MAX_MARKDOWN = 900 * 1024;

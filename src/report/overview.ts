@@ -1,8 +1,8 @@
+import { grouped, plural } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
 import { SEVERITIES, type Severity } from "../record/statuses.ts";
 import { hasFailed, isAllowed, isOpen, skippedText } from "../record/summary.ts";
 import { controlsOf, type HostCheck } from "./checks-text.ts";
-import { grouped, plural } from "./words.ts";
 
 /** The answer of a run in one sentence, and in a second one what is missing from it. */
 export function headline(record: RunRecord): string {

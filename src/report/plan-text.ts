@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { durations, hostList, plural } from "../lib/words.ts";
 import { type HostRecord, type Impact, type RunRecord, STAYS_IN_MEMORY } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
 import { allowedParametersText, endingText } from "./allowed-text.ts";
@@ -16,7 +17,6 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import { durations, hostList, plural } from "./words.ts";
 
 /** Kinds of impact that are told, unless -v is given. */
 const IMPACTS_TOLD = 8;

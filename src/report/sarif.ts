@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import { isAbsolute, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import { checkKeys } from "../history/check-keys.ts";
+import { printable } from "../lib/printable.ts";
+import { grouped } from "../lib/words.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { SEVERITIES } from "../record/statuses.ts";
 import { hasFailed, isAllowed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { CONTROLS, type Control } from "../verify/catalogue.ts";
 import { referenceText } from "./controls-text.ts";
-import { printable } from "./printable.ts";
-import { grouped, statusInWords } from "./words.ts";
 
 /** What code scanning takes: more results, or a larger file, and it refuses the whole upload. */
 const MAX_RESULTS = 25_000;

@@ -1,3 +1,4 @@
+import { hostList, plural } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
 import { accessText } from "./access-text.ts";
@@ -29,7 +30,6 @@ import {
 } from "./layout.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
-import { hostList, plural } from "./words.ts";
 
 /** What verify says on stdout: the controls that fail, those left open, and how many hold. */
 export function verifyText(record: RunRecord, context: TextContext): string {

@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { FirewallPlan } from "../firewall/plan.ts";
-import type { TemplateData } from "../playbook/template.ts";
+import type { TemplateData } from "../lib/template.ts";
 import type { ChangeRecord } from "../record/record.ts";
 import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";

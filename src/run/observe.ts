@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { AUDIT_FACTS, auditChecks } from "../audit/audit.ts";
 import { BecomePasswords } from "../connection/become-passwords.ts";
 import { type Connection, HostError } from "../connection/connection.ts";
 import { connect } from "../connection/ssh.ts";
@@ -12,9 +13,12 @@ import {
   withMaskedWords,
 } from "../facts/probe.ts";
 import type { ProbeInput } from "../facts/probe-input.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import { lastingCopy } from "../lib/copy.ts";
 import { InputError } from "../lib/errors.ts";
 import { excerpt, FoundSecrets } from "../lib/secret.ts";
+import type { TagSelection } from "../lib/tags.ts";
+import { type TemplateData, TemplateError } from "../lib/template.ts";
 import { endCondition } from "../pki/certificate.ts";
 import { tlsPaths } from "../pki/server-files.ts";
 import { buildPlan, taskContext } from "../plan/build-plan.ts";
@@ -24,19 +28,15 @@ import { impactOf } from "../plan/impact.ts";
 import { type HostPlan, hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
 import type { FactsForTemplates, HostTasks } from "../playbook/host-tasks.ts";
-import type { TagSelection } from "../playbook/tags.ts";
-import { type TemplateData, TemplateError } from "../playbook/template.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord, ServerRecord } from "../record/record.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { foundSecrets } from "../redis/found-secrets.ts";
 import { MATRIX } from "../redis/matrix.ts";
 import { parseAclFile } from "../redis/parse-acl.ts";
 import { isServer, type Server, serverOf } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";
 import { accessOf } from "../verify/access.ts";
 import { allowedRecords } from "../verify/allowance.ts";
-import { AUDIT_FACTS, auditChecks } from "../verify/audit.ts";
 import type { Check } from "../verify/controls.ts";
 import { withoutRights } from "../verify/rights.ts";
 import { witnessOf } from "../verify/witness.ts";

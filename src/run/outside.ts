@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { performance } from "node:perf_hooks";
+import { isAudited } from "../audit/audit.ts";
 import { HostError } from "../connection/connection.ts";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { connect } from "../connection/ssh.ts";
@@ -19,7 +20,6 @@ import type { VantageRecord } from "../record/record.ts";
 import { boundAddresses } from "../redis/server.ts";
 import type { State } from "../state/state.ts";
 import { paramsOf, type TaskParams } from "../tasks/task.ts";
-import { isAudited } from "../verify/audit.ts";
 import type { ControlId } from "../verify/controls.ts";
 import { type HostSession, type Observation, toRecord } from "./observe.ts";
 import type { Environment } from "./options.ts";

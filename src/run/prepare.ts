@@ -1,6 +1,7 @@
 import { constants, existsSync } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, join, normalize, resolve } from "node:path";
+import { auditTags } from "../audit/audit.ts";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { inShard, REPLICATION_GROUP, type Shard, shardKey } from "../fleet/shard.ts";
 import { connectionVariables } from "../inventory/connection-variables.ts";
@@ -11,18 +12,17 @@ import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variable
 import { type ProbeVariables, probeVariables } from "../inventory/probe-variables.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
+import { isSelected, type TagSelection } from "../lib/tags.ts";
+import type { TemplateData } from "../lib/template.ts";
 import { applicationNetworks } from "../playbook/application-networks.ts";
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
 import { loadPlaybook } from "../playbook/load-playbook.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
-import { isSelected, type TagSelection } from "../playbook/tags.ts";
-import type { TemplateData } from "../playbook/template.ts";
 import { templateRenderer } from "../playbook/templates.ts";
 import type { ControllerRecord, HostRecord, RunRecord, Selection } from "../record/record.ts";
 import type { Severity } from "../record/statuses.ts";
 import { State } from "../state/state.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";
-import { auditTags } from "../verify/audit.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import type { Waiver } from "../waivers/waivers.ts";
 import { rotationOf } from "./client-certificates.ts";

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { ownPassword, ServerLogin } from "../facts/server-login.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
 import { InputError, type Place } from "../lib/errors.ts";
@@ -10,7 +11,6 @@ import type { KeyPair } from "../pki/openssl.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import { hashPassword } from "../redis/acl-user.ts";
-import { ownPassword, ServerLogin } from "../redis/server-login.ts";
 import type { State } from "../state/state.ts";
 import type { AclParams } from "../tasks/acl/parameters.ts";
 import { type HostTask, paramsOf } from "../tasks/task.ts";

@@ -1,8 +1,9 @@
-import { dirname } from "node:path";
+import { dirname } from "node:path/posix";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
-import type { Resource } from "../plan/desired.ts";
-import { isLogName, isRedisOwn, ownerRefusals, ownersOf } from "../redis/own-directory.ts";
+import type { HostFacts } from "../facts/probe.ts";
+import type { Refusal, Resource } from "../plan/desired.ts";
+import { isLogName, isRedisOwn, ownersOf } from "../redis/own-directory.ts";
 import { check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -243,4 +244,20 @@ function isOddDirectory(directory: string): boolean {
 
 function describe({ path, owner, group, mode }: PathFact): string {
   return `${path} 0${mode.toString(8)} ${owner}:${group}`;
+}
+
+/** Directories for data or logs whose owner is somebody else than the service's user: the server may have named them to have them changed. */
+function* ownerRefusals(
+  { files: { dataDirectory, logFile, paths } }: Pick<HostFacts, "files">,
+  owners: ReadonlySet<string>,
+): Iterable<Refusal> {
+  for (const directory of new Set([dataDirectory, dirname(logFile)].filter(isRedisOwn))) {
+    const found = paths.get(directory);
+    if (found === undefined || owners.has(found.owner)) continue;
+    yield {
+      guard: null,
+      found: `${directory}, which the server names for its data or log, is ${found.owner}'s and not the service user's`,
+      remedy: `give it to the service's user, or correct dir and logfile: redkeep changes no folder of others'`,
+    };
+  }
 }

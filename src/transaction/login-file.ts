@@ -1,8 +1,8 @@
 import { HostError } from "../connection/connection.ts";
 import { redisWord } from "../facts/redis-script.ts";
+import type { ServerLogin } from "../facts/server-login.ts";
 import type { Secret } from "../lib/secret.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 
 /** A way into Redis for the host's program: redis-cli's words and, where a password is known, who logs in. */
 export interface Login {

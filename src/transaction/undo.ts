@@ -1,7 +1,7 @@
+import type { ServerLogin } from "../facts/server-login.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
-import type { ServerLogin } from "../redis/server-login.ts";
 import { authLine, type Login, loginText } from "./login-file.ts";
 import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program, shellAssignments } from "./program.ts";
 

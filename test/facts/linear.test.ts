@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { userChecks } from "../../src/audit/users.ts";
 import { oneLine } from "../../src/connection/one-line.ts";
 import { parseProbe, saidWord } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
@@ -16,6 +17,7 @@ import { strangersTo } from "../../src/firewall/walk/senders.ts";
 import { walk } from "../../src/firewall/walk.ts";
 import { sentenceShapeOf } from "../../src/history/alike.ts";
 import { compareAccess } from "../../src/history/compare.ts";
+import { printable, printableText } from "../../src/lib/printable.ts";
 import { FoundSecrets } from "../../src/lib/secret.ts";
 import { commandTable } from "../../src/redis/acl-commands.ts";
 import { permissions } from "../../src/redis/acl-permissions.ts";
@@ -23,8 +25,6 @@ import { parseConfig } from "../../src/redis/config-document.ts";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
 import { parseAclFile, parseAclUser } from "../../src/redis/parse-acl.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
-import { printable, printableText } from "../../src/report/printable.ts";
-import { userChecks } from "../../src/verify/audit/users.ts";
 import { factsOf, NONCE } from "../support/facts.ts";
 
 vi.setConfig({ testTimeout: 120_000 });

@@ -1,6 +1,6 @@
+import { auditChecks } from "../../src/audit/audit.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { paramsOf } from "../../src/tasks/task.ts";
-import { auditChecks } from "../../src/verify/audit.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { defaultTasks } from "./default-playbook.ts";
 import { server } from "./run-task.ts";

@@ -1,9 +1,9 @@
 /** What a host may say: facts and reports, used as a run uses them. */
 import assert from "node:assert/strict";
 import type { HostFacts } from "../../../src/facts/probe.ts";
+import { safeRecord } from "../../../src/record/safe-record.ts";
 import type { HostStatus } from "../../../src/record/statuses.ts";
 import { isServer, serverOf } from "../../../src/redis/server.ts";
-import { safeRecord } from "../../../src/report/printable.ts";
 import { newSession } from "../../../src/run/observe.ts";
 import { failTransaction } from "../../../src/transaction/controller-side.ts";
 import { parseReport } from "../../../src/transaction/report.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { secretOrGenerated } from "../../playbook/secret-schema.ts";
+import { secretOrGenerated } from "../../lib/secret-schema.ts";
 import {
   matchesNearlyAll,
   nameProblem,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { secretSource } from "../../playbook/secret-schema.ts";
+import { secretSource } from "../../lib/secret-schema.ts";
 import { weakenable } from "../../verify/allowance.ts";
 import type { TaskContext } from "../task.ts";
 

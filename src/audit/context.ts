@@ -1,7 +1,7 @@
-import type { HostFacts } from "../../facts/probe.ts";
-import type { Server } from "../../redis/server.ts";
-import type { TaskParams } from "../../tasks/task.ts";
-import { type Check, type ControlId, check, noLogin } from "../controls.ts";
+import type { HostFacts } from "../facts/probe.ts";
+import type { Server } from "../redis/server.ts";
+import type { TaskParams } from "../tasks/task.ts";
+import { type Check, type ControlId, check, noLogin } from "../verify/controls.ts";
 
 /** What the controls that no task owns may look at. */
 export interface AuditContext {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { mergeTexts, shapeOf } from "../../src/history/alike.ts";
-import { duration, hostList, shellWord } from "../../src/report/words.ts";
+import { duration, hostList, shellWord } from "../../src/lib/words.ts";
 import { hostNames } from "../support/records.ts";
 
 describe("a list of hosts", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { evaluate, render, TemplateError } from "../../src/playbook/template.ts";
+import { evaluate, render, TemplateError } from "../../src/lib/template.ts";
 
 describe("a text of the playbook", () => {
   it.each<[string, Record<string, unknown>, unknown]>([

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseSecretSource, type SecretSource } from "../lib/secret-source.ts";
+import { parseSecretSource, type SecretSource } from "./secret-source.ts";
 
 /** Where a secret parameter comes from: exactly one of env, file and command. What was found is never shown. */
 export const secretSource = z.unknown().transform((value, context): SecretSource => {

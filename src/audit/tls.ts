@@ -1,4 +1,4 @@
-import type { Check } from "../controls.ts";
+import type { Check } from "../verify/controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting } from "./context.ts";
 
 export function tlsChecks(context: AuditContext): Check[] {

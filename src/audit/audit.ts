@@ -1,15 +1,15 @@
 import type { FactName } from "../facts/probe.ts";
-import { isSelected, type TagSelection } from "../playbook/tags.ts";
-import { commandChecks } from "./audit/commands.ts";
-import type { AuditContext } from "./audit/context.ts";
-import { limitChecks } from "./audit/limits.ts";
-import { networkChecks } from "./audit/network.ts";
-import { systemChecks } from "./audit/system.ts";
-import { tlsChecks } from "./audit/tls.ts";
-import { topologyChecks } from "./audit/topology.ts";
-import { userChecks } from "./audit/users.ts";
-import { CONTROLS, type Control, type ControlId } from "./catalogue.ts";
-import type { Check } from "./controls.ts";
+import { isSelected, type TagSelection } from "../lib/tags.ts";
+import { CONTROLS, type Control, type ControlId } from "../verify/catalogue.ts";
+import type { Check } from "../verify/controls.ts";
+import { commandChecks } from "./commands.ts";
+import type { AuditContext } from "./context.ts";
+import { limitChecks } from "./limits.ts";
+import { networkChecks } from "./network.ts";
+import { systemChecks } from "./system.ts";
+import { tlsChecks } from "./tls.ts";
+import { topologyChecks } from "./topology.ts";
+import { userChecks } from "./users.ts";
 
 /** What the audit needs to know beside the facts that every probe has. */
 export const AUDIT_FACTS: readonly FactName[] = ["firewall", "system", "sentinels", "others", "traces"];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isSelected } from "../../src/playbook/tags.ts";
+import { isSelected } from "../../src/lib/tags.ts";
 
 /** What Ansible runs of a task with these tags (inventory.md, 6). */
 const TASKS = {

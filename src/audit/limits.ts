@@ -1,5 +1,5 @@
-import { formatSize } from "../../redis/size.ts";
-import type { Check } from "../controls.ts";
+import { formatSize } from "../redis/size.ts";
+import type { Check } from "../verify/controls.ts";
 import { type AuditContext, found, notApplicable, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function limitChecks(context: AuditContext): Check[] {

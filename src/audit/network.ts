@@ -1,14 +1,14 @@
-import type { Listener } from "../../facts/host.ts";
-import { includesPort } from "../../firewall/evaluate.ts";
-import { parsePublishedPorts } from "../../firewall/foreign.ts";
-import { networksPassage } from "../../firewall/reachability.ts";
-import { verdictOf } from "../../firewall/walk/passage.ts";
-import { isLoopback, normalizeSubnet } from "../../lib/network.ts";
-import { excerpt } from "../../lib/secret.ts";
-import { NO_OTHER_SERVER } from "../../record/record.ts";
-import { boundAddresses, clientPorts } from "../../redis/server.ts";
-import type { Check } from "../controls.ts";
-import { unmanagedCheck } from "../unmanaged-firewall.ts";
+import type { Listener } from "../facts/host.ts";
+import { includesPort } from "../firewall/evaluate.ts";
+import { parsePublishedPorts } from "../firewall/foreign.ts";
+import { networksPassage } from "../firewall/reachability.ts";
+import { verdictOf } from "../firewall/walk/passage.ts";
+import { isLoopback, normalizeSubnet } from "../lib/network.ts";
+import { excerpt } from "../lib/secret.ts";
+import { NO_OTHER_SERVER } from "../record/record.ts";
+import { boundAddresses, clientPorts } from "../redis/server.ts";
+import type { Check } from "../verify/controls.ts";
+import { unmanagedCheck } from "../verify/unmanaged-firewall.ts";
 import { type AuditContext, found, notApplicable, soundSetting } from "./context.ts";
 
 const SENTINEL_PORT = 26379;

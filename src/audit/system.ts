@@ -1,6 +1,6 @@
-import type { PathFact } from "../../facts/files.ts";
-import { formatSize } from "../../redis/size.ts";
-import { type Check, check } from "../controls.ts";
+import type { PathFact } from "../facts/files.ts";
+import { formatSize } from "../redis/size.ts";
+import { type Check, check } from "../verify/controls.ts";
 import { type AuditContext, found, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function systemChecks(context: AuditContext): Check[] {

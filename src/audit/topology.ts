@@ -1,5 +1,5 @@
-import { foundUsers } from "../../redis/found-users.ts";
-import type { Check } from "../controls.ts";
+import { foundUsers } from "../redis/found-users.ts";
+import type { Check } from "../verify/controls.ts";
 import { type AuditContext, found, notApplicable, notJudged, withoutLogin } from "./context.ts";
 
 export function topologyChecks(context: AuditContext): Check[] {

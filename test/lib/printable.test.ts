@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { guardLines, printable, printableText } from "../../src/lib/printable.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { guardLines, printable, printableText, safeRecord } from "../../src/report/printable.ts";
+import { safeRecord } from "../../src/record/safe-record.ts";
 import { changeRecord, errorRecord, hostRecord, runRecord, taskRecord } from "../support/records.ts";
 
 describe("printable", () => {

@@ -1,9 +1,9 @@
-import { firstOf } from "../../lib/words.ts";
-import type { CommandTable } from "../../redis/acl-commands.ts";
-import { permissions } from "../../redis/acl-permissions.ts";
-import type { AclUser } from "../../redis/acl-user.ts";
-import { foundUsers } from "../../redis/found-users.ts";
-import type { Check } from "../controls.ts";
+import { firstOf } from "../lib/words.ts";
+import type { CommandTable } from "../redis/acl-commands.ts";
+import { permissions } from "../redis/acl-permissions.ts";
+import type { AclUser } from "../redis/acl-user.ts";
+import { foundUsers } from "../redis/found-users.ts";
+import type { Check } from "../verify/controls.ts";
 import { type AuditContext, found, notApplicable, soundSetting, withoutLogin } from "./context.ts";
 export function userChecks(context: AuditContext): Check[] {
   return [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { ownPassword, ServerLogin } from "../../src/facts/server-login.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { ownPassword, ServerLogin } from "../../src/redis/server-login.ts";
 
 const key = new Secret("a-key-of-the-tests");
 const text = (user: string, server: string, from = key) => ownPassword(from, user, server).reveal();

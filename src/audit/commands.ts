@@ -1,6 +1,6 @@
-import { parseSize } from "../../redis/size.ts";
-import type { ServerVersion } from "../../redis/versions.ts";
-import type { Check } from "../controls.ts";
+import { parseSize } from "../redis/size.ts";
+import type { ServerVersion } from "../redis/versions.ts";
+import type { Check } from "../verify/controls.ts";
 import { type AuditContext, found, notJudged, soundSetting, withoutLogin } from "./context.ts";
 
 export function commandChecks(context: AuditContext): Check[] {
