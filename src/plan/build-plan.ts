@@ -8,9 +8,9 @@ import { differ, noActions, settle } from "../resources/kinds.ts";
 import { type HostTask, PHASES, paramsOf, type TaskContext } from "../tasks/task.ts";
 import type { Controller } from "./controller.ts";
 import { endpointOf, endpointRefusals } from "./endpoint.ts";
-import { type MemoryOnlyUser, memoryOnlyUsers } from "./memory-only.ts";
+import { memoryOnlyUsers } from "./memory-only.ts";
 import { placeRefusals } from "./places.ts";
-import { changesOf, type HostPlan } from "./plan.ts";
+import { changesOf, type HostPlan, type MemoryOnlyUser } from "./plan.ts";
 import { loadTime, restartRefusals, saveRefusals } from "./restart.ts";
 export interface PlanInput {
   facts: HostFacts;

@@ -1,7 +1,7 @@
 import type { ChangeRecord, Impact, TaskRecord } from "../record/record.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Actions, Effects, Refusal } from "../resources/kind.ts";
-import type { MemoryOnlyUser } from "./memory-only.ts";
 
 /** All that would change on one host, as a value: what plan prints is what apply does. */
 export interface HostPlan {
@@ -22,6 +22,13 @@ export interface After extends Effects {
   memoryOnly: readonly MemoryOnlyUser[];
   /** It is a state from before, which no playbook can make any better for who loses by it. */
   isGivenBack?: true;
+}
+
+/** A user that no file has. */
+export interface MemoryOnlyUser {
+  user: AclUser;
+  /** `ends` by the restart of the run, unasked; `removed` because the playbook says so. */
+  fate: "stays" | "ends" | "removed";
 }
 
 export function hasChanges(plan: HostPlan): boolean {
