@@ -278,10 +278,8 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "test/redis/acl-rule.test.ts": [
-      "names the line of all that stops Redis from starting",
-      "leaves out channels for Redis 6.0, where they are a syntax error",
-    ],
+    "test/redis/parse-acl.test.ts": ["names the line of all that stops Redis from starting"],
+    "test/redis/acl-user.test.ts": ["leaves out channels for Redis 6.0, where they are a syntax error"],
     "test/tasks/acl.test.ts": ["refuses a rule that this server does not know, and says what was meant"],
   }),
   row("C3", "Users both in redis.conf and in an ACL file", {

@@ -1,18 +1,18 @@
 import type { ChangeRecord, Impact, TaskRecord } from "../record/record.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Actions, Effects, Refusal } from "../resources/kind.ts";
-import type { MemoryOnlyUser } from "./memory-only.ts";
 
 /** All that would change on one host, as a value: what plan prints is what apply does. */
 export interface HostPlan {
   /** In the playbook's order. */
-  tasks: TaskRecord[];
+  tasks: readonly TaskRecord[];
   refusals: (Refusal & { task: string })[];
   actions: Actions;
   after: After;
   /** Addresses that only a restart makes hold; empty where none is needed. */
   restartFor: string[];
-  impact: Impact[];
+  impact: readonly Impact[];
 }
 
 /** What holds once the plan is carried out: what clients will meet. */
@@ -22,6 +22,13 @@ export interface After extends Effects {
   memoryOnly: readonly MemoryOnlyUser[];
   /** It is a state from before, which no playbook can make any better for who loses by it. */
   isGivenBack?: true;
+}
+
+/** A user that no file has. */
+export interface MemoryOnlyUser {
+  user: AclUser;
+  /** `ends` by the restart of the run, unasked; `removed` because the playbook says so. */
+  fate: "stays" | "ends" | "removed";
 }
 
 export function hasChanges(plan: HostPlan): boolean {

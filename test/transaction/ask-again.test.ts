@@ -1,17 +1,16 @@
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { BecomePasswords } from "../../src/connection/become-passwords.ts";
+import { type Connection, HostError } from "../../src/connection/connection.ts";
+import { Link } from "../../src/connection/link.ts";
+import { endingOf, runTransaction, type Target } from "../../src/transaction/controller-side.ts";
 import { reportText } from "../support/report.ts";
 
-// Modules loaded for this file: those that the others share know the real connect, and keep it.
-const connect = vi.fn();
-vi.doMock("../../src/connection/ssh.ts", () => ({ connect }));
-vi.resetModules();
-const { HostError } = await import("../../src/connection/connection.ts");
-const { newSession } = await import("../../src/run/observe.ts");
-const { failTransaction, runTransaction } = await import("../../src/transaction/controller-side.ts");
-afterAll(() => {
-  vi.doUnmock("../../src/connection/ssh.ts");
-  vi.resetModules();
-});
+/** Where a transaction runs: a host that answers over its connection like this. */
+function targetWith(run: Connection["run"]): Target & { link: Link } {
+  const link = new Link({} as never, new BecomePasswords());
+  link.use({ run } as Connection);
+  return { link, server: { usedMemory: 0, unit: "redis-server.service" as never } };
+}
 
 describe("a host that never comes to rest", () => {
   const NONCE = "f".repeat(32);
@@ -23,7 +22,8 @@ describe("a host that never comes to rest", () => {
     const now = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
     const lost = () => Promise.reject(new HostError("lost", "gone"));
-    connect.mockImplementation(async () => {
+    const target = targetWith(lost);
+    vi.spyOn(target.link, "dial").mockImplementation(async () => {
       const answer = answers[asked++] ?? "silence";
       if (answer === "silence") return await lost();
       return {
@@ -31,12 +31,8 @@ describe("a host that never comes to rest", () => {
         close: () => {},
       } as never;
     });
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.connection = { run: lost } as never;
-    session.observation = { server: { usedMemory: 0 } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
-    failTransaction(session, outcome);
-    return { asked, state: outcome?.state, status: session.record.status };
+    const report = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
+    return { asked, state: report?.state, status: endingOf(report).status };
   }
 
   it("is given up after thrice its own cap", async () => {
@@ -73,13 +69,14 @@ describe("the words of a host in its report", () => {
       { state: "rolled_back", journal: journal.join("\n"), log: "said Legacy-0815" },
       NONCE,
     );
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.found.add(secrets);
-    session.connection = {
-      run: async () => ({ status: 0, stdout: Buffer.from(report), stderr: "" }),
-    } as never;
-    session.observation = { server: { usedMemory: 0, unit: "redis-server.service" } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    const target = targetWith(async () => ({
+      status: 0,
+      signal: undefined,
+      stdout: Buffer.from(report),
+      stderr: "",
+    }));
+    target.link.hide(secrets);
+    const outcome = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
     expect(outcome).toMatchObject({
       log: "said ••••",
       journal: [
