@@ -29,8 +29,8 @@ export type SshAnswer = ReadonlyMap<(typeof KEYWORDS)[number], string[]>;
 const atOnce = pLimit(8);
 
 const answers = new Map<string, Promise<SshAnswer>>();
-/** Whether anything in the files that ssh reads may change what is read here; undefined before the first answer. */
-let filesMatter: Promise<boolean> | undefined;
+/** Whether anything in the files that ssh reads may change what is read here. By PATH: another ssh reads others. */
+const filesMatter = new Map<string | undefined, Promise<boolean>>();
 
 /**
  * What OpenSSH itself would do with `address`: its defaults where there is no ssh, or where no file that it reads says
@@ -45,7 +45,7 @@ export function askSsh(
   if (address === "" || address.startsWith("-")) {
     throw new HostError("unreachable", `${JSON.stringify(address)} is no host name or address`);
   }
-  const key = JSON.stringify([address, port, user]);
+  const key = JSON.stringify([process.env.PATH, address, port, user]);
   let answer = answers.get(key);
   if (answer === undefined) {
     answer = answerFor({ address, port, user });
@@ -61,16 +61,21 @@ interface Question {
 }
 
 async function answerFor(question: Question): Promise<SshAnswer> {
-  if (filesMatter === undefined) {
+  const path = process.env.PATH;
+  const matter = filesMatter.get(path);
+  if (matter === undefined) {
     // With -v OpenSSH names itself and the files that it reads, included ones too, wherever it was installed.
     const first = ask(question, ["-v"]);
-    filesMatter = first.then(
-      ({ log }) => !log.startsWith("OpenSSH_") || filesIn(log).some(mayMatter),
-      () => true,
+    filesMatter.set(
+      path,
+      first.then(
+        ({ log }) => !log.startsWith("OpenSSH_") || filesIn(log).some(mayMatter),
+        () => true,
+      ),
     );
     return (await first).answer;
   }
-  if (!(await filesMatter)) return new Map();
+  if (!(await matter)) return new Map();
   return (await atOnce(() => ask(question))).answer;
 }
 

@@ -110,7 +110,8 @@ userknownhostsfile ~/kh1 /etc/kh2`,
   });
 
   it("is asked for once for each address, user and port", async () => {
-    sshKnows({ once: "" });
+    sshKnows({ first: "", once: "" });
+    await resolveConnection(variables("first"));
     await Promise.all([
       resolveConnection(variables("once")),
       resolveConnection(variables("once")),
@@ -120,6 +121,7 @@ userknownhostsfile ~/kh1 /etc/kh2`,
       "",
       "-G -- once",
       "-G -p 22 -l root -- once",
+      expect.stringContaining("first"),
     ]);
   });
 
@@ -131,10 +133,8 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     directory.write("ssh", `#!/bin/sh\n${script}\n`);
     chmodSync(join(directory.path, "ssh"), 0o755);
     vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
-    vi.resetModules();
-    const { resolveConnection: resolve } = await import("../../src/connection/ssh-config.ts");
     const resolved = await Promise.all(
-      names.map((name, index) => resolve(variables(name, { port: 2000 + index }))),
+      names.map((name, index) => resolveConnection(variables(name, { port: 2000 + index }))),
     );
     return {
       resolved: resolved.map(({ user, address, port }) => `${user}@${address}:${port}`),
