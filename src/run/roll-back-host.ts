@@ -10,7 +10,7 @@ import { compileGiveBack, compileUndo, type Login, signature } from "../transact
 import type { Ending, Transaction } from "../transaction/controller-side.ts";
 import { loginBefore } from "../transaction/logins.ts";
 import { ask, hasPassword } from "./ask.ts";
-import { changeHost, type Listener, type Proof } from "./change-host.ts";
+import { type Change, changeHost, type Listener, type Proof } from "./change-host.ts";
 import type { Host, Observation } from "./host.ts";
 import type { Run } from "./run.ts";
 import type { HostSecrets } from "./secrets.ts";
@@ -51,7 +51,7 @@ export async function rollBackHost(run: Run, planned: Host, listener: Listener):
 }
 
 /** A rollback that did not hold has failed: the host is as the last run left it. */
-function outcomeOfRollback(ending: Ending): Changed {
+function outcomeOfRollback(ending: Ending): ReturnType<Change["outcome"]> {
   if (ending.status === "changed") return { status: "restored", error: null };
   if (ending.status !== "rolled-back") return ending;
   const state = "as the last run left it: the rollback was taken back";
