@@ -1,6 +1,5 @@
 import { type Changed, hostError } from "../record/outcome.ts";
 import type { HostRecord } from "../record/record.ts";
-import type { TransactionReport } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,
   type Ending,
@@ -9,6 +8,7 @@ import {
   runTransaction,
   type Transaction,
 } from "../transaction/controller-side.ts";
+import type { TransactionReport } from "../transaction/report.ts";
 import { outcomeOf } from "./failure.ts";
 import type { Host, Observation } from "./host.ts";
 

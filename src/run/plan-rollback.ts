@@ -1,6 +1,7 @@
 import { digestIn } from "../facts/kept-runs.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { LastRun } from "../history/last-run.ts";
+import { ownerMode } from "../lib/attributes.ts";
 import type { Refusal } from "../plan/desired.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
@@ -16,11 +17,10 @@ import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-othe
 import { type Looked, type Stopped, stopped } from "../record/outcome.ts";
 import type { Impact } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
-import { ownerMode, signature } from "../transaction/compile.ts";
+import { signature } from "../transaction/relied-on.ts";
 import { ask } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
 import { type Host, NO_WORK, type Observation, refusedFor } from "./host.ts";
-
 /** What a rollback wants to know of every host, whatever the playbook's tasks ask. */
 export const ROLLBACK_FACTS: readonly FactName[] = ["firewall", "certificates", "kept"];
 

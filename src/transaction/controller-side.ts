@@ -7,17 +7,14 @@ import { InputError } from "../lib/errors.ts";
 import { hostError, type Stopped, stopped } from "../record/outcome.ts";
 import type { HostErrorRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
+import { CONFIRM_WINDOW, capSeconds, NOT_BEGUN } from "./program.ts";
 import {
-  CONFIRM_WINDOW,
-  capSeconds,
   compileConfirm,
   compileRollback,
   compileStatus,
-  NOT_BEGUN,
   parseReport,
   type TransactionReport,
-} from "./compile.ts";
-
+} from "./report.ts";
 /** One transaction on one host, as both sides call it. */
 export interface Transaction {
   id: string;

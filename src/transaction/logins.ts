@@ -4,7 +4,7 @@ import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { Login } from "./compile.ts";
+import type { Login } from "./login-file.ts";
 
 /** A host as it was observed, and who redkeep is logged in as there. */
 interface Observed {

@@ -3,7 +3,7 @@ import { makeRule, parseRules, renderRules } from "../../src/firewall/ufw-rules.
 import type { Destination } from "../../src/plan/kept-state.ts";
 import { recordOf } from "../../src/run/host.ts";
 import { planRollback } from "../../src/run/plan-rollback.ts";
-import { signature } from "../../src/transaction/compile.ts";
+import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { keptRun } from "../support/host-facts.ts";
 import { hostNamed } from "../support/hosts.ts";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { recordOf } from "../../src/run/host.ts";
 import { planRollback } from "../../src/run/plan-rollback.ts";
-import { signature } from "../../src/transaction/compile.ts";
+import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { confWith, hostWith, keptRun } from "../support/host-facts.ts";
 import { hostNamed } from "../support/hosts.ts";

@@ -1,19 +1,12 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { BecomePasswords } from "../../src/connection/become-passwords.ts";
 import { type Connection, HostError } from "../../src/connection/connection.ts";
 import { Link } from "../../src/connection/link.ts";
-import { connect } from "../../src/connection/ssh.ts";
 import { endingOf, runTransaction, type Target } from "../../src/transaction/controller-side.ts";
 import { reportText } from "../support/report.ts";
 
-vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
-vi.setConfig({ testTimeout: 60_000 });
-afterEach(() => {
-  vi.restoreAllMocks();
-});
-
 /** Where a transaction runs: a host that answers over its connection like this. */
-function targetWith(run: Connection["run"]): Target {
+function targetWith(run: Connection["run"]): Target & { link: Link } {
   const link = new Link({} as never, new BecomePasswords());
   link.use({ run } as Connection);
   return { link, server: { usedMemory: 0, unit: "redis-server.service" as never } };
@@ -29,7 +22,8 @@ describe("a host that never comes to rest", () => {
     const now = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
     const lost = () => Promise.reject(new HostError("lost", "gone"));
-    vi.mocked(connect).mockImplementation(async () => {
+    const target = targetWith(lost);
+    vi.spyOn(target.link, "dial").mockImplementation(async () => {
       const answer = answers[asked++] ?? "silence";
       if (answer === "silence") return await lost();
       return {
@@ -37,7 +31,6 @@ describe("a host that never comes to rest", () => {
         close: () => {},
       } as never;
     });
-    const target = targetWith(lost);
     const report = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
     return { asked, state: report?.state, status: endingOf(report).status };
   }
