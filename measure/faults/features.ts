@@ -153,8 +153,8 @@ export const FEATURES: Feature[] = [
     edits: [
       {
         file: "src/transaction/controller-side.ts",
-        from: "fresh = await openConnection(session, new AbortController().signal);",
-        to: 'if (before === undefined) throw new Error("no connection");\n    fresh = before;',
+        from: "fresh = await link.dial();",
+        to: "fresh = before;",
       },
     ],
     strike: async ({ host, project, before }) => {

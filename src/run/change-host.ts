@@ -32,8 +32,11 @@ export interface Change {
    */
   readonly prove: (host: Host, changedAt: number) => Promise<Proof>;
   /** What the end of the transaction is to the command. */
-  readonly outcome: (ending: Ending) => Changed;
+  readonly outcome: (ending: Ending) => End;
 }
+
+/** How a change ended; `needsHuman` where no other host is begun after it. */
+type End = Changed & { readonly needsHuman?: true };
 
 export interface Proof {
   readonly host: Host;
@@ -89,11 +92,7 @@ export function observationOf({ observation }: Host): Observation {
 }
 
 /** The host once its change has ended: how long all of it took, and what became of its tasks. */
-export function afterwards(
-  host: Host,
-  outcome: Changed & { readonly needsHuman?: true },
-  startedAt: number,
-): Host<Changed> {
+export function afterwards(host: Host, outcome: End, startedAt: number): Host<Changed> {
   host.link.close();
   const { needsHuman = false, ...ended } = outcome;
   const isDone = ended.status === "changed" || ended.status === "restored";

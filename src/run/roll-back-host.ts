@@ -13,7 +13,7 @@ import { loginBefore } from "../transaction/logins.ts";
 import { signature } from "../transaction/relied-on.ts";
 import { compileUndo } from "../transaction/undo.ts";
 import { ask, hasPassword } from "./ask.ts";
-import { changeHost, type Listener, type Proof } from "./change-host.ts";
+import { type Change, changeHost, type Listener, type Proof } from "./change-host.ts";
 import type { Host, Observation } from "./host.ts";
 import type { Run } from "./run.ts";
 import type { HostSecrets } from "./secrets.ts";
@@ -54,7 +54,7 @@ export async function rollBackHost(run: Run, planned: Host, listener: Listener):
 }
 
 /** A rollback that did not hold has failed: the host is as the last run left it. */
-function outcomeOfRollback(ending: Ending): Changed {
+function outcomeOfRollback(ending: Ending): ReturnType<Change["outcome"]> {
   if (ending.status === "changed") return { status: "restored", error: null };
   if (ending.status !== "rolled-back") return ending;
   const state = "as the last run left it: the rollback was taken back";

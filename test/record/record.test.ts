@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { runRecordJsonSchema } from "../../src/record/json-schema.ts";
 import { readRunRecord } from "../../src/record/read-record.ts";
+import type { RunRecord } from "../../src/record/record.ts";
 import { earlierRun, fleetRun } from "../support/fleet.ts";
+import { errorRecord, hostRecord, runRecord } from "../support/records.ts";
 
 const published = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../schema/run-record.schema.json"), "utf8"),
@@ -43,6 +45,24 @@ describe("reading a record", () => {
     await writeFile(join(folder, "run.json"), content);
     return await readRunRecord("run.json", folder);
   }
+
+  it("calls a host `restored` that a rollback of an earlier version put back as it was asked to", async () => {
+    const hosts = [
+      hostRecord("redis-01", { status: "rolled-back" }),
+      hostRecord("redis-02", { status: "failed", error: errorRecord() }),
+    ];
+    const old = (command: RunRecord["command"]) => {
+      const { summary, ...rest } = runRecord(command, hosts);
+      const { restored, ...counts } = summary;
+      return JSON.stringify({ ...rest, summary: counts });
+    };
+    const { hosts: after, summary } = await read(old("rollback"));
+    expect(after.map(({ status }) => status)).toEqual(["restored", "failed"]);
+    expect(summary).toMatchObject({ rolledBack: 0, restored: 1, failed: 1 });
+    const apply = await read(old("apply"));
+    expect(apply.hosts[0]?.status).toBe("rolled-back");
+    expect(apply.summary).toMatchObject({ rolledBack: 1 });
+  });
 
   it("gives what was written", async () => {
     expect(await read(text)).toEqual(fleetRun());
