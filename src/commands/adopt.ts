@@ -9,7 +9,7 @@ import { packageDirectory } from "../lib/package.ts";
 import type { HostRecord } from "../record/record.ts";
 import { ownPassword } from "../redis/server-login.ts";
 import { printable, printableText } from "../report/printable.ts";
-import { plural, shellWord } from "../report/words.ts";
+import { plural } from "../report/words.ts";
 import {
   auditedChecks,
   fail,
@@ -21,6 +21,7 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare, type Run } from "../run/prepare.ts";
 import { observeAll, recordOf, startProgress, warn } from "../run/session.ts";
+import { shellWord } from "../shell/quote.ts";
 import type { AclParams } from "../tasks/acl.ts";
 import { addGroupChecks } from "./verify.ts";
 

@@ -5,7 +5,6 @@ import { Secret } from "../lib/secret.ts";
 import { issueServerCertificate } from "../pki/openssl.ts";
 import { noticedSince } from "../plan/noticed.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
-import { transactionProgram } from "../playbook/templates.ts";
 import type { CheckRecord } from "../record/record.ts";
 import { parseConfig } from "../redis/config-document.ts";
 import type { Progress } from "../report/progress.ts";
@@ -23,6 +22,7 @@ import {
 } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
+import { transactionProgram } from "../shell/program.ts";
 import { reasonToCall, type TlsParams, wantedNames } from "../tasks/tls.ts";
 import { type CompileInput, compileApply } from "../transaction/compile.ts";
 import {

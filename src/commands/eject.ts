@@ -3,13 +3,13 @@ import { HostError } from "../connection/connection.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import { changeHosts } from "../fleet/change-hosts.ts";
 import { standingRuns } from "../plan/kept-state.ts";
-import { transactionProgram } from "../playbook/templates.ts";
 import type { ChangeRecord, RunRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
 import type { Progress } from "../report/progress.ts";
 import { ask, fail, failWith, type HostSession, openConnection, refuse } from "../run/observe.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
+import { transactionProgram } from "../shell/program.ts";
 import { compileEject, parseEjected } from "../transaction/compile.ts";
 import { newTransaction } from "../transaction/controller-side.ts";
 

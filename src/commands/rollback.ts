@@ -3,7 +3,6 @@ import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import { planGiveBack } from "../plan/give-back.ts";
 import { standingRuns, stateBefore } from "../plan/kept-state.ts";
-import { transactionProgram } from "../playbook/templates.ts";
 import { hashPassword } from "../redis/acl-rule.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
 import type { Progress } from "../report/progress.ts";
@@ -18,6 +17,7 @@ import {
 import type { Environment, RunOptions } from "../run/options.ts";
 import type { Run } from "../run/prepare.ts";
 import type { HostSecrets } from "../run/secrets.ts";
+import { transactionProgram } from "../shell/program.ts";
 import { compileGiveBack, compileUndo, type Login, signature } from "../transaction/compile.ts";
 import {
   confirmOrRollBack,

@@ -2,9 +2,10 @@ import { stripVTControlCharacters } from "node:util";
 import type { Difference } from "../history/compare.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
 import { needsRenewal } from "../record/summary.ts";
+import { shellWord } from "../shell/quote.ts";
 import { type Paint, painter, toAscii } from "./colours.ts";
 import { guardLines, printable, safeRecord } from "./printable.ts";
-import { NO_BREAK, shellWord } from "./words.ts";
+import { NO_BREAK } from "./words.ts";
 
 /** What the texts need beside the record. */
 export interface TextContext {

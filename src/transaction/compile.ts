@@ -1,12 +1,11 @@
 import { randomInt } from "node:crypto";
 import { HostError } from "../connection/connection.ts";
-import { shellQuote } from "../connection/shell-quote.ts";
 import { attributesIn, backupPath, type KeptRun } from "../facts/kept-runs.ts";
 import { type Actable, chosen, pointedAt, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS, redisWord } from "../facts/redis-script.ts";
 import { SANDBOX_PROPERTIES } from "../facts/service.ts";
-import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../lib/frame.ts";
+import { FrameError, parseFrames, unsigned } from "../lib/frame.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Attributes, FileContent } from "../plan/desired.ts";
 import { endpointRefusals } from "../plan/endpoint.ts";
@@ -19,6 +18,8 @@ import type { Server } from "../redis/server.ts";
 import type { ServerLogin } from "../redis/server-login.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { joinWords } from "../redis/words.ts";
+import { shellProgram } from "../shell/program.ts";
+import { shellAssignments, shellQuote } from "../shell/quote.ts";
 
 /** A way into Redis for the host's program: redis-cli's words and, where a password is known, who logs in. */
 export interface Login {
@@ -61,8 +62,6 @@ export function capSeconds({ usedMemory = 0 }: Pick<Server, "usedMemory">): numb
 
 /** Exit status of the script where the transaction could not be laid down: nothing has begun. */
 export const NOT_BEGUN = 65;
-
-const ROOT = "/var/lib/redkeep";
 
 /**
  * The whole apply as one script for one channel: it lays down the transaction's folder and starts it in a unit
@@ -109,7 +108,7 @@ export function compileApply(input: CompileInput): string {
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
   ];
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: "" });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts });
 }
 
 export interface CompileUndoInput {
@@ -151,9 +150,7 @@ export function compileUndo(input: CompileUndoInput): string {
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
   ];
-  const prepare = `cat "$root/txn/${source}/env" "$d/env.own" >"$d/env" || exit 65
-/bin/sh "$d/transaction.sh" undo ${source} </dev/null >>"$d/log" 2>&1 &&`;
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, source });
 }
 
 export interface CompileGiveBackInput {
@@ -220,8 +217,8 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
   ];
   const copies = files
     .filter(({ state }) => state !== "absent")
-    .map(({ number, backup }) => `cp ${backupPath(backup)} "$d/new/${number}" || exit 65\n`);
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: copies.join("") });
+    .map(({ number, backup }) => `${number} ${backupPath(backup)}`);
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, copies });
 }
 
 function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveBackInput): string {
@@ -301,29 +298,12 @@ export function compileEject(input: {
     OLDUSER: user,
     OLDGROUP: facts.service.properties.get("Group") || server.group,
   });
-  const put = ([name, text]: readonly [string, string]) =>
-    `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`;
   const parts: [string, string][] = [
     ["env", env],
     ["folders", folders.map((path) => `${path}\n`).join("")],
     ["transaction.sh", input.program],
   ];
-  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
-N=${nonce}; NL='
-'; ${FRAME_FUNCTIONS}
-root=${ROOT}; d=$root/txn/${id}
-mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" || exit 65
-laid=; eval "$(base64 -d <<'.'
-${wrap(`${parts.map(put).join("")}laid=1\n`)}
-.
-)"
-[ -n "$laid" ] || exit 65
-said=$(/bin/sh "$d/transaction.sh" eject </dev/null 2>&1 | head -c 4096; echo .)
-status=0; if [ -e $root ] || [ -L $root ]; then status=1; rm -rf "$d"; fi
-section status; echo $status
-tell said "\${said%.}"
-section end
-`;
+  return shellProgram("eject.sh", { N: nonce, ID: id, LAID: laid(parts) });
 }
 
 /** What the host said of it: undefined where the answer was cut short. `status` 0: its folder is gone. */
@@ -344,51 +324,40 @@ function program(given: {
   nonce: string;
   capSeconds: number;
   parts: readonly (readonly [name: string, text: string])[];
-  /** Shell that comes before the unit's start, on the same command line. */
-  prepare: string;
+  /** The committed transaction that lays down what this one changes. */
+  source?: string;
+  /** `NUMBER PATH`: new content that is a backup of the host's own. */
+  copies?: readonly string[];
 }): string {
-  const { id, nonce, parts, prepare } = given;
-  // Written by the shell itself: a program for each file would cost more than all that the host is asked at first.
-  const put = ([name, text]: readonly [string, string]) =>
-    `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`;
-  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
-root=${ROOT}; d=$root/txn/${id}
-mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" "$d/new" "$d/old" "$d/scratch" || exit 65
-begun=; trap 'if [ -z "$begun" ]; then rm -rf "$d"; fi' EXIT
-laid=; eval "$(base64 -d <<'.'
-${wrap(`${parts.map(put).join("")}laid=1\n`)}
-.
-)"
-[ -n "$laid" ] || exit 65
-echo prepared >"$d/state" && : >"$d/log" && : >"$d/journal" && begun=1 || exit 65
-${prepare} systemd-run -q --wait --collect --unit=redkeep-apply-${id} --description=redkeep -p RuntimeDirectory=redkeep-${id} \\
-  -p RuntimeDirectoryMode=0711 -p "StandardOutput=append:$d/log" -p "StandardError=append:$d/log" -p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop" \\
-  -p TimeoutStopSec=${2 * given.capSeconds + 60} /bin/sh "$d/transaction.sh" apply </dev/null >>"$d/log" 2>&1
-read -r state <"$d/state"; case $state in prepared|refused) rm -f "$d"/login.*;; esac
-# Where the unit never started, nothing of it takes away what nobody uses now.
-if [ "$state" = refused ]; then rm -rf "$d/new" "$d/scratch"; fi
-${reportScript(nonce)}
-`;
+  const { id, nonce, capSeconds, parts, source = "", copies = [] } = given;
+  return shellProgram("start.sh", {
+    ...reported(nonce, id),
+    SOURCE: source,
+    COPIES: copies,
+    STOP_SECONDS: 2 * capSeconds + 60,
+    LAID: laid(parts),
+  });
+}
+
+/** What has the shell write these files, in base64. */
+function laid(parts: readonly (readonly [name: string, text: string])[]): string {
+  const puts = parts.map(([name, text]) => `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`);
+  return wrap(`${puts.join("")}laid=1\n`);
 }
 
 /** Asks again how a transaction stands, after a reply was lost: once it has come to rest, after at most a minute. */
 export function compileStatus(id: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}; i=0
-while [ $i -lt 240 ]; do
-  case $(systemctl show -p ActiveState --value redkeep-apply-${id}.service) in active|activating|deactivating) ;; *) break;; esac
-  i=$((i + 1)); sleep 0.25
-done
-${reportScript(nonce)}`;
+  return shellProgram("look-again.sh", reported(nonce, id));
 }
 
 /** `confirm` turns `applied` into `committed`, or finds that the host has put itself back meanwhile. */
 export function compileConfirm(id: string, secretNonce: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}\necho ${secretNonce} | /bin/sh "$d/transaction.sh" confirm >/dev/null 2>&1\n${reportScript(nonce)}`;
+  return shellProgram("confirm.sh", { ...reported(nonce, id), SECRET: secretNonce });
 }
 
 /** Has the host put back what this transaction changed. */
 export function compileRollback(id: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}\n/bin/sh "$d/transaction.sh" rollback asked >/dev/null 2>&1\n${reportScript(nonce)}`;
+  return shellProgram("take-back.sh", reported(nonce, id));
 }
 
 /** Words and numbers of transaction.sh's own. */
@@ -396,15 +365,9 @@ const OWN_PARTS = ["state", "unavailable", "keys.before", "keys.after"];
 /** What may hold the words of Redis, of its log and of other programs. */
 const FOREIGN_PARTS = ["journal", "log"];
 
-function reportScript(nonce: string): string {
-  return `N=${nonce}; ${FRAME_FUNCTIONS}
-for part in ${OWN_PARTS.join(" ")}; do
-  section $part; if [ -f "$d/$part" ]; then read -r line <"$d/$part"; printf '%s\\n' "$line"; fi
-done
-for part in ${FOREIGN_PARTS.join(" ")}; do
-  section $part; if [ -s "$d/$part" ]; then head -c 65536 "$d/$part" | sed '${SIGN_LINES}'; fi
-done
-printf '\\n%s end\\n' ${nonce}`;
+/** What every program is told that says how a transaction stands. */
+function reported(nonce: string, id: string) {
+  return { N: nonce, ID: id, OWN_PARTS: OWN_PARTS.join(" "), FOREIGN_PARTS: FOREIGN_PARTS.join(" ") };
 }
 
 /** How a transaction stands on the host. */
@@ -581,16 +544,6 @@ function renamed(config: ConfigDocument): string[] {
 function readableLog({ files: { logFile, paths } }: HostFacts): Actable {
   const found = paths.get(logFile);
   return logFile.startsWith("/") && found?.kind === "file" && found.links === 1 ? logFile : "";
-}
-
-/**
- * A file of assignments that sh reads with `.`: whatever a value holds, it stays text.
- * @throws TypeError for a NUL, which no shell can keep.
- */
-export function shellAssignments(values: Readonly<Record<string, string | number>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name}=${shellQuote(String(value))}\n`)
-    .join("");
 }
 
 /** Properties of the unit as they will be: what is loaded, and our drop-in over it. */

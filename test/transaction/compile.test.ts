@@ -22,9 +22,10 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import type { Actions, HostPlan } from "../../src/plan/plan.ts";
-import { transactionProgram } from "../../src/playbook/templates.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { splitWords } from "../../src/redis/words.ts";
+import { transactionProgram } from "../../src/shell/program.ts";
+import { shellAssignments } from "../../src/shell/quote.ts";
 import {
   type CompileInput,
   compileApply,
@@ -34,7 +35,6 @@ import {
   compileUndo,
   type Login,
   parseReport,
-  shellAssignments,
 } from "../../src/transaction/compile.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
@@ -130,7 +130,7 @@ describe("the program for a host", () => {
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const root = join(directory, "state");
     const laying = script
-      .slice(0, script.search(/\n *systemd-run/))
+      .slice(0, script.search(/\nif \[ -z "\$SOURCE" \]/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     mkdirSync(root, { mode: 0o700 });
@@ -151,7 +151,7 @@ describe("the program for a host", () => {
     chmodSync(root, 0o755);
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const laying = script
-      .slice(0, script.search(/\n *systemd-run/))
+      .slice(0, script.search(/\nif \[ -z "\$SOURCE" \]/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     expect(() => execFileSync("sh", { input: laying, stdio: ["pipe", "ignore", "ignore"] })).toThrow();
