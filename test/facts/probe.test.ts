@@ -318,16 +318,18 @@ describe("the probe's script", () => {
 
   it("runs nothing that a user's name holds, and asks for that very name", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
-    const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
-      .split("\n")
-      .filter((line) => /^current .*ACL DRYRUN/.test(line.trim()));
+    const text = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] });
+    const [asked] = /^DRY_RUNS='.*'$/m.exec(text) ?? [];
+    const [loop] = /^for asked in [^]*?^done$/m.exec(text) ?? [];
     const helpers = 'current() { NOW=$1; }; add() { printf "%s\\n" "$1" "$2"; }';
-    const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
-      encoding: "utf8",
-    }).split("\n");
+    const [title = "", question = ""] = execFileSync(
+      "sh",
+      ["-c", `${helpers}\nNL='\n'\n${asked}\nset -f; IFS=$NL\n${loop}`],
+      { encoding: "utf8" },
+    ).split("\n");
     expect(title).toMatch(/^dry-run x[0-9a-f]+ FLUSHALL$/);
     const hex = [...Buffer.from(user)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
-    expect(question).toBe(`ACL DRYRUN "${hex}" FLUSHALL `);
+    expect(question).toBe(`ACL DRYRUN "${hex}" FLUSHALL`);
     expect(
       redisFact
         .parse(
