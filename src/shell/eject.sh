@@ -1,6 +1,7 @@
 #!/bin/sh
 # shellcheck shell=dash
-# Takes redkeep off the host: its program is laid down as a transaction's is, and takes its own folder away last.
+# Takes redkeep off the host: its program is laid down as a transaction's is, and takes its own folder away
+# last.
 . ./lay.sh
 . ./frames.sh
 NL='

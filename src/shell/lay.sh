@@ -11,9 +11,11 @@ d=$root/txn/$ID
 # FOLDER...: in a folder of root's that nobody else comes to.
 make_folders() {
   # shellcheck disable=SC2174 # the folder above it is the system's
-  mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$@" || exit 65
+  mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] &&
+    mkdir "$@" || exit 65
 }
-# Written by the shell itself: a program for each file would cost more than all that the host is asked at first.
+# Written by the shell itself: a program for each file would cost more than all that the host is asked at
+# first.
 lay_down() {
   laid=
   # shellcheck disable=SC2153 # from the controller

@@ -1,5 +1,6 @@
 # shellcheck shell=dash
-# How the transaction in $d stands, in frames: OWN_PARTS of its own words, FOREIGN_PARTS of what others may have said.
+# How the transaction in $d stands, in frames: OWN_PARTS of its own words, FOREIGN_PARTS of what others may
+# have said.
 . ./frames.sh
 for part in $OWN_PARTS; do
   section "$part"

@@ -23,7 +23,9 @@ install_recovery() {
       cp -T --no-preserve=mode --remove-destination "$d/recover.service" $unit
     ) && set -- $unit ${unit%/*} || return 1
   fi
-  if [ ! -L "$link" ]; then ln -s ../redkeep-recover.service "$link" && set -- "$@" "${link%/*}" || return 1; fi
+  if [ ! -L "$link" ]; then
+    ln -s ../redkeep-recover.service "$link" && set -- "$@" "${link%/*}" || return 1
+  fi
   if [ $# -gt 0 ]; then sync "$@"; fi
 }
 finish() {
