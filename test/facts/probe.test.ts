@@ -320,7 +320,7 @@ describe("the probe's script", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
     const text = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] });
     const [asked] = /^DRY_RUNS='.*'$/m.exec(text) ?? [];
-    const [loop] = /^for asked in [^]*?^done$/m.exec(text) ?? [];
+    const [loop] = /^for asked in [\s\S]*?^done$/m.exec(text) ?? [];
     const helpers = 'current() { NOW=$1; }; add() { printf "%s\\n" "$1" "$2"; }';
     const [title = "", question = ""] = execFileSync(
       "sh",
