@@ -1,8 +1,8 @@
 #!/bin/sh
 # shellcheck shell=dash
 # What a host says of itself, for the controller: one program that prints each fact in frames. Parts that
-# nobody asked for are left out, and what a part is told stands ahead of it, as assignments (src/facts). They share
-# variables, and come in this order.
+# nobody asked for are left out, and what a part is told stands ahead of it, as assignments (src/facts). They
+# share variables, and come in this order.
 set -u
 umask 077
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

@@ -54,11 +54,11 @@ describe("a program for hosts", () => {
 
   it("can be told anything by one quoter alone", () => {
     const sources = readdirSync(join(folder, ".."), { recursive: true, encoding: "utf8" });
-    // What stands for a quote within quotes.
+    // What stands for a quote within quotes: secrets are looked for in that form, too.
     const quoters = sources
       .filter((name) => name.endsWith(".ts"))
       .filter((name) => readFileSync(join(folder, "..", name), "utf8").includes("'\\\\''"));
-    expect(quoters).toEqual(["shell/quote.ts"]);
+    expect(quoters).toEqual(["lib/secret.ts", "shell/quote.ts"]);
     expect(shellQuote("it's")).toBe(`'it'\\''s'`);
   });
 });
