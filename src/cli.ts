@@ -5,8 +5,9 @@ if (Number(process.versions.node.split(".")[0]) < 24) {
 }
 const { hideTyping } = await import("./lib/hide-typing.ts");
 hideTyping(process);
-const { loadProgram } = await import("./load-program.ts");
-const { main } = await loadProgram(process);
+const { keepCompiledCode } = await import("./cli/code-cache.ts");
+keepCompiledCode(process);
+const { main } = await import("./cli/main.ts");
 await main(process);
 // The run is over and its record written. A peer that does not let go of its connection must not keep the program.
 const leave = setInterval(() => {

@@ -2,11 +2,9 @@ import { execFile, execFileSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -80,46 +78,34 @@ describe("the built package", () => {
 
 describe("what V8 compiled", () => {
   const version = (home: string) => redkeep(["--version"], home);
+  const cacheOf = (home: string) => join(home, ".cache/redkeep");
+  /** The one folder that Node makes for its version, and the files in it. */
+  const filesIn = (cache: string): string[] =>
+    readdirSync(cache).flatMap((folder) =>
+      readdirSync(join(cache, folder)).map((file) => join(cache, folder, file)),
+    );
 
   it("is kept in the user's own cache, which nobody else can read or write", async () => {
     const home = join(project.path, "home");
     mkdirSync(home);
     expect((await version(home)).status).toBe(0);
-    const cache = join(home, ".cache/redkeep");
-    expect(statSync(cache).mode & 0o777).toBe(0o700);
-    const [file = "", ...others] = readdirSync(cache);
-    expect(others).toEqual([]);
-    expect(statSync(join(cache, file)).mode & 0o777).toBe(0o600);
-  });
-
-  it("is learned from a few runs, and then only read", async () => {
-    const home = join(project.path, "learned");
-    mkdirSync(home);
-    const written = () => statSync(join(home, ".cache/redkeep/other.code")).ino;
-    const files: number[] = [];
-    for (let run = 0; run < 7; run++) {
-      expect((await version(home)).stdout).toBe("0.1.0\n");
-      files.push(written());
-    }
-    expect(files[1]).not.toBe(files[0]);
-    expect(files[6]).toBe(files[5]);
+    expect(statSync(cacheOf(home)).mode & 0o777).toBe(0o700);
+    const files = filesIn(cacheOf(home));
+    expect(files).not.toEqual([]);
+    for (const file of files) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   it.each<[string, (content: Buffer) => Buffer]>([
-    ["damaged", (content) => content.fill(0x55, content.length / 2, content.length / 2 + 4096)],
+    ["damaged", (content) => content.fill(0x55, content.length / 2)],
     ["cut off", (content) => content.subarray(0, content.length / 2)],
-    ["of another program", (content) => content.fill(0, 0, 4)],
     ["empty", () => Buffer.alloc(0)],
-  ])("is not run where it is %s, but compiled anew", async (name, spoil) => {
+  ])("is not run where it is %s", async (name, spoil) => {
     const home = join(project.path, name.replaceAll(" ", "-"));
     mkdirSync(home);
     await version(home);
-    const file = join(home, ".cache/redkeep/other.code");
-    const spoilt = spoil(readFileSync(file));
-    writeFileSync(file, spoilt);
+    for (const file of filesIn(cacheOf(home))) writeFileSync(file, spoil(readFileSync(file)));
     const { status, stdout, stderr } = await version(home);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "0.1.0\n", stderr: "" });
-    expect(readFileSync(file).equals(spoilt)).toBe(false);
   });
 
   it("is not kept where Node is told to keep nothing", async () => {
@@ -131,10 +117,10 @@ describe("what V8 compiled", () => {
 
   it("is not taken from a folder that others may write to", async () => {
     const home = join(project.path, "shared");
-    const cache = join(home, ".cache/redkeep");
+    const cache = cacheOf(home);
     mkdirSync(cache, { recursive: true });
     chmodSync(cache, 0o777);
-    expect((await redkeep(["--version"], home)).status).toBe(0);
+    expect((await version(home)).status).toBe(0);
     expect(readdirSync(cache)).toEqual([]);
   });
 
@@ -142,28 +128,23 @@ describe("what V8 compiled", () => {
     "is not taken from below a folder that others may write to (~/%s): they could put theirs in its place",
     async (open) => {
       const home = join(project.path, `open-${open}`);
-      const cache = join(home, ".cache/redkeep");
+      const cache = cacheOf(home);
       mkdirSync(cache, { recursive: true, mode: 0o700 });
       chmodSync(join(home, open), 0o777);
-      expect((await redkeep(["--version"], home)).status).toBe(0);
+      expect((await version(home)).status).toBe(0);
       expect(readdirSync(cache)).toEqual([]);
     },
   );
 
-  it("is not read through a link, which may lead to what others wrote", async () => {
+  it("is not taken through a link to a folder that others may write to", async () => {
     const home = join(project.path, "linked");
-    mkdirSync(home);
-    await version(home);
-    const file = join(home, ".cache/redkeep/other.code");
-    const elsewhere = join(project.path, "elsewhere.code");
-    const before = readFileSync(file);
-    writeFileSync(elsewhere, before);
-    rmSync(file);
-    symlinkSync(elsewhere, file);
+    const elsewhere = join(project.path, "elsewhere");
+    mkdirSync(join(home, ".cache"), { recursive: true, mode: 0o700 });
+    mkdirSync(elsewhere);
+    chmodSync(elsewhere, 0o777);
+    symlinkSync(elsewhere, cacheOf(home));
     expect((await version(home)).stdout).toBe("0.1.0\n");
-    // The count of runs starts anew: what the link leads to was not read.
-    expect(readFileSync(file).readUInt32LE(8)).toBe(1);
-    expect(lstatSync(file).isSymbolicLink()).toBe(false);
+    expect(readdirSync(elsewhere)).toEqual([]);
   });
 
   it("is done without where there is no home", async () => {

@@ -1,8 +1,12 @@
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
-import { describe, expect, it } from "vitest";
-import { createProgram } from "../src/cli/main.ts";
+import { load } from "js-yaml";
+import { afterAll, describe, expect, it } from "vitest";
+import { createProgram } from "../src/cli/program.ts";
 import type { Environment } from "../src/run/options.ts";
+import { earlierRun, fleetRun } from "./support/fleet.ts";
 import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";
 
 /** Where a link of a page leads in this repository: a path from its top, and the heading, empty where none is named. */
@@ -65,10 +69,11 @@ describe("the pages", () => {
     for (const [, script = ""] of text.matchAll(/npm run ([a-z:]+)/g))
       expect(scripts).toHaveProperty([script]);
     for (const [, path = ""] of text.matchAll(
-      /`((?:src|lab|bench|docs|recipes|schema|test|templates|playbooks|inventory)\/[\w./-]*)/g,
+      /`((?:src|lab|measure|docs|recipes|schema|test|templates|playbooks|inventory)\/[\w./-]*)/g,
     )) {
-      // What a run makes, in the user's own folder.
-      if (path.startsWith("inventory/.redkeep") || path === "inventory/hosts.yml") continue;
+      // What somebody will write, or a run makes in the user's own folder.
+      if (path.includes("NAME") || path.startsWith("inventory/.redkeep") || path === "inventory/hosts.yml")
+        continue;
       expect(existsSync(join(repository, path)), `${page} names ${path}`).toBe(true);
     }
   });
@@ -157,5 +162,85 @@ describe("a command line to type", () => {
 
   it.each(PAGES)("is one that redkeep takes, where prose mentions it: %s", (page) => {
     for (const words of mentionsOf(page)) parse(words, false);
+  });
+});
+
+describe("a block of code", () => {
+  const blocks = PAGES.flatMap((page) => codeBlocks(read(page)).map((block) => ({ page, ...block })));
+  const written = (...languages: string[]) =>
+    blocks
+      .filter(({ language }) => languages.includes(language))
+      .map((block) => ({ ...block, first: block.text.split("\n")[0] }));
+
+  it("says its language by a word that is known", () => {
+    expect(new Set(blocks.map(({ language }) => language))).toEqual(
+      new Set(["", "sh", "console", "yaml", "json", "diff"]),
+    );
+  });
+
+  it.each(written("sh"))("is shell that parses: $page: $first", ({ text }) => {
+    const { status, stderr } = spawnSync("sh", ["-n"], { input: text, encoding: "utf8" });
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+  });
+
+  it.each(written("yaml"))("is YAML that parses: $page: $first", ({ text }) => {
+    expect(load(text)).toBeTypeOf("object");
+  });
+
+  it.each(written("json"))("is JSON that parses: $page: $first", ({ text }) => {
+    expect(JSON.parse(text)).toBeTypeOf("object");
+  });
+});
+
+/** What redkeep does without a host. The others are played by test/integration/stories.test.ts, or parsed above. */
+const HOSTLESS = ["init", "inventory", "controls", "lint", "report", "diff"];
+
+describe("a command that reaches no host", () => {
+  const folder = mkdtempSync(join(tmpdir(), "redkeep-docs-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  // What the pages' commands are given: two nights of a fleet, one of them as a shard too, and a file full of traps.
+  const [earlier, later] = [earlierRun(), fleetRun()];
+  const files = {
+    "before.json": earlier,
+    "yesterday.json": earlier,
+    "after.json": later,
+    "today.json": later,
+    "run.json": later,
+    "shard-1.json": { ...later, shard: { index: 1, count: 1 } },
+  };
+  for (const [file, record] of Object.entries(files))
+    writeFileSync(join(folder, file), JSON.stringify(record));
+  writeFileSync(
+    join(folder, "redis.conf"),
+    "bind 127.0.0.1 -::1\nmaxmemory 512mb\nrequirepass kept-since-2019-and-long\nappendonly yes # never\naclfile /etc/redis/users.acl\nmaxmemory-policy noeviction\n",
+  );
+
+  const calls = PAGES.filter((page) => page !== "docs/stories.md").flatMap((page) =>
+    callsOf(page)
+      .filter(([name = ""]) => HOSTLESS.includes(name))
+      .map((words) => ({ page, line: words.join(" "), words })),
+  );
+
+  /** As docs/commands.md has them: a finding or something worse is 6; what the merged run could not check is 3. */
+  const exitCodeOf = ([name = "", ...words]: readonly string[]): number =>
+    name === "lint" || name === "diff" ? 6 : words.includes("--exit-code") ? 3 : 0;
+
+  const redkeep = (words: readonly string[]) =>
+    spawnSync(process.execPath, [join(repository, "src/cli.ts"), ...words], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+
+  it("prints what docs/lint.md shows of lint", () => {
+    const shown = codeBlocks(read("docs/lint.md")).find(({ language }) => language === "console")?.text;
+    expect(`$ redkeep lint redis.conf\n${redkeep(["lint", "redis.conf"]).stdout}`).toBe(shown);
+  });
+
+  it.each(calls)("runs and ends as the page says: $page: redkeep $line", ({ words }) => {
+    rmSync(join(folder, "fleet"), { recursive: true, force: true });
+    const typed = words.map((word) => word.replace("*", "1"));
+    const { status, stderr } = redkeep(typed);
+    expect({ status, stderr }).toEqual({ status: exitCodeOf(words), stderr: "" });
   });
 });

@@ -2,13 +2,14 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { createProgram, GUARDS } from "../src/cli/main.ts";
+import { GUARDS } from "../src/cli/guards.ts";
+import { createProgram } from "../src/cli/program.ts";
 import { loadInventory } from "../src/inventory/load-inventory.ts";
 import { loadTask, taskNames } from "../src/playbook/task-files.ts";
 import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/record/statuses.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
 import type { Environment } from "../src/run/options.ts";
-import { CONFIRM_WINDOW } from "../src/transaction/compile.ts";
+import { CONFIRM_WINDOW } from "../src/transaction/program.ts";
 import { read, repository, section } from "./support/pages.ts";
 
 const program = createProgram(process as unknown as Environment, () => {});

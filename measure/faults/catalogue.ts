@@ -54,37 +54,35 @@ function ids(letter: string, from: number, to: number): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => `${letter}${from + index}`);
 }
 
-/** Titles by file; files are named from test/. */
+/** Titles by file. */
 type Titles = Record<string, readonly string[]>;
 
 function row(id: string, breaks: string, titles: Titles, open?: string): FaultRow {
-  const proof = Object.entries(titles).flatMap(([file, list]) =>
-    list.map((title) => ({ file: `test/${file}`, title })),
-  );
+  const proof = Object.entries(titles).flatMap(([file, list]) => list.map((title) => ({ file, title })));
   return { id, breaks, gate: GATE.has(id), proof, ...(open === undefined ? {} : { open }) };
 }
 
-const SWEEP = "faults/report.ts";
-const ENVIRONMENT = "integration/environment.test.ts";
+const SWEEP = "measure/faults/report.ts";
+const ENVIRONMENT = "test/integration/environment.test.ts";
 const AROUND: Titles = {
-  "faults/figures/environment.ts": [
+  "measure/faults/figures/environment.ts": [
     "Disks that fill up, clocks that jump, a dead jump host, a killed Redis: a host is as before or as planned",
   ],
 };
-const TRAPS = "integration/traps.test.ts";
-const TRANSACTION = "integration/transaction.test.ts";
-const FAILURE = "integration/failure.test.ts";
-const UNUSUAL = "integration/unusual.test.ts";
-const PERSISTENCE = "integration/persistence.test.ts";
-const LIVE = "integration/live.test.ts";
-const TOPOLOGY = "integration/topology.test.ts";
-const LOCKOUTS = "integration/lockouts.test.ts";
-const HOSTILE_HOSTS = "commands/hostile-hosts.test.ts";
-const HOSTILE = "faults/hostile/hostile.test.ts";
+const TRAPS = "test/integration/traps.test.ts";
+const TRANSACTION = "test/integration/transaction.test.ts";
+const FAILURE = "test/integration/failure.test.ts";
+const UNUSUAL = "test/integration/unusual.test.ts";
+const PERSISTENCE = "test/integration/persistence.test.ts";
+const LIVE = "test/integration/live.test.ts";
+const TOPOLOGY = "test/integration/topology.test.ts";
+const LOCKOUTS = "test/integration/lockouts.test.ts";
+const HOSTILE_HOSTS = "test/run/hostile-hosts.test.ts";
+const HOSTILE = "test/measure/faults/hostile/hostile.test.ts";
 const HOSTILE_INPUT = "hostile input is refused with its place or taken literally, and never executed";
-const SECRETS = "integration/secrets.test.ts";
-const FLEET = "commands/fleet.test.ts";
-const SSH = "connection/ssh.test.ts";
+const SECRETS = "test/integration/secrets.test.ts";
+const FLEET = "test/fleet/fleet.test.ts";
+const SSH = "test/connection/ssh.test.ts";
 
 export const CATALOGUE: readonly FaultRow[] = [
   row("A1", "The controller is killed, at each line of the transaction's journal", {
@@ -97,7 +95,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [ENVIRONMENT]: [
       "a terminal that is closed ends it as Ctrl-C does: what is in flight is settled, nothing new is begun, and it is recorded",
     ],
-    "commands/main.test.ts": ["130 after Ctrl-C, within a moment, although a host never answers"],
+    "test/cli/main.test.ts": ["130 after Ctrl-C, within a moment, although a host never answers"],
   }),
   row("A3", "The connection is reset in the middle of a change", {
     [SWEEP]: ["SSH connection reset"],
@@ -105,24 +103,24 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A4", "Packets vanish without a word", {
     [SWEEP]: ["SSH connection falls silent", "nothing gets to the host, nor from it"],
-    "integration/connection.test.ts": ["a host that no longer answers is noticed within 20 seconds"],
+    "test/integration/connection.test.ts": ["a host that no longer answers is noticed within 20 seconds"],
   }),
   row("A5", "The link dies while a change is being confirmed", {
-    "faults/figures/labels.ts": ["What redkeep says is what happened: the link cut at the commit"],
-    "faults/labels.test.ts": ["where the link is cut during the commit"],
+    "measure/faults/figures/labels.ts": ["What redkeep says is what happened: the link cut at the commit"],
+    "test/measure/faults/labels.test.ts": ["where the link is cut during the commit"],
     [TRANSACTION]: ["is asked again where the reply to the confirmation is lost"],
   }),
   row("A6", "An exit status that never comes, a signal, a channel closed too early", {
-    "faults/figures/labels.ts": ["channels that end without a word"],
-    "faults/labels.test.ts": ["where a channel ends by a signal, early, or without a word"],
+    "measure/faults/figures/labels.ts": ["channels that end without a word"],
+    "test/measure/faults/labels.test.ts": ["where a channel ends by a signal, early, or without a word"],
     [SSH]: ["whose exit status never came is unknown, not a success"],
   }),
   row("A7", "Login files that print, shells that are none or others", {
-    "integration/connection.test.ts": [
+    "test/integration/connection.test.ts": [
       "a shell that prints as it starts does not get into the facts",
       "a user without a shell is told so",
     ],
-    "connection/bootstrap.test.ts": ["means the same to sh, fish and csh"],
+    "test/connection/bootstrap.test.ts": ["means the same to sh, fish and csh"],
     [SSH]: ["does not see what login files print"],
   }),
   row("A8", "The laptop sleeps through the time for the confirmation", {
@@ -132,17 +130,19 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A9", "The controller's own disk is full", {
     [ENVIRONMENT]: ["a laptop whose disk is full touches no host"],
-    "commands/main.test.ts": ["changes no host where the record of the run cannot be kept"],
+    "test/cli/main.test.ts": ["changes no host where the record of the run cannot be kept"],
   }),
   row("A10", "A shared SSH connection hides that nobody else gets in", {
-    "faults/features.ts": ["the new connection before a change is kept"],
-    "faults/figures/lockouts.ts": ["Nobody is locked out: a new SSH login works from everywhere it should"],
+    "measure/faults/features.ts": ["the new connection before a change is kept"],
+    "measure/faults/figures/lockouts.ts": [
+      "Nobody is locked out: a new SSH login works from everywhere it should",
+    ],
   }),
   row(
     "A11",
     "sshd or fail2ban turns away too many logins at once",
     {
-      "faults/figures/lockouts.ts": ["MaxStartups 2:100:4"],
+      "measure/faults/figures/lockouts.ts": ["MaxStartups 2:100:4"],
       [SSH]: ["tries again where the server had no room for it", "does not try again after it was refused"],
     },
     "fail2ban itself is not in the lab",
@@ -183,7 +183,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "that runs nothing from /tmp or /var, has no bash, odd owners, and rights beside the mode, is hardened and closed",
       "without redis-cli or systemd-run is told what to install",
     ],
-    "apply/transaction.test.ts": ["has no syntax that this shell lacks"],
+    "test/transaction/transaction.test.ts": ["has no syntax that this shell lacks"],
   }),
   row("B6", "No systemd, or no systemd-run", {
     [ENVIRONMENT]: [
@@ -193,7 +193,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("B7", "sudo with a wrong password, a lecture, a terminal it wants, another language, no prompt", {
     [ENVIRONMENT]: ["whose sudo wants something else is told so after one try, whatever the number of hosts"],
-    "integration/connection.test.ts": [
+    "test/integration/connection.test.ts": [
       "sudo with a lecture, in another language and in its own terminal is understood",
       "a wrong become password is one failed attempt, and the script does not run",
     ],
@@ -213,7 +213,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "follows no link and waits for no pipe in the place of a file",
       "whose lock somebody holds, and does not let go of, is left alone at once",
     ],
-    "faults/features.ts": ["the timer over the whole change"],
+    "measure/faults/features.ts": ["the timer over the whole change"],
   }),
   row(
     "B10",
@@ -233,11 +233,13 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
   }),
   row("B13", "An administrator edits a file before the change is confirmed", {
-    "faults/features.ts": ["the look for edits before a rollback"],
+    "measure/faults/features.ts": ["the look for edits before a rollback"],
     [TRANSACTION]: [
       "where Redis is down and someone edited a file gets all but that file back, and Redis up",
     ],
-    "integration/rollback.test.ts": ["refuses a host that somebody has changed since, and touches nothing"],
+    "test/integration/rollback.test.ts": [
+      "refuses a host that somebody has changed since, and touches nothing",
+    ],
   }),
   row(
     "B14",
@@ -245,7 +247,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     {
       ...AROUND,
       [TRAPS]: ["is found by the candidate, behind the same walls as the service"],
-      "integration/service-user.test.ts": [
+      "test/integration/service-user.test.ts": [
         "a socket outside of what the unit may write comes up, and what failed before rolls nothing back",
       ],
       [LIVE]: ["a data directory of the operator's own stays writable behind the tighter sandbox"],
@@ -256,7 +258,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [ENVIRONMENT]: [
       "that runs nothing from /tmp or /var, has no bash, odd owners, and rights beside the mode, is hardened and closed",
     ],
-    "apply/transaction.test.ts": [
+    "test/transaction/transaction.test.ts": [
       "puts content, owner and mode in place in one step, and leaves nothing behind",
     ],
   }),
@@ -268,7 +270,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [FAILURE]: [
       "a configuration that Redis does not take is found by the scratch server: nothing was changed",
     ],
-    "plan/build-plan.test.ts": [
+    "test/plan/build-plan.test.ts": [
       "trap 13: is refused by name where the server does not know it and would not start",
     ],
   }),
@@ -276,25 +278,23 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "redis/acl-rule.test.ts": [
-      "names the line of all that stops Redis from starting",
-      "leaves out channels for Redis 6.0, where they are a syntax error",
-    ],
-    "tasks/acl.test.ts": ["refuses a rule that this server does not know, and says what was meant"],
+    "test/redis/parse-acl.test.ts": ["names the line of all that stops Redis from starting"],
+    "test/redis/acl-user.test.ts": ["leaves out channels for Redis 6.0, where they are a syntax error"],
+    "test/tasks/acl.test.ts": ["refuses a rule that this server does not know, and says what was meant"],
   }),
   row("C3", "Users both in redis.conf and in an ACL file", {
     [UNUSUAL]: ["requirepass and inline users give way to the ACL file, and nobody reads their passwords"],
   }),
   row("C4", "An ACL file that drops requirepass and opens the server", {
-    "integration/harden.test.ts": [
+    "test/integration/harden.test.ts": [
       "is refused without a password",
       "lets nobody in by default: an unauthenticated client on the Unix socket is refused",
     ],
-    "tasks/acl.test.ts": ["finds both methods together, and a file without a default line"],
+    "test/tasks/acl.test.ts": ["finds both methods together, and a file without a default line"],
   }),
   row("C5", "Protected mode that turns the application away", {
     [LIVE]: ["a remote client without TLS is asked for a login, not turned away by protected mode"],
-    "integration/harden.test.ts": ["works over TLS with its certificate and password"],
+    "test/integration/harden.test.ts": ["works over TLS with its certificate and password"],
   }),
   row("C6", "Included files: missing, read in another order, overruled by what CONFIG REWRITE wrote", {
     [TRAPS]: ["is refused where redis.conf names a file that is not there"],
@@ -302,21 +302,23 @@ export const CATALOGUE: readonly FaultRow[] = [
       "an include with a renamed command and save points is respected, and each rename stands once",
       "CRLF, tabs, upper case and duplicates are read as Redis reads them; the operator's own lines stay",
     ],
-    "integration/idempotence.test.ts": ["is hardened once, and then left alone"],
+    "test/integration/idempotence.test.ts": ["is hardened once, and then left alone"],
   }),
   row("C7", "An address to listen on that is wrong, or not there yet at boot", {
     ...AROUND,
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "integration/idempotence.test.ts": ["is as hard after %s, with its keys, and needs nothing"],
-    "tasks/bind.test.ts": ["waits at boot for an address that may come late, and restarts nothing for it"],
+    "test/integration/idempotence.test.ts": ["is as hard after %s, with its keys, and needs nothing"],
+    "test/tasks/bind.test.ts": [
+      "waits at boot for an address that may come late, and restarts nothing for it",
+    ],
   }),
   row("C8", "A port that is taken, or below 1024", {
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "tasks/tls.test.ts": [
+    "test/tasks/tls.test.ts": [
       "refuses a port that another service has",
       "refuses a port that only root may open, unless the unit may",
     ],
@@ -328,7 +330,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "whose key is another one, or that is none, touches no host",
       "that they take is served",
     ],
-    "pki/certificate.test.ts": ["is nothing in a good one"],
+    "test/pki/certificate.test.ts": ["is nothing in a good one"],
   }),
   row("C10", "A Redis that was built without TLS", {
     [TRAPS]: ["is refused with that reason, and goes on as it was"],
@@ -341,18 +343,18 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TOPOLOGY]: [
       "are refused by name where the guide would cut replica, Sentinel or failover off, and nothing is changed",
     ],
-    "tasks/rename-command.test.ts": [
+    "test/tasks/rename-command.test.ts": [
       "refuses on a host that a Sentinel watches, and names what it needs",
       "refuses where the last rewrite failed",
     ],
-    "plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
+    "test/plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
   }),
   row("C12", "A memory limit below what is in use", {
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "faults/features.ts": ["the guard maxmemory-below-used"],
-    "tasks/limits.test.ts": ["a policy that evicts is refused on a store that is no cache"],
+    "measure/faults/features.ts": ["the guard maxmemory-below-used"],
+    "test/tasks/limits.test.ts": ["a policy that evicts is refused on a store that is no cache"],
   }),
   row("C13", "An AOF that is switched on in the file alone", {
     [PERSISTENCE]: ["keeps 10 000 keys on the way to %s", "survive the way back to %s"],
@@ -363,12 +365,12 @@ export const CATALOGUE: readonly FaultRow[] = [
       "does not come back with an old snapshot at a later start",
     ],
     [TRAPS]: ["is refused where the next start would load something else, and each setting is named"],
-    "plan/restart.test.ts": ["trap 8: what the next start loads must be what runs now"],
+    "test/plan/restart.test.ts": ["trap 8: what the next start loads must be what runs now"],
   }),
   row("C15", "A running server that differs from its file before anything begins", {
     [TRAPS]: ["is refused where the next start would load something else, and each setting is named"],
     [PERSISTENCE]: ["are not put at risk by a file that says something else than the running server"],
-    "faults/features.ts": ["the guard persistence-differs"],
+    "measure/faults/features.ts": ["the guard persistence-differs"],
   }),
   row("C16", "A restart during a snapshot, a rewrite of the AOF, or loading", {
     [TRAPS]: ["is refused while a snapshot is under way"],
@@ -380,7 +382,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   row("C17", "A server that cannot save, and so would never stop", {
     [ENVIRONMENT]: ["has no snapshot tried that must fail, and goes on serving writes"],
     [TRANSACTION]: ["is not told to stop a server that cannot save: it would never end"],
-    "plan/restart.test.ts": [
+    "test/plan/restart.test.ts": [
       "trap 23: a server that cannot save would hang while it stops",
       "trap 24: a stop timeout that would kill the server in the middle of its save",
     ],
@@ -390,13 +392,13 @@ export const CATALOGUE: readonly FaultRow[] = [
     "A snapshot that fails and so stops every write",
     {
       [ENVIRONMENT]: ["has no snapshot tried that must fail, and goes on serving writes"],
-      "plan/restart.test.ts": ["Redis must be able to save its keys"],
+      "test/plan/restart.test.ts": ["Redis must be able to save its keys"],
     },
     "what can be seen before is refused; where the data folder closes between the plan and the snapshot, writes stay refused until Redis can save again",
   ),
   row("C19", "A start that takes longer than systemd waits", {
     [LIVE]: ["C19: a start that takes longer than systemd waits gets the time for it, and is no loop"],
-    "plan/restart.test.ts": ["trap 25: a load that takes longer than systemd waits"],
+    "test/plan/restart.test.ts": ["trap 25: a load that takes longer than systemd waits"],
   }),
   row(
     "C20",
@@ -406,26 +408,26 @@ export const CATALOGUE: readonly FaultRow[] = [
   ),
   row("C21", "ACL LOAD that ends every session", {
     [LIVE]: ["trap 27: ten clients work on without an error through a run that needs no restart"],
-    "faults/figures/live.ts": ["A change that needs no restart: what clients at 10 ms notice"],
-    "plan/build-plan.test.ts": [
+    "measure/faults/figures/live.ts": ["A change that needs no restart: what clients at 10 ms notice"],
+    "test/plan/build-plan.test.ts": [
       "change in one command, so that nobody meets half a user, and nothing restarts",
     ],
   }),
   row("C22", "CONFIG REWRITE that loosens modes and replaces links", {
-    "integration/idempotence.test.ts": ["is hardened once, and then left alone"],
+    "test/integration/idempotence.test.ts": ["is hardened once, and then left alone"],
     [SECRETS]: [
       "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
     ],
   }),
   row("C23", "A drop-in that systemd does not take, or a sandbox that is too tight", {
     [TRAPS]: ["is found by the candidate, behind the same walls as the service"],
-    "apply/compile.test.ts": ["stands behind the walls that the unit will have"],
+    "test/transaction/compile.test.ts": ["stands behind the walls that the unit will have"],
   }),
   row(
     "C24",
     "Limits that cannot be set here",
     {
-      "tasks/limits.test.ts": [
+      "test/tasks/limits.test.ts": [
         "nofile is a floor",
         "fails the check where the process has too few for its clients",
       ],
@@ -450,11 +452,11 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TOPOLOGY]: [
       "D4: prepared for it they are hardened, keep every write, and a link that breaks comes up again",
     ],
-    "tasks/acl.test.ts": ["refuses on a primary whose replicas have no user"],
+    "test/tasks/acl.test.ts": ["refuses on a primary whose replicas have no user"],
   }),
   row("D5", "Two members of one group are changed at once", {
-    "commands/groups.test.ts": ["stay apart in many groups: never two of one at once, all done"],
-    "integration/replication.test.ts": [
+    "test/fleet/groups.test.ts": ["stay apart in many groups: never two of one at once, all done"],
+    "test/integration/replication.test.ts": [
       "are restarted one after the other, the replica first, and are in step in between",
     ],
   }),
@@ -463,7 +465,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "D7",
     "Clients that still use the old port or password",
     {
-      "plan/impact.test.ts": [
+      "test/plan/impact.test.ts": [
         "are the clients that are connected as user default, counted by address and name",
       ],
     },
@@ -473,8 +475,8 @@ export const CATALOGUE: readonly FaultRow[] = [
     "D8",
     "An application that lacks commands it needs",
     {
-      "plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
-      "integration/harden.test.ts": ["may not %s"],
+      "test/plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
+      "test/integration/harden.test.ts": ["may not %s"],
     },
     "commands that were called are named where they are taken away; a user's own calls cannot be told from others'",
   ),
@@ -482,7 +484,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "D9",
     "A replica that lags",
     {
-      "commands/groups.test.ts": ["wait for a replica that is not in step again"],
+      "test/fleet/groups.test.ts": ["wait for a replica that is not in step again"],
     },
     "a slow network between them is not to be had in the lab",
   ),
@@ -490,43 +492,51 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TOPOLOGY]: [
       "D2, D3, D10: the Sentinels still find each other and fail over, and the next run leaves the roles alone",
     ],
-    "tasks/firewall.test.ts": ["are those of the cluster's bus too, which the server itself listens on"],
+    "test/tasks/firewall.test.ts": ["are those of the cluster's bus too, which the server itself listens on"],
   }),
 
   row("E1", "A firewall that goes on without a rule for SSH", {
-    "faults/figures/lockouts.ts": ["Nobody is locked out: a new SSH login works from everywhere it should"],
+    "measure/faults/figures/lockouts.ts": [
+      "Nobody is locked out: a new SSH login works from everywhere it should",
+    ],
     [LOCKOUTS]: ["a new SSH login works from everywhere it should"],
-    "tasks/firewall.test.ts": [
+    "test/tasks/firewall.test.ts": [
       "refuses where nobody else would get in, and opens to others what is only closed to the peer",
     ],
   }),
   row("E2", "SSH on another port, behind NAT, over IPv6, from two places", {
-    "faults/figures/lockouts.ts": ["Nobody is locked out: a new SSH login works from everywhere it should"],
+    "measure/faults/figures/lockouts.ts": [
+      "Nobody is locked out: a new SSH login works from everywhere it should",
+    ],
     [UNUSUAL]: ["an sshd on another port stays reachable"],
-    "tasks/firewall.test.ts": ["refuses where the session's own address is not known"],
+    "test/tasks/firewall.test.ts": ["refuses where the session's own address is not known"],
   }),
   row("E3", "Rules in an order that undoes them", {
-    "faults/figures/reachability.ts": ["Who reaches a port is what the rules were read to say"],
+    "measure/faults/figures/reachability.ts": ["Who reaches a port is what the rules were read to say"],
     [LOCKOUTS]: ["rules are read as the kernel takes them: real connections, allowed and not"],
-    "firewall/properties.test.ts": ["agrees with the lines that the kernel gets"],
+    "test/firewall/properties.test.ts": ["agrees with the lines that the kernel gets"],
   }),
   row("E4", "A session that lives on while nobody else gets in", {
-    "faults/features.ts": ["the new connection before a change is kept"],
-    "faults/figures/lockouts.ts": ["Nobody is locked out: a new SSH login works from everywhere it should"],
+    "measure/faults/features.ts": ["the new connection before a change is kept"],
+    "measure/faults/figures/lockouts.ts": [
+      "Nobody is locked out: a new SSH login works from everywhere it should",
+    ],
   }),
   row("E5", "Other firewalls, and ports that go past ufw", {
     [LOCKOUTS]: [
       "a firewall that goes on keeps clients that are connected, and names what lets packets in past it",
     ],
-    "firewall/foreign.test.ts": ["names each port that Docker publishes past ufw once, and none on loopback"],
-    "tasks/firewall.test.ts": ["refuses to switch ufw on over another firewall"],
-    "faults/figures/firewall.ts": [
+    "test/firewall/foreign.test.ts": [
+      "names each port that Docker publishes past ufw once, and none on loopback",
+    ],
+    "test/tasks/firewall.test.ts": ["refuses to switch ufw on over another firewall"],
+    "measure/faults/figures/firewall.ts": [
       "What verify reads of whole rule sets, iptables' and nft's, is what packets meet",
     ],
-    "integration/firewall.test.ts": ["RK-NET-04 where ufw's own rules are as wanted"],
+    "test/integration/firewall.test.ts": ["RK-NET-04 where ufw's own rules are as wanted"],
   }),
   row("E6", "A change of rules that is cut off in the middle", {
-    "faults/figures/lockouts.ts": [
+    "measure/faults/figures/lockouts.ts": [
       "killed between the families",
       "what loads the rules killed ${delay} s into enable",
     ],
@@ -538,17 +548,17 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
   }),
   row("E8", "A way back that is blocked itself", {
-    "faults/figures/lockouts.ts": ["xtables' lock held for ${seconds} s, ufw on"],
+    "measure/faults/figures/lockouts.ts": ["xtables' lock held for ${seconds} s, ufw on"],
     [TRANSACTION]: ["is not called put back where its firewall could not be"],
   }),
 
   row("F1", "Two operators at once", {
-    "faults/figures/races.ts": ["Two runs at once on one host: exactly one wins, the other is told"],
-    "integration/races.test.ts": [
+    "measure/faults/figures/races.ts": ["Two runs at once on one host: exactly one wins, the other is told"],
+    "test/integration/races.test.ts": [
       "is told who is at work there, or that the plan is old, and changes nothing",
     ],
     [FAILURE]: ["of two applies at once one wins, and the other names it"],
-    "faults/features.ts": ["the lock"],
+    "measure/faults/features.ts": ["the lock"],
   }),
   row("F2", "A lock that a crash left behind", {
     [SWEEP]: ["SIGKILL of the transaction on the host"],
@@ -556,44 +566,48 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("F3", "A lock that Redis inherits", {
     [TRANSACTION]: ["is asked again where the reply to the confirmation is lost"],
-    "integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
+    "test/integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
   }),
   row("F4", "A host that has changed since it was looked at", {
-    "faults/figures/stale.ts": [
+    "measure/faults/figures/stale.ts": [
       "A host that changes between plan and yes is refused, by the name of what changed, and not touched",
     ],
-    "integration/plans.test.ts": ["is refused by the name of what changed, and not touched"],
+    "test/integration/plans.test.ts": ["is refused by the name of what changed, and not touched"],
     [FAILURE]: ["a file edited between plan and change is a stale plan: refused, and the edit stays"],
-    "faults/features.ts": ["the fingerprint of what the plan relied on"],
+    "measure/faults/features.ts": ["the fingerprint of what the plan relied on"],
   }),
   row(
     "F5",
     "A plan from somewhere else",
     {
-      "apply/compile.test.ts": ["is signed as the host's own program signs it, for whatever stands there"],
-      "apply/transaction.test.ts": ["is confirmed by nobody who does not know the nonce"],
+      "test/transaction/compile.test.ts": [
+        "is signed as the host's own program signs it, for whatever stands there",
+      ],
+      "test/transaction/transaction.test.ts": ["is confirmed by nobody who does not know the nonce"],
     },
     "plans are not kept in files: apply makes its own from what it has just seen",
   ),
   row("F6", "A second run", {
-    "integration/plans.test.ts": ["drops no client, and opens none but its own"],
-    "integration/harden.test.ts": [
+    "test/integration/plans.test.ts": ["drops no client, and opens none but its own"],
+    "test/integration/harden.test.ts": [
       "a second apply changes nothing, restarts nothing, and costs one connection and one round trip a host",
     ],
   }),
   row("F7", "A run after one that was put back, or left half done", {
-    "integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
+    "test/integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
     [SWEEP]: ["SIGKILL of the transaction on the host"],
   }),
   row("F8", "A plan that writes", {
-    "integration/harden.test.ts": ["plan tells what would change and touches neither host nor controller"],
-    "commands/main.test.ts": ["sends nothing that writes: the probe alone"],
+    "test/integration/harden.test.ts": [
+      "plan tells what would change and touches neither host nor controller",
+    ],
+    "test/cli/main.test.ts": ["sends nothing that writes: the probe alone"],
   }),
   row("F9", "A plan that says something else than apply does", {
-    "faults/figures/plans.ts": [
+    "measure/faults/figures/plans.ts": [
       "Start states drawn at random: apply does what plan said, change by change, and nothing else",
     ],
-    "integration/harden.test.ts": ["apply does what plan said, and keeps every key"],
+    "test/integration/harden.test.ts": ["apply does what plan said, and keeps every key"],
   }),
 
   row("G1", "Host names that are options, commands, or no names", {
@@ -602,33 +616,38 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("G2", "Shell syntax in any value", {
     [HOSTILE]: [HOSTILE_INPUT, "in inputs that are generated"],
-    "apply/hostile-values.test.ts": ["is refused or arrives as data, in the ACL file as a hash alone"],
-    "faults/figures/hostile.ts": ["Hostile inputs are refused or taken literally"],
+    "test/transaction/hostile-values.test.ts": [
+      "is refused or arrives as data, in the ACL file as a hash alone",
+    ],
+    "measure/faults/figures/hostile.ts": ["Hostile inputs are refused or taken literally"],
   }),
   row("G3", "Line breaks that would make a second directive or user", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "apply/compile.test.ts": ["cannot smuggle in a second command"],
+    "test/transaction/compile.test.ts": ["cannot smuggle in a second command"],
   }),
   row("G4", "Signs that systemd or ufw read in their own way", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "apply/hostile-values.test.ts": ["a playbook's parameter as"],
+    "test/transaction/hostile-values.test.ts": ["a playbook's parameter as"],
   }),
-  row("G5", "YAML tags", { [HOSTILE]: [HOSTILE_INPUT], "yaml.test.ts": ["refused, with the place"] }),
+  row("G5", "YAML tags", {
+    [HOSTILE]: [HOSTILE_INPUT],
+    "test/lib/yaml.test.ts": ["refused, with the place"],
+  }),
   row("G6", "Keys that are names of JavaScript's own", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "yaml.test.ts": ["keeps __proto__ an ordinary key"],
-    "inventory/load-inventory.test.ts": ["survives names that objects have of their own"],
+    "test/lib/yaml.test.ts": ["keeps __proto__ an ordinary key"],
+    "test/inventory/load-inventory.test.ts": ["survives names that objects have of their own"],
   }),
   row("G7", "YAML bombs, huge and deep files", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "yaml.test.ts": ["refuses more than 1 MiB"],
+    "test/lib/yaml.test.ts": ["refuses more than 1 MiB"],
   }),
   row("G8", "Duplicate keys, and scalars that mean something else", {
-    "yaml.test.ts": ["names every duplicate at once", "a plain scalar reads as Ansible reads it"],
+    "test/lib/yaml.test.ts": ["names every duplicate at once", "a plain scalar reads as Ansible reads it"],
   }),
   row("G9", "Templates in values", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "playbook/template.test.ts": ["keeps a value with template marks as it stands"],
+    "test/lib/template.test.ts": ["keeps a value with template marks as it stands"],
   }),
   row(
     "G10",
@@ -638,20 +657,20 @@ export const CATALOGUE: readonly FaultRow[] = [
   ),
   row("G11", "Patterns that take for ever", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "inventory/host-pattern.test.ts": ["takes time that grows with the pattern, not with its stars"],
+    "test/inventory/host-pattern.test.ts": ["takes time that grows with the pattern, not with its stars"],
   }),
   row("G12", "Values that are valid and dangerous", {
-    "tasks/firewall.test.ts": ["refuses to open Redis to everyone"],
-    "tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
-    "commands/main.test.ts": ["knows every guard that the source raises, and no other"],
+    "test/tasks/firewall.test.ts": ["refuses to open Redis to everyone"],
+    "test/tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
+    "test/cli/main.test.ts": ["knows every guard that the source raises, and no other"],
   }),
 
   row("H1", "Output that steers the terminal", {
     [HOSTILE_HOSTS]: ["apply on a host that lies about its transaction"],
-    "report/printable.test.ts": ["shows %s instead of obeying it"],
+    "test/lib/printable.test.ts": ["shows %s instead of obeying it"],
   }),
   row("H2", "Output that a CI system obeys", {
-    "report/printable.test.ts": [
+    "test/lib/printable.test.ts": [
       "breaks the markers that CI systems obey anywhere in a line",
       "leaves no line that begins with a CI command",
     ],
@@ -663,7 +682,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("H4", "Forged frames and facts of other kinds", {
     [HOSTILE_HOSTS]: ["may forge frames about itself with that word, and does nothing to others"],
-    "facts/probe.test.ts": [
+    "test/facts/probe.test.ts": [
       "cannot be forged by a file that prints section lines without knowing the word of this run",
     ],
   }),
@@ -672,7 +691,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "names of JavaScript's own",
       "may forge frames about itself with that word, and does nothing to others",
     ],
-    "report/json.test.ts": [
+    "test/record/json.test.ts": [
       "names the path and leaves nothing behind where the record cannot be put in place",
     ],
   }),
@@ -694,7 +713,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "that has changed stops the host and names the line",
       "that is revoked stops the host",
     ],
-    "integration/reach.test.ts": [
+    "test/integration/reach.test.ts": [
       "a host with another key than the known one is unreachable, and is sent nothing",
     ],
   }),
@@ -706,59 +725,69 @@ export const CATALOGUE: readonly FaultRow[] = [
     "ssh2 forwards only where it is asked to, and redkeep never asks: nothing to inject",
   ),
   row("H11", "The service's own user plants links, hard links and pipes", {
-    "apply/transaction.test.ts": [
+    "test/transaction/transaction.test.ts": [
       "writes beside a link, never through it",
       "fails on a link that took the place of a file meanwhile, and leaves its target",
     ],
     [ENVIRONMENT]: ["follows no link and waits for no pipe in the place of a file"],
-    "plan/build-plan.test.ts": ["that are %s are never written to"],
+    "test/plan/build-plan.test.ts": ["that are %s are never written to"],
   }),
   row("H12", "A Redis that was taken over works against redkeep with its user's rights", {
-    "faults/figures/hostile-service-user.ts": [
+    "measure/faults/figures/hostile-service-user.ts": [
       "An attacker with the rights of user redis races plan, apply, rollback, recovery and verify",
     ],
-    "integration/hostile-service-user.test.ts": ["a Redis that was taken over makes nobody else work for it"],
+    "test/integration/hostile-service-user.test.ts": [
+      "a Redis that was taken over makes nobody else work for it",
+    ],
   }),
 
   row("I1", "Secrets in arguments, logs and unit names", {
-    "faults/figures/secrets.ts": ["Secret markers found in outputs, records, processes, files and logs"],
+    "measure/faults/figures/secrets.ts": [
+      "Secret markers found in outputs, records, processes, files and logs",
+    ],
     [SECRETS]: [
       "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
     ],
   }),
   row("I2", "Secrets in the environment of what lives on", {
-    "faults/figures/secrets.ts": ["Secret markers found in outputs, records, processes, files and logs"],
+    "measure/faults/figures/secrets.ts": [
+      "Secret markers found in outputs, records, processes, files and logs",
+    ],
     [SECRETS]: [
       "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
     ],
   }),
   row("I3", "Secrets in temporary files and backups", {
     [SECRETS]: ["rest on the host only where they are in use, and for root's own way back"],
-    "apply/compile.test.ts": ["lays everything down in files that only root can read, before anything runs"],
+    "test/transaction/compile.test.ts": [
+      "lays everything down in files that only root can read, before anything runs",
+    ],
   }),
   row("I4", "Secrets in plans, diffs, records and errors, old values too", {
     [SECRETS]: [
       "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
     ],
-    "commands/main.test.ts": ["is told as a bug, with its stack and without the secrets in it"],
+    "test/cli/main.test.ts": ["is told as a bug, with its stack and without the secrets in it"],
   }),
   row("I5", "Secrets in other encodings, and in pieces", {
     [SECRETS]: ["are masked where a host says them, in any encoding and in pieces"],
-    "secret.test.ts": ["masks the form %s", "shows no part of a secret, wherever it cuts"],
+    "test/lib/secret.test.ts": ["masks the form %s", "shows no part of a secret, wherever it cuts"],
   }),
   row("I6", "Secrets that Redis itself shows: SLOWLOG, MONITOR, its log", {
-    "tasks/acl.test.ts": ["writes the users of a stock host, hashed, one line for each"],
+    "test/tasks/acl.test.ts": ["writes the users of a stock host, hashed, one line for each"],
     [SECRETS]: ["rest on the host only where they are in use, and for root's own way back"],
   }),
   row("I7", "Secrets on the controller", { [SECRETS]: ["stay with their owner on the controller"] }),
   row("I8", "Secrets too short to be hidden", {
-    "tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
-    "secret.test.ts": ["is masked in that host's words alone, and no word that our own texts are made of"],
+    "test/tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
+    "test/lib/secret.test.ts": [
+      "is masked in that host's words alone, and no word that our own texts are made of",
+    ],
   }),
 
   row("J1", "A bad change", {
     [FLEET]: ["ends with the canary: one host is touched and put back, the others are as they were"],
-    "commands/batches.test.ts": [
+    "test/fleet/batches.test.ts": [
       "ends at the first failure with any_errors_fatal, and does not begin with a host that is down",
     ],
   }),
@@ -786,10 +815,10 @@ export const CATALOGUE: readonly FaultRow[] = [
     "there is no time to wait between batches; the next batch begins when the last one is proved",
   ),
   row("J7", "A change far larger than anybody meant", {
-    "commands/blast-radius.test.ts": ["is refused, with what it would have restarted for and how to go on"],
+    "test/fleet/blast-radius.test.ts": ["is refused, with what it would have restarted for and how to go on"],
   }),
   row("J8", "One machine under two names", {
-    "integration/idempotence.test.ts": ["is done once, and the other name says where"],
+    "test/integration/idempotence.test.ts": ["is done once, and the other name says where"],
   }),
 ];
 

@@ -32,7 +32,7 @@ interface Scene {
 const KEYS = 1000;
 const SHELL = "src/shell";
 const APPLY = `${SHELL}/transaction/apply.sh`;
-const COMPILE = "src/transaction/compile.ts";
+const COMPILE = "src/transaction/program.ts";
 const CONF = "/etc/redis/redis.conf";
 const STOP = "systemctl kill -s STOP 'redkeep-apply-*'";
 const CONTINUE = "systemctl kill -s CONT 'redkeep-apply-*'";
@@ -212,7 +212,9 @@ export const FEATURES: Feature[] = [
   {
     name: "the guard other-ports",
     fault: "another service of the host would be cut off",
-    edits: [{ file: "src/tasks/firewall.ts", from: "if (cut.length === 0) return;", to: "return;" }],
+    edits: [
+      { file: "src/tasks/firewall/other-ports.ts", from: "if (cut.length === 0) return;", to: "return;" },
+    ],
     strike: async ({ host, project }) => {
       await onHost(
         host,

@@ -20,6 +20,8 @@ export interface Measured {
   /** As seen: `100 of 100`, `longest gap 12 ms`. */
   measured: string;
   ok: boolean;
+  /** Why it is not reached, as far as that is known. */
+  why?: string;
   /** What went wrong, a line each. */
   problems: string[];
   /** A Markdown table that says it in full. */

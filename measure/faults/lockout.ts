@@ -104,13 +104,14 @@ function productWithoutAllowance(): string {
     cpSync(join(repository, name), join(dir, name), { recursive: true });
   }
   symlinkSync(join(repository, "node_modules"), join(dir, "node_modules"));
-  const path = join(dir, "src/firewall/plan.ts");
+  const path = join(dir, "src/firewall/plan-firewall.ts");
   const broken = [
     ["    plan.openSsh();\n", ""],
     ["  const lockoutRisk = findLockout(", "  const lockoutRisk = true ? undefined : findLockout("],
   ].reduce(
     (text, [line = "", instead = ""]) => {
-      if (!text.includes(line)) throw new Error(`src/firewall/plan.ts has no line ${JSON.stringify(line)}`);
+      if (!text.includes(line))
+        throw new Error(`src/firewall/plan-firewall.ts has no line ${JSON.stringify(line)}`);
       return text.replace(line, instead);
     },
     readFileSync(path, "utf8"),

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- OPTIONS]`: redkeep against other ways to do the same job on lab hosts, interleaved in one run. Prints what
- * was measured against what has to be reached, and fails where that is missed, or where a tool did not reach the same end.
+ * `npm run bench [-- OPTIONS]`: redkeep against other ways to do the same job on lab hosts, interleaved in one run. Prints how
+ * long each took and what was aimed at, and fails where a figure is not reached or a tool did not reach the same end.
  *
  *     --tools LIST      of ssh,redkeep,script,pyinfra,mitogen,ansible-tuned,ansible (default: all that can be had)
  *     --hosts LIST      1,5,20
@@ -23,7 +23,7 @@ import { figureNames, measure as measureFigure } from "../figures.ts";
 import { runBlock } from "./block.ts";
 import { METHOD, machine, sweepGroups } from "./measure.ts";
 import { picture } from "./picture.ts";
-import { markdown, pagePart, targetsTable, withPart } from "./report.ts";
+import { markdown, pagePart, targetsText, withPart } from "./report.ts";
 import type { Results } from "./results.ts";
 import { PHASES, type Phase, TOOLS } from "./tools.ts";
 
@@ -104,7 +104,7 @@ function report(): boolean {
   if (values.page !== undefined)
     writeFileSync(values.page, withPart(readFileSync(values.page, "utf8"), pagePart(results)));
   console.log(`\n${text}\n`);
-  const { missed, unmeasured } = targetsTable(results);
+  const { missed, unmeasured } = targetsText(results);
   const astray = results.blocks.filter(({ differences }) => differences.length > 0).length;
   console.log(
     `${missed} figures missed, ${unmeasured} not measured${astray === 0 ? "" : `; ${astray} blocks did not reach the same end`}`,

@@ -1,4 +1,4 @@
-/** The results as Markdown: what has to be reached first, then the tables it was read from. For docs/figures.md too. */
+/** The results as Markdown: how long each tool took, what was aimed at, and what explains it. For docs/figures.md too. */
 import { median, type Results, ratio, type Side, type Value, valuesIn } from "./results.ts";
 import { TARGETS, verdictOf } from "./targets.ts";
 import { type Phase, TOOLS } from "./tools.ts";
@@ -32,32 +32,51 @@ export function sizesOf({ blocks }: Results): number[] {
   );
 }
 
-/** What has to be reached, and whether it was: a line each. `missed` counts those that were not, `unmeasured` the rest. */
-export function targetsTable(results: Results): { text: string; missed: number; unmeasured: number } {
+/** Every figure with what was aimed at. Those that are not reached stand under the reason. */
+export function targetsText(results: Results): { text: string; missed: number; unmeasured: number } {
   const rows = TARGETS.map((target) => {
     const value = target.value(results);
-    const { atMost, atLeast = 0, unit } = target;
-    const wanted = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
-    const shown =
-      value === undefined ? "" : `${Number.isInteger(value) ? value : digits(value)}${unit && ` ${unit}`}`;
+    const { title, atMost, atLeast = 0, unit, why } = target;
+    const shown = (number: string): string => `${number}${unit && ` ${unit}`}`;
     return {
-      cells: [target.title, `${wanted}${unit && ` ${unit}`}`, shown],
+      title,
+      aim: shown(atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`),
+      measured: value === undefined ? "" : shown(Number.isInteger(value) ? `${value}` : digits(value)),
       verdict: verdictOf(target, value),
+      why,
     };
   });
-  const figures = Object.values(results.figures).map(({ title, target, measured, ok }) => ({
-    cells: [title, target, measured],
+  const figures = Object.values(results.figures).map(({ title, target, measured, ok, why }) => ({
+    title,
+    aim: target,
+    measured,
     verdict: ok ? ("reached" as const) : ("missed" as const),
+    why,
   }));
   const all = [...rows, ...figures];
-  const count = (wanted: string): number => all.filter(({ verdict }) => verdict === wanted).length;
+  const [reached, missed, unmeasured] = (["reached", "missed", "not measured"] as const).map((wanted) =>
+    all.filter(({ verdict }) => verdict === wanted),
+  ) as [typeof all, typeof all, typeof all];
+  const reachedRows = reached.map(({ title, aim, measured }) => [title, aim, measured]);
+  const reasons = Object.entries(Object.groupBy(missed, ({ why }) => why ?? "Nobody has found out why.")).map(
+    ([why, figures = []]) =>
+      [
+        `- ${why}`,
+        ...figures.map(({ title, aim, measured }) => `  - ${title}: ${measured}, aim: ${aim}`),
+      ].join("\n"),
+  );
+  const parts: [title: string, text: string][] = [
+    [
+      "What was aimed at, and reached:",
+      reached.length === 0 ? "" : table(["Figure", "Aim", "Measured"], reachedRows),
+    ],
+    ["What is not reached, and why:", reasons.join("\n")],
+    ["Not measured:", unmeasured.map(({ title }) => `- ${title}`).join("\n")],
+  ];
   return {
-    text: table(
-      ["Figure", "To reach", "Measured", ""],
-      all.map(({ cells, verdict }) => [...cells, verdict === "missed" ? "**missed**" : verdict]),
-    ),
-    missed: count("missed"),
-    unmeasured: count("not measured"),
+    text: parts.flatMap(([title, text]) => (text === "" ? [] : [title, text])).join("\n\n"),
+    missed: missed.length,
+    unmeasured: unmeasured.length,
   };
 }
 
@@ -172,14 +191,14 @@ const figureTables = ({ figures }: Results): string[] =>
     table === undefined ? [] : [`${title}:\n\n${table}`],
   );
 
-/** What docs/figures.md shows between its marks: the largest fleet, and the rest folded up. */
+/** What docs/figures.md shows between its marks: the largest fleet, what was aimed at, and the rest folded up. */
 export function pagePart(results: Results): string {
   const [largest = 0, ...smaller] = sizesOf(results).toReversed();
   return [
-    targetsTable(results).text,
+    walls(results, largest),
     `Seconds are medians. In brackets: how many times redkeep's, each round by itself. "Check" is \`redkeep plan\`, a dry run of the others.
 CPU is the controller's + the hosts', which here run on the same cores: no run can be shorter than their sum divided by the cores.`,
-    walls(results, largest),
+    targetsText(results).text,
     "<details>\n<summary>Fewer hosts, a longer way, and where a first apply's time goes</summary>",
     ...smaller.map((hosts) => walls(results, hosts)),
     `A longer way is a proxy that delays each chunk by half a round trip and the connection by one. Serial round trips are what the wall time
@@ -217,8 +236,8 @@ export function markdown(results: Results): string {
   );
   const missing = Object.entries(results.missing).map(([tool, reason]) => `- ${tool} is left out: ${reason}`);
   return [
-    targetsTable(results).text,
     ...sizesOf(results).map((hosts) => walls(results, hosts)),
+    targetsText(results).text,
     ...(results.blocks.some(({ hosts }) => hosts === 1) ? [ways(results)] : []),
     ...steps(results),
     ...figureTables(results),

@@ -1,6 +1,6 @@
-import type { HostTask } from "../plan/build-plan.ts";
+import { plural } from "../lib/words.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
-import { plural } from "../report/words.ts";
+import type { HostTask } from "../tasks/task.ts";
 import { CANDIDATES, type Found, PARTS_WITHOUT_WORDS, WITHOUT_WORDS } from "./candidates.ts";
 import { type PlainParams, plainParams, TEMPLATE_MARKS } from "./plain.ts";
 
@@ -26,7 +26,7 @@ export async function adoptHost(
   for (const { task, name, definition, placeOf } of asked) {
     let reason = WITHOUT_WORDS[task]?.(found) ?? "the host has nothing that this task sets";
     let taken = false;
-    for (const candidateParams of CANDIDATES[task]?.(found) ?? []) {
+    for (const candidateParams of CANDIDATES[definition.name](found)) {
       const params = plainParams(candidateParams);
       if (params === undefined) {
         reason = `what it has holds ${TEMPLATE_MARKS}, which a playbook would run as a template`;

@@ -2,18 +2,17 @@ import type { HostFacts } from "../facts/probe.ts";
 import { concernsPort } from "../firewall/evaluate.ts";
 import { parseKernelRules } from "../firewall/kernel-rules.ts";
 import { isAnywhere, parseRules } from "../firewall/ufw-rules.ts";
+import { printable } from "../lib/printable.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { SecretSource } from "../lib/secret-source.ts";
 import { aboutMemoryOnly, memoryOnlyUsers, shownName } from "../plan/memory-only.ts";
 import { PRESETS, presetUser } from "../redis/acl-presets.ts";
-import { type AclUser, diffUsers, hashPassword } from "../redis/acl-rule.ts";
+import { type AclUser, hashPassword } from "../redis/acl-user.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, storedUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
-import { printable } from "../report/printable.ts";
-import { plainParams, TEMPLATE_MARKS } from "./plain.ts";
-
-/** Parameters of a task as a playbook has them. */
-export type RawParams = Record<string, unknown>;
+import type { TaskName } from "../tasks/task.ts";
+import { plainParams, type RawParams, TEMPLATE_MARKS } from "./plain.ts";
 
 /** A password that somebody knows here, and where it comes from. */
 export interface KnownPassword {
@@ -33,7 +32,7 @@ export interface Found {
  * The parameters that may say what a host has, the fullest ones first; none where the task has no words for it. Whether
  * they change nothing is for the plan to tell.
  */
-export const CANDIDATES: Readonly<Record<string, (found: Found) => RawParams[]>> = {
+export const CANDIDATES: Readonly<Record<TaskName, (found: Found) => RawParams[]>> = {
   bind: ({ server }) => {
     const addresses = wordsOf(server, "bind");
     if (addresses.length === 0) return [];

@@ -1,4 +1,5 @@
-import type { RawParams } from "./candidates.ts";
+/** Parameters of a task as a playbook has them. */
+export type RawParams = Record<string, unknown>;
 
 declare const plain: unique symbol;
 

@@ -4,7 +4,7 @@ import { limitedHosts, readLimit } from "../inventory/host-pattern.ts";
 import { inventoryGraph, inventoryHost, inventoryList } from "../inventory/listing.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
 import { InputError } from "../lib/errors.ts";
-import { printableText } from "../report/printable.ts";
+import { printableText } from "../lib/printable.ts";
 import type { Environment } from "../run/options.ts";
 
 export interface InventoryCommandOptions {

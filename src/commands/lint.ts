@@ -2,7 +2,7 @@ import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { didYouMean, InputError } from "../lib/errors.ts";
 import { packageVersion } from "../lib/package.ts";
-import { readTextFile } from "../lib/yaml.ts";
+import { readTextFile } from "../lib/text-file.ts";
 import { LINT_CONTROLS } from "../lint/finding.ts";
 import {
   assertConfig,

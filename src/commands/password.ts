@@ -1,10 +1,10 @@
+import { ownPassword } from "../facts/server-login.ts";
 import { keptRecords } from "../history/kept-records.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
 import { didYouMean, InputError } from "../lib/errors.ts";
+import { printable } from "../lib/printable.ts";
 import type { Secret } from "../lib/secret.ts";
-import { ownPassword } from "../redis/server-login.ts";
-import { printable } from "../report/printable.ts";
 import type { Environment } from "../run/options.ts";
 import { State } from "../state/state.ts";
 

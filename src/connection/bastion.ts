@@ -1,6 +1,5 @@
 import type { Client, ClientChannel } from "ssh2";
 import { HostError } from "./connection.ts";
-import type { login } from "./login.ts";
 import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import { hangUp, type Session } from "./session.ts";
@@ -15,8 +14,10 @@ interface Bastion {
 /** One connection for each chain of jump hosts, shared by all hosts behind it and closed when the last has left. */
 const bastions = new Map<string, { session: Promise<Session>; guests: number }>();
 
+type LogIn = (jumpHost: ResolvedConnection) => Promise<Session>;
+
 /** @param chain the jump hosts in the order in which they are passed, at least one */
-export function enterBastion(chain: readonly ResolvedConnection[], logIn: typeof login): Bastion {
+export function enterBastion(chain: readonly ResolvedConnection[], logIn: LogIn): Bastion {
   const key = JSON.stringify(chain);
   const shared = bastions.get(key) ?? { session: open(chain, logIn), guests: 0 };
   const forget = () => {
@@ -40,10 +41,10 @@ export function enterBastion(chain: readonly ResolvedConnection[], logIn: typeof
   };
 }
 
-async function open(chain: readonly ResolvedConnection[], logIn: typeof login): Promise<Session> {
+async function open(chain: readonly ResolvedConnection[], logIn: LogIn): Promise<Session> {
   const last = chain.at(-1) as ResolvedConnection;
   try {
-    return await logIn({ ...last, jumps: chain.slice(0, -1) }, false);
+    return await logIn({ ...last, jumps: chain.slice(0, -1) });
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     throw new HostError("unreachable", `jump host ${last.host}: ${error.message}`, error.remedy, {

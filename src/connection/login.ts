@@ -132,7 +132,7 @@ async function logInOnce(
   }
   const via = target.jumps.at(-1)?.host;
   progress.waitingFor = `no login at jump host ${via}`;
-  const bastion = enterBastion(target.jumps, login);
+  const bastion = enterBastion(target.jumps, (jumpHost) => login(jumpHost, false));
   try {
     const outer = await withSignal(bastion.session, signal);
     const outerFailure = () => {

@@ -1,33 +1,40 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import pLimit from "p-limit";
 import { HostError } from "./connection.ts";
-import { matchesPatterns } from "./known-hosts.ts";
 import { oneLine } from "./one-line.ts";
 
-/** Keyword, in lower case, to its values, as `ssh -G` prints them. */
-export type SshAnswer = ReadonlyMap<string, string[]>;
+/** What is read of OpenSSH's configuration, in the spelling of `ssh -G`. */
+const KEYWORDS = [
+  "globalknownhostsfile",
+  "hostkeyalias",
+  "hostname",
+  "identitiesonly",
+  "identityagent",
+  "identityfile",
+  "knownhostscommand",
+  "port",
+  "proxycommand",
+  "proxyjump",
+  "revokedhostkeys",
+  "stricthostkeychecking",
+  "user",
+  "userknownhostsfile",
+] as const;
 
-/** So many hosts of a kind are asked about one by one. Where ssh says the same of them, it says so of the next. */
-const SAMPLES = 2;
+/** Keyword to its values, as `ssh -G` prints them; empty where OpenSSH's defaults hold. */
+export type SshAnswer = ReadonlyMap<(typeof KEYWORDS)[number], string[]>;
 
-/** Hosts that the configuration does not tell apart, as far as its text shows. */
-interface Kind {
-  samples: Sample[];
-}
-
-interface Sample {
-  question: Question;
-  answer: Promise<SshAnswer>;
-}
+/** Processes at once. Each is all CPU: 10 ms of it, which is what a login and a probe cost the controller. */
+const atOnce = pLimit(8);
 
 const answers = new Map<string, Promise<SshAnswer>>();
-const kinds = new Map<string, Kind>();
-/** What the files that ssh reads tell hosts apart by; undefined before the first answer. */
-let distinctions: Promise<Distinctions> | undefined;
+/** Whether anything in the files that ssh reads may change what is read here; undefined before the first answer. */
+let filesMatter: Promise<boolean> | undefined;
 
 /**
- * What OpenSSH itself would do with `address`; nothing where there is no ssh. A process costs more than a login, so hosts
- * that no `Host` or `Match` line tells apart share an answer.
+ * What OpenSSH itself would do with `address`: its defaults where there is no ssh, or where no file that it reads says
+ * anything about what is read here.
  * @throws HostError "unreachable" where ssh rejects the address or its own configuration
  */
 export function askSsh(
@@ -54,96 +61,47 @@ interface Question {
 }
 
 async function answerFor(question: Question): Promise<SshAnswer> {
-  if (distinctions === undefined) {
+  if (filesMatter === undefined) {
+    // With -v OpenSSH names itself and the files that it reads, included ones too, wherever it was installed.
     const first = ask(question, ["-v"]);
-    const answer = first.then((asked) => asked.answer);
-    distinctions = first.then(
-      ({ log }) => {
-        const told = distinctionsOf(filesIn(log));
-        if (told !== "any") kindOf(question, told).samples.push({ question, answer });
-        return told;
-      },
-      () => "any",
+    filesMatter = first.then(
+      ({ log }) => !log.startsWith("OpenSSH_") || filesIn(log).some(mayMatter),
+      () => true,
     );
-    return await answer;
+    return (await first).answer;
   }
-  const told = await distinctions;
-  if (told === "any") return (await ask(question)).answer;
-  const kind = kindOf(question, told);
-  const addresses = new Set(kind.samples.map((sample) => sample.question.address));
-  // Asked about ports of one address alone, ssh has not said that it tells no addresses apart.
-  const isKnown = addresses.size >= SAMPLES || addresses.has(question.address);
-  if (kind.samples.length < SAMPLES || !isKnown) {
-    const answer = ask(question).then((asked) => asked.answer);
-    kind.samples.push({ question, answer });
-    return await answer;
-  }
-  const shared = await sharedBy(kind);
-  if (shared === undefined) return (await ask(question)).answer;
-  const answer = new Map([...shared, ["hostname", [question.address]]]);
-  if (question.port !== undefined) answer.set("port", [String(question.port)]);
-  return answer;
+  if (!(await filesMatter)) return new Map();
+  return (await atOnce(() => ask(question))).answer;
 }
 
-function kindOf({ address, port, user }: Question, told: Exclude<Distinctions, "any">): Kind {
-  const matches = told.map((patterns) => matchesPatterns(patterns, address));
-  const key = JSON.stringify([user, port === undefined, matches]);
-  const kind = kinds.get(key) ?? { samples: [] };
-  kinds.set(key, kind);
-  return kind;
-}
-
-/** What ssh says of all hosts of a kind; undefined where it does not say the same of those that it was asked about. */
-async function sharedBy({ samples }: Kind): Promise<SshAnswer | undefined> {
-  const all = await Promise.allSettled(samples.map(({ answer }) => answer));
-  const forms = all.map((result, index) => {
-    const { address, port } = (samples[index] as Sample).question;
-    if (result.status === "rejected" || result.value.get("hostname")?.[0] !== address) return undefined;
-    // The first of all was asked with -v, which shows as its log level.
-    const { host: _host, hostname: _name, loglevel: _level, ...rest } = Object.fromEntries(result.value);
-    if (port !== undefined) delete rest.port;
-    return JSON.stringify(rest);
-  });
-  const [first] = all;
-  const agree = forms[0] !== undefined && forms.every((form) => form === forms[0]);
-  return agree && first?.status === "fulfilled" ? first.value : undefined;
-}
-
-/** The patterns of each `Host` line; "any" where something may tell hosts apart that only ssh can judge. */
-type Distinctions = (readonly string[])[] | "any";
-
-/** The files that ssh read, from what it says of itself with -v: included ones too, wherever ssh was installed. */
 function filesIn(log: string): string[] {
   return [...log.matchAll(/^debug1: Reading configuration data (.*?)\r?$/gm)].map(([, path = ""]) => path);
 }
 
-function distinctionsOf(files: readonly string[]): Distinctions {
-  const hosts: string[][] = [];
-  for (const file of files) {
-    let text: string;
-    try {
-      text = readFileSync(file, "utf8");
-    } catch {
-      return "any";
-    }
-    for (const line of text.split("\n")) {
-      const [, keyword = "", values = ""] = /^\s*"?([A-Za-z]+)"?(?:\s*=\s*|\s+)(.*)$/.exec(line) ?? [];
-      switch (keyword.toLowerCase()) {
-        case "match":
-        case "canonicalizehostname":
-          return "any";
-        case "include":
-          // OpenSSH 9.9 and newer fill in what stands for the host.
-          if (/[%$]/.test(values)) return "any";
-          break;
-        case "host":
-          // Quotes and escapes are ssh's to read.
-          if (/["\\']/.test(values)) return "any";
-          hosts.push(values.trim().split(/\s+/));
-      }
-    }
+/** Whether a line of the file sets something that is read here, or may read another file for another host. */
+function mayMatter(file: string): boolean {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return true;
   }
-  return hosts;
+  let isForSome = false;
+  for (const line of text.split("\n")) {
+    if (/^\s*(?:#|$)/.test(line)) continue;
+    const [, word = "", values = ""] = /^\s*"?([A-Za-z]+)\d?"?(?:\s*=\s*|\s+)(.*)$/.exec(line) ?? [];
+    const keyword = word.toLowerCase();
+    if (keyword === "host" || keyword === "match") isForSome = true;
+    else if (keyword === "include") {
+      // OpenSSH 9.9 and newer fill in what stands for the host.
+      if (isForSome || /[%$]/.test(values)) return true;
+    } else if (keyword === "" || keyword === "canonicalizehostname" || isKeyword(keyword)) return true;
+  }
+  return false;
+}
+
+function isKeyword(word: string): word is (typeof KEYWORDS)[number] {
+  return (KEYWORDS as readonly string[]).includes(word);
 }
 
 async function ask(
@@ -177,12 +135,11 @@ async function ask(
 }
 
 function parseAnswer(text: string): SshAnswer {
-  const answer = new Map<string, string[]>();
+  const answer = new Map<(typeof KEYWORDS)[number], string[]>();
   for (const line of text.split("\n")) {
     const space = line.indexOf(" ");
-    if (space < 0) continue;
-    const keyword = line.slice(0, space).toLowerCase();
-    answer.set(keyword, [...(answer.get(keyword) ?? []), line.slice(space + 1)]);
+    const keyword = line.slice(0, Math.max(0, space)).toLowerCase();
+    if (isKeyword(keyword)) answer.set(keyword, [...(answer.get(keyword) ?? []), line.slice(space + 1)]);
   }
   return answer;
 }

@@ -1,8 +1,7 @@
-import type { Attributes } from "../plan/desired.ts";
+import type { Attributes } from "../lib/attributes.ts";
 import { shellProgram } from "../shell/program.ts";
 import { parseAssignments } from "../shell/quote.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
-
 /** `absent`, or owner, group, mode and sha256 of a plain file: `root:redis 640 HEX`. */
 export type Signature = string;
 

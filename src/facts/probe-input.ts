@@ -1,4 +1,4 @@
-import type { ServerLogin } from "../redis/server-login.ts";
+import type { ServerLogin } from "./server-login.ts";
 
 /** A question to `ACL DRYRUN`: may this user run this command? The words after the first are its arguments. */
 export interface DryRun {

@@ -1,6 +1,6 @@
 import { family as familyOf } from "../lib/network.ts";
 import { networksPassage, type Seen, strangersPassage } from "./reachability.ts";
-import { verdictOf } from "./walk.ts";
+import { verdictOf } from "./walk/passage.ts";
 
 /** What a host's rules, whoever wrote them, do with new connections to Redis. */
 export interface Judged {

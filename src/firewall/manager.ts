@@ -1,8 +1,8 @@
 import { contains, family as familyOf, normalizeSubnet } from "../lib/network.ts";
 import { parseKernelRules } from "./kernel-rules.ts";
-import { parseNft } from "./nftables.ts";
+import { parseNft } from "./nft/tables.ts";
 import { type Seen, strangersPassage } from "./reachability.ts";
-import { verdictOf } from "./walk.ts";
+import { verdictOf } from "./walk/passage.ts";
 
 /** Who writes the rules of a host's kernel that turn packets away. */
 export interface Manager {

@@ -2,10 +2,13 @@ import type { FirewallFact } from "../facts/firewall.ts";
 import type { HostFact } from "../facts/host.ts";
 import { type Family, normalizeSubnet } from "../lib/network.ts";
 import { readIptables } from "./iptables.ts";
-import { parseNft, readNft, type Shown } from "./nftables.ts";
+import { parseNft } from "./nft/tables.ts";
+import { readNft, type Shown } from "./nftables.ts";
 import type { Match, Numbers } from "./packets.ts";
 import type { Gap, Rule, Ruleset } from "./ruleset.ts";
-import { type Host, type Passage, sourcesOf, strangersTo, TOO_MANY, walk } from "./walk.ts";
+import type { Host, Passage } from "./walk/passage.ts";
+import { sourcesOf, strangersTo } from "./walk/senders.ts";
+import { TOO_MANY, walk } from "./walk.ts";
 
 /** What of a host is asked for its rules. */
 export interface Seen {

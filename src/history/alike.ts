@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { grouped, NO_BREAK } from "../report/words.ts";
+import { grouped, NO_BREAK } from "../lib/words.ts";
 
 /**
  * What `text` says apart from what differs between hosts that are treated alike: their own name, IP addresses

@@ -1,7 +1,7 @@
 import type { AccessRecord, CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import type { HostStatus, Outcome, Severity } from "../record/statuses.ts";
 import { isAllowed } from "../record/summary.ts";
-import { skippedInWords } from "../report/words.ts";
+import { skippedInWords } from "../record/words.ts";
 import { checkKeys } from "./check-keys.ts";
 
 /** `other`: differs, without being better or worse. */
@@ -105,6 +105,7 @@ function wasLost({ checks, status }: HostRecord): boolean {
 const STATUS_RANKS = {
   unchanged: 0,
   changed: 0,
+  restored: 0,
   "would-change": 1,
   "not-started": 2,
   refused: 3,

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
-import { readTextFile } from "../lib/yaml.ts";
+import { readTextFile } from "../lib/text-file.ts";
 import { globMatcher } from "./glob.ts";
 import type { Inventory } from "./inventory.ts";
 

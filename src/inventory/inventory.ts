@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Place } from "../lib/errors.ts";
-import type { YamlNode } from "../lib/yaml.ts";
+import type { YamlNode } from "../lib/yaml-node.ts";
 
 /** A variable's value as it stands in the file, never rendered, with its place. */
 export interface Variable {

@@ -1,5 +1,5 @@
 import { didYouMean, InputError } from "../lib/errors.ts";
-import { toValue, VaultText, type YamlNode } from "../lib/yaml.ts";
+import { toValue, VaultText, type YamlNode } from "../lib/yaml-node.ts";
 import type { Host, Inventory, Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 

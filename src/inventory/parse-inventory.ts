@@ -1,5 +1,6 @@
 import { InputError, type Place } from "../lib/errors.ts";
-import { formatPath, toValue, type YamlDocument, type YamlEntry, type YamlNode } from "../lib/yaml.ts";
+import type { YamlDocument } from "../lib/yaml.ts";
+import { formatPath, toValue, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
 import {

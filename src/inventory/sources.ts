@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, open, readdir, stat } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { unreadable } from "../lib/yaml.ts";
+import { unreadable } from "../lib/text-file.ts";
 import { compareBytes } from "./order.ts";
 
 /** What one `-i` names. Paths are as the user wrote them, for messages. */

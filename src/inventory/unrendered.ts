@@ -1,5 +1,5 @@
 import { InputError, type Place } from "../lib/errors.ts";
-import { VaultText, type YamlNode } from "../lib/yaml.ts";
+import { VaultText, type YamlNode } from "../lib/yaml-node.ts";
 import type { Variable } from "./inventory.ts";
 
 /**

@@ -1,3 +1,5 @@
+import pLimit from "p-limit";
+
 /** How long an item may take before another is begun beside it. */
 const PATIENCE_MS = 3000;
 
@@ -13,34 +15,21 @@ export async function pool<T>(
   work: (item: T) => Promise<void>,
   { lateGiveWay = false } = {},
 ): Promise<void> {
-  const queue = items.values();
-  const workers: Promise<void>[] = [];
+  const places = pLimit(limit);
   let late = 0;
-  const worker = async () => {
-    // All workers draw from the one iterator.
-    for (const item of queue) {
-      let hasPlace = true;
-      const giveUpPlace = () => {
-        if (late >= limit) return;
-        late++;
-        hasPlace = false;
-        workers.push(worker());
-      };
-      const timer = lateGiveWay && limit > 1 ? setTimeout(giveUpPlace, PATIENCE_MS) : undefined;
-      try {
-        await work(item);
-      } finally {
-        clearTimeout(timer);
-      }
-      if (hasPlace) continue;
-      late--;
-      return;
+  await places.map(items, async (item) => {
+    let hasPlace = true;
+    const giveUpPlace = () => {
+      if (late >= limit) return;
+      hasPlace = false;
+      places.concurrency = limit + ++late;
+    };
+    const timer = lateGiveWay && limit > 1 ? setTimeout(giveUpPlace, PATIENCE_MS) : undefined;
+    try {
+      await work(item);
+    } finally {
+      clearTimeout(timer);
+      if (!hasPlace) places.concurrency = limit + --late;
     }
-  };
-  workers.push(...Array.from({ length: Math.min(limit, items.length) }, worker));
-  for (let awaited = 0; awaited < workers.length; ) {
-    const running = workers.slice(awaited);
-    awaited = workers.length;
-    await Promise.all(running);
-  }
+  });
 }

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { InputError, type Place } from "./errors.ts";
 import { excerpt, Secret } from "./secret.ts";
-import { readTextFile } from "./yaml.ts";
+import { readTextFile } from "./text-file.ts";
 
 /** Where a secret comes from, as people write it: an environment variable, a file, or a command's output. */
 export type SecretSource = { env: string } | { file: string } | { command: string[] };

@@ -1,5 +1,7 @@
+import { listOf } from "../lib/words.ts";
 import { SCRIPTS_NEED } from "../redis/acl-presets.ts";
-import { type AclUser, listOf, parseAclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
+import { parseAclUser } from "../redis/parse-acl.ts";
 import type { ServerVersion } from "../redis/versions.ts";
 import { isWeakPassword } from "../redis/weak-password.ts";
 import type { Report } from "./finding.ts";

@@ -1,8 +1,9 @@
 import { basename, dirname, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { parseAclFile } from "../redis/acl-rule.ts";
-import { type ConfigDocument, type ConfigFile, parseConfig } from "../redis/config-document.ts";
+import { type ConfigDocument, parseConfig } from "../redis/config-document.ts";
+import type { ConfigFile } from "../redis/config-reader.ts";
 import { KNOWN_SETTINGS } from "../redis/known-names.ts";
+import { parseAclFile } from "../redis/parse-acl.ts";
 import type { ServerVersion } from "../redis/versions.ts";
 import { splitWords } from "../redis/words.ts";
 import { lintUsers, type UserLine } from "./acl-rules.ts";

@@ -8,9 +8,8 @@ import {
   sameAddress,
 } from "../lib/network.ts";
 import type { Server } from "../redis/server.ts";
-import type { TlsParams } from "../tasks/tls.ts";
+import type { TaskParams } from "../tasks/task.ts";
 import type { Target } from "./target.ts";
-
 /** What should be found from a place; from "anywhere" nothing is expected but that Redis answers no stranger. */
 export type Stance = "allowed" | "denied" | "anywhere";
 
@@ -18,15 +17,15 @@ export type Stance = "allowed" | "denied" | "anywhere";
 export interface Known {
   host: string;
   server: Server;
-  /** Parameters of the playbook's selected tasks, by task name. */
-  tasks: ReadonlyMap<string, unknown>;
+  /** Parameters of the playbook's selected tasks. */
+  tasks: Partial<TaskParams>;
 }
 
 const DEFAULT_PORT = 6379;
 
 /** One Redis with its ports as the playbook wants them, and as file and running server have them besides. */
 export function targetOf({ host, server, tasks }: Known, address: string): Target {
-  const tls = tasks.get("tls") as TlsParams | undefined;
+  const { tls } = tasks;
   const configured = (setting: string, otherwise: string) =>
     [server.running?.get(setting), server.config.get(setting)?.[0] ?? otherwise].map(Number);
   const tlsPort = [tls?.port, ...configured("tls-port", "0")].find(isPort);
@@ -62,8 +61,7 @@ export function addressOf(
   return isLoopback(found) || found === "localhost" ? undefined : found;
 }
 
-function boundAddresses(tasks: Known["tasks"]): string[] {
-  const bind = tasks.get("bind") as { addresses: readonly string[] } | undefined;
+function boundAddresses({ bind }: Known["tasks"]): string[] {
   return (bind?.addresses ?? []).map((text) => text.replace(/^-/, "")).filter((text) => text !== "");
 }
 
@@ -82,11 +80,11 @@ export function stanceOf(
     networks = [],
   }: { peer: string; address: string; networks?: readonly string[] | undefined },
 ): Stance {
-  const firewall = tasks.get("firewall") as { allow: readonly string[]; backend: string } | undefined;
+  const { bind, firewall } = tasks;
   const allow = firewall?.allow ?? networks;
   const isManaged = firewall !== undefined && firewall.backend !== "none";
   const bound = boundAddresses(tasks);
-  const isBound = !tasks.has("bind") || bound.some((text) => isWildcard(text) || sameAddress(text, address));
+  const isBound = bind === undefined || bound.some((text) => isWildcard(text) || sameAddress(text, address));
   const source = normalizeAddress(peer);
   const isLetIn = allow.some((text) => {
     const subnet = normalizeSubnet(text)?.subnet;

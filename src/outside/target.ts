@@ -1,4 +1,4 @@
-import type { TlsParams } from "../tasks/tls.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 
 /** One Redis as others reach it, and what the playbook says of it. All words in it are safe for a shell and for OpenSSL. */
 export interface Target {

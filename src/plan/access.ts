@@ -1,5 +1,7 @@
 import { globMatcher } from "../inventory/glob.ts";
-import { type AclUser, type CommandTable, type Permissions, permissions } from "../redis/acl-rule.ts";
+import type { CommandTable } from "../redis/acl-commands.ts";
+import { type Permissions, permissions } from "../redis/acl-permissions.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 
 /** What users may do on one server, worked out once for each of them. */
 export class Access {

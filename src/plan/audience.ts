@@ -2,7 +2,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import type { Client } from "../facts/redis.ts";
 import { OWN_CLIENT_NAME } from "../facts/redis-script.ts";
 import { isLoopback } from "../lib/network.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import type { Server } from "../redis/server.ts";
 import type { Access } from "./access.ts";
 import type { HostPlan } from "./plan.ts";

@@ -3,8 +3,8 @@ import { evaluate, type Packet } from "../firewall/evaluate.ts";
 import { parseBeforeRules, parseKernelRules } from "../firewall/kernel-rules.ts";
 import { parseDefaults } from "../firewall/ufw-rules.ts";
 import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../lib/network.ts";
+import { tlsPaths } from "../pki/server-files.ts";
 import type { Impact } from "../record/record.ts";
-import { tlsPaths } from "../tasks/tls.ts";
 import {
   type Audience,
   addressOf,

@@ -1,7 +1,7 @@
 import type { Client } from "../facts/redis.ts";
 import type { Impact } from "../record/record.ts";
 import { isForScripts } from "../redis/acl-presets.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import { type Audience, addressOf, clientsOf, heirsOf, namesOf, sinceStart, times } from "./audience.ts";
 import { changesOf } from "./plan.ts";
 

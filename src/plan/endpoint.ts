@@ -1,6 +1,6 @@
+import { tlsPaths } from "../pki/server-files.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import { tlsPaths } from "../tasks/tls.ts";
 import type { Refusal } from "./desired.ts";
 
 /** redis-cli's options that take a word, by the setting of redis.conf that the word comes from. */

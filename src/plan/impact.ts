@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { Impact } from "../record/record.ts";
-import type { AclUser } from "../redis/acl-rule.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import { foundUsers, usersAtStart } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { formatSize, parseSize } from "../redis/size.ts";

@@ -1,9 +1,9 @@
 import type { Inventory } from "../inventory/inventory.ts";
 import { InputError } from "../lib/errors.ts";
+import { isSelected, type TagSelection } from "../lib/tags.ts";
 import { APP_SUBNET } from "../tasks/firewall.ts";
 import type { Play, TaskEntry } from "./playbook.ts";
 import { type FactsForTemplates, Renderer } from "./renderer.ts";
-import { isSelected, type TagSelection } from "./tags.ts";
 
 /**
  * The networks that a host's application comes from, as written, where no firewall task applies to it: `allow` of one whose `when` is

@@ -1,10 +1,10 @@
 import type { Inventory } from "../inventory/inventory.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
-import type { HostTask } from "../plan/build-plan.ts";
+import { isSelected, type TagSelection } from "../lib/tags.ts";
+import type { HostTask } from "../tasks/task.ts";
 import { parameterProblems } from "./parameter-problems.ts";
 import { type Play, placeIn, type TaskEntry } from "./playbook.ts";
 import { type FactsForTemplates, Renderer } from "./renderer.ts";
-import { isSelected, type TagSelection } from "./tags.ts";
 
 export type { FactsForTemplates };
 

@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
 import type { Variables } from "../inventory/inventory.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
-import { readYamlFile, type YamlDocument, type YamlPath } from "../lib/yaml.ts";
+import { readYamlFile, type YamlDocument } from "../lib/yaml.ts";
+import type { YamlPath } from "../lib/yaml-node.ts";
 import { keyOf, type Play, type Playbook, type Serial, shown, type TaskEntry } from "./playbook.ts";
 import { loadTask, taskNames } from "./task-files.ts";
 

@@ -1,6 +1,7 @@
 import type { Variables } from "../inventory/inventory.ts";
 import type { Place, Problem } from "../lib/errors.ts";
-import type { YamlDocument, YamlPath } from "../lib/yaml.ts";
+import type { YamlDocument } from "../lib/yaml.ts";
+import type { YamlPath } from "../lib/yaml-node.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
 
 export interface Playbook {

@@ -1,9 +1,9 @@
 import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
 import { refuseUnrendered } from "../inventory/unrendered.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
-import { VaultText, type YamlPath } from "../lib/yaml.ts";
+import { evaluate, TemplateError } from "../lib/template.ts";
+import { VaultText, type YamlPath } from "../lib/yaml-node.ts";
 import { type Play, placeIn, shown, type TaskEntry } from "./playbook.ts";
-import { evaluate, TemplateError } from "./template.ts";
 
 /** What of a host's facts a playbook may name, as `facts.NAME`. */
 export type FactsForTemplates = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { didYouMean, type Problem } from "../lib/errors.ts";
-import type { YamlPath } from "../lib/yaml.ts";
+import type { YamlPath } from "../lib/yaml-node.ts";
 import { shown } from "./playbook.ts";
 
 type Issue = z.core.$ZodIssue;

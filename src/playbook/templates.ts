@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageDirectory } from "../lib/package.ts";
-import { render, type TemplateData } from "./template.ts";
+import { render, type TemplateData } from "../lib/template.ts";
 
 /** Renders `templates/NAME`: the one beside the playbook where there is one, else redkeep's own. */
 export function templateRenderer(playbookDirectory: string): (name: string, data: TemplateData) => string {

@@ -1,4 +1,6 @@
-import { type AclUser, type CommandTable, type KeyAccess, permissions } from "./acl-rule.ts";
+import type { CommandTable } from "./acl-commands.ts";
+import { permissions } from "./acl-permissions.ts";
+import type { AclUser, KeyAccess } from "./acl-user.ts";
 import { AGAINST_SCRIPTS } from "./dangerous-rules.ts";
 import type { Capabilities } from "./versions.ts";
 

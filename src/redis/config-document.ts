@@ -1,22 +1,9 @@
 import { resolve } from "node:path";
-import { globMatcher } from "../inventory/glob.ts";
 import { lastingCopy } from "../lib/copy.ts";
-import { InputError, type Place, type Problem } from "../lib/errors.ts";
+import { InputError, type Problem } from "../lib/errors.ts";
+import { type ConfigFile, type Directive, type FileLines, isComment, Reader } from "./config-reader.ts";
 import { sameSetting, settingName } from "./setting.ts";
 import { joinWords, splitWords } from "./words.ts";
-
-export interface ConfigFile {
-  path: string;
-  text: string;
-}
-
-/** One active line of the configuration. `name` is lower case, `args` are without quotes, `line` counts from 1. */
-export interface Directive {
-  name: string;
-  args: readonly string[];
-  file: string;
-  line: number;
-}
 
 /** Seconds and number of changes after which Redis writes a snapshot. */
 export type SavePoint = readonly [seconds: number, changes: number];
@@ -40,14 +27,6 @@ export function parseConfig(
     return { path: resolve(directory, path), original: lines, lines };
   });
   return new ConfigDocument(files, directory, saveResetsAfterInclude);
-}
-
-interface FileLines {
-  path: string;
-  /** As it was read. */
-  original: readonly string[];
-  /** With their line ends. */
-  lines: readonly string[];
 }
 
 /** Immutable: each change gives a new document, and a document that already means what is asked gives itself. */
@@ -271,96 +250,6 @@ export class ConfigDocument {
   }
 }
 
-/** To compare as many signs of a pattern and a path takes about as long as to read a line. */
-const SIGNS_OF_A_LINE = 64;
-
-/** As glob(3) has it, which Redis calls: a star takes no slash, and no dot that a name begins with. */
-function globOf(pattern: string): (file: FileLines) => boolean {
-  const parts = pattern
-    .split("/")
-    .map((text) => ({ matches: globMatcher(text), takesDot: text.startsWith(".") }));
-  return ({ path }) => {
-    const names = path.split("/");
-    return (
-      names.length === parts.length &&
-      parts.every(({ matches, takesDot }, at) => {
-        const name = names[at] ?? "";
-        return (takesDot || !name.startsWith(".")) && matches(name);
-      })
-    );
-  };
-}
-
-/** Reads the files as Redis does, into one list of directives. */
-class Reader {
-  readonly directives: Directive[] = [];
-  readonly problems: Problem[] = [];
-  readonly #files: readonly FileLines[];
-  readonly #directory: string;
-  readonly #signsOfPaths: number;
-  readonly #byPath: ReadonlyMap<string, readonly FileLines[]>;
-  /**
-   * Lines that may still be read. Files that include one another make twice as many of them at each step, so there are no
-   * more than twice all that the files have.
-   */
-  #left: number;
-
-  constructor(files: readonly FileLines[], directory: string) {
-    this.#files = files;
-    this.#directory = directory;
-    this.#signsOfPaths = files.reduce((sum, { path }) => sum + path.length, 0);
-    this.#byPath = Map.groupBy(files, ({ path }) => path);
-    this.#left = 1_000 + 2 * files.reduce((sum, { lines }) => sum + lines.length, 0);
-  }
-
-  /** False, with a problem, once all is spent. `cost` counts in lines. */
-  #canGoOn(cost: number, place: Place): boolean {
-    if (this.#left < 0) return false;
-    this.#left -= cost;
-    if (this.#left < 0)
-      this.problems.push({ place, key: "include", message: "files include one another again and again" });
-    return this.#left >= 0;
-  }
-
-  read(file: FileLines, includedFrom: readonly string[]): void {
-    for (const [index, text] of file.lines.entries()) {
-      const place = { file: file.path, line: index + 1 };
-      if (!this.#canGoOn(1, place)) return;
-      if (isComment(text)) continue;
-      if (text.includes("\0")) this.problems.push({ place, message: "this line holds a NUL byte" });
-      const found = splitWords(text);
-      if (found === undefined)
-        this.problems.push({ place, message: "the quotes in this line are unbalanced" });
-      const [name, ...args] = found ?? [];
-      if (name === undefined) continue;
-      const directive = { name: name.toLowerCase(), args, ...place };
-      this.directives.push(directive);
-      if (directive.name === "include") this.#include(directive, [...includedFrom, file.path]);
-    }
-  }
-
-  #include({ args: [name = ""], file, line }: Directive, from: readonly string[]): void {
-    const path = resolve(this.#directory, name);
-    const place = { file, line };
-    const isPattern = /[*?[]/.test(name);
-    const cost = isPattern ? path.length * this.#signsOfPaths : 0;
-    if (!this.#canGoOn(Math.ceil(cost / SIGNS_OF_A_LINE), place)) return;
-    const matches = isPattern
-      ? this.#files.filter(globOf(path)).sort((a, b) => (a.path < b.path ? -1 : 1))
-      : (this.#byPath.get(path) ?? []);
-    if (matches.length === 0 && !isPattern) {
-      this.problems.push({ place, key: "include", message: `${path} is missing` });
-    }
-    for (const match of matches) {
-      if (from.includes(match.path)) {
-        this.problems.push({ place, key: "include", message: `${match.path} includes itself` });
-      } else {
-        this.read(match, from);
-      }
-    }
-  }
-}
-
 /**
  * Where the stock file shows this directive as a comment (`# maxmemory <bytes>`): the line's number from 1. A
  * sentence that begins with the word is no example: an example has one value, that of a few directives two.
@@ -388,9 +277,6 @@ function savePoints(args: readonly string[]): SavePoint[] {
   }
   return Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i] ?? 0, numbers[2 * i + 1] ?? 0]);
 }
-
-/** Also a blank line. Redis' own blanks: JavaScript's trim() would also take away the byte order mark that stops Redis. */
-const isComment = (line: string): boolean => /^[ \t\r\n]*(?:#|$)/.test(line);
 
 const isSaveReset = ({ args }: Directive): boolean => args.every((arg) => arg === "");
 

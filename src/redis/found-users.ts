@@ -1,5 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
-import { type AclUser, parseAclFile, parseAclUser } from "./acl-rule.ts";
+import type { AclUser } from "./acl-user.ts";
+import { parseAclFile, parseAclUser } from "./parse-acl.ts";
 import type { Server } from "./server.ts";
 
 declare const isStored: unique symbol;

@@ -1,7 +1,4 @@
-import { dirname } from "node:path/posix";
-import type { HostFacts } from "../facts/probe.ts";
 import type { ServiceFact } from "../facts/service.ts";
-import type { Refusal } from "../plan/desired.ts";
 import type { Server } from "./server.ts";
 
 /** A directory of Redis' own, such as /etc/redis or /srv/valkey/data: never /etc, /var/log or /srv themselves. */
@@ -27,20 +24,4 @@ export function ownersOf(
   wanted: string = user,
 ): Set<string> {
   return new Set([properties.get("User") || "root", user, wanted]);
-}
-
-/** Directories for data or logs whose owner is somebody else than the service's user: the server may have named them to have them changed. */
-export function* ownerRefusals(
-  { files: { dataDirectory, logFile, paths } }: Pick<HostFacts, "files">,
-  owners: ReadonlySet<string>,
-): Iterable<Refusal> {
-  for (const directory of new Set([dataDirectory, dirname(logFile)].filter(isRedisOwn))) {
-    const found = paths.get(directory);
-    if (found === undefined || owners.has(found.owner)) continue;
-    yield {
-      guard: null,
-      found: `${directory}, which the server names for its data or log, is ${found.owner}'s and not the service user's`,
-      remedy: `give it to the service's user, or correct dir and logfile: redkeep changes no folder of others'`,
-    };
-  }
 }

@@ -1,5 +1,8 @@
+import { listOf } from "../lib/words.ts";
+import type { CommandTable } from "./acl-commands.ts";
+import { describeRules } from "./acl-in-words.ts";
 import { dangerousFor } from "./acl-presets.ts";
-import { type AclUser, type CommandTable, describeRules, listOf } from "./acl-rule.ts";
+import type { AclUser } from "./acl-user.ts";
 
 /**
  * What a user may do, as one says it: `every command on every key and channel, with a password`.

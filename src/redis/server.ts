@@ -1,6 +1,6 @@
 import { type Actable, chosen, pointedAt, type Seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { type CommandTable, commandTable, tooManyRules } from "./acl-rule.ts";
+import { type CommandTable, commandTable, tooManyRules } from "./acl-commands.ts";
 import { type ConfigDocument, parseConfig } from "./config-document.ts";
 import { type ServerVersion, serverVersion } from "./versions.ts";
 

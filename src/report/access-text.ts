@@ -1,7 +1,7 @@
 import { groupBy } from "../history/alike.ts";
+import { hostList } from "../lib/words.ts";
 import type { AccessRecord, HostRecord } from "../record/record.ts";
 import { hanging, type Page, pad, widthOf } from "./layout.ts";
-import { hostList } from "./words.ts";
 
 type Known = HostRecord & { access: AccessRecord };
 

@@ -1,9 +1,9 @@
 import { groupBy, mergeTexts } from "../history/alike.ts";
+import { hostList } from "../lib/words.ts";
 import type { AllowedRecord, CheckRecord, HostRecord } from "../record/record.ts";
 import { isAllowed } from "../record/summary.ts";
 import { controlsOf, type HostCheck, seenAlike } from "./checks-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { hostList } from "./words.ts";
 
 /** A weakening that the playbook asks for, with the hosts on which it does, and what their checks say of it. */
 export interface AllowedOnHosts extends Omit<AllowedRecord, "state"> {

@@ -1,8 +1,8 @@
 import { groupBy } from "../history/alike.ts";
+import { hostList, plural } from "../lib/words.ts";
 import type { CertificateRecord, HostRecord, RunRecord } from "../record/record.ts";
 import type { CertificateState } from "../record/statuses.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { hostList, plural } from "./words.ts";
 
 /** A certificate of the run with whose it is: a host's or client's name, "" for a CA that all have. */
 interface Owned extends CertificateRecord {

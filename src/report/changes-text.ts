@@ -1,9 +1,9 @@
 import { structuredPatch } from "diff";
 import { groupBy, mergeTexts, sentenceShapeOf, shapeOf } from "../history/alike.ts";
+import { hostList, plural } from "../lib/words.ts";
 import type { ChangeRecord, HostRecord, TaskRecord } from "../record/record.ts";
 import { changeCount } from "../record/summary.ts";
 import { hanging, type Page, pad, widthOf } from "./layout.ts";
-import { hostList, plural } from "./words.ts";
 
 /** Groups of hosts beyond these are named in a line each, and then only counted, unless -v is given. */
 const GROUPS_IN_FULL = 3;

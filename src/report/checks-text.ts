@@ -1,9 +1,9 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { grouped, hostList, plural } from "../lib/words.ts";
 import { type CheckRecord, NO_OTHER_SERVER } from "../record/record.ts";
 import { type Outcome, SEVERITIES } from "../record/statuses.ts";
 import { countsAsFailure, isAllowed, isAtLeast, isOpen, skippedText } from "../record/summary.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { grouped, hostList, plural } from "./words.ts";
 
 export interface HostCheck extends CheckRecord {
   host: string;

@@ -1,3 +1,4 @@
+import { plural } from "../lib/words.ts";
 import { SEVERITIES } from "../record/statuses.ts";
 import {
   type CataloguedControl,
@@ -9,7 +10,6 @@ import {
 } from "../verify/catalogue.ts";
 import { painter, type Terminal } from "./colours.ts";
 import { hanging, pad } from "./layout.ts";
-import { plural } from "./words.ts";
 
 const METHODS: Record<Method, string> = {
   file: "the files of the server",

@@ -1,13 +1,14 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
 import type { Difference, Direction, RunComparison } from "../history/compare.ts";
+import { printable } from "../lib/printable.ts";
+import { grouped, hostList } from "../lib/words.ts";
 import { blocks, finish, hanging, type Page } from "./layout.ts";
-import { printable } from "./printable.ts";
-import { grouped, hostList } from "./words.ts";
 
 /** Kinds of difference in one block that are told, unless -v is given. */
 const TOLD = 20;
 
-const TITLES: Record<Direction, string> = {
+/** What the differences of each direction stand under. */
+export const TITLES: Record<Direction, string> = {
   worse: "Worse",
   better: "Better",
   new: "New",

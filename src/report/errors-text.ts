@@ -1,8 +1,9 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { grouped, hostList, plural } from "../lib/words.ts";
 import type { HostErrorRecord, HostRecord } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { grouped, hostList, plural, statusInWords } from "./words.ts";
 
 /** Kinds of failure that are told in full; the hosts of further kinds are named in one line, unless -v is given. */
 const KINDS_IN_FULL = 5;
@@ -14,9 +15,7 @@ const FEW_TO_TYPE = 5;
  * what to do. The same failure on several hosts is told once.
  */
 export function errorsText(page: Page): string[] {
-  const failed = page.hosts.filter(
-    (host) => host.error !== null || hasFailed(host.status, page.record.command),
-  );
+  const failed = page.hosts.filter((host) => host.error !== null || hasFailed(host.status));
   const kinds = groupBy(failed, errorShape).sort((a, b) => b.length - a.length);
   const full = page.verbose ? kinds : kinds.slice(0, KINDS_IN_FULL);
   const rest = kinds.slice(full.length).flat();
@@ -95,7 +94,8 @@ export function hostCounts(page: Page): string {
     { count: summary.wouldChange, words: `would change${pending}`, always: command === "plan" },
     { count: summary.changed, words: "changed", always: command === "apply" },
     { count: summary.unchanged, words: "as wanted" },
-    { count: summary.rolledBack, words: command === "rollback" ? "put back" : "rolled back" },
+    { count: summary.restored ?? 0, words: "put back" },
+    { count: summary.rolledBack, words: "rolled back" },
     { count: summary.failed, words: "failed" },
     { count: summary.refused, words: "refused" },
     { count: summary.unreachable, words: "unreachable" },

@@ -1,6 +1,6 @@
+import { plural } from "../lib/words.ts";
 import { controlCount } from "./checks-text.ts";
 import { hanging, type Page } from "./layout.ts";
-import { plural } from "./words.ts";
 
 /** What was asked of how many hosts: `Harden Redis: 3 hosts (Redis 7.0.15, Debian 12), 9 tasks`. */
 export function headingText(page: Page): string[] {

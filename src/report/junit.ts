@@ -1,8 +1,8 @@
 import { checkKeys } from "../history/check-keys.ts";
+import { printable } from "../lib/printable.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { hasFailed, isAllowed } from "../record/summary.ts";
-import { printable } from "./printable.ts";
-import { skippedInWords, statusInWords } from "./words.ts";
+import { skippedInWords, statusInWords } from "../record/words.ts";
 
 /**
  * JUnit XML in the shape that Jenkins and GitLab read: a suite for each host, a case for each check. A host that could
@@ -66,7 +66,7 @@ function casesOf(host: HostRecord, command: RunRecord["command"]): Case[] {
 
 /** Present where the host itself is the news: unreachable, failed, refused. */
 function hostCase({ host, status, error }: HostRecord, command: RunRecord["command"]): Case[] {
-  if (error === null && !hasFailed(status, command) && status !== "not-started") return [];
+  if (error === null && !hasFailed(status) && status !== "not-started") return [];
   const name = `redkeep ${command}`;
   if (status === "not-started" && error === null)
     return [{ host, name, result: { kind: "skipped", message: statusInWords(status) } }];

@@ -1,10 +1,11 @@
 import { groupBy } from "../history/alike.ts";
+import { hostList, plural } from "../lib/words.ts";
 import type { HostRecord } from "../record/record.ts";
 import { SEVERITIES } from "../record/statuses.ts";
+import { statusInWords } from "../record/words.ts";
 import { type HostCheck, LACK } from "./checks-text.ts";
 import { differencesText } from "./diff-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { hostList, plural, statusInWords } from "./words.ts";
 
 /*
  * What a run that nobody watches says of the runs before it: a finding that was told already takes one line, so that a

@@ -1,11 +1,12 @@
-import { stripVTControlCharacters } from "node:util";
+import stringWidth from "string-width";
 import type { Difference } from "../history/compare.ts";
+import { guardLines, printable } from "../lib/printable.ts";
+import { NO_BREAK } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
+import { safeRecord } from "../record/safe-record.ts";
 import { needsRenewal } from "../record/summary.ts";
 import { shellWord } from "../shell/quote.ts";
 import { type Paint, painter, toAscii } from "./colours.ts";
-import { guardLines, printable, safeRecord } from "./printable.ts";
-import { NO_BREAK } from "./words.ts";
 
 /** What the texts need beside the record. */
 export interface TextContext {
@@ -94,9 +95,9 @@ export function finish(lines: readonly string[], page: Pick<Page, "unicode">): s
   return page.unicode ? text : toAscii(text);
 }
 
-/** Columns that `text` takes, colours left out. Letters that take two columns count as one. */
+/** Columns that `text` takes: none for colours, two for wide letters. */
 export function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return stringWidth(text);
 }
 
 export function pad(text: string, width: number): string {
@@ -105,7 +106,8 @@ export function pad(text: string, width: number): string {
 
 /**
  * `text` as lines of at most `width` columns, the first after `first` and the others after as many blanks. Its own
- * line breaks stay. A word longer than a line is not broken, so that it can be copied.
+ * line breaks stay. A word longer than a line is not broken, so that it can be copied. Not by wrap-ansi: it normalises
+ * the letters of names, and either drops a line's own indent or begins the next line with a blank.
  */
 export function hanging(first: string, text: string, width: number): string[] {
   const indent = " ".repeat(widthOf(first));

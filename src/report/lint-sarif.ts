@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { printable } from "../lib/printable.ts";
 import { LINT_CONTROLS } from "../lint/finding.ts";
 import type { LintResult } from "./lint-text.ts";
-import { printable } from "./printable.ts";
 import { LEVEL, sarifRule, uriOf } from "./sarif.ts";
 
 /** The findings as SARIF 2.1.0: a rule for each control, a result for each finding, at its line. */

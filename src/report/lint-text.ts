@@ -1,8 +1,8 @@
+import { guardLines, printable } from "../lib/printable.ts";
+import { NO_BREAK, plural } from "../lib/words.ts";
 import type { Finding } from "../lint/finding.ts";
 import { SEVERITIES, type Severity } from "../record/statuses.ts";
 import { painter, type Terminal, toAscii } from "./colours.ts";
-import { guardLines, printable } from "./printable.ts";
-import { NO_BREAK, plural } from "./words.ts";
 
 /** What a run of lint has found. */
 export interface LintResult {

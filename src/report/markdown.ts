@@ -1,15 +1,16 @@
 import { groupBy, mergeTexts } from "../history/alike.ts";
 import type { Difference } from "../history/compare.ts";
 import { comparedWithBefore, type MergedRuns } from "../history/merge.ts";
+import { hostList, NO_BREAK, plural } from "../lib/words.ts";
 import type { HostRecord, WaiverRecord } from "../record/record.ts";
 import { changeCount, hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { ALLOWED_STATES, allowedOnHosts } from "./allowed-text.ts";
 import { certificateRows } from "./certificates-text.ts";
 import { groupTitle, planShape } from "./changes-text.ts";
 import { seenAlike } from "./checks-text.ts";
 import { controllerOf, headline, keyNumbers, openControls } from "./overview.ts";
 import { impactsAlike } from "./plan-text.ts";
-import { hostList, NO_BREAK, plural, statusInWords } from "./words.ts";
 
 /** Comments and step summaries take 1 MiB: some room is left for what the job adds. */
 export const MAX_MARKDOWN = 900 * 1024;
@@ -46,7 +47,7 @@ export function markdownReport(merged: MergedRuns): string {
       ],
       rows: [],
     },
-    failedHosts(hosts.filter(({ status, error }) => error !== null || hasFailed(status, record.command))),
+    failedHosts(hosts.filter(({ status, error }) => error !== null || hasFailed(status))),
     // An expired waiver comes first of all that somebody has to do.
     waivers(
       "Expired waivers",
@@ -261,8 +262,7 @@ function waivers(title: string, all: readonly WaiverRecord[]): Part {
 
 function worstFirst(hosts: readonly HostRecord[]): HostRecord[] {
   const failing = ({ checks }: HostRecord) => checks.filter(({ outcome }) => outcome === "fail").length;
-  const rank = (host: HostRecord) =>
-    hasFailed(host.status, "verify") ? Number.MAX_SAFE_INTEGER : failing(host);
+  const rank = (host: HostRecord) => (hasFailed(host.status) ? Number.MAX_SAFE_INTEGER : failing(host));
   return hosts.toSorted((a, b) => rank(b) - rank(a));
 }
 

@@ -1,4 +1,5 @@
 import { groupBy, mergeTexts, sentenceShapeOf } from "../history/alike.ts";
+import { durations, hostList, plural } from "../lib/words.ts";
 import { type HostRecord, type Impact, type RunRecord, STAYS_IN_MEMORY } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
 import { allowedParametersText, endingText } from "./allowed-text.ts";
@@ -16,7 +17,6 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
-import { durations, hostList, plural } from "./words.ts";
 
 /** Kinds of impact that are told, unless -v is given. */
 const IMPACTS_TOLD = 8;
@@ -159,7 +159,7 @@ function next(page: Page): string[] {
     return wouldChange > 0 ? [`Next: ${nextCommand(page, command)}`] : [];
   // What was not looked at may change too.
   if (page.record.exitCode === 130) return [`Then: ${nextCommand(page, "plan")}`];
-  const failed = page.hosts.filter(({ status }) => hasFailed(status, "plan")).map(({ host }) => host);
+  const failed = page.hosts.filter(({ status }) => hasFailed(status)).map(({ host }) => host);
   if (wouldChange > 0 || page.record.controller?.status === "would-change")
     return [`Next: ${nextCommand(page, "apply")}`];
   if (failed.length > 0) return [`Then: ${nextCommand(page, "plan", limitTo(failed, page.hosts))}`];

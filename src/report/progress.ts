@@ -1,11 +1,12 @@
 import { Listr } from "listr2";
+import { guardLines, printable } from "../lib/printable.ts";
+import { elapsed } from "../lib/words.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { hasFailed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { type Paint, painter, sizeOf, type Terminal, terminalOf, toAscii } from "./colours.ts";
 import { pad, widthOf } from "./layout.ts";
-import { guardLines, printable } from "./printable.ts";
-import { elapsed, statusInWords } from "./words.ts";
 
 export interface Progress {
   /** What a host is doing now. The first call also says that it has begun. */
@@ -134,7 +135,7 @@ function boardProgress(
   return {
     update: (host, text) => tell(host, { state: "running", text: printable(text, MAX_TEXT) }),
     done(host, status, text) {
-      const state = hasFailed(status, command) ? "failed" : "done";
+      const state = hasFailed(status) ? "failed" : "done";
       tell(host, { state, text: printable(ending(status, text, command), MAX_TEXT) });
     },
     async stop() {

@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import { isAbsolute, relative, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 import { checkKeys } from "../history/check-keys.ts";
+import { printable } from "../lib/printable.ts";
+import { grouped } from "../lib/words.ts";
 import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { SEVERITIES } from "../record/statuses.ts";
 import { hasFailed, isAllowed } from "../record/summary.ts";
+import { statusInWords } from "../record/words.ts";
 import { CONTROLS, type Control } from "../verify/catalogue.ts";
 import { referenceText } from "./controls-text.ts";
-import { printable } from "./printable.ts";
-import { grouped, statusInWords } from "./words.ts";
 
 /** What code scanning takes: more results, or a larger file, and it refuses the whole upload. */
 const MAX_RESULTS = 25_000;
@@ -76,7 +77,7 @@ function sarifText(
 ): string {
   const rules = rulesOf(record);
   const ruleIndex = new Map(rules.map(({ id }, index) => [id, index]));
-  const isComplete = record.hosts.every(({ status }) => !hasFailed(status, record.command));
+  const isComplete = record.hosts.every(({ status }) => !hasFailed(status));
   const log = {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
     version: "2.1.0",
@@ -217,7 +218,7 @@ interface Notification {
 
 function notifications(record: RunRecord, written: number, total: number): Notification[] {
   const lost = record.hosts.filter(
-    ({ status, error }) => error !== null || hasFailed(status, record.command) || status === "not-started",
+    ({ status, error }) => error !== null || hasFailed(status) || status === "not-started",
   );
   const limits: Notification[] =
     written < total

@@ -1,5 +1,5 @@
+import { duration, plural } from "../lib/words.ts";
 import { hanging, type Page } from "./layout.ts";
-import { duration, plural } from "./words.ts";
 
 /** From where hosts were looked at beside themselves; -v says at what cost. */
 export function vantagesText(page: Page): string[] {

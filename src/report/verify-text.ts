@@ -1,3 +1,4 @@
+import { hostList, plural } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
 import { hasFailed } from "../record/summary.ts";
 import { accessText } from "./access-text.ts";
@@ -29,7 +30,6 @@ import {
 } from "./layout.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
-import { hostList, plural } from "./words.ts";
 
 /** What verify says on stdout: the controls that fail, those left open, and how many hold. */
 export function verifyText(record: RunRecord, context: TextContext): string {
@@ -88,7 +88,7 @@ function notChecked(page: Page): string[] {
 function next(page: Page): string[] {
   const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
   const failing = namesWhere(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
-  const lost = namesWhere(({ status }) => hasFailed(status, "verify") || status === "not-started");
+  const lost = namesWhere(({ status }) => hasFailed(status) || status === "not-started");
   const lacking = namesWhere(({ checks }) => checks.some(({ blockedBy }) => blockedBy === "rights"));
   // A plan needs root, and looks at nothing without it.
   if (lacking.length > 0) return [`Next: ${asRoot(page, limitTo(lacking, page.hosts))}`];

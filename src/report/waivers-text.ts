@@ -1,7 +1,7 @@
 import { groupBy } from "../history/alike.ts";
+import { hostList, plural } from "../lib/words.ts";
 import type { WaiverRecord } from "../record/record.ts";
 import { hanging, type Page, pad } from "./layout.ts";
-import { hostList, plural } from "./words.ts";
 
 /** The waivers that no longer hold: what they covered fails again. */
 export function expiredWaiversText(page: Page): string[] {

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { InputError } from "../lib/errors.ts";
-import { unreadable } from "../lib/yaml.ts";
+import { unreadable } from "../lib/text-file.ts";
 import type { RunOptions } from "./options.ts";
 
 /** Files that somebody named and that cannot be read: known before any host is reached, so told before. */

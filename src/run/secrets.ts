@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { ownPassword, ServerLogin } from "../facts/server-login.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
 import { InputError, type Place } from "../lib/errors.ts";
@@ -7,15 +8,15 @@ import { readSecretSource, type SecretSource, type SecretSourceOptions } from ".
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
-import type { HostTask } from "../plan/build-plan.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
-import { hashPassword } from "../redis/acl-rule.ts";
-import { ownPassword, ServerLogin } from "../redis/server-login.ts";
+import type { HostStatus } from "../record/statuses.ts";
+import { hashPassword } from "../redis/acl-user.ts";
 import type { State } from "../state/state.ts";
-import type { AclParams } from "../tasks/acl.ts";
-import type { TlsParams } from "../tasks/tls.ts";
-import type { HostSession } from "./observe.ts";
+import type { AclParams } from "../tasks/acl/parameters.ts";
+import type { HostTask } from "../tasks/task.ts";
+import { paramsOf } from "../tasks/task.ts";
+import type { TlsParams } from "../tasks/tls/parameters.ts";
 
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
@@ -41,6 +42,13 @@ interface SharedLogin {
   replacedIn: string | undefined;
 }
 
+/** How one host ended, as far as its passwords follow from it. */
+interface EndedHost {
+  outcome: { status: HostStatus };
+  transaction: string | undefined;
+  observation: { secrets: HostSecrets; login: ServerLogin | undefined; tasks: HostTasks } | undefined;
+}
+
 /** The user whom redkeep logs in as: of the acl task, also where the tags leave that out. */
 export function adminOf({
   tasks,
@@ -49,8 +57,7 @@ export function adminOf({
   tasks: readonly HostTask[];
   login?: HostTask | undefined;
 }): AclParams["users"][number] | undefined {
-  const acl = tasks.find(({ task }) => task === "acl") ?? login;
-  return (acl?.params as AclParams | undefined)?.users.find(({ preset }) => preset === "admin");
+  return paramsOf([login, ...tasks]).acl?.users.find(({ preset }) => preset === "admin");
 }
 
 /** Reads what the selected tasks name, and makes what is missing, once for all hosts. */
@@ -107,7 +114,7 @@ export class Secrets {
     const isListed = admin !== undefined && passwords.has(admin.name);
     own ??= isListed ? undefined : await this.#loginAlone(login, server);
     const tlsTask = tasks.find(({ task }) => task === "tls");
-    const tls = tlsTask?.params as TlsParams | undefined;
+    const { tls } = paramsOf([tlsTask]);
     const ca = tls === undefined || tlsTask === undefined ? undefined : await this.#authority(tls, tlsTask);
     return {
       password: (name) => {
@@ -165,7 +172,7 @@ export class Secrets {
 
   /** The same where the acl task was not selected: it only opens the door, so nothing that is wrong with it ends the run. */
   async #loginAlone(login: HostTask | undefined, server: string): Promise<ServerLogin | undefined> {
-    const users = (login?.params as AclParams | undefined)?.users ?? [];
+    const users = paramsOf([login]).acl?.users ?? [];
     const index = users.findIndex(({ preset }) => preset === "admin");
     const user = users[index];
     if (login === undefined || user === undefined) return undefined;
@@ -242,14 +249,14 @@ export class Secrets {
    * Notes in the state which servers have got their own password, and takes the shared one away once none has it.
    * @param isWhole whether these are all hosts of the playbook: only then is it known that none is left.
    */
-  async noteOwn(sessions: readonly HostSession[], isWhole: boolean): Promise<void> {
-    const observations = sessions.map(({ record, observation }) =>
-      record.status === "changed" || record.status === "unchanged" ? observation : undefined,
+  async noteOwn(hosts: readonly EndedHost[], isWhole: boolean): Promise<void> {
+    const observations = hosts.map(({ outcome: { status }, observation }) =>
+      status === "changed" || status === "unchanged" ? observation : undefined,
     );
     const replacedIn = new Map(
-      sessions.flatMap(({ record, observation, transaction }) => {
+      hosts.flatMap(({ outcome: { status }, observation, transaction }) => {
         const { shared, server = "" } = observation?.secrets ?? {};
-        return record.status === "changed" && shared?.isReplaced === false && transaction !== undefined
+        return status === "changed" && shared?.isReplaced === false && transaction !== undefined
           ? [[server, transaction] as const]
           : [];
       }),
@@ -268,7 +275,7 @@ export class Secrets {
       );
       if (
         isOver &&
-        servers.length === sessions.length &&
+        servers.length === hosts.length &&
         !own.some(({ tasks }) => sharesPasswordOf(user, tasks))
       )
         await this.#state.forgetPassword(user);
@@ -336,7 +343,7 @@ export class Secrets {
 
 /** Whether the user is one whom all servers share there, and not the one whom redkeep logs in as. */
 function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
-  const acl = tasks.find(({ task }) => task === "acl")?.params as AclParams | undefined;
+  const { acl } = paramsOf(tasks);
   return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
 }
 

@@ -7,7 +7,8 @@ import { dump } from "js-yaml";
 import { kindOf } from "../inventory/sources.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
-import { parseYaml, unreadable } from "../lib/yaml.ts";
+import { unreadable } from "../lib/text-file.ts";
+import { parseYaml } from "../lib/yaml.ts";
 
 const SECRETS = "secrets.yml";
 const HEADER = `# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.

@@ -49,12 +49,18 @@ function isOpenToAll(text: string): boolean {
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
+declare module "./task.ts" {
+  interface TaskParams {
+    bind: Params;
+  }
+}
+
 /** Listen only where it was declared, and on a Unix socket that root can always use. */
-export default defineTask<Params>({
+export default defineTask("bind", {
   params,
   leftOut: { addresses: ["127.0.0.1", "-::1", '<%= typeof private_ip === "undefined" ? "" : private_ip %>'] },
   facts: ["proofs"],
-  phase: 0,
+  phase: "settings",
 
   allowances: (params) => parameters.all(params, "bind"),
 

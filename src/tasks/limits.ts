@@ -37,11 +37,17 @@ const params = z.strictObject({
 type Params = z.output<typeof params>;
 type Context = TaskContext<Params>;
 
+declare module "./task.ts" {
+  interface TaskParams {
+    limits: Params;
+  }
+}
+
 /** Bound what Redis may take of the host's memory and files. */
-export default defineTask<Params>({
+export default defineTask("limits", {
   params,
   facts: [],
-  phase: 0,
+  phase: "settings",
 
   allowances: () => [],
 

@@ -1,8 +1,9 @@
-import { dirname } from "node:path";
+import { dirname } from "node:path/posix";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
-import type { Resource } from "../plan/desired.ts";
-import { isLogName, isRedisOwn, ownerRefusals, ownersOf } from "../redis/own-directory.ts";
+import type { HostFacts } from "../facts/probe.ts";
+import type { Refusal, Resource } from "../plan/desired.ts";
+import { isLogName, isRedisOwn, ownersOf } from "../redis/own-directory.ts";
 import { check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
@@ -16,12 +17,18 @@ const CONFIG_FILE_MODE = 0o640;
 /** What others, and the group for writing, may not: taken off the mode of data and logs. */
 const CLOSED = 0o027;
 
+declare module "./task.ts" {
+  interface TaskParams {
+    permissions: Params;
+  }
+}
+
 /** Configuration belongs to root and is only read by Redis; data and logs are closed to others. */
-export default defineTask<Params>({
+export default defineTask("permissions", {
   params,
   facts: [],
   // Sees every path that the other tasks name.
-  phase: 2,
+  phase: "files",
 
   allowances: () => [],
 
@@ -237,4 +244,20 @@ function isOddDirectory(directory: string): boolean {
 
 function describe({ path, owner, group, mode }: PathFact): string {
   return `${path} 0${mode.toString(8)} ${owner}:${group}`;
+}
+
+/** Directories for data or logs whose owner is somebody else than the service's user: the server may have named them to have them changed. */
+function* ownerRefusals(
+  { files: { dataDirectory, logFile, paths } }: Pick<HostFacts, "files">,
+  owners: ReadonlySet<string>,
+): Iterable<Refusal> {
+  for (const directory of new Set([dataDirectory, dirname(logFile)].filter(isRedisOwn))) {
+    const found = paths.get(directory);
+    if (found === undefined || owners.has(found.owner)) continue;
+    yield {
+      guard: null,
+      found: `${directory}, which the server names for its data or log, is ${found.owner}'s and not the service user's`,
+      remedy: `give it to the service's user, or correct dir and logfile: redkeep changes no folder of others'`,
+    };
+  }
 }

@@ -1,27 +1,34 @@
 import { z } from "zod";
-import type { PersistenceStep, Refusal, Resource } from "../plan/desired.ts";
+import type { Refusal, Resource } from "../plan/desired.ts";
 import { settingsOf } from "../plan/settings.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { formatSize } from "../redis/size.ts";
+import type { PersistenceStep } from "../resources/persistence.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 
 const params = z.strictObject({ mode: z.enum(["keep", "none", "rdb", "aof", "rdb+aof"]).default("keep") });
 
-export type PersistenceParams = z.output<typeof params>;
-type Context = TaskContext<PersistenceParams>;
+type Params = z.output<typeof params>;
+type Context = TaskContext<Params>;
 
 /** Redis 7's built-in points, written out so that every version has the same. */
 const SAVE_POINTS = "3600 1 300 100 60 10000";
 /** What Redis starts with where no line says it: 6.0 has other save points than later versions. */
 const DEFAULTS = { save: [SAVE_POINTS, "900 1 300 10 60 10000"], appendonly: ["no"] };
 
+declare module "./task.ts" {
+  interface TaskParams {
+    persistence: Params;
+  }
+}
+
 /** Keep, switch on or switch off what is written to disk, always through the running server first. */
-export default defineTask<PersistenceParams>({
+export default defineTask("persistence", {
   params,
   facts: [],
-  phase: 0,
+  phase: "settings",
 
   allowances: () => [],
 

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { didYouMean } from "../lib/errors.ts";
-import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
+import type { Refusal, Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
+import type { PersistenceStep } from "../resources/persistence.ts";
+import { GENERATED } from "../resources/setting.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
@@ -74,11 +76,17 @@ const ALL_NEED = ["AUTH", "HELLO", "INFO", "PING", "ACL", "CLIENT", "COMMAND", "
 /** From 7.0 on, what would let a client load code, or write files under names of its own; all default to no. */
 const LOCKS = ["enable-debug-command", "enable-module-command", "enable-protected-configs"];
 
+declare module "./task.ts" {
+  interface TaskParams {
+    "rename-command": Params;
+  }
+}
+
 /** Dangerous commands go away for everyone, the administrator included: a second net under the ACLs. */
-export default defineTask<Params>({
+export default defineTask("rename-command", {
   params,
   facts: [],
-  phase: 0,
+  phase: "settings",
 
   probe: ({ commands }) => ({
     commands: [

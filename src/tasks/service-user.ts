@@ -44,12 +44,18 @@ const SANDBOX = {
 /** Values that are as strict as the wanted one or stricter, and so stay. */
 const STRICTER: Readonly<Record<string, readonly string[]>> = { ProtectHome: ["yes", "tmpfs"] };
 
+declare module "./task.ts" {
+  interface TaskParams {
+    "service-user": Params;
+  }
+}
+
 /** Redis runs as an ordinary user, behind the walls that systemd offers. */
-export default defineTask<Params>({
+export default defineTask("service-user", {
   params,
   facts: [],
   // The sandbox must leave the paths writable that the settings name.
-  phase: 1,
+  phase: "service",
 
   allowances: (params) => parameters.all(params, "service-user"),
 

@@ -1,6 +1,7 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { AccessRecord } from "../record/record.ts";
-import { type AclUser, permissions } from "../redis/acl-rule.ts";
+import { permissions } from "../redis/acl-permissions.ts";
+import type { AclUser } from "../redis/acl-user.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import { MATRIX, type MatrixCommand } from "../redis/matrix.ts";
 import type { Server } from "../redis/server.ts";

@@ -1,5 +1,6 @@
+import type { HostFacts } from "../facts/probe.ts";
+import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
-import type { TaskContext } from "../tasks/task.ts";
 import type { Allows } from "./allowance.ts";
 import { type Check, type ControlId, check, noLogin } from "./controls.ts";
 
@@ -11,7 +12,7 @@ import { type Check, type ControlId, check, noLogin } from "./controls.ts";
  * @param allows where a parameter may want less than the control demands
  */
 export function runningOr(
-  { server, facts }: Pick<TaskContext<unknown>, "server" | "facts">,
+  { server, facts }: { server: Server; facts: HostFacts },
   control: ControlId,
   setting: string,
   args: readonly string[],

@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { excerpt } from "../lib/secret.ts";
-import { diffUsers } from "../redis/acl-rule.ts";
+import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers } from "../redis/found-users.ts";
 import type { Server } from "../redis/server.ts";
 import { type Check, check, noLogin } from "./controls.ts";

@@ -35,9 +35,10 @@ async function atTerminal(
     (word, index) => word !== "--private-key" && args[index - 1] !== "--private-key",
   );
   const program = [process.execPath, ...node, CLI, "plan", ...keyless, ...options];
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const { stdout } = await promisify(execFile)("python3", [TERMINAL, JSON.stringify(steps), ...program], {
     cwd: made.directory.path,
-    env: { PATH: process.env.PATH, HOME: made.directory.path, TERM: "xterm", NO_COLOR: "1" },
+    env: { PATH, NODE_COMPILE_CACHE, HOME: made.directory.path, TERM: "xterm", NO_COLOR: "1" },
   });
   return JSON.parse(stdout);
 }
@@ -81,7 +82,7 @@ describe("a password that is asked for", () => {
          import { registerHooks } from "node:module";
          const cell = new Int32Array(new SharedArrayBuffer(4));
          registerHooks({ load(url, context, next) {
-           if (url.endsWith("/commands/main.ts")) while (!existsSync(${JSON.stringify(gate)})) Atomics.wait(cell, 0, 0, 5);
+           if (url.endsWith("/cli/main.ts")) while (!existsSync(${JSON.stringify(gate)})) Atomics.wait(cell, 0, 0, 5);
            return next(url, context);
          } });`,
       );

@@ -395,8 +395,8 @@ it("leaves the controller as it was: plan writes no state", async () => {
 describe("an error that nobody catches", () => {
   it("is told as a bug, with its stack and without the secrets in it", () => {
     const program = `
-      import { main } from ${JSON.stringify(join(SOURCES, "commands/main.ts"))};
-      import { Secret } from ${JSON.stringify(join(SOURCES, "secret.ts"))};
+      import { main } from ${JSON.stringify(join(SOURCES, "cli/main.ts"))};
+      import { Secret } from ${JSON.stringify(join(SOURCES, "lib/secret.ts"))};
       const secret = new Secret("marker-of-a-stray-error");
       void main(process);
       setTimeout(() => { throw new Error("sent " + secret.reveal()); });

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ownPassword } from "../../src/facts/server-login.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { ownPassword } from "../../src/redis/server-login.ts";
 import { prepare } from "../../src/run/prepare.ts";
 import { redkeep } from "../support/cli.ts";
 import { perTest } from "../support/per-test.ts";

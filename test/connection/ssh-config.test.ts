@@ -123,46 +123,57 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     ]);
   });
 
-  it("is asked about a few of many hosts that no line of its files tells apart, and about each that one does", async () => {
-    const config = directory.write("config", "Host special-*\n  User other\n");
-    const log = join(directory.path, "many.log");
-    directory.write(
-      "ssh",
-      `#!/bin/sh\nfor last; do :; done\necho "$last" >>${log}\necho "debug1: Reading configuration data ${config}" >&2
-case $last in special-*) user=other;; *) user=me;; esac; case " $* " in *" -v "*) level=DEBUG;; *) level=INFO;; esac
-printf 'user %s\\nhostname %s\\nport 22\\nloglevel %s\\n' "$user" "$last" "$level"\n`,
-    );
+  /** What comes of names that are asked about at once, where the real ssh reads `config` alone; and which it was asked about. */
+  async function resolveAfresh(names: readonly string[], config: string) {
+    const file = directory.write("config", config);
+    const log = join(directory.path, "asked.log");
+    const script = `for last; do :; done\necho "$last" >>${log}\nexec /usr/bin/ssh -F ${file} "$@"`;
+    directory.write("ssh", `#!/bin/sh\n${script}\n`);
     chmodSync(join(directory.path, "ssh"), 0o755);
     vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
     vi.resetModules();
     const { resolveConnection: resolve } = await import("../../src/connection/ssh-config.ts");
-    const names = Array.from({ length: 40 }, (_, index) => (index === 30 ? "special-30" : `many-${index}`));
     const resolved = await Promise.all(
       names.map((name, index) => resolve(variables(name, { port: 2000 + index }))),
     );
-    expect(resolved.map(({ address, port, user }) => `${user}@${address}:${port}`)).toEqual(
-      names.map((name, index) => `${index === 30 ? "other" : "me"}@${name}:${2000 + index}`),
+    return {
+      resolved: resolved.map(({ user, address, port }) => `${user}@${address}:${port}`),
+      asked: readFileSync(log, "utf8").trim().split("\n").sort(),
+    };
+  }
+  const manyNames = Array.from({ length: 20 }, (_, index) => (index === 15 ? "special-15" : `many-${index}`));
+
+  it.each([
+    ["sets a user for some of them", "Host special-*\n  User other\n"],
+    ["may tell them apart by a program", 'Match exec "test %h = special-15"\n  User other\n'],
+    ["writes the keyword in its own way", "Host special-*\n\tUSER = other\n"],
+  ])("is asked about each host where ssh's configuration %s", async (_, config) => {
+    const { resolved, asked } = await resolveAfresh(manyNames, config);
+    expect(asked).toEqual(manyNames.toSorted());
+    expect(resolved).toEqual(
+      manyNames.map(
+        (name, index) => `${index === 15 ? "other" : userInfo().username}@${name}:${2000 + index}`,
+      ),
     );
-    const asked = readFileSync(log, "utf8").trim().split("\n");
-    expect(asked).toContain("special-30");
-    expect(asked.length).toBeLessThan(5);
   });
 
-  it("is asked about every host where a Match line may tell them apart", async () => {
-    const config = directory.write("config", "Match exec true\n  User other\n");
-    const log = join(directory.path, "match.log");
-    directory.write(
-      "ssh",
-      `#!/bin/sh\nfor last; do :; done\necho "$last" >>${log}\necho "debug1: Reading configuration data ${config}" >&2
-printf 'user me\\nhostname %s\\nport 22\\n' "$last"\n`,
+  it.each([
+    ["includes a file for some of them", "Host special-*\n  Include /none.conf\n"],
+    ["includes a file by the host's name", "Include /none/%h.conf\n"],
+    ["may turn names into others", "CanonicalizeHostname no\n"],
+  ])("is asked about each host where ssh's configuration %s", async (_, config) => {
+    const { asked } = await resolveAfresh(manyNames, config);
+    expect(asked).toEqual(manyNames.toSorted());
+  });
+
+  it("is OpenSSH's default, asked about but once, where ssh's configuration says nothing that counts", async () => {
+    const config =
+      "# Debian's own\nInclude /etc/ssh/none.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n";
+    const { resolved, asked } = await resolveAfresh(manyNames, config);
+    expect(asked).toEqual(["many-0"]);
+    expect(resolved).toEqual(
+      manyNames.map((name, index) => `${userInfo().username}@${name}:${2000 + index}`),
     );
-    chmodSync(join(directory.path, "ssh"), 0o755);
-    vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
-    vi.resetModules();
-    const { resolveConnection: resolve } = await import("../../src/connection/ssh-config.ts");
-    const names = Array.from({ length: 12 }, (_, index) => `matched-${index}`);
-    await Promise.all(names.map((name) => resolve(variables(name))));
-    expect(readFileSync(log, "utf8").trim().split("\n").sort()).toEqual(names.sort());
   });
 
   it("cannot switch host key checking off", async () => {

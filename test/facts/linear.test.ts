@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { userChecks } from "../../src/audit/users.ts";
 import { oneLine } from "../../src/connection/one-line.ts";
 import { parseProbe, saidWord } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
@@ -6,21 +7,25 @@ import { FILES_LIMIT } from "../../src/facts/reading.ts";
 import { SESSION_LIMIT } from "../../src/facts/session.ts";
 import { openings, reach } from "../../src/firewall/evaluate.ts";
 import { foreignFirewalls } from "../../src/firewall/foreign.ts";
-import { countRules, readIptables } from "../../src/firewall/iptables.ts";
+import { countRules } from "../../src/firewall/iptables/tables.ts";
+import { readIptables } from "../../src/firewall/iptables.ts";
 import { parseBeforeRules, parseKernelRules } from "../../src/firewall/kernel-rules.ts";
-import { parseNft, readNft } from "../../src/firewall/nftables.ts";
-import { planFirewall } from "../../src/firewall/plan.ts";
+import { parseNft } from "../../src/firewall/nft/tables.ts";
+import { readNft } from "../../src/firewall/nftables.ts";
+import { planFirewall } from "../../src/firewall/plan-firewall.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
-import { strangersTo, walk } from "../../src/firewall/walk.ts";
+import { strangersTo } from "../../src/firewall/walk/senders.ts";
+import { walk } from "../../src/firewall/walk.ts";
 import { sentenceShapeOf } from "../../src/history/alike.ts";
 import { compareAccess } from "../../src/history/compare.ts";
+import { printable, printableText } from "../../src/lib/printable.ts";
 import { FoundSecrets } from "../../src/lib/secret.ts";
-import { commandTable, parseAclFile, parseAclUser, permissions } from "../../src/redis/acl-rule.ts";
+import { commandTable } from "../../src/redis/acl-commands.ts";
+import { permissions } from "../../src/redis/acl-permissions.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
+import { parseAclFile, parseAclUser } from "../../src/redis/parse-acl.ts";
 import { isServer, serverOf } from "../../src/redis/server.ts";
-import { printable, printableText } from "../../src/report/printable.ts";
-import { userChecks } from "../../src/verify/audit/users.ts";
 import { factsOf, NONCE } from "../support/facts.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -212,7 +217,7 @@ const HOSTILE: [name: string, bound: number, make: (bytes: number) => () => unkn
       facts.redis.aclUsers = ["user u on nopass ~* -@all +@read"];
       const server = serverOf(facts);
       if (!isServer(server)) throw new Error(server.problem);
-      return () => userChecks({ facts, server, tasks: new Map() });
+      return () => userChecks({ facts, server, tasks: {} });
     },
   ],
   ["quotes", FILE, (b) => () => parseConfig({ path: "/x", text: `a ${fill(b, `"\\x41" 'b' `)}` })],

@@ -7,9 +7,9 @@ import { SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { readingFunctions } from "../../src/facts/reading.ts";
+import { ServerLogin } from "../../src/facts/server-login.ts";
 import { systemFact } from "../../src/facts/system.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { ServerLogin } from "../../src/redis/server-login.ts";
 import { temporaryDirectory } from "../connection/support/server.ts";
 import { NONCE } from "../support/facts.ts";
 

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { readIptables } from "../../src/firewall/iptables.ts";
-import { parseNft, readNft } from "../../src/firewall/nftables.ts";
-import { strangersTo, verdictOf, walk } from "../../src/firewall/walk.ts";
+import { parseNft } from "../../src/firewall/nft/tables.ts";
+import { readNft } from "../../src/firewall/nftables.ts";
+import { verdictOf } from "../../src/firewall/walk/passage.ts";
+import { strangersTo } from "../../src/firewall/walk/senders.ts";
+import { walk } from "../../src/firewall/walk.ts";
 
 // Rules as nft's JSON has them. What packets meet by most of them is test/integration/firewall-truth.test.ts.
 

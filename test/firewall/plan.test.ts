@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { evaluate, isAllowed } from "../../src/firewall/evaluate.ts";
-import {
-  type FirewallState,
-  planFirewall,
-  portsCutOff,
-  type WantedFirewall,
-} from "../../src/firewall/plan.ts";
+import type { FirewallState, WantedFirewall } from "../../src/firewall/plan.ts";
+import { planFirewall, portsCutOff } from "../../src/firewall/plan-firewall.ts";
 import { describeEntry, parseRules, renderRules, type UfwRulesFile } from "../../src/firewall/ufw-rules.ts";
 import { rulesFile } from "../support/ufw.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { concernsPort, evaluate, type Packet } from "../../src/firewall/evaluate.ts";
-import { type FirewallState, planFirewall, type WantedFirewall } from "../../src/firewall/plan.ts";
+import type { FirewallState, WantedFirewall } from "../../src/firewall/plan.ts";
+import { planFirewall } from "../../src/firewall/plan-firewall.ts";
 import {
   describeEntry,
   parseRules,

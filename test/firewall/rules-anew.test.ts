@@ -4,7 +4,7 @@ import { renderAnew, ruleSettings } from "../../src/firewall/rules-anew.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
 
 // Recorded from ufw 0.36.2 on Debian 12. It wrote them as it was switched on, but for those of the package.
-const fixtures = new URL("../fixtures/ufw", import.meta.url);
+const fixtures = new URL("../fixtures/ufw/", import.meta.url);
 const read = (situation: string, file: string) =>
   readFileSync(new URL(`${situation}/${file}`, fixtures), "utf8");
 const settingsOf = (situation: string) =>

@@ -10,7 +10,7 @@ import {
 } from "../../src/firewall/ufw-rules.ts";
 
 // Recorded from ufw 0.36.2 on Debian 12: user.rules, user6.rules and what `ufw show added` said of them.
-const fixtures = new URL("../fixtures/ufw", import.meta.url);
+const fixtures = new URL("../fixtures/ufw/", import.meta.url);
 const situations = readdirSync(fixtures);
 const read = (situation: string, file: string) =>
   readFileSync(new URL(`${situation}/${file}`, fixtures), "utf8");

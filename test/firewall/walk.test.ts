@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { readIptables } from "../../src/firewall/iptables.ts";
-import { parseNft, readNft } from "../../src/firewall/nftables.ts";
+import { parseNft } from "../../src/firewall/nft/tables.ts";
+import { readNft } from "../../src/firewall/nftables.ts";
 import type { Ruleset } from "../../src/firewall/ruleset.ts";
-import { sourcesOf, strangersTo, verdictOf, walk } from "../../src/firewall/walk.ts";
+import { verdictOf } from "../../src/firewall/walk/passage.ts";
+import { sourcesOf, strangersTo } from "../../src/firewall/walk/senders.ts";
+import { walk } from "../../src/firewall/walk.ts";
 
 // What packets really meet is test/integration/firewall-truth.test.ts: here is what no packet shows, or quicker.
 

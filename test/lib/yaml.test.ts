@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../../src/lib/errors.ts";
-import { formatPath, parseYaml, readYamlFile, VaultText } from "../../src/lib/yaml.ts";
+import { parseYaml, readYamlFile } from "../../src/lib/yaml.ts";
+import { formatPath, VaultText } from "../../src/lib/yaml-node.ts";
 
 /** A document's value, through JSON, so that objects without a prototype compare with ordinary ones. */
 const read = (text: string): unknown => JSON.parse(JSON.stringify(parseYaml(text, "f.yml").value));
@@ -58,7 +59,7 @@ describe("a plain scalar reads as Ansible reads it", () => {
 
   // What PyYAML 6 read, for random texts of the characters that make numbers, times and booleans.
   it("as recorded from PyYAML", async () => {
-    const file = new URL("fixtures/inventories/scalars-expected.json", import.meta.url);
+    const file = new URL("../fixtures/inventories/scalars-expected.json", import.meta.url);
     const expected: [string, unknown][] = JSON.parse(await readFile(file, "utf8"));
     expect(expected.length).toBeGreaterThan(500);
     expect(expected.map(([text]) => [text, (read(`v: ${text}\n`) as { v: unknown }).v])).toEqual(expected);

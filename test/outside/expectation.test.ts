@@ -2,12 +2,13 @@ import { describe, expect, it } from "vitest";
 import { addressOf, stanceOf, targetOf } from "../../src/outside/expectation.ts";
 import { attemptsOf } from "../../src/outside/target.ts";
 import { vantageScript } from "../../src/outside/vantage-script.ts";
+import { paramsOf } from "../../src/tasks/task.ts";
 import { defaultTasks } from "../support/default-playbook.ts";
 import { factsOf } from "../support/facts.ts";
 import { server } from "../support/run-task.ts";
 
 const tasks = async (vars = ["private_ip=10.0.0.5", "app_subnet=10.0.1.0/24"]) =>
-  new Map((await defaultTasks(vars)).tasks.map(({ task, params }) => [task, params]));
+  paramsOf((await defaultTasks(vars)).tasks);
 
 describe("where a host is looked at", () => {
   it.each([
@@ -30,8 +31,10 @@ describe("where a host is looked at", () => {
       wantedPlainPorts: [],
       tlsPort: 6380,
     });
-    known.tasks.delete("tls");
-    expect(targetOf({ ...known, server: server(factsOf("stock")) }, "10.0.0.5")).toMatchObject({
+    const { tls: _, ...tasksWithoutTls } = known.tasks;
+    expect(
+      targetOf({ ...known, tasks: tasksWithoutTls, server: server(factsOf("stock")) }, "10.0.0.5"),
+    ).toMatchObject({
       plainPorts: [6379],
       wantedPlainPorts: [6379],
       tlsPort: undefined,
@@ -51,18 +54,17 @@ describe("what the controller should find", () => {
   });
 
   it("is not told by a playbook without a firewall", async () => {
-    const open = await tasks();
-    open.delete("firewall");
+    const { firewall: _, ...open } = await tasks();
     expect(stanceOf(open, { peer: "10.0.1.7", address: "10.0.0.5" })).toBe("anywhere");
   });
 
   it("is that it gets in from the application's network, where others manage the firewall, and nothing elsewhere", async () => {
-    const left = await tasks();
     const address = "10.0.0.5";
-    left.set("firewall", { allow: ["10.0.1.0/24"], backend: "none" });
-    expect(stanceOf(left, { peer: "10.0.1.7", address })).toBe("allowed");
-    expect(stanceOf(left, { peer: "10.0.2.7", address })).toBe("anywhere");
-    left.delete("firewall");
+    const { firewall, ...left } = await tasks();
+    if (firewall === undefined) throw new Error("the default playbook has no firewall task");
+    const unmanaged = { ...left, firewall: { ...firewall, backend: "none" as const } };
+    expect(stanceOf(unmanaged, { peer: "10.0.1.7", address })).toBe("allowed");
+    expect(stanceOf(unmanaged, { peer: "10.0.2.7", address })).toBe("anywhere");
     const networks = ["10.0.1.0/24"];
     expect(stanceOf(left, { peer: "10.0.1.7", address, networks })).toBe("allowed");
     expect(stanceOf(left, { peer: "10.0.2.7", address, networks })).toBe("anywhere");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Resource } from "../../src/plan/desired.ts";
 import { hasChanges } from "../../src/plan/plan.ts";
-import { parseAclUser } from "../../src/redis/acl-rule.ts";
+import { parseAclUser } from "../../src/redis/parse-acl.ts";
 import { confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
 import { addresses, changeLines, guards, planAll, written } from "../support/run-task.ts";
@@ -15,8 +15,8 @@ describe("the order of a plan", () => {
   const late = taskThat(({ config }) => {
     const found = config.get("maxmemory")?.[0];
     return { resources: [setting("maxclients", found === "1gb" ? "1000" : "2000")] };
-  }, 2);
-  const early = taskThat(() => ({ resources: [setting("maxmemory", "1gb")] }), 0);
+  }, "files");
+  const early = taskThat(() => ({ resources: [setting("maxmemory", "1gb")] }));
 
   it.each([
     ["after", [early, late], ["redis.conf:maxmemory", "redis.conf:maxclients"]],
@@ -41,8 +41,8 @@ describe("the order of a plan", () => {
     expect(plan.tasks.map(({ task, status, reason }) => `${task} ${status} ${reason}`)).toEqual([
       "acl skipped not selected",
       "tls skipped when: false",
-      "phase-0 would-change null",
-      "phase-2 would-change null",
+      "settings would-change null",
+      "files would-change null",
     ]);
   });
 
@@ -289,7 +289,7 @@ describe("refusals", () => {
   it("name the task and are told once, however many tasks find the same", () => {
     const refusal = { guard: "cluster", found: "it is a cluster", remedy: "none" };
     const refuses = taskThat(() => ({ resources: [], refusals: [refusal] }));
-    expect(planTasks([refuses, refuses], hostWith()).refusals).toEqual([{ ...refusal, task: "phase-0" }]);
+    expect(planTasks([refuses, refuses], hostWith()).refusals).toEqual([{ ...refusal, task: "settings" }]);
   });
 
   it("without a name are lifted by nothing", () => {

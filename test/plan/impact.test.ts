@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import type { Client } from "../../src/facts/redis.ts";
 import { impactOf } from "../../src/plan/impact.ts";
-import { hashPassword } from "../../src/redis/acl-rule.ts";
+import { hashPassword } from "../../src/redis/acl-user.ts";
 import { PASSWORDS } from "../support/facts.ts";
 import { confWith, type Differences, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";

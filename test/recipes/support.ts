@@ -6,6 +6,7 @@ import type { z } from "zod";
 import type { RunRecord } from "../../src/record/record.ts";
 import { type TestServer, temporaryDirectory, userKey } from "../connection/support/server.ts";
 import { startActingHost } from "../support/acting-host.ts";
+import { PROGRAM } from "../support/cli.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
 /*
@@ -77,11 +78,7 @@ export async function startFleet(kind: "recorded" | "acting" = "recorded"): Prom
         "playbooks/harden.yml",
         "- hosts: all\n  tasks:\n    - limits: { maxmemory: 512mb, maxclients: 9000, nofile: 64 }\n",
       );
-      directory.write(
-        "node_modules/.bin/redkeep",
-        `#!/bin/sh\nexec "${process.execPath}" "${join(repository, "src/cli.ts")}" "$@"\n`,
-        0o755,
-      );
+      directory.write("node_modules/.bin/redkeep", `#!/bin/sh\nexec ${PROGRAM} "$@"\n`, 0o755);
       return directory;
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

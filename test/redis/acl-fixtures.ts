@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
-import { type AclUser, type CommandTable, commandTable, parseAclUser } from "../../src/redis/acl-rule.ts";
+import { type CommandTable, commandTable } from "../../src/redis/acl-commands.ts";
+import type { AclUser } from "../../src/redis/acl-user.ts";
+import { parseAclUser } from "../../src/redis/parse-acl.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
 
 const directory = new URL("../fixtures/redis/", import.meta.url);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { unknownRules } from "../../src/redis/acl-commands.ts";
+import { permissions } from "../../src/redis/acl-permissions.ts";
 import {
   dangerousFor,
   disabledDefaultUser,
@@ -8,13 +10,9 @@ import {
   presetUser,
   ruleProblem,
 } from "../../src/redis/acl-presets.ts";
-import {
-  diffUsers,
-  parseAclUser,
-  permissions,
-  renderAclUser,
-  unknownRules,
-} from "../../src/redis/acl-rule.ts";
+import { renderAclUser } from "../../src/redis/acl-user.ts";
+import { diffUsers } from "../../src/redis/diff-users.ts";
+import { parseAclUser } from "../../src/redis/parse-acl.ts";
 import { serverVersion } from "../../src/redis/versions.ts";
 import { fixture, SERVERS, tableOf, usersOf } from "./acl-fixtures.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type ConfigDocument, type ConfigFile, parseConfig } from "../../src/redis/config-document.ts";
+import { type ConfigDocument, parseConfig } from "../../src/redis/config-document.ts";
+import type { ConfigFile } from "../../src/redis/config-reader.ts";
 import { sameSetting } from "../../src/redis/setting.ts";
 import { fixture } from "./acl-fixtures.ts";
 

@@ -3,9 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type LabHost, labKey } from "../integration/support/lab.ts";
+import { PROGRAM } from "../support/cli.ts";
 import { missingLine, type Step } from "./story.ts";
-
-const repository = join(import.meta.dirname, "../..");
 
 /**
  * Who does what a story says: in a terminal, in a folder of their own, with a home that knows the hosts by their names
@@ -38,7 +37,7 @@ export class Operator implements Disposable {
         .join(""),
     );
     this.#write(".ssh/known_hosts", entries.map(([name, host]) => `${name} ${host.hostKey}\n`).join(""));
-    this.#command("redkeep", `"${process.execPath}" "${join(repository, "src/cli.ts")}" "$@"`);
+    this.#command("redkeep", `${PROGRAM} "$@"`);
     this.#command("ssh", `/usr/bin/ssh -F "$HOME/.ssh/config" "$@"`);
   }
 

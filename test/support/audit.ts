@@ -1,11 +1,11 @@
+import { auditChecks } from "../../src/audit/audit.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
-import { auditChecks } from "../../src/verify/audit.ts";
+import { paramsOf } from "../../src/tasks/task.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { defaultTasks } from "./default-playbook.ts";
 import { server } from "./run-task.ts";
 
 const { tasks } = await defaultTasks([]);
-const params = new Map(tasks.map(({ task, params }) => [task, params]));
 
 /** What the audit says of a host beside the default playbook, or beside one of some tasks alone. */
 export function audit(
@@ -16,7 +16,7 @@ export function audit(
     networks,
   }: { without?: readonly string[]; tags?: readonly string[]; networks?: readonly string[] } = {},
 ): Check[] {
-  const rest = new Map([...params].filter(([task]) => !without.includes(task)));
+  const rest = paramsOf(tasks.filter(({ task }) => !without.includes(task)));
   return auditChecks({ facts, server: server(facts), tasks: rest, networks }, { only: tags, skip: [] });
 }
 

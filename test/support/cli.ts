@@ -1,5 +1,9 @@
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { main } from "../../src/cli/main.ts";
+
+/** What a shell's `exec` takes to start the program from its sources, compiled already where vitest.config.ts keeps that. */
+export const PROGRAM = `env NODE_COMPILE_CACHE="${process.env.NODE_COMPILE_CACHE}" "${process.execPath}" "${join(import.meta.dirname, "../../src/cli.ts")}"`;
 
 export interface Outcome {
   exitCode: number;

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { AUDIT_FACTS } from "../../src/audit/audit.ts";
 import { ANSWER_TITLES, SAID_TITLES, splitOnce } from "../../src/facts/fact.ts";
 import { type HostFacts, parseProbe, probeScript, saidWord, takeApart } from "../../src/facts/probe.ts";
 import type { ProbeInput } from "../../src/facts/probe-input.ts";
+import { ServerLogin } from "../../src/facts/server-login.ts";
 import { csvString, csvText, csvWords } from "../../src/facts/session.ts";
 import { normalizeSubnet } from "../../src/lib/network.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { ServerLogin } from "../../src/redis/server-login.ts";
-import { factNames, probeInput } from "../../src/run/observe.ts";
-import { AUDIT_FACTS } from "../../src/verify/audit.ts";
+import { factNames, probeInput } from "../../src/run/probe-input.ts";
 import { defaultTasks } from "./default-playbook.ts";
 
 export const FACTS = resolve(import.meta.dirname, "../fixtures/facts");

@@ -12,6 +12,7 @@ export const PAGES: readonly string[] = [
   ...readdirSync(join(repository, "docs"))
     .filter((file) => file.endsWith(".md"))
     .map((file) => `docs/${file}`),
+  "measure/README.md",
 ];
 
 /** The text under a heading of a page, up to the next one of the same or a higher level. */

@@ -1,11 +1,11 @@
 import { join, resolve } from "node:path";
 import type { HostFacts } from "../../src/facts/probe.ts";
-import { buildPlan, type HostTask } from "../../src/plan/build-plan.ts";
+import { buildPlan } from "../../src/plan/build-plan.ts";
 import type { Controller } from "../../src/plan/controller.ts";
 import type { HostPlan } from "../../src/plan/plan.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
 import { templateRenderer } from "../../src/playbook/templates.ts";
-import type { TaskDefinition } from "../../src/tasks/task.ts";
+import type { HostTask, TaskDefinition } from "../../src/tasks/task.ts";
 import { PASSWORDS } from "./facts.ts";
 import { server } from "./run-task.ts";
 
@@ -66,8 +66,12 @@ function isList(tasks: Record<string, unknown> | readonly HostTask[]): tasks is 
 }
 
 /** A task of a test's own. */
-export function taskThat(desired: TaskDefinition["desired"], phase = 0): HostTask {
+export function taskThat(
+  desired: TaskDefinition["desired"],
+  phase: TaskDefinition["phase"] = "settings",
+): HostTask {
   const definition: TaskDefinition = {
+    name: "limits",
     params: { parse: (params: unknown) => params } as TaskDefinition["params"],
     facts: [],
     phase,
@@ -75,5 +79,5 @@ export function taskThat(desired: TaskDefinition["desired"], phase = 0): HostTas
     desired,
     checks: () => [],
   };
-  return hostTask(`phase-${phase}`, {}, definition);
+  return hostTask(phase, {}, definition);
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { hashPassword, parseAclFile } from "../../src/redis/acl-rule.ts";
+import { hashPassword } from "../../src/redis/acl-user.ts";
 import { MATRIX } from "../../src/redis/matrix.ts";
+import { parseAclFile } from "../../src/redis/parse-acl.ts";
 import { isWeakPassword } from "../../src/redis/weak-password.ts";
 import acl from "../../src/tasks/acl.ts";
 import { editedFacts, factsOf, PASSWORDS, type SectionEdits } from "../support/facts.ts";

@@ -4,7 +4,7 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import { isPublic } from "../../src/lib/network.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
 import { dangerousFor, matchesNearlyAll, type Preset, presetUser } from "../../src/redis/acl-presets.ts";
-import { renderAclUser } from "../../src/redis/acl-rule.ts";
+import { renderAclUser } from "../../src/redis/acl-user.ts";
 import { grantsDanger } from "../../src/redis/dangerous-rules.ts";
 import { editedFacts, factsOf, type SectionEdits, withRunning } from "../support/facts.ts";
 import { findings, planTask, server, verifyTask } from "../support/run-task.ts";

@@ -7,7 +7,7 @@ import { ZodError } from "zod";
 import { HostError } from "../../../src/connection/connection.ts";
 import { ProbeError } from "../../../src/facts/probe.ts";
 import { InputError } from "../../../src/lib/errors.ts";
-import { TemplateError } from "../../../src/playbook/template.ts";
+import { TemplateError } from "../../../src/lib/template.ts";
 import { type Outcome, redkeep } from "../../../test/support/cli.ts";
 import { hostileTexts, pieces } from "./draw.ts";
 

@@ -1,9 +1,10 @@
 import { groupBy, mergeTexts } from "../../history/alike.ts";
 import { checkKeys } from "../../history/check-keys.ts";
+import { duration, hostList, plural } from "../../lib/words.ts";
 import type { CheckRecord, HostErrorRecord, HostRecord } from "../../record/record.ts";
 import { changeCount } from "../../record/summary.ts";
+import { statusInWords } from "../../record/words.ts";
 import { isLost } from "../overview.ts";
-import { duration, hostList, plural, statusInWords } from "../words.ts";
 import { type Fleet, type Group, STATES, stateOf } from "./fleet.ts";
 import { type Html, html } from "./html.ts";
 import { signOf, wordOf } from "./signs.ts";

@@ -8,9 +8,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { dump, load } from "js-yaml";
+import { ownPassword } from "../../../src/facts/server-login.ts";
 import { Secret } from "../../../src/lib/secret.ts";
 import type { HostRecord, RunRecord } from "../../../src/record/record.ts";
-import { ownPassword } from "../../../src/redis/server-login.ts";
 import { type Finished, type LabHost, type RunOptions, redkeep, writeInventory } from "./lab.ts";
 
 const repository = join(import.meta.dirname, "../../..");

@@ -1,0 +1,131 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { SEVERITIES } from "../record/statuses.ts";
+
+export const option = (flags: string, description: string) => new Option(flags, description);
+
+export function addGroup(command: Command, title: string, options: readonly Option[]): void {
+  for (const option of options) {
+    option.helpGroup(title);
+    command.addOption(option);
+  }
+}
+
+export function hostOptions(): Option[] {
+  return [
+    option("-i, --inventory <path>", "inventory file, directory, or list of hosts (a,b,); may be repeated")
+      .argParser(collect)
+      .makeOptionMandatory(),
+    option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
+  ];
+}
+
+export function variableOption(): Option {
+  return option(
+    "-e, --extra-vars <vars>",
+    "key=value or @file; stronger than every other variable",
+  ).argParser(collect);
+}
+
+export function forksOption(): Option {
+  return option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50);
+}
+
+export function addRunOptions(command: Command, name: RunCommand): void {
+  const group = (title: string, options: readonly Option[]) => addGroup(command, title, options);
+  group("Which hosts:", [
+    ...hostOptions(),
+    option("--retry-failed <run.json>", "only the hosts that this run did not finish"),
+    option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
+  ]);
+  group("Which tasks:", [
+    option("-t, --tags <tags>", "only tasks with one of these tags (a,b)").argParser(collect),
+    option("--skip-tags <tags>", "no tasks with one of these tags").argParser(collect),
+    variableOption(),
+  ]);
+  const careful = [
+    ...(name === "apply" ? [option("-C, --check", "plan only")] : []),
+    ...(name === "eject"
+      ? [option("-C, --check", "show what would go and what stays; changes nothing")]
+      : []),
+    ...(name === "rollback"
+      ? [
+          option("-C, --check", "show what would come back and who will notice; changes nothing"),
+          option(
+            "--to <state>",
+            "last: undo the last run of each host; original: each file and setting as it was before redkeep first touched it",
+          )
+            .choices(["last", "original"])
+            .default("last"),
+        ]
+      : []),
+    ...(name === "apply" || name === "rollback" || name === "eject"
+      ? [option("-y, --yes", "do not ask; needed without a terminal")]
+      : []),
+    option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
+    ...(name === "plan" || name === "apply"
+      ? [option("--fail-on-impact", "exit 3, and touch no host, where a client or user would notice")]
+      : []),
+    ...(name === "verify" || name === "rollback" || name === "eject"
+      ? []
+      : [
+          option(
+            "--rotate <name>",
+            "make anew: this user's generated password, client:NAME (its key and certificate), or ca",
+          ).argParser(collect),
+        ]),
+    ...(name === "rollback" || name === "eject"
+      ? []
+      : [
+          option(
+            "--waivers <file>",
+            "failures accepted for a time (default: waivers.yml beside the inventory)",
+          ),
+        ]),
+    ...(name === "apply" || name === "verify"
+      ? [
+          option(
+            "--fail-on <severity>",
+            "exit 6 only for a failed check of this severity or a graver one",
+          ).choices(SEVERITIES),
+        ]
+      : []),
+    forksOption(),
+  ];
+  group("How careful:", careful);
+  group("Output:", [
+    option("--json <file>", "write the run record there; - for stdout"),
+    option("-D, --diff", "show long differences in full"),
+    option("-v, --verbose", "show every host, change and check"),
+  ]);
+  group("Connection:", connectionOptions());
+}
+
+export function connectionOptions(): Option[] {
+  return [
+    option("-u, --user <name>", "log in as (weaker than the inventory)"),
+    option("--private-key <file>", "key to log in with (weaker than the inventory)"),
+    option("-k, --ask-pass", "ask for the login password"),
+    option("-b, --become", "become root with sudo"),
+    option("-K, --ask-become-pass", "ask for sudo's password"),
+    option("--known-hosts <file>", "host keys, instead of your own known_hosts files"),
+    option("-T, --timeout <seconds>", "to connect").argParser(wholeNumber(1, 3600)).default(10),
+    option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
+  ];
+}
+
+export function collect(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
+function wholeNumber(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d{1,6}$/.test(value) || number < min || number > max)
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}, found "${value}".`);
+    return number;
+  };
+}
+
+export type Raw = Record<string, unknown>;
+
+export type RunCommand = "plan" | "apply" | "verify" | "rollback" | "eject";

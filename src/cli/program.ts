@@ -1,0 +1,322 @@
+import { Command, Option } from "commander";
+import { packageVersion } from "../lib/package.ts";
+import { printableText } from "../lib/printable.ts";
+import { SERVERS, type ServerName } from "../lint/server-version.ts";
+import { SEVERITIES, type Severity } from "../record/statuses.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import {
+  addGroup,
+  addRunOptions,
+  collect,
+  connectionOptions,
+  forksOption,
+  hostOptions,
+  option,
+  type Raw,
+  type RunCommand,
+  variableOption,
+} from "./options.ts";
+import { runOptions } from "./run-options.ts";
+
+/** Loaded when they are asked for: `--help` needs none of it. */
+const COMMANDS: Record<
+  RunCommand,
+  () => Promise<(options: RunOptions, environment: Environment) => Promise<number>>
+> = {
+  plan: async () => (await import("../commands/plan.ts")).plan,
+  apply: async () => (await import("../commands/apply.ts")).apply,
+  verify: async () => (await import("../commands/verify.ts")).verify,
+  rollback: async () => (await import("../commands/rollback.ts")).rollback,
+  eject: async () => (await import("../commands/eject.ts")).eject,
+};
+
+/** The commands and their options, as commander has them. `done` gets the exit code of the one that ran. */
+export function createProgram(environment: Environment, done: (code: number) => void): Command {
+  const program = new Command("redkeep");
+  program
+    .description(
+      "Hardens fleets of Redis hosts over SSH, proves the result on the running service, and keeps them hard.",
+    )
+    .version(packageVersion(), "-V, --version")
+    .configureOutput({
+      writeOut: (text) => environment.stdout.write(text),
+      writeErr: (text) => environment.stderr.write(printableText(text)),
+    })
+    // Without "[options]" on each line the longest leaves room for the descriptions on 80 columns.
+    .configureHelp({
+      subcommandTerm: (command) =>
+        [
+          command.name(),
+          ...command.registeredArguments.map((argument) => {
+            const shown = `${argument.name()}${argument.variadic ? "..." : ""}`;
+            return argument.required ? `<${shown}>` : `[${shown}]`;
+          }),
+        ].join(" "),
+    })
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .addHelpText(
+      "after",
+      "\nExample:\n  redkeep init\n  redkeep plan -i inventory/hosts.yml\n\nEach command says more with --help.\n",
+    );
+
+  const run = (name: RunCommand, description: string, examples: string) => {
+    const command = program
+      .command(name)
+      .description(description)
+      .argument(
+        "[playbook]",
+        "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). It is code: its expressions run on this machine",
+      );
+    addRunOptions(command, name);
+    command.addHelpText("after", `\nExamples:\n${examples}`);
+    command.action(async (playbook: string | undefined, raw: Raw) => {
+      const options = await runOptions(playbook, raw, environment);
+      const go = await COMMANDS[name]();
+      done(await go(options, environment));
+    });
+  };
+  run(
+    "plan",
+    "show what would change, on which host, and who would notice; changes nothing",
+    "  redkeep plan -i inventory/production.yml\n  redkeep plan -i inventory/production.yml --limit redis-01 --tags network --json plan.json\n",
+  );
+  run(
+    "apply",
+    "make it so: one transaction a host, confirmed over a new login",
+    "  redkeep apply -i inventory/production.yml\n  redkeep apply -i inventory/production.yml --yes --json run.json      (in CI)\n",
+  );
+  run(
+    "verify",
+    "prove it on the running hosts; changes nothing",
+    "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n",
+  );
+
+  run(
+    "rollback",
+    "put back what the last run changed, on the hosts that it changed",
+    "  redkeep rollback -i inventory/production.yml --check\n  redkeep rollback -i inventory/production.yml --limit redis-02 --yes\n  redkeep rollback -i inventory/production.yml --limit all --to original\n",
+  );
+
+  run(
+    "eject",
+    "take redkeep's own traces off the hosts, and leave the hardening",
+    "  redkeep eject -i inventory/production.yml --check\n  redkeep eject -i inventory/production.yml --yes\n\nTo go back to how the hosts were, run rollback --to original first: eject takes the backups away.\n",
+  );
+
+  addReport(program, environment, done);
+  addDiff(program, environment, done);
+
+  program
+    .command("inventory")
+    .description("print the inventory as ansible-inventory does; reaches no host")
+    .requiredOption(
+      "-i, --inventory <path>",
+      "inventory file, directory, or list of hosts (a,b,); may be repeated",
+      collect,
+    )
+    .option("--list", "all hosts and their variables, as JSON (the default)")
+    .option("--graph", "groups and hosts as a tree")
+    .option("--host <name>", "one host's variables, as JSON")
+    .option("-l, --limit <pattern>", "only these hosts; @FILE for one a line")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep inventory -i inventory/ --graph\n  redkeep inventory -i inventory/ --host redis-01\n",
+    )
+    .action(async (raw: Raw) => {
+      const { inventory } = await import("../commands/inventory.ts");
+      done(
+        await inventory(
+          {
+            inventory: raw.inventory as string[],
+            limit: raw.limit as string | undefined,
+            extraVars: (raw.extraVars as string[] | undefined) ?? [],
+            list: raw.list === true,
+            graph: raw.graph === true,
+            host: raw.host as string | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  program
+    .command("password")
+    .description("print the password that redkeep generated for one host; reaches no host")
+    .argument("<host>", "as the inventory names it")
+    .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
+    .option("--user <name>", "whose (default: the user whom redkeep logs in as)")
+    .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
+    .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
+    .addHelpText(
+      "after",
+      "\nExample, without the password in a process list:\n  redkeep password redis-01 -i inventory/ | ssh redis-01 'read -r REDISCLI_AUTH; export REDISCLI_AUTH; sudo -E redis-cli -s /run/redis/redis.sock --user admin ping'\n",
+    )
+    .action(async (host: string, raw: Raw) => {
+      const { password } = await import("../commands/password.ts");
+      done(
+        await password(
+          {
+            host,
+            user: raw.user as string | undefined,
+            inventory: raw.inventory as string[],
+            extraVars: (raw.extraVars as string[] | undefined) ?? [],
+            state: raw.state as string | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  program
+    .command("controls")
+    .description("list the controls that verify checks, or say all of one; reaches no host")
+    .argument("[id]", "such as RK-TLS-06")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExamples:\n  redkeep controls\n  redkeep controls RK-TLS-06\n")
+    .action(async (id: string | undefined, raw: Raw) => {
+      const { controls } = await import("../commands/controls.ts");
+      done(controls(id, { json: raw.json === true }, environment));
+    });
+
+  program
+    .command("lint")
+    .description("find the traps in redis.conf and ACL files; reaches no host")
+    .argument("<files...>", "redis.conf, users.acl; what they include is read too where it is here")
+    .option("--json", "print the findings as JSON")
+    .option("--sarif <file>", "write them as SARIF 2.1.0 too, for code scanning")
+    .addOption(
+      new Option("--fail-on <severity>", "exit 6 for a finding of this severity or a graver one")
+        .choices(SEVERITIES)
+        .default("low"),
+    )
+    .option("--ignore <control>", "do not look for this; may be repeated", collect)
+    .addOption(
+      new Option(
+        "--for <server>",
+        "the server that the files are for, to find what it does not know",
+      ).choices(SERVERS),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep lint redis.conf users.acl\n  redkeep lint --for redis-7.0 --fail-on high conf/*.conf\n",
+    )
+    .action(async (files: string[], raw: Raw) => {
+      const { lint } = await import("../commands/lint.ts");
+      done(
+        await lint(
+          {
+            files,
+            json: raw.json === true,
+            sarif: raw.sarif as string | undefined,
+            failOn: raw.failOn as Severity,
+            ignore: (raw.ignore as string[] | undefined) ?? [],
+            server: raw.for as ServerName | undefined,
+          },
+          environment,
+        ),
+      );
+    });
+
+  const adopting = program
+    .command("adopt")
+    .description("write a playbook, variables and waivers of what the hosts have; changes nothing on them")
+    .argument("[playbook]", "a playbook whose users and passwords redkeep may log in with");
+  addGroup(adopting, "Which hosts:", [...hostOptions(), variableOption(), forksOption()]);
+  addGroup(adopting, "Output:", [option("--out <dir>", "where to").default("adopted")]);
+  addGroup(adopting, "Connection:", connectionOptions());
+  adopting.addHelpText(
+    "after",
+    "\nExamples:\n  redkeep adopt -i inventory/production.yml\n  redkeep plan adopted/playbook.yml -i inventory/production.yml --waivers adopted/waivers.yml\n",
+  );
+  adopting.action(async (playbook: string | undefined, raw: Raw) => {
+    const options = await runOptions(playbook, raw, environment);
+    const { adopt } = await import("../commands/adopt.ts");
+    done(await adopt({ ...options, out: raw.out as string }, environment));
+  });
+
+  program
+    .command("init")
+    .description("write a starter inventory, playbook and .gitignore")
+    .argument("[dir]", "where to", ".")
+    .action(async (directory: string) => {
+      const { init } = await import("../commands/init.ts");
+      done(await init(directory, environment));
+    });
+  return program;
+}
+
+const FORMAT_OPTIONS: readonly [string, string][] = [
+  ["html", "one page that needs nothing else, for people and auditors"],
+  ["junit", "JUnit XML: a suite for each host, a case for each check"],
+  ["sarif", "SARIF 2.1.0, for code scanning"],
+  ["markdown", "for pull requests and step summaries, at most 900 KiB"],
+  ["prometheus", "for node_exporter's textfile collector"],
+  ["json", "the merged run record"],
+];
+
+function addReport(program: Command, environment: Environment, done: (code: number) => void): void {
+  const command = program
+    .command("report")
+    .description(
+      "merge run records and show them as HTML, JUnit, SARIF, Markdown or metrics; reaches no host",
+    )
+    .argument("<run.json...>", "run records: the shards of a run, or runs of different times");
+  for (const [format, description] of FORMAT_OPTIONS)
+    command.option(`--${format} <file>`, `${description}; - for stdout`);
+  command
+    .option("--exit-code", "end as the merged run has ended, not with 0")
+    .option("-v, --verbose", "without a format: show every host, change and check")
+    .addHelpText(
+      "after",
+      `
+Of a host in several records the newest one stands, and the one before it is shown beside it: before against after.
+Without a format, the text of the merged run is printed. A shard that is missing is told, and makes the run's exit code 3.
+
+Exit code: 0 when the reports were written, whatever they tell; with --exit-code that of the merged run, which is the
+gravest of its parts; 1 for a file that is no run record.
+
+Examples:
+  redkeep report run.json --html report.html --junit report.xml
+  redkeep report before.json after.json --html report.html
+  redkeep report shard-*.json --exit-code --json run.json --markdown - >> "$GITHUB_STEP_SUMMARY"
+`,
+    )
+    .action(async (records: string[], raw: Raw) => {
+      const { report } = await import("../commands/report.ts");
+      const outputs = Object.fromEntries(
+        FORMAT_OPTIONS.flatMap(([format]) => (raw[format] === undefined ? [] : [[format, raw[format]]])),
+      );
+      const [verbose, exitCode] = [raw.verbose === true, raw.exitCode === true];
+      done(await report({ records, outputs, verbose, exitCode }, environment));
+    });
+}
+
+function addDiff(program: Command, environment: Environment, done: (code: number) => void): void {
+  program
+    .command("diff")
+    .description("what got better, worse, new or gone between two run records; reaches no host")
+    .argument("<before.json>", "the older run record")
+    .argument("<after.json>", "the newer one")
+    .option("--json <file>", "write the differences there; - for stdout")
+    .option("-v, --verbose", "show every difference")
+    .addHelpText(
+      "after",
+      `
+Worse is a check that fails now, or that can no longer be made; a host that is lost or drifted; a dangerous command
+that a user gained; a waiver that expired.
+
+Exit code: 0 when nothing got worse, 6 when something did, 1 for a file that is no run record.
+
+Examples:
+  redkeep diff yesterday.json today.json
+  redkeep diff before.json after.json --json -
+`,
+    )
+    .action(async (before: string, after: string, raw: Raw) => {
+      const { diff } = await import("../commands/diff.ts");
+      const json = raw.json as string | undefined;
+      done(await diff({ before, after, json, verbose: raw.verbose === true }, environment));
+    });
+}

@@ -1,0 +1,88 @@
+import type { Place } from "./errors.ts";
+
+/** The text of a `!vault` value: still encrypted, so it can be listed and passed on, but not used. */
+export class VaultText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): { __ansible_vault: string } {
+    return { __ansible_vault: this.text };
+  }
+}
+
+export type YamlScalarValue = string | number | boolean | null | VaultText;
+
+export interface YamlScalar {
+  readonly kind: "scalar";
+  readonly place: Place;
+  readonly value: YamlScalarValue;
+  /** `unsafe` is a text that `!unsafe` marks as plain; `float` is told apart from `int` because 1.0 prints as 1.0. */
+  readonly type: "text" | "unsafe" | "int" | "float" | "boolean" | "null" | "vault";
+}
+
+export interface YamlSequence {
+  readonly kind: "sequence";
+  readonly place: Place;
+  readonly items: readonly YamlNode[];
+}
+
+export interface YamlEntry {
+  /** Where the key stands. */
+  readonly place: Place;
+  /** False for an unquoted `10`, `yes` or `~`, which YAML reads as something else than text. */
+  readonly keyIsText: boolean;
+  readonly node: YamlNode;
+}
+
+export interface YamlMapping {
+  readonly kind: "mapping";
+  readonly place: Place;
+  /** In file order; keys that `<<` merges in come first. */
+  readonly entries: ReadonlyMap<string, YamlEntry>;
+}
+
+/** A value with its place. An alias is the very node of its anchor. */
+export type YamlNode = YamlScalar | YamlSequence | YamlMapping;
+
+export type YamlPath = readonly (string | number)[];
+
+/** `tasks[3].tls.ciphers`. */
+export function formatPath(path: YamlPath): string {
+  return path
+    .map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`))
+    .join("");
+}
+
+/** The plain value of a node. Aliased parts are copied, so that changing one place changes no other. */
+export function toValue(node: YamlNode): unknown {
+  switch (node.kind) {
+    case "scalar":
+      return node.value;
+    case "sequence":
+      return node.items.map(toValue);
+    case "mapping": {
+      const object: Record<string, unknown> = Object.create(null);
+      for (const [key, entry] of node.entries) object[key] = toValue(entry.node);
+      return object;
+    }
+  }
+}
+
+export function placeOf(root: YamlNode, path: YamlPath): Place {
+  let node: YamlNode | undefined = root;
+  let place = root.place;
+  for (const part of path) {
+    if (node?.kind === "mapping") {
+      const entry: YamlEntry | undefined = node.entries.get(String(part));
+      place = entry?.place ?? place;
+      node = entry?.node;
+    } else if (node?.kind === "sequence") {
+      node = node.items[Number(part)];
+      place = node?.place ?? place;
+    } else break;
+  }
+  return place;
+}
