@@ -1,3 +1,4 @@
+# shellcheck shell=dash
 # Sourced in the repository's root: installs the dependencies where they are missing or older than the lock file, and
 # puts their programs, the pinned Node among them, first in PATH.
 

@@ -30,7 +30,8 @@ interface Scene {
 }
 
 const KEYS = 1000;
-const TRANSACTION = "src/shell/transaction.sh";
+const SHELL = "src/shell";
+const APPLY = `${SHELL}/transaction/apply.sh`;
 const COMPILE = "src/transaction/program.ts";
 const CONF = "/etc/redis/redis.conf";
 const STOP = "systemctl kill -s STOP 'redkeep-apply-*'";
@@ -41,14 +42,14 @@ export const FEATURES: Feature[] = [
   {
     name: "the timer over the whole change",
     fault: "the transaction hangs for ever, and the laptop dies",
-    edits: [{ file: TRANSACTION, from: 'arm cap "$CAP" || fail arm', to: "true" }],
+    edits: [{ file: APPLY, from: 'arm cap "$CAP" || fail arm', to: "true" }],
     alike: [{ file: COMPILE, from: "return 120 + ", to: "return 15 + " }],
     strike: (scene) => abandon(scene, `file ${CONF}`, STOP, "wait"),
   },
   {
     name: "the timer of the confirm window",
     fault: "the laptop dies before it has confirmed the change",
-    edits: [{ file: TRANSACTION, from: 'arm win "$FIREWALL_WINDOW" || fail "arm window"', to: "true" }],
+    edits: [{ file: APPLY, from: 'arm win "$FIREWALL_WINDOW" || fail "arm window"', to: "true" }],
     alike: [
       { file: COMPILE, from: "FIREWALL_WINDOW = 45", to: "FIREWALL_WINDOW = 5" },
       { file: COMPILE, from: "return 120 +", to: "return 60 +" },
@@ -58,15 +59,25 @@ export const FEATURES: Feature[] = [
   {
     name: "the trap: ExecStopPost of the transaction's unit",
     fault: "the transaction is killed half way",
-    edits: [{ file: COMPILE, from: '-p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop"', to: "" }],
+    edits: [
+      {
+        file: `${SHELL}/start.sh`,
+        from: '-p "ExecStopPost=/bin/sh $d/transaction.sh rollback stop"',
+        to: "",
+      },
+    ],
     strike: (scene) => abandon(scene, `file ${CONF}`, KILL, "end"),
   },
   {
     name: "fsync",
     fault: "power is cut half way",
     edits: [
-      { file: TRANSACTION, from: "\nnote() {", to: "\nsync() { :; }\nnote() {" },
-      { file: TRANSACTION, from: "conv=nocreat,notrunc,fsync", to: "conv=nocreat,notrunc" },
+      { file: `${SHELL}/transaction/journal.sh`, from: "\nnote() {", to: "\nsync() { :; }\nnote() {" },
+      {
+        file: `${SHELL}/transaction/files.sh`,
+        from: "conv=nocreat,notrunc,fsync",
+        to: "conv=nocreat,notrunc",
+      },
     ],
     host: { disk: true, ready: "systemctl is-active -q ssh" },
     strike: async (scene) => {
@@ -79,7 +90,7 @@ export const FEATURES: Feature[] = [
   {
     name: "the recovery at boot",
     fault: "power is cut half way",
-    edits: [{ file: TRANSACTION, from: "install_recovery || fail recovery", to: "true" }],
+    edits: [{ file: APPLY, from: "install_recovery || fail recovery", to: "true" }],
     host: { ready: "systemctl is-active -q ssh" },
     strike: async (scene) => {
       await cutPower(scene, "daemon-reload", STOP);
@@ -89,7 +100,7 @@ export const FEATURES: Feature[] = [
   {
     name: "the fingerprint of what the plan relied on",
     fault: "someone edits redis.conf between plan and change",
-    edits: [{ file: TRANSACTION, from: '[ "$signature" = "$s" ] || refuse "stale $p"', to: "true" }],
+    edits: [{ file: APPLY, from: '[ "$signature" = "$s" ] || refuse "stale $p"', to: "true" }],
     strike: async ({ host, project }) => {
       // The transaction's folder is there before its first look at the files.
       const edited = onHost(
@@ -106,7 +117,7 @@ export const FEATURES: Feature[] = [
     fault: "someone edits redis.conf while the change is made, and it fails",
     edits: [
       {
-        file: TRANSACTION,
+        file: `${SHELL}/transaction/rollback.sh`,
         from: '|| is_ours "$n" "$p" "$signature"; then continue; fi',
         to: "|| true; then continue; fi",
       },
@@ -122,8 +133,8 @@ export const FEATURES: Feature[] = [
     name: "the lock",
     fault: "two operators run redkeep at once",
     edits: [
-      { file: TRANSACTION, from: 'lock 0 || refuse "locked $(cat $root/lock)"', to: "true" },
-      { file: TRANSACTION, from: "if [ -L $root/pending ]; then refuse", to: "if false; then refuse" },
+      { file: APPLY, from: 'lock 0 || refuse "locked $(cat $root/lock)"', to: "true" },
+      { file: APPLY, from: "if [ -L $root/pending ]; then refuse", to: "if false; then refuse" },
     ],
     // What the second sees before it plans: it is too late where both look at the same time.
     alike: [

@@ -12,7 +12,7 @@ mkdir -p "$cache"
 
 say() { echo "bench: $*" >&2; }
 install() {
-  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || { say "$* cannot be installed: that needs root and apt"; return 0; }
+  { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; } || { say "$* cannot be installed: that needs root and apt"; return 0; }
   say "installing $*"
   apt-get install -qy --no-install-recommends "$@" >>"$log" 2>&1 ||
     { apt-get update -q >>"$log" 2>&1 && apt-get install -qy --no-install-recommends "$@" >>"$log" 2>&1; } ||

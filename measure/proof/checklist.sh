@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the guide says to look at in the end, and its look at the service's user, with the options that its own TLS step makes
 # necessary. stdin: the passwords of admin and app, a line each.
 read -r admin

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Prints what the Redis of this host is like, a line for each fact, asked of what is running: the service, systemd, the
 # kernel. Owes nothing to any of the tools that are compared. Run inside the host by `docker exec -i`.
 # stdin: the administrator's password, then the application's. Arguments: the client's CA, certificate and key; APP_SUBNET.

@@ -3,8 +3,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
-import { shellWord } from "../lib/words.ts";
 import type { Environment } from "../run/options.ts";
+import { shellWord } from "../shell/quote.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */
 export async function init(directory: string, { cwd, stdout, program }: Environment): Promise<number> {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { shellQuote } from "./shell-quote.ts";
+import { shellQuote } from "../shell/quote.ts";
 
 /**
  * How a script starts on a host: the text that the login shell runs, and what is exchanged with it.

@@ -1,4 +1,5 @@
 import type { ServerHostKeyAlgorithm } from "ssh2";
+import { shellQuote } from "../shell/quote.ts";
 import { HostError } from "./connection.ts";
 import {
   addKnownHost,
@@ -11,7 +12,6 @@ import {
 import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import { isRevoked } from "./revoked-keys.ts";
-import { shellQuote } from "./shell-quote.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
 /** No command that writes: the file may be anything that the inventory's writer would have a line of theirs in. */

@@ -1,5 +1,5 @@
 import { dirname } from "node:path/posix";
-import { quotePath } from "./config-files.ts";
+import { shellProgram } from "../shell/program.ts";
 import type { Fact } from "./fact.ts";
 import { MOUNTS } from "./host.ts";
 import { type Seen, seen } from "./origin.ts";
@@ -44,85 +44,9 @@ export interface Room {
   inodes: number | undefined;
 }
 
-/** Where redkeep writes on every host; the unit's own drop-in comes beside them. */
-const OWN_PATHS =
-  '/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw "/etc/systemd/system/$UNIT.d/redkeep.conf" /etc/systemd/system/redkeep-recover.service';
-
-/** Data files that are looked at. A server has a handful, and its user may make a million. */
-const MAX_DATA_FILES = 5000;
-
 /** Owner, group and mode of everything the tasks may set, and the room on the disks. */
 export const filesFact: Fact<FilesFact> = {
-  script: ({ paths }) => `
-# One process for all paths; those that are not there are left out, and names that would be two lines of the answer.
-describe() {
-  for path; do shift; case $path in *"$NL"*) ;; *) set -- "$@" "$path";; esac; done
-  stat -c '%F|%U|%G|%a|%h|%s|%n' -- "$@"
-}
-# The kernel knows where the server keeps its data: Redis enters the folder.
-DIR=; if [ "$PID" -gt 0 ] && cd -P "/proc/$PID/cwd" 2>/dev/null; then DIR=$PWD; cd /; fi
-case $DIR in ''|/proc/*|*"$NL"*) conf_get dir; DIR=$VALUE;; esac
-conf_get logfile; LOG=$VALUE
-case $LOG in */*) LOG_FOLDER=\${LOG%/*};; *) LOG_FOLDER=.;; esac
-# The words of a file are split, and no wildcard of theirs expanded.
-TLS=; set -f; set -- $TLS_CERT $TLS_KEY $TLS_CA; set +f
-for path in "$@" "$CONF_FOLDER"/tls/redkeep-*; do TLS="$TLS $path"; done
-conf_get unixsocket; SOCKET=$VALUE
-values_of loadmodule "$SETTINGS"; MODULES=; IFS=$NL; set -f; for line in $VALUE; do MODULES="$MODULES \${line%% *}"; done; unset IFS
-section data-directory; printf '%s\\n' "$DIR"; section log-file; printf '%s\\n' "$LOG"
-set --
-for path in $seen "$ACL_FILE" "$SOCKET" $TLS "$LOG" "$DIR" $MODULES ${paths.map(quotePath).join(" ")}; do
-  if [ -n "$path" ]; then set -- "$@" "$path"; fi
-  case $path in */*) path=\${path%/*}; set -- "$@" "\${path:-/}";; esac
-done; set +f
-set -- "$@" ${OWN_PATHS}
-section data-files; described= listed=0
-if [ -d "$DIR" ]; then for path in "$DIR"/*.rdb "$DIR"/*.aof "$DIR"/*.aof.* "$DIR"/appendonlydir "$DIR"/appendonlydir/* "$LOG_FOLDER"/redis*.log "$LOG_FOLDER"/valkey*.log; do
-  # No name may be two lines of the answer, and the service user may have made the folder a link to any other.
-  case $path in *"$NL"*) continue;; "$DIR"/appendonlydir/*) if [ -L "$DIR/appendonlydir" ]; then continue; fi;; esac
-  # A program takes only so many words, and each that is added has the shell copy all before it.
-  if [ $# -ge 500 ]; then described=$described$(describe "$@")$NL; set --; fi
-  if [ "$listed" -ge ${MAX_DATA_FILES} ]; then section data-files-cut; break; fi
-  set -- "$@" "$path"; printf '%s\\n' "$path"; listed=$((listed + 1))
-done; fi
-section paths; printf %s "$described"; describe "$@"
-section digests; set -f; set -- $seen "$ACL_FILE" $TLS ${paths.map(quotePath).join(" ")} ${OWN_PATHS}; set +f
-# Each of the files in turn makes room for what is to be asked about.
-# Whoever else may write there has the rights with which it is read.
-digest() {
-  READS=$NL readers=; judge "$@"
-  for path; do
-    shift; case $path in *"$NL"*) continue;; esac
-    if [ -f "$path" ]; then
-      set -- "$@" "$path"; case " $seen $ACL_FILE $TLS " in *" $path "*) named_reader "$path";; *) reader_of "$path";; esac
-      if is_large; then continue; fi; READS="$READS$AS|$path$NL"
-      case $NL$readers in *"$NL$AS|$NL"*) ;; *) readers="$readers$AS|$NL";; esac
-    fi
-  done
-  each_reader 'sha256sum --' '' asked_digests
-}
-digest "$@"
-section data-writable; if [ "$PID" -gt 0 ] && [ -d "$DIR" ]; then
-  field Uid: "/proc/$PID/status"; uid=$VALUE; field Gid: "/proc/$PID/status"
-  if timeout -s KILL 5 setpriv --reuid="$uid" --regid="$VALUE" --init-groups test -w "$DIR" >/dev/null; then echo yes; else case $? in 1) echo no;; esac; fi
-fi
-section places; rooms=' '; set -- "$@" "$DIR/." /var/lib/redkeep/txn
-for path; do
-  shift
-  case $path in *"$NL"*) continue;; esac
-  if [ -e "$path" ] && [ ! -w "$path" ]; then printf 'unwritable %s\\n' "$path"; fi
-  while [ -n "$path" ]; do
-    # What holds no slash would stay as it is for ever.
-    case $path in */*) path=\${path%/*};; *) break;; esac
-    if [ ! -d "$path" ]; then continue; fi
-    case $rooms in *" $path "*) ;; *) rooms="$rooms$path "
-      if [ ! -w "$path" ]; then printf 'unwritable %s\\n' "$path"; fi
-      set -- "$@" "$path";; esac
-    break
-  done
-done
-if [ $# -gt 0 ]; then stat -f -c 'room %a %S %d %c %n' -- "$@"; fi
-`,
+  script: ({ paths }) => shellProgram("probe/files.sh", { PLANNED_PATHS: paths }),
   parse: ({ seen: sections }) => {
     const byPath = new Map(
       sections

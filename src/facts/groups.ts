@@ -8,19 +8,6 @@ import type { SeenTexts } from "./fact.ts";
  */
 
 /**
- * Functions of the shell, on the words of a line of `ss -e` from the peer on:
- * - `in_group PATH WORDS`: the socket belongs to this very group. A group's name may hold blanks, and words of \`ss\`'s own.
- * - `made_by UID WORDS`: this user made the socket. \`ss\` says nothing of root's.
- */
-export const GROUP_FUNCTIONS = `in_group() {
-  case $2 in *cgroup:*) ;; *) return 1;; esac
-  case "\${2#*cgroup:} " in "\${1:-none} "*) ;; *) return 1;; esac
-}
-made_by() {
-  case " \${2%%cgroup:*}" in *" uid:$1 "*) ;; *' uid:'*) return 1;; *) [ "$1" = 0 ];; esac
-}`;
-
-/**
  * What a control group is called: by its last name where systemd put it into slices and nothing else, for then it is a unit
  * of that name; by its whole path where another unit, or a container, had it made.
  */

@@ -1,4 +1,6 @@
 import type { Attributes } from "../lib/attributes.ts";
+import { shellProgram } from "../shell/program.ts";
+import { parseAssignments } from "../shell/quote.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
 /** `absent`, or owner, group, mode and sha256 of a plain file: `root:redis 640 HEX`. */
 export type Signature = string;
@@ -47,30 +49,8 @@ export interface KeptRunsFact {
 /** What the host keeps of redkeep's runs, for a way back; the texts of the backups that `backups` names. */
 export const keptRunsFact: Fact<KeptRunsFact> = {
   // All of it is the shell's own work but the list: root's alone may read and write there, so nothing of it moves meanwhile.
-  script: ({ backups }) => `
-if [ "$ME" = 0 ]; then
-  section kept; if [ -f /var/lib/redkeep/original ]; then echo complete; fi
-  set --
-  set -f; for txn in $(ls -1tr /var/lib/redkeep/txn); do
-    case $txn in *[!A-Za-z0-9_-]*) continue;; esac
-    id=$txn; txn=/var/lib/redkeep/txn/$txn
-    first_word "$txn/state"; case $VALUE in committed) ;; needs_human) echo "unsettled $id"; continue;; *) continue;; esac
-    echo "run $id"; REST=; first_word "$txn/holder"; printf 'holder %s\\n' "$VALUE\${REST:+ $REST}"
-    if [ -f "$txn/undoes" ]; then first_word "$txn/undoes"; echo "undoes $VALUE"; fi
-    if [ -f "$txn/to-original" ]; then echo to-original; fi
-    if [ -f "$txn/restarted" ]; then echo restarted; fi
-    { while read -r number path rest; do
-      REST=; first_word "$txn/old/$number.signature"; printf 'old %s %s %s\\n' "$number" "$path" "$VALUE\${REST:+ $REST}"
-      REST=; first_word "$txn/new/$number.signature"; printf 'new %s %s %s\\n' "$number" "$path" "$VALUE\${REST:+ $REST}"
-    done <"$txn/files"; } 2>/dev/null
-    # Data files come and go: of what is not there any more nothing is set.
-    { while read -r path rest; do if [ -e "$path" ]; then printf 'mode %s %s\\n' "$path" "$rest"; fi; done <"$txn/expected-modes"; } 2>/dev/null
-    { while IFS= read -r path; do printf 'created %s\\n' "$path"; done <"$txn/created"; } 2>/dev/null
-    set -- "$@" "kept-env $id" "$txn/env"
-  done; set +f
-  show_files "$@" ${backups.map((id) => `'backup ${id}' '${backupPath(id)}'`).join(" ")}
-fi
-`,
+  script: ({ backups }) =>
+    shellProgram("probe/kept.sh", { BACKUPS: backups.flatMap((id) => [`backup ${id}`, backupPath(id)]) }),
   parse: ({ seen: sections }) => {
     const runs: (Omit<KeptRun, "files" | "modes" | "created"> & {
       files: KeptFile[];
@@ -95,7 +75,7 @@ fi
           files: [],
           modes: [],
           created: [],
-          env: assignments(envOf(sections, id)),
+          env: parseAssignments(envOf(sections, id)),
         });
       } else if (run !== undefined) readLine(run, word, rest);
     }
@@ -147,14 +127,4 @@ export function backupPath(id: string): string {
   const [, run, isNew, number] = /^([A-Za-z0-9_-]+)\/(new\/)?(\d+)$/.exec(id) ?? [];
   if (run === undefined || number === undefined) throw new Error(`no name of a backup: ${id}`);
   return `/var/lib/redkeep/txn/${run}/${isNew ?? "old/"}${number}`;
-}
-
-/** What `shellAssignments` wrote. Other lines say nothing: those of a run that took another back. */
-function assignments(text: string): Map<string, string> {
-  return new Map(
-    [...text.matchAll(/^([A-Z_0-9]+)='((?:[^'\n]|'\\'')*)'$/gm)].map(([, name = "", value = ""]) => [
-      name,
-      value.replaceAll(`'\\''`, "'"),
-    ]),
-  );
 }

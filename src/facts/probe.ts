@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { lastingCopy } from "../lib/copy.ts";
 import { FrameError, parseFrames, readTar, unsigned } from "../lib/frame.ts";
+import { shellProgram } from "../shell/program.ts";
 import { certificatesFact } from "./certificates.ts";
 import { configFilesFact } from "./config-files.ts";
 import { type Answer, type Fact, SAID_TITLES, SaidTexts, SEEN_TITLES, SeenTexts } from "./fact.ts";
@@ -11,7 +12,7 @@ import { keptRunsFact } from "./kept-runs.ts";
 import { othersFact } from "./others.ts";
 import { NOTHING_ASKED, type ProbeInput } from "./probe-input.ts";
 import { proofsFact } from "./proofs.ts";
-import { FILE_LIMIT, READING_FUNCTIONS } from "./reading.ts";
+import { FILE_LIMIT, readingFunctions } from "./reading.ts";
 import { type Client, redisFact } from "./redis.ts";
 import { sentinelFact } from "./sentinel.ts";
 import { serviceFact } from "./service.ts";
@@ -20,7 +21,7 @@ import { systemFact } from "./system.ts";
 import { tracesFact } from "./traces.ts";
 import { transactionFact } from "./transaction.ts";
 
-/** Every fact, in the order in which their scripts run: later ones use the variables of earlier ones. */
+/** Every fact, whose part of the probe has its name: src/shell/probe.sh says in which order they come. */
 const FACTS = {
   host: hostFact,
   service: serviceFact,
@@ -57,25 +58,12 @@ const ALWAYS: readonly FactName[] = ["host", "service", "configFiles", "redis", 
  */
 export function probeScript(wanted: Iterable<FactName>, input: ProbeInput, nonce: string): string {
   const names = new Set([...ALWAYS, ...wanted]);
-  const scripts = factNames()
-    .filter((name) => names.has(name))
-    .map((name) => FACTS[name].script(input));
-  const said = saidWord(nonce);
-  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL; unset REDISCLI_AUTH
-N=${nonce}
-R=${said}
-${forTheHost(READING_FUNCTIONS)}
-{
-${forTheHost(scripts.join("\n"))}
-print_files
-section end
-} </dev/null 2>/dev/null
-`;
-}
-
-/** Comments and the room before lines are for people. No document of the shell has such lines. */
-function forTheHost(script: string): string {
-  return script.replaceAll(/^ *# .*\n|^ +/gm, "");
+  const parts = new Map<string, string>([["probe/reading.sh", readingFunctions()]]);
+  for (const name of factNames()) {
+    const file = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    parts.set(`probe/${file}.sh`, names.has(name) ? FACTS[name].script(input) : "");
+  }
+  return shellProgram("probe.sh", { N: nonce, R: saidWord(nonce) }, (part) => parts.get(part));
 }
 
 /** The word for the titles within a session with Redis. Whoever learns it has not learnt the probe's own. */

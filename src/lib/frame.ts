@@ -22,20 +22,6 @@ const TITLE = /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/;
 const END = "end";
 
 /**
- * Shell functions: `section TITLE` begins a frame, `tell TITLE TEXT` prints a whole one of text that others made. The word
- * is expected in N, a line break in NL.
- */
-export const FRAME_FUNCTIONS = `section() { printf '\\n%s %s\\n' "$N" "$*"; }
-tell() {
-  section "$1"; IFS=$NL; set -f
-  for told in $2; do printf '${SIGN}%s\\n' "$told"; done
-  unset IFS; set +f
-}`;
-
-/** The command of sed that puts the sign before each line. */
-export const SIGN_LINES = `s/^/${SIGN}/`;
-
-/**
  * The frames of an answer by title, in their order. What stands before the first is a login shell's noise.
  * @param isKnown which titles the script prints: any other is an error, as is one that comes twice.
  * @throws FrameError

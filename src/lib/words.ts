@@ -97,8 +97,3 @@ function stepBetween(previous: readonly string[], next: readonly string[]): numb
   const padded = from.length !== to.length && from.startsWith("0");
   return Number(to) === Number(from) + 1 && !padded ? index : undefined;
 }
-
-/** A word as a shell reads it back. */
-export function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}

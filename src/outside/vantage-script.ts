@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { shellQuote } from "../connection/shell-quote.ts";
+import { shellQuote } from "../shell/quote.ts";
 import { type Attempt, attemptsOf, isOffered, type Target, type TlsVersion } from "./target.ts";
 
 /** A target, and whether TLS is looked at too: only from where it should be reached. */

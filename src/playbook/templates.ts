@@ -19,8 +19,3 @@ export function templateRenderer(playbookDirectory: string): (name: string, data
     return render(template.text, data, template.path);
   };
 }
-
-/** The program of a host's transaction: never the user's, since it has to keep its promises. */
-export function transactionProgram(): string {
-  return readFileSync(join(packageDirectory, "src/shell/transaction.sh"), "utf8");
-}

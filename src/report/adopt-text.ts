@@ -1,8 +1,9 @@
 import { join, relative } from "node:path";
 import type { AdoptedHost } from "../adopt/files.ts";
 import { printable, printableText } from "../lib/printable.ts";
-import { plural, shellWord } from "../lib/words.ts";
+import { plural } from "../lib/words.ts";
 import type { HostErrorRecord } from "../record/record.ts";
+import { shellWord } from "../shell/quote.ts";
 
 /** What came of an adoption. */
 export interface Adoption {

@@ -1,10 +1,11 @@
 import stringWidth from "string-width";
 import type { Difference } from "../history/compare.ts";
 import { guardLines, printable } from "../lib/printable.ts";
-import { NO_BREAK, shellWord } from "../lib/words.ts";
+import { NO_BREAK } from "../lib/words.ts";
 import type { HostRecord, RunRecord } from "../record/record.ts";
 import { safeRecord } from "../record/safe-record.ts";
 import { needsRenewal } from "../record/summary.ts";
+import { shellWord } from "../shell/quote.ts";
 import { type Paint, painter, toAscii } from "./colours.ts";
 
 /** What the texts need beside the record. */

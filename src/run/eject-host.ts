@@ -1,7 +1,7 @@
 import { HostError } from "../connection/connection.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { transactionProgram } from "../playbook/templates.ts";
 import { type Changed, stopped } from "../record/outcome.ts";
+import { transactionProgram } from "../shell/program.ts";
 import { newTransaction } from "../transaction/controller-side.ts";
 import { compileEject, parseEjected } from "../transaction/eject.ts";
 import { ask } from "./ask.ts";

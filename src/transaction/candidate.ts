@@ -1,11 +1,11 @@
 import { randomInt } from "node:crypto";
-import { shellQuote } from "../connection/shell-quote.ts";
 import { chosen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import { joinWords } from "../redis/words.ts";
+import { shellQuote } from "../shell/quote.ts";
 import { isHandedOver, plannedUnit } from "./what-runs.ts";
 
 /** A file of the plan with what it will hold. */

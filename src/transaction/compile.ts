@@ -8,9 +8,10 @@ import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
 import { type FileContent, lines, type Part } from "../resources/kind.ts";
 import { partsOf } from "../resources/kinds.ts";
+import { shellAssignments } from "../shell/quote.ts";
 import { candidate, type PlannedFile } from "./candidate.ts";
 import { authKind, type Login, loginText } from "./login-file.ts";
-import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program, shellAssignments } from "./program.ts";
+import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program } from "./program.ts";
 import { circumstances, expectations } from "./relied-on.ts";
 import { plannedUnit, whatRuns } from "./what-runs.ts";
 
@@ -60,7 +61,7 @@ export function compileApply(input: CompileInput): string {
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
   ];
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: "" });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts });
 }
 
 function contentOf(content: FileContent, { issued }: CompileInput): string {

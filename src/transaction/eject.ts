@@ -1,10 +1,10 @@
-import { shellQuote } from "../connection/shell-quote.ts";
 import { chosen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import { FRAME_FUNCTIONS, FrameError, parseFrames, unsigned } from "../lib/frame.ts";
+import { FrameError, parseFrames, unsigned } from "../lib/frame.ts";
 import type { Server } from "../redis/server.ts";
-import { shellAssignments, wrap } from "./program.ts";
-import { ROOT } from "./report.ts";
+import { shellProgram } from "../shell/program.ts";
+import { shellAssignments } from "../shell/quote.ts";
+import { laid } from "./program.ts";
 import { plainPath } from "./what-runs.ts";
 
 /**
@@ -37,29 +37,12 @@ export function compileEject(input: {
     OLDUSER: user,
     OLDGROUP: facts.service.properties.get("Group") || server.group,
   });
-  const put = ([name, text]: readonly [string, string]) =>
-    `printf %s ${shellQuote(text)} >"$d/${name}" || exit 65\n`;
   const parts: [string, string][] = [
     ["env", env],
     ["folders", folders.map((path) => `${path}\n`).join("")],
     ["transaction.sh", input.program],
   ];
-  return `set -u; umask 077; PATH=/usr/sbin:/usr/bin:/sbin:/bin; LC_ALL=C; export PATH LC_ALL
-N=${nonce}; NL='
-'; ${FRAME_FUNCTIONS}
-root=${ROOT}; d=$root/txn/${id}
-mkdir -p -m 700 $root/txn && [ ! -L $root ] && [ "$(stat -c '%u %a' $root)" = '0 700' ] && mkdir "$d" || exit 65
-laid=; eval "$(base64 -d <<'.'
-${wrap(`${parts.map(put).join("")}laid=1\n`)}
-.
-)"
-[ -n "$laid" ] || exit 65
-said=$(/bin/sh "$d/transaction.sh" eject </dev/null 2>&1 | head -c 4096; echo .)
-status=0; if [ -e $root ] || [ -L $root ]; then status=1; rm -rf "$d"; fi
-section status; echo $status
-tell said "\${said%.}"
-section end
-`;
+  return shellProgram("eject.sh", { N: nonce, ID: id, LAID: laid(parts) });
 }
 
 /** What the host said of it: undefined where the answer was cut short. `status` 0: its folder is gone. */

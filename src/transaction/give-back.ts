@@ -9,8 +9,9 @@ import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { lines } from "../resources/kind.ts";
 import { noActions, partsOf } from "../resources/kinds.ts";
+import { shellAssignments } from "../shell/quote.ts";
 import { type Login, loginText } from "./login-file.ts";
-import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program, shellAssignments } from "./program.ts";
+import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program } from "./program.ts";
 import { signature } from "./relied-on.ts";
 import { whatRuns } from "./what-runs.ts";
 
@@ -77,8 +78,8 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
   ];
   const copies = files
     .filter(({ state }) => state !== "absent")
-    .map(({ number, backup }) => `cp ${backupPath(backup)} "$d/new/${number}" || exit 65\n`);
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare: copies.join("") });
+    .map(({ number, backup }) => `${number} ${backupPath(backup)}`);
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, copies });
 }
 
 function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveBackInput): string {

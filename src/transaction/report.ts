@@ -1,26 +1,19 @@
-import { FRAME_FUNCTIONS, FrameError, parseFrames, SIGN_LINES, unsigned } from "../lib/frame.ts";
-
-/** Where a host keeps what redkeep needs there; each transaction has its folder in txn. */
-export const ROOT = "/var/lib/redkeep";
+import { FrameError, parseFrames, unsigned } from "../lib/frame.ts";
+import { shellProgram } from "../shell/program.ts";
 
 /** Asks again how a transaction stands, after a reply was lost: once it has come to rest, after at most a minute. */
 export function compileStatus(id: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}; i=0
-while [ $i -lt 240 ]; do
-  case $(systemctl show -p ActiveState --value redkeep-apply-${id}.service) in active|activating|deactivating) ;; *) break;; esac
-  i=$((i + 1)); sleep 0.25
-done
-${reportScript(nonce)}`;
+  return shellProgram("look-again.sh", reported(id, nonce));
 }
 
 /** `confirm` turns `applied` into `committed`, or finds that the host has put itself back meanwhile. */
 export function compileConfirm(id: string, secretNonce: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}\necho ${secretNonce} | /bin/sh "$d/transaction.sh" confirm >/dev/null 2>&1\n${reportScript(nonce)}`;
+  return shellProgram("confirm.sh", { ...reported(id, nonce), SECRET: secretNonce });
 }
 
 /** Has the host put back what this transaction changed. */
 export function compileRollback(id: string, nonce: string): string {
-  return `d=${ROOT}/txn/${id}\n/bin/sh "$d/transaction.sh" rollback asked >/dev/null 2>&1\n${reportScript(nonce)}`;
+  return shellProgram("take-back.sh", reported(id, nonce));
 }
 
 /** Words and numbers of transaction.sh's own. */
@@ -28,16 +21,9 @@ const OWN_PARTS = ["state", "unavailable", "keys.before", "keys.after"];
 /** What may hold the words of Redis, of its log and of other programs. */
 const FOREIGN_PARTS = ["journal", "log"];
 
-/** Prints how a transaction stands: `parseReport` reads it. The folder is $d. */
-export function reportScript(nonce: string): string {
-  return `N=${nonce}; ${FRAME_FUNCTIONS}
-for part in ${OWN_PARTS.join(" ")}; do
-  section $part; if [ -f "$d/$part" ]; then read -r line <"$d/$part"; printf '%s\\n' "$line"; fi
-done
-for part in ${FOREIGN_PARTS.join(" ")}; do
-  section $part; if [ -s "$d/$part" ]; then head -c 65536 "$d/$part" | sed '${SIGN_LINES}'; fi
-done
-printf '\\n%s end\\n' ${nonce}`;
+/** What every program is told that says how a transaction stands: `parseReport` reads it. */
+export function reported(id: string, nonce: string) {
+  return { N: nonce, ID: id, OWN_PARTS: OWN_PARTS.join(" "), FOREIGN_PARTS: FOREIGN_PARTS.join(" ") };
 }
 
 /** How a transaction stands on the host. */

@@ -2,8 +2,9 @@ import type { ServerLogin } from "../facts/server-login.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
+import { shellAssignments } from "../shell/quote.ts";
 import { authLine, type Login, loginText } from "./login-file.ts";
-import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program, shellAssignments } from "./program.ts";
+import { CONFIRM_WINDOW, capSeconds, FIREWALL_WINDOW, program } from "./program.ts";
 
 export interface CompileUndoInput {
   /** The committed transaction whose changes are put back. */
@@ -44,7 +45,5 @@ export function compileUndo(input: CompileUndoInput): string {
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
   ];
-  const prepare = `cat "$root/txn/${source}/env" "$d/env.own" >"$d/env" || exit 65
-/bin/sh "$d/transaction.sh" undo ${source} </dev/null >>"$d/log" 2>&1 &&`;
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, prepare });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts, source });
 }

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 import { SaidTexts, SeenTexts } from "../../src/facts/fact.ts";
 import { takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
-import { READING_FUNCTIONS } from "../../src/facts/reading.ts";
+import { readingFunctions } from "../../src/facts/reading.ts";
 import { ServerLogin } from "../../src/facts/server-login.ts";
 import { systemFact } from "../../src/facts/system.ts";
 import { Secret } from "../../src/lib/secret.ts";
@@ -28,7 +28,7 @@ function search(
   layOut(first);
   writeFileSync(join(second, ".bash_history"), typed);
   const script = systemFact.script(input).replaceAll("/home/", `${directory.path}/`);
-  const whole = `set -u; N=${NONCE}\n${READING_FUNCTIONS}\nconf_get() { VALUE=; }; BIN= PID=0\n${script}\nsection end`;
+  const whole = `set -u; N=${NONCE}\n${readingFunctions()}\nconf_get() { VALUE=; }; BIN= PID=0\n${script}\nsection end`;
   // As an argument of the shell's it would hold the password among the machine's own processes.
   writeFileSync(join(directory.path, "probe"), whole);
   const env = { PATH: process.env.PATH, LC_ALL: "C" };

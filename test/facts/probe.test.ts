@@ -23,7 +23,7 @@ import { othersFact } from "../../src/facts/others.ts";
 import { ProbeError, parseProbe, probeScript, saidWord, takeApart } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED, type ProbeInput } from "../../src/facts/probe-input.ts";
 import { proofsFact } from "../../src/facts/proofs.ts";
-import { READING_FUNCTIONS } from "../../src/facts/reading.ts";
+import { readingFunctions } from "../../src/facts/reading.ts";
 import { redisFact } from "../../src/facts/redis.ts";
 import { ServerLogin } from "../../src/facts/server-login.ts";
 import { serviceFact } from "../../src/facts/service.ts";
@@ -318,16 +318,18 @@ describe("the probe's script", () => {
 
   it("runs nothing that a user's name holds, and asks for that very name", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
-    const lines = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] })
-      .split("\n")
-      .filter((line) => /^current .*ACL DRYRUN/.test(line.trim()));
+    const text = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] });
+    const [asked] = /^DRY_RUNS='.*'$/m.exec(text) ?? [];
+    const [loop] = /^for asked in [\s\S]*?^done$/m.exec(text) ?? [];
     const helpers = 'current() { NOW=$1; }; add() { printf "%s\\n" "$1" "$2"; }';
-    const [title = "", question = ""] = execFileSync("sh", ["-c", [helpers, ...lines].join("\n")], {
-      encoding: "utf8",
-    }).split("\n");
+    const [title = "", question = ""] = execFileSync(
+      "sh",
+      ["-c", `${helpers}\nNL='\n'\n${asked}\nset -f; IFS=$NL\n${loop}`],
+      { encoding: "utf8" },
+    ).split("\n");
     expect(title).toMatch(/^dry-run x[0-9a-f]+ FLUSHALL$/);
     const hex = [...Buffer.from(user)].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
-    expect(question).toBe(`ACL DRYRUN "${hex}" FLUSHALL `);
+    expect(question).toBe(`ACL DRYRUN "${hex}" FLUSHALL`);
     expect(
       redisFact
         .parse(
@@ -357,7 +359,7 @@ function printed(script: string, programs: Record<string, string> = {}): Answer 
     writeFileSync(join(directory.path, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
   const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C" };
-  const whole = `set -u; N=${NONCE}; R=${saidWord(NONCE)}\n${READING_FUNCTIONS}\n${script}\nprint_files; section end`;
+  const whole = `set -u; N=${NONCE}; R=${saidWord(NONCE)}\n${readingFunctions()}\n${script}\nprint_files; section end`;
   return takeApart(execFileSync("sh", ["-c", whole], { env, stdio: "pipe", timeout: 45_000 }), NONCE);
 }
 
@@ -750,7 +752,7 @@ describe("on a host whose service user wrote redis.conf", () => {
     writeFileSync(at("elsewhere/passwd"), "x");
     symlinkSync(at("elsewhere"), at("data/appendonlydir"));
     const script = `set -u; N=${NONCE}; R=${saidWord(NONCE)}
-${READING_FUNCTIONS}
+${readingFunctions()}
 UNIT=test.service; ${TEST_GROUP}; CLI=redis-cli; PID=1; CONF='${at("redis.conf")}'; ME=1
 ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n${more}\nprint_files; section end`;
     const env = { PATH: `${directory.path}:${process.env.PATH}`, LC_ALL: "C", CALLS: at("calls") };

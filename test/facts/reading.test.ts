@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { READING_FUNCTIONS } from "../../src/facts/reading.ts";
+import { readingFunctions } from "../../src/facts/reading.ts";
 
 /** The service user's id in these tests, and another local user's. */
 const SERVICE = 65534;
@@ -33,7 +33,7 @@ beforeEach(() => {
 afterEach(() => rmSync(top, { recursive: true }));
 
 function run(shell: string, code: string): string {
-  const script = `set -u; N=x\n${READING_FUNCTIONS}\nME=0 SERVICE_UID=${SERVICE} DROP=as-the-service\ncd '${top}'\n${code}`;
+  const script = `set -u; N=x\n${readingFunctions()}\nME=0 SERVICE_UID=${SERVICE} DROP=as-the-service\ncd '${top}'\n${code}`;
   return execFileSync(shell, ["-c", script], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],

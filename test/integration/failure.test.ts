@@ -1,7 +1,7 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { shellQuote } from "../../src/connection/shell-quote.ts";
+import { shellQuote } from "../../src/shell/quote.ts";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";

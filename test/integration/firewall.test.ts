@@ -112,13 +112,18 @@ describe.concurrent("a firewall that redkeep switches on", () => {
     async ({ prepare, asked }, { expect }) => {
       await using host = await startHost();
       using project = openProject({ "redis-01": host });
-      await onHost(host, `ufw allow 22/tcp; ${prepare}`);
+      await onHost(
+        host,
+        `ufw allow 22/tcp; ufw allow 8080/tcp; ${prepare}
+         systemd-run -q python3 -m http.server 8080`,
+      );
       const playbook = project.playbook("firewall.yml", [{ firewall: { allow: [host.subnet], ...asked } }]);
+      await expect.poll(() => failureOf(host.ip, 8080, 900)).toEqual([]);
       let isOver = false;
       // A SYN that is dropped comes again after a second.
       const clients = Array.from({ length: 4 }, async () => {
         const failures: string[] = [];
-        while (!isOver) failures.push(...(await failureOf(host.ip, 22, 900)));
+        while (!isOver) failures.push(...(await failureOf(host.ip, 8080, 900)));
         return failures;
       });
       const run = await project.run("apply", playbook, "--yes").finally(() => {

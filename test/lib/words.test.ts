@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { mergeTexts, shapeOf } from "../../src/history/alike.ts";
-import { duration, hostList, shellWord } from "../../src/lib/words.ts";
+import { duration, hostList } from "../../src/lib/words.ts";
+import { shellWord } from "../../src/shell/quote.ts";
 import { hostNames } from "../support/records.ts";
 
 describe("a list of hosts", () => {

@@ -22,13 +22,13 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import type { HostPlan } from "../../src/plan/plan.ts";
-import { transactionProgram } from "../../src/playbook/templates.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { splitWords } from "../../src/redis/words.ts";
 import type { Actions } from "../../src/resources/kind.ts";
+import { transactionProgram } from "../../src/shell/program.ts";
+import { shellAssignments } from "../../src/shell/quote.ts";
 import { type CompileInput, compileApply } from "../../src/transaction/compile.ts";
 import type { Login } from "../../src/transaction/login-file.ts";
-import { shellAssignments } from "../../src/transaction/program.ts";
 import { compileConfirm, compileRollback, compileStatus, parseReport } from "../../src/transaction/report.ts";
 import { compileUndo } from "../../src/transaction/undo.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
@@ -125,7 +125,7 @@ describe("the program for a host", () => {
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const root = join(directory, "state");
     const laying = script
-      .slice(0, script.search(/\n *systemd-run/))
+      .slice(0, script.search(/\nif \[ -z "\$SOURCE" \]/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     mkdirSync(root, { mode: 0o700 });
@@ -146,7 +146,7 @@ describe("the program for a host", () => {
     chmodSync(root, 0o755);
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const laying = script
-      .slice(0, script.search(/\n *systemd-run/))
+      .slice(0, script.search(/\nif \[ -z "\$SOURCE" \]/))
       .replaceAll("/var/lib/redkeep", root)
       .replace("'0 700'", `'${process.getuid?.()} 700'`);
     expect(() => execFileSync("sh", { input: laying, stdio: ["pipe", "ignore", "ignore"] })).toThrow();

@@ -16,8 +16,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { shellQuote } from "../../src/connection/shell-quote.ts";
-import { transactionProgram } from "../../src/playbook/templates.ts";
+import { transactionProgram } from "../../src/shell/program.ts";
+import { shellQuote } from "../../src/shell/quote.ts";
 
 const SHELLS = ["sh", "dash", "bash"].filter((shell) => existsSync(`/bin/${shell}`));
 const me = execFileSync("sh", ["-c", "echo $(id -un):$(id -gn)"], { encoding: "utf8" }).trim();

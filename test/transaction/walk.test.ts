@@ -24,7 +24,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { transactionProgram } from "../../src/playbook/templates.ts";
+import { transactionProgram } from "../../src/shell/program.ts";
 
 /** Programs that follow a path, or act on what it leads to, with their words. */
 const TOUCHING =

@@ -3,6 +3,7 @@
 # A second run changes nothing. Whatever fails is put back from the backup.
 set -Eeuo pipefail
 cd "$(dirname "$0")"
+# shellcheck source=/dev/null
 . ./harden.conf
 
 conf=/etc/redis/redis.conf

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { HostFacts } from "../../../src/facts/probe.ts";
 import { Secret } from "../../../src/lib/secret.ts";
 import type { HostPlan } from "../../../src/plan/plan.ts";
-import { transactionProgram } from "../../../src/playbook/templates.ts";
 import { splitWords } from "../../../src/redis/words.ts";
+import { transactionProgram } from "../../../src/shell/program.ts";
 import { compileApply } from "../../../src/transaction/compile.ts";
 import type { Login } from "../../../src/transaction/login-file.ts";
 import { hostWith } from "../../../test/support/host-facts.ts";
@@ -38,18 +38,16 @@ export function compile(
 /** A compiled transaction without its files, and the files by name. */
 export function takeApart(script: string): { shell: string; parts: Map<string, string> } {
   const parts = new Map<string, string>();
-  const shell = script.replace(
-    /^laid=; eval "\$\(base64 -d <<'\.'\n([A-Za-z0-9+/=\n]*)\n\.\n\)"$/m,
-    (_, laying: string) =>
-      Buffer.from(laying, "base64")
-        .toString()
-        .replace(
-          /^printf %s '([^']*(?:'\\''[^']*)*)' >"\$d\/([a-z0-9./-]+)" \|\| exit 65$/gm,
-          (_, text: string, name: string) => {
-            parts.set(name, text.replaceAll("'\\''", "'"));
-            return "";
-          },
-        ),
+  const shell = script.replace(/^LAID='([A-Za-z0-9+/=\n]*)'$/m, (_, laying: string) =>
+    Buffer.from(laying, "base64")
+      .toString()
+      .replace(
+        /^printf %s '([^']*(?:'\\''[^']*)*)' >"\$d\/([a-z0-9./-]+)" \|\| exit 65$/gm,
+        (_, text: string, name: string) => {
+          parts.set(name, text.replaceAll("'\\''", "'"));
+          return "";
+        },
+      ),
   );
   return { shell, parts };
 }

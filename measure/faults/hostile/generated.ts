@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkHostKey } from "../../../src/connection/known-hosts.ts";
-import { quotePath } from "../../../src/facts/config-files.ts";
 import { connectionVariables } from "../../../src/inventory/connection-variables.ts";
 import { hostVariables } from "../../../src/inventory/inventory.ts";
 import { inventoryGraph, inventoryList } from "../../../src/inventory/listing.ts";
@@ -11,7 +10,7 @@ import { loadInventory } from "../../../src/inventory/load-inventory.ts";
 import { parseYaml } from "../../../src/lib/yaml.ts";
 import { hostTasks } from "../../../src/playbook/host-tasks.ts";
 import { loadPlaybook } from "../../../src/playbook/load-playbook.ts";
-import { shellAssignments } from "../../../src/transaction/program.ts";
+import { shellAssignments, shellQuote } from "../../../src/shell/quote.ts";
 import { wireOf } from "../../../test/support/facts.ts";
 import { compileParameter, PARAMETERS } from "./compiled.ts";
 import { type Draw, hostileText, mutated, numbers, oneOf } from "./draw.ts";
@@ -139,7 +138,7 @@ const FAMILIES: readonly Family[] = [
     run(draw, sandbox, shown) {
       const given = values(draw, sandbox, 500).map((value) => value.replaceAll("\0", "").toWellFormed());
       shown(given);
-      const script = given.map((value) => `printf '%s\\0' ${quotePath(value)}\n`).join("");
+      const script = given.map((value) => `printf '%s\\0' ${shellQuote(value)}\n`).join("");
       assert.deepEqual(sandbox.sh(script).toString().split("\0").slice(0, -1), given);
     },
   },

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Hardens the Redis of a Debian host over one SSH session: { echo VARIABLES; cat harden.sh; } | ssh HOST bash -s -- MODE
 # MODE is apply, check or verify. Prints a line for each change and "changed=N" at the end.
 # Variables: APP_SUBNET, CONFIG_NAME, APP_PASSWORD, METRICS_PASSWORD, ADMIN_PASSWORD.
@@ -37,12 +38,12 @@ put() { # put OWNER MODE PATH < content
   own "$1" "$2" "$3"
 }
 leaf() { # leaf NAME SUBJECT SAN USAGE
-  [ -f $tls/$1.crt ] && return
+  [ -f "$tls/$1.crt" ] && return
   note "certificate $1"
   restart=1
-  act openssl req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout $tls/$1.key -out $tls/$1.csr \
+  act openssl req -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -keyout "$tls/$1.key" -out "$tls/$1.csr" \
     -subj "/CN=$2" -addext "subjectAltName=$3" -addext "extendedKeyUsage=$4" 2>/dev/null
-  act openssl x509 -req -days 825 -copy_extensions copy -in $tls/$1.csr -out $tls/$1.crt \
+  act openssl x509 -req -days 825 -copy_extensions copy -in "$tls/$1.csr" -out "$tls/$1.crt" \
     -CA $tls/ca.crt -CAkey $tls/ca.key -CAcreateserial 2>/dev/null
 }
 rule() { # rule TEXT..: as "ufw show added" prints it
@@ -217,7 +218,9 @@ verify() {
   }
   open() { ss -Htln | awk '{print $4}' | grep -E ':(6379|6380)$' | sort -u; }
   probe 'plaintext port closed' 'Connection refused' redis-cli -p 6379 PING
+  # shellcheck disable=SC2086 # words of a command
   probe 'client certificate required' 'ertificate required|reset|closed|I/O error' $tlscli PING
+  # shellcheck disable=SC2086 # words of a command
   probe 'no anonymous access' 'NOAUTH' $mtls PING
   probe 'listens where it should' "^127\\.0\\.0\\.1:6380"$'\n'"${address//./\\.}:6380(\$|"$'\n'"\\[::1\\]:6380\$)" open
   probe 'four ACL users' 'admin on.*app on.*default off.*metrics on' as admin ACL LIST

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
-import { shellQuote } from "../../src/connection/shell-quote.ts";
+import { shellQuote } from "../../src/shell/quote.ts";
 
 const HOSTILE = [
   "",

@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { forTheHost, shellProgram } from "../../src/shell/program.ts";
+import { shellAssignments, shellQuote } from "../../src/shell/quote.ts";
+
+const folder = join(import.meta.dirname, "../../src/shell");
+const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+  name.endsWith(".sh"),
+);
+const textOf = (name: string) => readFileSync(join(folder, name), "utf8");
+const programs = files.filter((name) => textOf(name).startsWith("#!"));
+
+/** As bash prints the commands of a program back: without comments, and with its own room. */
+function commandsOf(text: string): string {
+  const script = `whole() {\n${text}\n}; declare -f whole`;
+  const printed = execFileSync("bash", ["--posix", "-s"], { input: script, encoding: "utf8" });
+  return printed.replaceAll(/^ +/gm, "");
+}
+
+describe("a file of shell for hosts", () => {
+  it.each(files)("%s loses nothing but comments and room on its way", (name) => {
+    expect(commandsOf(forTheHost(textOf(name)))).toBe(commandsOf(textOf(name)));
+  });
+
+  it("is a program, or a part of one", () => {
+    const named = programs.flatMap(partsOf);
+    for (const name of files) expect([...programs, ...named], name).toContain(name);
+  });
+});
+
+/** The files that a program names, and those that they name. */
+function partsOf(name: string): string[] {
+  const parts = [...textOf(name).matchAll(/^ *\. \.\/(\S+\.sh)$/gm)].map(([, part = ""]) => part);
+  return parts.flatMap((part) => [part, ...partsOf(part)]);
+}
+
+describe("a program for hosts", () => {
+  it.each(programs)("%s is whole, with no part left to be read there", (name) => {
+    const text = shellProgram(name);
+    execFileSync("sh", ["-n"], { input: text });
+    expect(text).not.toMatch(/^ *\. \.\//m);
+  });
+
+  it("is told lists a line each, and no line that would be two", () => {
+    const assignment = shellAssignments({ LIST: ["a b", "it's", ""], COUNT: 3 });
+    const shown = execFileSync("sh", ["-c", `${assignment}printf '%s|%s' "$LIST" "$COUNT"`], {
+      encoding: "utf8",
+    });
+    expect(shown).toBe("a b\nit's\n|3");
+    expect(() => shellAssignments({ LIST: ["a\nb"] })).toThrow("line break");
+  });
+
+  it("can be told anything by one quoter alone", () => {
+    const sources = readdirSync(join(folder, ".."), { recursive: true, encoding: "utf8" });
+    // What stands for a quote within quotes: secrets are looked for in that form, too.
+    const quoters = sources
+      .filter((name) => name.endsWith(".ts"))
+      .filter((name) => readFileSync(join(folder, "..", name), "utf8").includes("'\\\\''"));
+    expect(quoters).toEqual(["lib/secret.ts", "shell/quote.ts"]);
+    expect(shellQuote("it's")).toBe(`'it'\\''s'`);
+  });
+});
