@@ -12,6 +12,7 @@ export function missingDirectory({ facts, server }: Context, path: string): Reso
   ];
 }
 
+/** Owner and mode of a file that Redis reads and others may not. */
 export function aclAttributes(group: string): Attributes {
   return { owner: "root", group, mode: 0o640 };
 }

@@ -35,6 +35,7 @@ export function playbookUsers({
   });
 }
 
+/** The users of the ACL file to be, and why it may not be written. */
 export function wantedUsers(context: Context): {
   users: AclUser[];
   kept: StoredUser[];

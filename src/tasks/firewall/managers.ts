@@ -24,6 +24,7 @@ export function leftTo({ params, config }: Context, manager: Manager): string {
     : `${leave}; and let the application in there: ${manager.opening(networks, redisPorts(config))}`;
 }
 
+/** What else than ufw decides here about incoming packets. */
 export function managerAt({ facts, config }: Context): Manager | undefined {
   return managerOf(facts, clientsInterface(facts, boundOf(config)));
 }

@@ -11,6 +11,7 @@ export function otherAuthority(found: string, wanted: string | undefined): strin
   return foreign.length === 0 ? "edited" : `the CA's certificate, and beside it ${foreign.join("; ")}`;
 }
 
+/** The certificate or its key, as issued at apply or as the playbook brings it. */
 export function certificateFile(
   context: Context,
   path: string,

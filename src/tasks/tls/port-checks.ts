@@ -7,6 +7,7 @@ import { runningOr } from "../../verify/running.ts";
 import { authClients, type Context, parameters } from "./parameters.ts";
 import { trustChecks } from "./trust-checks.ts";
 
+/** Whether Redis answers over TLS alone, and to whom. */
 export function portChecks(context: Context): Check[] {
   const { params, facts } = context;
   const without = facts.proofs.withoutCertificate.get(String(params.port));
