@@ -9,7 +9,7 @@ import { loadTask, taskNames } from "../src/playbook/task-files.ts";
 import { HOST_STATUSES, OUTCOMES, TASK_STATUSES } from "../src/record/statuses.ts";
 import { PRESETS } from "../src/redis/acl-presets.ts";
 import type { Environment } from "../src/run/options.ts";
-import { CONFIRM_WINDOW } from "../src/transaction/compile.ts";
+import { CONFIRM_WINDOW } from "../src/transaction/program.ts";
 import { read, repository, section } from "./support/pages.ts";
 
 const program = createProgram(process as unknown as Environment, () => {});

@@ -647,7 +647,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("G9", "Templates in values", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/playbook/template.test.ts": ["keeps a value with template marks as it stands"],
+    "test/lib/template.test.ts": ["keeps a value with template marks as it stands"],
   }),
   row(
     "G10",
@@ -667,10 +667,10 @@ export const CATALOGUE: readonly FaultRow[] = [
 
   row("H1", "Output that steers the terminal", {
     [HOSTILE_HOSTS]: ["apply on a host that lies about its transaction"],
-    "test/report/printable.test.ts": ["shows %s instead of obeying it"],
+    "test/lib/printable.test.ts": ["shows %s instead of obeying it"],
   }),
   row("H2", "Output that a CI system obeys", {
-    "test/report/printable.test.ts": [
+    "test/lib/printable.test.ts": [
       "breaks the markers that CI systems obey anywhere in a line",
       "leaves no line that begins with a CI command",
     ],

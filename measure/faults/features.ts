@@ -31,7 +31,7 @@ interface Scene {
 
 const KEYS = 1000;
 const TRANSACTION = "src/shell/transaction.sh";
-const COMPILE = "src/transaction/compile.ts";
+const COMPILE = "src/transaction/program.ts";
 const CONF = "/etc/redis/redis.conf";
 const STOP = "systemctl kill -s STOP 'redkeep-apply-*'";
 const CONTINUE = "systemctl kill -s CONT 'redkeep-apply-*'";

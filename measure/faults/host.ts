@@ -18,7 +18,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { load } from "js-yaml";
-import { CONFIRM_WINDOW } from "../../src/transaction/compile.ts";
+import { CONFIRM_WINDOW } from "../../src/transaction/program.ts";
 import { type HostOptions, type LabHost, labKey, startHost } from "../../test/integration/support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, residueOf } from "../../test/integration/support/observe.ts";
 import type { Project } from "../../test/integration/support/project.ts";

@@ -195,10 +195,3 @@ function parseRoom([word, blocks, size, inodes, all, ...path]: string[]): [strin
     ],
   ];
 }
-
-/** Owner, group and mode of a path; `mode` as a number, `0o640`. */
-export interface Attributes {
-  owner: string;
-  group: string;
-  mode: number;
-}

@@ -1,6 +1,5 @@
+import type { Attributes } from "../lib/attributes.ts";
 import type { Fact, SeenTexts } from "./fact.ts";
-import type { Attributes } from "./files.ts";
-
 /** `absent`, or owner, group, mode and sha256 of a plain file: `root:redis 640 HEX`. */
 export type Signature = string;
 

@@ -1,7 +1,6 @@
-import type { Attributes } from "../facts/files.ts";
 import { attributesIn, type KeptRun, type KeptRunsFact, type Signature } from "../facts/kept-runs.ts";
 import type { DefaultPolicy } from "../firewall/evaluate.ts";
-
+import type { Attributes } from "../lib/attributes.ts";
 /** Where `--to` leads: the state before the last run, or the one from before redkeep first touched the host. */
 export type Destination = "last" | "original";
 

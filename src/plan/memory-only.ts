@@ -9,19 +9,12 @@ import { rightsInWords } from "../redis/rights-in-words.ts";
 import type { Server } from "../redis/server.ts";
 import { addressOf } from "./audience.ts";
 import type { Refusal } from "./desired.ts";
+import type { MemoryOnlyUser } from "./plan.ts";
 
 /*
  * Users whom `ACL SETUSER` made on the running server, and whom no file has. One may be an application's, set up in a hurry, or an
  * intruder's: redkeep never writes one down, says who it is, and ends none by a restart unasked.
  */
-
-/** `ends` by the restart of the run, unasked; `removed` because the playbook says so. */
-export type Fate = "stays" | "ends" | "removed";
-
-export interface MemoryOnlyUser {
-  user: AclUser;
-  fate: Fate;
-}
 
 interface Host {
   facts: HostFacts;
@@ -70,7 +63,7 @@ export function* memoryOnlyRefusals(host: Host, users: readonly MemoryOnlyUser[]
 
 const ENDS = `${STAYS_IN_MEMORY}-ends`;
 
-const FATES: Readonly<Record<Fate, { kind: Impact["kind"]; sentence: string }>> = {
+const FATES: Readonly<Record<MemoryOnlyUser["fate"], { kind: Impact["kind"]; sentence: string }>> = {
   stays: {
     kind: STAYS_IN_MEMORY,
     sentence:

@@ -1,8 +1,7 @@
 import { dirname } from "node:path/posix";
 import type { FilesFact } from "../facts/files.ts";
 import { formatSize } from "../redis/size.ts";
-import type { Refusal } from "./desired.ts";
-import type { Actions } from "./plan.ts";
+import type { Actions, Refusal } from "../resources/kind.ts";
 
 /** What every transaction writes beside the files of its plan. */
 const ALWAYS = ["/var/lib/redkeep/txn", "/etc/systemd/system/redkeep-recover.service"];

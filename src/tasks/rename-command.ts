@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { didYouMean } from "../lib/errors.ts";
-import { GENERATED, type PersistenceStep, type Refusal, type Resource } from "../plan/desired.ts";
+import type { Refusal, Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
+import type { PersistenceStep } from "../resources/persistence.ts";
+import { GENERATED } from "../resources/setting.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";

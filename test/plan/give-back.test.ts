@@ -3,7 +3,7 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import { makeRule, parseRules, renderRules } from "../../src/firewall/ufw-rules.ts";
 import { planGiveBack } from "../../src/plan/give-back.ts";
 import { standingRuns, stateBefore } from "../../src/plan/kept-state.ts";
-import { signature } from "../../src/transaction/compile.ts";
+import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { confWith, type Differences, hostWith, keptRun } from "../support/host-facts.ts";
 import { server as serverOf } from "../support/run-task.ts";

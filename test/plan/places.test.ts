@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Room } from "../../src/facts/files.ts";
 import { placeRefusals } from "../../src/plan/places.ts";
-import type { Actions } from "../../src/plan/plan.ts";
+import type { Actions } from "../../src/resources/kind.ts";
 import { hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
 import { guards } from "../support/run-task.ts";

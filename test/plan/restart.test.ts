@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { keepsKeysInMemoryOnly } from "../../src/plan/restart.ts";
 import { confWith, hostWith, NO_LOGIN } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
-import { addresses, changeLines, guards, written } from "../support/run-task.ts";
+import { addresses, changeLines, guards, server, written } from "../support/run-task.ts";
 
 const MB = 1024 ** 2;
 /** Something that only a restart makes hold. */
@@ -224,7 +225,7 @@ describe("before a restart", () => {
     it("are kept through the one restart", () => {
       const plan = restart(MEMORY);
       expect(guards(plan)).toEqual([]);
-      expect(plan.actions.keepKeys).toBe(true);
+      expect(keepsKeysInMemoryOnly(server(hostWith(MEMORY)))).toBe(true);
     });
 
     it("are not risked on a primary: its replicas would be empty with it", () => {
@@ -234,10 +235,9 @@ describe("before a restart", () => {
       expect(guards(planTasks([needsNone], hostWith(primary)))).toEqual([]);
     });
 
-    it("need no keeping where there are none, where they are on disk, or without a restart", () => {
-      expect(restart({ ...MEMORY, info: { db0: "" } }).actions.keepKeys).toBe(false);
-      expect(restart({ info: KEYS }).actions.keepKeys).toBe(false);
-      expect(planTasks([needsNone], hostWith(MEMORY)).actions.keepKeys).toBe(false);
+    it("need no keeping where there are none, or where they are on disk", () => {
+      expect(keepsKeysInMemoryOnly(server(hostWith({ ...MEMORY, info: { db0: "" } })))).toBe(false);
+      expect(keepsKeysInMemoryOnly(server(hostWith({ info: KEYS })))).toBe(false);
     });
 
     it("are not risked where redkeep cannot log in to save them", () => {

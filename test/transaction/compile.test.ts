@@ -21,21 +21,16 @@ import { filesFact } from "../../src/facts/files.ts";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { NOTHING_ASKED } from "../../src/facts/probe-input.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import type { Actions, HostPlan } from "../../src/plan/plan.ts";
+import type { HostPlan } from "../../src/plan/plan.ts";
 import { transactionProgram } from "../../src/playbook/templates.ts";
 import { parseConfig } from "../../src/redis/config-document.ts";
 import { splitWords } from "../../src/redis/words.ts";
-import {
-  type CompileInput,
-  compileApply,
-  compileConfirm,
-  compileRollback,
-  compileStatus,
-  compileUndo,
-  type Login,
-  parseReport,
-  shellAssignments,
-} from "../../src/transaction/compile.ts";
+import type { Actions } from "../../src/resources/kind.ts";
+import { type CompileInput, compileApply } from "../../src/transaction/compile.ts";
+import type { Login } from "../../src/transaction/login-file.ts";
+import { shellAssignments } from "../../src/transaction/program.ts";
+import { compileConfirm, compileRollback, compileStatus, parseReport } from "../../src/transaction/report.ts";
+import { compileUndo } from "../../src/transaction/undo.ts";
 import { AS_ROOT, confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks } from "../support/plan-tasks.ts";
 import { reportText } from "../support/report.ts";

@@ -20,7 +20,7 @@ import type { HostFacts } from "../../src/facts/probe.ts";
 import { InputError } from "../../src/lib/errors.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { splitWords } from "../../src/redis/words.ts";
-import type { Login } from "../../src/transaction/compile.ts";
+import type { Login } from "../../src/transaction/login-file.ts";
 import { hostWith } from "../support/host-facts.ts";
 import { planTask } from "../support/run-task.ts";
 

@@ -5,7 +5,8 @@ import { Secret } from "../../../src/lib/secret.ts";
 import type { HostPlan } from "../../../src/plan/plan.ts";
 import { transactionProgram } from "../../../src/playbook/templates.ts";
 import { splitWords } from "../../../src/redis/words.ts";
-import { compileApply, type Login } from "../../../src/transaction/compile.ts";
+import { compileApply } from "../../../src/transaction/compile.ts";
+import type { Login } from "../../../src/transaction/login-file.ts";
 import { hostWith } from "../../../test/support/host-facts.ts";
 import { planTask, server } from "../../../test/support/run-task.ts";
 

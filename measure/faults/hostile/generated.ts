@@ -11,7 +11,7 @@ import { loadInventory } from "../../../src/inventory/load-inventory.ts";
 import { parseYaml } from "../../../src/lib/yaml.ts";
 import { hostTasks } from "../../../src/playbook/host-tasks.ts";
 import { loadPlaybook } from "../../../src/playbook/load-playbook.ts";
-import { shellAssignments } from "../../../src/transaction/compile.ts";
+import { shellAssignments } from "../../../src/transaction/program.ts";
 import { wireOf } from "../../../test/support/facts.ts";
 import { compileParameter, PARAMETERS } from "./compiled.ts";
 import { type Draw, hostileText, mutated, numbers, oneOf } from "./draw.ts";

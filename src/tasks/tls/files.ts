@@ -1,9 +1,8 @@
-import type { Attributes } from "../../facts/files.ts";
+import type { Attributes } from "../../lib/attributes.ts";
 import { foreignAuthorities, sameCertificate } from "../../pki/certificate.ts";
 import type { Resource } from "../../plan/desired.ts";
 import { reasonToCall } from "./certificate.ts";
 import type { Context } from "./parameters.ts";
-
 /** What a file of CAs holds that is not as wanted, for people. */
 export function otherAuthority(found: string, wanted: string | undefined): string {
   if (wanted === undefined || !sameCertificate(found, wanted)) return "another CA";
