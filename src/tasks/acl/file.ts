@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { Attributes } from "../../lib/attributes.ts";
-import type { Resource } from "../../plan/desired.ts";
+import type { Resource } from "../../resources/kind.ts";
 import type { Context } from "./parameters.ts";
 /** One that is there keeps its owner and mode, or gets them from permissions. */
 export function missingDirectory({ facts, server }: Context, path: string): Resource[] {

@@ -1,5 +1,5 @@
 import { type Manager, managerOf } from "../../firewall/manager.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { clientsInterface, type Unmanaged } from "../../verify/unmanaged-firewall.ts";
 import { allowedSubnets, type Context, parameters } from "./parameters.ts";
 import { boundOf, redisPorts } from "./state.ts";

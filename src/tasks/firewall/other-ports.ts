@@ -2,7 +2,7 @@ import type { FirewallPlan, FirewallState, WantedFirewall } from "../../firewall
 import { portsCutOff } from "../../firewall/plan-firewall.ts";
 import { makeRule } from "../../firewall/ufw-rules.ts";
 import { isLoopback } from "../../lib/network.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import type { Context } from "./parameters.ts";
 import { redisPorts } from "./state.ts";
 

@@ -1,6 +1,6 @@
 import type { Attributes } from "../../lib/attributes.ts";
 import { foreignAuthorities, sameCertificate } from "../../pki/certificate.ts";
-import type { Resource } from "../../plan/desired.ts";
+import type { Resource } from "../../resources/kind.ts";
 import { reasonToCall } from "./certificate.ts";
 import type { Context } from "./parameters.ts";
 /** What a file of CAs holds that is not as wanted, for people. */

@@ -1,7 +1,7 @@
 import { excerpt } from "../../lib/secret.ts";
 import { isForClients } from "../../pki/certificate.ts";
 import { tlsPaths } from "../../pki/server-files.ts";
-import { addressOf, clientsOf, hostAndPort } from "../../plan/audience.ts";
+import { addressOf, clientsOf, hostAndPort } from "../../redis/clients.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { runningOr } from "../../verify/running.ts";
 import { authClients, type Context, parameters } from "./parameters.ts";
