@@ -12,14 +12,14 @@ const plain = !process.stdout.isTTY && !process.env.FORCE_COLOR;
 const colours = plain ? { NO_COLOR: "1" } : {};
 
 // A terminal's Ctrl-C reaches the running gate by itself; a signal to this process alone does not.
-let running: ReturnType<typeof spawn> | undefined;
+const running = new Set<ReturnType<typeof spawn>>();
 let interrupted = 0;
 process.on("SIGINT", () => {
   interrupted = 130;
 });
 process.on("SIGTERM", () => {
   interrupted = 143;
-  running?.kill("SIGTERM");
+  for (const child of running) child.kill("SIGTERM");
 });
 
 /** Runs a program with this terminal; returns its exit status and, where `capture`, its stdout. */
@@ -34,7 +34,7 @@ async function run(
       env: { ...process.env, ...colours, ...env },
       stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
     });
-    running = child;
+    running.add(child);
     let stdout = "";
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
@@ -43,7 +43,10 @@ async function run(
       console.error(`${program}: ${error.message}`);
       done([127, stdout]);
     });
-    child.on("close", (status) => done([status ?? 1, stdout]));
+    child.on("close", (status) => {
+      running.delete(child);
+      done([status ?? 1, stdout]);
+    });
   });
   if (interrupted > 0) process.exit(interrupted);
   return result;
@@ -57,14 +60,18 @@ function count(gate: string, ok: boolean): void {
   else failures.push(gate);
 }
 
-async function vitest(project: string, env: NodeJS.ProcessEnv = {}): Promise<void> {
-  const file = join(dir, `${project}.json`);
+async function vitest(projects: string[], env: NodeJS.ProcessEnv = {}): Promise<void> {
+  const [name = ""] = projects;
+  const file = join(dir, `${name}.json`);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const [status] = await run(["vitest", "run", "--project", project, ...reporters], env);
+  const [status] = await run(
+    ["vitest", "run", ...projects.map((project) => `--project=${project}`), ...reporters],
+    env,
+  );
   const before = failures.length;
-  for (const test of results(file)) count(`${project}: ${test.name}`, test.passed);
+  for (const test of results(file)) count(`${name}: ${test.name}`, test.passed);
   // A crash, an unhandled rejection, a failed setup: nothing that a test stands for.
-  if (status !== 0 && failures.length === before) failures.push(`${project} tests: exit status ${status}`);
+  if (status !== 0 && failures.length === before) failures.push(`${name} tests: exit status ${status}`);
 }
 
 interface Report {
@@ -89,6 +96,11 @@ function results(file: string): { name: string; passed: boolean }[] {
 
 const heading = (text: string): void => console.log(`\n== ${text}`);
 
+// In a fresh clone this waits for packages, while the gates that need no lab run. Without a browser its tests say so.
+const lab = run(["sh", "lab/setup.sh"], {}, true).then(async (made) => {
+  await run(["sh", "lab/browser.sh"]);
+  return made;
+});
 heading("Types: tsc");
 count("tsc", (await run(["tsc"]))[0] === 0);
 heading("Lint and format: biome ci");
@@ -96,13 +108,14 @@ count("biome ci", (await run(["biome", "ci", ...(plain ? ["--colors=off"] : []),
 heading("Unused code: knip");
 count("knip", (await run(["knip", "--no-progress"]))[0] === 0);
 heading("Unit tests");
-await vitest("unit");
-heading("Integration tests on lab hosts");
-// Without a browser its tests say so: the others still run.
-await run(["sh", "lab/browser.sh"]);
-const [status, image] = await run(["sh", "lab/setup.sh"], {}, true);
-if (status === 0) await vitest("integration", { LAB_IMAGE: image.trim() });
-else failures.push("integration: no lab (see the line above)");
+await vitest(["unit"]);
+heading("Integration tests on lab hosts, and what needs many processes");
+const [status, image] = await lab;
+if (status === 0) await vitest(["integration", "system"], { LAB_IMAGE: image.trim() });
+else {
+  failures.push("integration: no lab (see the line above)");
+  await vitest(["system"]);
+}
 
 console.log(failures.length > 0 ? `\nFailed:\n${failures.map((name) => `  ${name}`).join("\n")}\n` : "");
 process.exitCode = failures.length > 0 ? 1 : 0;

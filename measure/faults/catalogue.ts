@@ -278,10 +278,8 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "test/redis/acl-rule.test.ts": [
-      "names the line of all that stops Redis from starting",
-      "leaves out channels for Redis 6.0, where they are a syntax error",
-    ],
+    "test/redis/parse-acl.test.ts": ["names the line of all that stops Redis from starting"],
+    "test/redis/acl-user.test.ts": ["leaves out channels for Redis 6.0, where they are a syntax error"],
     "test/tasks/acl.test.ts": ["refuses a rule that this server does not know, and says what was meant"],
   }),
   row("C3", "Users both in redis.conf and in an ACL file", {
@@ -649,7 +647,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("G9", "Templates in values", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/playbook/template.test.ts": ["keeps a value with template marks as it stands"],
+    "test/lib/template.test.ts": ["keeps a value with template marks as it stands"],
   }),
   row(
     "G10",
@@ -669,10 +667,10 @@ export const CATALOGUE: readonly FaultRow[] = [
 
   row("H1", "Output that steers the terminal", {
     [HOSTILE_HOSTS]: ["apply on a host that lies about its transaction"],
-    "test/report/printable.test.ts": ["shows %s instead of obeying it"],
+    "test/lib/printable.test.ts": ["shows %s instead of obeying it"],
   }),
   row("H2", "Output that a CI system obeys", {
-    "test/report/printable.test.ts": [
+    "test/lib/printable.test.ts": [
       "breaks the markers that CI systems obey anywhere in a line",
       "leaves no line that begins with a CI command",
     ],

@@ -3,7 +3,7 @@ import { MAX_WINDOW, PACKET_SIZE } from "./ssh2.ts";
 
 type Sign = (data: Buffer, send: (signature: Buffer) => void) => void;
 
-/** What is used of the object by which ssh2's client speaks the protocol. It is no public interface: ssh2's version is pinned. */
+/** What is used of the object by which ssh2's client speaks the protocol. It is no public interface. */
 interface Protocol {
   service(name: string): void;
   authPK(username: string, key: ParsedKey, algorithm?: string, sign?: Sign): void;
@@ -18,9 +18,35 @@ interface Protocol {
   };
 }
 
+/** How many arguments each part of it takes in the ssh2 that this file was written for. */
+const METHODS = { service: 1, authPK: 4, session: 3, requestSuccess: 1 };
+const HANDLERS = {
+  SERVICE_ACCEPT: 2,
+  USERAUTH_FAILURE: 3,
+  GLOBAL_REQUEST: 4,
+  CHANNEL_OPEN_CONFIRMATION: 2,
+  CHANNEL_OPEN_FAILURE: 4,
+};
+
+/** Undefined where ssh2 has not exactly these parts. */
+function knownProtocol(client: Client): Protocol | undefined {
+  const { _protocol: protocol } = client as unknown as { _protocol?: Protocol };
+  const has = (parts: object, arities: Record<string, number>) =>
+    Object.entries(arities).every(([name, arity]) => {
+      const part: unknown = Reflect.get(parts, name);
+      return typeof part === "function" && part.length === arity;
+    });
+  const isKnown =
+    protocol?._handlers &&
+    // Its class': the connection's Peer stands before some of its own.
+    has(Object.getPrototypeOf(protocol), METHODS) &&
+    has(protocol._handlers, HANDLERS);
+  return isKnown ? protocol : undefined;
+}
+
 /**
  * Takes three round trips and three signatures out of a login by ssh2, which has no options for them. To be called once
- * `connect` was called.
+ * `connect` was called. An ssh2 of another shape is left alone: it logs in in its own time.
  *
  * - The first way to log in follows the request for the service at once: RFC 4253, 10, demands to wait for the answer only
  *   where the server has not proved its key by a signature.
@@ -36,7 +62,8 @@ export function loginEagerly(
   client: Client,
   opensSession: boolean,
 ): (method: AnyAuthMethod) => Promise<void> {
-  const { _protocol: protocol } = client as unknown as { _protocol: Protocol };
+  const protocol = knownProtocol(client);
+  if (protocol === undefined) return async () => {};
   const accepted = askAtOnce(protocol);
   doNotProve(protocol);
   const openEarly = opensSession ? firstSession(client, protocol) : () => {};

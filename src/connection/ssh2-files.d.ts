@@ -23,3 +23,8 @@ declare module "ssh2/lib/protocol/keyParser.js" {
   const keyParser: { parseKey: typeof utils.parseKey };
   export default keyParser;
 }
+
+declare module "ssh2/lib/protocol/Protocol.js" {
+  const Protocol: { prototype: Record<string, (...words: unknown[]) => unknown> };
+  export default Protocol;
+}

@@ -11,14 +11,16 @@ export interface FirewallFact {
   rules6: string;
   /** Of /etc/ufw/before.rules and before6.rules: what ufw loads ahead of the rules when it is switched on. */
   before: string;
-  /** The kernel's own table of filters, as iptables-save prints it: what is really filtered. */
+  /** The kernel's own table of filters, as iptables-save and ip6tables-save print it: what is really filtered. */
   kernel4: string;
   kernel6: string;
-  /** As `ForeignTexts` has them. */
+  /** The same of the other iptables, `iptables-legacy-save`, where its tables are in the kernel too. */
   legacy4: string;
   legacy6: string;
+  /** `iptables-save -t nat` and `ip6tables-save -t nat`. */
   nat4: string;
   nat6: string;
+  /** `nft -s -j list ruleset`. */
   nftables: string;
   /** Of what nft prints for people: the lines of tables, their flags, chains, and hooks of ingress. */
   nftText: string;
@@ -31,7 +33,9 @@ export interface FirewallFact {
   hasNft: boolean;
   /** By their names, without lo; none where the host did not say. */
   interfaces: readonly string[];
+  /** One a line: active firewall units ("firewalld", "nftables", "netfilter-persistent"), and hooks of ufw's that are executable ("before.init"). */
   foreign: string;
+  /** `docker ps --format '{{.Names}} {{.Ports}}'`. */
   dockerPorts: string;
   /** Docker is there and did not answer. */
   isDockerSilent: boolean;

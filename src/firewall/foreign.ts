@@ -1,25 +1,13 @@
+import type { FirewallFact } from "../facts/firewall.ts";
 import { isLoopback } from "../lib/network.ts";
 import { includesPort } from "./evaluate.ts";
 import { parseNft } from "./nft/tables.ts";
 
 /** Raw texts from a host; an empty one says nothing. */
-export interface ForeignTexts {
-  /** `iptables-save -t filter` and `ip6tables-save -t filter`. */
-  kernel4: string;
-  kernel6: string;
-  /** The same of the other iptables, `iptables-legacy-save`, where its tables are in the kernel too. */
-  legacy4: string;
-  legacy6: string;
-  /** `iptables-save -t nat` and `ip6tables-save -t nat`. */
-  nat4: string;
-  nat6: string;
-  /** One a line: active firewall units ("firewalld", "nftables", "netfilter-persistent"), and hooks of ufw's that are executable ("before.init"). */
-  foreign: string;
-  /** `docker ps --format '{{.Names}} {{.Ports}}'`. */
-  dockerPorts: string;
-  /** `nft -s -j list ruleset`. */
-  nftables: string;
-}
+export type ForeignTexts = Pick<
+  FirewallFact,
+  `${"kernel" | "legacy" | "nat"}${4 | 6}` | "foreign" | "dockerPorts" | "nftables"
+>;
 
 /** Something beside ufw's rules that decides about incoming packets. */
 interface Finding {

@@ -23,7 +23,6 @@ function subnet4(text: string): Numbers | undefined {
 
 /** The kernel's own list, in no other order: `--tcp-flags MASK SET` asks that of the flags in MASK those in SET are on. */
 export const FLAGS = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
-
 /** A packet that opens a connection has SYN, and none of these: Linux answers no other. The rest is as the sender likes. */
 const NEVER_ON = ["FIN", "RST", "ACK"];
 

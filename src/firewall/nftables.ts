@@ -1,5 +1,5 @@
 import type { Family } from "../lib/network.ts";
-import { countRules } from "./iptables.ts";
+import { countRules } from "./iptables/tables.ts";
 import { isObject } from "./nft/json.ts";
 import { readRule } from "./nft/statements.ts";
 import type { NftTable, NftTables } from "./nft/tables.ts";

@@ -17,7 +17,6 @@ import { describeEntry, describeRule, makeRule, ruleKey, type UfwEntry, type Ufw
 
 /** The order in which people read a plan: what opens comes before what closes. */
 export const PHASES = ["ssh", "allow", "deny", "remove"] as const;
-
 type Phase = (typeof PHASES)[number];
 
 /** One step on the rules of one family. */

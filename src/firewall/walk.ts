@@ -20,7 +20,6 @@ import { straysOf } from "./walk/strays.ts";
 export const TOO_MANY = "the rules take what comes in apart into more cases than are looked at";
 
 const TRACKING_PRIORITY = -200;
-
 const PORTS: Numbers = [[1n, 65_535n]];
 
 /**

@@ -1,5 +1,7 @@
 import type { Play, Serial } from "../playbook/playbook.ts";
-import type { HostSession } from "../run/observe.ts";
+import { hasFailed } from "../record/summary.ts";
+import type { Hosts } from "../run/hosts.ts";
+import type { HostJob } from "../run/job.ts";
 import type { Groups } from "./groups.ts";
 
 /**
@@ -8,26 +10,29 @@ import type { Groups } from "./groups.ts";
  */
 export async function inBatches(
   plays: readonly Play[],
-  sessions: readonly HostSession[],
-  pending: readonly HostSession[],
+  hosts: Hosts,
+  pending: readonly HostJob[],
   groups: Groups,
   interrupted: AbortSignal,
-  work: (batch: HostSession[]) => Promise<void>,
+  work: (batch: readonly HostJob[]) => Promise<void>,
 ): Promise<void> {
+  const failedOf = (jobs: readonly HostJob[]) =>
+    jobs.filter((job) => hasFailed(hosts.of(job).outcome.status)).length;
   for (const play of plays) {
-    const isOurs = ({ job }: HostSession) => job.plays[0] === play;
-    const all = sessions.filter(isOurs);
-    const hosts = pending.filter(isOurs);
-    const lost = all.filter((session) => groups.hasFailed(session));
-    if (play.anyErrorsFatal && lost.length > 0) return;
-    if (exceeds(lost.length, all.length, play.maxFailPercentage)) return;
-    for (const batch of batchesOf(groups.ordered(hosts), play.serial)) {
+    const isOurs = (job: HostJob) => job.plays[0] === play;
+    const all = hosts
+      .all()
+      .map(({ job }) => job)
+      .filter(isOurs);
+    const lost = failedOf(all);
+    if (play.anyErrorsFatal && lost > 0) return;
+    if (exceeds(lost, all.length, play.maxFailPercentage)) return;
+    for (const batch of batchesOf(groups.ordered(pending.filter(isOurs)), play.serial)) {
       if (interrupted.aborted) return;
       await work(batch);
-      const failed = batch.filter((session) => groups.hasFailed(session)).length;
-      const isWhollyFailed = failed === batch.length;
+      const failed = failedOf(batch);
       if (failed > 0 && play.anyErrorsFatal) return;
-      if (isWhollyFailed || exceeds(failed, batch.length, play.maxFailPercentage)) return;
+      if (failed === batch.length || exceeds(failed, batch.length, play.maxFailPercentage)) return;
     }
   }
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { keptRecords } from "../history/kept-records.ts";
-import { fail, type HostSession } from "../run/observe.ts";
-import type { RunOptions } from "../run/options.ts";
+import { stopped } from "../record/outcome.ts";
+import { as, type Host } from "../run/host.ts";
+import type { Run } from "../run/run.ts";
 import type { State } from "../state/state.ts";
 
 /** Fewer hosts than this are no fleet: the plan that was shown says all of it. */
@@ -27,38 +28,36 @@ type RecordedHost = z.infer<typeof RECORD>["hosts"][number];
  * not for a restart. First runs, new tasks and hosts that `--limit` names are none of this.
  */
 export async function guardBlastRadius(
-  { state }: { state: State },
-  sessions: readonly HostSession[],
-  pending: readonly HostSession[],
-  options: RunOptions,
-): Promise<void> {
-  if (options.limit !== undefined || options.accept.has("blast-radius")) return;
-  const isWide = (hosts: readonly HostSession[], all: readonly HostSession[]) =>
-    hosts.length >= FEW && hosts.length > all.length * SHARE;
+  { state, options }: Pick<Run, "state"> & { options: Pick<Run["options"], "limit" | "accept"> },
+  hosts: readonly Host[],
+  pending: readonly Host[],
+): Promise<readonly Host[]> {
+  if (options.limit !== undefined || options.accept.has("blast-radius")) return pending;
+  const isWide = (some: readonly Host[], all: readonly Host[]) =>
+    some.length >= FEW && some.length > all.length * SHARE;
   for (const play of new Set(pending.map(({ job }) => job.plays[0]))) {
-    const isOurs = ({ job }: HostSession) => job.plays[0] === play;
-    const all = sessions.filter(isOurs);
-    const restarting = pending.filter((session) => isOurs(session) && session.record.restart.needed);
+    const isOurs = ({ job }: Host) => job.plays[0] === play;
+    const all = hosts.filter(isOurs);
+    const restarting = pending.filter((host) => isOurs(host) && host.work.restart.needed);
     if (!isWide(restarting, all)) continue;
     const again = await restartedAgain(state, restarting);
     if (!isWide(again, all)) continue;
     const tasks = [...new Set(again.flatMap(restartingTasks))].join(", ");
-    for (const session of pending) {
-      fail(session, "refused", {
-        where: "blast-radius",
-        found: `Redis would restart on ${again.length} of the ${all.length} hosts of "${play?.name}", for tasks that an earlier apply left as wanted there: ${tasks}`,
-        remedy: "look at the plan for what has changed so many hosts at once; try one with --limit first",
-        guards: ["blast-radius"],
-      });
-    }
-    return;
+    const refusal = stopped("refused", {
+      where: "blast-radius",
+      found: `Redis would restart on ${again.length} of the ${all.length} hosts of "${play?.name}", for tasks that an earlier apply left as wanted there: ${tasks}`,
+      remedy: "look at the plan for what has changed so many hosts at once; try one with --limit first",
+      guards: ["blast-radius"],
+    });
+    return pending.map((host) => as(host, refusal));
   }
+  return pending;
 }
 
 /** Those hosts where a task that needs the restart was as wanted when redkeep last applied it. */
-async function restartedAgain(state: State, sessions: readonly HostSession[]): Promise<HostSession[]> {
+async function restartedAgain(state: State, hosts: readonly Host[]): Promise<Host[]> {
   /** The hosts that no record has told of yet. */
-  const open = new Map(sessions.map((session) => [session.job.host, new Set(restartingTasks(session))]));
+  const open = new Map(hosts.map((host) => [host.job.host, new Set(restartingTasks(host))]));
   const again = new Set<string>();
   for await (const record of keptRecords(state, RECORD, ["apply", "rollback"])) {
     for (const found of record.hosts) {
@@ -67,12 +66,16 @@ async function restartedAgain(state: State, sessions: readonly HostSession[]): P
       const isWanted = record.command === "apply" && leftAsWanted(found, tasks);
       if (isWanted) again.add(found.host);
       // What was put back on purpose is no surprise when it is due again.
-      if (isWanted || (record.command === "rollback" && found.status === "rolled-back"))
-        open.delete(found.host);
+      if (isWanted || wasRestored(record.command, found)) open.delete(found.host);
     }
     if (open.size === 0) break;
   }
-  return sessions.filter(({ job }) => again.has(job.host));
+  return hosts.filter(({ job }) => again.has(job.host));
+}
+
+/** Earlier versions called it `rolled-back` in the record of a rollback too. */
+function wasRestored(command: string, { status }: RecordedHost): boolean {
+  return command === "rollback" && (status === "restored" || status === "rolled-back");
 }
 
 /** Whether a recorded apply left one of these tasks as wanted. */
@@ -83,6 +86,6 @@ function leftAsWanted({ status, tasks: recorded }: RecordedHost, tasks: Readonly
   );
 }
 
-function restartingTasks({ record }: HostSession): string[] {
-  return record.tasks.filter(({ changes }) => changes.some(({ restart }) => restart)).map(({ task }) => task);
+function restartingTasks({ work }: Host): string[] {
+  return work.tasks.filter(({ changes }) => changes.some(({ restart }) => restart)).map(({ task }) => task);
 }

@@ -1,252 +1,222 @@
-import type { FactName } from "../facts/probe.ts";
 import { readEarlierRuns } from "../history/earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "../history/kept-records.ts";
-import { keepHostsOf, type LastRun, readLastRun } from "../history/last-run.ts";
 import { InputError } from "../lib/errors.ts";
-import { printable } from "../lib/printable.ts";
-import { hostList } from "../lib/words.ts";
+import { type Changed, NOT_STARTED } from "../record/outcome.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { applyText } from "../report/apply-text.ts";
-import { isNoticed, noticedOn, planPreview, planText } from "../report/plan-text.ts";
+import { planPreview, planText } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
-import { ClientCertificates } from "../run/client-certificates.ts";
-import { fail, forget, type HostSession } from "../run/observe.ts";
-import type { Environment, RunOptions } from "../run/options.ts";
-import { prepare, type Run } from "../run/prepare.ts";
+import type { Listener } from "../run/change-host.ts";
+import type { ClientCertificates } from "../run/client-certificates.ts";
+import { as, forget, type Host } from "../run/host.ts";
+import type { Hosts } from "../run/hosts.ts";
+import { type Look, observeAll } from "../run/observe-all.ts";
+import { partOf } from "../run/part-of.ts";
+import type { Run } from "../run/run.ts";
+import { runRecordOf, writeAsAsked } from "../run/run-record.ts";
 import {
   confirmed,
-  observeAll,
-  onePerMachine,
   outcomeText,
-  partOf,
-  recordOf,
   report,
   startProgress,
-  stopsOnImpact,
   textContext,
+  textStream,
   warn,
-  writeAsAsked,
-} from "../run/session.ts";
-import type { State } from "../state/state.ts";
+} from "../run/terminal.ts";
 import { inBatches } from "./batches.ts";
-import { guardBlastRadius } from "./blast-radius.ts";
 import { Groups } from "./groups.ts";
-import { guardSharedMachines } from "./shared-machines.ts";
+import { type Machines, onePerMachine } from "./one-machine.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
-/** What apply and rollback do each in their own way. */
+/** What apply, rollback and eject do each in their own way. */
 export interface ChangeSteps {
   /** Such as `Apply this to`; the number of hosts follows. */
-  question: string;
+  readonly question: string;
+  readonly look?: Pick<Look, "facts" | "plan">;
+  /** Hosts of the run that must not be changed, with the reason. */
+  readonly guard?: (hosts: readonly Host[]) => readonly Host[];
+  /** The same of those that would change, each machine once. */
+  readonly guardPending?: (hosts: readonly Host[], pending: readonly Host[]) => Promise<readonly Host[]>;
+  /** What is to be issued on the controller beside it. */
+  readonly certificates?: (hosts: readonly Host[]) => Promise<ClientCertificates>;
   /** Before the first host is changed, once for all of them. */
-  before: (run: Run, pending: readonly HostSession[]) => Promise<void>;
-  /** One host; whatever happens ends in its record. */
-  work: (run: Run, session: HostSession, progress: Progress) => Promise<void>;
-  /** In the place of the playbook's plan, with these facts beside those of its tasks. */
-  plan?: (session: HostSession) => void;
-  facts?: readonly FactName[];
+  readonly before?: (pending: readonly Host[]) => Promise<readonly Host[]>;
+  readonly work: (host: Host, listener: Listener) => Promise<Host<Changed>>;
+  /** Once all have ended. */
+  readonly after?: (hosts: readonly Host[]) => Promise<void>;
   /** What else is to be said at the end, as sentences. */
-  closing?: (run: Run, record: RunRecord) => string;
+  readonly closing?: (record: RunRecord) => string;
+}
+
+/** What is about to be done. */
+interface Intent {
+  readonly pending: readonly Host[];
+  readonly machines: Machines;
+  readonly splits: readonly string[];
+  readonly certificates: ClientCertificates | undefined;
+  /** Client certificates are to be issued. */
+  readonly issues: boolean;
+}
+
+/**
+ * Observes every host, shows what would change and asks, then does the hosts batch by batch and keeps the record.
+ * Nothing is changed on any host before all were looked at.
+ */
+export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number> {
+  const name = recordName(run);
+  let progress = startProgress(run);
+  const hosts = await observeAll(run, progress, steps.look);
+  const intent = await intend(run, hosts, steps);
+  const { certificates, pending } = intent;
+  const stands = () => runRecordOf(run, hosts.records(), { controller: certificates?.record() });
+  const isTold = tellsBefore(run, intent);
+  if (isTold) {
+    await progress.stop();
+    const refusal = await agree(run, hosts, intent, steps.question);
+    if (refusal !== undefined) return refusal;
+    progress = startProgress(run);
+  }
+  run.environment.reached(async () => {
+    hosts.put(...hosts.all().map(settled));
+    const record = stands();
+    await writeAsAsked(record, run);
+    if (pending.length > 0) await keepRecord(run.state, name, record);
+  });
+  try {
+    // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
+    if (pending.length > 0) await keepFirst(run, name, stands());
+    hosts.put(...((await steps.before?.(pending)) ?? []));
+    if (intent.issues && !run.environment.interrupted.aborted) await certificates?.issue();
+    await changeAll(run, hosts, pending, steps, progress);
+  } finally {
+    for (const { link } of hosts.all()) link.close();
+    await progress.stop();
+    if (!isTold) warn(intent.splits, run.environment);
+  }
+  hosts.put(...intent.machines.aliases.flatMap(({ alias, done }) => endedLike(alias, hosts.of(done.job))));
+  await steps.after?.(hosts.all());
+  hosts.put(...hosts.all().map(settled));
+  return await conclude(run, hosts, name, stands(), steps);
+}
+
+/** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
+export async function lookOnly(run: Run, { look }: ChangeSteps): Promise<number> {
+  const progress = startProgress(run);
+  const hosts = await observeAll(run, progress, { ...look, finish: forget });
+  await progress.stop();
+  const record = runRecordOf(run, hosts.records());
+  return await report(run, record, planText(record, textContext(run, hosts.all())));
+}
+
+/** The guards, and what they leave to do. */
+async function intend(run: Run, hosts: Hosts, steps: ChangeSteps): Promise<Intent> {
+  const { hosts: whole, warnings: splits } = guardSplitGroups(run, hosts.all());
+  hosts.put(...(steps.guard?.(whole) ?? whole));
+  const machines = onePerMachine(hosts.all().filter(wouldChange));
+  hosts.put(...machines.aliases.map(({ alias }) => alias));
+  const guarded = (await steps.guardPending?.(hosts.all(), machines.pending)) ?? machines.pending;
+  hosts.put(...guarded);
+  const pending = guarded.filter(wouldChange);
+  const certificates = await steps.certificates?.(hosts.all());
+  // What keeps all hosts from being changed keeps the whole run.
+  const isStopped = machines.pending.length > 0 && pending.length === 0;
+  return { pending, machines, splits, certificates, issues: certificates?.isPending === true && !isStopped };
+}
+
+/** What comes back was taken away for a reason: a rollback says what it is also where nobody is asked. */
+function tellsBefore({ command, options }: Run, { pending, issues }: Intent): boolean {
+  return (!options.yes || command !== "apply") && (pending.length > 0 || issues);
+}
+
+/** Shows what would change, and asks unless `--yes` was said. @returns the exit code where the answer is no. */
+async function agree(
+  run: Run,
+  hosts: Hosts,
+  { pending, splits, certificates }: Intent,
+  question: string,
+): Promise<number | undefined> {
+  const { command, options, environment } = run;
+  warn(splits, environment);
+  const shown = { ...run, command: command === "apply" ? ("plan" as const) : command };
+  const preview = runRecordOf(shown, hosts.records(), { controller: certificates?.record() });
+  textStream(run).write(planPreview(preview, textContext(run, hosts.all())));
+  const count = `${pending.length} host${pending.length === 1 ? "" : "s"}`;
+  const what = pending.length > 0 ? `${question} ${count}` : "Issue this here";
+  if (options.yes || (await confirmed(environment, what))) return undefined;
+  for (const { link } of pending) link.close();
+  environment.stderr.write("Nothing was changed.\n");
+  return preview.exitCode;
+}
+
+async function changeAll(
+  run: Run,
+  hosts: Hosts,
+  pending: readonly Host[],
+  { work }: ChangeSteps,
+  progress: Progress,
+): Promise<void> {
+  const { playbook, options, environment } = run;
+  const { interrupted } = environment;
+  const groups = new Groups(hosts);
+  const jobs = pending.map(({ job }) => job);
+  await inBatches(playbook.plays, hosts, jobs, groups, interrupted, (batch) =>
+    groups.work(batch, options.forks, async (job) => {
+      if (interrupted.aborted || hosts.all().some(({ needsHuman }) => needsHuman)) return;
+      const listener: Listener = {
+        doing: (text) => progress.update(job.host, text),
+        stands: (host) => hosts.put(host),
+      };
+      await partOf(hosts, job, environment, async () => hosts.put(await work(hosts.of(job), listener)));
+      progress.done(job.host, hosts.of(job).outcome.status, outcomeText(run, hosts.of(job)));
+    }),
+  );
+}
+
+/** Compares the record with earlier ones, keeps it, and tells it. */
+async function conclude(
+  run: Run,
+  hosts: Hosts,
+  name: string,
+  ended: RunRecord,
+  { closing }: ChangeSteps,
+): Promise<number> {
+  const { command, state } = run;
+  const { record, differences } =
+    command === "apply"
+      ? (await readEarlierRuns(state, run, ended.hosts)).compare(ended)
+      : { record: ended, differences: [] };
+  const path = await keepRecord(state, name, record);
+  await pruneRecords(state, command);
+  const text = applyText(record, { ...textContext(run, hosts.all(), path), differences });
+  return await report(run, record, `${text}${closing?.(record) ?? ""}`);
+}
+
+function wouldChange({ outcome }: Host): boolean {
+  return outcome.status === "would-change";
+}
+
+/** "As wanted" only where the work under the other name came to its end. */
+function endedLike(alias: Host, { outcome }: Host): Host[] {
+  return outcome.status === "changed" ? [] : [as(alias, outcome)];
 }
 
 /** The hosts whose checks speak of the state that they were left in. */
 const PROVED: readonly HostStatus[] = ["changed", "unchanged"];
 
-/**
- * Observes every host, shows what would change and asks, then does the hosts batch by batch and keeps the record.
- * Nothing is changed on any host before all were looked at.
- * @throws InputError without --yes where there is no terminal to ask on.
- */
-export async function changeHosts(
-  command: "apply" | "rollback" | "eject",
-  options: RunOptions,
-  environment: Environment,
-  { question, before, work, plan, facts, closing }: ChangeSteps,
-): Promise<number> {
-  if (options.check) return await lookOnly(command, options, environment, { plan, facts });
-  if (!options.yes && !(environment.stdin.isTTY && environment.stderr.isTTY)) {
-    throw new InputError({
-      key: "--yes",
-      message: `is needed to ${command} without a terminal (or say --check)`,
-    });
-  }
-  const startedAt = new Date();
-  const name = recordName(command, startedAt, options.shard);
-  const run = await prepare(command, options, environment);
-  warn(run.warnings, environment);
-  const lastRun = command === "rollback" ? await chooseHosts(run, options, environment) : undefined;
-  let progress = startProgress(run, command, environment);
-  const sessions = await observeAll(run, options, environment, command, progress, undefined, {
-    lastRun,
-    plan,
-    facts,
-  });
-  let splits = guardSplitGroups(run, sessions, options);
-  if (command === "apply") guardSharedMachines(sessions);
-  const machines = onePerMachine(sessions.filter(({ record }) => record.status === "would-change"));
-  let { pending } = machines;
-  if (command === "apply") await guardBlastRadius(run, sessions, pending, options);
-  if (command === "apply" && stopsOnImpact(options)) refuseImpact(pending);
-  pending = pending.filter(({ record }) => record.status === "would-change");
-  const certificates =
-    command === "apply" ? await ClientCertificates.of(run, sessions, options.rotate) : undefined;
-  run.controller = certificates?.record();
-  // What keeps all hosts from being changed keeps the whole run.
-  const isStopped = machines.pending.length > 0 && pending.length === 0;
-  const issues = certificates?.isPending === true && !isStopped;
-  // What comes back was taken away for a reason: a rollback says what it is also where nobody is asked.
-  if ((!options.yes || command !== "apply") && (pending.length > 0 || issues)) {
-    await progress.stop();
-    warn(splits, environment);
-    splits = [];
-    const shown = command === "apply" ? "plan" : command;
-    const preview = recordOf(run, shown, sessions, startedAt, environment);
-    const context = textContext(run, sessions, options, environment, undefined);
-    (options.json === "-" ? environment.stderr : environment.stdout).write(planPreview(preview, context));
-    const what = pending.length > 0 ? `${question} ${countOf(pending)}` : "Issue this here";
-    if (!options.yes && !(await confirmed(environment, what))) {
-      for (const session of pending) session.connection?.close();
-      environment.stderr.write("Nothing was changed.\n");
-      return preview.exitCode;
-    }
-    progress = startProgress(run, command, environment);
-  }
-  environment.reached(async () => {
-    settleStatuses(sessions);
-    const record = recordOf(run, command, sessions, startedAt, environment);
-    await writeAsAsked(record, options, environment);
-    if (pending.length > 0) await keepRecord(run.state, name, record);
-  });
-  try {
-    // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
-    if (pending.length > 0)
-      await keepFirst(run.state, name, recordOf(run, command, sessions, startedAt, environment));
-    await before(run, pending);
-    if (certificates !== undefined && issues && !environment.interrupted.aborted) {
-      await certificates.issue();
-      run.controller = certificates.record();
-    }
-    const groups = new Groups(sessions, command);
-    await inBatches(run.playbook.plays, sessions, pending, groups, environment.interrupted, (batch) =>
-      groups.work(batch, options.forks, async (session) => {
-        if (environment.interrupted.aborted || sessions.some(({ needsHuman }) => needsHuman)) return;
-        await partOf(session, environment, () => work(run, session, progress));
-        progress.done(session.job.host, session.record.status, outcomeText(run, session, command));
-      }),
-    );
-  } finally {
-    for (const session of sessions) session.connection?.close();
-    await progress.stop();
-    warn(splits, environment);
-  }
-  for (const [{ record }, { record: done }] of machines.aliases) {
-    // "As wanted" only where the work under the other name came to its end.
-    if (done.status === "changed") continue;
-    record.status = done.status;
-    record.error = done.error;
-  }
-  if (command === "apply") await noteOwnPasswords(run, options, sessions, environment);
-  settleStatuses(sessions);
-  const ended = recordOf(run, command, sessions, startedAt, environment);
-  const { record, differences } =
-    command === "apply"
-      ? (await readEarlierRuns(run.state, { ...run, command, startedAt }, ended.hosts)).compare(ended)
-      : { record: ended, differences: [] };
-  const path = await keepRecord(run.state, name, record);
-  await pruneRecords(run.state, command);
-  const text = applyText(record, {
-    ...textContext(run, sessions, options, environment, path),
-    differences,
-  });
-  return await report(record, `${text}${closing?.(run, record) ?? ""}`, options, environment);
-}
-
-/** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
-async function lookOnly(
-  command: "apply" | "rollback" | "eject",
-  options: RunOptions,
-  environment: Environment,
-  { plan, facts }: { [K in "plan" | "facts"]: ChangeSteps[K] | undefined },
-): Promise<number> {
-  const startedAt = new Date();
-  const run = await prepare(command, options, environment);
-  warn(run.warnings, environment);
-  const lastRun = command === "rollback" ? await chooseHosts(run, options, environment) : undefined;
-  const progress = startProgress(run, command, environment);
-  const how = { lastRun, plan, facts };
-  const sessions = await observeAll(run, options, environment, command, progress, forget, how);
-  await progress.stop();
-  const record = recordOf(run, command, sessions, startedAt, environment);
-  const path = options.json === "-" ? undefined : options.json;
-  const text = planText(record, textContext(run, sessions, options, environment, path));
-  return await report(record, text, options, environment);
-}
-
-const countOf = ({ length }: readonly HostSession[]): string => `${length} host${length === 1 ? "" : "s"}`;
-/** The hosts of the last run, or those that were named. What is left out is told. */
-async function chooseHosts(run: Run, options: RunOptions, { stderr }: Environment): Promise<LastRun> {
-  const lastRun = await readLastRun(run, options);
-  const note = keepHostsOf(run, lastRun);
-  if (run.jobs.length === 0 && note !== "")
-    throw new InputError({ key: "--limit", message: `is needed: ${note}` });
-  if (note !== "") stderr.write(`${printable(note)}\n`);
-  return lastRun;
-}
-
-/** The hosts have them all the same: where the note cannot be kept, the next apply makes it. */
-async function noteOwnPasswords(
-  run: Run,
-  { limit, shard, retryFailed }: RunOptions,
-  sessions: readonly HostSession[],
-  environment: Environment,
-): Promise<void> {
-  const isWhole = limit === undefined && shard === undefined && retryFailed === undefined;
-  try {
-    await run.secrets.noteOwn(sessions, isWhole);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    warn([`which servers have passwords of their own cannot be noted: ${error.message}`], environment);
-  }
-}
-
 /** What a plan expected is no outcome of a host that nobody changed. */
-function settleStatuses(sessions: readonly HostSession[]): void {
-  for (const { record } of sessions) {
-    if (record.status === "would-change") record.status = "not-started";
-    if (PROVED.includes(record.status)) continue;
-    record.checks = [];
-    delete record.access;
-    // What a plan expects of a restart is not what was measured.
-    if (record.status !== "rolled-back") record.restart.unavailableMs = 0;
-  }
-}
-
-/** `--fail-on-impact`: where somebody would notice on one host, none of the run is touched. */
-function refuseImpact(sessions: readonly HostSession[]): void {
-  const noticed = new Set(noticedOn(sessions.map(({ record }) => record)));
-  if (noticed.size === 0) return;
-  const names = [...noticed].map(({ host }) => host);
-  for (const session of sessions) {
-    const hasImpact = noticed.has(session.record);
-    fail(session, hasImpact ? "refused" : "not-started", {
-      where: "impact",
-      found: hasImpact
-        ? session.record.impact
-            .filter(isNoticed)
-            .map(({ detail }) => detail)
-            .join("\n")
-        : `somebody would notice on ${hostList(names)}: --fail-on-impact stops the whole run`,
-      remedy: hasImpact
-        ? "do what each line says, then run again"
-        : "see to that first, or leave it out by --limit",
-      guards: ["impact"],
-    });
-  }
+function settled(host: Host): Host {
+  const outcome = host.outcome.status === "would-change" ? NOT_STARTED : host.outcome;
+  if (PROVED.includes(outcome.status)) return host;
+  const { access: _, ...findings } = host.findings;
+  // What a plan expects of a restart is not what was measured.
+  const isMeasured = outcome.status === "rolled-back" || outcome.status === "restored";
+  const restart = isMeasured ? host.work.restart : { ...host.work.restart, unavailableMs: 0 };
+  return { ...host, outcome, findings: { ...findings, checks: [] }, work: { ...host.work, restart } };
 }
 
 /** @throws InputError where it cannot be written: no host was changed yet. */
-async function keepFirst(state: State, name: string, record: RunRecord): Promise<void> {
+async function keepFirst({ state }: Run, name: string, record: RunRecord): Promise<void> {
   try {
     await keepRecord(state, name, record);
   } catch (error) {

@@ -1,12 +1,12 @@
 import { isIP } from "node:net";
 import { hostVariables } from "../inventory/inventory.ts";
+import { REPLICATION_GROUP, type Shard } from "../inventory/shard.ts";
 import { isLoopback } from "../lib/network.ts";
 import { nameKey, peersOf } from "../plan/replication.ts";
-import { fail, type HostSession } from "../run/observe.ts";
-import type { RunOptions } from "../run/options.ts";
-import type { Run } from "../run/prepare.ts";
+import { stopped } from "../record/outcome.ts";
+import { as, type Host } from "../run/host.ts";
+import type { Run } from "../run/run.ts";
 import { memberOf } from "./groups.ts";
-import { REPLICATION_GROUP } from "./shard.ts";
 
 /** The most hosts that are warned of one by one. */
 const TOLD = 10;
@@ -15,65 +15,82 @@ const TOLD = 10;
  * In a shard that has some hosts of a replication group and lacks others: says so, in a sentence for each host, and refuses
  * those that this run would restart. One run changes the hosts of a group one after the other; two shards that run beside
  * each other would not, and could take down a primary and its replicas at once.
- * @returns the warnings; none where the run is no shard.
+ * @returns the hosts and the warnings; none where the run is no shard.
  */
 export function guardSplitGroups(
   run: Run,
-  sessions: readonly HostSession[],
-  options: Pick<RunOptions, "accept">,
-): string[] {
-  const { shard } = run;
-  if (shard === undefined) return [];
-  const here = namesOf(sessions);
+  hosts: readonly Host[],
+): { readonly hosts: readonly Host[]; readonly warnings: readonly string[] } {
+  const { shard, accept } = run.options;
+  if (shard === undefined) return { hosts, warnings: [] };
+  const splits = splitsOf(run, hosts, shard);
+  const rest = splits.length - TOLD;
+  const warnings = splits.map(({ found, remedy }) => `${found}: ${remedy}`);
+  return {
+    hosts: hosts.map((host) => {
+      const split = splits.find((one) => one.host === host);
+      const wouldRestart = host.outcome.status === "would-change" && host.work.restart.needed;
+      if (split === undefined || !wouldRestart || accept.has("split-replication-group")) return host;
+      return as(
+        host,
+        stopped("refused", {
+          where: "split-replication-group",
+          found: `${split.found}: both could restart at once`,
+          remedy: `${split.remedy} in the inventory`,
+          guards: ["split-replication-group"],
+        }),
+      );
+    }),
+    warnings:
+      rest > 1
+        ? [...warnings.slice(0, TOLD), `${rest} more hosts of this shard replicate with hosts outside of it`]
+        : warnings,
+  };
+}
+
+interface Split {
+  host: Host;
+  found: string;
+  remedy: string;
+}
+
+function splitsOf(run: Run, hosts: readonly Host[], { index, count }: Shard): Split[] {
+  const here = namesOf(hosts);
   let elsewhere: Map<string, string> | undefined;
-  const warnings: string[] = [];
-  for (const session of sessions) {
-    const member = memberOf(session);
-    if (member === undefined) continue;
-    const { host } = session.job;
+  return hosts.flatMap((one) => {
+    const member = memberOf(one);
+    if (member === undefined) return [];
+    const { host } = one.job;
     const { primary, replicas } = peersOf(member);
     const peers = [
       ...(primary === undefined ? [] : [{ address: primary, relation: "replicates from" }]),
       ...replicas.map((address) => ({ address, relation: "is the primary of" })),
     ];
-    for (const { address, relation } of peers) {
-      if (here.has(nameKey(address))) continue;
+    return peers.flatMap(({ address, relation }) => {
+      if (here.has(nameKey(address))) return [];
       elsewhere ??= namesInInventory(run);
       // A tunnel ends on loopback, whoever is at its other end.
       const other = isLoopback(address) ? undefined : elsewhere.get(nameKey(address));
       const isInOtherShard = other !== undefined && run.selected.has(other);
       // Whoever has named the group of a host has said which others belong to it.
-      if (!isInOtherShard && isGrouped(run, host)) continue;
+      if (!isInOtherShard && isGrouped(run, host)) return [];
       const found = isInOtherShard
-        ? `${host} ${relation} ${other}, which is in another shard than ${shard.index}/${shard.count}`
-        : `${host} ${relation} ${other ?? address}, which no host of shard ${shard.index}/${shard.count} is known as`;
+        ? `${host} ${relation} ${other}, which is in another shard than ${index}/${count}`
+        : `${host} ${relation} ${other ?? address}, which no host of shard ${index}/${count} is known as`;
       const remedy = isInOtherShard
         ? `give ${host} and ${other} the same ${REPLICATION_GROUP}`
         : `give ${host}, and the hosts that it replicates with, the same ${REPLICATION_GROUP}`;
-      warnings.push(`${found}: ${remedy}`);
-      const { record } = session;
-      const wouldRestart = record.status === "would-change" && record.restart.needed;
-      if (!wouldRestart || options.accept.has("split-replication-group")) continue;
-      fail(session, "refused", {
-        where: "split-replication-group",
-        found: `${found}: both could restart at once`,
-        remedy: `${remedy} in the inventory`,
-        guards: ["split-replication-group"],
-      });
-    }
-  }
-  const rest = warnings.length - TOLD;
-  return rest > 1
-    ? [...warnings.slice(0, TOLD), `${rest} more hosts of this shard replicate with hosts outside of it`]
-    : warnings;
+      return { host: one, found, remedy };
+    });
+  });
 }
 
 /** Every name and address by which the hosts of the run may be known to others. */
-function namesOf(sessions: readonly HostSession[]): Set<string> {
+function namesOf(hosts: readonly Host[]): Set<string> {
   return new Set(
-    sessions.flatMap((session) => {
-      const names = memberOf(session)?.names ?? [session.job.connection.address];
-      return [session.job.host, ...names].filter((name) => !isLoopback(name)).map(nameKey);
+    hosts.flatMap((host) => {
+      const names = memberOf(host)?.names ?? [host.job.connection.address];
+      return [host.job.host, ...names].filter((name) => !isLoopback(name)).map(nameKey);
     }),
   );
 }

@@ -105,6 +105,7 @@ function wasLost({ checks, status }: HostRecord): boolean {
 const STATUS_RANKS = {
   unchanged: 0,
   changed: 0,
+  restored: 0,
   "would-change": 1,
   "not-started": 2,
   refused: 3,

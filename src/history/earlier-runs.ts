@@ -1,4 +1,4 @@
-import type { Shard } from "../fleet/shard.ts";
+import type { Shard } from "../inventory/shard.ts";
 import { InputError } from "../lib/errors.ts";
 import type { AccessRecord, HostRecord, RunRecord, Selection } from "../record/record.ts";
 import type { State } from "../state/state.ts";
@@ -19,8 +19,8 @@ interface EarlierHost {
 
 /** What redkeep saw of the hosts of a run before, as far as it was kept. */
 export interface EarlierRuns {
-  /** Changes in what users may do, as an impact for each host that has some. */
-  tellAccess(hosts: readonly HostRecord[]): void;
+  /** The same hosts, with changes in what users may do as an impact. */
+  withAccess(hosts: readonly HostRecord[]): HostRecord[];
   /**
    * The same record with every finding that is no news dated, and what differs from the last run like it.
    * Of hosts that no such run has seen, everything is new.
@@ -34,7 +34,12 @@ export interface EarlierRuns {
  */
 export async function readEarlierRuns(
   state: State,
-  run: { command: "apply" | "verify"; selection: Selection; shard: Shard | undefined; startedAt: Date },
+  run: {
+    command: RunRecord["command"];
+    selection: Selection;
+    options: { shard: Shard | undefined };
+    startedAt: Date;
+  },
   hosts: readonly HostRecord[],
 ): Promise<EarlierRuns> {
   const earlier = new Map<string, EarlierHost>();
@@ -42,7 +47,9 @@ export async function readEarlierRuns(
   const kind = kindOf(run.command, run.selection);
   const startedAt = run.startedAt.toISOString();
   const { runRecordSchema } = await import("../record/record.ts");
-  for await (const record of readable(keptRecords(state, runRecordSchema, ["apply", "verify"], run.shard))) {
+  for await (const record of readable(
+    keptRecords(state, runRecordSchema, ["apply", "verify"], run.options.shard),
+  )) {
     if (open.size === 0) break;
     // This run itself, and those that began while it was at work.
     if (record.startedAt >= startedAt) continue;
@@ -65,9 +72,7 @@ export async function readEarlierRuns(
     }
   }
   return {
-    tellAccess: (hosts) => {
-      for (const host of hosts) tellAccess(host, earlier.get(host.host));
-    },
+    withAccess: (hosts) => hosts.map((host) => withAccess(host, earlier.get(host.host))),
     compare: (record) => compare(record, earlier),
   };
 }
@@ -124,17 +129,18 @@ function compare(
   const byName = new Map(before.map((host) => [host.host, host]));
   const hosts = record.hosts.map((host) => withSince(host, byName.get(host.host)));
   const now = { ...record, hosts };
-  // Waivers say themselves when they end; rights are told by `tellAccess`.
+  // Waivers say themselves when they end; rights are told by `withAccess`.
   const { differences } = compareRuns({ ...record, hosts: before }, now);
   const known = differences.filter(({ host, about }) => byName.has(host) && about !== "waiver");
   return { record: now, differences: known };
 }
 
-function tellAccess(host: HostRecord, { access, accessRun }: EarlierHost = {}): void {
-  if (access === undefined || accessRun === undefined) return;
+function withAccess(host: HostRecord, { access, accessRun }: EarlierHost = {}): HostRecord {
+  if (access === undefined || accessRun === undefined) return host;
   const differences = compareAccess(access, host.access, host.host);
-  if (differences.length > 0)
-    host.impact.push({ kind: "access-changed", detail: sentence(differences, accessRun) });
+  if (differences.length === 0) return host;
+  const impact = { kind: "access-changed", detail: sentence(differences, accessRun) };
+  return { ...host, impact: [...host.impact, impact] };
 }
 
 /** `user app: KEYS allowed, SORT allowed; user legacy: new, since the apply of 2026-11-24 06:30 UTC`. */

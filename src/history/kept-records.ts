@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import type { Shard } from "../fleet/shard.ts";
+import type { Shard } from "../inventory/shard.ts";
 import { InputError } from "../lib/errors.ts";
 import { writeRecord } from "../record/json.ts";
 import type { RunRecord } from "../record/record.ts";
@@ -37,8 +37,16 @@ interface RecordFile {
   shard: string;
 }
 
-/** The name of a run's record: the same at its beginning and at its end. */
-export function recordName(command: KeptCommand, startedAt: Date, shard: Shard | undefined): string {
+/** A name for a run's record: the same at its beginning and at its end. */
+export function recordName({
+  command,
+  startedAt,
+  options: { shard },
+}: {
+  command: RunRecord["command"];
+  startedAt: Date;
+  options: { shard: Shard | undefined };
+}): string {
   const time = startedAt.toISOString().replaceAll(":", "-");
   const part = shard === undefined ? "" : `-${shardName(shard)}`;
   // Two runs may start in the same millisecond, and one must not replace the other's record.
@@ -79,7 +87,7 @@ export async function* keptRecords<T>(
  * apply that left a host as wanted, however many came after it. What is not one of our records is never touched. One that
  * another run has removed meanwhile is none the worse, and one that cannot be removed stays.
  */
-export async function pruneRecords(state: State, command: KeptCommand): Promise<void> {
+export async function pruneRecords(state: State, command: RunRecord["command"]): Promise<void> {
   try {
     await prune(state, command);
   } catch (error) {
@@ -87,7 +95,7 @@ export async function pruneRecords(state: State, command: KeptCommand): Promise<
   }
 }
 
-async function prune(state: State, command: KeptCommand): Promise<void> {
+async function prune(state: State, command: RunRecord["command"]): Promise<void> {
   const files = (await recordFiles(state)).filter((file) => (file.command ?? "apply") === command);
   const counts = new Map<string, number>();
   const surplus: RecordFile[] = [];

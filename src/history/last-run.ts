@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { hostList } from "../lib/words.ts";
+import type { Shard } from "../inventory/shard.ts";
 import { HOST_STATUSES } from "../record/statuses.ts";
-import type { RunOptions } from "../run/options.ts";
-import type { Run } from "../run/prepare.ts";
+import type { State } from "../state/state.ts";
 import { keptRecords } from "./kept-records.ts";
 
 const RECORD = z.object({
@@ -31,13 +30,12 @@ export type LastRun =
     };
 
 /** The newest apply that may have changed a host, all shards of it; what it changed. */
-export async function readLastRun(run: Run, options: RunOptions): Promise<LastRun> {
-  if (options.limit !== undefined || options.retryFailed !== undefined) return "named";
+export async function readLastRun(state: State, shard?: Shard): Promise<Exclude<LastRun, "named">> {
   const hosts = new Map<string, string | undefined>();
   const shards = new Set<number>();
   let startedAt: string | undefined;
   let count: number | undefined;
-  for await (const record of keptRecords(run.state, RECORD, ["apply"], options.shard)) {
+  for await (const record of keptRecords(state, RECORD, ["apply"], shard)) {
     const changed = record.hosts.filter(({ status }) => MAY_HAVE_CHANGED.has(status));
     if (record.command !== "apply") continue;
     if (startedAt === undefined) {
@@ -50,16 +48,4 @@ export async function readLastRun(run: Run, options: RunOptions): Promise<LastRu
     if (record.shard === undefined) break;
   }
   return startedAt === undefined ? undefined : { startedAt, hosts };
-}
-
-/** Leaves the hosts of the last run in the run, and says in a sentence which it leaves out; empty for none. */
-export function keepHostsOf(run: Run, lastRun: LastRun): string {
-  if (lastRun === undefined || lastRun === "named") return "";
-  const others = run.jobs.filter(({ host }) => !lastRun.hosts.has(host)).map(({ host }) => host);
-  run.jobs = run.jobs.filter(({ host }) => lastRun.hosts.has(host));
-  if (others.length === 0) return "";
-  const ours =
-    run.jobs.length === 0 ? "no host of this inventory" : hostList(run.jobs.map(({ host }) => host));
-  const at = lastRun.startedAt.slice(0, 16).replace("T", " ");
-  return `the last run, the apply of ${at} UTC, changed ${ours}: ${others.length} other host${others.length === 1 ? "" : "s"} left out; --limit names others`;
 }

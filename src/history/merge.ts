@@ -137,7 +137,7 @@ function inInventoryOrder(hosts: readonly HostRecord[]): HostRecord[] {
 function exitCodeOfPart(run: RunRecord, part: readonly Entry[]): number {
   if (part.length === run.hosts.length) return run.exitCode;
   const hosts = part.map(({ host }) => host);
-  return exitCodeOf({ command: run.command, hosts, interrupted: false, failOn: run.failOn });
+  return exitCodeOf({ hosts, interrupted: false, failOn: run.failOn });
 }
 
 /** As the newest run has it. Shards of one run see the same clients, each those of its own hosts. */

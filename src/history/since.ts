@@ -44,6 +44,6 @@ function isSameFinding(was: CheckRecord | undefined, is: CheckRecord): boolean {
 
 /** What is wrong with a host as a whole; undefined where nothing is. */
 function lossOf({ status, error }: HostRecord): string | undefined {
-  if (error === null && !hasFailed(status, "verify")) return undefined;
+  if (error === null && !hasFailed(status)) return undefined;
   return JSON.stringify([status, error?.where, timeless(error?.found ?? "")]);
 }

@@ -10,7 +10,6 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]
 const CI_COMMAND = /##(?=\[|vso\[)/gi;
 
 const MAX_LINE = 4_096;
-
 const MAX_TEXT = 65_536;
 
 /**

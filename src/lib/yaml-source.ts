@@ -24,7 +24,6 @@ export class Lines {
 }
 
 export type CollectionEvent = Extract<Event, { type: typeof EVENT_ID.MAPPING | typeof EVENT_ID.SEQUENCE }>;
-
 export type ScalarEvent = Extract<Event, { type: typeof EVENT_ID.SCALAR }>;
 
 /** Where an event's text starts, quotes included; undefined where nothing is written. */

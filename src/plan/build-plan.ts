@@ -34,6 +34,10 @@ export function buildPlan(input: PlanInput): HostPlan {
   const [first] = tasks;
   const planned = new Map(inPhaseOrder(tasks).map((task) => [task, planTask(task, input, draft)]));
   const changes = () => [...planned.values()].flatMap((task) => task.changes);
+  const addTo = (task: HostTask | undefined, more: readonly ChangeRecord[]): void => {
+    const record = task && planned.get(task);
+    if (task && record) planned.set(task, { ...record, changes: [...record.changes, ...more] });
+  };
   draft.actions.restart = changes().some(({ restart }) => restart);
 
   const memoryOnly = memoryOnlyUsers(
@@ -41,7 +45,7 @@ export function buildPlan(input: PlanInput): HostPlan {
     { next: draft.effects.users, restarts: draft.actions.restart, removesUnlisted: draft.removesUnlisted },
   );
   if (draft.actions.restart && first !== undefined) {
-    planned.get(first)?.changes.push(...compare(loadTime(facts, server), first.task, draft));
+    addTo(first, compare(loadTime(facts, server), first.task, draft));
     refuseAll(
       draft,
       "restart",
@@ -51,8 +55,7 @@ export function buildPlan(input: PlanInput): HostPlan {
   if (draft.actions.restart || draft.actions.persistence.some((step) => step !== "rewrite-aof"))
     refuseAll(draft, "restart", saveRefusals(facts, server));
   draft.task = "files";
-  const more = settle(draft, changes());
-  if (earliest !== undefined) planned.get(earliest)?.changes.push(...more);
+  addTo(earliest, settle(draft, changes()));
   if (changes().length > 0) {
     refuseAll(draft, "files", placeRefusals(facts.files, draft.actions));
     for (const words of [facts.redis.endpoint, endpointOf(server, draft.config)])

@@ -6,13 +6,13 @@ import type { Actions, Effects, Refusal } from "../resources/kind.ts";
 /** All that would change on one host, as a value: what plan prints is what apply does. */
 export interface HostPlan {
   /** In the playbook's order. */
-  tasks: TaskRecord[];
+  tasks: readonly TaskRecord[];
   refusals: (Refusal & { task: string })[];
   actions: Actions;
   after: After;
   /** Addresses that only a restart makes hold; empty where none is needed. */
   restartFor: string[];
-  impact: Impact[];
+  impact: readonly Impact[];
 }
 
 /** What holds once the plan is carried out: what clients will meet. */

@@ -38,7 +38,10 @@ export async function writeRecord(record: RunRecord, path: string): Promise<void
   await writeText(jsonPieces(record), path, 0o600);
 }
 
-/** The same for any text. `mode` is narrowed by the umask. */
+/**
+ * The same for any text. `mode` is narrowed by the umask. Not by write-file-atomic: its temporary file has a name that can be
+ * foretold and is opened through links, which in a shared folder would let others choose what is overwritten.
+ */
 export async function writeText(text: string | Iterable<string>, path: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path);
   const isRegular = await stat(target).then(

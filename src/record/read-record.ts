@@ -5,6 +5,7 @@ import { readTextFile } from "../lib/text-file.ts";
 import { formatPath } from "../lib/yaml-node.ts";
 import { type RunRecord, runRecordSchema, SCHEMA } from "./record.ts";
 import { safeRecord } from "./safe-record.ts";
+import type { HostStatus } from "./statuses.ts";
 
 /** A record of 1 000 hosts has some 20 MB. */
 const MAX_BYTES = 512 * 1024 * 1024;
@@ -15,7 +16,22 @@ const MAX_BYTES = 512 * 1024 * 1024;
  * @throws InputError for a file that is no run record, is cut off, or was written in another schema.
  */
 export async function readRunRecord(file: string, cwd: string): Promise<RunRecord> {
-  return safeRecord(await readAs(runRecordSchema, file, cwd));
+  return safeRecord(withRestored(await readAs(runRecordSchema, file, cwd)));
+}
+
+/** Earlier versions called a host `rolled-back` that a rollback had put back as asked; one that failed was `failed` then too. */
+function withRestored(record: RunRecord): RunRecord {
+  if (record.command !== "rollback" || record.summary.restored !== undefined) return record;
+  const hosts = record.hosts.map((host) => ({ ...host, status: endOf(record.command, host.status) }));
+  return {
+    ...record,
+    hosts,
+    summary: { ...record.summary, rolledBack: 0, restored: record.summary.rolledBack },
+  };
+}
+
+function endOf(command: RunRecord["command"], status: HostStatus): HostStatus {
+  return command === "rollback" && status === "rolled-back" ? "restored" : status;
 }
 
 /** @throws InputError where what is to be written would replace one of the records that are read for it. */
@@ -33,13 +49,23 @@ export function refuseRecordAsTarget(
  * How each host of a run ended, of a record that need not be whole: whoever picks hosts out of one keeps what he needs.
  * @throws InputError as readRunRecord does.
  */
-export async function readStatuses(file: string, cwd: string): Promise<{ host: string; status: string }[]> {
-  const { hosts } = await readAs(statusesSchema, file, cwd);
-  return hosts;
+export async function readStatuses(
+  file: string,
+  cwd: string,
+): Promise<{ host: string; status: HostStatus }[]> {
+  const { command, hosts } = await readAs(statusesSchema, file, cwd);
+  return hosts.map(({ host, status }) => ({
+    host,
+    status: command === undefined ? status : endOf(command, status),
+  }));
 }
 
 const { host, status } = runRecordSchema.shape.hosts.element.shape;
-const statusesSchema = z.object({ schema: z.literal(SCHEMA), hosts: z.array(z.object({ host, status })) });
+const statusesSchema = z.object({
+  schema: z.literal(SCHEMA),
+  command: runRecordSchema.shape.command.exactOptional(),
+  hosts: z.array(z.object({ host, status })),
+});
 
 async function readAs<T>(schema: z.ZodType<T>, file: string, cwd: string): Promise<T> {
   const bad = (message: string, key?: string) => new InputError({ place: { file }, key, message });

@@ -281,6 +281,9 @@ const summary = z.object({
   failed: count,
   unreachable: count,
   rolledBack: count,
+  restored: count
+    .exactOptional()
+    .describe("by a rollback that did what was asked; absent in records of earlier versions"),
   refused: count,
   unknown: count,
   notStarted: count,
@@ -350,19 +353,26 @@ export const runRecordSchema = z.object({
   vantages: z.array(vantage).exactOptional().describe("absent where the run looked from no other host"),
 });
 
-export type RunRecord = z.infer<typeof runRecordSchema>;
-export type Selection = z.infer<typeof selection>;
-export type Summary = z.infer<typeof summary>;
-export type CertificateRecord = z.infer<typeof certificate>;
-export type ControllerRecord = z.infer<typeof controller>;
-export type VantageRecord = z.infer<typeof vantage>;
-export type WaiverRecord = z.infer<typeof waiver>;
-export type HostRecord = z.infer<typeof host>;
-export type ServerRecord = z.infer<typeof server>;
-export type AccessRecord = z.infer<typeof access>;
-export type TaskRecord = z.infer<typeof task>;
-export type ChangeRecord = z.infer<typeof change>;
-export type Impact = z.infer<typeof impact>;
-export type AllowedRecord = z.infer<typeof hostAllowed>;
-export type CheckRecord = z.infer<typeof check>;
-export type HostErrorRecord = z.infer<typeof error>;
+/** A record is made whole by one function and never changed: whoever has more to say makes another. */
+type Fixed<T> = T extends readonly (infer U)[]
+  ? readonly Fixed<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Fixed<T[K]> }
+    : T;
+
+export type RunRecord = Fixed<z.infer<typeof runRecordSchema>>;
+export type Selection = Fixed<z.infer<typeof selection>>;
+export type Summary = Fixed<z.infer<typeof summary>>;
+export type CertificateRecord = Fixed<z.infer<typeof certificate>>;
+export type ControllerRecord = Fixed<z.infer<typeof controller>>;
+export type VantageRecord = Fixed<z.infer<typeof vantage>>;
+export type WaiverRecord = Fixed<z.infer<typeof waiver>>;
+export type HostRecord = Fixed<z.infer<typeof host>>;
+export type ServerRecord = Fixed<z.infer<typeof server>>;
+export type AccessRecord = Fixed<z.infer<typeof access>>;
+export type TaskRecord = Fixed<z.infer<typeof task>>;
+export type ChangeRecord = Fixed<z.infer<typeof change>>;
+export type Impact = Fixed<z.infer<typeof impact>>;
+export type AllowedRecord = Fixed<z.infer<typeof hostAllowed>>;
+export type CheckRecord = Fixed<z.infer<typeof check>>;
+export type HostErrorRecord = Fixed<z.infer<typeof error>>;

@@ -9,7 +9,10 @@ export const HOST_STATUSES = [
   "changed",
   "failed",
   "unreachable",
+  /** An apply that did not come to its end was taken back. */
   "rolled-back",
+  /** A rollback put back what an earlier run had changed, as it was asked to. */
+  "restored",
   "refused",
   "unknown",
   "not-started",

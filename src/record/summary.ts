@@ -1,6 +1,6 @@
 import { grouped } from "../lib/words.ts";
 import type { CheckRecord, ControllerRecord, HostRecord, RunRecord, Summary } from "./record.ts";
-import { type HostStatus, SEVERITIES, type Severity } from "./statuses.ts";
+import { type HostStatus, type Outcome, SEVERITIES, type Severity } from "./statuses.ts";
 
 const COUNTED_AS = {
   unchanged: "unchanged",
@@ -9,6 +9,7 @@ const COUNTED_AS = {
   failed: "failed",
   unreachable: "unreachable",
   "rolled-back": "rolledBack",
+  restored: "restored",
   refused: "refused",
   unknown: "unknown",
   "not-started": "notStarted",
@@ -16,29 +17,29 @@ const COUNTED_AS = {
 
 /** The counts of a run. Changes count where they were made or are pending, not where they were undone or refused. */
 export function summarize(hosts: readonly HostRecord[]): Summary {
-  const summary: Summary = {
+  const counts = Object.fromEntries(
+    Object.entries(COUNTED_AS).map(([status, name]) => [
+      name,
+      hosts.filter((host) => host.status === status).length,
+    ]),
+  ) as Record<(typeof COUNTED_AS)[HostStatus], number>;
+  const checks = hosts.flatMap((host) => host.checks);
+  const of = (wanted: Outcome) => checks.filter(({ outcome }) => outcome === wanted).length;
+  const allowed = checks.filter(isAllowed).length;
+  return {
     hosts: hosts.length,
-    unchanged: 0,
-    wouldChange: 0,
-    changed: 0,
-    failed: 0,
-    unreachable: 0,
-    rolledBack: 0,
-    refused: 0,
-    unknown: 0,
-    notStarted: 0,
-    changes: 0,
-    checks: { pass: 0, fail: 0, skip: 0, unknown: 0 },
+    ...counts,
+    changes: hosts
+      .filter(({ status }) => status === "changed" || status === "would-change")
+      .reduce((count, host) => count + changeCount(host), 0),
+    checks: {
+      pass: of("pass"),
+      fail: of("fail"),
+      skip: of("skip"),
+      unknown: of("unknown"),
+      ...(allowed === 0 ? {} : { allowed }),
+    },
   };
-  for (const host of hosts) {
-    summary[COUNTED_AS[host.status]] += 1;
-    if (host.status === "changed" || host.status === "would-change") summary.changes += changeCount(host);
-    for (const check of host.checks) {
-      summary.checks[check.outcome] += 1;
-      if (isAllowed(check)) summary.checks.allowed = (summary.checks.allowed ?? 0) + 1;
-    }
-  }
-  return summary;
 }
 
 /** `6 skipped (2 waived, 1 allowed by the playbook)`; empty where none is. */
@@ -59,16 +60,16 @@ export function changeCount(host: HostRecord): number {
   return host.tasks.reduce((count, task) => count + task.changes.length, 0);
 }
 
-/** Whether a host ended otherwise than asked. `rolled-back` is what `rollback` was asked for. */
-export function hasFailed(status: HostStatus, command: RunRecord["command"]): boolean {
+/** Whether a host ended otherwise than asked. */
+export function hasFailed(status: HostStatus): boolean {
   switch (status) {
     case "failed":
     case "unreachable":
     case "refused":
     case "unknown":
-      return true;
     case "rolled-back":
-      return command !== "rollback";
+      return true;
+    case "restored":
     case "unchanged":
     case "would-change":
     case "changed":
@@ -109,13 +110,11 @@ export function needsRenewal({ hosts, controller }: Pick<RunRecord, "hosts" | "c
  * decided before there is a record.
  */
 export function exitCodeOf({
-  command,
   hosts,
   interrupted,
   failOn,
   controller,
 }: {
-  command: RunRecord["command"];
   hosts: readonly HostRecord[];
   interrupted: boolean;
   failOn?: Severity | undefined;
@@ -124,7 +123,7 @@ export function exitCodeOf({
   const statuses = new Set(hosts.map((host) => host.status));
   const checks = hosts.flatMap((host) => host.checks);
   if (interrupted) return 130;
-  if (statuses.has("rolled-back") && command !== "rollback") return 5;
+  if (statuses.has("rolled-back")) return 5;
   if (statuses.has("failed") || statuses.has("refused") || statuses.has("unknown")) return 3;
   if (checks.some((check) => check.outcome === "unknown" && check.blockedBy !== undefined)) return 3;
   if (statuses.has("unreachable")) return 4;

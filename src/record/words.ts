@@ -16,6 +16,8 @@ export function statusInWords(status: HostStatus, command?: RunRecord["command"]
       return "would change";
     case "rolled-back":
       return "rolled back";
+    case "restored":
+      return "put back";
     case "not-started":
       return "not started";
     case "unknown":

@@ -41,10 +41,8 @@ export function commandTable(replies: ReadonlyMap<string, readonly string[]>): C
 
 /** The most of them together that redkeep judges: what every user may run is worked out, and compared. */
 const MOST_PAIRS = 2_000_000;
-
 /** Redis 8 with its modules has about 500, and the rules of the longest user of redkeep's own are 30 words. */
 const MOST_COMMANDS = 5_000;
-
 const MOST_WORDS = 200_000;
 
 /**

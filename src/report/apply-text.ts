@@ -61,9 +61,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
 
 /** Hosts that ended as asked. The others stand below with their four parts. */
 function rowsText(page: Page): string[] {
-  const ended = page.hosts.filter(
-    ({ status, error }) => error === null && !hasFailed(status, page.record.command),
-  );
+  const ended = page.hosts.filter(({ status, error }) => error === null && !hasFailed(status));
   const alike =
     ended.length <= ROWS
       ? ended.map((host) => [host])
@@ -129,9 +127,9 @@ function rowText(hosts: readonly HostRecord[], names: number, page: Page): strin
   const { status, restart } = first;
   const isIdle = status === "not-started" || status === "would-change";
   const sign = isIdle ? page.signs.skipped : page.paint("green", page.signs.good);
-  const word = pad(status === "rolled-back" ? "put back" : statusInWords(status), 9);
+  const word = pad(statusInWords(status), 9);
   const away = hosts.map((host) => host.restart.unavailableMs).filter((ms) => ms > 0);
-  const restarted = restart.needed && (status === "changed" || status === "rolled-back");
+  const restarted = restart.needed && (status === "changed" || status === "restored");
   const [changes, pass, fail] = [changeCount(first), count(first, "pass"), count(first, "fail")];
   const outcome = [
     ...(changes > 0 ? [plural(changes, "change")] : []),
@@ -165,7 +163,7 @@ function next(page: Page): string[] {
   const { command, summary } = page.record;
   const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
   const unknown = namesWhere(({ status }) => status === "unknown");
-  const open = namesWhere(({ status }) => hasFailed(status, command) || status === "not-started");
+  const open = namesWhere(({ status }) => hasFailed(status) || status === "not-started");
   if (command === "rollback" || command === "eject") {
     return open.length === 0 ? [] : [`Then: ${nextCommand(page, command, limitTo(open, page.hosts))}`];
   }

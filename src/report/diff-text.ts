@@ -7,7 +7,8 @@ import { blocks, finish, hanging, type Page } from "./layout.ts";
 /** Kinds of difference in one block that are told, unless -v is given. */
 const TOLD = 20;
 
-const TITLES: Record<Direction, string> = {
+/** What the differences of each direction stand under. */
+export const TITLES: Record<Direction, string> = {
   worse: "Worse",
   better: "Better",
   new: "New",

@@ -15,9 +15,7 @@ const FEW_TO_TYPE = 5;
  * what to do. The same failure on several hosts is told once.
  */
 export function errorsText(page: Page): string[] {
-  const failed = page.hosts.filter(
-    (host) => host.error !== null || hasFailed(host.status, page.record.command),
-  );
+  const failed = page.hosts.filter((host) => host.error !== null || hasFailed(host.status));
   const kinds = groupBy(failed, errorShape).sort((a, b) => b.length - a.length);
   const full = page.verbose ? kinds : kinds.slice(0, KINDS_IN_FULL);
   const rest = kinds.slice(full.length).flat();
@@ -96,7 +94,8 @@ export function hostCounts(page: Page): string {
     { count: summary.wouldChange, words: `would change${pending}`, always: command === "plan" },
     { count: summary.changed, words: "changed", always: command === "apply" },
     { count: summary.unchanged, words: "as wanted" },
-    { count: summary.rolledBack, words: command === "rollback" ? "put back" : "rolled back" },
+    { count: summary.restored ?? 0, words: "put back" },
+    { count: summary.rolledBack, words: "rolled back" },
     { count: summary.failed, words: "failed" },
     { count: summary.refused, words: "refused" },
     { count: summary.unreachable, words: "unreachable" },

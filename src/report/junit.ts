@@ -66,7 +66,7 @@ function casesOf(host: HostRecord, command: RunRecord["command"]): Case[] {
 
 /** Present where the host itself is the news: unreachable, failed, refused. */
 function hostCase({ host, status, error }: HostRecord, command: RunRecord["command"]): Case[] {
-  if (error === null && !hasFailed(status, command) && status !== "not-started") return [];
+  if (error === null && !hasFailed(status) && status !== "not-started") return [];
   const name = `redkeep ${command}`;
   if (status === "not-started" && error === null)
     return [{ host, name, result: { kind: "skipped", message: statusInWords(status) } }];

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import stringWidth from "string-width";
 import type { Difference } from "../history/compare.ts";
 import { guardLines, printable } from "../lib/printable.ts";
 import { NO_BREAK, shellWord } from "../lib/words.ts";
@@ -94,9 +94,9 @@ export function finish(lines: readonly string[], page: Pick<Page, "unicode">): s
   return page.unicode ? text : toAscii(text);
 }
 
-/** Columns that `text` takes, colours left out. Letters that take two columns count as one. */
+/** Columns that `text` takes: none for colours, two for wide letters. */
 export function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return stringWidth(text);
 }
 
 export function pad(text: string, width: number): string {
@@ -105,7 +105,8 @@ export function pad(text: string, width: number): string {
 
 /**
  * `text` as lines of at most `width` columns, the first after `first` and the others after as many blanks. Its own
- * line breaks stay. A word longer than a line is not broken, so that it can be copied.
+ * line breaks stay. A word longer than a line is not broken, so that it can be copied. Not by wrap-ansi: it normalises
+ * the letters of names, and either drops a line's own indent or begins the next line with a blank.
  */
 export function hanging(first: string, text: string, width: number): string[] {
   const indent = " ".repeat(widthOf(first));

@@ -47,7 +47,7 @@ export function markdownReport(merged: MergedRuns): string {
       ],
       rows: [],
     },
-    failedHosts(hosts.filter(({ status, error }) => error !== null || hasFailed(status, record.command))),
+    failedHosts(hosts.filter(({ status, error }) => error !== null || hasFailed(status))),
     // An expired waiver comes first of all that somebody has to do.
     waivers(
       "Expired waivers",
@@ -262,8 +262,7 @@ function waivers(title: string, all: readonly WaiverRecord[]): Part {
 
 function worstFirst(hosts: readonly HostRecord[]): HostRecord[] {
   const failing = ({ checks }: HostRecord) => checks.filter(({ outcome }) => outcome === "fail").length;
-  const rank = (host: HostRecord) =>
-    hasFailed(host.status, "verify") ? Number.MAX_SAFE_INTEGER : failing(host);
+  const rank = (host: HostRecord) => (hasFailed(host.status) ? Number.MAX_SAFE_INTEGER : failing(host));
   return hosts.toSorted((a, b) => rank(b) - rank(a));
 }
 

@@ -35,7 +35,8 @@ function answer(record: RunRecord): string {
       : `${grouped(wouldChange)} of ${plural(hosts.length, "host")} would change, in ${plural(changes, "place")}.${also}${beside}`;
   }
   if (command === "rollback") {
-    return `${grouped(summary.rolledBack)} of ${plural(hosts.length, "host")} ${summary.rolledBack === 1 ? "was" : "were"} put back.${beside}`;
+    const { restored = 0 } = summary;
+    return `${grouped(restored)} of ${plural(hosts.length, "host")} ${restored === 1 ? "was" : "were"} put back.${beside}`;
   }
   if (command === "eject")
     return `redkeep's traces are off ${grouped(summary.changed)} of ${plural(hosts.length, "host")}.${beside}`;
@@ -84,7 +85,7 @@ export function keyNumbers({
     bad: lost > 0,
   };
   if (command === "plan" || command === "rollback") {
-    const changing = command === "plan" ? summary.wouldChange : summary.rolledBack;
+    const changing = command === "plan" ? summary.wouldChange : (summary.restored ?? 0);
     return [
       reached,
       { value: grouped(changing), label: command === "plan" ? "would change" : "put back", bad: false },
@@ -108,7 +109,7 @@ export function keyNumbers({
 
 /** Whether a host's state was not seen: its checks, if it has any, do not stand for how it is. */
 export function isLost({ status, checks }: HostRecord): boolean {
-  return checks.length === 0 && (hasFailed(status, "verify") || status === "not-started");
+  return checks.length === 0 && (hasFailed(status) || status === "not-started");
 }
 
 export interface OpenControl {

@@ -159,7 +159,7 @@ function next(page: Page): string[] {
     return wouldChange > 0 ? [`Next: ${nextCommand(page, command)}`] : [];
   // What was not looked at may change too.
   if (page.record.exitCode === 130) return [`Then: ${nextCommand(page, "plan")}`];
-  const failed = page.hosts.filter(({ status }) => hasFailed(status, "plan")).map(({ host }) => host);
+  const failed = page.hosts.filter(({ status }) => hasFailed(status)).map(({ host }) => host);
   if (wouldChange > 0 || page.record.controller?.status === "would-change")
     return [`Next: ${nextCommand(page, "apply")}`];
   if (failed.length > 0) return [`Then: ${nextCommand(page, "plan", limitTo(failed, page.hosts))}`];

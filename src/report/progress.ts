@@ -135,7 +135,7 @@ function boardProgress(
   return {
     update: (host, text) => tell(host, { state: "running", text: printable(text, MAX_TEXT) }),
     done(host, status, text) {
-      const state = hasFailed(status, command) ? "failed" : "done";
+      const state = hasFailed(status) ? "failed" : "done";
       tell(host, { state, text: printable(ending(status, text, command), MAX_TEXT) });
     },
     async stop() {

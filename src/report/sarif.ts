@@ -77,7 +77,7 @@ function sarifText(
 ): string {
   const rules = rulesOf(record);
   const ruleIndex = new Map(rules.map(({ id }, index) => [id, index]));
-  const isComplete = record.hosts.every(({ status }) => !hasFailed(status, record.command));
+  const isComplete = record.hosts.every(({ status }) => !hasFailed(status));
   const log = {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
     version: "2.1.0",
@@ -218,7 +218,7 @@ interface Notification {
 
 function notifications(record: RunRecord, written: number, total: number): Notification[] {
   const lost = record.hosts.filter(
-    ({ status, error }) => error !== null || hasFailed(status, record.command) || status === "not-started",
+    ({ status, error }) => error !== null || hasFailed(status) || status === "not-started",
   );
   const limits: Notification[] =
     written < total

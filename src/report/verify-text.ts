@@ -88,7 +88,7 @@ function notChecked(page: Page): string[] {
 function next(page: Page): string[] {
   const namesWhere = (test: (host: HostRecord) => boolean) => page.hosts.filter(test).map(({ host }) => host);
   const failing = namesWhere(({ checks }) => checks.some(({ outcome }) => outcome === "fail"));
-  const lost = namesWhere(({ status }) => hasFailed(status, "verify") || status === "not-started");
+  const lost = namesWhere(({ status }) => hasFailed(status) || status === "not-started");
   const lacking = namesWhere(({ checks }) => checks.some(({ blockedBy }) => blockedBy === "rights"));
   // A plan needs root, and looks at nothing without it.
   if (lacking.length > 0) return [`Next: ${asRoot(page, limitTo(lacking, page.hosts))}`];

@@ -1,4 +1,3 @@
-import { lastingCopy } from "../lib/copy.ts";
 import { Secret } from "../lib/secret.ts";
 import {
   type ClientCondition,
@@ -7,66 +6,19 @@ import {
   endCondition,
   sameCertificate,
 } from "../pki/certificate.ts";
-import { issueClientCertificate, type KeyPair } from "../pki/openssl.ts";
-import { tlsPaths } from "../pki/server-files.ts";
-import type { HostTasks } from "../playbook/host-tasks.ts";
+import { issueClientCertificate } from "../pki/openssl.ts";
 import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
 import type { State } from "../state/state.ts";
-import { type HostTask, paramsOf } from "../tasks/task.ts";
-import type { TlsParams } from "../tasks/tls/parameters.ts";
 import { type Check, check } from "../verify/controls.ts";
-import type { HostSession, Observation } from "./observe.ts";
-import type { HostJob, Run } from "./prepare.ts";
-import type { HostSecrets } from "./secrets.ts";
+import type { Host } from "./host.ts";
+import type { HostJob } from "./job.ts";
+import type { Run } from "./run.ts";
+import { rotationOf, type WantedClients, wantedClients } from "./wanted-clients.ts";
+
 /*
  * The certificates of clients. They lie on the controller alone, so they are planned, issued and checked for the whole run, and
  * no host is touched for them.
  */
-
-/** What the tls task of one host wants of the controller. */
-export interface WantedClients {
-  task: HostTask;
-  tls: TlsParams;
-  /** Who signs; undefined where the CA is not here. */
-  ca: KeyPair | undefined;
-  /** apply makes the CA, where it changes this host. */
-  makesCa: boolean;
-  /** The CA's certificates that clients of this host need: the controller's, else those on the host. */
-  trusted: string | undefined;
-  /** The users of the acl task: whether redkeep generates the password. */
-  users: ReadonlyMap<string, boolean>;
-  /** The setting by which a certificate alone logs a client in (Redis 8.6, Valkey 9.0); undefined where it is off. */
-  logsInBy: string | undefined;
-}
-
-/** `--rotate client:NAME`: the client's key and certificate anew. */
-export function rotationOf(client: string): string {
-  return `client:${client}`;
-}
-
-/** @param seen what the host said; absent where it was not asked. Undefined where the tls task was not selected. */
-export function wantedClients(
-  { tasks, login }: HostTasks,
-  secrets: Pick<HostSecrets, "ca" | "caCertificate" | "missing">,
-  seen?: Pick<Observation, "facts" | "server">,
-): WantedClients | undefined {
-  const task = tasks.find(({ task }) => task === "tls");
-  const { tls, acl } = paramsOf([login, ...tasks]);
-  if (task === undefined || tls === undefined) return undefined;
-  const onHost = seen?.facts.certificates.pem.get(tlsPaths(seen.server.configPath).ca);
-  const logsIn = seen?.server.running?.get(LOGIN_SETTING)?.toLowerCase() ?? "off";
-  return {
-    task,
-    tls,
-    ca: secrets.ca,
-    makesCa: secrets.missing.ca,
-    trusted: secrets.caCertificate ?? lastingCopy(onHost),
-    users: new Map(acl?.users.map(({ name, password }) => [name, "generate" in password])),
-    logsInBy: logsIn === "off" ? undefined : `${LOGIN_SETTING} ${logsIn}`,
-  };
-}
-
-const LOGIN_SETTING = "tls-auth-clients-user";
 
 /** One client whom the playbook lists. */
 interface Client {
@@ -89,7 +41,7 @@ interface ClientFiles {
 export class ClientCertificates {
   readonly #state: State;
   readonly #rotate: ReadonlySet<string>;
-  #wanted: ReadonlyMap<HostSession, WantedClients>;
+  #wanted: ReadonlyMap<Host, WantedClients>;
   #clients: Client[] = [];
   #files = new Map<string, ClientFiles>();
   /** Worked out once for all hosts of a CA. */
@@ -99,11 +51,7 @@ export class ClientCertificates {
   #impact: Impact[] = [];
   #status: ControllerRecord["status"] = "unchanged";
 
-  private constructor(
-    state: State,
-    rotate: ReadonlySet<string>,
-    wanted: ReadonlyMap<HostSession, WantedClients>,
-  ) {
+  private constructor(state: State, rotate: ReadonlySet<string>, wanted: ReadonlyMap<Host, WantedClients>) {
     this.#state = state;
     this.#rotate = rotate;
     this.#wanted = wanted;
@@ -111,16 +59,15 @@ export class ClientCertificates {
 
   /** Looks at what lies here, once every host was asked. A host that could not be reached lists its clients all the same. */
   static async of(
-    run: Pick<Run, "state">,
-    sessions: readonly HostSession[],
-    rotate: ReadonlySet<string>,
+    { state, options: { rotate } }: Pick<Run, "state"> & { options: Pick<Run["options"], "rotate"> },
+    hosts: readonly Host[],
   ): Promise<ClientCertificates> {
-    const wanted = new Map<HostSession, WantedClients>();
-    for (const session of sessions) {
-      const found = session.clients ?? (await wantedUnasked(session.job));
-      if (found !== undefined) wanted.set(session, found);
+    const wanted = new Map<Host, WantedClients>();
+    for (const host of hosts) {
+      const found = host.clients ?? (await wantedUnasked(host.job));
+      if (found !== undefined) wanted.set(host, found);
     }
-    const all = new ClientCertificates(run.state, rotate, wanted);
+    const all = new ClientCertificates(state, rotate, wanted);
     await all.#look();
     const pending = all.#clients.filter(({ isPending }) => isPending);
     all.#changes = pending.map((client) => all.#changeOf(client));
@@ -141,10 +88,10 @@ export class ClientCertificates {
   async issue(): Promise<void> {
     for (const client of this.#clients.filter(({ isPending }) => isPending)) await this.#issue(client);
     this.#status = "changed";
-    const wanted = new Map<HostSession, WantedClients>();
-    for (const [session, before] of this.#wanted) {
-      const { ca, caCertificate } = await session.job.secrets([before.task]);
-      wanted.set(session, { ...before, ca, makesCa: false, trusted: caCertificate ?? before.trusted });
+    const wanted = new Map<Host, WantedClients>();
+    for (const [host, before] of this.#wanted) {
+      const { ca, caCertificate } = await host.job.secrets([before.task]);
+      wanted.set(host, { ...before, ca, makesCa: false, trusted: caCertificate ?? before.trusted });
     }
     this.#wanted = wanted;
     await this.#look();
@@ -170,9 +117,15 @@ export class ClientCertificates {
     };
   }
 
+  /** The same for a look: what a plan would issue is no outcome of it, as with a host's own changes. */
+  looked(): ControllerRecord | undefined {
+    const record = this.record();
+    return record && { ...record, status: "unchanged", changes: [], impact: [] };
+  }
+
   /** Whether the clients of a host have certificates that it will take: of what lies here, and no more. */
-  checkFor(session: HostSession): Check | undefined {
-    const wanted = this.#wanted.get(session);
+  checkFor(host: Host): Check | undefined {
+    const wanted = this.#wanted.get(host);
     if (wanted === undefined) return undefined;
     const { clients, renew_before_days } = wanted.tls;
     const stands = clients.map((name) => ({
@@ -200,21 +153,21 @@ export class ClientCertificates {
   }
 
   async #look(): Promise<void> {
-    const chosen = new Map<string, [HostSession, WantedClients]>();
-    for (const [session, wanted] of this.#wanted) {
+    const chosen = new Map<string, [Host, WantedClients]>();
+    for (const [host, wanted] of this.#wanted) {
       for (const name of wanted.tls.clients) {
         const known = chosen.get(name);
-        const isBetter = known !== undefined && !canIssue(...known) && canIssue(session, wanted);
-        if (known === undefined || isBetter) chosen.set(name, [session, wanted]);
+        const isBetter = known !== undefined && !canIssue(...known) && canIssue(host, wanted);
+        if (known === undefined || isBetter) chosen.set(name, [host, wanted]);
       }
     }
     for (const name of chosen.keys()) this.#files.set(name, await this.#read(name));
     this.#conditions.clear();
-    this.#clients = [...chosen].map(([name, [session, wanted]]) => {
+    this.#clients = [...chosen].map(([name, [host, wanted]]) => {
       const { renew_before_days } = wanted.tls;
       const condition = this.#conditionOf(name, wanted.trusted, renew_before_days);
-      const isPending = canIssue(session, wanted) && (wanted.makesCa || this.#needsIssue(name, condition));
-      return { name, job: session.job, wanted, condition, isPending };
+      const isPending = canIssue(host, wanted) && (wanted.makesCa || this.#needsIssue(name, condition));
+      return { name, job: host.job, wanted, condition, isPending };
     });
   }
 
@@ -260,7 +213,7 @@ export class ClientCertificates {
   /** Who is refused where the CA itself is made anew: it is for what leaked, and waits for nobody. */
   #cutOff(): Impact[] {
     const hosts = [...this.#wanted].filter(
-      ([{ record }, { makesCa }]) => makesCa && record.status === "would-change",
+      ([{ outcome }, { makesCa }]) => makesCa && outcome.status === "would-change",
     );
     if (!this.#rotate.has("ca") || hosts.length === 0) return [];
     const detail =
@@ -279,7 +232,7 @@ export class ClientCertificates {
             wanted.ca !== undefined &&
             !sameCertificate(other.ca.certificate, wanted.ca.certificate),
         )
-        .map(([session]) => session.job.host);
+        .map(([host]) => host.job.host);
       const detail = `client ${name} is listed under two CAs, and the state has room for one certificate: it is of the CA of ${job.host}, and ${others.join(", ")} will refuse it. Take ${name} out of tls.clients there, or keep those hosts in a state of their own (--state)`;
       return others.length === 0 ? [] : [{ kind: "client-of-two-authorities", detail }];
     });
@@ -351,9 +304,9 @@ async function wantedUnasked(job: HostJob): Promise<WantedClients | undefined> {
 }
 
 /** A CA that has ended signs nothing that anybody takes; one that a refused host keeps from being made signs nothing at all. */
-function canIssue({ record }: HostSession, { ca, makesCa }: WantedClients): boolean {
+function canIssue({ outcome }: Host, { ca, makesCa }: WantedClients): boolean {
   if (ca !== undefined) return endCondition(ca.certificate, Date.now() / 1000, 0)?.state === "valid";
-  return makesCa && record.status === "would-change";
+  return makesCa && outcome.status === "would-change";
 }
 
 /** The most that an observation names of one kind. */

@@ -1,4 +1,4 @@
-import type { Shard } from "../fleet/shard.ts";
+import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
 import type { Severity } from "../record/statuses.ts";

@@ -16,40 +16,40 @@ import { parseVantageAnswer, VantageError } from "../outside/vantage-answer.ts";
 import { maxOutputBytes, timeLimits, vantageScript } from "../outside/vantage-script.ts";
 import { sameCertificate } from "../pki/certificate.ts";
 import { tlsPaths } from "../pki/server-files.ts";
-import type { VantageRecord } from "../record/record.ts";
+import type { CheckRecord, VantageRecord } from "../record/record.ts";
 import { boundAddresses } from "../redis/server.ts";
 import type { State } from "../state/state.ts";
 import { paramsOf, type TaskParams } from "../tasks/task.ts";
+import { toRecord } from "../verify/check-record.ts";
 import type { ControlId } from "../verify/controls.ts";
-import { type HostSession, type Observation, toRecord } from "./observe.ts";
-import type { Environment } from "./options.ts";
-import type { Run } from "./prepare.ts";
+import type { Host, Observation } from "./host.ts";
+import type { HostJob } from "./job.ts";
+import type { Run } from "./run.ts";
 
 /** One host that is to be looked at from one place. */
 interface Look {
-  session: HostSession;
-  observation: Observation;
-  target: Target;
-  stance: Stance;
-  isAllowed: boolean;
-  vantage: string | undefined;
-  sight: View["sight"];
+  readonly job: HostJob;
+  readonly observation: Observation;
+  readonly target: Target;
+  readonly stance: Stance;
+  readonly isAllowed: boolean;
+  readonly vantage: string | undefined;
 }
 
-/**
- * What the hosts of a run look like from the places which their variables name, and from the controller. What was seen is
- * added to their checks.
- */
+/** What was seen of it there. */
+interface Seen extends Look {
+  readonly sight: View["sight"];
+}
+
+/** What the hosts of a run look like from the places which their variables name, and from the controller. */
 export class Outside {
   readonly #run: Run;
-  readonly #interrupted: AbortSignal;
   /** Tags may leave all of it out. */
   readonly #isWanted: boolean;
-  readonly #fromHere: Look[] = [];
+  readonly #fromHere: Seen[] = [];
 
-  constructor(run: Run, { interrupted }: Environment) {
+  constructor(run: Run) {
     this.#run = run;
-    this.#interrupted = interrupted;
     this.#isWanted = OUTSIDE_CONTROLS.some((control) => isAudited(control, run.tags));
   }
 
@@ -57,84 +57,103 @@ export class Outside {
    * Looks at one host from the controller, while others are still being asked: ports that are closed as they should be
    * take the time of a connection that nobody answers.
    */
-  async lookFromHere(session: HostSession): Promise<void> {
-    const { observation } = session;
-    if (observation === undefined || !this.#isLookedAt(session)) return;
-    const look = await lookOfController(session, observation);
+  async lookFromHere(host: Host): Promise<void> {
+    const { observation, job, link } = host;
+    if (observation === undefined || !this.#isLookedAt(host)) return;
+    const look = await lookOfController(host, observation);
     if (look === undefined) return;
-    this.#fromHere.push(look);
-    if (this.#interrupted.aborted || look.sight === NO_ADDRESS) return;
+    const place = this.#fromHere.push({ ...look, sight: withoutLook(look) }) - 1;
+    if (this.#interrupted || !hasAddress(look)) return;
     const client = await clientCertificate(this.#run.state, paramsOf(observation.tasks.tasks));
     // Another address may lie a longer way off than the one that SSH has gone to.
-    const connectMs = session.job.probes?.controller === "auto" ? session.connectMs : undefined;
-    look.sight = await lookFromController(look, client, connectMs);
+    const connectMs = job.probes?.controller === "auto" ? link.connectMs : undefined;
+    this.#fromHere[place] = { ...look, sight: await lookFromController(look, client, connectMs) };
   }
 
   /**
    * Asks each vantage host once for all the hosts that are to be looked at from there, and judges what was seen from
    * everywhere.
-   * @returns what this cost on each vantage host.
+   * @returns the checks by host, and what this cost on each vantage host.
    */
-  async lookFromVantages(sessions: readonly HostSession[], forks: number): Promise<VantageRecord[]> {
-    const looks = sessions.flatMap((session) =>
-      session.observation === undefined || !this.#isLookedAt(session)
-        ? []
-        : looksAt(session, session.observation),
+  async lookFromVantages(
+    hosts: readonly Host[],
+  ): Promise<{ checks: ReadonlyMap<HostJob, readonly CheckRecord[]>; vantages: VantageRecord[] }> {
+    const looks = hosts.flatMap((host) =>
+      host.observation === undefined || !this.#isLookedAt(host) ? [] : looksAt(host.job, host.observation),
     );
+    const byVantage = Map.groupBy(looks.filter(hasAddress), ({ vantage }) => vantage ?? "");
     const records = new Map<string, VantageRecord>();
-    const known = looks.filter(({ sight }) => sight !== NO_ADDRESS);
-    const byVantage = Map.groupBy(known, ({ vantage }) => vantage ?? "");
-    await pool([...byVantage], forks, async ([name, part]) => {
+    const sights = new Map<Look, View["sight"]>();
+    await pool([...byVantage], this.#run.options.forks, async ([name, part]) => {
       const connection = this.#run.vantages.get(name);
-      if (connection === undefined || this.#interrupted.aborted) return;
-      records.set(name, await askVantage(name, connection, part, this.#interrupted));
+      if (connection === undefined || this.#interrupted) return;
+      const answer = await askVantage(name, connection, part, this.#run.environment.interrupted);
+      records.set(name, answer.record);
+      for (const [index, look] of part.entries()) sights.set(look, answer.sights[index] ?? NOT_ASKED);
     });
-    for (const [session, part] of Map.groupBy([...looks, ...this.#fromHere], (look) => look.session)) {
-      const isProved = part.some((look) => isProvedBy(look));
-      const checks = part.flatMap((look) => outsideChecks(viewOf(look, isProved, Date.now() / 1000)));
-      const wanted = checks.filter(({ control }) => isAudited(control as ControlId, this.#run.tags));
-      session.record.checks.push(...wanted.map(toRecord));
-    }
-    return [...byVantage.keys()].flatMap((name) => records.get(name) ?? []);
+    const seen = looks.map((look) => ({ ...look, sight: sights.get(look) ?? withoutLook(look) }));
+    const byHost = Map.groupBy([...seen, ...this.#fromHere], ({ job }) => job);
+    return {
+      checks: new Map([...byHost].map(([job, part]) => [job, this.#checksOf(part)])),
+      vantages: [...byVantage.keys()].flatMap((name) => records.get(name) ?? []),
+    };
   }
 
-  #isLookedAt({ record }: HostSession): boolean {
-    return this.#isWanted && record.checks.length > 0;
+  #checksOf(part: readonly Seen[]): CheckRecord[] {
+    const isProved = part.some((look) => isProvedBy(look));
+    return part
+      .flatMap((look) => outsideChecks(viewOf(look, isProved, Date.now() / 1000)))
+      .filter(({ control }) => isAudited(control as ControlId, this.#run.tags))
+      .map(toRecord);
+  }
+
+  get #interrupted(): boolean {
+    return this.#run.environment.interrupted.aborted;
+  }
+
+  #isLookedAt({ findings }: Host): boolean {
+    return this.#isWanted && findings.checks.length > 0;
   }
 }
 
 const NOT_ASKED = { lost: "it was not asked" };
 const NO_ADDRESS = { lost: "no address is known by which others reach this host: set redkeep_probe_address" };
 
-function looksAt(session: HostSession, observation: Observation): Look[] {
-  const { probes, host, connection } = session.job;
+function hasAddress({ target }: Look): boolean {
+  return target.address !== "";
+}
+
+/** What is seen of a host at which nobody looks. */
+function withoutLook(look: Look): View["sight"] {
+  return hasAddress(look) ? NOT_ASKED : NO_ADDRESS;
+}
+
+function looksAt(job: HostJob, observation: Observation): Look[] {
+  const { probes, host, connection } = job;
   if (probes === undefined) return [];
   const known = knownOf(host, observation);
   const address = addressOf(known.tasks, { address: probes.address, sshAddress: connection.address });
   const target = targetOf(known, address ?? "");
   const from = (stance: "allowed" | "denied") =>
-    probes[stance].map((vantage) => newLook(session, observation, target, stance, vantage));
+    probes[stance].map((vantage) => newLook(job, observation, target, stance, vantage));
   return [...from("allowed"), ...from("denied")];
 }
 
 function newLook(
-  session: HostSession,
+  job: HostJob,
   observation: Observation,
   target: Target,
   stance: Stance,
   vantage?: string,
 ): Look {
-  const isAllowed = stance === "allowed";
-  const sight = target.address === "" ? NO_ADDRESS : NOT_ASKED;
-  return { session, observation, target, stance, isAllowed, vantage, sight };
+  return { job, observation, target, stance, isAllowed: stance === "allowed", vantage };
 }
 
 /**
  * Where nothing is said of the controller, it looks where SSH has gone, if that is an address of the host's own and no jump
  * host lies between: only then is it known which machine is looked at, and from which address.
  */
-async function lookOfController(session: HostSession, observation: Observation): Promise<Look | undefined> {
-  const { job, wasDirect } = session;
+async function lookOfController({ job, link }: Host, observation: Observation): Promise<Look | undefined> {
   const { connection, probes } = job;
   if (probes === undefined || probes.controller === "off") return undefined;
   const known = knownOf(job.host, observation);
@@ -142,25 +161,20 @@ async function lookOfController(session: HostSession, observation: Observation):
   if (probes.controller !== "auto") {
     const sshAddress = connection.address;
     const address = addressOf(tasks, { address: probes.address, sshAddress });
-    return newLook(session, observation, targetOf(known, address ?? ""), probes.controller);
+    return newLook(job, observation, targetOf(known, address ?? ""), probes.controller);
   }
   const { sshPeer } = observation.facts.host;
   // Where Redis listens for the host alone, nobody promised them anything.
   const isHeard = !boundAddresses(observation.server).every(isLoopback);
   const networks = isHeard ? observation.tasks.networks : undefined;
-  if (sshPeer === undefined || !wasDirect) return undefined;
+  if (sshPeer === undefined || !link.wasDirect) return undefined;
   const peer = splitZone(sshPeer.address).address;
   const { address, zone } = splitZone(sshPeer.localAddress);
   // A link-local address means something else on each end.
   if (zone !== undefined || isLoopback(address)) return undefined;
   const reached = await lookup(connection.address, { all: true }).catch(() => []);
   if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
-  return newLook(
-    session,
-    observation,
-    targetOf(known, address),
-    stanceOf(tasks, { peer, address, networks }),
-  );
+  return newLook(job, observation, targetOf(known, address), stanceOf(tasks, { peer, address, networks }));
 }
 
 function knownOf(host: string, observation: Observation): Known {
@@ -173,16 +187,11 @@ async function askVantage(
   variables: ConnectionVariables,
   looks: readonly Look[],
   signal: AbortSignal,
-): Promise<VantageRecord> {
-  const record: VantageRecord = {
-    host,
-    targets: looks.length,
-    connections: 1,
-    roundTrips: 0,
-    durationMs: 0,
-    error: null,
-  };
+): Promise<{ record: VantageRecord; sights: readonly View["sight"][] }> {
   const startedAt = performance.now();
+  let roundTrips = 0;
+  let error: string | null = null;
+  let sights: readonly View["sight"][];
   try {
     const connection = await connect(variables, { signal });
     try {
@@ -192,18 +201,18 @@ async function askVantage(
         maxOutputBytes: maxOutputBytes(looks.length),
         signal,
       });
-      const sights = parseVantageAnswer(stdout.toString("utf8"), looks, nonce);
-      for (const [index, look] of looks.entries()) look.sight = sights[index] ?? NOT_ASKED;
+      sights = parseVantageAnswer(stdout.toString("utf8"), looks, nonce);
     } finally {
-      record.roundTrips = connection.channels;
+      roundTrips = connection.channels;
       connection.close();
     }
-  } catch (error) {
-    record.error = reasonOf(error);
-    for (const look of looks) look.sight = { lost: record.error };
+  } catch (cause) {
+    const lost = reasonOf(cause);
+    error = lost;
+    sights = looks.map(() => ({ lost }));
   }
-  record.durationMs = Math.round(performance.now() - startedAt);
-  return record;
+  const durationMs = Math.round(performance.now() - startedAt);
+  return { record: { host, targets: looks.length, connections: 1, roundTrips, durationMs, error }, sights };
 }
 
 function reasonOf(error: unknown): string {
@@ -227,7 +236,7 @@ async function clientCertificate(
 }
 
 /** Whether the address is known to be this host's: it says so itself, or its certificate was served there. */
-function isProvedBy({ target, sight, observation }: Look): boolean {
+function isProvedBy({ target, sight, observation }: Seen): boolean {
   if (isAmong(target.address, observation.facts.host.addresses)) return true;
   const own = ownCertificate(observation, target);
   return "chain" in sight && own !== undefined && sameCertificate(sight.chain, own);
@@ -240,7 +249,7 @@ function ownCertificate({ facts, server }: Observation, { tlsPort }: Target): st
 
 /** @param epoch by the clock of the controller: clients go by their own, not by the host's. */
 function viewOf(
-  { observation, target, stance, vantage, sight }: Look,
+  { observation, target, stance, vantage, sight }: Seen,
   isProved: boolean,
   epoch: number,
 ): View {

@@ -2,6 +2,7 @@ import { digestIn } from "../facts/kept-runs.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { LastRun } from "../history/last-run.ts";
 import { ownerMode } from "../lib/attributes.ts";
+import type { Refusal } from "../plan/desired.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
   type Destination,
@@ -13,11 +14,13 @@ import {
 } from "../plan/kept-state.ts";
 import { restartEstimate, restartRefusals, saveRefusals } from "../plan/restart.ts";
 import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-others.ts";
+import { type Looked, type Stopped, stopped } from "../record/outcome.ts";
 import type { Impact } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
 import { signature } from "../transaction/relied-on.ts";
-import { ask, fail, failWith, type HostSession, refuse } from "./observe.ts";
-
+import { ask } from "./ask.ts";
+import { outcomeOf } from "./failure.ts";
+import { type Host, NO_WORK, type Observation, refusedFor } from "./host.ts";
 /** What a rollback wants to know of every host, whatever the playbook's tasks ask. */
 export const ROLLBACK_FACTS: readonly FactName[] = ["firewall", "certificates", "kept"];
 
@@ -40,31 +43,28 @@ function nameOf(to: Destination, state?: KeptState): string {
 }
 
 /**
- * Chooses what is undone, reads the backups that the host keeps of it, and makes the plan of the way back: the session's
- * record says what each thing is and becomes, and who will notice. Asks the host a second time where there is something to undo.
+ * Chooses what is undone, reads the backups that the host keeps of it, and makes the plan of the way back: what each thing is
+ * and becomes, and who will notice. Asks the host a second time where there is something to undo.
  */
-export async function lookBack(session: HostSession, aims: RollbackAims): Promise<void> {
-  const { record, observation } = session;
-  if (observation === undefined) return;
-  // The guards of an apply's tasks do not count: what goes back was allowed to stand before.
-  record.error = null;
-  record.impact = [];
-  record.restart = { needed: false, unavailableMs: 0 };
-  const state = chosenState(session, aims);
-  if (state === undefined) return;
+export async function lookBack(host: Host<Looked>, aims: RollbackAims): Promise<Host<Looked>> {
+  const { observation } = host;
+  if (observation === undefined) return host;
+  const { facts, server } = observation;
+  const choice = chosenState(host.job.host, observation, aims);
+  if (!("state" in choice)) return notUndone(host, aims, choice);
+  const { state } = choice;
   try {
-    session.observation = undefined;
-    const fresh = await ask(session, false, false, {
+    const answer = await ask(host, {
       facts: ROLLBACK_FACTS,
       paths: [
         ...state.files.map(({ path }) => path),
-        ...state.modes.map(({ path }) => path).filter((path) => !observation.facts.files.paths.has(path)),
+        ...state.modes.map(({ path }) => path).filter((path) => !facts.files.paths.has(path)),
         ...state.created,
       ].filter((path) => /^\/[^\p{Cc}]*$/u.test(path)),
       backups: [
         ...new Set([
           ...state.files
-            .filter(({ path, state: then }) => then !== "absent" && isShown(path, observation.server))
+            .filter(({ path, state: then }) => then !== "absent" && isShown(path, server))
             .map(({ backup }) => backup),
           // Who wrote which of ufw's rules is told by what each run found and left.
           ...Object.values(UFW_RULES)
@@ -73,55 +73,108 @@ export async function lookBack(session: HostSession, aims: RollbackAims): Promis
         ]),
       ],
     });
-    record.roundTrips = session.connection?.channels ?? record.roundTrips;
-    if (fresh === undefined) return;
-    session.observation = fresh;
-    planRollback(session, aims);
+    if ("outcome" in answer) return { ...unplanned(host), observation: undefined, outcome: answer.outcome };
+    return planRollback(host, answer.observation, aims);
   } catch (error) {
-    failWith(session, error);
+    return { ...unplanned(host), observation: undefined, outcome: outcomeOf(error) };
   }
 }
 
-/** The plan by what the session has observed: pure but for the session's record. */
-export function planRollback(session: HostSession, aims: RollbackAims): void {
-  const { record, observation } = session;
-  const state = chosenState(session, aims);
-  if (observation === undefined || state === undefined) return;
+/** The playbook's tasks stay in the record of a host of which nobody could tell what goes back; nothing comes of them. */
+function unplanned(host: Host<Looked>): Host<Looked> {
+  return { ...host, work: { ...NO_WORK, tasks: host.work.tasks } };
+}
+
+/** Nothing is put back there, for this reason. */
+function notUndone(host: Host<Looked>, { to }: RollbackAims, choice: NoChoice): Host<Looked> {
+  if ("outcome" in choice) return { ...unplanned(host), outcome: choice.outcome };
+  const task = {
+    task: "rollback",
+    name: nameOf(to),
+    status: "ok" as const,
+    reason: choice.reason,
+    changes: [],
+  };
+  return { ...host, work: { ...NO_WORK, tasks: [task] }, outcome: { status: "unchanged", error: null } };
+}
+
+/**
+ * The plan of the way back, by what the host has told: pure. The guards of an apply's tasks do not count: what goes back was
+ * allowed to stand before.
+ */
+export function planRollback(host: Host<Looked>, observation: Observation, aims: RollbackAims): Host<Looked> {
+  const choice = chosenState(host.job.host, observation, aims);
+  if (!("state" in choice)) return notUndone({ ...host, observation }, aims, choice);
+  const { state } = choice;
   const { facts, server } = observation;
   const { to, accepted } = aims;
   const signatureOf = (path: string) => signature(facts, path);
   // Another run of those undone may have set a file's mode alone: of several, the content says whether somebody edited it.
   const seen = (sign: string) => (to === "last" ? sign : (digestIn(sign) ?? sign));
-  const edited = state.files.filter(
-    ({ path, leftAs }) => seen(signatureOf(path)) !== seen(leftAs) && !path.startsWith("/etc/ufw/"),
-  );
+  const edited = state.files
+    .filter(({ path, leftAs }) => seen(signatureOf(path)) !== seen(leftAs) && !path.startsWith("/etc/ufw/"))
+    .map(({ path }) => path);
   const plan = planGiveBack({ facts, server, state, destination: to, signatureOf });
-  record.tasks = [
-    {
-      task: "rollback",
-      name: nameOf(to, state),
-      status: plan.changes.length === 0 ? "ok" : "would-change",
-      reason: plan.changes.length === 0 ? "as it was then already" : "keys and data files stay as they are",
-      changes: plan.changes,
+  const isThere = plan.changes.length === 0;
+  const planned: Host<Looked> = {
+    ...host,
+    observation,
+    work: {
+      tasks: [
+        {
+          task: "rollback",
+          name: nameOf(to, state),
+          status: isThere ? "ok" : "would-change",
+          reason: isThere ? "as it was then already" : "keys and data files stay as they are",
+          changes: plan.changes,
+        },
+      ],
+      impact: [...(to === "original" ? editedSince(edited) : []), ...plan.impact],
+      restart: { needed: plan.restart, unavailableMs: plan.restart ? restartEstimate(server) : 0 },
+      undoes: (to === "last" ? [state.runs.at(-1) ?? state.runs[0]] : [...state.runs]).map((run) => ({
+        transaction: run.id,
+        run: runInWords(run),
+      })),
     },
-  ];
-  record.status = plan.changes.length === 0 ? "unchanged" : "would-change";
-  record.impact = [...(to === "original" ? editedSince(edited.map(({ path }) => path)) : []), ...plan.impact];
-  record.restart = { needed: plan.restart, unavailableMs: plan.restart ? restartEstimate(server) : 0 };
-  const first = state.runs[0];
-  const last = state.runs.at(-1) ?? first;
-  record.undoes = (to === "last" ? [last] : [...state.runs]).map((run) => ({
-    transaction: run.id,
-    run: runInWords(run),
-  }));
-  if (record.status === "unchanged") return;
-  const changedRules = state.files.flatMap(({ path, leftAs }) =>
-    signatureOf(path) === leftAs ? [] : (rulesSince(facts, state, path) ?? []),
+    outcome: { status: isThere ? "unchanged" : "would-change", error: null },
+  };
+  if (isThere) return planned;
+  const refusals = refusalsOf({ facts, server, state, to, edited, plan }).filter(
+    ({ guard }) => guard === null || !accepted.has(guard),
   );
-  const refusals = [
+  if (refusals.length === 0) return planned;
+  return refusedFor(
+    planned,
+    refusals.map((refusal) => ({ ...refusal, task: "rollback" })),
+  );
+}
+
+/** What speaks against the way back, whether or not it is accepted. */
+function refusalsOf({
+  facts,
+  server,
+  state,
+  to,
+  edited,
+  plan,
+}: {
+  facts: HostFacts;
+  server: Server;
+  state: KeptState;
+  to: Destination;
+  /** Paths. */
+  edited: readonly string[];
+  plan: ReturnType<typeof planGiveBack>;
+}): Refusal[] {
+  const [first] = state.runs;
+  const last = state.runs.at(-1) ?? first;
+  const changedRules = state.files.flatMap(({ path, leftAs }) =>
+    signature(facts, path) === leftAs ? [] : (rulesSince(facts, state, path) ?? []),
+  );
+  return [
     ...(to === "last"
       ? [
-          ...edited.map(({ path }) => ({
+          ...edited.map((path) => ({
             guard: null,
             found: `changed since the run that is to be undone: ${path}`,
             remedy: "take that change out again, or go on by apply: it keeps what others changed",
@@ -160,12 +213,7 @@ export function planRollback(session: HostSession, aims: RollbackAims): void {
           ...saveRefusals(facts, server),
         ]
       : []),
-  ].filter(({ guard }) => guard === null || !accepted.has(guard));
-  if (refusals.length > 0)
-    refuse(
-      session,
-      refusals.map((refusal) => ({ ...refusal, task: "rollback" })),
-    );
+  ];
 }
 
 /** Paths beside the configuration whose owner or mode are not as the run left them: the host compares them too. */
@@ -205,55 +253,52 @@ function editedSince(paths: readonly string[]): Impact[] {
       ];
 }
 
-/** Undefined where nothing is undone: then the record says why. */
-function chosenState(session: HostSession, { to, lastRun: known }: RollbackAims): KeptState | undefined {
-  const { record, observation, job } = session;
-  const kept = observation?.facts.kept;
-  const leave = (reason: string): undefined => {
-    record.tasks = [{ task: "rollback", name: nameOf(to), status: "ok", reason, changes: [] }];
-    record.status = "unchanged";
-  };
-  const last = kept && observation && lastRun(kept, observation.server.unit);
-  if (kept === undefined || observation === undefined || last === undefined)
-    return leave("this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject");
+/** Why nothing is undone: it is so already, or it is refused. */
+type NoChoice = { readonly reason: string } | { readonly outcome: Stopped };
+
+function chosenState(
+  host: string,
+  { facts: { kept }, server }: Pick<Observation, "facts" | "server">,
+  { to, lastRun: known }: RollbackAims,
+): { readonly state: KeptState } | NoChoice {
+  const last = lastRun(kept, server.unit);
+  if (last === undefined)
+    return {
+      reason: "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+    };
   if (to === "original") {
-    const state = stateBefore(standingRuns(kept, observation.server.unit));
-    return (
-      state ??
-      leave(
+    const state = stateBefore(standingRuns(kept, server.unit));
+    if (state !== undefined) return { state };
+    return {
+      reason:
         "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
-      )
-    );
+    };
   }
-  if (last.undoes !== undefined) return leave(`the last run here was a rollback already (${last.holder})`);
+  if (last.undoes !== undefined)
+    return { reason: `the last run here was a rollback already (${last.holder})` };
+  const refusal = (found: string, remedy: string) => ({
+    outcome: stopped("refused", { where: "last run", found, remedy }),
+  });
   const newest = kept.runs.at(-1);
-  if (newest !== undefined && newest !== last) {
-    fail(session, "refused", {
-      where: "last run",
-      found: `another run has ended on this machine since, for ${newest.env.get("UNIT") ?? "another unit"}: of ${runInWords(newest)}`,
-      remedy: "take that one back first, or go back by rollback --to original",
-    });
-    return undefined;
+  if (newest !== undefined && newest !== last)
+    return refusal(
+      `another run has ended on this machine since, for ${newest.env.get("UNIT") ?? "another unit"}: of ${runInWords(newest)}`,
+      "take that one back first, or go back by rollback --to original",
+    );
+  if (known !== "named") {
+    const limit = `name the host to undo that one all the same: --limit ${host}`;
+    const run = `${runInWords(last)} (${last.id})`;
+    if (known === undefined)
+      return refusal(
+        `this controller has no record of a run that changed a host; the last one here is of ${run}`,
+        limit,
+      );
+    const expected = known.hosts.get(host);
+    const startedAt = / since (\S+)/.exec(last.holder)?.[1] ?? "";
+    if (expected === undefined ? startedAt < known.startedAt : expected !== last.id)
+      return refusal(`the last run here is another than the last one of this controller: of ${run}`, limit);
   }
-  if (known === "named") return stateBefore([last]);
-  const limit = `name the host to undo that one all the same: --limit ${job.host}`;
-  if (known === undefined) {
-    fail(session, "refused", {
-      where: "last run",
-      found: `this controller has no record of a run that changed a host; the last one here is of ${runInWords(last)} (${last.id})`,
-      remedy: limit,
-    });
-    return undefined;
-  }
-  const expected = known.hosts.get(job.host);
-  const startedAt = / since (\S+)/.exec(last.holder)?.[1] ?? "";
-  if (expected === undefined ? startedAt < known.startedAt : expected !== last.id) {
-    fail(session, "refused", {
-      where: "last run",
-      found: `the last run here is another than the last one of this controller: of ${runInWords(last)} (${last.id})`,
-      remedy: limit,
-    });
-    return undefined;
-  }
-  return stateBefore([last]);
+  const state = stateBefore([last]);
+  if (state === undefined) throw new Error("a run that was kept has a state before it");
+  return { state };
 }

@@ -10,12 +10,14 @@ import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
 import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
+import type { HostStatus } from "../record/statuses.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import type { State } from "../state/state.ts";
 import type { AclParams } from "../tasks/acl/parameters.ts";
-import { type HostTask, paramsOf } from "../tasks/task.ts";
+import type { HostTask } from "../tasks/task.ts";
+import { paramsOf } from "../tasks/task.ts";
 import type { TlsParams } from "../tasks/tls/parameters.ts";
-import type { HostSession } from "./observe.ts";
+
 /** The secrets of one host's tasks, as far as they are there. */
 export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
@@ -38,6 +40,13 @@ interface SharedLogin {
   isReplaced: boolean;
   /** The transaction that gave it, where this state saw that: to put it back takes the shared login once more. */
   replacedIn: string | undefined;
+}
+
+/** How one host ended, as far as its passwords follow from it. */
+interface EndedHost {
+  outcome: { status: HostStatus };
+  transaction: string | undefined;
+  observation: { secrets: HostSecrets; login: ServerLogin | undefined; tasks: HostTasks } | undefined;
 }
 
 /** The user whom redkeep logs in as: of the acl task, also where the tags leave that out. */
@@ -240,14 +249,14 @@ export class Secrets {
    * Notes in the state which servers have got their own password, and takes the shared one away once none has it.
    * @param isWhole whether these are all hosts of the playbook: only then is it known that none is left.
    */
-  async noteOwn(sessions: readonly HostSession[], isWhole: boolean): Promise<void> {
-    const observations = sessions.map(({ record, observation }) =>
-      record.status === "changed" || record.status === "unchanged" ? observation : undefined,
+  async noteOwn(hosts: readonly EndedHost[], isWhole: boolean): Promise<void> {
+    const observations = hosts.map(({ outcome: { status }, observation }) =>
+      status === "changed" || status === "unchanged" ? observation : undefined,
     );
     const replacedIn = new Map(
-      sessions.flatMap(({ record, observation, transaction }) => {
+      hosts.flatMap(({ outcome: { status }, observation, transaction }) => {
         const { shared, server = "" } = observation?.secrets ?? {};
-        return record.status === "changed" && shared?.isReplaced === false && transaction !== undefined
+        return status === "changed" && shared?.isReplaced === false && transaction !== undefined
           ? [[server, transaction] as const]
           : [];
       }),
@@ -266,7 +275,7 @@ export class Secrets {
       );
       if (
         isOver &&
-        servers.length === sessions.length &&
+        servers.length === hosts.length &&
         !own.some(({ tasks }) => sharesPasswordOf(user, tasks))
       )
         await this.#state.forgetPassword(user);

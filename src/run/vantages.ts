@@ -1,9 +1,9 @@
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { connectionVariables, type SecretContext } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import type { HostJob } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { RunOptions } from "./options.ts";
-import type { HostJob } from "./prepare.ts";
 
 /** The hosts from which those of a run are to be looked at. */
 export function vantageNames(jobs: readonly HostJob[]): Set<string> {

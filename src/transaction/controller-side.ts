@@ -2,12 +2,11 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { type Connection, HostError } from "../connection/connection.ts";
+import type { Link } from "../connection/link.ts";
 import { InputError } from "../lib/errors.ts";
-import { Secret } from "../lib/secret.ts";
-import { endpointOf } from "../plan/endpoint.ts";
-import type { ConfigDocument } from "../redis/config-document.ts";
-import { fail, type HostSession, type Observation, openConnection } from "../run/observe.ts";
-import type { Login } from "./login-file.ts";
+import { hostError, type Stopped, stopped } from "../record/outcome.ts";
+import type { HostErrorRecord } from "../record/record.ts";
+import type { Server } from "../redis/server.ts";
 import { CONFIRM_WINDOW, capSeconds, NOT_BEGUN } from "./program.ts";
 import {
   compileConfirm,
@@ -16,7 +15,6 @@ import {
   parseReport,
   type TransactionReport,
 } from "./report.ts";
-
 /** One transaction on one host, as both sides call it. */
 export interface Transaction {
   id: string;
@@ -39,10 +37,21 @@ export function newTransaction(): Transaction {
 /** Milliseconds for which a host that fell silent is tried again: until it has put itself back in any case. */
 const ASK_AGAIN_FOR = (CONFIRM_WINDOW + 30) * 1000;
 
+/** Where a transaction runs. */
+export interface Target {
+  readonly link: Link;
+  readonly server: Pick<Server, "unit" | "usedMemory">;
+}
+
+/** How a transaction ended on its host. */
+export type Ending =
+  | { readonly status: "changed"; readonly error: null }
+  | { readonly status: "rolled-back"; readonly error: HostErrorRecord }
+  | (Stopped & { readonly needsHuman?: true });
+
 /** Milliseconds in which a transaction comes to rest: the host's own cap, and putting back takes as long at most. */
-function restsWithin({ observation }: HostSession): number {
-  if (observation === undefined) throw new Error("not connected");
-  return 3 * capSeconds(observation.server) * 1000;
+function restsWithin({ server }: Target): number {
+  return 3 * capSeconds(server) * 1000;
 }
 
 /** True where the host's program is still at work, so that this is no answer yet. What failed before it began is one. */
@@ -53,31 +62,29 @@ function isUnderWay({ state, journal }: TransactionReport): boolean {
 
 /** @throws HostError only where nothing began on the host. */
 export async function runTransaction(
-  session: HostSession,
+  target: Target,
   program: string,
   { id, nonce }: Transaction,
 ): Promise<TransactionReport | undefined> {
-  const { connection, observation, record } = session;
-  if (connection === undefined || observation === undefined) throw new Error("not connected");
+  const { link } = target;
   try {
-    const { status, stdout, stderr } = await connection.run(program, { timeoutMs: restsWithin(session) });
-    const outcome = reportOf(session, stdout, nonce);
+    const timeoutMs = restsWithin(target);
+    const { status, stdout, stderr } = await link.connection.run(program, { timeoutMs });
+    const outcome = reportOf(target, stdout, nonce);
     // Here the unit has ended: one that never left `prepared` will not.
     if (outcome !== undefined && (outcome.state === "prepared" || !isUnderWay(outcome))) return outcome;
     if (status === NOT_BEGUN) {
       throw new HostError(
         "failed",
-        `the host cannot take the transaction: ${session.found.mask(stderr.trim()) || "nothing can be written to /var/lib/redkeep"}`,
+        `the host cannot take the transaction: ${link.mask(stderr.trim()) || "nothing can be written to /var/lib/redkeep"}`,
         "see that /var/lib has room, and that /var/lib/redkeep is root's alone (mode 0700)",
       );
     }
   } catch (error) {
     if (!(error instanceof HostError) || !error.mayHaveRun) throw error;
-  } finally {
-    record.roundTrips++;
   }
   // The reply was lost, not the host: it goes on alone.
-  return await askAgain(session, compileStatus(id, nonce), nonce);
+  return await askAgain(target, compileStatus(id, nonce), nonce);
 }
 
 /**
@@ -85,7 +92,7 @@ export async function runTransaction(
  * settled. Undefined where the host stayed silent; a state that is none to rest in only where it stayed there.
  */
 async function askAgain(
-  session: HostSession,
+  target: Target,
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
@@ -95,9 +102,9 @@ async function askAgain(
   while (performance.now() - startedAt < patience) {
     last = undefined;
     try {
-      const connection = await openConnection(session, new AbortController().signal);
+      const connection = await target.link.dial();
       try {
-        last = await status(session, connection, script, nonce);
+        last = await status(target, connection, script, nonce);
       } finally {
         connection.close();
       }
@@ -106,7 +113,7 @@ async function askAgain(
     }
     if (last !== undefined) {
       if (!isUnderWay(last)) return last;
-      patience = restsWithin(session);
+      patience = restsWithin(target);
     }
     await setTimeout(1000);
   }
@@ -114,15 +121,14 @@ async function askAgain(
 }
 
 async function status(
-  session: HostSession,
+  target: Target,
   connection: Connection,
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
-  session.record.roundTrips++;
   // Putting back a large host takes its time; a link that went silent is noticed long before.
-  const { stdout } = await connection.run(script, { timeoutMs: restsWithin(session) });
-  return reportOf(session, stdout, nonce);
+  const { stdout } = await connection.run(script, { timeoutMs: restsWithin(target) });
+  return reportOf(target, stdout, nonce);
 }
 
 /** Lines of a transaction's journal that end in words of Redis, of its log or of its unit's. */
@@ -130,37 +136,31 @@ const QUOTING =
   /^(fail (?:validate|live|restart(?: log:)?) |data |redis does not take a setting back: )(.*)$/;
 
 /** The host's report, with what it keeps in clear text masked in the words that it only repeats. */
-function reportOf(
-  { found, observation }: HostSession,
-  stdout: Buffer,
-  nonce: string,
-): TransactionReport | undefined {
+function reportOf({ link, server }: Target, stdout: Buffer, nonce: string): TransactionReport | undefined {
   const report = parseReport(stdout, nonce);
   if (report === undefined) return undefined;
-  const ours = `fail restart ${observation?.server.unit ?? ""}`;
+  const ours = `fail restart ${server.unit}`;
   const journal = report.journal.map((line) => {
     const [, start, words] = QUOTING.exec(line) ?? [];
-    return start === undefined || words === undefined || line === ours
-      ? line
-      : `${start}${found.mask(words)}`;
+    return start === undefined || words === undefined || line === ours ? line : `${start}${link.mask(words)}`;
   });
-  return { ...report, journal, log: found.mask(report.log) };
+  return { ...report, journal, log: link.mask(report.log) };
 }
 
 /** Over this connection, or over others where it is gone: each script may run twice. */
 async function settle(
-  session: HostSession,
+  target: Target,
   connection: Connection | undefined,
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
   try {
-    const outcome = connection === undefined ? undefined : await status(session, connection, script, nonce);
+    const outcome = connection === undefined ? undefined : await status(target, connection, script, nonce);
     if (outcome !== undefined && !isUnderWay(outcome)) return outcome;
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
   }
-  return await askAgain(session, script, nonce);
+  return await askAgain(target, script, nonce);
 }
 
 /**
@@ -168,42 +168,35 @@ async function settle(
  * @param prove what speaks against keeping it, in sentences; empty for nothing.
  */
 export async function confirmOrRollBack(
-  session: HostSession,
+  target: Target,
   { id, nonce }: Transaction,
   tell: (text: string) => void,
-  prove: () => Promise<string[]>,
-): Promise<void> {
-  const { record } = session;
-  const rollBack = async (over: Connection | undefined, where: string, found: string): Promise<void> => {
+  prove: () => Promise<readonly string[]>,
+): Promise<Ending> {
+  const { link } = target;
+  const rollBack = async (over: Connection | undefined, where: string, found: string): Promise<Ending> => {
     tell("putting back");
-    const outcome = await settle(session, over, compileRollback(id, nonce), nonce);
-    failTransaction(session, outcome);
-    if (record.error === null) return;
-    if (record.status === "rolled-back") Object.assign(record.error, { where, found });
-    else record.error.found = `${found}\n${record.error.found}`;
+    const ending = endingOf(await settle(target, over, compileRollback(id, nonce), nonce));
+    if (ending.status === "rolled-back") return { ...ending, error: { ...ending.error, where, found } };
+    return { ...ending, error: { ...ending.error, found: `${found}\n${ending.error.found}` } };
   };
-  const before = session.connection;
+  const before = link.connection;
   let fresh: Connection;
   try {
-    fresh = await openConnection(session, new AbortController().signal);
+    fresh = await link.dial();
   } catch (error) {
-    await rollBack(before, "log in anew", `a new login did not work: ${messageOf(error)}`);
-    return;
+    return await rollBack(before, "log in anew", `a new login did not work: ${messageOf(error)}`);
   }
-  session.connection = fresh;
+  link.use(fresh);
   try {
     tell("verifying");
     const broken = await prove().catch((error: unknown) => [messageOf(error)]);
-    if (broken.length > 0) {
-      await rollBack(fresh, "verify", broken.join("\n"));
-      return;
-    }
+    if (broken.length > 0) return await rollBack(fresh, "verify", broken.join("\n"));
     // A lost reply may have been a yes: only what is read back counts.
-    const outcome = await settle(session, fresh, compileConfirm(id, nonce, nonce), nonce);
-    if (outcome?.state !== "committed") failTransaction(session, outcome);
-    else record.status = "changed";
+    const report = await settle(target, fresh, compileConfirm(id, nonce, nonce), nonce);
+    return report?.state === "committed" ? { status: "changed", error: null } : endingOf(report);
   } finally {
-    before?.close();
+    before.close();
   }
 }
 
@@ -220,25 +213,23 @@ function putBack({ keysBefore, journal }: TransactionReport): string {
 }
 
 /** A transaction that did not get as far as being confirmed, in the four parts of every failure. */
-export function failTransaction(session: HostSession, outcome: TransactionReport | undefined): void {
-  if (outcome?.state === undefined) {
-    fail(session, "unknown", {
+export function endingOf(report: TransactionReport | undefined): Exclude<Ending, { error: null }> {
+  if (report?.state === undefined) {
+    return stopped("unknown", {
       where: "transaction",
       found: "the host did not say how the transaction ended",
       state: "not known; an unconfirmed change puts itself back by itself",
       remedy: "run redkeep verify",
     });
-    return;
   }
-  const { state, journal } = outcome;
+  const { state, journal } = report;
   const failures = journal.filter((line) => line.startsWith("fail ")).map((line) => line.slice(5));
   const steps = journal.filter((line) => !/^(fail|rollback|restore|rolled_back|edited|aside)\b/.test(line));
   const step = steps.at(-1) ?? "start";
   switch (state) {
     case "refused": {
       const [, why = "", what = ""] = /^(stale|refused|locked) (.*)$/m.exec(journal.join("\n")) ?? [];
-      fail(
-        session,
+      return stopped(
         "refused",
         why === "locked"
           ? {
@@ -256,34 +247,34 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
                   : "run again: the plan is made anew",
             },
       );
-      return;
     }
     case "rolled_back":
-      fail(session, "rolled-back", {
-        where: step,
-        found:
-          [...failures, outcome.log.split("\n").at(-1) ?? ""].filter(Boolean).join("\n") ||
-          (step === "applied" ? "the change was not confirmed in time" : `the step "${step}" did not end`),
-        state: putBack(outcome),
-        remedy: "correct the cause, then run again",
-      });
-      return;
+      return {
+        status: "rolled-back",
+        error: hostError({
+          where: step,
+          found:
+            [...failures, report.log.split("\n").at(-1) ?? ""].filter(Boolean).join("\n") ||
+            (step === "applied" ? "the change was not confirmed in time" : `the step "${step}" did not end`),
+          state: putBack(report),
+          remedy: "correct the cause, then run again",
+        }),
+      };
     case "prepared":
     case "applying":
     case "rolling_back":
       // Nothing was changed before the nets were armed.
       if (!journal.includes("armed")) {
-        fail(session, "failed", {
+        return stopped("failed", {
           where: step === "backup" ? "validate" : step,
-          found: failures.join("\n") || outcome.log || `the step "${step}" did not end`,
+          found: failures.join("\n") || report.log || `the step "${step}" did not end`,
           remedy: "correct the cause, then run again",
         });
-        return;
       }
       break;
     default:
   }
-  fail(session, state === "needs_human" ? "failed" : "unknown", {
+  const ending = stopped(state === "needs_human" ? "failed" : "unknown", {
     where: state,
     found:
       [...failures, ...journal.filter((line) => /^(edited|not restored|redis |data )/.test(line))].join(
@@ -292,7 +283,7 @@ export function failTransaction(session: HostSession, outcome: TransactionReport
     state: state === "needs_human" ? leftAs(journal) : "not known",
     remedy: `look at /var/lib/redkeep/txn on the host, then run again`,
   });
-  session.needsHuman = state === "needs_human";
+  return state === "needs_human" ? { ...ending, needsHuman: true } : ending;
 }
 
 /** How a host stands that put nothing more back by itself, and why. */
@@ -313,22 +304,4 @@ function stateAs(journal: string[]): string {
   return has("restore")
     ? "someone edited a file meanwhile and Redis did not answer: all but that file was put back"
     : "part of the change is still there: someone edited a file meanwhile, so nothing but the firewall was put back";
-}
-
-/** The way in that the probe found. */
-export function loginBefore(observation: Observation): Login {
-  const { facts, server, login } = observation;
-  const { user, endpoint } = facts.redis;
-  if (login !== undefined) return { endpoint, auth: login, isKnown: true };
-  const requirepass = server.config.get("requirepass")?.[0];
-  const auth = requirepass === undefined ? undefined : { password: new Secret(requirepass) };
-  return { endpoint, auth, isKnown: user !== undefined };
-}
-
-/** The way in that the plan leads to: the Unix socket where there will be one. */
-export function loginAfter(observation: Observation, config: ConfigDocument): Login {
-  const endpoint = endpointOf(observation.server, config);
-  // The password as this run leaves it: the observation may have been made with another.
-  const auth = observation.secrets.login;
-  return auth === undefined ? { ...loginBefore(observation), endpoint } : { endpoint, auth, isKnown: true };
 }

@@ -3,7 +3,9 @@ import { batchesOf, inBatches } from "../../src/fleet/batches.ts";
 import { Groups } from "../../src/fleet/groups.ts";
 import type { Play, Serial } from "../../src/playbook/playbook.ts";
 import type { HostStatus } from "../../src/record/statuses.ts";
-import { type HostSession, newSession } from "../../src/run/observe.ts";
+import { as, type Host } from "../../src/run/host.ts";
+import { Hosts } from "../../src/run/hosts.ts";
+import { ending, hostNamed } from "../support/hosts.ts";
 
 const ALL: readonly Serial[] = [];
 const CANARY: readonly Serial[] = [{ count: 1 }, { percent: 10 }, { percent: 100 }];
@@ -54,49 +56,43 @@ function play(name: string, more: Partial<Play> = {}): Play {
   };
 }
 
-function session(host: string, plays: Play[], status: HostStatus = "would-change"): HostSession {
-  const made = newSession({
-    host,
-    plays,
-    connection: {} as HostSession["job"]["connection"],
-    unit: "",
-    tasks: () => ({ tasks: [], skipped: [], needsFacts: false }),
-    secrets: () => Promise.reject(new Error("not asked for")),
-  });
-  made.record.status = status;
-  return made;
+function hostOf(name: string, plays: Play[], status: HostStatus = "would-change"): Host {
+  return as(hostNamed(name, { plays }), ending(status));
 }
 
 /** Runs the batches; hosts end as their name says, `ok-…` as changed. The names that were worked on, batch by batch. */
 async function run(
   plays: readonly Play[],
-  sessions: readonly HostSession[],
+  all: readonly Host[],
   { interruptAfter = Number.POSITIVE_INFINITY }: { interruptAfter?: number } = {},
-): Promise<string[][]> {
+): Promise<{ done: string[][]; hosts: Hosts }> {
   const done: string[][] = [];
   const interrupt = new AbortController();
-  const pending = sessions.filter(({ record }) => record.status === "would-change");
-  await inBatches(plays, sessions, pending, new Groups(sessions, "apply"), interrupt.signal, (batch) => {
-    done.push(batch.map(({ job }) => job.host));
-    for (const { job, record } of batch) {
-      if (job.host.startsWith("ok")) record.status = "changed";
-      else {
-        record.status = job.host.replace(/-\d+$/, "") as HostStatus;
-        record.error = { where: "", found: "", state: "", remedy: "", guards: [] };
-      }
+  const hosts = new Hosts(all);
+  const pending = all.filter(({ outcome }) => outcome.status === "would-change").map(({ job }) => job);
+  await inBatches(plays, hosts, pending, new Groups(hosts), interrupt.signal, (batch) => {
+    done.push(batch.map(({ host }) => host));
+    for (const job of batch) {
+      const status = job.host.startsWith("ok") ? "changed" : (job.host.replace(/-\d+$/, "") as HostStatus);
+      hosts.put(as(hosts.of(job), ending(status)));
     }
     if (done.length >= interruptAfter) interrupt.abort();
     return Promise.resolve();
   });
-  return done;
+  return { done, hosts };
 }
 
-const named = (plays: Play[], ...names: string[]) => names.map((name) => session(name, plays));
+/** The batches alone. */
+async function batches(...args: Parameters<typeof run>): Promise<string[][]> {
+  return (await run(...args)).done;
+}
+
+const named = (plays: Play[], ...names: string[]) => names.map((name) => hostOf(name, plays));
 
 describe("a play", () => {
   it("does its canary, then the others", async () => {
     const one = play("one", { serial: CANARY });
-    expect(await run([one], named([one], "ok-1", "ok-2", "ok-3", "ok-4"))).toEqual([
+    expect(await batches([one], named([one], "ok-1", "ok-2", "ok-3", "ok-4"))).toEqual([
       ["ok-1"],
       ["ok-2"],
       ["ok-3", "ok-4"],
@@ -105,28 +101,16 @@ describe("a play", () => {
 
   it("goes on with a rollback that does what was asked", async () => {
     const one = play("one", { serial: [{ count: 1 }] });
-    const sessions = named([one], "a", "b");
-    const done: string[] = [];
-    await inBatches(
-      [one],
-      sessions,
-      sessions,
-      new Groups(sessions, "rollback"),
-      new AbortController().signal,
-      async (batch) => {
-        for (const { job, record } of batch) {
-          record.status = "rolled-back";
-          done.push(job.host);
-        }
-      },
-    );
-    expect(done).toEqual(["a", "b"]);
+    expect(await batches([one], named([one], "restored-1", "restored-2"))).toEqual([
+      ["restored-1"],
+      ["restored-2"],
+    ]);
   });
 
   it("counts in serial only hosts that would change: a right canary says nothing", async () => {
     const one = play("one", { serial: CANARY });
-    const sessions = [session("right", [one], "unchanged"), ...named([one], "ok-1", "ok-2")];
-    expect(await run([one], sessions)).toEqual([["ok-1"], ["ok-2"]]);
+    const sessions = [hostOf("right", [one], "unchanged"), ...named([one], "ok-1", "ok-2")];
+    expect(await batches([one], sessions)).toEqual([["ok-1"], ["ok-2"]]);
   });
 
   it.each(["failed", "rolled-back", "refused", "unknown"])(
@@ -134,14 +118,15 @@ describe("a play", () => {
     async (status) => {
       const one = play("one", { serial: [{ count: 2 }] });
       const hosts = named([one], `${status}-1`, `${status}-2`, "ok-3", "ok-4");
-      expect(await run([one], hosts)).toEqual([[`${status}-1`, `${status}-2`]]);
-      expect(hosts.at(-1)?.record.status).toBe("would-change");
+      const { done, hosts: after } = await run([one], hosts);
+      expect(done).toEqual([[`${status}-1`, `${status}-2`]]);
+      expect(after.all().at(-1)?.outcome.status).toBe("would-change");
     },
   );
 
   it("goes on after a batch of which one host failed", async () => {
     const one = play("one", { serial: [{ count: 2 }] });
-    expect(await run([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([
+    expect(await batches([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([
       ["failed-1", "ok-2"],
       ["ok-3"],
     ]);
@@ -149,8 +134,8 @@ describe("a play", () => {
 
   it("ends at the first failure with any_errors_fatal, and does not begin with a host that is down", async () => {
     const one = play("one", { serial: [{ count: 2 }], anyErrorsFatal: true });
-    expect(await run([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([["failed-1", "ok-2"]]);
-    expect(await run([one], [...named([one], "ok-1"), session("down", [one], "unreachable")])).toEqual([]);
+    expect(await batches([one], named([one], "failed-1", "ok-2", "ok-3"))).toEqual([["failed-1", "ok-2"]]);
+    expect(await batches([one], [...named([one], "ok-1"), hostOf("down", [one], "unreachable")])).toEqual([]);
   });
 
   describe("with max_fail_percentage", () => {
@@ -158,13 +143,13 @@ describe("a play", () => {
       play("one", { serial: [{ count: 4 }], maxFailPercentage: percentage });
 
     it("ends above it, and not at it", async () => {
-      for (const [percentage, batches] of [
+      for (const [percentage, count] of [
         [24, 1],
         [25, 2],
       ] as const) {
         const one = limited(percentage);
         const hosts = named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5", "ok-6", "ok-7", "ok-8");
-        expect(await run([one], hosts)).toHaveLength(batches);
+        expect(await batches([one], hosts)).toHaveLength(count);
       }
     });
 
@@ -172,8 +157,8 @@ describe("a play", () => {
       "counts hosts that are %s before anything is changed",
       async (status) => {
         const one = limited(24);
-        const sessions = [session("lost", [one], status), ...named([one], "ok-1", "ok-2", "ok-3")];
-        expect(await run([one], sessions)).toEqual([]);
+        const sessions = [hostOf("lost", [one], status), ...named([one], "ok-1", "ok-2", "ok-3")];
+        expect(await batches([one], sessions)).toEqual([]);
       },
     );
 
@@ -182,18 +167,20 @@ describe("a play", () => {
       const names = Array.from({ length: 101 }, (_, index) =>
         index < 7 ? `failed-${index}` : `ok-${index}`,
       );
-      expect(await run([one], named([one], ...names))).toHaveLength(2);
+      expect(await batches([one], named([one], ...names))).toHaveLength(2);
     });
 
     it("of 0 ends at the first failure", async () => {
       const one = limited(0);
-      expect(await run([one], named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5"))).toHaveLength(1);
+      expect(await batches([one], named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5"))).toHaveLength(1);
     });
   });
 
   it("starts nothing after an interruption", async () => {
     const one = play("one", { serial: [{ count: 1 }] });
-    expect(await run([one], named([one], "ok-1", "ok-2", "ok-3"), { interruptAfter: 1 })).toEqual([["ok-1"]]);
+    expect(await batches([one], named([one], "ok-1", "ok-2", "ok-3"), { interruptAfter: 1 })).toEqual([
+      ["ok-1"],
+    ]);
   });
 });
 
@@ -201,23 +188,23 @@ describe("several plays", () => {
   it("come one after the other, each with its own batches", async () => {
     const [one, two] = [play("one", { serial: [{ count: 1 }] }), play("two")];
     const sessions = [...named([one], "ok-1", "ok-2"), ...named([two], "ok-3", "ok-4")];
-    expect(await run([one, two], sessions)).toEqual([["ok-1"], ["ok-2"], ["ok-3", "ok-4"]]);
+    expect(await batches([one, two], sessions)).toEqual([["ok-1"], ["ok-2"], ["ok-3", "ok-4"]]);
   });
 
   it("do a host of both in the first", async () => {
     const [one, two] = [play("one"), play("two")];
-    expect(await run([one, two], named([one, two], "ok-1"))).toEqual([["ok-1"]]);
+    expect(await batches([one, two], named([one, two], "ok-1"))).toEqual([["ok-1"]]);
   });
 
   it("end with the one that failed, as in Ansible", async () => {
     const [one, two] = [play("one"), play("two")];
     const sessions = [...named([one], "failed-1"), ...named([two], "ok-2")];
-    expect(await run([one, two], sessions)).toEqual([["failed-1"]]);
+    expect(await batches([one, two], sessions)).toEqual([["failed-1"]]);
   });
 
   it("go on after one in which nothing had to change", async () => {
     const [one, two] = [play("one"), play("two")];
-    const sessions = [session("right", [one], "unchanged"), ...named([two], "ok-2")];
-    expect(await run([one, two], sessions)).toEqual([["ok-2"]]);
+    const sessions = [hostOf("right", [one], "unchanged"), ...named([two], "ok-2")];
+    expect(await batches([one, two], sessions)).toEqual([["ok-2"]]);
   });
 });

@@ -3,11 +3,12 @@ import { guardBlastRadius } from "../../src/fleet/blast-radius.ts";
 import type { Play } from "../../src/playbook/playbook.ts";
 import type { HostRecord, RunRecord } from "../../src/record/record.ts";
 import type { TaskStatus } from "../../src/record/statuses.ts";
-import { type HostSession, newSession } from "../../src/run/observe.ts";
+import type { Host } from "../../src/run/host.ts";
 import type { RunOptions } from "../../src/run/options.ts";
 import { State } from "../../src/state/state.ts";
 import { type Directory, generateKey, temporaryDirectory } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
+import { ending, hostNamed } from "../support/hosts.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 import { changeRecord, hostNames, hostRecord, runRecord, taskRecord } from "../support/records.ts";
@@ -39,28 +40,31 @@ async function keep(
 }
 
 /** A host of this run: the task `bind` would change, with a restart or without, or nothing would. */
-function session(
-  host: string,
-  would: "restart" | "change" | "nothing" = "restart",
-  play = PLAY,
-): HostSession {
-  const made = newSession({ host, plays: [play] } as never);
+function hostOf(name: string, would: "restart" | "change" | "nothing" = "restart", play = PLAY): Host {
+  const made = hostNamed(name, { plays: [play] });
   const change = changeRecord("redis.conf:bind", "127.0.0.1", { restart: would === "restart" });
-  made.record.status = would === "nothing" ? "unchanged" : "would-change";
-  made.record.tasks = [taskRecord("bind", "bind", would === "nothing" ? [] : [change])];
-  made.record.restart.needed = would === "restart";
-  return made;
+  return {
+    ...made,
+    outcome: ending(would === "nothing" ? "unchanged" : "would-change"),
+    work: {
+      ...made.work,
+      tasks: [taskRecord("bind", "bind", would === "nothing" ? [] : [change])],
+      restart: { needed: would === "restart", unavailableMs: 0 },
+    },
+  };
 }
 
-/** The statuses of the hosts after the guard. */
-async function guarded(
-  sessions: readonly HostSession[],
-  options: Partial<RunOptions> = {},
-): Promise<string[]> {
-  const pending = sessions.filter(({ record }) => record.status === "would-change");
-  const all = { limit: undefined, accept: new Set<string>(), ...options } as RunOptions;
-  await guardBlastRadius({ state }, sessions, pending, all);
-  return sessions.map(({ record }) => record.status);
+/** The hosts after the guard. */
+async function guard(all: readonly Host[], options: Partial<RunOptions> = {}): Promise<Host[]> {
+  const pending = all.filter(({ outcome }) => outcome.status === "would-change");
+  const run = { state, options: { limit: undefined, accept: new Set<string>(), ...options } };
+  const after = await guardBlastRadius(run, all, pending);
+  return all.map((host) => after.find(({ job }) => job === host.job) ?? host);
+}
+
+/** Their statuses. */
+async function guarded(...args: Parameters<typeof guard>): Promise<string[]> {
+  return (await guard(...args)).map(({ outcome }) => outcome.status);
 }
 
 const hosts = hostNames(6);
@@ -70,9 +74,9 @@ const allowed = Array.from({ length: 6 }, () => "would-change");
 describe("a fleet that was as wanted and would restart", () => {
   it("is refused, with what it would have restarted for and how to go on", async () => {
     await keep(hosts);
-    const sessions = hosts.map((host) => session(host));
-    expect(await guarded(sessions)).toEqual(refused);
-    expect(sessions[0]?.record.error).toMatchObject({
+    const after = await guard(hosts.map((host) => hostOf(host)));
+    expect(after.map(({ outcome }) => outcome.status)).toEqual(refused);
+    expect(after[0]?.outcome.error).toMatchObject({
       where: "blast-radius",
       found: expect.stringMatching(/restart on 6 of the 6 hosts of "Harden Redis".*bind/),
       state: "nothing was changed on this host",
@@ -82,8 +86,8 @@ describe("a fleet that was as wanted and would restart", () => {
 
   it("is refused whole, hosts that need no restart and other plays too; what is right stays so", async () => {
     await keep(hosts);
-    const others = [session("new", "change", { name: "other" } as Play), session("right", "nothing")];
-    expect(await guarded([...hosts.map((host) => session(host)), ...others])).toEqual([
+    const others = [hostOf("new", "change", { name: "other" } as Play), hostOf("right", "nothing")];
+    expect(await guarded([...hosts.map((host) => hostOf(host)), ...others])).toEqual([
       ...refused,
       "refused",
       "unchanged",
@@ -94,7 +98,7 @@ describe("a fleet that was as wanted and would restart", () => {
     for (const [index, host] of hosts.entries()) await keep([host], { day: index + 1 });
     await keep(hosts, { day: 7, status: "unreachable", tasks: [] });
     await keep(hosts, { day: 8, tasks: [task("bind", "skipped"), task("acl", "ok")] });
-    expect(await guarded(hosts.map((host) => session(host)))).toEqual(refused);
+    expect(await guarded(hosts.map((host) => hostOf(host)))).toEqual(refused);
   });
 
   it("is found beside files that are no run records", async () => {
@@ -102,7 +106,7 @@ describe("a fleet that was as wanted and would restart", () => {
     await state.write("runs/2026-01-09T06-30-12.000Z.json", "{");
     await state.write("runs/2026-01-08T06-30-12.000Z.json", '{"schema": "redkeep.run/2", "hosts": []}');
     await state.write("runs/2026-01-07T06-30-12.000Z.json/below", "");
-    expect(await guarded(hosts.map((host) => session(host)))).toEqual(refused);
+    expect(await guarded(hosts.map((host) => hostOf(host)))).toEqual(refused);
   });
 
   it("ends with 3 before anything but the question was sent to a host", async () => {
@@ -131,7 +135,7 @@ describe("a fleet that was as wanted and would restart", () => {
     await keep(hosts);
     expect(
       await guarded(
-        hosts.map((host) => session(host)),
+        hosts.map((host) => hostOf(host)),
         options,
       ),
     ).toEqual(allowed);
@@ -139,9 +143,9 @@ describe("a fleet that was as wanted and would restart", () => {
 });
 
 describe("nothing is refused", () => {
-  const expectAllowed = async (sessions = hosts.map((host) => session(host))) => {
-    const before = sessions.map(({ record }) => record.status);
-    expect(await guarded(sessions)).toEqual(before);
+  const expectAllowed = async (all = hosts.map((host) => hostOf(host))) => {
+    const before = all.map(({ outcome }) => outcome.status);
+    expect(await guarded(all)).toEqual(before);
   };
 
   it("on a first run", () => expectAllowed());
@@ -159,21 +163,24 @@ describe("nothing is refused", () => {
     await expectAllowed();
   });
 
-  it("after a rollback that put it back on purpose", async () => {
-    await keep(hosts, { day: 1 });
-    await keep(hosts, { day: 2, command: "rollback", status: "rolled-back" });
-    await expectAllowed();
-  });
+  it.each(["restored", "rolled-back"] as const)(
+    "after a rollback that put it back on purpose, of a version that called that %s",
+    async (status) => {
+      await keep(hosts, { day: 1 });
+      await keep(hosts, { day: 2, command: "rollback", status });
+      await expectAllowed();
+    },
+  );
 
   it("where no restart is needed", async () => {
     await keep(hosts);
-    await expectAllowed(hosts.map((host) => session(host, "change")));
+    await expectAllowed(hosts.map((host) => hostOf(host, "change")));
   });
 
   it("on fewer than five hosts, or on half of them", async () => {
     await keep(hostNames(20));
-    await expectAllowed(hostNames(4).map((host) => session(host)));
-    const half = hostNames(20).map((host, index) => session(host, index < 10 ? "restart" : "nothing"));
+    await expectAllowed(hostNames(4).map((host) => hostOf(host)));
+    const half = hostNames(20).map((host, index) => hostOf(host, index < 10 ? "restart" : "nothing"));
     await expectAllowed(half);
   });
 

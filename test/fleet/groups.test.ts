@@ -4,8 +4,10 @@ import { inBatches } from "../../src/fleet/batches.ts";
 import { Groups } from "../../src/fleet/groups.ts";
 import type { Play, Serial } from "../../src/playbook/playbook.ts";
 import type { HostStatus } from "../../src/record/statuses.ts";
-import { type HostSession, newSession, type Observation } from "../../src/run/observe.ts";
+import { as, type Host, type Observation } from "../../src/run/host.ts";
+import { Hosts } from "../../src/run/hosts.ts";
 import { factsOf } from "../support/facts.ts";
+import { ending, hostNamed } from "../support/hosts.ts";
 import { server } from "../support/run-task.ts";
 
 const CANARY: readonly Serial[] = [{ count: 1 }, { percent: 100 }];
@@ -30,13 +32,11 @@ function observation(kind: "primary" | "replica" | "stock", group: number): Obse
   } as never;
 }
 
-function session(host: string, play: Play, seen: Observation): HostSession {
+function hostOf(name: string, play: Play, observation: Observation): Host {
   // Such as `stock-1@m`: on machine m.
-  const address = host.split("@").at(-1);
-  const made = newSession({ host, plays: [play], connection: { address, sshOptions: {} } } as never);
-  made.record.status = "would-change";
-  made.observation = seen;
-  return made;
+  const address = name.split("@").at(-1);
+  const made = hostNamed(name, { plays: [play], connection: { address, sshOptions: {} } as never });
+  return { ...made, observation, outcome: ending("would-change") };
 }
 
 const play = (serial: readonly Serial[]) => ({ serial, anyErrorsFatal: false }) as unknown as Play;
@@ -53,27 +53,29 @@ async function change(
   { serial = [], ends = {} }: { serial?: readonly Serial[]; ends?: Record<string, Ending> } = {},
 ) {
   const one = play(serial);
-  const sessions = hosts.map((host) => {
-    const [kind = "", group] = host.split(/[-@]/);
-    return session(host, one, observation(kind.replace(/\d/, "") as "primary", Number(group)));
-  });
-  const groups = new Groups(sessions, "apply");
+  const all = new Hosts(
+    hosts.map((host) => {
+      const [kind = "", group] = host.split(/[-@]/);
+      return hostOf(host, one, observation(kind.replace(/\d/, "") as "primary", Number(group)));
+    }),
+  );
+  const pending = all.all().map(({ job }) => job);
+  const groups = new Groups(all);
   const events: string[] = [];
-  await inBatches([one], sessions, sessions, groups, new AbortController().signal, (batch) =>
-    groups.work(batch, 50, async (session) => {
-      const { host } = session.job;
+  await inBatches([one], all, pending, groups, new AbortController().signal, (batch) =>
+    groups.work(batch, 50, async (job) => {
+      const { host } = job;
       events.push(`+${host}`);
       for (let i = 0; i < 3; i++) await setImmediate();
       const { link, status = "changed" } = ends[host] ?? {};
-      session.record.status = status;
-      if (status !== "changed")
-        session.record.error = { where: "", found: "", state: "", remedy: "", guards: [] };
-      if (link !== undefined && session.observation !== undefined)
-        (session.observation.facts.redis.info as Map<string, string>).set("master_link_status", link);
+      const { observation } = all.of(job);
+      all.put(as(all.of(job), ending(status)));
+      if (link !== undefined && observation !== undefined)
+        (observation.facts.redis.info as Map<string, string>).set("master_link_status", link);
       events.push(`-${host}`);
     }),
   );
-  return { events: events.join(" "), records: sessions.map(({ record }) => record) };
+  return { events: events.join(" "), records: all.records() };
 }
 
 describe("servers of one machine", () => {

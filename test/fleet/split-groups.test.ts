@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { inShard } from "../../src/fleet/shard.ts";
+import { inShard } from "../../src/inventory/shard.ts";
 import type { RunRecord } from "../../src/record/record.ts";
 import { userKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";

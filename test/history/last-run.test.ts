@@ -3,14 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { keepRecord, recordName } from "../../src/history/kept-records.ts";
-import { keepHostsOf, readLastRun } from "../../src/history/last-run.ts";
+import { readLastRun } from "../../src/history/last-run.ts";
 import type { RunRecord } from "../../src/record/record.ts";
-import { newSession } from "../../src/run/observe.ts";
+import { recordOf } from "../../src/run/host.ts";
+import { onlyLastRun } from "../../src/run/last-run-hosts.ts";
 import type { RunOptions } from "../../src/run/options.ts";
 import { planRollback } from "../../src/run/plan-rollback.ts";
-import type { Run } from "../../src/run/prepare.ts";
+import type { Run } from "../../src/run/run.ts";
 import { State } from "../../src/state/state.ts";
 import { hostWith, keptRun } from "../support/host-facts.ts";
+import { hostNamed } from "../support/hosts.ts";
 import { server } from "../support/run-task.ts";
 
 let directory: string;
@@ -39,28 +41,39 @@ async function keep(
       ...(transaction === undefined ? {} : { transaction }),
     })),
   } as unknown as RunRecord;
-  await keepRecord(state, recordName("apply", new Date(startedAt), shard), record);
+  await keepRecord(
+    state,
+    recordName({ command: "apply", startedAt: new Date(startedAt), options: { shard } }),
+    record,
+  );
 }
 
-const run = (...hosts: string[]) => ({ state, jobs: hosts.map((host) => ({ host })) }) as unknown as Run;
+/** A rollback of these hosts, with what it tells on stderr. */
+async function rollBack(hosts: readonly string[], options: Partial<RunOptions> = {}) {
+  const told: string[] = [];
+  const environment = { stderr: { write: (text: string) => told.push(text) } };
+  const jobs = hosts.map((host) => ({ host }));
+  const all = { state, jobs, options: { ...NONE, ...options }, environment } as unknown as Run;
+  const { run, lastRun } = await onlyLastRun(all);
+  return { lastRun, hosts: run.jobs.map(({ host }) => host), told: told.join("") };
+}
 
 it("is the newest apply that changed a host, with the hosts that it changed", async () => {
   await keep("2026-11-28T10:00:00.000Z", { a: ["changed", "1"], b: ["changed", "2"] });
   await keep("2026-11-29T10:00:00.000Z", { a: ["unchanged"], b: ["changed", "3"], c: ["unknown", "4"] });
   await keep("2026-11-30T10:00:00.000Z", { a: ["unchanged"], b: ["refused"] });
-  const all = run("a", "b", "c");
-  const last = await readLastRun(all, NONE);
-  expect(last).toEqual({
+  const { lastRun, hosts, told } = await rollBack(["a", "b", "c"]);
+  expect(lastRun).toEqual({
     startedAt: "2026-11-29T10:00:00.000Z",
     hosts: new Map([
       ["b", "3"],
       ["c", "4"],
     ]),
   });
-  expect(keepHostsOf(all, last)).toBe(
-    "the last run, the apply of 2026-11-29 10:00 UTC, changed b, c: 1 other host left out; --limit names others",
+  expect(told).toBe(
+    "the last run, the apply of 2026-11-29 10:00 UTC, changed b, c: 1 other host left out; --limit names others\n",
   );
-  expect(all.jobs.map(({ host }) => host)).toEqual(["b", "c"]);
+  expect(hosts).toEqual(["b", "c"]);
 });
 
 it("is all shards of it together", async () => {
@@ -68,13 +81,13 @@ it("is all shards of it together", async () => {
   await keep("2026-11-28T10:00:00.000Z", { z: ["changed"] }, one);
   await keep("2026-11-29T10:00:00.000Z", { a: ["changed"] }, one);
   await keep("2026-11-29T10:00:01.000Z", { b: ["changed"] }, two);
-  const last = await readLastRun(run(), NONE);
-  expect(last !== undefined && last !== "named" && [...last.hosts.keys()].sort()).toEqual(["a", "b"]);
+  const last = await readLastRun(state);
+  expect([...(last?.hosts.keys() ?? [])].sort()).toEqual(["a", "b"]);
 });
 
 it("does not count where hosts are named, and is none on a controller without records", async () => {
-  expect(await readLastRun(run(), { ...NONE, limit: "a" })).toBe("named");
-  expect(await readLastRun(run(), NONE)).toBeUndefined();
+  expect(await rollBack(["a"], { limit: "a" })).toMatchObject({ lastRun: "named", hosts: ["a"] });
+  expect(await rollBack(["a"])).toMatchObject({ lastRun: undefined, hosts: ["a"], told: "" });
 });
 
 it.each([
@@ -95,13 +108,13 @@ it.each([
   const facts = hostWith({
     kept: { runs: [keptRun()], isComplete: true, unsettled: [], backups: new Map() },
   });
-  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
-  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
-    typeof session.observation
-  >;
-  planRollback(session, { to: "last", accepted: new Set(), lastRun });
-  expect(session.record.status).toBe(status);
-  if (status === "refused") expect(session.record.error?.remedy).toContain("--limit a");
+  const host = planRollback(hostNamed("a"), { facts, server: server(facts) } as never, {
+    to: "last",
+    accepted: new Set(),
+    lastRun,
+  });
+  expect(recordOf(host).status).toBe(status);
+  if (status === "refused") expect(recordOf(host).error?.remedy).toContain("--limit a");
 });
 
 it("goes to the original only where it is kept, and names the oldest backup as what it is", () => {
@@ -112,16 +125,12 @@ it("goes to the original only where it is kept, and names the oldest backup as w
     const facts = hostWith({
       kept: { runs, isComplete, unsettled: [], backups: new Map([["x/1", "port 6400\n"]]) },
     });
-    const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
-    session.observation = { facts, server: server(facts) } as unknown as NonNullable<
-      typeof session.observation
-    >;
-    planRollback(session, {
+    const host = planRollback(hostNamed("a"), { facts, server: server(facts) } as never, {
       to: "original",
       accepted: new Set(["persistence-differs", ...accepted]),
       lastRun: undefined,
     });
-    return session.record;
+    return recordOf(host);
   };
   expect(plan(true)).toMatchObject({
     status: "would-change",
@@ -159,10 +168,10 @@ it.each<[string, Partial<Parameters<typeof keptRun>[0]>[], "last" | "original", 
   const facts = hostWith({
     kept: { runs: runs.map((one) => keptRun(one)), isComplete: true, unsettled: [], backups: new Map() },
   });
-  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
-  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
-    typeof session.observation
-  >;
-  planRollback(session, { to, accepted: new Set(), lastRun: "named" });
-  expect(session.record.tasks).toMatchObject([{ status: "ok", reason }]);
+  const host = planRollback(hostNamed("a"), { facts, server: server(facts) } as never, {
+    to,
+    accepted: new Set(),
+    lastRun: "named",
+  });
+  expect(recordOf(host).tasks).toMatchObject([{ status: "ok", reason }]);
 });

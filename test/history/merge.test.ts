@@ -109,8 +109,7 @@ describe("records that say which shard they are", () => {
   it("stand in the order of the inventory, whichever ended first", () => {
     const placed = (index: number, name: string, line: number) => {
       const part = shard(index, 2, [name]);
-      for (const host of part.hosts) host.place = { file: "hosts.yml", line };
-      return part;
+      return { ...part, hosts: part.hosts.map((host) => ({ ...host, place: { file: "hosts.yml", line } })) };
     };
     const { record } = mergeRuns([placed(2, "b", 9), placed(1, "c", 4)]);
     expect(record.hosts.map(({ host }) => host)).toEqual(["c", "b"]);

@@ -1,8 +1,13 @@
 import { execFileSync } from "node:child_process";
+import type { TestProject } from "vitest/node";
+import { networkOf } from "./support/lab.ts";
 import { sweep } from "./support/sweep.ts";
 
-/** Removes what a killed run left behind, and what this one leaves: vitest runs no afterAll when it is interrupted. */
-export default function setup(): () => void {
+/**
+ * Removes what a killed run left behind, and what this one leaves: vitest runs no afterAll when it is interrupted.
+ * Gives each worker a network.
+ */
+export default function setup({ vitest }: TestProject): () => void {
   const image = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
   try {
     execFileSync("docker", ["image", "inspect", image], { stdio: "ignore" });
@@ -12,5 +17,14 @@ export default function setup(): () => void {
   process.env.REDKEEP_LAB_PID = String(process.pid);
   sweep();
   process.on("exit", () => sweep(process.pid));
+  const most = Math.max(...vitest.projects.map(({ config }) => config.maxWorkers));
+  for (let worker = 1; worker <= most; worker++)
+    execFileSync("docker", [
+      "network",
+      "create",
+      "--label",
+      `redkeep.lab=${process.pid}`,
+      networkOf(`${worker}`),
+    ]);
   return () => sweep(process.pid);
 }

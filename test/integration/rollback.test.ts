@@ -124,7 +124,7 @@ describe("redkeep rollback", () => {
   it("brings everything back as it was, with every key and the old password", async () => {
     const { status, record, stdout } = await run("rollback");
     expect(status, stdout).toBe(0);
-    expect(record?.hosts[0]).toMatchObject({ status: "rolled-back", error: null, restart: { needed: true } });
+    expect(record?.hosts[0]).toMatchObject({ status: "restored", error: null, restart: { needed: true } });
     expect(await look()).toBe(before);
     const { stdout: answer } = await host.sh(
       `REDISCLI_AUTH=${OLD_PASSWORD} redis-cli DBSIZE; redis-cli PING`,
@@ -208,7 +208,7 @@ describe("redkeep rollback", () => {
     expect(await look()).toBe(hardened);
     const { status, record, stdout } = await run("rollback", "--to", "original");
     expect(status, stdout).toBe(0);
-    expect(record?.hosts[0]).toMatchObject({ status: "rolled-back", error: null, restart: { needed: true } });
+    expect(record?.hosts[0]).toMatchObject({ status: "restored", error: null, restart: { needed: true } });
     expect(await look()).toBe(before);
     const { stdout: answer } = await host.sh(`REDISCLI_AUTH=${OLD_PASSWORD} redis-cli DBSIZE`);
     expect(answer).toBe("1000\n");

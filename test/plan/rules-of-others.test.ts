@@ -1,11 +1,12 @@
 import { expect, it } from "vitest";
 import { makeRule, parseRules, renderRules } from "../../src/firewall/ufw-rules.ts";
 import type { Destination } from "../../src/plan/kept-state.ts";
-import { newSession } from "../../src/run/observe.ts";
+import { recordOf } from "../../src/run/host.ts";
 import { planRollback } from "../../src/run/plan-rollback.ts";
 import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { keptRun } from "../support/host-facts.ts";
+import { hostNamed } from "../support/hosts.ts";
 import { server } from "../support/run-task.ts";
 
 const RULES = "/etc/ufw/user.rules";
@@ -59,12 +60,12 @@ function rollback({ to = "original", now, runs, rules6, accepted = [] }: Given) 
       backups,
     },
   };
-  const session = newSession({ host: "a" } as Parameters<typeof newSession>[0]);
-  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
-    typeof session.observation
-  >;
-  planRollback(session, { to, accepted: new Set(accepted), lastRun: "named" });
-  const { status, error, tasks, impact } = session.record;
+  const host = planRollback(hostNamed("a"), { facts, server: server(facts) } as never, {
+    to,
+    accepted: new Set(accepted),
+    lastRun: "named",
+  });
+  const { status, error, tasks, impact } = recordOf(host);
   const changes = (tasks[0]?.changes ?? [])
     .filter(({ address }) => address.startsWith("ufw:"))
     .map(({ address, before, after }) => [address, before ?? after]);

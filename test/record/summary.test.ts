@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { HostRecord, RunRecord } from "../../src/record/record.ts";
+import type { HostRecord } from "../../src/record/record.ts";
 import { exitCodeOf, summarize } from "../../src/record/summary.ts";
 import { changeRecord, checkRecord, errorRecord, hostRecord, taskRecord } from "../support/records.ts";
 
@@ -13,12 +13,13 @@ const failing = hostRecord("redis-03", { checks: [checkRecord("RK-NET-02", { out
 const unreachable = hostRecord("redis-04", { status: "unreachable", error: errorRecord() });
 const failed = hostRecord("redis-05", { status: "failed", error: errorRecord() });
 const rolledBack = hostRecord("redis-06", { status: "rolled-back", tasks: [bind], error: errorRecord() });
+const restored = hostRecord("redis-08", { status: "restored", tasks: [bind] });
 const withoutLogin = hostRecord("redis-07", {
   checks: [checkRecord("RK-ACL-01", { outcome: "unknown", blockedBy: "login" })],
 });
 
-function exitCode(hosts: HostRecord[], command: RunRecord["command"] = "apply", interrupted = false): number {
-  return exitCodeOf({ command, hosts, interrupted });
+function exitCode(hosts: HostRecord[], interrupted = false): number {
+  return exitCodeOf({ hosts, interrupted });
 }
 
 describe("exit code", () => {
@@ -36,7 +37,7 @@ describe("exit code", () => {
       seen.unshift(host);
       expect(exitCode(seen)).toBe(code);
     }
-    expect(exitCode(seen, "apply", true)).toBe(130);
+    expect(exitCode(seen, true)).toBe(130);
   });
 
   it.each(["failed", "refused", "unknown"] as const)("is 3 for a host that is %s", (status) => {
@@ -44,12 +45,12 @@ describe("exit code", () => {
   });
 
   it("is 3 where a control could not be checked for lack of a login or rights", () => {
-    expect(exitCode([withoutLogin], "verify")).toBe(3);
+    expect(exitCode([withoutLogin])).toBe(3);
   });
 
   it("is 0 where a control could not be checked for another reason", () => {
     const host = hostRecord("redis-01", { checks: [checkRecord("RK-NET-03", { outcome: "unknown" })] });
-    expect(exitCode([host], "verify")).toBe(0);
+    expect(exitCode([host])).toBe(0);
   });
 
   it("is 6 with --fail-on only for a failure of that severity or a graver one", () => {
@@ -57,16 +58,14 @@ describe("exit code", () => {
       checks: [checkRecord("RK-NET-06", { outcome: "fail", severity: "medium" })],
     });
     const codes = (["critical", "high", "medium", "low", "info"] as const).map((failOn) =>
-      exitCodeOf({ command: "verify", hosts: [medium], interrupted: false, failOn }),
+      exitCodeOf({ hosts: [medium], interrupted: false, failOn }),
     );
     expect(codes).toEqual([0, 0, 6, 6, 6]);
-    expect(
-      exitCodeOf({ command: "verify", hosts: [medium, unreachable], interrupted: false, failOn: "high" }),
-    ).toBe(4);
+    expect(exitCodeOf({ hosts: [medium, unreachable], interrupted: false, failOn: "high" })).toBe(4);
   });
 
-  it("is 0 for hosts that were rolled back because rollback was asked for", () => {
-    expect(exitCode([rolledBack], "rollback")).toBe(0);
+  it("is 0 for hosts that a rollback has put back, as it was asked to", () => {
+    expect(exitCode([restored])).toBe(0);
   });
 
   it("is 0 for an empty shard", () => {
@@ -80,15 +79,16 @@ describe("exit code", () => {
 
 describe("summary", () => {
   it("counts each host once and each check by its outcome", () => {
-    const hosts = [changed, pending, failing, unreachable, failed, rolledBack, withoutLogin];
+    const hosts = [changed, pending, failing, unreachable, failed, rolledBack, restored, withoutLogin];
     expect(summarize(hosts)).toEqual({
-      hosts: 7,
+      hosts: 8,
       unchanged: 2,
       wouldChange: 1,
       changed: 1,
       failed: 1,
       unreachable: 1,
       rolledBack: 1,
+      restored: 1,
       refused: 0,
       unknown: 0,
       notStarted: 0,

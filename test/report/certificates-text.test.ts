@@ -44,7 +44,7 @@ const pending = (...names: string[]) =>
   controller({ status: "would-change", changes: names.map((name) => issued(name)) });
 
 function run(command: RunRecord["command"], here: ControllerRecord, hosts: HostRecord[]): RunRecord {
-  const exitCode = exitCodeOf({ command, hosts, interrupted: false, controller: here });
+  const exitCode = exitCodeOf({ hosts, interrupted: false, controller: here });
   return runRecordSchema.parse({ ...runRecord(command, hosts), controller: here, exitCode });
 }
 

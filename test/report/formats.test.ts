@@ -171,11 +171,14 @@ describe("SARIF", () => {
   });
 
   it("keeps a fingerprint through another run, line and observed value, and gives no two results the same", () => {
-    const moved = structuredClone(fleet);
-    for (const host of moved.hosts) {
-      if (host.place) host.place.line += 40;
-      for (const check of host.checks) check.observed += " today";
-    }
+    const moved = {
+      ...fleet,
+      hosts: fleet.hosts.map((host) => ({
+        ...host,
+        ...(host.place && { place: { ...host.place, line: host.place.line + 40 } }),
+        checks: host.checks.map((check) => ({ ...check, observed: `${check.observed} today` })),
+      })),
+    };
     const prints = (all: { partialFingerprints: object }[]) =>
       all.map(({ partialFingerprints }) => JSON.stringify(partialFingerprints));
     expect(prints(parse(moved).runs[0].results)).toEqual(prints(results));

@@ -78,8 +78,9 @@ Next: redkeep verify -i inventory/production.yml        exit 0
   });
 
   it("keeps hosts apart that would become different", () => {
-    const other = stockHost("redis-02", "10.0.0.6");
-    other.tasks.push(taskRecord("limits", "Bound memory", [changeRecord("redis.conf:maxmemory", "2gb")]));
+    const stock = stockHost("redis-02", "10.0.0.6");
+    const limits = taskRecord("limits", "Bound memory", [changeRecord("redis.conf:maxmemory", "2gb")]);
+    const other = { ...stock, tasks: [...stock.tasks, limits] };
     const text = plan([stockHost("redis-01", "10.0.0.5"), other]);
     expect(text).toContain("redis-01: 2 changes, one restart");
     expect(text).toContain("redis-02: 3 changes, one restart");

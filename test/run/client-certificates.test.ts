@@ -2,12 +2,14 @@ import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { issueClientCertificate, type KeyPair, makeAuthority } from "../../src/pki/openssl.ts";
 import type { HostStatus } from "../../src/record/statuses.ts";
-import { ClientCertificates, type WantedClients } from "../../src/run/client-certificates.ts";
-import { type HostSession, newSession } from "../../src/run/observe.ts";
+import { ClientCertificates } from "../../src/run/client-certificates.ts";
+import type { Host } from "../../src/run/host.ts";
 import type { HostSecrets } from "../../src/run/secrets.ts";
+import type { WantedClients } from "../../src/run/wanted-clients.ts";
 import { State } from "../../src/state/state.ts";
 import type { TlsParams } from "../../src/tasks/tls/parameters.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
+import { ending, hostNamed } from "../support/hosts.ts";
 import { hostTask } from "../support/plan-tasks.ts";
 
 let ca: KeyPair;
@@ -32,7 +34,7 @@ interface Given {
 }
 
 /** A host that was asked, and whose tls task lists these clients. */
-function session({
+function hostWith({
   host = "redis-01",
   clients = ["app"],
   authority = ca,
@@ -41,17 +43,15 @@ function session({
   users = [],
   logsInBy,
   params = {},
-}: Given = {}): HostSession {
+}: Given = {}): Host {
   const task = hostTask("tls", { clients, ...params });
   const signer = makesCa ? undefined : authority;
   const secrets = { ca: signer, caCertificate: signer?.certificate } as HostSecrets;
-  const made = newSession({
-    host,
+  const made = hostNamed(host, {
     tasks: () => ({ tasks: [], skipped: [], needsFacts: true }),
     secrets: async () => ({ ...secrets, ca: authority, caCertificate: authority.certificate }),
-  } as unknown as Parameters<typeof newSession>[0]);
-  made.record.status = status;
-  made.clients = {
+  });
+  const wanted = {
     task,
     tls: task.params as TlsParams,
     ca: signer,
@@ -60,7 +60,15 @@ function session({
     users: new Map(users),
     logsInBy,
   } satisfies WantedClients;
-  return made;
+  return { ...made, outcome: ending(status), clients: wanted };
+}
+
+function certificatesOf(
+  state: State,
+  hosts: readonly Host[],
+  rotate: ReadonlySet<string>,
+): Promise<ClientCertificates> {
+  return ClientCertificates.of({ state, options: { rotate } }, hosts);
 }
 
 /** A state with certificates of these clients, in days. */
@@ -80,7 +88,7 @@ const planned = (all: ClientCertificates) =>
 describe("a client's certificate", () => {
   it("is pending where the name is new, and issued once", async () => {
     const state = await stateWith({});
-    const all = await ClientCertificates.of({ state }, [session()], NOTHING);
+    const all = await certificatesOf(state, [hostWith()], NOTHING);
     expect(planned(all)).toEqual(["create pki:app: null"]);
     expect(await state.read("pki/clients/app.crt")).toBeUndefined();
     await all.issue();
@@ -92,7 +100,7 @@ describe("a client's certificate", () => {
       status: "changed",
       certificates: [{ name: "ca" }, { name: "client:app", state: "valid" }],
     });
-    const again = await ClientCertificates.of({ state }, [session()], NOTHING);
+    const again = await certificatesOf(state, [hostWith()], NOTHING);
     expect([again.isPending, planned(again)]).toEqual([false, []]);
   });
 
@@ -120,17 +128,17 @@ describe("a client's certificate", () => {
     ],
   ])("that %s is issued anew", async (_, given, found) => {
     const state = await given();
-    const all = await ClientCertificates.of({ state }, [session()], NOTHING);
+    const all = await certificatesOf(state, [hostWith()], NOTHING);
     expect(planned(all)).toEqual([expect.stringMatching(new RegExp(`^update pki:app: ${found}$`))]);
     await all.issue();
-    expect((await ClientCertificates.of({ state }, [session()], NOTHING)).isPending).toBe(false);
+    expect((await certificatesOf(state, [hostWith()], NOTHING)).isPending).toBe(false);
   });
 
   it("whose key was taken away from here stays, and is never a pass", async () => {
     const state = await stateWith({ app: 800 });
     await state.remove("pki/clients/app.key");
-    const host = session();
-    const all = await ClientCertificates.of({ state }, [host], NOTHING);
+    const host = hostWith();
+    const all = await certificatesOf(state, [host], NOTHING);
     expect(all.isPending).toBe(false);
     expect(all.checkFor(host)).toMatchObject({
       outcome: "unknown",
@@ -139,27 +147,26 @@ describe("a client's certificate", () => {
   });
 
   it("is planned for a host that could not be reached too", async () => {
-    const asked = session();
-    const silent = newSession({
-      ...asked.job,
+    const asked = hostWith();
+    const silent = hostNamed(asked.job.host, {
       tasks: () => ({ tasks: [hostTask("tls", { clients: ["app"] })], skipped: [], needsFacts: false }),
       secrets: async () => ({ ca, caCertificate: ca.certificate, missing: { ca: false } }) as HostSecrets,
     });
-    const all = await ClientCertificates.of({ state: await stateWith({}) }, [silent], NOTHING);
+    const all = await certificatesOf(await stateWith({}), [silent], NOTHING);
     expect(planned(all)).toEqual(["create pki:app: null"]);
   });
 
   it("waits for the CA: it is planned where a host gets one, and not where that host is refused", async () => {
     const state = await stateWith({});
-    const fresh = session({ makesCa: true, status: "would-change" });
-    const all = await ClientCertificates.of({ state }, [fresh], NOTHING);
+    const fresh = hostWith({ makesCa: true, status: "would-change" });
+    const all = await certificatesOf(state, [fresh], NOTHING);
     expect(planned(all)).toEqual(["create pki:app: null"]);
     await all.issue();
     expect(all.record()?.certificates).toContainEqual(
       expect.objectContaining({ name: "client:app", state: "valid" }),
     );
-    const refused = session({ makesCa: true, status: "refused" });
-    const none = await ClientCertificates.of({ state: await stateWith({}) }, [refused], NOTHING);
+    const refused = hostWith({ makesCa: true, status: "refused" });
+    const none = await certificatesOf(await stateWith({}), [refused], NOTHING);
     expect([none.isPending, planned(none)]).toEqual([false, []]);
     expect(none.checkFor(refused)).toMatchObject({ outcome: "unknown", observed: "app is not here" });
   });
@@ -167,7 +174,7 @@ describe("a client's certificate", () => {
   it("is the same for runs that issue it at once", async () => {
     const state = await stateWith({});
     const runs = await Promise.all(
-      Array.from({ length: 4 }, () => ClientCertificates.of({ state }, [session()], NOTHING)),
+      Array.from({ length: 4 }, () => certificatesOf(state, [hostWith()], NOTHING)),
     );
     const after: (string | undefined)[] = [];
     await Promise.all(
@@ -180,8 +187,8 @@ describe("a client's certificate", () => {
   });
 
   it("that two CAs are asked for is told, since there is room for one", async () => {
-    const hosts = [session(), session({ host: "redis-09", authority: other })];
-    const all = await ClientCertificates.of({ state: await stateWith({ app: 800 }) }, hosts, NOTHING);
+    const hosts = [hostWith(), hostWith({ host: "redis-09", authority: other })];
+    const all = await certificatesOf(await stateWith({ app: 800 }), hosts, NOTHING);
     expect(all.isPending).toBe(false);
     expect(all.record()?.impact).toEqual([
       {
@@ -197,9 +204,9 @@ describe("a rotation of one client", () => {
   const rotate = new Set(["client:app"]);
   const remains = async (given: Given, more: string[] = []) => {
     const state = await stateWith({ app: 800, batch: 800 });
-    const all = await ClientCertificates.of(
-      { state },
-      [session({ clients: ["app", "batch"], ...given })],
+    const all = await certificatesOf(
+      state,
+      [hostWith({ clients: ["app", "batch"], ...given })],
       new Set([...rotate, ...more]),
     );
     expect(planned(all)).toEqual([expect.stringMatching(/^update pki:app: valid until \d{4}-\d\d-\d\d$/)]);
@@ -210,9 +217,9 @@ describe("a rotation of one client", () => {
     const state = await stateWith({ app: 800, batch: 800 });
     const before = await state.read("pki/clients/app.crt");
     const kept = await state.read("pki/clients/batch.crt");
-    const all = await ClientCertificates.of(
-      { state },
-      [session({ clients: ["app", "batch"] }), session({ host: "redis-02", clients: ["app"] })],
+    const all = await certificatesOf(
+      state,
+      [hostWith({ clients: ["app", "batch"] }), hostWith({ host: "redis-02", clients: ["app"] })],
       rotate,
     );
     await all.issue();
@@ -236,9 +243,9 @@ describe("a rotation of one client", () => {
   });
 
   it("says who is refused where the CA goes instead", async () => {
-    const host = session({ makesCa: true, status: "would-change", clients: ["app", "batch"] });
+    const host = hostWith({ makesCa: true, status: "would-change", clients: ["app", "batch"] });
     const state = await stateWith({ app: 800, batch: 800 }, other);
-    const all = await ClientCertificates.of({ state }, [host], new Set(["ca"]));
+    const all = await certificatesOf(state, [host], new Set(["ca"]));
     expect(planned(all)).toHaveLength(2);
     expect(all.record()?.impact.map(({ detail }) => detail)).toEqual([
       expect.stringContaining("each client is refused until it has the new ca.crt and its new certificate"),
@@ -246,7 +253,7 @@ describe("a rotation of one client", () => {
   });
 
   it("says nothing of an old one that has ended", async () => {
-    const all = await ClientCertificates.of({ state: await stateWith({ app: ENDED }) }, [session()], rotate);
+    const all = await certificatesOf(await stateWith({ app: ENDED }), [hostWith()], rotate);
     expect(all.record()?.impact).toEqual([]);
     expect(all.isPending).toBe(true);
   });
@@ -254,8 +261,8 @@ describe("a rotation of one client", () => {
 
 describe("the check of the clients of a host", () => {
   it("passes within renew_before_days, and says so", async () => {
-    const host = session();
-    const all = await ClientCertificates.of({ state: await stateWith({ app: 20 }) }, [host], NOTHING);
+    const host = hostWith();
+    const all = await certificatesOf(await stateWith({ app: 20 }), [host], NOTHING);
     expect(all.checkFor(host)).toMatchObject({
       control: "RK-TLS-10",
       outcome: "pass",
@@ -266,8 +273,8 @@ describe("the check of the clients of a host", () => {
   it("fails where one has ended, and stays short for fifty", async () => {
     const names = Array.from({ length: 50 }, (_, index) => `svc-${index}`);
     const state = await stateWith({ "svc-0": ENDED, "svc-1": 20, "svc-2": 800 });
-    const host = session({ clients: names });
-    const all = await ClientCertificates.of({ state }, [host], NOTHING);
+    const host = hostWith({ clients: names });
+    const all = await certificatesOf(state, [host], NOTHING);
     const found = all.checkFor(host);
     expect(found?.outcome).toBe("fail");
     expect(found?.observed).toMatch(
@@ -277,14 +284,14 @@ describe("the check of the clients of a host", () => {
   });
 
   it("does not apply where nobody is listed", async () => {
-    const host = session({ clients: [] });
-    const all = await ClientCertificates.of({ state: await stateWith({}) }, [host], NOTHING);
+    const host = hostWith({ clients: [] });
+    const all = await certificatesOf(await stateWith({}), [host], NOTHING);
     expect(all.checkFor(host)).toMatchObject({ outcome: "skip" });
   });
 
   it("and nothing is issued of a CA that has ended", async () => {
-    const host = session({ authority: { ...ca, certificate: await endedAuthority() } });
-    const all = await ClientCertificates.of({ state: await stateWith({}) }, [host], NOTHING);
+    const host = hostWith({ authority: { ...ca, certificate: await endedAuthority() } });
+    const all = await certificatesOf(await stateWith({}), [host], NOTHING);
     expect(all.isPending).toBe(false);
     expect(all.record()?.certificates).toContainEqual(
       expect.objectContaining({ name: "ca", state: "ended" }),

@@ -346,7 +346,7 @@ describe("what a host's files call a password", () => {
     expect(shown(after)).toEqual(shown(before));
   });
 
-  function timeless(hosts: HostRecord[]): unknown[] {
+  function timeless(hosts: readonly HostRecord[]): unknown[] {
     const checks = (host: HostRecord) => host.checks.map(({ since, ...check }) => check);
     return hosts.map((host) => ({ ...host, durationMs: 0, checks: checks(host) }));
   }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readEarlierRuns } from "../../src/history/earlier-runs.ts";
-import type { AccessRecord } from "../../src/record/record.ts";
+import type { AccessRecord, HostRecord } from "../../src/record/record.ts";
 import { State } from "../../src/state/state.ts";
 import { type Directory, temporaryDirectory } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
@@ -170,13 +170,14 @@ describe("what users may do, against the last run that kept it", () => {
     const run = {
       command: "verify" as const,
       selection: { playbook: null, tags: [], skipTags: [] },
-      shard: undefined,
+      options: { shard: undefined },
       startedAt: new Date("2026-11-25T06:30:12.000Z"),
     };
-    for (const host of [now, same, unseen]) (await readEarlierRuns(state, run, [host])).tellAccess([host]);
-    expect(now.impact).toEqual([
+    const told = async (host: HostRecord) =>
+      (await readEarlierRuns(state, run, [host])).withAccess([host]).flatMap(({ impact }) => impact);
+    expect(await told(now)).toEqual([
       { kind: "access-changed", detail: "user app: KEYS allowed, since the apply of 2026-11-24 06:30 UTC" },
     ]);
-    expect([same.impact, unseen.impact]).toEqual([[], []]);
+    expect([await told(same), await told(unseen)]).toEqual([[], []]);
   });
 });

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
-import { newSession } from "../../src/run/observe.ts";
+import { recordOf } from "../../src/run/host.ts";
 import { planRollback } from "../../src/run/plan-rollback.ts";
 import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { confWith, hostWith, keptRun } from "../support/host-facts.ts";
+import { hostNamed } from "../support/hosts.ts";
 import { server } from "../support/run-task.ts";
 
 const KEYS = { db0: "keys=5,expires=0,avg_ttl=0" };
@@ -28,12 +29,12 @@ function rollback(
   });
   const backups = new Map([["x/1", like.configFiles.main?.text.replace(/^port .*$/m, "port 6400") ?? ""]]);
   const facts = { ...like, kept: { runs: [run], isComplete: true, unsettled: [], backups } };
-  const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-  session.observation = { facts, server: server(facts) } as unknown as NonNullable<
-    typeof session.observation
-  >;
-  planRollback(session, { to: "last", accepted: new Set(accepted), lastRun: "named" });
-  const { status, error, tasks } = session.record;
+  const host = planRollback(hostNamed("redis-01"), { facts, server: server(facts) } as never, {
+    to: "last",
+    accepted: new Set(accepted),
+    lastRun: "named",
+  });
+  const { status, error, tasks } = recordOf(host);
   const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
   return { status, guards: error?.guards, found: error?.found, task: tasks[0]?.status, addresses };
 }

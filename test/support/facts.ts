@@ -8,7 +8,7 @@ import { ServerLogin } from "../../src/facts/server-login.ts";
 import { csvString, csvText, csvWords } from "../../src/facts/session.ts";
 import { normalizeSubnet } from "../../src/lib/network.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { factNames, probeInput } from "../../src/run/observe.ts";
+import { factNames, probeInput } from "../../src/run/probe-input.ts";
 import { defaultTasks } from "./default-playbook.ts";
 
 export const FACTS = resolve(import.meta.dirname, "../fixtures/facts");

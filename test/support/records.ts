@@ -78,7 +78,7 @@ export function runRecord(
     command,
     startedAt: "2026-11-24T06:30:12.000Z",
     durationMs: 4_200,
-    exitCode: exitCodeOf({ command, hosts, interrupted, failOn: parts.failOn }),
+    exitCode: exitCodeOf({ hosts, interrupted, failOn: parts.failOn }),
     summary: summarize(hosts),
     hosts,
     ...parts,

@@ -1,15 +1,16 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { HostError } from "../../src/connection/connection.ts";
-import { connect } from "../../src/connection/ssh.ts";
-import { newSession } from "../../src/run/observe.ts";
-import { failTransaction, runTransaction } from "../../src/transaction/controller-side.ts";
+import { describe, expect, it, vi } from "vitest";
+import { BecomePasswords } from "../../src/connection/become-passwords.ts";
+import { type Connection, HostError } from "../../src/connection/connection.ts";
+import { Link } from "../../src/connection/link.ts";
+import { endingOf, runTransaction, type Target } from "../../src/transaction/controller-side.ts";
 import { reportText } from "../support/report.ts";
 
-vi.mock("../../src/connection/ssh.ts", () => ({ connect: vi.fn() }));
-vi.setConfig({ testTimeout: 60_000 });
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+/** Where a transaction runs: a host that answers over its connection like this. */
+function targetWith(run: Connection["run"]): Target & { link: Link } {
+  const link = new Link({} as never, new BecomePasswords());
+  link.use({ run } as Connection);
+  return { link, server: { usedMemory: 0, unit: "redis-server.service" as never } };
+}
 
 describe("a host that never comes to rest", () => {
   const NONCE = "f".repeat(32);
@@ -21,7 +22,8 @@ describe("a host that never comes to rest", () => {
     const now = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => now() + asked * 200_000);
     const lost = () => Promise.reject(new HostError("lost", "gone"));
-    vi.mocked(connect).mockImplementation(async () => {
+    const target = targetWith(lost);
+    vi.spyOn(target.link, "dial").mockImplementation(async () => {
       const answer = answers[asked++] ?? "silence";
       if (answer === "silence") return await lost();
       return {
@@ -29,12 +31,8 @@ describe("a host that never comes to rest", () => {
         close: () => {},
       } as never;
     });
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.connection = { run: lost } as never;
-    session.observation = { server: { usedMemory: 0 } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
-    failTransaction(session, outcome);
-    return { asked, state: outcome?.state, status: session.record.status };
+    const report = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
+    return { asked, state: report?.state, status: endingOf(report).status };
   }
 
   it("is given up after thrice its own cap", async () => {
@@ -71,13 +69,14 @@ describe("the words of a host in its report", () => {
       { state: "rolled_back", journal: journal.join("\n"), log: "said Legacy-0815" },
       NONCE,
     );
-    const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-    session.found.add(secrets);
-    session.connection = {
-      run: async () => ({ status: 0, stdout: Buffer.from(report), stderr: "" }),
-    } as never;
-    session.observation = { server: { usedMemory: 0, unit: "redis-server.service" } } as never;
-    const outcome = await runTransaction(session, "", { id: "x", nonce: NONCE, holder: "me" });
+    const target = targetWith(async () => ({
+      status: 0,
+      signal: undefined,
+      stdout: Buffer.from(report),
+      stderr: "",
+    }));
+    target.link.hide(secrets);
+    const outcome = await runTransaction(target, "", { id: "x", nonce: NONCE, holder: "me" });
     expect(outcome).toMatchObject({
       log: "said ••••",
       journal: [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
-import { auditedChecks, setCertificates } from "../../src/run/observe.ts";
+import { auditedChecks, certificateRecords } from "../../src/run/findings.ts";
 import type { Check } from "../../src/verify/controls.ts";
 import { editedFacts, factsOf, sectionsOf, withRunning } from "../support/facts.ts";
 import { auditObservation } from "../support/run-task.ts";
@@ -104,12 +104,16 @@ describe("a login without rights on the host", () => {
   it("does not take files behind a closed folder for files that are not there, nor no word of a Sentinel for none", async () => {
     const facts = factsOf("unprivileged");
     const [observation] = await auditObservation(facts);
-    const record = { certificates: undefined } as unknown as Parameters<typeof setCertificates>[0];
-    setCertificates(record, observation);
-    expect(record.certificates?.map(({ found }) => found)).toEqual(["cannot be read", "cannot be read"]);
+    expect(certificateRecords(observation).certificates?.map(({ found }) => found)).toEqual([
+      "cannot be read",
+      "cannot be read",
+    ]);
     const asRoot = factsOf("stock");
-    setCertificates(record, (await auditObservation(asRoot))[0]);
-    expect(record.certificates?.map(({ found }) => found)).toEqual(["is not there", "is not there"]);
+    const [asked] = await auditObservation(asRoot);
+    expect(certificateRecords(asked).certificates?.map(({ found }) => found)).toEqual([
+      "is not there",
+      "is not there",
+    ]);
     for (const check of (await checksOf(facts)).filter(({ control }) => control === "RK-SEN-02"))
       expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
   });

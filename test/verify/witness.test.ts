@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { toRecord } from "../../src/run/observe.ts";
+import { toRecord } from "../../src/verify/check-record.ts";
 import { witnessOf } from "../../src/verify/witness.ts";
 import { audit } from "../support/audit.ts";
 import { factsOf } from "../support/facts.ts";

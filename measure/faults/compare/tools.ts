@@ -27,6 +27,7 @@ const CLAIMS: Record<HostStatus, Claim> = {
   changed: "new",
   unchanged: "new",
   "rolled-back": "old",
+  restored: "old",
   refused: "old",
   "would-change": "old",
   "not-started": "old",

@@ -4,11 +4,12 @@ import type { HostFacts } from "../../../src/facts/probe.ts";
 import { safeRecord } from "../../../src/record/safe-record.ts";
 import type { HostStatus } from "../../../src/record/statuses.ts";
 import { isServer, serverOf } from "../../../src/redis/server.ts";
-import { newSession } from "../../../src/run/observe.ts";
-import { failTransaction } from "../../../src/transaction/controller-side.ts";
+import { recordOf } from "../../../src/run/host.ts";
+import { endingOf } from "../../../src/transaction/controller-side.ts";
 import { parseReport } from "../../../src/transaction/report.ts";
 import { defaultTasks } from "../../../test/support/default-playbook.ts";
 import { NONCE, parseAnswer, recordedParts, wireOf } from "../../../test/support/facts.ts";
+import { hostNamed } from "../../../test/support/hosts.ts";
 import { runRecord } from "../../../test/support/records.ts";
 import { reportText } from "../../../test/support/report.ts";
 import { planAll, verifyAll } from "../../../test/support/run-task.ts";
@@ -52,9 +53,8 @@ export function framed(parts: Readonly<Record<string, string>>, nonce = NONCE): 
 
 /** What redkeep would say of a host whose transaction was reported like this and is not confirmed. */
 export function labelOf(report: string): HostStatus {
-  const session = newSession({ host: "redis-01" } as Parameters<typeof newSession>[0]);
-  failTransaction(session, parseReport(Buffer.from(report), NONCE));
-  const { hosts } = safeRecord(runRecord("apply", [session.record]));
+  const outcome = endingOf(parseReport(Buffer.from(report), NONCE));
+  const { hosts } = safeRecord(runRecord("apply", [recordOf({ ...hostNamed("redis-01"), outcome })]));
   const [host] = hosts;
   assert(host?.error, "a transaction that did not come to its end has an error");
   for (const text of Object.values(host.error).flat()) assert.doesNotMatch(text, STEERING);

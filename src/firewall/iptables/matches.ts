@@ -6,11 +6,9 @@ export interface Option {
   negated: boolean;
   values: string[];
 }
-
 export type Options = ReadonlyMap<string, Option>;
 
 export const BARE = new Set(["-f"]);
-
 /** Their one value may be any text, one that looks like an option as well. */
 const FREE_TEXT = new Set([
   "--comment",
@@ -111,13 +109,10 @@ const ports =
   (field: "sourcePort" | "port") =>
   ({ values, negated }: Option): Match =>
     ofNumbers(field, portNumbers(values[0]), negated);
-
 const ignored: Module = () => [];
-
 const one =
   (match: Match): Module =>
   () => [match];
-
 /** Its options, and a value of each, are what makes it the same trait in two rules. */
 const trait =
   (name: string): Module =>

@@ -1,7 +1,7 @@
 import { family as familyOf } from "../../lib/network.ts";
-import type { Table } from "../iptables.ts";
 import type { Effect, Verdict } from "../ruleset.ts";
 import type { Options } from "./matches.ts";
+import type { Table } from "./tables.ts";
 
 type Target = { effects?: Effect[]; verdict?: Verdict | undefined };
 

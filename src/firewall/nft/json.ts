@@ -1,6 +1,5 @@
 /** What `nft -j list ruleset` prints, as libnftables-json(5) has it; only what is asked below is known of it. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
 export type JsonObject = { [key: string]: Json };
 
 /** nft's own JSON is some ten levels deep. What is read here is read by functions that call themselves. */

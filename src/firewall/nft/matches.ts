@@ -6,12 +6,10 @@ import { elementsOf, numbersOf } from "./sets.ts";
 import type { NftTable } from "./tables.ts";
 
 const NEVER: Match = { kind: "never" };
-
 export const DOUBT: Match = { kind: "unknown" };
 
 /** Protocols that no TCP packet is of. */
 const OTHERS = new Set("udp udplite sctp dccp icmp icmpv6 igmp esp ah comp arp".split(" "));
-
 const FAMILIES = new Map<Json | undefined, Family>([
   ["ip", 4],
   ["icmp", 4],

@@ -2,10 +2,8 @@ import type { Packets } from "../packets.ts";
 
 /** Sets of packets on their way at once: more than that, and rules take their sources and ports apart beyond use. */
 export const MAX_SETS = 5_000;
-
 /** Questions asked on one walk, and numbers compared for them: some seconds. Hosts with fifty thousand rules need a tenth. */
 const MAX_STEPS = 1_000_000;
-
 /** Ends of ways through the rules. */
 const MAX_ENDS = 100_000;
 

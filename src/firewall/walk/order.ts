@@ -10,7 +10,6 @@ interface Order {
   order: readonly Match[];
   certain: readonly Match[];
 }
-
 const orders = new WeakMap<Part, Order>();
 
 /** A part's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */

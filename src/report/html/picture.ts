@@ -69,7 +69,6 @@ function pictureCell(cell: Cell | undefined, link: () => string): Html {
 }
 
 const NO_CELL = html`<td></td>`;
-
 const MOVED = { worse: "▲", better: "▼" } as const;
 
 function legend({ groups }: Fleet, isCompared: boolean): Html {

@@ -1,16 +1,9 @@
 import { groupBy } from "../../history/alike.ts";
 import type { Direction, RunComparison } from "../../history/compare.ts";
 import { hostList } from "../../lib/words.ts";
+import { TITLES } from "../diff-text.ts";
 import { type Html, html } from "./html.ts";
 import { minute, region } from "./parts.ts";
-
-const TITLES: Record<Direction, string> = {
-  worse: "Worse",
-  better: "Better",
-  new: "New",
-  gone: "Gone",
-  other: "Otherwise different",
-};
 
 export function since(comparison: RunComparison | undefined): Html | undefined {
   if (comparison === undefined) return undefined;

@@ -10,7 +10,6 @@ import { permitsOf } from "./users.ts";
 
 /** What clients of an application user must not reach, each with arguments that Redis takes. */
 const DENIED_TO_APPLICATIONS = MATRIX.filter(({ dangerous }) => dangerous).map(({ words }) => words);
-
 const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [
   ["PING"],
   ["SELECT", "1"],

@@ -73,7 +73,6 @@ export const params = z.strictObject({
 });
 
 export type AclParams = z.output<typeof params>;
-
 export type Context = TaskContext<AclParams>;
 
 /** Where a user stands in the playbook, by its name. */

@@ -94,6 +94,5 @@ function allowing({ params }: Context, families: readonly (4 | 6)[]): Allows {
 }
 
 const sentence = ({ wrong, unclear }: Findings): string => [...wrong, ...unclear].join("; ");
-
 export const verdict = ({ wrong, unclear }: Findings): Verdict =>
   wrong.length > 0 ? false : unclear.length === 0 || { outcome: "unknown" };

@@ -41,7 +41,6 @@ export function inShort(subnets: readonly string[]): string {
 }
 
 export type Params = z.output<typeof params>;
-
 export type Context = TaskContext<Params>;
 
 export function allowedSubnets({ allow }: Params): string[] {

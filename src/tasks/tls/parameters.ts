@@ -4,9 +4,7 @@ import { weakenable } from "../../verify/allowance.ts";
 import type { TaskContext } from "../task.ts";
 
 const cipherName = z.string().regex(/^[A-Za-z0-9_-]+$/, "should be one cipher's name");
-
 export const port = z.number().int().min(1).max(65535);
-
 export const name = z
   .string()
   .regex(/^[A-Za-z0-9*:]([A-Za-z0-9.:_*-]{0,251}[A-Za-z0-9])?$/, "should be a DNS name or an IP address");
@@ -81,7 +79,6 @@ export const params = parameters.schema.superRefine(
 );
 
 export type TlsParams = z.output<typeof params>;
-
 export type Context = TaskContext<TlsParams>;
 
 export function authClients({ auth_clients }: TlsParams): string {

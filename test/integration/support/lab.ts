@@ -22,15 +22,17 @@ const repository = resolve(import.meta.dirname, "../../..");
 export const labKey = join(repository, "lab/.cache/id_ed25519");
 export const labImage = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
 /**
- * The Docker network of hosts that ask for none. A container that restarts gets the next free address of its network: two
- * suites beside each other need one each, or they hand each other their hosts' addresses.
+ * The Docker network of hosts that ask for none. A container that restarts gets the next free address of its network: test
+ * files that run beside each other need one each, or they hand each other their hosts' addresses.
  */
 const labNetwork = process.env.LAB_NETWORK ?? "bridge";
 /** `deploy` has sudo without a password, `operator` needs this one. */
 export const operatorPassword = "operator-test-password";
 
 /** The label of containers and networks: the process that cleans up after them (see sweep.ts). */
-const owner = (): string => process.env.REDKEEP_LAB_PID ?? String(process.pid);
+function owner(): string {
+  return process.env.REDKEEP_LAB_PID ?? String(process.pid);
+}
 
 // Ryuk, the library's own cleaner, is an image to be pulled. sweep() does its work.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
@@ -42,10 +44,15 @@ export interface Finished {
   stderr: string;
 }
 
+/** The network of a worker of vitest's. */
+export function networkOf(worker: string | undefined): string {
+  return worker === undefined ? "bridge" : `redkeep-lab-${owner()}-${worker}`;
+}
+
 export interface HostOptions {
   /** Default: LAB_IMAGE, else redkeep-lab:bookworm. */
   image?: string;
-  /** From startNetwork(). Default: LAB_NETWORK, else Docker's bridge. */
+  /** From startNetwork(). Default: that of the test's worker, else Docker's bridge. */
   network?: LabNetwork;
   /** The name other hosts of the network reach this one by, and its host name. */
   alias?: string;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Variable } from "../inventory/inventory.ts";
-import { OWN_VARIABLES } from "../inventory/own-variables.ts";
-import { refuseUnrendered } from "../inventory/unrendered.ts";
 import { InputError } from "../lib/errors.ts";
+import type { Variable } from "./inventory.ts";
+import { OWN_VARIABLES } from "./own-variables.ts";
+import { refuseUnrendered } from "./unrendered.ts";
 
 /** `--shard I/N`: which part of the hosts is this run's. Counts from 1. */
 export interface Shard {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { inShard, REPLICATION_GROUP, shardKey } from "../../src/fleet/shard.ts";
 import { hostVariables, type Inventory } from "../../src/inventory/inventory.ts";
+import { inShard, REPLICATION_GROUP, shardKey } from "../../src/inventory/shard.ts";
 import { inventoryOf, refusal } from "../inventory/inventory-on-disk.ts";
 
 const fleet = Array.from(

@@ -1,0 +1,100 @@
+import { FoundSecrets } from "../lib/secret.ts";
+import type { BecomePasswords } from "./become-passwords.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionVariables } from "./settings.ts";
+import { connect } from "./ssh.ts";
+
+/**
+ * The way to one host for as long as a run lasts: opens its connections, counts what they cost, and masks in the host's
+ * words what its own files keep in clear text.
+ */
+export class Link {
+  readonly #variables: ConnectionVariables;
+  readonly #becomePasswords: BecomePasswords;
+  #now: Connection | undefined;
+  #opened: Connection[] = [];
+  #connections = 0;
+  #roundTrips = 0;
+  #found = new FoundSecrets();
+  #wasDirect = false;
+  #connectMs: number | undefined;
+
+  /** @param becomePasswords shared by the hosts of a run */
+  constructor(variables: ConnectionVariables, becomePasswords: BecomePasswords) {
+    this.#variables = variables;
+    this.#becomePasswords = becomePasswords;
+  }
+
+  /** A new connection, beside the one in use. @throws HostError, or the reason of `signal` */
+  async dial(signal: AbortSignal = new AbortController().signal): Promise<Connection> {
+    this.#connections++;
+    const becomePasswords = this.#becomePasswords;
+    const connection = await connect(this.#variables, { signal, becomePasswords });
+    this.#opened.push(connection);
+    this.#wasDirect = connection.isDirect;
+    this.#connectMs = connection.connectMs;
+    return connection;
+  }
+
+  /** A new connection, in use from now on. @throws as `dial` */
+  async open(signal?: AbortSignal): Promise<Connection> {
+    return this.use(await this.dial(signal));
+  }
+
+  use(connection: Connection): Connection {
+    this.#now = connection;
+    return connection;
+  }
+
+  /** The connection in use. */
+  get connection(): Connection {
+    if (this.#now === undefined) throw new Error("not connected");
+    return this.#now;
+  }
+
+  get isOpen(): boolean {
+    return this.#now?.isOpen === true;
+  }
+
+  /** SSH connections that were opened, or tried. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Channels that were run, on all of them. */
+  get roundTrips(): number {
+    return this.#opened.reduce((count, { channels }) => count + channels, this.#roundTrips);
+  }
+
+  /** The last connection stood, and no jump host lay between. */
+  get wasDirect(): boolean {
+    return this.#wasDirect;
+  }
+
+  /** Milliseconds that TCP took to connect, on the last connection without a jump host. */
+  get connectMs(): number | undefined {
+    return this.#connectMs;
+  }
+
+  /** From now on, these are masked in the host's words. */
+  hide(secrets: Iterable<string>): void {
+    this.#found.add(secrets);
+  }
+
+  mask(text: string): string {
+    return this.#found.mask(text);
+  }
+
+  close(): void {
+    this.#now?.close();
+  }
+
+  /** Lets go of everything but the counts, once nothing more is to be done with the host. */
+  release(): void {
+    this.close();
+    this.#roundTrips = this.roundTrips;
+    this.#opened = [];
+    this.#now = undefined;
+    this.#found = new FoundSecrets();
+  }
+}

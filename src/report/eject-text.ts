@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import type { RunRecord } from "../record/record.ts";
+
+/** The controller's side: what is still needed of it, and for what. */
+/** @param directory the state folder */
+export function whatStaysHere(directory: string, { summary }: RunRecord): string {
+  if (summary.changed === 0) return "";
+  return [
+    "",
+    `On this machine ${directory} stays as it is:`,
+    `  ${join(directory, "secrets.yml")}  the passwords that redkeep made: the hosts go on with them`,
+    `  ${join(directory, "pki")}  the CA and the clients' certificates: no certificate is renewed any more`,
+    `  ${join(directory, "runs")}  the records of the runs`,
+    "Keep what your clients and hosts still use; the rest may go, and so may the playbook and the inventory.",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,116 @@
+import { type Changed, hostError } from "../record/outcome.ts";
+import type { HostRecord } from "../record/record.ts";
+import {
+  confirmOrRollBack,
+  type Ending,
+  endingOf,
+  newTransaction,
+  runTransaction,
+  type Transaction,
+} from "../transaction/controller-side.ts";
+import type { TransactionReport } from "../transaction/report.ts";
+import { outcomeOf } from "./failure.ts";
+import type { Host, Observation } from "./host.ts";
+
+/** To whom a host's way is told while it is changed. */
+export interface Listener {
+  /** What is done there just now. */
+  doing(text: string): void;
+  /** How the host stands from now on. */
+  stands(host: Host): void;
+}
+
+/** What a command does to one host in a transaction. */
+export interface Change {
+  /** The host's part of it, as a shell program. */
+  readonly program: string;
+  readonly doing: string;
+  readonly restart: (report: TransactionReport | undefined) => HostRecord["restart"];
+  /**
+   * The host by fresh facts over a new login, and what speaks against keeping the change, in sentences.
+   * @param changedAt `performance.now()` when the change began
+   */
+  readonly prove: (host: Host, changedAt: number) => Promise<Proof>;
+  /** What the end of the transaction is to the command. */
+  readonly outcome: (ending: Ending) => Changed;
+}
+
+export interface Proof {
+  readonly host: Host;
+  readonly broken: readonly string[];
+}
+
+/**
+ * One host: one transaction, confirmed over a new login, or put back. Whatever happens is the host's outcome.
+ * @param compile what is to be done, by what was observed
+ */
+export async function changeHost(
+  planned: Host,
+  listener: Listener,
+  signal: AbortSignal,
+  compile: (observation: Observation, transaction: Transaction) => Promise<Change>,
+): Promise<Host<Changed>> {
+  const startedAt = performance.now() - planned.durationMs;
+  const { link } = planned;
+  let host = planned;
+  let hasBegun = false;
+  try {
+    const observation = observationOf(planned);
+    const transaction = newTransaction();
+    host = { ...host, transaction: transaction.id };
+    listener.stands(host);
+    const change = await compile(observation, transaction);
+    // The plan may have been read for longer than a firewall keeps a silent connection.
+    if (!link.isOpen) await link.open(signal);
+    listener.doing(change.doing);
+    const changedAt = performance.now();
+    const target = { link, server: observation.server };
+    const report = await runTransaction(target, change.program, transaction);
+    hasBegun = true;
+    host = { ...host, work: { ...host.work, restart: change.restart(report) } };
+    if (report?.state !== "applied") return afterwards(host, change.outcome(endingOf(report)), startedAt);
+    listener.doing("logging in anew");
+    const ending = await confirmOrRollBack(target, transaction, listener.doing, async () => {
+      const proof = await change.prove(host, changedAt);
+      host = proof.host;
+      return proof.broken;
+    });
+    return afterwards(host, change.outcome(ending), startedAt);
+  } catch (error) {
+    const outcome = outcomeOf(error);
+    return afterwards(host, hasBegun ? notKnown(outcome) : outcome, startedAt);
+  }
+}
+
+/** What was observed of a host that is to be changed. */
+export function observationOf({ observation }: Host): Observation {
+  if (observation === undefined) throw new Error("not observed");
+  return observation;
+}
+
+/** The host once its change has ended: how long all of it took, and what became of its tasks. */
+export function afterwards(
+  host: Host,
+  outcome: Changed & { readonly needsHuman?: true },
+  startedAt: number,
+): Host<Changed> {
+  host.link.close();
+  const { needsHuman = false, ...ended } = outcome;
+  const isDone = ended.status === "changed" || ended.status === "restored";
+  const tasks = host.work.tasks.map((task) =>
+    task.status === "would-change"
+      ? { ...task, status: isDone ? ("changed" as const) : ("failed" as const) }
+      : task,
+  );
+  const durationMs = Math.round(performance.now() - startedAt);
+  return { ...host, work: { ...host.work, tasks }, outcome: ended, needsHuman, durationMs };
+}
+
+/** The transaction had begun when this went wrong. */
+function notKnown({ error }: ReturnType<typeof outcomeOf>): Changed {
+  const state = "not known: if it was changed, it puts itself back by itself unless it is confirmed";
+  return {
+    status: "unknown",
+    error: error === null ? hostError({ where: "interrupted", state }) : { ...error, state },
+  };
+}

@@ -1,0 +1,87 @@
+import { matchHosts } from "../inventory/host-pattern.ts";
+import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import { inShard, REPLICATION_GROUP, type Shard, shardKey } from "../inventory/shard.ts";
+import { InputError, type Problem } from "../lib/errors.ts";
+import type { Play, Playbook } from "../playbook/playbook.ts";
+import type { HostStatus } from "../record/statuses.ts";
+
+/** Hosts in the order in which the plays name them, each with its plays. */
+export function selectPlays(
+  inventory: Inventory,
+  playbook: Playbook,
+  limit: readonly string[] | undefined,
+): Map<string, Play[]> {
+  const limited = limit === undefined ? undefined : new Set(limit);
+  const selected = new Map<string, Play[]>();
+  const unmatched: Problem[] = [];
+  let matched = false;
+  for (const play of playbook.plays) {
+    const match = matchHosts(inventory, play.hosts, play.place);
+    if (match.hosts.length > 0 && match.unmatched.length > 0) throw new InputError(match.unmatched);
+    if (match.hosts.length === 0) unmatched.push(...match.unmatched);
+    else matched = true;
+    for (const host of ordered(match.hosts, play.order)) {
+      if (limited?.has(host) === false) continue;
+      selected.set(host, [...(selected.get(host) ?? []), play]);
+    }
+  }
+  if (!matched) {
+    throw new InputError(
+      unmatched.length > 0
+        ? unmatched
+        : {
+            place: { file: playbook.file },
+            key: "hosts",
+            message: "no play matches a host of the inventory",
+          },
+    );
+  }
+  if (selected.size === 0)
+    throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
+  return selected;
+}
+
+function ordered(hosts: readonly string[], order: Play["order"]): string[] {
+  const list = [...hosts];
+  if (order === "sorted" || order === "reverse_sorted") list.sort((a, b) => (a < b ? -1 : 1));
+  if (order.startsWith("reverse")) list.reverse();
+  if (order === "shuffle") {
+    for (let i = list.length - 1; i > 0; i--) {
+      const j = Math.floor(Math.random() * (i + 1));
+      [list[i], list[j]] = [list[j] ?? "", list[i] ?? ""];
+    }
+  }
+  return list;
+}
+
+export function isInShard(
+  inventory: Inventory,
+  host: string,
+  [first]: readonly Play[],
+  shard: Shard | undefined,
+): boolean {
+  if (shard === undefined) return true;
+  const variables = hostVariables(
+    inventory,
+    host,
+    first && { playDefaults: first.defaults, playVars: first.vars },
+  );
+  return inShard(shardKey(host, variables.get(REPLICATION_GROUP)), shard);
+}
+
+const FINISHED: readonly HostStatus[] = ["changed", "restored", "unchanged"];
+
+/** The hosts of a run record that did not end as wanted, or were never started. */
+export async function unfinishedHosts(file: string, inventory: Inventory, cwd: string): Promise<Set<string>> {
+  const { readStatuses } = await import("../record/read-record.ts");
+  const statuses = await readStatuses(file, cwd);
+  const hosts = statuses.filter(({ status }) => !FINISHED.includes(status)).map(({ host }) => host);
+  const strange = hosts.find((host) => !inventory.hosts.has(host));
+  if (strange !== undefined)
+    throw new InputError({
+      place: { file },
+      key: "--retry-failed",
+      message: `names the host ${JSON.stringify(strange)}, which the inventory does not have`,
+    });
+  return new Set(hosts);
+}

@@ -1,0 +1,210 @@
+import { connectionVariables } from "../inventory/connection-variables.ts";
+import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
+import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
+import { probeVariables } from "../inventory/probe-variables.ts";
+import { InputError, type Problem } from "../lib/errors.ts";
+import type { Secret } from "../lib/secret.ts";
+import type { TagSelection } from "../lib/tags.ts";
+import { applicationNetworks } from "../playbook/application-networks.ts";
+import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/host-tasks.ts";
+import type { Play } from "../playbook/playbook.ts";
+import type { RunRecord } from "../record/record.ts";
+import type { HostTask } from "../tasks/task.ts";
+import { isInShard } from "./choose-hosts.ts";
+import { type HostJob, machineOf } from "./job.ts";
+import { checkKeyFiles } from "./key-files.ts";
+import type { Environment, RunOptions } from "./options.ts";
+import type { HostSecrets, Secrets } from "./secrets.ts";
+
+/** What each host's job is made of. */
+export interface JobInput {
+  readonly command: RunRecord["command"];
+  readonly inventory: Inventory;
+  readonly tags: TagSelection;
+  readonly secrets: Secrets;
+  readonly options: RunOptions;
+  readonly environment: Environment;
+  /** Shared by the hosts: what was resolved once for their connections. */
+  readonly cache: Map<string, Promise<Secret>>;
+}
+
+/** The problems of all hosts, so that one run tells them all. */
+export class Problems {
+  readonly #found = new Map<string, Problem>();
+
+  /** Undefined where the work throws an InputError about this host, which is kept. */
+  async of<T>(host: string, work: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      // The same mistake in the playbook shows on every host: it is told once.
+      for (const problem of error.problems)
+        this.#found.set(
+          JSON.stringify([problem.place, problem.key, problem.message.replaceAll(host, "")]),
+          problem,
+        );
+      return undefined;
+    }
+  }
+
+  /** @throws InputError with every problem found. */
+  throwIfAny(): void {
+    if (this.#found.size > 0) throw new InputError([...this.#found.values()]);
+  }
+}
+
+/** The jobs of the hosts that are this run's, in order, and what warns of the passwords that they are given. */
+export async function hostJobs(
+  input: JobInput,
+  selected: ReadonlyMap<string, readonly Play[]>,
+  problems: Problems,
+): Promise<{ jobs: HostJob[]; warnings: string[] }> {
+  const { inventory, options } = input;
+  const chosen: [string, readonly Play[]][] = [];
+  for (const [host, plays] of selected) {
+    const isOurs = await problems.of(host, () => isInShard(inventory, host, plays, options.shard));
+    if (isOurs === true) chosen.push([host, plays]);
+  }
+  const jobs: HostJob[] = [];
+  const logins: HostSecrets[] = [];
+  for (const [host, plays] of chosen) {
+    const { job, secrets } = await hostJob(input, host, plays, problems);
+    if (job !== undefined) jobs.push(job);
+    if (secrets !== undefined) logins.push(secrets);
+  }
+  return { jobs: withNeighbours(jobs), warnings: sharedLogins(logins) };
+}
+
+async function hostJob(
+  { command, inventory, tags, secrets, options, environment: { cwd, env }, cache }: JobInput,
+  host: string,
+  plays: readonly Play[],
+  problems: Problems,
+): Promise<{ job?: HostJob; secrets?: HostSecrets | undefined }> {
+  const [first] = plays;
+  if (first === undefined) return {};
+  const tasksWith = (facts?: FactsForTemplates): HostTasks => {
+    const merged = mergeTasks(
+      host,
+      plays.map((play) => hostTasks(inventory, host, play, tags, facts)),
+      first,
+    );
+    if (command !== "verify" || merged.tasks.some(({ task }) => task === "firewall")) return merged;
+    const networks = applicationNetworks(inventory, host, plays, tags, facts);
+    return networks === undefined ? merged : { ...merged, networks };
+  };
+  let early: HostTasks | undefined;
+  const tasks = (facts?: FactsForTemplates) => {
+    if (facts !== undefined) return tasksWith(facts);
+    early ??= tasksWith();
+    return early;
+  };
+  const collect = <T>(work: () => T | Promise<T>) => problems.of(host, work);
+  const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
+  const connection = await collect(() =>
+    connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
+  );
+  if (connection !== undefined) await collect(() => checkKeyFiles(connection, options, cwd));
+  await collect(() => refuseUnknownVariables(variables));
+  const unit = await collect(() => unitName(variables.get(OWN_VARIABLES.unit)));
+  const known = await collect(() => tasks());
+  const secretsOf = (selected: readonly HostTask[]) => secrets.of(host, selected, known?.login);
+  const hostSecrets = await collect(() => secretsOf(known?.tasks ?? []));
+  const probes =
+    command === "verify" ? await collect(() => probeVariables(host, variables, inventory)) : undefined;
+  if (connection === undefined || unit === undefined) return { secrets: hostSecrets };
+  const { file, line } = inventory.hosts.get(host)?.place ?? {};
+  const place = file === undefined || line === undefined ? {} : { place: { file, line } };
+  const outside = probes === undefined ? {} : { probes };
+  return {
+    job: { host, ...place, ...outside, plays, connection, unit, tasks, secrets: secretsOf },
+    secrets: hostSecrets,
+  };
+}
+
+/** Several hosts of an inventory may be one machine: each is then a unit of its own there. */
+function withNeighbours(jobs: readonly HostJob[]): HostJob[] {
+  const byMachine = Map.groupBy(jobs, machineOf);
+  return jobs.map((job) => {
+    const units = (byMachine.get(machineOf(job)) ?? []).map(({ unit }) => unit);
+    const neighbours = units
+      .filter((unit) => unit !== "" && unit !== job.unit)
+      .map((unit) => (unit.endsWith(".service") ? unit : `${unit}.service`));
+    return { ...job, neighbours };
+  });
+}
+
+function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play): HostTasks {
+  const tasks = parts.flatMap((part) => part.tasks);
+  const names = tasks.map(({ task }) => task);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) {
+    throw new InputError({
+      place,
+      key: twice,
+      message: `applies twice to ${host}, from two plays: a host takes each task once`,
+    });
+  }
+  let offset = 0;
+  const skipped = parts.flatMap((part) => {
+    const moved = part.skipped.map((entry) => ({ ...entry, index: entry.index + offset }));
+    offset += part.tasks.length + part.skipped.length;
+    return moved;
+  });
+  const login = parts.find((part) => part.login !== undefined)?.login;
+  return {
+    tasks,
+    skipped,
+    needsFacts: parts.some(({ needsFacts }) => needsFacts),
+    ...(login === undefined ? {} : { login }),
+  };
+}
+
+function connectionDefaults(options: RunOptions, play: Play) {
+  return {
+    user: options.user,
+    privateKey: options.privateKey,
+    password: options.password,
+    become: options.become,
+    becomePassword: options.becomePassword,
+    timeoutSeconds: options.timeoutSeconds,
+    knownHosts: options.knownHosts,
+    play: {
+      place: play.place,
+      port: play.port,
+      remoteUser: play.remoteUser,
+      become: play.become,
+      becomeMethod: play.becomeMethod,
+      becomeUser: play.becomeUser,
+      connection: play.connection,
+    },
+  };
+}
+
+/** A password of the operator's that redkeep shows to several servers: each of them could open the others with it. */
+function sharedLogins(secrets: readonly HostSecrets[]): string[] {
+  const servers = Map.groupBy(
+    secrets.filter(({ login }) => login?.kind === "operator"),
+    ({ login }) => JSON.stringify([login?.user, login?.password.reveal()]),
+  );
+  return [...servers.values()].flatMap((those) => {
+    const count = new Set(those.map(({ server }) => server)).size;
+    const user = those[0]?.login?.user;
+    return count < 2
+      ? []
+      : [
+          `${count} servers have one password for user ${user}, as which redkeep logs in: one that was taken over is shown it, and it opens the others. Let redkeep make them ({ generate: true }), or bring one for each, such as { file: "secrets/<%= inventory_hostname %>" }`,
+        ];
+  });
+}
+
+function unitName({ value, place }: Partial<Variable> = {}): string {
+  if (value === undefined || value === null || value === "") return "";
+  if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
+  throw new InputError({
+    place,
+    key: OWN_VARIABLES.unit,
+    message: `should be a systemd unit such as redis-server.service, found ${JSON.stringify(value)}`,
+  });
+}

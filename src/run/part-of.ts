@@ -1,0 +1,31 @@
+import { outcomeOf } from "./failure.ts";
+import { as } from "./host.ts";
+import type { Hosts } from "./hosts.ts";
+import type { HostJob } from "./job.ts";
+import type { Environment } from "./options.ts";
+import { asPart } from "./strays.ts";
+
+/**
+ * Does one host's part of a run, which never throws. Whatever goes wrong in it is that host's: what the work throws, and what
+ * nobody catches. The latter costs the host its connection too, so that what waits for an answer comes to its end.
+ * Where the host's record says how it ended all the same, the error is told beside it.
+ */
+export async function partOf(
+  hosts: Hosts,
+  job: HostJob,
+  { strays }: Environment,
+  work: () => Promise<void>,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const strike = (error: unknown) => {
+    errors.push(error);
+    hosts.of(job).link.close();
+  };
+  await asPart(strike, work).catch((error: unknown) => errors.push(error));
+  const host = hosts.of(job);
+  const { status, error } = host.outcome;
+  const isOpen = error === null && status !== "changed" && status !== "restored";
+  if (errors.length > 0 && isOpen) hosts.put(as(host, outcomeOf(errors.shift())));
+  for (const stray of errors)
+    strays.push(`${job.host}: ${stray instanceof Error ? (stray.stack ?? stray.message) : String(stray)}`);
+}
