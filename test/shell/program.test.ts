@@ -52,6 +52,19 @@ describe("a program for hosts", () => {
     expect(() => shellAssignments({ LIST: ["a\nb"] })).toThrow("line break");
   });
 
+  it("tells no program that it runs what it was told, whatever the login's environment has", () => {
+    const part = "env | grep -c '^\\(N\\|PASSWORD\\)='\n";
+    for (const name of ["probe.sh", "probe/system.sh"]) {
+      const told = shellProgram(name, { N: "nonce", PASSWORD: "secret" });
+      const ahead = told.slice(0, told.length - shellProgram(name).length);
+      const count = execFileSync("sh", ["-c", `${ahead}${part}true`], {
+        encoding: "utf8",
+        env: { PATH: process.env.PATH, N: "x", PASSWORD: "x" },
+      });
+      expect(count.trim()).toBe("0");
+    }
+  });
+
   it("can be told anything by one quoter alone", () => {
     const sources = readdirSync(join(folder, ".."), { recursive: true, encoding: "utf8" });
     // What stands for a quote within quotes: secrets are looked for in that form, too.
