@@ -95,7 +95,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [ENVIRONMENT]: [
       "a terminal that is closed ends it as Ctrl-C does: what is in flight is settled, nothing new is begun, and it is recorded",
     ],
-    "test/cli/main.test.ts": ["130 after Ctrl-C, within a moment, although a host never answers"],
+    "test/cli/main.test.ts": ["are 130 soon after Ctrl-C, although a host never answers"],
   }),
   row("A3", "The connection is reset in the middle of a change", {
     [SWEEP]: ["SSH connection reset"],
@@ -130,7 +130,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A9", "The controller's own disk is full", {
     [ENVIRONMENT]: ["a laptop whose disk is full touches no host"],
-    "test/cli/main.test.ts": ["changes no host where the record of the run cannot be kept"],
+    "test/cli/main.test.ts": ["apply changes no host where the record of the run cannot be kept"],
   }),
   row("A10", "A shared SSH connection hides that nobody else gets in", {
     "measure/faults/features.ts": ["the new connection before a change is kept"],
@@ -143,13 +143,13 @@ export const CATALOGUE: readonly FaultRow[] = [
     "sshd or fail2ban turns away too many logins at once",
     {
       "measure/faults/figures/lockouts.ts": ["MaxStartups 2:100:4"],
-      [SSH]: ["tries again where the server had no room for it", "does not try again after it was refused"],
+      [SSH]: ["is tried again where the server had no room for it", "is not tried again after a refusal"],
     },
     "fail2ban itself is not in the lab",
   ),
   row("A12", "The jump host dies during a run", {
     ...AROUND,
-    [SSH]: ["take their hosts with them when they go"],
+    [SSH]: ["end the connections of the hosts behind them when they go away"],
   }),
 
   row("B1", "Power cut or reboot, at each line of the journal", {
@@ -198,7 +198,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "a wrong become password is one failed attempt, and the script does not run",
     ],
     [SSH]: [
-      "shows a wrong one to two machines of a fleet, whose accounts a directory may lock together",
+      "shows a wrong one to at most two machines, since a directory may lock all accounts together",
       "does not hang where sudo waits for something else",
     ],
   }),
@@ -612,7 +612,7 @@ export const CATALOGUE: readonly FaultRow[] = [
 
   row("G1", "Host names that are options, commands, or no names", {
     [HOSTILE]: [HOSTILE_INPUT],
-    [SSH]: ["is not named by an option of ssh"],
+    [SSH]: ["is not taken for an option of ssh, whatever its name"],
   }),
   row("G2", "Shell syntax in any value", {
     [HOSTILE]: [HOSTILE_INPUT, "in inputs that are generated"],
@@ -767,7 +767,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [SECRETS]: [
       "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
     ],
-    "test/cli/main.test.ts": ["is told as a bug, with its stack and without the secrets in it"],
+    "test/cli/main.test.ts": ["is reported as a bug, with its stack and without the secrets in it"],
   }),
   row("I5", "Secrets in other encodings, and in pieces", {
     [SECRETS]: ["are masked where a host says them, in any encoding and in pieces"],
