@@ -40,11 +40,8 @@ async function lookAtAll(run: Run) {
   const progress = startProgress(run);
   const outside = new Outside(run);
   const observed = await observeAll(run, progress, {
-    finish: async (host) => {
-      const seen = keepEssence(host);
-      await outside.lookFromHere(seen);
-      return seen;
-    },
+    finish: keepEssence,
+    afterwards: (host) => outside.lookFromHere(host),
   });
   await progress.stop();
   const { checks, vantages } = await outside.lookFromVantages(observed.all());
