@@ -70,6 +70,8 @@ export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number>
   const intent = await intend(run, hosts, steps);
   const { certificates, pending } = intent;
   const stands = () => runRecordOf(run, hosts.records(), { controller: certificates?.record() });
+  // Whoever is asked may take long: a run that ends meanwhile says also what would be issued.
+  run.environment.reached(() => writeAsAsked(stands(), run));
   const isTold = tellsBefore(run, intent);
   if (isTold) {
     await progress.stop();
