@@ -93,7 +93,7 @@ export function observationOf({ observation }: Host): Observation {
 
 /** The host once its change has ended: how long all of it took, and what became of its tasks. */
 export function afterwards(host: Host, outcome: End, startedAt: number): Host<Changed> {
-  host.link.close();
+  host.link.release();
   const { needsHuman = false, ...ended } = outcome;
   const isDone = ended.status === "changed" || ended.status === "restored";
   const tasks = host.work.tasks.map((task) =>
