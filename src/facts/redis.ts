@@ -28,7 +28,7 @@ export interface Denial {
   /** The command, key or channel: text of a client. */
   object: string;
   user: string;
-  /** Since the last one. */
+  /** Changes since the last save. */
   ageSeconds: number;
   client: Client | undefined;
 }

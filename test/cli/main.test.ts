@@ -224,7 +224,7 @@ describe("exit codes of several hosts", () => {
     expect(outcome.exitCode).toBe(130);
     expect(performance.now() - startedAt).toBeLessThan(4000);
     expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
-    expect(outcome.stderr).toContain("Interrupted: nothing new is started");
+    expect(outcome.stderr).toContain("Stopping: finishing hosts in progress");
   });
 
   it("130 after Ctrl-C in a verify, with the hosts that nobody asked as not started", async () => {
