@@ -24,7 +24,7 @@ export async function adoptHost(
 ): Promise<Adopted> {
   const adopted: Adopted = { tasks: [], leftOut: [] };
   for (const { task, name, definition, placeOf } of asked) {
-    let reason = WITHOUT_WORDS[task]?.(found) ?? "the host has nothing that this task sets";
+    let reason = WITHOUT_WORDS[definition.name]?.(found) ?? "the host has nothing that this task sets";
     let taken = false;
     for (const candidateParams of CANDIDATES[definition.name](found)) {
       const params = plainParams(candidateParams);
@@ -50,7 +50,7 @@ export async function adoptHost(
       const more = changes.length > 1 ? ` and ${plural(changes.length - 1, "more change")}` : "";
       reason = refusal?.found ?? `it would change ${first?.address}${more}`;
     }
-    const parts = PARTS_WITHOUT_WORDS[task]?.(found, taken) ?? [];
+    const parts = PARTS_WITHOUT_WORDS[definition.name]?.(found, taken) ?? [];
     for (const { part, reason } of parts) adopted.leftOut.push({ task: `${task} ${part}`, reason });
     if (!taken) adopted.leftOut.push({ task, reason });
   }

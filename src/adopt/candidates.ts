@@ -123,7 +123,7 @@ export const CANDIDATES: Readonly<Record<TaskName, (found: Found) => RawParams[]
 };
 
 /** Why a task has no words for what a host has, where there is more to say than that it has nothing. */
-export const WITHOUT_WORDS: Readonly<Record<string, (found: Found) => string | undefined>> = {
+export const WITHOUT_WORDS: Readonly<Partial<Record<TaskName, (found: Found) => string | undefined>>> = {
   // The task keeps users in an ACL file: to take one of these over is to move it there, which is a change and a restart.
   acl: ({ server }) => {
     if (server.config.get("aclfile")?.[0]) return undefined;
@@ -139,7 +139,7 @@ export const WITHOUT_WORDS: Readonly<Record<string, (found: Found) => string | u
 
 /** Parts that a task leaves out, each with the reason; whether or not the rest of it is taken. */
 export const PARTS_WITHOUT_WORDS: Readonly<
-  Record<string, (found: Found, isTaken: boolean) => { part: string; reason: string }[]>
+  Partial<Record<TaskName, (found: Found, isTaken: boolean) => { part: string; reason: string }[]>>
 > = {
   acl: (found, isTaken) => [
     ...knownUsers(found)

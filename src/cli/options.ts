@@ -3,6 +3,7 @@ import { SEVERITIES } from "../record/statuses.ts";
 
 export const option = (flags: string, description: string) => new Option(flags, description);
 
+/** Adds options under a title of their own in the help. */
 export function addGroup(command: Command, title: string, options: readonly Option[]): void {
   for (const option of options) {
     option.helpGroup(title);
@@ -30,6 +31,7 @@ export function forksOption(): Option {
   return option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50);
 }
 
+/** The options of a command that goes to the hosts. */
 export function addRunOptions(command: Command, name: RunCommand): void {
   const group = (title: string, options: readonly Option[]) => addGroup(command, title, options);
   group("Which hosts:", [

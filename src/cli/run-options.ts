@@ -5,6 +5,7 @@ import { askSecret, showTyping } from "./ask-secret.ts";
 import { GUARDS } from "./guards.ts";
 import type { Raw } from "./options.ts";
 
+/** What commander read, checked and with its passwords asked for. @throws InputError where an option cannot be meant. */
 export async function runOptions(
   playbook: string | undefined,
   raw: Raw,

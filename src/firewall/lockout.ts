@@ -12,6 +12,7 @@ import { describeEntry, isAnywhere, type UfwEntry } from "./ufw-rules.ts";
 
 export const sshPorts = ({ ssh }: WantedFirewall): Set<number> => new Set([ssh.peer.port, ...ssh.ports]);
 
+/** A new login of the live session's peer, as a packet. */
 export function peerPacket({ ssh: { peer } }: WantedFirewall) {
   const { address, zone } = splitZone(peer.address);
   const source = normalizeAddress(address) ?? "";
@@ -25,6 +26,7 @@ export function peerPacket({ ssh: { peer } }: WantedFirewall) {
   };
 }
 
+/** Why the peer of the live session could not log in again, as a sentence; undefined where it could. */
 export function findLockout(
   state: FirewallState,
   wanted: WantedFirewall,

@@ -71,6 +71,7 @@ export function toValue(node: YamlNode): unknown {
   }
 }
 
+/** Where `path` stands, or else the nearest parent of it. */
 export function placeOf(root: YamlNode, path: YamlPath): Place {
   let node: YamlNode | undefined = root;
   let place = root.place;

@@ -5,16 +5,8 @@ import { parseDefaults } from "../firewall/ufw-rules.ts";
 import { isLoopback, isWildcard, normalizeAddress, sameAddress } from "../lib/network.ts";
 import { tlsPaths } from "../pki/server-files.ts";
 import type { Impact } from "../record/record.ts";
-import {
-  type Audience,
-  addressOf,
-  clientsOf,
-  count,
-  heirsOf,
-  hostAndPort,
-  namesOf,
-  settingOf,
-} from "./audience.ts";
+import { addressOf, clientsOf, hostAndPort } from "../redis/clients.ts";
+import { type Audience, count, heirsOf, namesOf, settingOf } from "./audience.ts";
 import { changesOf } from "./plan.ts";
 
 /** Why a client will not get in as it does now, and what it should do instead. */

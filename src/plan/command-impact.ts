@@ -2,7 +2,8 @@ import type { Client } from "../facts/redis.ts";
 import type { Impact } from "../record/record.ts";
 import { isForScripts } from "../redis/acl-presets.ts";
 import type { AclUser } from "../redis/acl-user.ts";
-import { type Audience, addressOf, clientsOf, heirsOf, namesOf, sinceStart, times } from "./audience.ts";
+import { addressOf, clientsOf } from "../redis/clients.ts";
+import { type Audience, heirsOf, namesOf, sinceStart, times } from "./audience.ts";
 import { changesOf } from "./plan.ts";
 
 /** What redkeep itself asks: the server's counts of these tell nothing about others. Before 7.0 subcommands are not counted apart. */

@@ -1,7 +1,7 @@
 import { tlsPaths } from "../pki/server-files.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
-import type { Refusal } from "./desired.ts";
+import type { Refusal } from "../resources/kind.ts";
 
 /** redis-cli's options that take a word, by the setting of redis.conf that the word comes from. */
 const SETTINGS: Readonly<Record<string, string>> = {

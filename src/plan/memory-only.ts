@@ -3,12 +3,12 @@ import { excerpt } from "../lib/secret.ts";
 import { firstOf } from "../lib/words.ts";
 import { type Impact, STAYS_IN_MEMORY } from "../record/record.ts";
 import type { AclUser } from "../redis/acl-user.ts";
+import { addressOf } from "../redis/clients.ts";
 import { diffUsers } from "../redis/diff-users.ts";
 import { foundUsers, storedUsers, unreadAclFile, usersAtStart } from "../redis/found-users.ts";
 import { rightsInWords } from "../redis/rights-in-words.ts";
 import type { Server } from "../redis/server.ts";
-import { addressOf } from "./audience.ts";
-import type { Refusal } from "./desired.ts";
+import type { Refusal } from "../resources/kind.ts";
 import type { MemoryOnlyUser } from "./plan.ts";
 
 /*

@@ -1,7 +1,8 @@
 import type { HostFacts } from "../facts/probe.ts";
 import type { Client, Denial } from "../facts/redis.ts";
 import type { Impact } from "../record/record.ts";
-import { addressOf, clientsOf, times } from "./audience.ts";
+import { addressOf, clientsOf } from "../redis/clients.ts";
+import { times } from "./audience.ts";
 
 /** What is told of one list; the rest is counted. */
 const FEW = 5;

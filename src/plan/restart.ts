@@ -4,7 +4,7 @@ import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { formatSize } from "../redis/size.ts";
-import type { Refusal, Resource } from "./desired.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
 import { memoryOnlyRefusals, memoryOnlyUsers } from "./memory-only.ts";
 
 /**

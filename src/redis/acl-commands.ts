@@ -66,6 +66,7 @@ export function tooManyRules(lines: readonly string[], table: CommandTable | und
   return undefined;
 }
 
+/** `config|get` as a command and its subcommand or first argument. */
 export function splitOnce(name: string): [string, string | undefined] {
   const at = name.indexOf("|");
   return at === -1 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1)];

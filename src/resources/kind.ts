@@ -118,3 +118,11 @@ export type Kind<K extends KindName> = Compared<K> &
 export function lines(rows: readonly string[]): string {
   return rows.map((row) => `${row}\n`).join("");
 }
+
+/** What a task wants of a host. */
+export interface Desired {
+  resources: readonly Resource[];
+  refusals?: readonly Refusal[];
+  /** Things that are left alone on purpose, as sentences. */
+  notes?: readonly string[];
+}

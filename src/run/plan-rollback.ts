@@ -2,7 +2,6 @@ import { digestIn } from "../facts/kept-runs.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { LastRun } from "../history/last-run.ts";
 import { ownerMode } from "../lib/attributes.ts";
-import type { Refusal } from "../plan/desired.ts";
 import { isShown, planGiveBack } from "../plan/give-back.ts";
 import {
   type Destination,
@@ -17,6 +16,7 @@ import { type RulesOfOthers, rulesSince, UFW_RULES } from "../plan/rules-of-othe
 import { type Looked, type Stopped, stopped } from "../record/outcome.ts";
 import type { Impact } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
+import type { Refusal } from "../resources/kind.ts";
 import { signature } from "../transaction/relied-on.ts";
 import { ask } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";

@@ -8,10 +8,10 @@ import { readSecretSource, type SecretSource, type SecretSourceOptions } from ".
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
 import type { KeyPair } from "../pki/openssl.ts";
-import type { Controller, PasswordOrigin } from "../plan/controller.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { hashPassword } from "../redis/acl-user.ts";
+import type { Controller, PasswordOrigin } from "../state/controller.ts";
 import type { State } from "../state/state.ts";
 import type { AclParams } from "../tasks/acl/parameters.ts";
 import type { HostTask } from "../tasks/task.ts";

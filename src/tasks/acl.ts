@@ -1,5 +1,5 @@
-import type { Resource } from "../plan/desired.ts";
-import { settingsOf } from "../plan/settings.ts";
+import type { Resource } from "../resources/kind.ts";
+import { settingsOf } from "../resources/rendered-settings.ts";
 import { defaultUserChecks } from "./acl/default-user-checks.ts";
 import { dryRunChecks, dryRunsFor } from "./acl/dry-runs.ts";
 import { aclAttributes, aclPath, missingDirectory } from "./acl/file.ts";

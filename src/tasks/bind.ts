@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { isLoopback, isPublic, isWildcard, normalizeAddress, sameAddress } from "../lib/network.ts";
 import { excerpt } from "../lib/secret.ts";
-import type { Refusal } from "../plan/desired.ts";
-import { settingsOf } from "../plan/settings.ts";
+import type { Refusal } from "../resources/kind.ts";
+import { settingsOf } from "../resources/rendered-settings.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";

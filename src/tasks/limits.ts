@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { Refusal, Resource } from "../plan/desired.ts";
-import { settingsOf } from "../plan/settings.ts";
 import { formatSize, parseSize } from "../redis/size.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
+import { settingsOf } from "../resources/rendered-settings.ts";
 import { type Check, type ControlId, check } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";

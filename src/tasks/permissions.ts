@@ -2,8 +2,8 @@ import { dirname } from "node:path/posix";
 import { z } from "zod";
 import type { PathFact } from "../facts/files.ts";
 import type { HostFacts } from "../facts/probe.ts";
-import type { Refusal, Resource } from "../plan/desired.ts";
 import { isLogName, isRedisOwn, ownersOf } from "../redis/own-directory.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
 import { check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { Refusal, Resource } from "../plan/desired.ts";
-import { settingsOf } from "../plan/settings.ts";
 import { sameSetting } from "../redis/setting.ts";
 import { formatSize } from "../redis/size.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
 import type { PersistenceStep } from "../resources/persistence.ts";
+import { settingsOf } from "../resources/rendered-settings.ts";
 import { type Check, check, noLogin } from "../verify/controls.ts";
 import { runningOr } from "../verify/running.ts";
 import { defineTask, type TaskContext } from "./task.ts";

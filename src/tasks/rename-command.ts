@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { didYouMean } from "../lib/errors.ts";
-import type { Refusal, Resource } from "../plan/desired.ts";
 import { sameSetting } from "../redis/setting.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
 import type { PersistenceStep } from "../resources/persistence.ts";
 import { GENERATED } from "../resources/setting.ts";
 import { weakenable } from "../verify/allowance.ts";

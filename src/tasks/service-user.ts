@@ -1,8 +1,8 @@
 import { dirname } from "node:path";
 import { z } from "zod";
 import { excerpt } from "../lib/secret.ts";
-import type { Refusal, Resource } from "../plan/desired.ts";
 import { isRedisOwn, ownersOf } from "../redis/own-directory.ts";
+import type { Refusal, Resource } from "../resources/kind.ts";
 import { weakenable } from "../verify/allowance.ts";
 import { type Check, check } from "../verify/controls.ts";
 import { defineTask, type TaskContext } from "./task.ts";

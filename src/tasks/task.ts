@@ -4,10 +4,10 @@ import type { ProbeInput } from "../facts/probe-input.ts";
 import type { Place } from "../lib/errors.ts";
 import type { SecretSource } from "../lib/secret-source.ts";
 import type { TemplateData } from "../lib/template.ts";
-import type { Controller } from "../plan/controller.ts";
-import type { Desired } from "../plan/desired.ts";
 import type { ConfigDocument } from "../redis/config-document.ts";
 import type { Server } from "../redis/server.ts";
+import type { Desired } from "../resources/kind.ts";
+import type { Controller } from "../state/controller.ts";
 import type { Allowance } from "../verify/allowance.ts";
 import type { Check } from "../verify/controls.ts";
 

@@ -1,6 +1,6 @@
 import { tlsPaths } from "../pki/server-files.ts";
-import type { Resource } from "../plan/desired.ts";
-import { settingsOf } from "../plan/settings.ts";
+import type { Resource } from "../resources/kind.ts";
+import { settingsOf } from "../resources/rendered-settings.ts";
 import { aclAttributes } from "./acl/file.ts";
 import { defineTask } from "./task.ts";
 import { findings, ownCertificateFindings } from "./tls/certificate.ts";

@@ -7,7 +7,7 @@ import type { GiveBack } from "../plan/give-back.ts";
 import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
 import { sameSetting } from "../redis/setting.ts";
-import { lines } from "../resources/kind.ts";
+import { lines, type Part } from "../resources/kind.ts";
 import { noActions, partsOf } from "../resources/kinds.ts";
 import { shellAssignments } from "../shell/quote.ts";
 import { type Login, loginText } from "./login-file.ts";
@@ -49,8 +49,12 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
     .filter((path) => facts.files.paths.get(path)?.kind === "directory")
     .sort()
     .reverse();
-  const parts: [string, string][] = [
-    ["env", giveBackEnvironment(input)],
+  const { config, restart } = plan;
+  const nothing = partsOf(noActions(), { facts, server, config, restart, textOf: () => "" });
+  // What a kind brings is there, saying that nothing is to be done; what this way back does itself takes its place.
+  const parts = new Map<string, string>([
+    ...nothing.parts,
+    ["env", giveBackEnvironment(input, nothing.env)],
     ["holder", `${input.holder}\n`],
     ["undoes", `${last}\n`],
     ["to-original", ""],
@@ -64,7 +68,6 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
       ),
     ],
     ...files.map(({ number }): [string, string] => [`new/${number}`, ""]),
-    ["directories", ""],
     ["modes", lines(plan.modes.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`))],
     ["expected", lines(files.map(({ path }) => `${path} ${signature(facts, path)}`))],
     ["expected-modes", lines(plan.modes.map(({ path }) => `${path} ${attributesOf(path)}`))],
@@ -75,20 +78,22 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
     ["undo", ""],
     ["recover.service", input.recoverUnit],
     ["transaction.sh", input.program],
-  ];
+  ]);
   const copies = files
     .filter(({ state }) => state !== "absent")
     .map(({ number, backup }) => `${number} ${backupPath(backup)}`);
-  return program({ id, nonce, capSeconds: capSeconds(server), parts, copies });
+  return program({ id, nonce, capSeconds: capSeconds(server), parts: [...parts], copies });
 }
 
-function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveBackInput): string {
-  const { config, restart } = plan;
+/** @param env the kinds' variables, where they have nothing to do */
+function giveBackEnvironment(
+  { plan, first, facts, server, nonce }: CompileGiveBackInput,
+  env: Required<Part>["env"],
+): string {
   const planned = new Map<string, Actable>([
     ["User", seen(first.env.get("OLDUSER") ?? "")],
     ["Group", seen(first.env.get("OLDGROUP") ?? "")],
   ]);
-  const { env } = partsOf(noActions(), { facts, server, config, restart, textOf: () => "" });
   const persists =
     server.running !== undefined &&
     !(sameSetting("save", [String(env.NEW_SAVE)], [String(env.OLD_SAVE)]) && env.NEW_AOF === env.OLD_AOF);
@@ -103,11 +108,11 @@ function giveBackEnvironment({ plan, first, facts, server, nonce }: CompileGiveB
     INVOCATION: facts.service.properties.get("InvocationID") ?? "",
     NEEDS_REDIS: facts.service.process === undefined ? "" : "1",
     PATIENCE: "1",
-    RESTART: restart ? "1" : "",
+    RESTART: plan.restart ? "1" : "",
     ...env,
     PERSIST: persists ? "1" : "",
     // Names that went are back in the AOF's way: it is rewritten first, as it was on the way here.
-    REWRITE_AOF: restart && env.OLD_AOF === "yes" ? "1" : "",
+    REWRITE_AOF: plan.restart && env.OLD_AOF === "yes" ? "1" : "",
     RELOAD: "1",
     FIREWALL: plan.firewall ?? "",
     POLICY: plan.policy?.after ?? "",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Resource } from "../../src/plan/desired.ts";
 import { hasChanges } from "../../src/plan/plan.ts";
 import { parseAclUser } from "../../src/redis/parse-acl.ts";
+import type { Resource } from "../../src/resources/kind.ts";
 import { confWith, hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
 import { addresses, changeLines, guards, planAll, written } from "../support/run-task.ts";

@@ -127,7 +127,7 @@ exit 5
   });
 
   it("calls a host put back when rollback was asked for", () => {
-    const hosts = [changedHost("redis-01", { status: "rolled-back" })];
+    const hosts = [changedHost("redis-01", { status: "restored" })];
     const text = applied(hosts, {}, runRecord("rollback", hosts));
     expect(text).toContain("✔ redis-01  put back ");
     expect(text).toContain("1 host: 1 put back");

@@ -158,7 +158,7 @@ describe("on a terminal", () => {
     const terminal = new FakeTerminal(80, 24);
     const options = { stream: terminal, hosts: hostNames(1), title: "Rolling back", env, now };
     const progress = createProgress({ ...options, command: "rollback" });
-    progress.done("redis-01", "rolled-back", "");
+    progress.done("redis-01", "restored", "");
     pass(100);
     expect(terminal.screen.at(-1)).toContain("done: 1   failed: 0");
     await progress.stop();

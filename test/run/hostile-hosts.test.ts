@@ -10,6 +10,7 @@ import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 import { reportText } from "../support/report.ts";
+import { isProbe, nonceIn } from "../support/scripts.ts";
 
 // A run with some fifty hosts takes seconds.
 vi.setConfig({ testTimeout: 60_000 });
@@ -164,7 +165,7 @@ describe("a host that does not play by the rules of the connection", () => {
     channel.end();
   };
   const whole = (command: string, script: string) =>
-    `${markerOf(command)}${answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", probeOutput("stock"))}`;
+    `${markerOf(command)}${answerTo(nonceIn(script), probeOutput("stock"))}`;
   /** Once the whole script is there. */
   const once = (channel: ServerChannel, answer: (script: string) => void) => {
     const chunks: Buffer[] = [];
@@ -239,7 +240,7 @@ describe("a host that does not play by the rules of the connection", () => {
     ];
     const forge = (command: string, channel: ServerChannel) =>
       once(channel, (script) => {
-        const nonce = /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
+        const nonce = nonceIn(script);
         const frames = titles.map((title) => `${nonce} ${title}\n${STEERING}${COMMANDS}`).join("\n");
         channel.write(`${whole(command, script)}\n${frames}`);
         finish(channel, 0);
@@ -263,10 +264,10 @@ describe("apply on a host that lies about its transaction", () => {
       channel.on("end", () => {
         const script = Buffer.concat(chunks).toString();
         scripts.push(script);
-        const asked = /^N=([0-9a-f]+)$/m.exec(script)?.[1];
-        const nonce = nonceOf(/^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "");
-        const answer =
-          asked === undefined ? reportText(report, nonce) : answerTo(asked, probeOutput("stock"));
+        const nonce = nonceOf(nonceIn(script));
+        const answer = isProbe(script)
+          ? answerTo(nonceIn(script), probeOutput("stock"))
+          : reportText(report, nonce);
         channel.stderr.write(markerOf(command));
         channel.write(`${markerOf(command)}${answer}\n`);
         channel.exit(0);

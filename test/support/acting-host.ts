@@ -10,6 +10,7 @@ import {
 } from "../connection/support/server.ts";
 import { answerTo, editedParts, wireOf, withRunning } from "./facts.ts";
 import { reportText } from "./report.ts";
+import { isProbe, nonceIn } from "./scripts.ts";
 
 /** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
 export type Step = "probe" | "transaction" | "status" | "confirm" | "rollback";
@@ -98,10 +99,10 @@ export async function startActingHost({
           }),
     });
     const edited = new Map([...parts].map(([title, text]) => [title, edit(text, title)]));
-    return answerTo(/^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "", wireOf(edited));
+    return answerTo(nonceIn(script), wireOf(edited));
   };
   const report = (script: string): string => {
-    const nonce = /^printf '\\n%s end\\n' ([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
+    const nonce = nonceIn(script);
     const journal = host.state === undefined ? "" : "1 begin\n2 armed\n3 live\n4 applied\n";
     return reportText({ state: `${host.state ?? ""}\n`, journal, unavailable: "", log: "" }, nonce);
   };
@@ -152,7 +153,7 @@ export function answerAsAsked({ act, answer, channel }: Request): void {
 }
 
 function stepOf(script: string): Step {
-  if (/^N=[0-9a-f]+$/m.test(script)) return "probe";
+  if (isProbe(script)) return "probe";
   if (/ confirm >/.test(script)) return "confirm";
   if (/ rollback asked >/.test(script)) return "rollback";
   return /^begun=/m.test(script) ? "transaction" : "status";

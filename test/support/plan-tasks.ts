@@ -1,10 +1,10 @@
 import { join, resolve } from "node:path";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { buildPlan } from "../../src/plan/build-plan.ts";
-import type { Controller } from "../../src/plan/controller.ts";
 import type { HostPlan } from "../../src/plan/plan.ts";
 import { loadTask, taskNames } from "../../src/playbook/task-files.ts";
 import { templateRenderer } from "../../src/playbook/templates.ts";
+import type { Controller } from "../../src/state/controller.ts";
 import type { HostTask, TaskDefinition } from "../../src/tasks/task.ts";
 import { PASSWORDS } from "./facts.ts";
 import { server } from "./run-task.ts";

@@ -1,6 +1,7 @@
 import type { ServerChannel } from "ssh2";
 import { generateKey, type KeyPair, startServer, type TestServer } from "../connection/support/server.ts";
 import { answerTo, probeOutput } from "./facts.ts";
+import { nonceIn } from "./scripts.ts";
 
 export interface RecordedHost extends TestServer {
   /** The scripts that it was sent, in order. */
@@ -42,7 +43,7 @@ function respond(
   channel.on("end", () => {
     const script = Buffer.concat(chunks).toString("utf8");
     scripts.push(script);
-    const nonce = /^N=([0-9a-f]+)$/m.exec(script)?.[1] ?? "";
+    const nonce = nonceIn(script);
     channel.stderr.write(`${first}:${second}\n`);
     channel.write(`${first}:${second}\n${answer(nonce)}`);
     channel.exit(0);

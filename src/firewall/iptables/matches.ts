@@ -42,6 +42,7 @@ export function takeOptions(
   return at;
 }
 
+/** An option that belongs to no match module, such as `-s`. */
 export function basic(option: string, value: string, negated: boolean, family: Family): Match {
   switch (option) {
     case "-p":

@@ -18,6 +18,7 @@ export function countRules(save: string, family: Family): Map<string, number> {
   );
 }
 
+/** The tables with their lines unread, and what iptables left out. */
 export function tablesOf(save: string, family: Family): { tables: Table[]; gaps: Gap[] } {
   const [tables, gaps]: [Table[], Gap[]] = [[], []];
   let table: Table | undefined;

@@ -15,6 +15,7 @@ const PASSING = new Set(
 /** Targets that change what `trait` matches ask for: the packet's header, or its length. */
 const UNSETTLING = new Set(["TTL", "HL", "TOS", "DSCP", "ECN", "TCPMSS"]);
 
+/** What `-j NAME` or `-g NAME` does with a packet that matches. */
 export function readTarget(
   name: string | undefined,
   isGoto: boolean,

@@ -3,6 +3,7 @@ import { numbers, type Packets, type RuleName } from "../packets.ts";
 import type { Effect } from "../ruleset.ts";
 import type { Host } from "./passage.ts";
 
+/** The packets as an effect of a rule leaves them. */
 export function apply(effect: Effect, packets: Packets, { text }: RuleName, host: Host): Packets {
   switch (effect.kind) {
     case "untrack":

@@ -19,6 +19,7 @@ export interface Outcome {
   effort: { steps: number };
 }
 
+/** @throws TooMany once a walk has taken more than it may. */
 export function spend({ accepted, dropped, lost, effort }: Outcome, steps: number): void {
   effort.steps += steps;
   if (effort.steps > MAX_STEPS || accepted.length + dropped.length + lost.length > MAX_ENDS)

@@ -28,6 +28,7 @@ function isOfAnother({ facts, server }: Context, where: string): boolean {
   return there.length > 0 && there.every(({ unit }) => unit !== undefined && unit !== server.unit);
 }
 
+/** Whether anybody gets in without a login: by the default user, a port that answers, or `nopass`. */
 export function defaultUserChecks(context: Context): Check[] {
   const { facts } = context;
   const expected = "off, without nopass";

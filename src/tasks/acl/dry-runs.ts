@@ -17,6 +17,7 @@ const ALLOWED_TO_APPLICATIONS: readonly (readonly string[])[] = [
   ["INFO"],
 ];
 
+/** What the server is asked for a user: commands that it must deny and that it must allow. */
 export function dryRunsFor({ name, keys = [] }: User): DryRun[] {
   const asked = [...DENIED_TO_APPLICATIONS, ...ALLOWED_TO_APPLICATIONS];
   const [pattern = ""] = keys;
@@ -33,6 +34,7 @@ function nameOf(words: readonly string[]): string {
   return MATRIX.find((command) => command.words.join(" ") === asked)?.name ?? words[0] ?? "";
 }
 
+/** What application users may run, by the server's own answers. */
 export function dryRunChecks(context: Context): Check[] {
   const { params, facts, server } = context;
   const table = server.commands;

@@ -5,6 +5,7 @@ import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { aclPath } from "./file.ts";
 import type { Context } from "./parameters.ts";
 
+/** Whether the ACL file alone says who may log in, can be loaded, and says what is in memory. */
 export function fileChecks(context: Context): Check[] {
   const { params, facts, server } = context;
   const path = aclPath(params.file, server.configPath);

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { Attributes } from "../../lib/attributes.ts";
-import type { Resource } from "../../plan/desired.ts";
+import type { Resource } from "../../resources/kind.ts";
 import type { Context } from "./parameters.ts";
 /** One that is there keeps its owner and mode, or gets them from permissions. */
 export function missingDirectory({ facts, server }: Context, path: string): Resource[] {
@@ -11,6 +11,7 @@ export function missingDirectory({ facts, server }: Context, path: string): Reso
   ];
 }
 
+/** Owner and mode of a file that Redis reads and others may not. */
 export function aclAttributes(group: string): Attributes {
   return { owner: "root", group, mode: 0o640 };
 }

@@ -1,8 +1,8 @@
-import type { PasswordOrigin } from "../../plan/controller.ts";
-import type { Refusal } from "../../plan/desired.ts";
 import { hashPassword } from "../../redis/acl-user.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import { isWeakPassword } from "../../redis/weak-password.ts";
+import type { Refusal } from "../../resources/kind.ts";
+import type { PasswordOrigin } from "../../state/controller.ts";
 import { type Check, check } from "../../verify/controls.ts";
 import type { Context } from "./parameters.ts";
 

@@ -1,9 +1,9 @@
-import type { Refusal } from "../../plan/desired.ts";
 import { unknownRules } from "../../redis/acl-commands.ts";
 import { patternProblem, ruleProblem } from "../../redis/acl-presets.ts";
 import type { AclUser } from "../../redis/acl-user.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import { parseAclFile } from "../../redis/parse-acl.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { aclPath } from "./file.ts";
 import type { Context } from "./parameters.ts";
 

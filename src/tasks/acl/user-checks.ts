@@ -18,6 +18,7 @@ function bothAllowed(one: Allowance | undefined, other: Allowance | undefined): 
   return { parameter, controls: one.controls, ...(until === undefined ? {} : { until }) };
 }
 
+/** Whether the users are those of the playbook, with no more rights than it gives. */
 export function userChecks(context: Context): Check[] {
   const { facts, server } = context;
   const table = server.commands;

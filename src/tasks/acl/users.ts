@@ -1,10 +1,10 @@
-import type { Refusal } from "../../plan/desired.ts";
 import type { CommandTable } from "../../redis/acl-commands.ts";
 import { type Permissions, permissions } from "../../redis/acl-permissions.ts";
 import { disabledDefaultUser, presetUser } from "../../redis/acl-presets.ts";
 import { type AclUser, hashPassword } from "../../redis/acl-user.ts";
 import { foundUsers, type StoredUser, storedUsers } from "../../redis/found-users.ts";
 import { isWeakPassword } from "../../redis/weak-password.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { bringPasswords } from "../../state/bring-state.ts";
 import type { Context, User } from "./parameters.ts";
 import { originOf } from "./passwords.ts";
@@ -35,6 +35,7 @@ export function playbookUsers({
   });
 }
 
+/** The users of the ACL file to be, and why it may not be written. */
 export function wantedUsers(context: Context): {
   users: AclUser[];
   kept: StoredUser[];

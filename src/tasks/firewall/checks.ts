@@ -8,6 +8,7 @@ import { type Findings, isIpv6Dropped, kernelFindings, withoutUfw } from "./find
 import { filesFindings } from "./next-start.ts";
 import { allowedSubnets, type Context, parameters } from "./parameters.ts";
 
+/** Whether only the allowed networks reach Redis: now, past ufw, and after its next start. */
 export function firewallChecks(context: Context): Check[] {
   const { facts, params } = context;
   const networks = allowedSubnets(params).join(", ") || "nobody";

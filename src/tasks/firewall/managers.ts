@@ -1,5 +1,5 @@
 import { type Manager, managerOf } from "../../firewall/manager.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { clientsInterface, type Unmanaged } from "../../verify/unmanaged-firewall.ts";
 import { allowedSubnets, type Context, parameters } from "./parameters.ts";
 import { boundOf, redisPorts } from "./state.ts";
@@ -24,6 +24,7 @@ export function leftTo({ params, config }: Context, manager: Manager): string {
     : `${leave}; and let the application in there: ${manager.opening(networks, redisPorts(config))}`;
 }
 
+/** What else than ufw decides here about incoming packets. */
 export function managerAt({ facts, config }: Context): Manager | undefined {
   return managerOf(facts, clientsInterface(facts, boundOf(config)));
 }

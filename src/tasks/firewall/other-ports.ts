@@ -2,7 +2,7 @@ import type { FirewallPlan, FirewallState, WantedFirewall } from "../../firewall
 import { portsCutOff } from "../../firewall/plan-firewall.ts";
 import { makeRule } from "../../firewall/ufw-rules.ts";
 import { isLoopback } from "../../lib/network.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import type { Context } from "./parameters.ts";
 import { redisPorts } from "./state.ts";
 
@@ -51,6 +51,7 @@ export function withRules(state: FirewallState, ports: readonly OtherPort[]): Fi
     : { ...state, rules4: add(state.rules4), rules6: state.ipv6Enabled ? add(state.rules6) : state.rules6 };
 }
 
+/** The plan with the other services' ports among its changes. */
 export function withKept(plan: FirewallPlan, ports: readonly OtherPort[]): FirewallPlan {
   const created = ports.map(({ protocol, port, unit }) => ({
     address: `ufw:allow ${port}/${protocol}`,

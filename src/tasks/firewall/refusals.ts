@@ -3,7 +3,7 @@ import { parseKernelRules } from "../../firewall/kernel-rules.ts";
 import type { FirewallPlan, FirewallState, WantedFirewall } from "../../firewall/plan.ts";
 import { describeEntry } from "../../firewall/ufw-rules.ts";
 import { isLoopback } from "../../lib/network.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { leftTo, managerAt } from "./managers.ts";
 import { type Context, inShort } from "./parameters.ts";
 import { boundOf } from "./state.ts";

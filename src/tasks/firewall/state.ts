@@ -7,6 +7,7 @@ import type { Context } from "./parameters.ts";
 export const boundOf = (config: Context["config"]): string[] =>
   (config.get("bind") ?? ["*"]).map((text) => text.replace(/^-/, ""));
 
+/** ufw as the facts tell of it. */
 export function stateOf({ facts }: Context): FirewallState {
   const { ufwConf, defaults, rules4, rules6, before, kernel4 } = facts.firewall;
   const kernel = parseKernelRules(kernel4, 4);
@@ -22,6 +23,7 @@ export function stateOf({ facts }: Context): FirewallState {
   };
 }
 
+/** What the playbook wants of ufw; undefined where the session's own address is not known. */
 export function wantedOf({ facts, params, config, server }: Context): WantedFirewall | undefined {
   const peer = facts.host.sshPeer;
   if (peer === undefined) return undefined;

@@ -5,6 +5,7 @@ import { keyDigest, usageFindings, wantedNames } from "./certificate.ts";
 import type { Context } from "./parameters.ts";
 import { authorityCheck } from "./trust-checks.ts";
 
+/** Whether the certificate is for this host, valid for long enough, and the one that the server shows. */
 export function certificateChecks(context: Context): Check[] {
   const { params, facts, controller, server } = context;
   const paths = tlsPaths(server.configPath);
@@ -65,6 +66,7 @@ export function certificateChecks(context: Context): Check[] {
   ];
 }
 
+/** Whether others may read the private key, and whether the CA's own lies on the host. */
 export function keyCheck(context: Context): Check {
   const { facts, controller, server } = context;
   const paths = tlsPaths(server.configPath);

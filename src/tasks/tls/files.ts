@@ -1,6 +1,6 @@
 import type { Attributes } from "../../lib/attributes.ts";
 import { foreignAuthorities, sameCertificate } from "../../pki/certificate.ts";
-import type { Resource } from "../../plan/desired.ts";
+import type { Resource } from "../../resources/kind.ts";
 import { reasonToCall } from "./certificate.ts";
 import type { Context } from "./parameters.ts";
 /** What a file of CAs holds that is not as wanted, for people. */
@@ -10,6 +10,7 @@ export function otherAuthority(found: string, wanted: string | undefined): strin
   return foreign.length === 0 ? "edited" : `the CA's certificate, and beside it ${foreign.join("; ")}`;
 }
 
+/** The certificate or its key, as issued at apply or as the playbook brings it. */
 export function certificateFile(
   context: Context,
   path: string,

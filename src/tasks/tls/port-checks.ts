@@ -1,12 +1,13 @@
 import { excerpt } from "../../lib/secret.ts";
 import { isForClients } from "../../pki/certificate.ts";
 import { tlsPaths } from "../../pki/server-files.ts";
-import { addressOf, clientsOf, hostAndPort } from "../../plan/audience.ts";
+import { addressOf, clientsOf, hostAndPort } from "../../redis/clients.ts";
 import { type Check, check, noLogin } from "../../verify/controls.ts";
 import { runningOr } from "../../verify/running.ts";
 import { authClients, type Context, parameters } from "./parameters.ts";
 import { trustChecks } from "./trust-checks.ts";
 
+/** Whether Redis answers over TLS alone, and to whom. */
 export function portChecks(context: Context): Check[] {
   const { params, facts } = context;
   const without = facts.proofs.withoutCertificate.get(String(params.port));

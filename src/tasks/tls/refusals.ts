@@ -1,6 +1,6 @@
 import { certificateFindings, daysLeft } from "../../pki/certificate.ts";
 import { tlsPaths } from "../../pki/server-files.ts";
-import type { Refusal } from "../../plan/desired.ts";
+import type { Refusal } from "../../resources/kind.ts";
 import { bringAuthority } from "../../state/bring-state.ts";
 import { wantedNames } from "./certificate.ts";
 import type { Context } from "./parameters.ts";

@@ -1,5 +1,5 @@
 import type { Secret } from "../lib/secret.ts";
-import type { StateFolder } from "../state/bring-state.ts";
+import type { StateFolder } from "./bring-state.ts";
 
 /**
  * A generated password that a host has and should not: that of all servers, from an earlier version, another server's, or this

@@ -1,5 +1,5 @@
 import { parseConfig } from "../redis/config-document.ts";
-import type { Resource } from "./desired.ts";
+import type { Resource } from "./kind.ts";
 
 /** The settings in a piece of redis.conf that a template rendered. */
 export function settingsOf(text: string, template: string): Extract<Resource, { kind: "setting" }>[] {
