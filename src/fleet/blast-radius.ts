@@ -46,7 +46,7 @@ export async function guardBlastRadius(
     const refusal = stopped("refused", {
       where: "blast-radius",
       found: `Redis would restart on ${again.length} of the ${all.length} hosts of "${play?.name}", for tasks that an earlier apply left as wanted there: ${tasks}`,
-      remedy: "look at the plan for what has changed so many hosts at once; try one with --limit first",
+      remedy: "find out in the plan what changed on so many hosts at once; try one host with --limit first",
       guards: ["blast-radius"],
     });
     return pending.map((host) => as(host, refusal));

@@ -48,7 +48,7 @@ export class Groups {
           const outcome = notStarted({
             where: "replication group",
             found: obstacle,
-            remedy: "see to that host first, then run again: two of a group are never put at risk",
+            remedy: "repair that host first, then run again: redkeep never puts two hosts of a group at risk",
           });
           this.#hosts.put(as(this.#hosts.of(job), outcome));
         }

@@ -173,7 +173,7 @@ function openssl(args: readonly string[], cwd: string, key: Secret): Promise<voi
         new InputError({
           message:
             error.code === NOT_FOUND
-              ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"
+              ? "openssl is needed on this machine to make certificates, and was not found: install it, or set tls.ca and tls.certificate"
               : `openssl ${args[0]} failed: ${reason || error.message}`,
         }),
       );

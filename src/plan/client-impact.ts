@@ -52,7 +52,7 @@ function sentence(client: Client, { reasons, advice, isCut }: Fate, sources: rea
     ...(role === "" ? [client.name, client.library].filter(Boolean) : []),
     ...(sources.length > 1 ? [count(sources.length, "connection")] : []),
   ].join(", ");
-  const fate = role !== "" ? "loses its link" : isCut ? "refused" : "refused when it connects anew";
+  const fate = role !== "" ? "loses its link" : isCut ? "refused" : "refused when it reconnects";
   return `${role}${shown}${more}  ${who}: ${fate}, ${[reasons.join(", and "), ...advice].join(". ")}.`;
 }
 
@@ -164,7 +164,7 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
   if (isLocal) return;
   if (isProtected(audience))
     yield [
-      "protected mode refuses who comes from elsewhere without a password",
+      "protected mode refuses clients from other machines without a password",
       "Give it a user with a password",
     ];
   if (port === undefined || port === 0) return;

@@ -103,7 +103,7 @@ export class Renderer {
       return value.map((item, index) => this.#render(item, [...below, index], locate));
     if (value instanceof VaultText) {
       const message =
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: bring it by { env: NAME } or " +
+        "is encrypted with Ansible Vault, which redkeep does not decrypt: write { env: NAME } or " +
         "{ command: [ansible-vault, view, FILE] } where a secret is expected";
       throw new InputError({ ...locate(below), message });
     }

@@ -65,7 +65,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
         }
       : {
           problem: `several units: ${service.units.join(", ")}`,
-          remedy: "name the one that is meant: redkeep_unit in the host's variables",
+          remedy: "say which one you mean: set redkeep_unit in the host's variables",
         };
   }
   if (service.binary === "") {
@@ -79,7 +79,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   if (facts.host.uid === 0 && unread !== undefined) {
     return {
       problem: `${unread} could not be read whole: it is no ordinary file, is larger than 1 MiB, stands for more files than are read, or its folder's owner may not read it`,
-      remedy: "look at it on the host with ls -l, and put the file back that belongs there",
+      remedy: "look at it on the host with ls -l, and restore the file that belongs there",
     };
   }
   // Without rights the running server and the unit still say a good deal.
