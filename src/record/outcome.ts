@@ -12,10 +12,10 @@ interface Standing<S extends HostStatus, E extends HostErrorRecord | null> {
 
 /** The host was not observed yet, or something in the run keeps it from being started. */
 export type NotStarted = Standing<"not-started", HostErrorRecord | null>;
-/** It failed before a plan was made. */
+/** It stopped early: failed, refused or lost. */
 export type Stopped = Standing<"failed" | "unreachable" | "refused" | "unknown", HostErrorRecord>;
 export type Planned = Standing<"unchanged" | "would-change", null>;
-/** After the look and the guards. */
+/** After the observation and the guards. */
 export type Looked = NotStarted | Stopped | Planned;
 /** After the change: confirmed, or rolled back. */
 export type Changed =

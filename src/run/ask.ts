@@ -83,7 +83,7 @@ export async function ask(
     if (!isAudit && !early.tasks.some(({ task }) => task === "acl")) {
       return noAnswer("refused", {
         where: "login",
-        found: `user ${shared.login.user} has the password of all servers here, from an earlier version of redkeep`,
+        found: `user ${shared.login.user} still has the password that all servers share, from an earlier version of redkeep`,
         remedy: "run apply with the acl task first: it gives each server a password of its own",
       });
     }

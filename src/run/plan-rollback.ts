@@ -192,7 +192,7 @@ function refusalsOf({
         ]
       : plan.others.map((rules) => ({
           guard: "rules-of-others",
-          found: `${rules.path} would go back whole, and somebody has changed its rules, as far as the kept runs tell: ${rulesInWords(rules)}`,
+          found: `${rules.path} would be restored whole, but somebody has changed its rules, according to the recorded runs: ${rulesInWords(rules)}`,
           remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
         }))),
     ...(to === "original" && !facts.kept.isComplete

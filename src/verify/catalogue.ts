@@ -3,7 +3,7 @@ import type { Severity } from "../record/statuses.ts";
 /** Where a control's truth is read: a file, the running server, over the network, the host around it, or here. */
 export type Method = "file" | "running" | "outside" | "host" | "controller";
 
-/** What decides a control's severity: by this each was weighed. What the playbook or the network does besides, counts for none of them. */
+/** What decides a control's severity. Whatever else the playbook or the network does, it does not change a severity. */
 export const SEVERITY_MEANS: Readonly<Record<Severity, string>> = {
   critical:
     "Nothing else has to go wrong. Failing by itself, it lets strangers or other local users use the server or read its data, gives away a key that others trust, runs code of others on the host, or loses the data.",

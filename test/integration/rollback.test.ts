@@ -176,7 +176,7 @@ describe("redkeep rollback", () => {
     expect(others.status, others.stdout).toBe(3);
     expect(others.record?.hosts[0]?.error).toMatchObject({ guards: ["rules-of-others"] });
     expect(others.record?.hosts[0]?.error?.found).toMatch(
-      /as far as the kept runs tell: allow 9100\/tcp was added$/m,
+      /according to the recorded runs: allow 9100\/tcp was added$/m,
     );
     const accepted = await run("rollback", "--to", "original", "--check", "--accept", "rules-of-others");
     expect(accepted.record?.hosts[0]?.impact).toContainEqual({
@@ -220,7 +220,11 @@ describe("redkeep rollback", () => {
     const ejected = await run("eject", "--check");
     expect(ejected.record?.hosts[0]).toMatchObject({
       impact: [],
-      tasks: [{ reason: expect.stringMatching(/^Redis and ufw stay as they are: every change of the recorded runs/) }],
+      tasks: [
+        {
+          reason: expect.stringMatching(/^Redis and ufw stay as they are: every change of the recorded runs/),
+        },
+      ],
     });
   });
 
