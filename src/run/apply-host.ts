@@ -84,7 +84,7 @@ async function freshProof(
   const seconds = (performance.now() - since.changedAt) / 1000;
   const stood = new Set(host.findings.checks.filter(({ outcome }) => outcome === "fail").map(findingOf));
   const checks = checksFor(observation, run.render);
-  const { access: _, ...before } = host.findings;
+  const { access: _, certificates: __, ...before } = host.findings;
   return {
     host: {
       ...host,

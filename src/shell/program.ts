@@ -22,7 +22,12 @@ export function shellProgram(
   part: (name: string) => string | undefined = () => undefined,
 ): string {
   const whole = textOf(name).replace(PART, (_, path: string) => part(path) ?? shellProgram(path, {}, part));
-  return `${shellAssignments(values)}${whole}`;
+  return `${forgotten(Object.keys(values))}${shellAssignments(values)}${whole}`;
+}
+
+/** A variable that the login's environment has too goes on to every program that is run, of any user, with its new value. */
+function forgotten(names: readonly string[]): string {
+  return names.length === 0 ? "" : `unset ${names.join(" ")}\n`;
 }
 
 function textOf(name: string): string {

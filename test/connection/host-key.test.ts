@@ -133,7 +133,7 @@ describe("a host key that is not known", () => {
     throw new Error("it was admitted");
   };
 
-  it("is to be written under the alias that it is looked for by", () => {
+  it("is refused with the line for known_hosts, under the alias that it is looked up by", () => {
     const remedy = remedyFor({ hostKeyAlias: "redis-03" });
     expect(remedy).toMatch(/ssh-keyscan -p 2222 10\.0\.0\.5 \| sed '[^']*' >>\/tmp\/known$/);
     const sed = /sed '([^']*)'/.exec(remedy)?.[1] ?? "";
@@ -143,7 +143,7 @@ describe("a host key that is not known", () => {
     expect(() => admitHostKey(key.blob, host)).not.toThrow();
   });
 
-  it("is not put into a command by an alias that a shell or sed would read otherwise", () => {
+  it("is refused with the advice to log in with ssh, where a shell or sed would misread its alias", () => {
     expect(remedyFor({ hostKeyAlias: "a/b'$(x)" })).toContain("Log in once with ssh");
   });
 });

@@ -121,7 +121,7 @@ describe("redkeep rollback", () => {
     expect((await host.sh("ufw delete allow 8080/tcp")).status).toBe(0);
   });
 
-  it("brings everything back as it was, with every key and the old password", async () => {
+  it("puts everything back as it was, with every key and the old password", async () => {
     const { status, record, stdout } = await run("rollback");
     expect(status, stdout).toBe(0);
     expect(record?.hosts[0]).toMatchObject({ status: "restored", error: null, restart: { needed: true } });
@@ -136,7 +136,7 @@ describe("redkeep rollback", () => {
     expect(residue).toBe("");
   });
 
-  it("does not undo itself, and lets the next apply go on as before", async () => {
+  it("does not undo itself when run twice, and lets the next apply harden again", async () => {
     expect((await run("rollback")).record?.hosts[0]?.status).toBe("unchanged");
     const { status, record } = await run("apply");
     expect(status).toBe(0);
@@ -228,7 +228,7 @@ describe("redkeep rollback", () => {
     });
   });
 
-  it("takes redkeep's own traces off, and leaves the hardening and the running server", async () => {
+  it("is followed by eject, which removes redkeep's own files and leaves the hardening and the running server", async () => {
     expect((await run("apply")).status).toBe(0);
     await host.sh(
       "touch /etc/redis/.redkeep.20261129T000000Z-0badcafe; ln -s txn/x /var/lib/redkeep/pending",

@@ -21,7 +21,7 @@ async function connectionOf(host: string, { group = "", defaults = {}, extraVars
 const OPEN = { host: "h", address: "h", sshOptions: {}, timeoutSeconds: 10, become: false };
 
 describe("a connection", () => {
-  it("is left open where nothing is said", async () => {
+  it("is left to ssh where the inventory says nothing", async () => {
     expect(await connectionOf("")).toEqual(OPEN);
   });
 
@@ -105,7 +105,7 @@ describe("a connection", () => {
     expect(await connectionOf(host, { defaults })).toEqual({ ...OPEN, ...expected });
   });
 
-  it("follows -e over everything", async () => {
+  it("takes -e over everything else", async () => {
     const extraVars = ["ansible_host=10.9.9.9", "ansible_port=2200"];
     expect(await connectionOf("ansible_host: 10.0.0.1, ansible_port: 22", { extraVars })).toMatchObject({
       address: "10.9.9.9",
@@ -148,7 +148,7 @@ describe("passwords", () => {
     expect(await revealed(host, defaults)).toEqual(expected);
   });
 
-  it("counts a relative file from the inventory file that names it", async () => {
+  it("come from a file whose relative path starts at the inventory file that names it", async () => {
     const { directoryWith } = await import("./inventory-on-disk.ts");
     const { loadInventory } = await import("../../src/inventory/load-inventory.ts");
     const cwd = await directoryWith({
@@ -160,7 +160,7 @@ describe("passwords", () => {
     expect(connection.password?.reveal()).toBe("from-file");
   });
 
-  it("are not shown when something is wrong with them", async () => {
+  it("are not shown in an error about them", async () => {
     const message = await refusal(connectionOf("ansible_password: hunter22, ansible_ssh_pass: swordfish"));
     expect(message).toContain("ansible_ssh_pass of h: differs from ansible_password at hosts.yml:3");
     expect(message).not.toMatch(/hunter22|swordfish/);
@@ -278,7 +278,7 @@ describe("ssh options", () => {
   });
 });
 
-describe("refused, with the place", () => {
+describe("a connection variable that is refused, with its place", () => {
   it.each<[string, string]>([
     ["ansible_host: ''", 'ansible_host of h: expected a host name or an IP address, found ""'],
     ["ansible_host: -oProxyCommand=id", "expected a host name or an IP address"],
@@ -357,7 +357,7 @@ describe("refused, with the place", () => {
     expect(problem).toContain(message);
   });
 
-  it("tells of a stronger name that stands elsewhere", async () => {
+  it("is one that contradicts another name for it elsewhere", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.2" }),
     );
@@ -366,7 +366,7 @@ describe("refused, with the place", () => {
     );
   });
 
-  it("takes two names that agree", async () => {
+  it("is not one of two names with the same value", async () => {
     expect(
       await connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.1" }),
     ).toMatchObject({ address: "10.0.0.1" });
@@ -393,13 +393,13 @@ describe("refused, with the place", () => {
     ).toBe(message);
   });
 
-  it("the play's word does not count where the inventory has another", async () => {
+  it("is not one of the play that the inventory overrides", async () => {
     const play = { become: true, becomeUser: "redis", becomeMethod: "su", connection: "local" };
     const host = "ansible_become_user: root, ansible_become_method: sudo, ansible_connection: ssh";
     expect(await connectionOf(host, { defaults: { play } })).toMatchObject({ become: true });
   });
 
-  it("all at once", async () => {
+  it("is reported together with all others", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
     );
