@@ -224,7 +224,7 @@ describe("exit codes of several hosts", () => {
     expect(outcome.exitCode).toBe(130);
     expect(performance.now() - startedAt).toBeLessThan(4000);
     expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
-    expect(outcome.stderr).toContain("Interrupted: nothing new is started");
+    expect(outcome.stderr).toContain("Stopping: finishing hosts in progress");
   });
 
   it("are 130 after Ctrl-C in a verify, which lists the hosts that it did not ask as not started", async () => {

@@ -45,7 +45,9 @@ describe("options that no host has to be reached for", () => {
     async (file) => {
       const { exitCode, stderr } = await plan("--known-hosts", file);
       expect(exitCode).toBe(1);
-      expect(stderr).toContain(`${file}  --known-hosts: is no file, so it would forget every host key`);
+      expect(stderr).toContain(
+        `${file}  --known-hosts: is not a regular file, so every host key would be forgotten`,
+      );
       expect(stderr).toContain("No host was touched");
     },
   );

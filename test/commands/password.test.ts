@@ -127,12 +127,12 @@ describe("a password of the operator's for the login", () => {
 
   it("is warned of where several servers would be shown the same one", async () => {
     const { stderr } = await planned("{ env: ADMIN }", { ADMIN: "one-password-for-all-of-them" });
-    expect(stderr).toContain("warning: 2 servers have one password for user admin, as which redkeep logs in");
+    expect(stderr).toContain("warning: 2 servers share the password of user admin, which redkeep logs in as");
     expect(stderr).not.toContain("one-password-for-all-of-them");
   });
 
   it("is not warned of where each server has another one, named by a variable", async () => {
     const { stderr } = await planned('{ file: "<%= word %>" }');
-    expect(stderr).not.toContain("servers have one password");
+    expect(stderr).not.toContain("servers share the password");
   });
 });

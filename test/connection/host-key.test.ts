@@ -93,7 +93,7 @@ describe("a host key that is new, with accept-new", () => {
   ])("is not added to %s", (_, content) => {
     const file = directory.write("known_hosts", content);
     expect(() => admitHostKey(key.blob, newIn(file))).toThrow(
-      /is new and cannot be added to \S+: line \d is no line of a known_hosts file/,
+      /is new and cannot be added to \S+: line \d does not look like known_hosts/,
     );
     expect(readFileSync(file, "utf8")).toBe(content);
   });
@@ -113,7 +113,7 @@ describe("a host key that is new, with accept-new", () => {
       strictHostKeyChecking: "accept-new",
     });
     expect(() => admitHostKey(key.blob, host)).toThrow(
-      /is new: ssh-ed25519 SHA256:\S+; accept-new keeps keys in known_hosts files of your own alone, and not in \S+theirs, which the inventory names/,
+      /is new: ssh-ed25519 SHA256:\S+; accept-new writes only to your own known_hosts files, and not to \S+theirs, which the inventory names/,
     );
   });
 

@@ -47,8 +47,8 @@ describe("a file of RevokedHostKeys", () => {
 
   it.each<[string, () => string, string]>([
     ["is not there", () => join(directory.path, "gone"), "ENOENT"],
-    ["is a folder", () => directory.path, "no file"],
-    ["is a device", () => "/dev/zero", "no file"],
+    ["is a folder", () => directory.path, "not a regular file"],
+    ["is a device", () => "/dev/zero", "not a regular file"],
     ["holds a line that is no key", () => directory.write("revoked", `${bad.public}\nnonsense\n`), "line 2"],
     [
       "is a list that was cut off",

@@ -333,7 +333,7 @@ describe("becoming root", () => {
     const variables = variablesFor(server, directory, { ...deploy, becomePassword: new Secret("wrong") });
     await expect(runOnce(variables, "true")).rejects.toMatchObject({
       kind: "failed",
-      message: "redis-01: sudo does not take the become password of deploy",
+      message: "redis-01: sudo does not accept the become password of deploy",
     });
     expect(passwords()).toBe("wrong\n");
   });
@@ -344,7 +344,7 @@ describe("becoming root", () => {
     await using server = await startServer({ env: fakeSudo(once) });
     const variables = variablesFor(server, directory, { ...deploy, becomePassword: new Secret("wrong") });
     await expect(runOnce(variables, "true")).rejects.toMatchObject({
-      message: "redis-01: sudo does not take the become password of deploy",
+      message: "redis-01: sudo does not accept the become password of deploy",
     });
   });
 
@@ -372,13 +372,13 @@ describe("becoming root", () => {
       await using server = await startServer({ env: fakeSudo(ASK) });
       fakeSudo(`${RUN}; printf '%s' "$prompt" >&2; read -r password; printf '%s' "$prompt" >&2; cat`);
       const run = new BecomePasswords();
-      const refusal = { message: "redis-01: sudo does not take the become password of deploy" };
+      const refusal = { message: "redis-01: sudo does not accept the become password of deploy" };
       await expect(tryOn(liar, "right", run, "redis-01")).rejects.toMatchObject(refusal);
       fakeSudo(ASK);
       expect(await tryOn(server, "right", run, "redis-02")).toBe("root\n");
       // The liar was asked once, under whatever name.
       await expect(tryOn(liar, "right", run, "redis-03")).rejects.toThrow(
-        "redis-03: not tried: sudo on redis-01 did not take the become password of deploy",
+        "redis-03: not tried: sudo on redis-01 did not accept the become password of deploy",
       );
     });
 
@@ -393,11 +393,11 @@ describe("becoming root", () => {
         said.push(await trying.catch((error: Error) => error.message));
       }
       expect(said).toEqual([
-        "redis-01: sudo does not take the become password of deploy",
-        "redis-02: not tried: sudo on redis-01 did not take the become password of deploy",
-        "redis-03: sudo does not take the become password of deploy",
-        "redis-04: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
-        "redis-05: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
+        "redis-01: sudo does not accept the become password of deploy",
+        "redis-02: not tried: sudo on redis-01 did not accept the become password of deploy",
+        "redis-03: sudo does not accept the become password of deploy",
+        "redis-04: not tried: sudo on redis-01 and redis-03 did not accept the become password of deploy",
+        "redis-05: not tried: sudo on redis-01 and redis-03 did not accept the become password of deploy",
       ]);
       expect(passwords()).toBe("wrong\nwrong\n");
     });
@@ -409,7 +409,9 @@ describe("becoming root", () => {
         ["redis-01", "redis-02", "redis-03"].map((host) => tryOn(server, "wrong", run, host)),
       );
       const reasons = tried.map((result) => result.status === "rejected" && result.reason.message);
-      const [first] = reasons.flatMap((reason) => /^(\S+): sudo does not take/.exec(`${reason}`)?.[1] ?? []);
+      const [first] = reasons.flatMap(
+        (reason) => /^(\S+): sudo does not accept/.exec(`${reason}`)?.[1] ?? [],
+      );
       expect(
         reasons.filter((reason) => `${reason}`.includes(`not tried: sudo on ${first} did not`)),
       ).toHaveLength(2);
@@ -801,7 +803,7 @@ describe("a host that cannot be reached", () => {
 
   it("is not taken for an option of ssh, whatever its name", async () => {
     const variables = variablesFor({ port: 22 }, directory, { address: "-oProxyCommand=id" });
-    expect((await failure(variables)).message).toContain("no host name");
+    expect((await failure(variables)).message).toContain("not a host name");
   });
 });
 

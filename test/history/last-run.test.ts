@@ -156,13 +156,13 @@ it.each<[string, Partial<Parameters<typeof keptRun>[0]>[], "last" | "original", 
     "keeps no run, as after an eject",
     [],
     "last",
-    "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+    "this host has no record of a redkeep run: none has changed it yet, or none since redkeep eject",
   ],
   [
     "went to the original already",
     [{}, { id: "y", undoes: "x", toOriginal: true }],
     "original",
-    "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+    "every change of the recorded runs is already undone; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject removes them",
   ],
 ])("rollback of a host that %s says why it restores nothing", (_, runs, to, reason) => {
   const facts = hostWith({

@@ -87,7 +87,7 @@ describe("on a real host", () => {
     const connection = await connect(variables);
     await expect(connection.run("touch /tmp/ran", OPTIONS)).rejects.toMatchObject({
       kind: "failed",
-      message: "redis-01: sudo does not take the become password of operator",
+      message: "redis-01: sudo does not accept the become password of operator",
     });
     connection.close();
     await expect.poll(attempts, { timeout: 5_000 }).toContain("1 incorrect password attempt");

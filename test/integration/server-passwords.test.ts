@@ -199,7 +199,9 @@ describe("the administrator's password", () => {
     expect(plan.status).toBe(2);
     for (const name of names) {
       const task = plan.host(name).tasks.find(({ task }) => task === "acl");
-      expect(task?.reason).toContain("has the password of all servers here, which opens the others too");
+      expect(task?.reason).toContain(
+        "still has the password that all servers share, which opens the others too",
+      );
       expect(task?.changes).toMatchObject([
         { address: "users.acl:admin", before: "password ••••", restart: false },
       ]);

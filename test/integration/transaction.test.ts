@@ -238,7 +238,8 @@ describe.concurrent("a host with trouble during a transaction", () => {
       status: "failed",
       error: {
         found: expect.stringContaining("edited /etc/redis/users.acl"),
-        state: "someone edited a file meanwhile and Redis did not answer: all but that file was put back",
+        state:
+          "someone edited a file meanwhile and Redis did not answer: everything but that file was put back",
       },
     });
     expect(await host.redis("PING")).toBe("PONG");
@@ -311,7 +312,7 @@ describe.concurrent("a host with trouble during a transaction", () => {
       status: "failed",
       error: {
         found: expect.stringContaining("not restored the firewall"),
-        state: "it was to be put back, and not all of it could be",
+        state: "the rollback failed on a part of the change",
       },
     });
     // What could be put back is back, and Redis answers as before.

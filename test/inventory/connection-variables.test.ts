@@ -231,9 +231,9 @@ describe("ssh options", () => {
   it.each<[string, string]>([
     [
       "-o StrictHostKeyChecking=no",
-      "StrictHostKeyChecking=no would let anybody answer for the host: use yes, or accept-new",
+      "StrictHostKeyChecking=no would let anybody pose as the host: use yes, or accept-new",
     ],
-    ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody answer"],
+    ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody pose"],
     ["-oStrictHostKeyChecking=ask", "StrictHostKeyChecking=ask"],
     ["-o UserKnownHostsFile=/dev/null", "UserKnownHostsFile=/dev/null would forget every host key"],
     ["-o UserKnownHostsFile=/../dev//null", "UserKnownHostsFile=/../dev//null would forget every host key"],
@@ -244,14 +244,14 @@ describe("ssh options", () => {
     ["-o VerifyHostKeyDNS=yes", "skips host keys"],
     [
       "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p b'",
-      "StrictHostKeyChecking=no would let anybody answer",
+      "StrictHostKeyChecking=no would let anybody pose",
     ],
     ["-o KnownHostsCommand=/bin/echo", "unknown ssh option KnownHostsCommand"],
     ["-o HostKeyAlias=x", "unknown ssh option HostKeyAlias"],
     ["-o PrefferedAuthentications=x", "unknown ssh option PrefferedAuthentications"],
     [
       "-o ProxyJmp=b",
-      'unknown ssh option ProxyJmp: redkeep would not follow it, so take it out or set it in ~/.ssh/config. Did you mean "ProxyJump"?',
+      'unknown ssh option ProxyJmp: redkeep does not support it here; remove it, or set it in ~/.ssh/config. Did you mean "ProxyJump"?',
     ],
     ["-o ProxyCommand='nc b 22'", 'ProxyCommand: unknown command "nc b 22"'],
     ["-o ProxyCommand='ssh b nc %h %p'", 'ProxyCommand: unexpected "nc"'],
@@ -302,7 +302,7 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_become: maybe", 'ansible_become of h: expected true or false, found "maybe"'],
     [
       "ansible_become: yes, ansible_become_method: su",
-      'ansible_become_method of h: expected sudo: redkeep becomes root by nothing else, found "su"',
+      'ansible_become_method of h: expected sudo: redkeep has no other way to become root, found "su"',
     ],
     ["ansible_become: yes, ansible_become_method: doas", 'found "doas"'],
     [
@@ -312,14 +312,14 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_become: yes, ansible_sudo_user: redis", "ansible_sudo_user of h: expected root"],
     [
       "ansible_become: yes, ansible_become_flags: -H",
-      "ansible_become_flags of h: redkeep does not follow this setting: take it out",
+      "ansible_become_flags of h: redkeep does not support this setting: remove it",
     ],
     [
       "ansible_become: yes, ansible_become_exe: /opt/sudo",
-      "ansible_become_exe of h: redkeep does not follow",
+      "ansible_become_exe of h: redkeep does not support",
     ],
-    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: redkeep does not follow"],
-    ["ansible_ssh_pkcs11_provider: x.so", "ansible_ssh_pkcs11_provider of h: redkeep does not follow"],
+    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: redkeep does not support"],
+    ["ansible_ssh_pkcs11_provider: x.so", "ansible_ssh_pkcs11_provider of h: redkeep does not support"],
     [
       "ansible_become: yes, ansible_become_password: 0123",
       "ansible_become_password of h: expected a text, found a number: quote it",
@@ -332,14 +332,11 @@ describe("a connection variable that is refused, with its place", () => {
     ['ansible_password: "a\\nb"', "ansible_password of h: has a line break or a NUL in it"],
     [
       "ansible_connection: local",
-      'ansible_connection of h: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+      'ansible_connection of h: expected ssh: redkeep has no other connection, found "local"',
     ],
     ["ansible_connection: paramiko", 'found "paramiko"'],
     ["ansible_connection: docker", 'found "docker"'],
-    [
-      "ansible_host_key_checking: no",
-      "ansible_host_key_checking of h: would let anybody answer for the host",
-    ],
+    ["ansible_host_key_checking: no", "ansible_host_key_checking of h: would let anybody pose as the host"],
     ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
     [
       "ansible_host: '{{ private_ip }}'",
@@ -378,11 +375,11 @@ describe("a connection variable that is refused, with its place", () => {
   it.each<[ConnectionDefaults["play"], string]>([
     [
       { connection: "local" },
-      'play.yml:1  connection: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+      'play.yml:1  connection: expected ssh: redkeep has no other connection, found "local"',
     ],
     [
       { become: true, becomeMethod: "su" },
-      'play.yml:1  become_method: expected sudo: redkeep becomes root by nothing else, found "su"',
+      'play.yml:1  become_method: expected sudo: redkeep has no other way to become root, found "su"',
     ],
     [
       { become: true, becomeUser: "redis" },

@@ -79,11 +79,11 @@ describe("a host pattern", () => {
     ["r0[1-3]", "[x-y] at the end is a subscript that Ansible gave up"],
     ["r0[13]", 'matches "r0"; [..] at the end of a term is a subscript'],
     ["r[01:03]", 'matches "r"; [..] at the end of a term is a subscript'],
-    ["~r0(", "~r0(: is no regular expression"],
+    ["~r0(", "~r0(: is not a regular expression"],
     ["redis[0", "a bracket is not closed or not opened"],
     ["", "expected a host pattern such as all or redis, found nothing"],
     [",", "expected a host pattern"],
-    ["!@file", "@file stands only in --limit"],
+    ["!@file", "@file is allowed only in --limit"],
   ])("%s is refused", (pattern, message) => {
     expect(() => select(pattern)).toThrow(message);
   });

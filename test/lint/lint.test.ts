@@ -62,8 +62,8 @@ describe("files without a weakness", () => {
 
 describe("a redis.conf", () => {
   it.each([
-    ["zzzqqqxxx 1", "take the line out"],
-    ["maxmemroy 1gb", 'take the line out. Did you mean "maxmemory"?'],
+    ["zzzqqqxxx 1", "remove the line"],
+    ["maxmemroy 1gb", 'remove the line. Did you mean "maxmemory"?'],
   ])("says of %s what to do", (line, remedy) => {
     expect(config(`${WELL}${line}\n`).map((finding) => finding.remedy)).toEqual([remedy]);
   });

@@ -209,7 +209,7 @@ describe("the impact on who gets in", () => {
     const [own] = hostWith().host.addresses.filter(({ interface: name }) => name === "eth0");
     clients.push(client(`${own?.address}:9`, { local: "" }));
     expect(told(firewall, used({ clients }))).toEqual([
-      "10.0.0.7  user default: refused when it connects anew, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
+      "10.0.0.7  user default: refused when it reconnects, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
     ]);
   });
 

@@ -316,7 +316,7 @@ describe("Markdown", () => {
     );
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(MAX_MARKDOWN);
     expect(cut).toMatch(
-      /\*\*Left out for want of room: [\d ]+ rows\.\*\* The run record has all of them\.\n$/,
+      /\*\*Left out to fit the size limit: [\d ]+ rows\.\*\* The run record has all of them\.\n$/,
     );
   }, 60_000);
 

@@ -248,7 +248,9 @@ describe("a rotation of one client", () => {
     const all = await certificatesOf(state, [host], new Set(["ca"]));
     expect(planned(all)).toHaveLength(2);
     expect(all.record()?.impact.map(({ detail }) => detail)).toEqual([
-      expect.stringContaining("each client is refused until it has the new ca.crt and its new certificate"),
+      expect.stringContaining(
+        "a changed host refuses each client until that has the new ca.crt and its new certificate",
+      ),
     ]);
   });
 

@@ -167,7 +167,7 @@ describe("generated passwords", () => {
     const directory = await directoryWith({ lock: "1\n" });
     const state = await openAt(directory);
     expect(await refusal(state.generatePassword("admin"))).toBe(
-      `${directory}/lock  another run holds it; where none is going, it was cut off: remove the file`,
+      `${directory}/lock  another run holds this lock; if none is running, one was killed: remove the file`,
     );
   }, 15_000);
 

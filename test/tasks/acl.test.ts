@@ -600,7 +600,7 @@ describe("acl", () => {
           const made = plan("hardened", {}, { passwords: known, origins });
           expect(guards(made)).toEqual([]);
           expect(addresses(made)).toEqual(["users.acl:admin"]);
-          expect(made.tasks[0]?.reason).toContain("user admin has the password of all servers here");
+          expect(made.tasks[0]?.reason).toContain("user admin still has the password that all servers share");
           const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords: known, origins }).slice(
             -1,
           );
