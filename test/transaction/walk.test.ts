@@ -55,6 +55,7 @@ const GIVEN_OWN = [
 function functionsOf(program: string): Map<string, string> {
   const functions = new Map<string, string>([["(main)", ""]]);
   let current = "(main)";
+  let depth = 0;
   for (const line of program.split("\n")) {
     // Within quotes a command has quotes of its own.
     const code = line
@@ -65,7 +66,10 @@ function functionsOf(program: string): Map<string, string> {
     if (name !== undefined) current = name;
     const body = name === undefined ? code : code.slice(code.indexOf("{") + 1);
     functions.set(current, `${functions.get(current) ?? ""}${body}\n`);
-    if (line === "}" || (name !== undefined && /\}\s*$/.test(code))) current = "(main)";
+    // Nothing is indented in what a host gets: a brace closes what was opened last.
+    if (line.startsWith("}")) depth--;
+    if (/\{$/.test(line)) depth++;
+    if (depth === 0) current = "(main)";
   }
   return functions;
 }
