@@ -57,7 +57,7 @@ export interface Environment {
    * Called before the first connection: what goes wrong afterwards is no longer "no host was touched".
    * @param writeRecord writes the record as it stands, for a run that does not come to its own end. The last one given counts.
    */
-  reached: (writeRecord: () => Promise<void>) => void;
+  onEarlyEnd: (writeRecord: () => Promise<void>) => void;
   /** What went wrong in redkeep itself and is no host's: a run that has some goes on, and ends with 3. */
   strays: string[];
 }
