@@ -19,7 +19,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     interrupted: interrupt.signal,
-    reached: (write) => {
+    onEarlyEnd: (write) => {
       writeRecord = write;
     },
     strays: [],

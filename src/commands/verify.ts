@@ -27,7 +27,7 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const records = hosts.map(recordOf);
   const controller = clients.looked();
   // From here on a run that is cut off says all that was seen.
-  environment.reached(() => writeAsAsked(runRecordOf(run, records, { controller, vantages }), run));
+  environment.onEarlyEnd(() => writeAsAsked(runRecordOf(run, records, { controller, vantages }), run));
   if (!environment.interrupted.aborted) refuseNoChecks(records, run);
   const earlier = await readEarlierRuns(run.state, run, records);
   const { record, differences } = earlier.compare(

@@ -55,8 +55,7 @@ interface Intent {
   readonly machines: Machines;
   readonly splits: readonly string[];
   readonly certificates: ClientCertificates | undefined;
-  /** Client certificates are to be issued. */
-  readonly issues: boolean;
+  readonly issuesCertificates: boolean;
 }
 
 /**
@@ -69,37 +68,37 @@ export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number>
   const hosts = await observeAll(run, progress, steps.look);
   const intent = await intend(run, hosts, steps);
   const { certificates, pending } = intent;
-  const stands = () => runRecordOf(run, hosts.records(), { controller: certificates?.record() });
+  const recordNow = () => runRecordOf(run, hosts.records(), { controller: certificates?.record() });
   // Whoever is asked may take long: a run that ends meanwhile says also what would be issued.
-  run.environment.reached(() => writeAsAsked(stands(), run));
-  const isTold = tellsBefore(run, intent);
-  if (isTold) {
+  run.environment.onEarlyEnd(() => writeAsAsked(recordNow(), run));
+  const previewShown = tellsBefore(run, intent);
+  if (previewShown) {
     await progress.stop();
     const refusal = await agree(run, hosts, intent, steps.question);
     if (refusal !== undefined) return refusal;
     progress = startProgress(run);
   }
-  run.environment.reached(async () => {
+  run.environment.onEarlyEnd(async () => {
     hosts.put(...hosts.all().map(settled));
-    const record = stands();
+    const record = recordNow();
     await writeAsAsked(record, run);
     if (pending.length > 0) await keepRecord(run.state, name, record);
   });
   try {
     // Kept before the first change: where it cannot be, no host is touched, and a run that is cut off leaves it behind.
-    if (pending.length > 0) await keepFirst(run, name, stands());
+    if (pending.length > 0) await keepFirst(run, name, recordNow());
     hosts.put(...((await steps.before?.(pending)) ?? []));
-    if (intent.issues && !run.environment.interrupted.aborted) await certificates?.issue();
+    if (intent.issuesCertificates && !run.environment.interrupted.aborted) await certificates?.issue();
     await changeAll(run, hosts, pending, steps, progress);
   } finally {
     for (const { link } of hosts.all()) link.close();
     await progress.stop();
-    if (!isTold) warn(intent.splits, run.environment);
+    if (!previewShown) warn(intent.splits, run.environment);
   }
   hosts.put(...intent.machines.aliases.flatMap(({ alias, done }) => endedLike(alias, hosts.of(done.job))));
   await steps.after?.(hosts.all());
   hosts.put(...hosts.all().map(settled));
-  return await conclude(run, hosts, name, stands(), steps);
+  return await conclude(run, hosts, name, recordNow(), steps);
 }
 
 /** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
@@ -122,13 +121,19 @@ async function intend(run: Run, hosts: Hosts, steps: ChangeSteps): Promise<Inten
   const pending = guarded.filter(wouldChange);
   const certificates = await steps.certificates?.(hosts.all());
   // What keeps all hosts from being changed keeps the whole run.
-  const isStopped = machines.pending.length > 0 && pending.length === 0;
-  return { pending, machines, splits, certificates, issues: certificates?.isPending === true && !isStopped };
+  const allGuarded = machines.pending.length > 0 && pending.length === 0;
+  return {
+    pending,
+    machines,
+    splits,
+    certificates,
+    issuesCertificates: certificates?.isPending === true && !allGuarded,
+  };
 }
 
 /** What comes back was taken away for a reason: a rollback says what it is also where nobody is asked. */
-function tellsBefore({ command, options }: Run, { pending, issues }: Intent): boolean {
-  return (!options.yes || command !== "apply") && (pending.length > 0 || issues);
+function tellsBefore({ command, options }: Run, { pending, issuesCertificates }: Intent): boolean {
+  return (!options.yes || command !== "apply") && (pending.length > 0 || issuesCertificates);
 }
 
 /** Shows what would change, and asks unless `--yes` was said. @returns the exit code where the answer is no. */
@@ -200,7 +205,7 @@ function wouldChange({ outcome }: Host): boolean {
   return outcome.status === "would-change";
 }
 
-/** "As wanted" only where the work under the other name came to its end. */
+/** The alias with the outcome of the host that did the work; [] for success, where the alias keeps its own: unchanged. */
 function endedLike(alias: Host, { outcome }: Host): Host[] {
   return outcome.status === "changed" ? [] : [as(alias, outcome)];
 }

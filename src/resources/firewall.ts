@@ -67,8 +67,8 @@ export const firewall: Kind<"firewall"> = {
     ...(action === undefined
       ? {}
       : {
-          relied: [RULES[4], RULES[6], "/etc/ufw/ufw.conf", DEFAULTS],
-          facts: facts.host.sshPorts.map((port) => `sshd port ${port}`),
+          reliedPaths: [RULES[4], RULES[6], "/etc/ufw/ufw.conf", DEFAULTS],
+          reliedFacts: facts.host.sshPorts.map((port) => `sshd port ${port}`),
         }),
   }),
 };

@@ -84,7 +84,10 @@ export interface ProgramContext {
 
 /** What one kind brings to the program. */
 export interface Part {
-  /** Variables of transaction.sh. It knows each by name and stops at one that is not set: they are here without an action too. */
+  /**
+   * Variables of transaction.sh. Give every variable even when there is nothing to do: the program stops at one that is not set.
+   * A rollback runs the new transaction.sh with the env of an old run, so give a new variable a default there.
+   */
   env?: Record<string, string | number>;
   /** Files in the transaction's folder, by name. */
   parts?: [name: string, text: string][];
@@ -92,8 +95,8 @@ export interface Part {
   live?: string[];
   undo?: string[];
   /** Paths, and facts in transaction.sh's words, that the plan relied on: nothing begins where they are otherwise by then. */
-  relied?: string[];
-  facts?: string[];
+  reliedPaths?: string[];
+  reliedFacts?: string[];
 }
 
 interface Compared<K extends KindName> {

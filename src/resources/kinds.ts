@@ -61,7 +61,7 @@ export function partsOf(actions: Actions, context: ProgramContext): Required<Par
     parts: all.flatMap(({ parts = [] }) => parts),
     live: all.flatMap(({ live = [] }) => live),
     undo: all.flatMap(({ undo = [] }) => undo),
-    relied: all.flatMap(({ relied = [] }) => relied),
-    facts: all.flatMap(({ facts = [] }) => facts),
+    reliedPaths: all.flatMap(({ reliedPaths = [] }) => reliedPaths),
+    reliedFacts: all.flatMap(({ reliedFacts = [] }) => reliedFacts),
   };
 }

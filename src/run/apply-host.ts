@@ -82,7 +82,9 @@ async function freshProof(
   if ("outcome" in answer) return { host, broken: [answer.outcome.error.found] };
   const { observation } = answer;
   const seconds = (performance.now() - since.changedAt) / 1000;
-  const stood = new Set(host.findings.checks.filter(({ outcome }) => outcome === "fail").map(findingOf));
+  const failedBefore = new Set(
+    host.findings.checks.filter(({ outcome }) => outcome === "fail").map(findingOf),
+  );
   const checks = checksFor(observation, run.render);
   const { access: _, certificates: __, ...before } = host.findings;
   return {
@@ -99,7 +101,7 @@ async function freshProof(
     broken: brokenPromises(
       plan,
       observation,
-      checks.filter((check) => !stood.has(findingOf(check))),
+      checks.filter((check) => !failedBefore.has(findingOf(check))),
       run,
     ),
   };

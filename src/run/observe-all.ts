@@ -27,7 +27,7 @@ export interface Look {
 export async function observeAll(run: Run, progress: Progress, look: Look = {}): Promise<Hosts> {
   const hosts = Hosts.notAsked(run.jobs);
   const { environment, options } = run;
-  environment.reached(() => writeAsAsked(runRecordOf(run, hosts.records()), run));
+  environment.onEarlyEnd(() => writeAsAsked(runRecordOf(run, hosts.records()), run));
   await pool(
     run.jobs,
     options.forks,

@@ -33,7 +33,7 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
     const answer = await ask(host, { prove, isAudit, facts });
     if ("outcome" in answer) return timed(as(host, answer.outcome));
     const { observation } = answer;
-    host = told(host, observation);
+    host = withObservation(host, observation);
     const refusal =
       refusalBeforePlanning(observation.server, accept) ??
       pendingTransaction(observation.facts) ??
@@ -50,7 +50,7 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
   }
 }
 
-function told(host: Host, observation: Observation): Host {
+function withObservation(host: Host, observation: Observation): Host {
   return {
     ...host,
     observation,

@@ -57,7 +57,7 @@ export interface Environment {
    * Called before the first connection: after it, an error may no longer say "no host was touched".
    * @param writeRecord writes the record as it stands, for a run that does not come to its own end. The last one given counts.
    */
-  reached: (writeRecord: () => Promise<void>) => void;
+  onEarlyEnd: (writeRecord: () => Promise<void>) => void;
   /** Errors of redkeep itself that belong to no host: the run goes on, and ends with exit code 3. */
   strays: string[];
 }

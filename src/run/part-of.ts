@@ -17,15 +17,15 @@ export async function partOf(
   work: () => Promise<void>,
 ): Promise<void> {
   const errors: unknown[] = [];
-  const strike = (error: unknown) => {
+  const onStray = (error: unknown) => {
     errors.push(error);
     hosts.of(job).link.close();
   };
-  await asPart(strike, work).catch((error: unknown) => errors.push(error));
+  await asPart(onStray, work).catch((error: unknown) => errors.push(error));
   const host = hosts.of(job);
   const { status, error } = host.outcome;
-  const isOpen = error === null && status !== "changed" && status !== "restored";
-  if (errors.length > 0 && isOpen) hosts.put(as(host, outcomeOf(errors.shift())));
+  const hasNoVerdict = error === null && status !== "changed" && status !== "restored";
+  if (errors.length > 0 && hasNoVerdict) hosts.put(as(host, outcomeOf(errors.shift())));
   for (const stray of errors)
     strays.push(`${job.host}: ${stray instanceof Error ? (stray.stack ?? stray.message) : String(stray)}`);
 }

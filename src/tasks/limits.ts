@@ -104,6 +104,7 @@ export default defineTask("limits", {
       );
     }
     checks.push(...leftOpen(context));
+    // 10000 is Redis' own default.
     const clients = params.maxclients ?? Number(running?.get("maxclients") ?? 10000);
     const files = facts.service.process?.openFiles;
     const next = limitOf(facts.service.properties.get("LimitNOFILE") ?? "");
@@ -180,9 +181,8 @@ function percentage(value: string | number): number | undefined {
 }
 
 /** Redis itself takes 32 files beside those of its clients, and lowers maxclients silently where they are missing. */
-function openFilesFloor({ params, server }: Context): number {
-  const clients = params.maxclients ?? Number(server.running?.get("maxclients") ?? 0);
-  return Math.max(params.nofile, params.maxclients === undefined ? 0 : clients + 32);
+function openFilesFloor({ params: { maxclients, nofile } }: Context): number {
+  return maxclients === undefined ? nofile : Math.max(nofile, maxclients + 32);
 }
 
 function limitOf(loaded: string): number {

@@ -16,12 +16,16 @@ interface Input {
 /** What has to be as it was when the plan was made; `parts` is what the kinds rely on beside. */
 export function expectations(
   input: Input,
-  { written, relied, facts }: { written: readonly string[] } & Pick<Required<Part>, "relied" | "facts">,
+  {
+    written,
+    reliedPaths,
+    reliedFacts,
+  }: { written: readonly string[] } & Pick<Required<Part>, "reliedPaths" | "reliedFacts">,
 ): [name: string, text: string][] {
-  const paths = reliedOn(input, written, relied);
+  const paths = reliedOn(input, written, reliedPaths);
   return [
     ["expected", lines(paths.map((path) => `${path} ${signature(input.facts, path)}`))],
-    ["expected-facts", lines(factLines(input, facts))],
+    ["expected-facts", lines(factLines(input, reliedFacts))],
     ["questions", lines(questions(input))],
   ];
 }

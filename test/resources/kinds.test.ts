@@ -5,9 +5,11 @@ import { changesOf, type HostPlan } from "../../src/plan/plan.ts";
 import { parseAclUser } from "../../src/redis/parse-acl.ts";
 import { splitWords } from "../../src/redis/words.ts";
 import type { Actions, KindName, Kinds, Resource } from "../../src/resources/kind.ts";
-import { KIND_NAMES, noActions } from "../../src/resources/kinds.ts";
+import { KIND_NAMES, noActions, partsOf } from "../../src/resources/kinds.ts";
+import { shellProgram, transactionProgram } from "../../src/shell/program.ts";
 import { confWith, type Differences, hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
+import { server } from "../support/run-task.ts";
 
 interface Sample<K extends KindName> {
   wants: Kinds[K]["wants"];
@@ -15,7 +17,7 @@ interface Sample<K extends KindName> {
   on?: Differences;
   /** What else is wanted. */
   beside?: readonly Resource[];
-  /** What of the program does it. */
+  /** Which compiled parts say so. */
   does: readonly [part: string, text: string][];
 }
 
@@ -170,7 +172,7 @@ function* variants(value: unknown, path: string): Iterable<readonly [path: strin
 /** Nobody acts on the mark of a secret; and which step of persistence it is, the program finds in the new redis.conf. */
 const NOT_FOR_THE_PROGRAM = /\.content\.secret$|^persistence\./;
 
-describe("what a plan shows is what the program does", () => {
+describe("what a plan shows changes the compiled parts", () => {
   it.each(samples)("%s", (kind, sample) => {
     const { facts, plan } = planOf(kind, sample);
     if (!UNSEEN.includes(kind)) expect(changesOf(plan)).not.toEqual([]);
@@ -202,5 +204,38 @@ describe("what a plan shows is what the program does", () => {
       );
     });
     expect([...new Set(used)].toSorted()).toEqual(Object.keys(noActions()).toSorted());
+  });
+});
+
+/** Lists that undo.sh does not read from the run that it puts back, with the reason. */
+const NOT_UNDONE: Readonly<Record<string, string>> = {
+  directories: "apply notes in `created` which of them it made, and those go",
+};
+
+describe("the program on the host", () => {
+  const brought = samples.map(([kind, sample]) => {
+    const { facts, plan } = planOf(kind, sample);
+    const { actions, after } = plan;
+    const context = { facts, server: server(facts), config: after.config, restart: actions.restart };
+    return partsOf(actions, { ...context, textOf: () => "" });
+  });
+  const variables = new Set(brought.flatMap(({ env }) => Object.keys(env)));
+  // `new/1`, `new/2` and so on are one list.
+  const lists = new Set(brought.flatMap(({ parts }) => parts.map(([name]) => name.replace(/\d+$/, ""))));
+  const unread = (names: Set<string>, before: string, shell: string) =>
+    [...names].filter((name) => !new RegExp(String.raw`${before}${name}(?![\w-])`).test(shell));
+
+  it("reads every variable that a kind sets", () => {
+    expect(unread(variables, String.raw`\$\{?`, transactionProgram())).toEqual([]);
+  });
+
+  it("reads every list that a kind writes", () => {
+    expect(unread(lists, String.raw`\$d/`, transactionProgram())).toEqual([]);
+  });
+
+  it("puts back what each list says, or NOT_UNDONE has the reason", () => {
+    expect(unread(lists, String.raw`\$s/`, shellProgram("transaction/undo.sh"))).toEqual(
+      Object.keys(NOT_UNDONE),
+    );
   });
 });

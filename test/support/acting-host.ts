@@ -10,7 +10,7 @@ import {
 } from "../connection/support/server.ts";
 import { answerTo, editedParts, wireOf, withRunning } from "./facts.ts";
 import { reportText } from "./report.ts";
-import { isProbe, nonceIn } from "./scripts.ts";
+import { isProbe, nonceIn, unknownScript } from "./scripts.ts";
 
 /** What a host is asked for, in a run: the facts, to change, how that stands, to keep it, to put it back. */
 export type Step = "probe" | "transaction" | "status" | "confirm" | "rollback";
@@ -156,7 +156,9 @@ function stepOf(script: string): Step {
   if (isProbe(script)) return "probe";
   if (/ confirm >/.test(script)) return "confirm";
   if (/ rollback asked >/.test(script)) return "rollback";
-  return /^begun=/m.test(script) ? "transaction" : "status";
+  if (/^begun=/m.test(script)) return "transaction";
+  if (/show -p ActiveState /.test(script)) return "status";
+  throw unknownScript(script);
 }
 
 function pairs(words: readonly string[]): [string, string][] {

@@ -71,7 +71,7 @@ export function taskThat(
   phase: TaskDefinition["phase"] = "settings",
 ): HostTask {
   const definition: TaskDefinition = {
-    name: "limits",
+    name: "a task of a test" as string as TaskDefinition["name"],
     params: { parse: (params: unknown) => params } as TaskDefinition["params"],
     facts: [],
     phase,

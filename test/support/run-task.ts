@@ -56,7 +56,10 @@ export async function planAll(facts: HostFacts, options: Options = {}): Promise<
 }
 
 /** The checks of the default playbook. */
-export async function verifyAll(facts: HostFacts, options: Options = {}): Promise<Check[]> {
+export async function verifyAll(
+  facts: HostFacts,
+  options: Options = {},
+): Promise<(Check & { task: string })[]> {
   return checksFor(observation(facts, options.tasks ?? (await tasksFor(facts)), options), render);
 }
 
