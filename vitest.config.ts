@@ -38,6 +38,7 @@ export default defineConfig({
           exclude: ["test/integration/**", ...SYSTEM],
           // The files of a worker share the modules: to load the program for each took longer than most tests do.
           isolate: false,
+          setupFiles: "test/support/fresh-process.ts",
           restoreMocks: true,
           unstubEnvs: true,
         },

@@ -141,7 +141,7 @@ async function demo(): Promise<string> {
   console.log(styleText("bold", `$ export APP_PASSWORD=$(cat ${dir}/app-password)`));
   await show(`${cli} plan -i ${inventory}`, 2);
 
-  heading("Apply: make it so");
+  heading("Apply: make the changes");
   await show(`${cli} apply -i ${inventory} --yes`);
 
   heading("Verify: prove it on the running hosts");

@@ -9,7 +9,7 @@ const { keepCompiledCode } = await import("./cli/code-cache.ts");
 keepCompiledCode(process);
 const { main } = await import("./cli/main.ts");
 await main(process);
-// The run is over and its record written. A peer that does not let go of its connection must not keep the program.
+// The run is over and its record is written. A peer that keeps its connection open must not keep the program running.
 const leave = setInterval(() => {
   if (process.stdout.writableLength + process.stderr.writableLength === 0) process.exit();
 }, 2_000);

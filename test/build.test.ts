@@ -147,7 +147,7 @@ describe("what V8 compiled", () => {
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
-  it("is done without where there is no home", async () => {
+  it("is not kept where the user has no home folder", async () => {
     const { status, stdout } = await redkeep(["--version"], "/proc/nowhere");
     expect(stdout).toBe("0.1.0\n");
     expect(status).toBe(0);

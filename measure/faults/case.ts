@@ -215,7 +215,7 @@ export function startController(project: Project) {
     async interruptTwice() {
       child.kill("SIGINT");
       // Else the kernel may merge both into one.
-      while (running() && !output.includes("Interrupted")) {
+      while (running() && !output.includes("Stopping")) {
         await Promise.race([once(child.stderr, "data"), ended]);
       }
       child.kill("SIGINT");

@@ -87,19 +87,19 @@ const SSH = "test/connection/ssh.test.ts";
 export const CATALOGUE: readonly FaultRow[] = [
   row("A1", "The controller is killed, at each line of the transaction's journal", {
     [SWEEP]: ["SIGKILL of redkeep on the laptop"],
-    [TRANSACTION]: ["by a power cut, with the controller dead, is put back before Redis starts"],
+    [TRANSACTION]: ["by a power cut, with the controller dead, is rolled back before Redis starts"],
   }),
   row("A2", "Ctrl-C once and twice, SIGTERM, a closed terminal", {
     [SWEEP]: ["Ctrl-C twice"],
-    [FAILURE]: ["an interruption lets what is under way come to its end, and says so"],
+    [FAILURE]: ["an interruption lets hosts in progress come to their end, and the record says so"],
     [ENVIRONMENT]: [
-      "a terminal that is closed ends it as Ctrl-C does: what is in flight is settled, nothing new is begun, and it is recorded",
+      "a closed terminal ends it as Ctrl-C does: hosts in progress are finished, no other is begun, and the record is written",
     ],
-    "test/cli/main.test.ts": ["130 after Ctrl-C, within a moment, although a host never answers"],
+    "test/cli/main.test.ts": ["are 130 soon after Ctrl-C, although a host never answers"],
   }),
   row("A3", "The connection is reset in the middle of a change", {
     [SWEEP]: ["SSH connection reset"],
-    [FAILURE]: ["a link lost during apply does not stop the host, and the end is told truthfully"],
+    [FAILURE]: ["a connection lost during apply does not stop the host, and its true end is reported"],
   }),
   row("A4", "Packets vanish without a word", {
     [SWEEP]: ["SSH connection falls silent", "nothing gets to the host, nor from it"],
@@ -107,8 +107,8 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A5", "The link dies while a change is being confirmed", {
     "measure/faults/figures/labels.ts": ["What redkeep says is what happened: the link cut at the commit"],
-    "test/measure/faults/labels.test.ts": ["where the link is cut during the commit"],
-    [TRANSACTION]: ["is asked again where the reply to the confirmation is lost"],
+    "test/measure/faults/labels.test.ts": ["where the connection is cut during the commit"],
+    [TRANSACTION]: ["is asked again where the answer to the confirmation is lost"],
   }),
   row("A6", "An exit status that never comes, a signal, a channel closed too early", {
     "measure/faults/figures/labels.ts": ["channels that end without a word"],
@@ -117,20 +117,20 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A7", "Login files that print, shells that are none or others", {
     "test/integration/connection.test.ts": [
-      "a shell that prints as it starts does not get into the facts",
-      "a user without a shell is told so",
+      "the output of a login file does not get into the facts",
+      "a user without a login shell gets an error that says so",
     ],
     "test/connection/bootstrap.test.ts": ["means the same to sh, fish and csh"],
     [SSH]: ["does not see what login files print"],
   }),
   row("A8", "The laptop sleeps through the time for the confirmation", {
     [ENVIRONMENT]: [
-      "a laptop that sleeps through the confirm window reads what the host did, and does nothing again",
+      "a controller that sleeps through the confirm window reads what the host did, and repeats nothing",
     ],
   }),
   row("A9", "The controller's own disk is full", {
-    [ENVIRONMENT]: ["a laptop whose disk is full touches no host"],
-    "test/cli/main.test.ts": ["changes no host where the record of the run cannot be kept"],
+    [ENVIRONMENT]: ["a controller whose disk is full touches no host"],
+    "test/cli/main.test.ts": ["apply changes no host where the record of the run cannot be kept"],
   }),
   row("A10", "A shared SSH connection hides that nobody else gets in", {
     "measure/faults/features.ts": ["the new connection before a change is kept"],
@@ -143,75 +143,77 @@ export const CATALOGUE: readonly FaultRow[] = [
     "sshd or fail2ban turns away too many logins at once",
     {
       "measure/faults/figures/lockouts.ts": ["MaxStartups 2:100:4"],
-      [SSH]: ["tries again where the server had no room for it", "does not try again after it was refused"],
+      [SSH]: ["is tried again where the server had no room for it", "is not tried again after a refusal"],
     },
     "fail2ban itself is not in the lab",
   ),
   row("A12", "The jump host dies during a run", {
     ...AROUND,
-    [SSH]: ["take their hosts with them when they go"],
+    [SSH]: ["end the connections of the hosts behind them when they go away"],
   }),
 
   row("B1", "Power cut or reboot, at each line of the journal", {
     [SWEEP]: ["the host stops at once, and boots", "power cut of the host: nothing more gets to its disk"],
-    [TRANSACTION]: ["by a power cut, with the controller dead, is put back before Redis starts"],
+    [TRANSACTION]: ["by a power cut, with the controller dead, is rolled back before Redis starts"],
   }),
   row("B2", "Disks without room: for data, /etc or redkeep's own folder, before and in the middle", {
     ...AROUND,
     [ENVIRONMENT]: [
-      "names each file system without room, for bytes or for files",
+      "is refused with each file system that lacks room for bytes or files",
       "a file system that fills up at any moment leaves the host as it was, and no file cut short",
-      "has no snapshot tried that must fail, and goes on serving writes",
+      "is refused before a save that would fail, and goes on serving writes",
     ],
-    [TRANSACTION]: ["without room for it is not touched, and says so"],
+    [TRANSACTION]: ["without room for the transaction is refused with that reason, and not touched"],
   }),
   row("B3", "Read-only mounts, immutable files, no inodes left", {
     [ENVIRONMENT]: [
-      "names each place that is read-only, immutable or a mount of its own, all at once",
-      "names each file system without room, for bytes or for files",
+      "is refused with every place that is read-only, immutable or a mount of its own",
+      "is refused with each file system that lacks room for bytes or files",
     ],
   }),
   row("B4", "A configuration file that is a bind mount or a symbolic link", {
     [ENVIRONMENT]: [
-      "names each place that is read-only, immutable or a mount of its own, all at once",
-      "follows no link and waits for no pipe in the place of a file",
+      "is refused with every place that is read-only, immutable or a mount of its own",
+      "makes redkeep neither follow a link nor wait for a pipe in the place of a file",
     ],
-    [TRANSACTION]: ["says why where a file cannot be replaced"],
+    [TRANSACTION]: ["where a file cannot be replaced is reported with the reason"],
   }),
   row("B5", "Nothing may be run from /tmp or /var; no bash; no redis-cli", {
     [ENVIRONMENT]: [
-      "that runs nothing from /tmp or /var, has no bash, odd owners, and rights beside the mode, is hardened and closed",
-      "without redis-cli or systemd-run is told what to install",
+      "with noexec /tmp and /var, without bash, with odd owners and access lists, is hardened and closed",
+      "is refused with what to install where redis-cli or systemd-run is missing",
     ],
-    "test/transaction/transaction.test.ts": ["has no syntax that this shell lacks"],
+    "test/transaction/transaction.test.ts": ["parses in this shell"],
   }),
   row("B6", "No systemd, or no systemd-run", {
     [ENVIRONMENT]: [
       "without systemd at work is refused, and not touched",
-      "without redis-cli or systemd-run is told what to install",
+      "is refused with what to install where redis-cli or systemd-run is missing",
     ],
   }),
   row("B7", "sudo with a wrong password, a lecture, a terminal it wants, another language, no prompt", {
-    [ENVIRONMENT]: ["whose sudo wants something else is told so after one try, whatever the number of hosts"],
+    [ENVIRONMENT]: [
+      "whose sudo asks for something else gets an error after one try, whatever the number of hosts",
+    ],
     "test/integration/connection.test.ts": [
-      "sudo with a lecture, in another language and in its own terminal is understood",
+      "sudo is understood with its lecture, in another language and with a terminal of its own",
       "a wrong become password is one failed attempt, and the script does not run",
     ],
     [SSH]: [
-      "shows a wrong one to two machines of a fleet, whose accounts a directory may lock together",
+      "shows a wrong one to at most two machines, since a directory may lock all accounts together",
       "does not hang where sudo waits for something else",
     ],
   }),
   row(
     "B8",
     "A host whose clock is wrong, or jumps",
-    { ...AROUND, [TRAPS]: ["is judged by the host's clock, whose wrong day is told"] },
+    { ...AROUND, [TRAPS]: ["is judged by the host's clock, and a wrong clock is reported"] },
     "a container has the clock of its machine: only what redkeep's programs read of it was changed. A wrong clock is told where it spoils a certificate, and is no warning of its own",
   ),
   row("B9", "A command that hangs: a pipe in the place of a file, a lock that nobody lets go", {
     [ENVIRONMENT]: [
-      "follows no link and waits for no pipe in the place of a file",
-      "whose lock somebody holds, and does not let go of, is left alone at once",
+      "makes redkeep neither follow a link nor wait for a pipe in the place of a file",
+      "is left alone at once where somebody holds its lock and does not release it",
     ],
     "measure/faults/features.ts": ["the timer over the whole change"],
   }),
@@ -225,17 +227,17 @@ export const CATALOGUE: readonly FaultRow[] = [
     ...AROUND,
     [SWEEP]: ["SIGKILL of the transaction on the host"],
     [FAILURE]: ["a new server that dies right after its start is put back too"],
-    [TRANSACTION]: ["right after its link was set does not leave the link until a timer comes"],
+    [TRANSACTION]: ["right after its pending link was set leaves no link behind"],
   }),
   row("B12", "Somebody else restarts Redis meanwhile", {
     [TRANSACTION]: [
-      "restarted by someone else meanwhile is put back, and runs with its old configuration again",
+      "where someone restarts Redis meanwhile is rolled back, and runs with its old configuration again",
     ],
   }),
   row("B13", "An administrator edits a file before the change is confirmed", {
     "measure/faults/features.ts": ["the look for edits before a rollback"],
     [TRANSACTION]: [
-      "where Redis is down and someone edited a file gets all but that file back, and Redis up",
+      "where Redis is down and someone edited a file gets all but that file back, and Redis starts",
     ],
     "test/integration/rollback.test.ts": [
       "refuses a host that somebody has changed since, and touches nothing",
@@ -246,20 +248,20 @@ export const CATALOGUE: readonly FaultRow[] = [
     "A sandbox that keeps Redis from its new files",
     {
       ...AROUND,
-      [TRAPS]: ["is found by the candidate, behind the same walls as the service"],
+      [TRAPS]: ["is stopped by the candidate, in the same sandbox as the service"],
       "test/integration/service-user.test.ts": [
-        "a socket outside of what the unit may write comes up, and what failed before rolls nothing back",
+        "a socket outside the unit's writable paths works after apply, and an earlier failure rolls nothing back",
       ],
-      [LIVE]: ["a data directory of the operator's own stays writable behind the tighter sandbox"],
+      [LIVE]: ["a data directory of the operator's own stays writable in the tighter sandbox"],
     },
     "the candidate reads copies, so a wall around the very folder of the new files (InaccessiblePaths) shows at the restart only, which is put back; AppArmor and SELinux are not in the lab",
   ),
   row("B15", "Odd owners, and rights that stand beside the mode", {
     [ENVIRONMENT]: [
-      "that runs nothing from /tmp or /var, has no bash, odd owners, and rights beside the mode, is hardened and closed",
+      "with noexec /tmp and /var, without bash, with odd owners and access lists, is hardened and closed",
     ],
     "test/transaction/transaction.test.ts": [
-      "puts content, owner and mode in place in one step, and leaves nothing behind",
+      "puts content, owner and mode in place in one step, and leaves no temporary file",
     ],
   }),
 
@@ -267,30 +269,30 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    [FAILURE]: [
-      "a configuration that Redis does not take is found by the scratch server: nothing was changed",
-    ],
+    [FAILURE]: ["a configuration that Redis refuses is found by the scratch server, before any change"],
     "test/plan/build-plan.test.ts": [
-      "trap 13: is refused by name where the server does not know it and would not start",
+      "trap 13: is refused by name where the server does not know it and would not start with it",
     ],
   }),
   row("C2", "An ACL file that Redis does not load", {
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "test/redis/parse-acl.test.ts": ["names the line of all that stops Redis from starting"],
+    "test/redis/parse-acl.test.ts": ["names each line that stops Redis from starting"],
     "test/redis/acl-user.test.ts": ["leaves out channels for Redis 6.0, where they are a syntax error"],
-    "test/tasks/acl.test.ts": ["refuses a rule that this server does not know, and says what was meant"],
+    "test/tasks/acl.test.ts": ["refuses a rule that this server does not know, and suggests the nearest"],
   }),
   row("C3", "Users both in redis.conf and in an ACL file", {
-    [UNUSUAL]: ["requirepass and inline users give way to the ACL file, and nobody reads their passwords"],
+    [UNUSUAL]: [
+      "requirepass and inline users give way to the ACL file, and nobody else can read their passwords",
+    ],
   }),
   row("C4", "An ACL file that drops requirepass and opens the server", {
     "test/integration/harden.test.ts": [
       "is refused without a password",
-      "lets nobody in by default: an unauthenticated client on the Unix socket is refused",
+      "refuses a client without a login on the Unix socket",
     ],
-    "test/tasks/acl.test.ts": ["finds both methods together, and a file without a default line"],
+    "test/tasks/acl.test.ts": ["fails the check, and so does a file without a default line"],
   }),
   row("C5", "Protected mode that turns the application away", {
     [LIVE]: ["a remote client without TLS is asked for a login, not turned away by protected mode"],
@@ -299,8 +301,8 @@ export const CATALOGUE: readonly FaultRow[] = [
   row("C6", "Included files: missing, read in another order, overruled by what CONFIG REWRITE wrote", {
     [TRAPS]: ["is refused where redis.conf names a file that is not there"],
     [UNUSUAL]: [
-      "an include with a renamed command and save points is respected, and each rename stands once",
-      "CRLF, tabs, upper case and duplicates are read as Redis reads them; the operator's own lines stay",
+      "an include that renames a command and has save points keeps both, and each rename stands once",
+      "CRLF, tabs, upper case and duplicates are read as Redis reads them, and the operator's own lines stay",
     ],
     "test/integration/idempotence.test.ts": ["is hardened once, and then left alone"],
   }),
@@ -309,7 +311,9 @@ export const CATALOGUE: readonly FaultRow[] = [
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
-    "test/integration/idempotence.test.ts": ["is as hard after %s, with its keys, and needs nothing"],
+    "test/integration/idempotence.test.ts": [
+      "is still hardened after %s, with its keys, and needs no change",
+    ],
     "test/tasks/bind.test.ts": [
       "waits at boot for an address that may come late, and restarts nothing for it",
     ],
@@ -325,63 +329,61 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("C9", "Certificates that Redis starts with and clients would not take", {
     [TRAPS]: [
-      "that clients would not take is refused before the switch, and the reason is told",
-      "is judged by the host's clock, whose wrong day is told",
-      "whose key is another one, or that is none, touches no host",
-      "that they take is served",
+      "that clients would not accept is refused before the change, with the reason",
+      "is judged by the host's clock, and a wrong clock is reported",
+      "that is unreadable, or has another key, ends the run before any host is touched",
+      "that clients accept is served",
     ],
-    "test/pki/certificate.test.ts": ["is nothing in a good one"],
+    "test/pki/certificate.test.ts": ["is nothing where the certificate is right"],
   }),
   row("C10", "A Redis that was built without TLS", {
     [TRAPS]: ["is refused with that reason, and goes on as it was"],
   }),
   row("C11", "Commands that are renamed and still needed: by the AOF, Sentinel, replicas, clients", {
     [PERSISTENCE]: [
-      "a FLUSHALL in the AOF does not stop the start after FLUSHALL was taken away",
-      "a client that sends FLUSHDB again and again meets no server that does not start",
+      "a FLUSHALL in the AOF does not stop a start after FLUSHALL was disabled",
+      "a client that sends FLUSHDB again and again does not stop the start",
     ],
     [TOPOLOGY]: [
-      "are refused by name where the guide would cut replica, Sentinel or failover off, and nothing is changed",
+      "are refused by name where the guide would cut off replica, Sentinel or failover, and nothing is changed",
     ],
     "test/tasks/rename-command.test.ts": [
       "refuses on a host that a Sentinel watches, and names what it needs",
-      "refuses where the last rewrite failed",
+      "is a reason to refuse where its last rewrite failed",
     ],
-    "test/plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
+    "test/plan/impact.test.ts": ["lists a command that is taken away, with its count since Redis started"],
   }),
   row("C12", "A memory limit below what is in use", {
     [TRAPS]: [
       "is refused with each reason: an absent address, a taken port, too little memory, wrong users, an unknown setting",
     ],
     "measure/faults/features.ts": ["the guard maxmemory-below-used"],
-    "test/tasks/limits.test.ts": ["a policy that evicts is refused on a store that is no cache"],
+    "test/tasks/limits.test.ts": ["is refused for a policy that evicts, on a store that is no cache"],
   }),
   row("C13", "An AOF that is switched on in the file alone", {
     [PERSISTENCE]: ["keeps 10 000 keys on the way to %s", "survive the way back to %s"],
   }),
   row("C14", "Persistence switched off, or its files and folder named anew", {
     [PERSISTENCE]: [
-      "survive the change to none in a run that restarts, and no stale dump stays behind",
-      "does not come back with an old snapshot at a later start",
+      "survive the change to none in a run that restarts, and no stale dump remains",
+      "does not load an old dump at a later start",
     ],
     [TRAPS]: ["is refused where the next start would load something else, and each setting is named"],
     "test/plan/restart.test.ts": ["trap 8: what the next start loads must be what runs now"],
   }),
   row("C15", "A running server that differs from its file before anything begins", {
     [TRAPS]: ["is refused where the next start would load something else, and each setting is named"],
-    [PERSISTENCE]: ["are not put at risk by a file that says something else than the running server"],
+    [PERSISTENCE]: ["are not put at risk where redis.conf and the running server differ"],
     "measure/faults/features.ts": ["the guard persistence-differs"],
   }),
   row("C16", "A restart during a snapshot, a rewrite of the AOF, or loading", {
-    [TRAPS]: ["is refused while a snapshot is under way"],
-    [LIVE]: [
-      "C16: a snapshot under way is waited for, whether before the plan or after it, and no key is lost",
-    ],
-    [TRANSACTION]: ["writes its AOF anew meanwhile, and is hardened all the same"],
+    [TRAPS]: ["is refused while a save is in progress"],
+    [LIVE]: ["C16: a save in progress is waited for, before and after the plan, and no key is lost"],
+    [TRANSACTION]: ["that rewrites its AOF meanwhile is hardened all the same"],
   }),
   row("C17", "A server that cannot save, and so would never stop", {
-    [ENVIRONMENT]: ["has no snapshot tried that must fail, and goes on serving writes"],
-    [TRANSACTION]: ["is not told to stop a server that cannot save: it would never end"],
+    [ENVIRONMENT]: ["is refused before a save that would fail, and goes on serving writes"],
+    [TRANSACTION]: ["is not asked to stop a server that cannot save, whose stop would never end"],
     "test/plan/restart.test.ts": [
       "trap 23: a server that cannot save would hang while it stops",
       "trap 24: a stop timeout that would kill the server in the middle of its save",
@@ -391,13 +393,13 @@ export const CATALOGUE: readonly FaultRow[] = [
     "C18",
     "A snapshot that fails and so stops every write",
     {
-      [ENVIRONMENT]: ["has no snapshot tried that must fail, and goes on serving writes"],
+      [ENVIRONMENT]: ["is refused before a save that would fail, and goes on serving writes"],
       "test/plan/restart.test.ts": ["Redis must be able to save its keys"],
     },
     "what can be seen before is refused; where the data folder closes between the plan and the snapshot, writes stay refused until Redis can save again",
   ),
   row("C19", "A start that takes longer than systemd waits", {
-    [LIVE]: ["C19: a start that takes longer than systemd waits gets the time for it, and is no loop"],
+    [LIVE]: ["C19: a start longer than systemd's timeout gets the time for it, and does not loop"],
     "test/plan/restart.test.ts": ["trap 25: a load that takes longer than systemd waits"],
   }),
   row(
@@ -407,55 +409,53 @@ export const CATALOGUE: readonly FaultRow[] = [
     "no Redis 6.0 is in the lab's default image",
   ),
   row("C21", "ACL LOAD that ends every session", {
-    [LIVE]: ["trap 27: ten clients work on without an error through a run that needs no restart"],
+    [LIVE]: ["trap 27: serves ten clients without an error through a run that needs no restart"],
     "measure/faults/figures/live.ts": ["A change that needs no restart: what clients at 10 ms notice"],
     "test/plan/build-plan.test.ts": [
-      "change in one command, so that nobody meets half a user, and nothing restarts",
+      "change in one command, so that no client sees half a user, and without a restart",
     ],
   }),
   row("C22", "CONFIG REWRITE that loosens modes and replaces links", {
     "test/integration/idempotence.test.ts": ["is hardened once, and then left alone"],
     [SECRETS]: [
-      "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
+      "are at no moment in redkeep's output, a record, a process list, a log or a file that others may read",
     ],
   }),
   row("C23", "A drop-in that systemd does not take, or a sandbox that is too tight", {
-    [TRAPS]: ["is found by the candidate, behind the same walls as the service"],
-    "test/transaction/compile.test.ts": ["stands behind the walls that the unit will have"],
+    [TRAPS]: ["is stopped by the candidate, in the same sandbox as the service"],
+    "test/transaction/compile.test.ts": ["runs in the sandbox that the unit will have"],
   }),
   row(
     "C24",
     "Limits that cannot be set here",
     {
       "test/tasks/limits.test.ts": [
-        "nofile is a floor",
-        "fails the check where the process has too few for its clients",
+        "are raised to nofile, and a higher limit stays",
+        "fail the check where the process has too few for its clients",
       ],
     },
     "kernel settings (overcommit, THP, somaxconn) are not among the tasks",
   ),
 
   row("D1", "A primary that writes nothing to disk is restarted, and empties its replicas", {
-    [TOPOLOGY]: [
-      "D1: a primary that writes nothing to disk is not restarted unasked, and keeps its replica's keys where it is",
-    ],
+    [TOPOLOGY]: ["D1: are not restarted unasked where the primary writes nothing to disk, and lose no key"],
   }),
   row("D2", "Sentinel promotes a replica during the restart", {
     [TOPOLOGY]: [
-      "D2, D3, D10: the Sentinels still find each other and fail over, and the next run leaves the roles alone",
+      "D2, D3, D10: still fail over through their Sentinels, and the next run leaves the roles alone",
     ],
   }),
   row("D3", "A failover after the plan", {
-    [TOPOLOGY]: ["D3: a failover that comes after the plan makes it stale, and roles stay as they are then"],
+    [TOPOLOGY]: ["D3: make the plan stale by a failover after it, and keep the roles of that failover"],
   }),
   row("D4", "A new password that replicas and Sentinel do not have yet", {
     [TOPOLOGY]: [
-      "D4: prepared for it they are hardened, keep every write, and a link that breaks comes up again",
+      "D4: are hardened once they are prepared, keep every write, and reconnect after a broken link",
     ],
-    "test/tasks/acl.test.ts": ["refuses on a primary whose replicas have no user"],
+    "test/tasks/acl.test.ts": ["are a reason to refuse a primary whose replicas have no user"],
   }),
   row("D5", "Two members of one group are changed at once", {
-    "test/fleet/groups.test.ts": ["stay apart in many groups: never two of one at once, all done"],
+    "test/fleet/groups.test.ts": ["of many groups are all changed, never two of one group at once"],
     "test/integration/replication.test.ts": [
       "are restarted one after the other, the replica first, and are in step in between",
     ],
@@ -466,7 +466,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "Clients that still use the old port or password",
     {
       "test/plan/impact.test.ts": [
-        "are the clients that are connected as user default, counted by address and name",
+        "lists the clients that are connected as user default, counted by address and name",
       ],
     },
     "they are named with the plan; their connection is no reason to refuse",
@@ -475,7 +475,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "D8",
     "An application that lacks commands it needs",
     {
-      "test/plan/impact.test.ts": ["is who ran a command that goes away, with the count since Redis started"],
+      "test/plan/impact.test.ts": ["lists a command that is taken away, with its count since Redis started"],
       "test/integration/harden.test.ts": ["may not %s"],
     },
     "commands that were called are named where they are taken away; a user's own calls cannot be told from others'",
@@ -484,15 +484,15 @@ export const CATALOGUE: readonly FaultRow[] = [
     "D9",
     "A replica that lags",
     {
-      "test/fleet/groups.test.ts": ["wait for a replica that is not in step again"],
+      "test/fleet/groups.test.ts": ["wait until a restarted replica is in step again"],
     },
     "a slow network between them is not to be had in the lab",
   ),
   row("D10", "Sentinel on the same host, and a firewall that closes its port", {
     [TOPOLOGY]: [
-      "D2, D3, D10: the Sentinels still find each other and fail over, and the next run leaves the roles alone",
+      "D2, D3, D10: still fail over through their Sentinels, and the next run leaves the roles alone",
     ],
-    "test/tasks/firewall.test.ts": ["are those of the cluster's bus too, which the server itself listens on"],
+    "test/tasks/firewall.test.ts": ["include the cluster's bus, on which the server itself listens"],
   }),
 
   row("E1", "A firewall that goes on without a rule for SSH", {
@@ -513,7 +513,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("E3", "Rules in an order that undoes them", {
     "measure/faults/figures/reachability.ts": ["Who reaches a port is what the rules were read to say"],
-    [LOCKOUTS]: ["rules are read as the kernel takes them: real connections, allowed and not"],
+    [LOCKOUTS]: ["firewall rules are read as the kernel applies them to 168 real connections"],
     "test/firewall/properties.test.ts": ["agrees with the lines that the kernel gets"],
   }),
   row("E4", "A session that lives on while nobody else gets in", {
@@ -524,7 +524,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("E5", "Other firewalls, and ports that go past ufw", {
     [LOCKOUTS]: [
-      "a firewall that goes on keeps clients that are connected, and names what lets packets in past it",
+      "a firewall that is switched on keeps connected clients, and the plan names what lets packets in past it",
     ],
     "test/firewall/foreign.test.ts": [
       "names each port that Docker publishes past ufw once, and none on loopback",
@@ -544,36 +544,38 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("E7", "A firewall that cuts clients off as it goes on", {
     [LOCKOUTS]: [
-      "a firewall that goes on keeps clients that are connected, and names what lets packets in past it",
+      "a firewall that is switched on keeps connected clients, and the plan names what lets packets in past it",
     ],
   }),
   row("E8", "A way back that is blocked itself", {
     "measure/faults/figures/lockouts.ts": ["xtables' lock held for ${seconds} s, ufw on"],
-    [TRANSACTION]: ["is not called put back where its firewall could not be"],
+    [TRANSACTION]: ["is not reported as rolled back where its firewall could not be put back"],
   }),
 
   row("F1", "Two operators at once", {
     "measure/faults/figures/races.ts": ["Two runs at once on one host: exactly one wins, the other is told"],
     "test/integration/races.test.ts": [
-      "is told who is at work there, or that the plan is old, and changes nothing",
+      "is refused with the holder of the lock or as a stale plan, and changes nothing",
     ],
     [FAILURE]: ["of two applies at once one wins, and the other names it"],
     "measure/faults/features.ts": ["the lock"],
   }),
   row("F2", "A lock that a crash left behind", {
     [SWEEP]: ["SIGKILL of the transaction on the host"],
-    [TRANSACTION]: ["right after its link was set does not leave the link until a timer comes"],
+    [TRANSACTION]: ["right after its pending link was set leaves no link behind"],
   }),
   row("F3", "A lock that Redis inherits", {
-    [TRANSACTION]: ["is asked again where the reply to the confirmation is lost"],
-    "test/integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
+    [TRANSACTION]: ["is asked again where the answer to the confirmation is lost"],
+    "test/integration/rollback.test.ts": [
+      "does not undo itself when run twice, and lets the next apply harden again",
+    ],
   }),
   row("F4", "A host that has changed since it was looked at", {
     "measure/faults/figures/stale.ts": [
       "A host that changes between plan and yes is refused, by the name of what changed, and not touched",
     ],
-    "test/integration/plans.test.ts": ["is refused by the name of what changed, and not touched"],
-    [FAILURE]: ["a file edited between plan and change is a stale plan: refused, and the edit stays"],
+    "test/integration/plans.test.ts": ["is refused with the name of what changed, and not touched"],
+    [FAILURE]: ["a file that was edited between plan and change makes the plan stale, and keeps the edit"],
     "measure/faults/features.ts": ["the fingerprint of what the plan relied on"],
   }),
   row(
@@ -581,25 +583,27 @@ export const CATALOGUE: readonly FaultRow[] = [
     "A plan from somewhere else",
     {
       "test/transaction/compile.test.ts": [
-        "is signed as the host's own program signs it, for whatever stands there",
+        "is signed as the host's own program signs it, for every kind of file",
       ],
-      "test/transaction/transaction.test.ts": ["is confirmed by nobody who does not know the nonce"],
+      "test/transaction/transaction.test.ts": ["is not confirmed without the nonce"],
     },
     "plans are not kept in files: apply makes its own from what it has just seen",
   ),
   row("F6", "A second run", {
-    "test/integration/plans.test.ts": ["drops no client, and opens none but its own"],
+    "test/integration/plans.test.ts": ["drops no client, and opens no connection but its own"],
     "test/integration/harden.test.ts": [
-      "a second apply changes nothing, restarts nothing, and costs one connection and one round trip a host",
+      "are unchanged by a second apply, without a restart, in one connection and one round trip each",
     ],
   }),
   row("F7", "A run after one that was put back, or left half done", {
-    "test/integration/rollback.test.ts": ["does not undo itself, and lets the next apply go on as before"],
+    "test/integration/rollback.test.ts": [
+      "does not undo itself when run twice, and lets the next apply harden again",
+    ],
     [SWEEP]: ["SIGKILL of the transaction on the host"],
   }),
   row("F8", "A plan that writes", {
     "test/integration/harden.test.ts": [
-      "plan tells what would change and touches neither host nor controller",
+      "are left alone by plan, which says what would change and writes no state",
     ],
     "test/cli/main.test.ts": ["sends nothing that writes: the probe alone"],
   }),
@@ -607,23 +611,23 @@ export const CATALOGUE: readonly FaultRow[] = [
     "measure/faults/figures/plans.ts": [
       "Start states drawn at random: apply does what plan said, change by change, and nothing else",
     ],
-    "test/integration/harden.test.ts": ["apply does what plan said, and keeps every key"],
+    "test/integration/harden.test.ts": ["are changed by apply as plan said, and keep every key"],
   }),
 
   row("G1", "Host names that are options, commands, or no names", {
     [HOSTILE]: [HOSTILE_INPUT],
-    [SSH]: ["is not named by an option of ssh"],
+    [SSH]: ["is not taken for an option of ssh, whatever its name"],
   }),
   row("G2", "Shell syntax in any value", {
     [HOSTILE]: [HOSTILE_INPUT, "in inputs that are generated"],
     "test/transaction/hostile-values.test.ts": [
-      "is refused or arrives as data, in the ACL file as a hash alone",
+      "is refused or arrives as data, and in the ACL file only as a hash",
     ],
     "measure/faults/figures/hostile.ts": ["Hostile inputs are refused or taken literally"],
   }),
   row("G3", "Line breaks that would make a second directive or user", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/transaction/compile.test.ts": ["cannot smuggle in a second command"],
+    "test/transaction/compile.test.ts": ["cannot add a second command"],
   }),
   row("G4", "Signs that systemd or ufw read in their own way", {
     [HOSTILE]: [HOSTILE_INPUT],
@@ -631,19 +635,19 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("G5", "YAML tags", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/lib/yaml.test.ts": ["refused, with the place"],
+    "test/lib/yaml.test.ts": ["a YAML file is refused with the place of"],
   }),
   row("G6", "Keys that are names of JavaScript's own", {
     [HOSTILE]: [HOSTILE_INPUT],
     "test/lib/yaml.test.ts": ["keeps __proto__ an ordinary key"],
-    "test/inventory/load-inventory.test.ts": ["survives names that objects have of their own"],
+    "test/inventory/load-inventory.test.ts": ["may use names that JavaScript objects have of their own"],
   }),
   row("G7", "YAML bombs, huge and deep files", {
     [HOSTILE]: [HOSTILE_INPUT],
     "test/lib/yaml.test.ts": ["refuses more than 1 MiB"],
   }),
   row("G8", "Duplicate keys, and scalars that mean something else", {
-    "test/lib/yaml.test.ts": ["names every duplicate at once", "a plain scalar reads as Ansible reads it"],
+    "test/lib/yaml.test.ts": ["every duplicate key at once", "a plain scalar reads as Ansible reads it"],
   }),
   row("G9", "Templates in values", {
     [HOSTILE]: [HOSTILE_INPUT],
@@ -657,7 +661,9 @@ export const CATALOGUE: readonly FaultRow[] = [
   ),
   row("G11", "Patterns that take for ever", {
     [HOSTILE]: [HOSTILE_INPUT],
-    "test/inventory/host-pattern.test.ts": ["takes time that grows with the pattern, not with its stars"],
+    "test/inventory/host-pattern.test.ts": [
+      "is matched in a time that its number of stars does not multiply",
+    ],
   }),
   row("G12", "Values that are valid and dangerous", {
     "test/tasks/firewall.test.ts": ["refuses to open Redis to everyone"],
@@ -681,7 +687,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     [SSH]: ["is given up when its output has no end"],
   }),
   row("H4", "Forged frames and facts of other kinds", {
-    [HOSTILE_HOSTS]: ["may forge frames about itself with that word, and does nothing to others"],
+    [HOSTILE_HOSTS]: ["may forge frames about itself with the run's word, and does nothing to others"],
     "test/facts/probe.test.ts": [
       "cannot be forged by a file that prints section lines without knowing the word of this run",
     ],
@@ -689,7 +695,7 @@ export const CATALOGUE: readonly FaultRow[] = [
   row("H5", "File names that lead elsewhere", {
     [HOSTILE_HOSTS]: [
       "names of JavaScript's own",
-      "may forge frames about itself with that word, and does nothing to others",
+      "may forge frames about itself with the run's word, and does nothing to others",
     ],
     "test/record/json.test.ts": [
       "names the path and leaves nothing behind where the record cannot be put in place",
@@ -700,12 +706,12 @@ export const CATALOGUE: readonly FaultRow[] = [
     "Facts that are lies",
     {
       [HOSTILE_HOSTS]: ["says that it has confirmed itself", "makes a state up"],
-      [FAILURE]: ["a host on which the changes do not hold is put back after verify"],
+      [FAILURE]: ["a host on which the changes do not hold is rolled back after verify"],
     },
     "a host that lies in all its answers alike is believed: nobody else is asked",
   ),
   row("H7", "One host that changes another's plan", {
-    [HOSTILE_HOSTS]: ["may forge frames about itself with that word, and does nothing to others"],
+    [HOSTILE_HOSTS]: ["may forge frames about itself with the run's word, and does nothing to others"],
   }),
   row("H8", "Host keys that are unknown, changed or revoked", {
     [SSH]: [
@@ -727,17 +733,17 @@ export const CATALOGUE: readonly FaultRow[] = [
   row("H11", "The service's own user plants links, hard links and pipes", {
     "test/transaction/transaction.test.ts": [
       "writes beside a link, never through it",
-      "fails on a link that took the place of a file meanwhile, and leaves its target",
+      "fails on a link that took the place of a file, and leaves its target unchanged",
     ],
-    [ENVIRONMENT]: ["follows no link and waits for no pipe in the place of a file"],
-    "test/plan/build-plan.test.ts": ["that are %s are never written to"],
+    [ENVIRONMENT]: ["makes redkeep neither follow a link nor wait for a pipe in the place of a file"],
+    "test/plan/build-plan.test.ts": ["that are %s are never written"],
   }),
   row("H12", "A Redis that was taken over works against redkeep with its user's rights", {
     "measure/faults/figures/hostile-service-user.ts": [
       "An attacker with the rights of user redis races plan, apply, rollback, recovery and verify",
     ],
     "test/integration/hostile-service-user.test.ts": [
-      "a Redis that was taken over makes nobody else work for it",
+      "a Redis that was taken over makes no other user act for it",
     ],
   }),
 
@@ -746,7 +752,7 @@ export const CATALOGUE: readonly FaultRow[] = [
       "Secret markers found in outputs, records, processes, files and logs",
     ],
     [SECRETS]: [
-      "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
+      "are at no moment in redkeep's output, a record, a process list, a log or a file that others may read",
     ],
   }),
   row("I2", "Secrets in the environment of what lives on", {
@@ -754,34 +760,36 @@ export const CATALOGUE: readonly FaultRow[] = [
       "Secret markers found in outputs, records, processes, files and logs",
     ],
     [SECRETS]: [
-      "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
+      "are at no moment in redkeep's output, a record, a process list, a log or a file that others may read",
     ],
   }),
   row("I3", "Secrets in temporary files and backups", {
-    [SECRETS]: ["rest on the host only where they are in use, and for root's own way back"],
+    [SECRETS]: ["are on the host only where they are used, and for rollback by root"],
     "test/transaction/compile.test.ts": [
-      "lays everything down in files that only root can read, before anything runs",
+      "writes everything into files that only root can read, before anything runs",
     ],
   }),
   row("I4", "Secrets in plans, diffs, records and errors, old values too", {
     [SECRETS]: [
-      "stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant",
+      "are at no moment in redkeep's output, a record, a process list, a log or a file that others may read",
     ],
-    "test/cli/main.test.ts": ["is told as a bug, with its stack and without the secrets in it"],
+    "test/cli/main.test.ts": ["is reported as a bug, with its stack and without the secrets in it"],
   }),
   row("I5", "Secrets in other encodings, and in pieces", {
-    [SECRETS]: ["are masked where a host says them, in any encoding and in pieces"],
+    [SECRETS]: ["are masked where a host prints them, in any encoding and in pieces"],
     "test/lib/secret.test.ts": ["masks the form %s", "shows no part of a secret, wherever it cuts"],
   }),
   row("I6", "Secrets that Redis itself shows: SLOWLOG, MONITOR, its log", {
     "test/tasks/acl.test.ts": ["writes the users of a stock host, hashed, one line for each"],
-    [SECRETS]: ["rest on the host only where they are in use, and for root's own way back"],
+    [SECRETS]: ["are on the host only where they are used, and for rollback by root"],
   }),
-  row("I7", "Secrets on the controller", { [SECRETS]: ["stay with their owner on the controller"] }),
+  row("I7", "Secrets on the controller", {
+    [SECRETS]: ["are readable on the controller by their owner alone"],
+  }),
   row("I8", "Secrets too short to be hidden", {
     "test/tasks/acl.test.ts": ["that are weak (%s) are refused by name, and fail where accepted"],
     "test/lib/secret.test.ts": [
-      "is masked in that host's words alone, and no word that our own texts are made of",
+      "is masked in that host's words alone, unless it is a common word of redkeep's own texts",
     ],
   }),
 
@@ -792,19 +800,19 @@ export const CATALOGUE: readonly FaultRow[] = [
     ],
   }),
   row("J2", "A large fleet of which some are dead, slow, or somebody else", {
-    [FLEET]: ["is done but for that twentieth, and each is told by name"],
+    [FLEET]: ["is changed save for that twentieth, and each host of it is named"],
   }),
   row("J3", "A failure in a later batch", {
     [FLEET]: ["lets what is under way come to its end and begins nothing more; every host is counted once"],
   }),
   row("J4", "Going on after a run that was ended", {
-    [FLEET]: ["goes on with what was not done: it plans afresh, and asks nothing of a host that is done"],
+    [FLEET]: ["plans the unfinished hosts afresh, and asks nothing of a host that is done"],
   }),
   row(
     "J5",
     "A password that is new on half of the fleet",
     {
-      [LIVE]: ["a new password ends the sessions of the old one and lets in with the new one"],
+      [LIVE]: ["closes the sessions of an old password and lets clients in with the new one"],
     },
     "a rotation replaces a password at once: there is no time in which both are taken",
   ),
@@ -818,7 +826,7 @@ export const CATALOGUE: readonly FaultRow[] = [
     "test/fleet/blast-radius.test.ts": ["is refused, with what it would have restarted for and how to go on"],
   }),
   row("J8", "One machine under two names", {
-    "test/integration/idempotence.test.ts": ["is done once, and the other name says where"],
+    "test/integration/idempotence.test.ts": ["is changed once, and the other name refers to the first"],
   }),
 ];
 

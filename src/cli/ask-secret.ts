@@ -2,7 +2,7 @@ import { InputError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import type { Environment } from "../run/options.ts";
 
-/** Whoever was asked went away, by Ctrl-C, Ctrl-D or a signal. Nothing was begun: exit code 130. */
+/** The question was left without an answer, by Ctrl-C, Ctrl-D or a signal. Nothing had begun: exit code 130. */
 export class Cancelled extends Error {
   override readonly name = "Cancelled";
 }
@@ -16,8 +16,8 @@ const CTRL_Z = 0x1a;
 const DELETE = 0x7f;
 
 /**
- * Asks on the terminal without an echo, which is off before the question shows. It stays off for the next question: `showTyping`
- * ends it.
+ * Asks on the terminal with the echo turned off before the question shows. It stays off for the next question, until
+ * `showTyping` turns it on.
  * @throws InputError without a terminal; Cancelled where nobody answers
  */
 export async function askSecret(
@@ -34,7 +34,7 @@ export async function askSecret(
     for (const [index, byte] of data.entries()) {
       if (byte === 0x0a || byte === 0x0d) {
         stdin.pause();
-        // Typed or pasted ahead: the answer to the next question.
+        // The rest was typed or pasted ahead: it answers the next question.
         const rest = data.subarray(index + 1);
         if (rest.length > 0) stdin.unshift(rest);
         resolve(new Secret(Buffer.from(typed).toString("utf8")));
@@ -51,7 +51,7 @@ export async function askSecret(
     stdin.setRawMode(false);
     stderr.write("\n");
     process.off("SIGCONT", onContinue);
-    // Here the program stands still, until the shell goes on with it.
+    // The program is suspended here, until the shell resumes it.
     process.kill(process.pid, "SIGTSTP");
     onContinue();
     setImmediate(() => {
@@ -59,7 +59,7 @@ export async function askSecret(
     });
   };
   let isAsking = true;
-  // The shell has set the terminal as it likes it, and libuv does not look.
+  // The shell has reset the terminal, and libuv sets raw mode anew only after it was off.
   const onContinue = () => {
     stdin.setRawMode(false);
     stdin.setRawMode(true);
@@ -81,12 +81,12 @@ export async function askSecret(
   }
 }
 
-/** Ends the silence that `hideTyping` or a question began. */
+/** Turns the echo back on that `hideTyping` or a question turned off. */
 export function showTyping({ stdin }: Pick<Environment, "stdin">): void {
   if (stdin.isTTY && stdin.isRaw) stdin.setRawMode(false);
 }
 
-/** A character of UTF-8, of up to four bytes. */
+/** Drops one character of UTF-8, up to four bytes. */
 function dropLast(bytes: number[]): void {
   while (((bytes.pop() ?? 0) & 0xc0) === 0x80);
 }

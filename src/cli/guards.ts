@@ -1,4 +1,4 @@
-/** Every guard by name, so that a typo in --accept is told. */
+/** Every guard by name, so that --accept can refuse a typo. */
 export const GUARDS = [
   ..."aof-rewrite-failed bind-absent-address bind-everywhere blast-radius blinding-rename certificate cluster disk-too-small".split(
     " ",

@@ -8,7 +8,7 @@ import { blame } from "../run/strays.ts";
 import { Cancelled, showTyping } from "./ask-secret.ts";
 import { createProgram } from "./program.ts";
 
-/** The whole program: arguments in, exit code out. Only this file, cli.ts and a question for a password touch the process. */
+/** The whole program: arguments in, exit code out. Only this file, cli.ts and the question for a password use `process`. */
 export async function main(process: NodeJS.Process): Promise<void> {
   const interrupt = new AbortController();
   const environment: Environment = {
@@ -31,12 +31,12 @@ export async function main(process: NodeJS.Process): Promise<void> {
     process.on(name, () => {
       if (interrupt.signal.aborted) process.exit(130);
       process.stderr.write(
-        "\nInterrupted: nothing new is started; what is under way is settled. Once more to leave at once: hosts heal themselves.\n",
+        "\nStopping: finishing hosts in progress. Press Ctrl-C again to quit; unfinished hosts roll back by themselves.\n",
       );
       interrupt.abort();
     });
   }
-  /** For a run that does not come to its own end. */
+  /** Ends a run that failed on the way: its record is still written where hosts were reached. */
   const endAnyway = async (error: unknown): Promise<number> => {
     hasEnded = true;
     const exitCode = reportError(error, environment, writeRecord !== undefined);
@@ -45,7 +45,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
     try {
       await writeRecord();
     } catch (cause) {
-      process.stderr.write(`The record of this run cannot be written: ${printableText(messageOf(cause))}\n`);
+      process.stderr.write(`Cannot write the record of this run: ${printableText(messageOf(cause))}\n`);
     }
     return exitCode;
   };
@@ -56,14 +56,14 @@ export async function main(process: NodeJS.Process): Promise<void> {
     reportError(error, environment, true);
     environment.strays.push(messageOf(error));
   });
-  // Nothing is left to wait for, and the run has not ended: what it waits for never comes.
+  // The event loop is empty, and the run has not ended: it awaits something that can no longer happen.
   process.on("beforeExit", () => {
     if (hasEnded || writeRecord === undefined) return;
-    void endAnyway(new Error("the run waits for something that never comes")).then((code) =>
+    void endAnyway(new Error("the run waits for an answer that can no longer come")).then((code) =>
       process.exit(code),
     );
   });
-  // A reader that went away, as in `redkeep … | head`, or a terminal that was closed, is no error of ours.
+  // A reader that went away, as in `redkeep … | head`, or a closed terminal is not our error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE" && error.code !== "EIO") throw error;

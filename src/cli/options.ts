@@ -16,14 +16,14 @@ export function hostOptions(): Option[] {
     option("-i, --inventory <path>", "inventory file, directory, or list of hosts (a,b,); may be repeated")
       .argParser(collect)
       .makeOptionMandatory(),
-    option("-l, --limit <pattern>", "only these hosts; @FILE for one a line"),
+    option("-l, --limit <pattern>", "only these hosts; @FILE names one a line"),
   ];
 }
 
 export function variableOption(): Option {
   return option(
     "-e, --extra-vars <vars>",
-    "key=value or @file; stronger than every other variable",
+    "key=value or @file; these win over every other variable",
   ).argParser(collect);
 }
 
@@ -36,8 +36,8 @@ export function addRunOptions(command: Command, name: RunCommand): void {
   const group = (title: string, options: readonly Option[]) => addGroup(command, title, options);
   group("Which hosts:", [
     ...hostOptions(),
-    option("--retry-failed <run.json>", "only the hosts that this run did not finish"),
-    option("--shard <i/n>", "part I of N of the hosts, counted from 1"),
+    option("--retry-failed <run.json>", "only the hosts that this run did not leave changed or unchanged"),
+    option("--shard <i/n>", "only the I-th of N parts of the hosts, such as 2/5"),
   ]);
   group("Which tasks:", [
     option("-t, --tags <tags>", "only tasks with one of these tags (a,b)").argParser(collect),
@@ -45,25 +45,25 @@ export function addRunOptions(command: Command, name: RunCommand): void {
     variableOption(),
   ]);
   const careful = [
-    ...(name === "apply" ? [option("-C, --check", "plan only")] : []),
-    ...(name === "eject"
-      ? [option("-C, --check", "show what would go and what stays; changes nothing")]
+    ...(name === "apply"
+      ? [option("-C, --check", "show what would change and who would notice; change nothing")]
       : []),
+    ...(name === "eject" ? [option("-C, --check", "show what would go and what stays; change nothing")] : []),
     ...(name === "rollback"
       ? [
-          option("-C, --check", "show what would come back and who will notice; changes nothing"),
+          option("-C, --check", "show what would come back and who would notice; change nothing"),
           option(
             "--to <state>",
-            "last: undo the last run of each host; original: each file and setting as it was before redkeep first touched it",
+            "last: undo each host's last run; original: put each file and setting back as it was before redkeep first touched it",
           )
             .choices(["last", "original"])
             .default("last"),
         ]
       : []),
     ...(name === "apply" || name === "rollback" || name === "eject"
-      ? [option("-y, --yes", "do not ask; needed without a terminal")]
+      ? [option("-y, --yes", "do not ask; required without a terminal")]
       : []),
-    option("--accept <guard>", "take the risk that a refusal names; may be repeated").argParser(collect),
+    option("--accept <guard>", "go on in spite of this guard; may be repeated").argParser(collect),
     ...(name === "plan" || name === "apply"
       ? [option("--fail-on-impact", "exit 3, and touch no host, where a client or user would notice")]
       : []),
@@ -72,7 +72,7 @@ export function addRunOptions(command: Command, name: RunCommand): void {
       : [
           option(
             "--rotate <name>",
-            "make anew: this user's generated password, client:NAME (its key and certificate), or ca",
+            "replace this user's generated password, a client's key and certificate (client:NAME), or the CA (ca)",
           ).argParser(collect),
         ]),
     ...(name === "rollback" || name === "eject"
@@ -104,13 +104,13 @@ export function addRunOptions(command: Command, name: RunCommand): void {
 
 export function connectionOptions(): Option[] {
   return [
-    option("-u, --user <name>", "log in as (weaker than the inventory)"),
-    option("--private-key <file>", "key to log in with (weaker than the inventory)"),
+    option("-u, --user <name>", "user to log in as (the inventory wins)"),
+    option("--private-key <file>", "key to log in with (the inventory wins)"),
     option("-k, --ask-pass", "ask for the login password"),
     option("-b, --become", "become root with sudo"),
     option("-K, --ask-become-pass", "ask for sudo's password"),
-    option("--known-hosts <file>", "host keys, instead of your own known_hosts files"),
-    option("-T, --timeout <seconds>", "to connect").argParser(wholeNumber(1, 3600)).default(10),
+    option("--known-hosts <file>", "host keys to trust, instead of your own known_hosts files"),
+    option("-T, --timeout <seconds>", "seconds to connect").argParser(wholeNumber(1, 3600)).default(10),
     option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
   ];
 }

@@ -18,7 +18,7 @@ import {
 } from "./options.ts";
 import { runOptions } from "./run-options.ts";
 
-/** Loaded when they are asked for: `--help` needs none of it. */
+/** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
   RunCommand,
   () => Promise<(options: RunOptions, environment: Environment) => Promise<number>>
@@ -42,7 +42,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       writeOut: (text) => environment.stdout.write(text),
       writeErr: (text) => environment.stderr.write(printableText(text)),
     })
-    // Without "[options]" on each line the longest leaves room for the descriptions on 80 columns.
+    // We leave "[options]" out of each line, so that the descriptions fit 80 columns.
     .configureHelp({
       subcommandTerm: (command) =>
         [
@@ -57,7 +57,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .showSuggestionAfterError(true)
     .addHelpText(
       "after",
-      "\nExample:\n  redkeep init\n  redkeep plan -i inventory/hosts.yml\n\nEach command says more with --help.\n",
+      "\nExample:\n  redkeep init\n  redkeep plan -i inventory/hosts.yml\n\nredkeep COMMAND --help explains a command.\n",
     );
 
   const run = (name: RunCommand, description: string, examples: string) => {
@@ -66,7 +66,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       .description(description)
       .argument(
         "[playbook]",
-        "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). It is code: its expressions run on this machine",
+        "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). Treat it as code: its expressions run on this machine",
       );
     addRunOptions(command, name);
     command.addHelpText("after", `\nExamples:\n${examples}`);
@@ -83,12 +83,12 @@ export function createProgram(environment: Environment, done: (code: number) => 
   );
   run(
     "apply",
-    "make it so: one transaction a host, confirmed over a new login",
+    "make the changes: one transaction per host, confirmed over a new login",
     "  redkeep apply -i inventory/production.yml\n  redkeep apply -i inventory/production.yml --yes --json run.json      (in CI)\n",
   );
   run(
     "verify",
-    "prove it on the running hosts; changes nothing",
+    "check the running hosts against the playbook; changes nothing",
     "  redkeep verify -i inventory/production.yml\n  redkeep verify -i inventory/production.yml -v --json -\n",
   );
 
@@ -101,7 +101,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   run(
     "eject",
     "take redkeep's own traces off the hosts, and leave the hardening",
-    "  redkeep eject -i inventory/production.yml --check\n  redkeep eject -i inventory/production.yml --yes\n\nTo go back to how the hosts were, run rollback --to original first: eject takes the backups away.\n",
+    "  redkeep eject -i inventory/production.yml --check\n  redkeep eject -i inventory/production.yml --yes\n\nTo put the hosts back as they were, run rollback --to original first: eject deletes the backups.\n",
   );
 
   addReport(program, environment, done);
@@ -118,7 +118,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .option("--list", "all hosts and their variables, as JSON (the default)")
     .option("--graph", "groups and hosts as a tree")
     .option("--host <name>", "one host's variables, as JSON")
-    .option("-l, --limit <pattern>", "only these hosts; @FILE for one a line")
+    .option("-l, --limit <pattern>", "only these hosts; @FILE names one a line")
     .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
     .addHelpText(
       "after",
@@ -146,7 +146,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .description("print the password that redkeep generated for one host; reaches no host")
     .argument("<host>", "as the inventory names it")
     .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
-    .option("--user <name>", "whose (default: the user whom redkeep logs in as)")
+    .option("--user <name>", "whose password (default: the user that redkeep logs in as)")
     .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
     .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
     .addHelpText(
@@ -171,9 +171,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
 
   program
     .command("controls")
-    .description("list the controls that verify checks, or say all of one; reaches no host")
+    .description("list the controls that verify checks, or explain one; reaches no host")
     .argument("[id]", "such as RK-TLS-06")
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  redkeep controls\n  redkeep controls RK-TLS-06\n")
     .action(async (id: string | undefined, raw: Raw) => {
       const { controls } = await import("../commands/controls.ts");
@@ -183,19 +183,22 @@ export function createProgram(environment: Environment, done: (code: number) => 
   program
     .command("lint")
     .description("find the traps in redis.conf and ACL files; reaches no host")
-    .argument("<files...>", "redis.conf, users.acl; what they include is read too where it is here")
+    .argument(
+      "<files...>",
+      "redis.conf, users.acl; files that they include are read too, where they exist here",
+    )
     .option("--json", "print the findings as JSON")
-    .option("--sarif <file>", "write them as SARIF 2.1.0 too, for code scanning")
+    .option("--sarif <file>", "also write them as SARIF 2.1.0, for code scanning")
     .addOption(
       new Option("--fail-on <severity>", "exit 6 for a finding of this severity or a graver one")
         .choices(SEVERITIES)
         .default("low"),
     )
-    .option("--ignore <control>", "do not look for this; may be repeated", collect)
+    .option("--ignore <control>", "do not report this control; may be repeated", collect)
     .addOption(
       new Option(
         "--for <server>",
-        "the server that the files are for, to find what it does not know",
+        "the server that the files are for: finds the settings that it does not know",
       ).choices(SERVERS),
     )
     .addHelpText(
@@ -224,7 +227,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .description("write a playbook, variables and waivers of what the hosts have; changes nothing on them")
     .argument("[playbook]", "a playbook whose users and passwords redkeep may log in with");
   addGroup(adopting, "Which hosts:", [...hostOptions(), variableOption(), forksOption()]);
-  addGroup(adopting, "Output:", [option("--out <dir>", "where to").default("adopted")]);
+  addGroup(adopting, "Output:", [option("--out <dir>", "folder to write into").default("adopted")]);
   addGroup(adopting, "Connection:", connectionOptions());
   adopting.addHelpText(
     "after",
@@ -239,7 +242,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   program
     .command("init")
     .description("write a starter inventory, playbook and .gitignore")
-    .argument("[dir]", "where to", ".")
+    .argument("[dir]", "folder to write into", ".")
     .action(async (directory: string) => {
       const { init } = await import("../commands/init.ts");
       done(await init(directory, environment));
@@ -266,16 +269,16 @@ function addReport(program: Command, environment: Environment, done: (code: numb
   for (const [format, description] of FORMAT_OPTIONS)
     command.option(`--${format} <file>`, `${description}; - for stdout`);
   command
-    .option("--exit-code", "end as the merged run has ended, not with 0")
+    .option("--exit-code", "exit with the merged run's exit code instead of 0")
     .option("-v, --verbose", "without a format: show every host, change and check")
     .addHelpText(
       "after",
       `
-Of a host in several records the newest one stands, and the one before it is shown beside it: before against after.
-Without a format, the text of the merged run is printed. A shard that is missing is told, and makes the run's exit code 3.
+Where a host is in several records, the newest counts, and the one before it is shown beside it.
+Without a format, the text of the merged run is printed. A missing shard is named and makes the run's exit code 3.
 
-Exit code: 0 when the reports were written, whatever they tell; with --exit-code that of the merged run, which is the
-gravest of its parts; 1 for a file that is no run record.
+Exit code: 0 when the reports were written, whatever they say; 1 for a file that is no run record. With --exit-code,
+the gravest exit code of the merged records.
 
 Examples:
   redkeep report run.json --html report.html --junit report.xml
@@ -296,7 +299,7 @@ Examples:
 function addDiff(program: Command, environment: Environment, done: (code: number) => void): void {
   program
     .command("diff")
-    .description("what got better, worse, new or gone between two run records; reaches no host")
+    .description("show what got better or worse, is new or is gone between two run records; reaches no host")
     .argument("<before.json>", "the older run record")
     .argument("<after.json>", "the newer one")
     .option("--json <file>", "write the differences there; - for stdout")
@@ -304,8 +307,8 @@ function addDiff(program: Command, environment: Environment, done: (code: number
     .addHelpText(
       "after",
       `
-Worse is a check that fails now, or that can no longer be made; a host that is lost or drifted; a dangerous command
-that a user gained; a waiver that expired.
+These count as worse: a check that now fails or can no longer be made; a host that is lost or drifted; a dangerous
+command that a user gained; a waiver that expired.
 
 Exit code: 0 when nothing got worse, 6 when something did, 1 for a file that is no run record.
 

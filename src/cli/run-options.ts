@@ -49,7 +49,7 @@ export async function runOptions(
   };
 }
 
-/** An empty list, as of an empty variable in a CI job, would select everything: it is no selection. */
+/** An empty list, as from an empty variable in a CI job, would select everything: we refuse it. */
 function tagNames(flag: string, given: readonly string[]): string[] {
   const names = given
     .flatMap((text) => text.split(","))

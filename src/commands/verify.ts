@@ -12,7 +12,7 @@ import type { Environment, RunOptions } from "../run/options.ts";
 import { Outside } from "../run/outside.ts";
 import { prepare } from "../run/prepare.ts";
 import type { Run } from "../run/run.ts";
-import { runRecordOf } from "../run/run-record.ts";
+import { runRecordOf, writeAsAsked } from "../run/run-record.ts";
 import { report, startProgress, textContext, warn } from "../run/terminal.ts";
 
 /** Proves on the running hosts what the playbook promises; changes nothing there, and keeps its record here. */
@@ -25,9 +25,11 @@ export async function verify(options: RunOptions, environment: Environment): Pro
   const clients = await ClientCertificates.of(run, together);
   const hosts = withClientChecks(together, clients).map(asLook);
   const records = hosts.map(recordOf);
+  const controller = clients.looked();
+  // From here on a run that is cut off says all that was seen.
+  environment.onEarlyEnd(() => writeAsAsked(runRecordOf(run, records, { controller, vantages }), run));
   if (!environment.interrupted.aborted) refuseNoChecks(records, run);
   const earlier = await readEarlierRuns(run.state, run, records);
-  const controller = clients.looked();
   const { record, differences } = earlier.compare(
     runRecordOf(run, earlier.withAccess(records), { controller, vantages }),
   );
@@ -40,11 +42,8 @@ async function lookAtAll(run: Run) {
   const progress = startProgress(run);
   const outside = new Outside(run);
   const observed = await observeAll(run, progress, {
-    finish: async (host) => {
-      const seen = keepEssence(host);
-      await outside.lookFromHere(seen);
-      return seen;
-    },
+    finish: keepEssence,
+    afterwards: (host) => outside.lookFromHere(host),
   });
   await progress.stop();
   const { checks, vantages } = await outside.lookFromVantages(observed.all());

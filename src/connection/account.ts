@@ -1,22 +1,22 @@
 import { ALLOWANCES, type Allowance } from "./limits.ts";
 
 /**
- * What one server has cost the controller in this run, over all connections to it: one that is cut off and logged in to again
- * begins where it stopped.
+ * What one server has cost the controller in this run, summed over all connections to it: logging in again does not
+ * reset it.
  */
 export class Account {
   #cpuMs: number = ALLOWANCES.first.cpuMs;
   #bytes: number = ALLOWANCES.first.bytes;
 
-  /** Something was asked of the server, so that it may send more. */
+  /** Call it for each request to the server: the answer may cost this much more. */
   allow({ cpuMs, bytes }: Allowance): void {
     this.#cpuMs += cpuMs;
     this.#bytes += bytes;
   }
 
   /**
-   * Does what the server's bytes have to go through. What another account's bytes take inside it counts for that one alone:
-   * all that comes through a jump host runs inside the jump host's own.
+   * Runs `work` on the server's bytes and charges its CPU time. Work for another account inside it is charged to that
+   * account alone: what comes through a jump host runs inside the jump host's own work.
    */
   charge(bytes: number, work: () => void): void {
     this.#bytes -= bytes;
@@ -32,7 +32,7 @@ export class Account {
     }
   }
 
-  /** What it has used up, in words; undefined while it may go on. */
+  /** The limit that it has exceeded, in words; undefined while it may go on. */
   get overdrawn(): string | undefined {
     if (this.#bytes < 0) return "it sends more than it was asked for";
     if (this.#cpuMs < 0) return "what it sends takes too much of this machine's time";
@@ -50,10 +50,10 @@ export function accountOf(jumps: readonly string[], address: string, port: numbe
   return account;
 }
 
-/** What accounts inside the one that is charged just now have taken. */
+/** CPU time already charged to the accounts inside the one that is being charged. */
 let insideMs = 0;
 
-/** Of this thread, and not the clock's: on a busy machine a server would pay for others. */
+/** CPU time of this thread, not wall-clock time: on a busy machine a server would be charged for others. */
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;

@@ -3,7 +3,7 @@ import { certificateOf, type IdentityFile, publicBlob, readIdentity } from "./pr
 import type { ResolvedConnection } from "./ssh-config.ts";
 import { OpenSSHAgent } from "./ssh2.ts";
 
-/** What was tried at a login, and what could not be and why, in words for the operator. */
+/** What a login tried, and what it could not try and why, in words for the operator. */
 export interface LoginNotes {
   tried: string[];
   problems: string[];
@@ -58,7 +58,7 @@ export async function* loginMethods(
   if (accepts("password")) {
     notes.tried.push("password");
     accepted = yield { type: "password", username, password };
-    // Where the server takes passwords at all it has judged this one.
+    // A server that accepts passwords at all has already judged this one.
     if (accepted?.includes("password")) return;
   }
   if (accepts("keyboard-interactive")) {
@@ -68,7 +68,7 @@ export async function* loginMethods(
       type: "keyboard-interactive",
       username,
       prompt: (_name, _instructions, _language, prompts, answer) => {
-        // Only the first hidden question can be the password; asked again, it was wrong.
+        // Only the first hidden question can be the password. If it is asked again, the password was wrong.
         const answers = prompts.map(({ echo }) => {
           if (echo || asked) return "";
           asked = true;
@@ -95,7 +95,7 @@ async function keysOf(socket: string, problems: string[]): Promise<ParsedKey[]> 
   });
 }
 
-/** An agent that offers only some of its keys, so that the server's limit of attempts is not spent on the rest. */
+/** An agent that offers only some of its keys, so that the others do not use up the attempts that the server allows. */
 class ChosenKeys extends OpenSSHAgent {
   readonly #keys: ParsedKey[];
 

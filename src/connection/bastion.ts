@@ -5,7 +5,7 @@ import { oneLine } from "./one-line.ts";
 import { hangUp, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
-/** A place in a connection to a jump host, until `leave`. */
+/** One host's use of a connection to a jump host, until it calls `leave`. */
 interface Bastion {
   session: Promise<Session>;
   leave(): void;
@@ -67,8 +67,8 @@ export function forward(bastion: Client, target: ResolvedConnection): Promise<Cl
         else resolve(channel);
       });
     } catch {
-      // ssh2 throws where the link has just gone.
-      refuse("the connection to it is gone");
+      // ssh2 throws if the link has just been lost.
+      refuse("the connection to it was lost");
     }
   });
 }

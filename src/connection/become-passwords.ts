@@ -1,36 +1,37 @@
 import type { Secret } from "../lib/secret.ts";
 import { HostError } from "./connection.ts";
 
-/** What sudo said to a password; `untold` where the host could not be asked to the end. */
+/** How sudo answered a password; `untold` where no answer arrived. */
 export type Verdict = "taken" | "refused" | "untold";
 
 /**
- * Machines whose refusal is believed. One that was taken over can refuse any password: it must not keep the run from the
- * others. With each more, a mistyped one is one more failed login towards the three after which faillock closes an account.
+ * How many machines must refuse a password before we believe it is wrong. One compromised machine can refuse any password,
+ * and must not block the others. A higher number brings a mistyped password closer to the three failed logins after which
+ * faillock locks an account.
  */
 const BELIEVED = 2;
 
 interface Asked {
-  /** The host that is trying it, until it is known what came of that. */
+  /** The host that is trying it now, until its sudo has answered. */
   trying: Promise<unknown> | undefined;
   isTaken: boolean;
-  /** Who refused, by machine: several servers on one are one witness. */
+  /** Which host was refused, by machine: several Redis servers on one machine count once. */
   refusedOn: Map<string, string>;
 }
 
 /**
- * The become passwords of a run. Hosts try one after the other until one has taken it, and after two that refused it no
- * other is shown it, so that a mistyped one is not a failed login of the account on each host, which a central directory
- * would lock it for.
+ * The become passwords of a run. Hosts try a password one after the other until a sudo accepts it. After two refusals no
+ * other host gets it: a mistyped password would otherwise be one failed login per host, for which a central directory locks
+ * the account.
  */
 export class BecomePasswords {
   readonly #asked = new Map<string, Asked>();
 
   /**
-   * Waits until it is known whether a sudo takes this password.
-   * @param machine address and port, by which inventory hosts on one machine are the same
-   * @returns how to tell what came of it here, for which the others wait; only the first word counts.
-   * @throws HostError where the machine's sudo refused it already, or that of two others.
+   * Waits until it is known whether a sudo accepts this password.
+   * @param machine address and port, which identify the machine that several inventory hosts may share
+   * @returns a function that reports how sudo answered here, for which the others wait; only its first call counts.
+   * @throws HostError where this machine's sudo already refused the password, or two other machines did.
    */
   async enter(
     { host, user, machine }: { host: string; user: string; machine: string },
@@ -45,7 +46,7 @@ export class BecomePasswords {
       const where = refusedOn.get(machine) ?? [...refusedOn.values()].join(" and ");
       throw new HostError(
         "failed",
-        `${host}: not tried: sudo on ${where} did not take the become password of ${user}`,
+        `${host}: not tried: sudo on ${where} did not accept the become password of ${user}`,
         "Check ansible_become_password, or run with -K.",
       );
     }

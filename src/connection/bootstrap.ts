@@ -2,29 +2,29 @@ import { randomBytes } from "node:crypto";
 import { shellQuote } from "../shell/quote.ts";
 
 /**
- * How a script starts on a host: the text that the login shell runs, and what is exchanged with it.
+ * How a script starts on a host: the command that the login shell runs, and what it and redkeep send each other.
  *
  * The text must mean the same to sh, bash, zsh, fish and csh, so it holds no line break, `!` or backslash, and inside
- * its quotes no quote. It holds no secret: other users of the host can read it, and sudo logs it. The two halves of
- * the marker stand apart in it, so that a shell that echoes its commands does not announce a prompt or a start.
+ * its quotes no quote. It holds no secret: other users of the host can read it, and sudo logs it. It holds the marker in
+ * two separate halves, so that a shell that echoes its commands cannot fake a prompt or a start.
  */
 export interface Bootstrap {
   command: string;
-  /** Written to standard error by the login user's shell, before sudo is asked for anything. */
+  /** The login user's shell writes this to standard error before it calls sudo. */
   awake: string;
-  /** Stands alone on a line of both outputs when the shell that will run the script, as root where asked, is there. */
+  /** A line of both outputs that says: the shell that will run the script has started, as root where asked. */
   started: string;
-  /** What sudo asks with. */
+  /** sudo's prompt for the password. */
   prompt: string;
   /** Written to standard error in place of running a script that did not arrive whole. */
   incomplete: string;
-  /** All that goes to standard input, after a password where one is asked for. */
+  /** Everything for standard input, after the password where sudo asks for one. */
   payload: Buffer;
 }
 
 /**
  * The whole script is read before any of it runs, and only if both of its ends have arrived: a connection that dies
- * during the upload ends standard input as well, and would run half a script. It then runs by `eval`, in the C locale,
+ * during the upload also ends standard input, and would run half a script. The script then runs by `eval`, in the C locale,
  * with standard input at its end.
  */
 const READ_AND_RUN = [
@@ -49,7 +49,7 @@ export function bootstrap(script: string, become: "no" | "sudo" | "sudo with pas
   const words =
     become === "no"
       ? [`LC_ALL=C; export LC_ALL; ${READ_AND_RUN}`, "sh", first, second]
-      : // -k: neither use nor leave a remembered login, so that the same is asked each time.
+      : // -k: sudo neither uses nor keeps a cached login, so that it asks the same each time.
         [SUDO.replace("%FLAGS", become === "sudo" ? "-n" : '-S -k -p "$1:$2:"'), READ_AND_RUN, first, second];
   return {
     awake: first,

@@ -1,4 +1,4 @@
-/** What came of one script on one channel. `status` is "unknown" when the exit status never arrived. */
+/** The result of one script on one channel. `status` is "unknown" when the exit status never arrived. */
 export interface CommandResult {
   status: number | "unknown";
   signal: string | undefined;
@@ -8,9 +8,9 @@ export interface CommandResult {
 }
 
 export interface RunOptions {
-  /** Milliseconds until the channel is given up; the result is then an error. */
+  /** Milliseconds until we give up the channel with an error. */
   timeoutMs: number;
-  /** Bytes of stdout after which the host is given up as endless. */
+  /** Bytes of stdout after which we give the host up as endless. */
   maxOutputBytes?: number;
   signal?: AbortSignal;
 }
@@ -29,7 +29,7 @@ export interface Connection {
   readonly address: string;
   /** No jump host lies between. */
   readonly isDirect: boolean;
-  /** Milliseconds that the TCP connection took to stand: a round trip, or more. Undefined behind a jump host. */
+  /** Milliseconds until the TCP connection was established: a round trip, or more. Undefined behind a jump host. */
   readonly connectMs: number | undefined;
   close(): void;
 }
@@ -42,9 +42,9 @@ export interface Connection {
 export class HostError extends Error {
   override readonly name = "HostError";
   readonly kind: "unreachable" | "failed" | "lost";
-  /** What the operator can do about it, as one sentence; empty when the message says it all. */
+  /** What you can do about it, as one sentence; empty when the message already says it. */
   readonly remedy: string;
-  /** Whether a script may have run, or run on, all the same: what it was to do is then not known. */
+  /** Whether a script may have run, or may still be running, in spite of the error: whether it did its work is then unknown. */
   readonly mayHaveRun: boolean;
 
   constructor(

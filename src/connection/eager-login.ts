@@ -3,7 +3,7 @@ import { MAX_WINDOW, PACKET_SIZE } from "./ssh2.ts";
 
 type Sign = (data: Buffer, send: (signature: Buffer) => void) => void;
 
-/** What is used of the object by which ssh2's client speaks the protocol. It is no public interface. */
+/** The parts that we use of ssh2's protocol object. It is not a public interface. */
 interface Protocol {
   service(name: string): void;
   authPK(username: string, key: ParsedKey, algorithm?: string, sign?: Sign): void;
@@ -18,7 +18,7 @@ interface Protocol {
   };
 }
 
-/** How many arguments each part of it takes in the ssh2 that this file was written for. */
+/** How many arguments each of its parts takes in the ssh2 that this file was written for. */
 const METHODS = { service: 1, authPK: 4, session: 3, requestSuccess: 1 };
 const HANDLERS = {
   SERVICE_ACCEPT: 2,
@@ -38,24 +38,24 @@ function knownProtocol(client: Client): Protocol | undefined {
     });
   const isKnown =
     protocol?._handlers &&
-    // Its class': the connection's Peer stands before some of its own.
+    // From its class: on the object itself, the connection's Peer has wrapped some of them.
     has(Object.getPrototypeOf(protocol), METHODS) &&
     has(protocol._handlers, HANDLERS);
   return isKnown ? protocol : undefined;
 }
 
 /**
- * Takes three round trips and three signatures out of a login by ssh2, which has no options for them. To be called once
- * `connect` was called. An ssh2 of another shape is left alone: it logs in in its own time.
+ * Saves three round trips and three signatures of a login by ssh2, which has no options for this. Call it after `connect`.
+ * An ssh2 with other parts is left alone and logs in at its own pace.
  *
- * - The first way to log in follows the request for the service at once: RFC 4253, 10, demands to wait for the answer only
+ * - The first login attempt follows the request for the service at once: RFC 4253, 10, requires waiting for the answer only
  *   where the server has not proved its key by a signature.
  * - A private key at hand signs at once, instead of asking first whether the server would take it (RFC 4252, 7).
  * - The first session is asked for right behind the signature: what follows a request that succeeds belongs to the service
- *   (RFC 4252, 5.3). After one that fails OpenSSH answers that it did not understand; of others that is not known.
- * - The server's list of its other keys is not answered: ssh2 would have it prove each, and nothing here learns keys.
+ *   (RFC 4252, 5.3). If the login fails, OpenSSH answers that it did not understand; we do not know what others do.
+ * - The server's list of its other host keys gets no answer: ssh2 would have it prove each, and redkeep learns no keys.
  *
- * @param opensSession the first channel will be a session, as to run a command
+ * @param opensSession the first channel will be a session, which runs a command
  * @returns settles when `method` may be sent: RSA signs by an algorithm that the server names before it accepts the service.
  */
 export function loginEagerly(
@@ -74,7 +74,7 @@ export function loginEagerly(
       algorithm && /^rsa-sha2-(?:256|512)$/.test(algorithm) ? `sha${algorithm.slice(-3)}` : undefined;
     const signAtOnce: Sign = (data, send) => {
       const signature = key.sign(data, hash);
-      // ssh2 asks first, and tells what is wrong when it signs.
+      // ssh2 asks first, and reports what is wrong when it signs.
       if (signature instanceof Error) authPK(username, key, algorithm);
       else send(signature);
     };
@@ -118,12 +118,12 @@ function doNotProve(protocol: Protocol): void {
   };
 }
 
-/** @returns asks for the session that ssh2 will want first, and keeps the answer until it does. */
+/** @returns a function that requests the first session early, and keeps the answer until ssh2 asks for one. */
 function firstSession(client: Client, protocol: Protocol): () => void {
   const handlers = protocol._handlers;
   const { USERAUTH_FAILURE, CHANNEL_OPEN_CONFIRMATION, CHANNEL_OPEN_FAILURE } = handlers;
   const session = protocol.session.bind(protocol);
-  /** ssh2 counts its channels from here. */
+  /** The number of ssh2's first channel. */
   const first = 0;
   let isAsked = false;
   let isWanted = false;

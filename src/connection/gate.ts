@@ -1,13 +1,13 @@
-/** sshd as it is shipped drops none as long as fewer than ten have not logged in; somebody else may be among them. */
+/** sshd's default (MaxStartups) drops nobody while fewer than ten logins are under way; other people's logins count too. */
 const FIRST_LIMIT = 8;
 const HIGHEST_LIMIT = 100;
 
-/** What came of a login: done; hung up on for want of room; or none for another reason. */
+/** How a login ended: done; the server hung up for lack of room; or it failed for another reason. */
 export type LoginOutcome = "done" | "dropped" | "failed";
 
 /**
- * How many logins are under way at one sshd. It begins with a few and grows with each that succeeds. A server that hangs up
- * has shown how many are too many: half of them are tried then, and never again as many.
+ * Limits how many logins are under way at one sshd. It begins with a few and allows one more with each success. When a
+ * server hangs up, we know how many are too many: we go on with half of them and never try that many again.
  */
 export class Gate {
   #limit = FIRST_LIMIT;
@@ -17,7 +17,7 @@ export class Gate {
 
   /**
    * Waits for room.
-   * @returns what to call with the outcome, once.
+   * @returns a function to call once with the outcome.
    * @throws the reason of `signal`
    */
   async enter(signal: AbortSignal): Promise<(outcome: LoginOutcome) => void> {
@@ -46,7 +46,7 @@ export class Gate {
     while (this.#inside < this.#limit) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      // Its place is taken before it wakes.
+      // Count its place before it wakes.
       this.#inside++;
       next();
     }

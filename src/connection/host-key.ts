@@ -14,7 +14,7 @@ import { oneLine } from "./one-line.ts";
 import { isRevoked } from "./revoked-keys.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
-/** No command that writes: the file may be anything that the inventory's writer would have a line of theirs in. */
+/** We suggest no command that writes: whoever writes the inventory chooses the file, and could have a line of theirs added to any. */
 const OWN_FILE =
   "Compare the fingerprint with the host's own, then add the key to a known_hosts file, and name that by --known-hosts.";
 
@@ -29,14 +29,14 @@ const HOST_KEY_ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
   "ssh-rsa",
 ];
 
-/** ssh2's algorithms, those first by which the host is known: asked for another type, a known host looks changed. */
+/** ssh2's algorithms, first those of the keys on file: a known host that is asked for another type would look changed. */
 export function hostKeyAlgorithms(target: ResolvedConnection): ServerHostKeyAlgorithm[] {
   const [name, port] = nameInKnownHosts(target);
   const known = algorithmsOf(knownKeyTypes(name, port, target.knownHostsFiles));
   return [...new Set([...known, ...HOST_KEY_ALGORITHMS])];
 }
 
-/** @throws HostError when the key is revoked or is not the one on file, or there is none on file and new ones are not to be accepted or cannot be kept. */
+/** @throws HostError when the key is revoked, differs from the one on file, or is new and may not be accepted or cannot be kept. */
 export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
   const files = target.knownHostsFiles;
@@ -53,7 +53,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     } catch (error) {
       throw refuse(
         `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine((error as Error).message)}`,
-        "Correct the file, or take RevokedHostKeys out.",
+        "Correct the file, or remove RevokedHostKeys.",
       );
     }
     if (revoked) throw refuse(`is revoked by ${tilde(file)}: ${shown}`, "");
@@ -65,7 +65,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     const removal = `ssh-keygen -R ${quoteIfNeeded(knownHostsName(name, port))} -f ${quoteIfNeeded(verdict.place.file)}`;
     throw refuse(
       `has changed: it shows ${shown}, but ${at(verdict.place)} has ${verdict.type} ${verdict.fingerprint}`,
-      `Somebody may be in between. Only if the host was set up anew: ${removal}, then add the new key.`,
+      `Somebody may be intercepting the connection. Only if the host was reinstalled: ${removal}, then add the new key.`,
     );
   }
   const file = target.newHostKeysFile;
@@ -79,7 +79,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   }
   if (target.strictHostKeyChecking === "accept-new" && target.inventoryNamesKnownHosts) {
     throw refuse(
-      `is new: ${shown}; accept-new keeps keys in known_hosts files of your own alone, and not in ${tilde(files[0] ?? "")}, which the inventory names`,
+      `is new: ${shown}; accept-new writes only to your own known_hosts files, and not to ${tilde(files[0] ?? "")}, which the inventory names`,
       OWN_FILE,
     );
   }
@@ -88,7 +88,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     ? `; the @cert-authority in ${at(authority)} does not count, as redkeep knows no host certificates`
     : "";
   const portOption = target.port === 22 ? "" : ` -p ${target.port}`;
-  // ssh-keyscan writes the name that it is given, and the key is looked for under the alias.
+  // ssh-keyscan prints the name that it was given; we look the key up under the alias.
   const { hostKeyAlias } = target;
   const renamed = hostKeyAlias === undefined ? "" : ` | sed 's/^[^ ]*/${hostKeyAlias}/'`;
   const scan = `ssh-keyscan${portOption} ${quoteIfNeeded(target.address)}${renamed} >>${quoteIfNeeded(tilde(file ?? "~/.ssh/known_hosts"))}`;
@@ -102,12 +102,12 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   );
 }
 
-/** Name and port under which the host stands in known_hosts; an alias stands there without a port. */
+/** Name and port that known_hosts has the host under; an alias has no port there. */
 function nameInKnownHosts({ hostKeyAlias, address, port }: ResolvedConnection): [string, number] {
   return hostKeyAlias === undefined ? [address, port] : [hostKeyAlias, 22];
 }
 
-/** An RSA key, `ssh-rsa` in the file, is asked for by its signature algorithms. */
+/** known_hosts calls an RSA key `ssh-rsa`; we ask for it by its signature algorithms. */
 function algorithmsOf(types: readonly string[]): ServerHostKeyAlgorithm[] {
   const names = types.flatMap((type) => (type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [type]));
   return HOST_KEY_ALGORITHMS.filter((algorithm) => names.includes(algorithm));
@@ -115,5 +115,5 @@ function algorithmsOf(types: readonly string[]): ServerHostKeyAlgorithm[] {
 
 const quoteIfNeeded = (word: string) => (/^[\w./~@:-]+$/.test(word) ? word : shellQuote(word));
 
-/** An alias that can stand in a shell's and a sed's word as it is. */
+/** An alias that needs no quoting in shell or sed. */
 const isPlainName = (alias: string | undefined) => alias === undefined || /^[\w.:-]+$/.test(alias);

@@ -27,7 +27,7 @@ export type HostKeyVerdict =
   | { outcome: "ok" }
   /** No line names the host. `certAuthority` is a line that would vouch for it by certificate, which is not supported. */
   | { outcome: "unknown"; certAuthority: Place | undefined }
-  /** The host is known, by another key. */
+  /** The host is known with another key. */
   | { outcome: "changed"; place: Place; type: string; fingerprint: string }
   | { outcome: "revoked"; place: Place };
 
@@ -50,7 +50,7 @@ export function keyType(key: Buffer): string {
 
 /**
  * Judges the key that the host `address:port` showed by the lines of `files`, in that order. A known host with another
- * key has changed, whatever the type: else a stranger would only need to offer a type that is not on file.
+ * key counts as changed, whatever the type: else an impostor would only need to offer a type that is not on file.
  */
 export function checkHostKey(
   address: string,
@@ -68,7 +68,7 @@ export function checkHostKey(
   if (other) {
     return { outcome: "changed", place: other.place, type: other.type, fingerprint: fingerprint(other.key) };
   }
-  // OpenSSH, too, takes a line without the port for a host on another port, when the key is right.
+  // Like OpenSSH, we accept a line without the port for a host on another port if the key matches.
   if (port !== 22) {
     const plain = checkHostKey(address, 22, key, files);
     if (plain.outcome === "ok" || plain.outcome === "revoked") return plain;
@@ -89,16 +89,16 @@ export function knownKeyTypes(address: string, port: number, files: readonly str
 /**
  * Adds the key of a new host, as `ssh -o StrictHostKeyChecking=accept-new` does. One write in append mode, so that
  * hosts of the same run, and other programs, do not write into each other's line.
- * @throws Error where the file is something else than known_hosts, and where the key is not there afterwards: the next
- * one to answer would be as new, and taken as well.
+ * @throws Error where the file is no known_hosts file, or where the key cannot be read back: the next key would be new
+ * again, and accepted too.
  */
 export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
-    throw new Error("it is no file, so every key would be new again");
+    throw new Error("it is not a regular file, so every key would be new again");
   const strange = strangeLine(file);
   if (strange !== undefined)
-    throw new Error(`line ${strange} is no line of a known_hosts file, so it may be another kind of file`);
+    throw new Error(`line ${strange} does not look like known_hosts, so this may be another kind of file`);
   const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
   appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
   if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
@@ -152,14 +152,14 @@ function linesFor(name: string, files: readonly string[]): KnownHost[] {
   });
 }
 
-/** A parsed file. With a thousand hosts, each of a thousand lines would be looked at a thousand times over. */
+/** A parsed file: without it, a thousand hosts would each search the same thousand lines. */
 interface KnownHosts {
   version: string;
-  /** Lines that name hosts as they are, by name. */
+  /** Lines that name hosts literally, by name. */
   plain: ReadonlyMap<string, KnownHost[]>;
-  /** Lines with patterns or hashes, which have to be tried. */
+  /** Lines with patterns or hashes, which must be tried one by one. */
   patterns: readonly KnownHost[];
-  /** What was found so far, by name. */
+  /** The matches found so far, by name. */
   found: Map<string, KnownHost[]>;
 }
 
@@ -173,14 +173,14 @@ function readKnownHosts(file: string): KnownHosts {
   try {
     const found = statSync(file);
     const { mtimeMs, size, ino } = found;
-    // A pipe would be waited for, and a device has no end.
+    // A pipe would block, and a device never ends.
     if (!found.isFile()) throw new Error("no file");
     version = `${mtimeMs} ${size} ${ino}`;
     const cached = cache.get(file);
     if (cached?.version === version) return cached;
     text = readFileSync(file, "utf8");
   } catch {
-    // As if it were empty.
+    // Treat it as empty.
   }
   const plain = new Map<string, KnownHost[]>();
   const patterns: KnownHost[] = [];

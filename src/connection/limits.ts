@@ -1,6 +1,6 @@
 /*
- * What one SSH server, a target or a jump host, may cost the controller. Whoever holds a host chooses what it sends, how much
- * and how fast, so each of these ends the connection of that one server and nothing else.
+ * What one SSH server, a target or a jump host, may cost the controller. Whoever controls a host chooses what it sends, how
+ * much and how fast. Exceeding a limit ends the connection to that one server and nothing else.
  */
 
 const KIB = 1024;
@@ -16,12 +16,12 @@ export const MIN_PACKET_SIZE = 4 * KIB;
 /** Bytes from the first to the end of the login: greeting, key exchange, banners, answers. An ordinary login takes some 3 KiB. */
 export const MAX_LOGIN_BYTES = 512 * KIB;
 
-/** Messages about the login. Each key that is tried takes two at most, each password a few. */
+/** Messages about the login. Each key takes at most two, each password a few. */
 export const MAX_LOGIN_MESSAGES = 200;
 
 /**
- * Messages that answer nothing of ours: ignore, debug, keep-alives, requests and channels that nobody asked for. So many at once,
- * and one a second from then on, for a connection that a jump host keeps alive through a long run.
+ * Messages that are no answers: ignore, debug, keep-alives, unrequested requests and channels. This many at once, then one a
+ * second, so that a jump host can keep a connection alive through a long run.
  */
 export const MAX_IDLE_MESSAGES = 1000;
 

@@ -5,8 +5,8 @@ import type { ConnectionVariables } from "./settings.ts";
 import { connect } from "./ssh.ts";
 
 /**
- * The way to one host for as long as a run lasts: opens its connections, counts what they cost, and masks in the host's
- * words what its own files keep in clear text.
+ * Reaches one host throughout a run: opens its connections, counts what they cost, and masks in its output the secrets that
+ * its own files keep in clear text.
  */
 export class Link {
   readonly #variables: ConnectionVariables;
@@ -66,7 +66,7 @@ export class Link {
     return this.#opened.reduce((count, { channels }) => count + channels, this.#roundTrips);
   }
 
-  /** The last connection stood, and no jump host lay between. */
+  /** The last connection was established, without a jump host. */
   get wasDirect(): boolean {
     return this.#wasDirect;
   }
@@ -76,7 +76,7 @@ export class Link {
     return this.#connectMs;
   }
 
-  /** From now on, these are masked in the host's words. */
+  /** Masks these in the host's output from now on. */
   hide(secrets: Iterable<string>): void {
     this.#found.add(secrets);
   }
@@ -89,7 +89,7 @@ export class Link {
     this.#now?.close();
   }
 
-  /** Lets go of everything but the counts, once nothing more is to be done with the host. */
+  /** Frees everything but the counts, once we are done with the host. */
   release(): void {
     this.close();
     this.#roundTrips = this.roundTrips;

@@ -24,8 +24,8 @@ const MAX_TRIES = 3;
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 2 };
 
 /**
- * ssh2's own lists but for what lets a server spend our time: in a group exchange it names the prime, of which a large one
- * is tested for minutes in one call; compressed, a few bytes become any number.
+ * ssh2's own lists without what lets a server waste our time. In a group exchange the server chooses the prime, and testing a
+ * large one takes minutes in one call; with compression, a few bytes can expand without limit.
  */
 const ALGORITHMS = {
   kex: {
@@ -36,7 +36,7 @@ const ALGORITHMS = {
   compress: ["none"] satisfies Algorithms["compress"],
 };
 
-/** The server had no room for one more login, and said so by hanging up. Worth another try. */
+/** The server hung up, which it does when it has no room for another login: try again. */
 class Dropped extends HostError {
   constructor(message: string) {
     super(
@@ -52,15 +52,15 @@ interface LoginOptions {
   signal: AbortSignal;
 }
 
-/** What is awaited just now, for the message when it does not come. */
+/** What we are waiting for, for the message if it does not come. */
 interface Progress {
   waitingFor: string;
 }
 
 /**
- * Connects and logs in, with a new try where the server had no room, all within the target's timeout. The time before its
- * turn, where many want to the same server, does not count.
- * @param opensSession a script will run there; through a jump host others are reached
+ * Connects and logs in, and tries again where the server had no room, all within the target's timeout. Where many hosts wait
+ * for the same server, the time before its turn does not count.
+ * @param opensSession true for a host that runs a script; false for a jump host, which only forwards
  * @throws HostError "unreachable", or the reason of `signal`
  */
 export async function login(
@@ -121,7 +121,7 @@ async function logInOnce(
     const socket = connectSocket({ host: target.address, port: target.port, noDelay: true });
     let begun = performance.now();
     let connectMs = 0;
-    // A name has its address by then.
+    // The name has been resolved by then.
     socket.once("lookup", () => {
       begun = performance.now();
     });
@@ -170,7 +170,7 @@ function handshake(
   const notes: LoginNotes = { tried: [], problems: [] };
   let greeting = "";
   let isKeyChecked = false;
-  /** Why the connection was cut here, at any time: after the login nobody hears of it otherwise. */
+  /** Why we cut the connection: after the login, nothing else would report it. */
   let failure: string | undefined;
 
   const giveUp = (error: Error) => {
@@ -185,9 +185,9 @@ function handshake(
   const onAbort = () => fail(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
 
-  // One error can follow another, of which the first counts. The listener stays: an error without one ends the program.
+  // The first of several errors counts. The listener stays: an error that nobody listens to ends the program.
   client.on("error", (error: Error & { level?: string; code?: unknown }) => {
-    // One key could not sign, and the next method follows. What the server says has no level.
+    // This key could not sign; the next method follows. Errors that the server sends have no level.
     const isOfOneKey =
       error.level === "agent" ||
       (error.level === "client-authentication" && /^Error (?:while )?signing /.test(error.message));
@@ -234,7 +234,7 @@ function handshake(
     readyTimeout: 0,
     ...KEEPALIVE,
     algorithms: { ...ALGORITHMS, serverHostKey: hostKeyAlgorithms(target) },
-    // Synchronous on purpose: of an async function ssh2 would see a promise, which is true.
+    // Synchronous on purpose: an async function would return a promise, which ssh2 would take for true.
     hostVerifier: (key: Buffer) => {
       try {
         admitHostKey(key, target);
@@ -254,7 +254,7 @@ function handshake(
   return promise;
 }
 
-/** What went wrong before the login, as an operator would say it. */
+/** What went wrong before the login, in the operator's words. */
 function explain(
   error: Error & { level?: string; code?: unknown },
   target: ResolvedConnection,
@@ -263,7 +263,7 @@ function explain(
   const where = endpoint(target);
   const unreachable = (message: string, remedy = "") =>
     new HostError("unreachable", message, remedy, { cause: error });
-  if (error instanceof ProtocolError) return unreachable(`${where} was given up: ${error.message}`);
+  if (error instanceof ProtocolError) return unreachable(`gave up on ${where}: ${error.message}`);
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
     return refusedLogin(target, notes, error);
   }
@@ -281,7 +281,7 @@ function explain(
   }
   if (greeting === "") return new Dropped(`${where} closed the connection before the login`);
   if (!greeting.startsWith("SSH-")) {
-    // OpenSSH 9.8 and newer says why it hangs up. A block by PerSourcePenalties only grows with more tries.
+    // OpenSSH 9.8 and newer says why it hangs up. Every further try would prolong a block by PerSourcePenalties.
     if (/MaxStartups/i.test(greeting))
       return new Dropped(`${where} has no room for another login: ${greeting}`);
     return unreachable(`${where} does not speak SSH: ${greeting}`);

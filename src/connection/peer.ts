@@ -11,16 +11,16 @@ import {
 import { oneLine } from "./one-line.ts";
 import { MAX_WINDOW } from "./ssh2.ts";
 
-/** The server does what no SSH server may do, in words that follow its name. */
+/** The server broke a rule of SSH. The message continues a sentence that begins with the server's name. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** What is used of the object by which ssh2's client speaks the protocol. It is no public interface: ssh2's version is pinned. */
+/** The parts that we use of ssh2's protocol object. It is not a public interface, so ssh2's version is pinned. */
 interface Protocol {
-  /** Takes what the socket received. ssh2 looks it up anew for each chunk. */
+  /** Receives what arrived on the socket. ssh2 looks this function up for each chunk. */
   parse(chunk: Buffer, at: number, length: number): void;
-  /** Takes each message once it is decrypted, those of a key exchange apart. Read when a key exchange ends. */
+  /** Receives each decrypted message, except those of a key exchange. ssh2 reads it when a key exchange ends. */
   _onPayload(payload: Buffer): unknown;
   session(channel: number, window: number, packetSize: number): void;
   directTcpip(channel: number, window: number, packetSize: number, to: unknown): void;
@@ -55,7 +55,7 @@ const MESSAGE = {
   channelRequest: 98,
 } as const;
 
-/** A channel that the server has confirmed, as far as the server may act on it. */
+/** A channel that the server has confirmed: what the server may still do on it. */
 interface Channel {
   /** The server's number for it. */
   remote: number;
@@ -66,8 +66,8 @@ interface Channel {
 
 /**
  * Stands between a server's bytes and ssh2. Every chunk is charged to the server's account, and every message is judged before
- * ssh2 acts on it: ssh2 trusts a server's numbers, loops as often as they say, and throws into the void where a
- * server sends what it may not. To be made once `connect` was called, before anything else reaches into the client.
+ * ssh2 acts on it: ssh2 trusts a server's numbers, loops as often as they say, and throws where nobody catches when a
+ * server sends what it may not. Create it right after `connect`, before anything else touches the client.
  */
 export class Peer {
   readonly #account: Account;
@@ -79,10 +79,10 @@ export class Peer {
   #idleMessages = 0;
   #rekeys = 0;
   #hasLoggedIn = false;
-  /** Channels that were asked for and not answered. */
+  /** Channels that we asked for and that the server has not answered. */
   readonly #asked = new Set<number>();
   readonly #channels = new Map<number, Channel>();
-  /** Channels that were and are no more. A slow server may still speak of them. */
+  /** Closed channels. A slow server may still send messages about them. */
   readonly #closed = new Set<number>();
 
   /** @param onFailure ends the connection; called once. */
@@ -98,8 +98,8 @@ export class Peer {
         channels?.get,
       ].some((method) => typeof method !== "function")
     ) {
-      // Without it one server could end the run: better none at all.
-      throw new Error("ssh2 is another version than the one that redkeep was written for");
+      // Without this guard one server could end the whole run, so refuse to start.
+      throw new Error("this version of ssh2 is not the one that redkeep was written for");
     }
     this.#standBefore(protocol);
     this.#keepBooks(protocol);
@@ -133,7 +133,7 @@ export class Peer {
     if (this.#loginBytes > MAX_LOGIN_BYTES) throw new ProtocolError("it says too much before the login");
   }
 
-  /** What we ask for and allow, which only the calls of ssh2 tell. */
+  /** What we ask for and allow: only ssh2's calls show it. */
   #keepBooks(protocol: Protocol): void {
     const session = protocol.session.bind(protocol);
     protocol.session = (channel, window, packetSize) => {
@@ -153,7 +153,7 @@ export class Peer {
     };
   }
 
-  /** No error of a channel goes unheard: one that does ends the program. */
+  /** Listen to every channel's errors: one that nobody hears ends the program. */
   #hear(protocol: Protocol, channelOf: (id: number) => unknown): void {
     const handlers = protocol._handlers;
     const confirm = handlers.CHANNEL_OPEN_CONFIRMATION;
@@ -162,7 +162,7 @@ export class Peer {
       const channel = channelOf(info.recipient) as (EventEmitter & { stderr?: EventEmitter }) | undefined;
       if (typeof channel !== "object") return;
       const fail = (error: NodeJS.ErrnoException) => {
-        // The others are of our own writing to a channel that the server has closed, which its end tells.
+        // Other errors come from writing to a channel that the server has closed; the channel's end reports that.
         if (error.code === "ERR_STREAM_PUSH_AFTER_EOF") this.#fail(error);
       };
       channel.on("error", fail);
@@ -182,7 +182,7 @@ export class Peer {
   #judge(payload: Buffer): void {
     const [type = 0] = payload;
     const isOfChannel = type >= MESSAGE.channelOpen && type < 128;
-    // A session that was asked for along with a login that failed is refused before the next login.
+    // The server refuses a session that we requested along with a failed login before the next login.
     const isEarly = type >= MESSAGE.globalRequest && type < 128 && type !== MESSAGE.openFailure;
     if (isEarly && !this.#hasLoggedIn) throw breach(`message ${type} before the login`);
     if (type >= MESSAGE.firstOfLogin && type <= MESSAGE.lastOfLogin) this.#judgeLogin(type);

@@ -3,10 +3,10 @@ import type { ParsedKey } from "ssh2";
 import type { Secret } from "../lib/secret.ts";
 import { parseKey } from "./ssh2.ts";
 
-/** What lies in an identity file, or in one sentence why it is of no use. */
+/** What an identity file holds, or why we cannot use it, in one sentence. */
 export type IdentityFile = { path: string } & (
   | { kind: "private"; key: ParsedKey }
-  /** Only the public half, as of a key that the agent holds. */
+  /** Only the public half, such as that of a key in the agent. */
   | { kind: "public"; key: ParsedKey }
   | { kind: "missing" | "unusable"; problem: string }
 );
@@ -14,7 +14,7 @@ export type IdentityFile = { path: string } & (
 const parsed = new Map<string, IdentityFile>();
 
 /**
- * Reads a key file once per process: unlocking one takes 0.2 s, during which nothing else runs.
+ * Reads a key file once per process: unlocking one takes 0.2 s, during which nothing else can run.
  * @param passphrase used only where the key is encrypted
  */
 export function readIdentity(path: string, passphrase: Secret | undefined): IdentityFile {
@@ -76,7 +76,7 @@ function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFi
 }
 
 function parseOneKey(text: Buffer, passphrase?: string): ParsedKey | Error {
-  // Typed as one key, but OpenSSH's format, which could hold several, comes as a list.
+  // The types promise one key, but for OpenSSH's format, which may hold several, ssh2 returns a list.
   const result: ParsedKey | Error | ParsedKey[] = parseKey(text, passphrase);
   return Array.isArray(result) ? (result[0] ?? new Error("no key in it")) : result;
 }

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 /**
  * Whether a file of `RevokedHostKeys` names this key: a list of public keys, one a line, or OpenSSH's key revocation list, as
  * `ssh-keygen -k` makes it (PROTOCOL.krl).
- * @throws Error where the file cannot be read or understood to the end: what it says of the key is then not known.
+ * @throws Error where the file cannot be read or understood completely: whether the key is revoked is then unknown.
  */
 export function isRevoked(key: Buffer, file: string): boolean {
   const revoked = readRevoked(file);
@@ -29,7 +29,7 @@ const cache = new Map<string, Revoked>();
 
 function readRevoked(file: string): Revoked {
   const found = statSync(file);
-  if (!found.isFile()) throw new Error("it is no file");
+  if (!found.isFile()) throw new Error("it is not a regular file");
   const version = `${found.mtimeMs} ${found.size} ${found.ino}`;
   const cached = cache.get(file);
   if (cached?.version === version) return cached;
@@ -55,7 +55,7 @@ function readKeys(text: string, { keys }: Revoked): void {
 
 const KRL_MAGIC = Buffer.from("SSHKRL\n\0", "latin1");
 
-/** The kinds of section that tell of plain keys. Certificates are another: redkeep takes no host's. */
+/** The kinds of section that list plain keys. Certificates have their own: redkeep accepts no host certificates. */
 const SECTION = { certificates: 1, keys: 2, sha1: 3, sha256: 5 } as const;
 
 function readList(content: Buffer, revoked: Revoked): void {

@@ -21,7 +21,7 @@ export interface ScriptHost {
   startTimeoutMs: number;
   /** Opens a channel that runs `command`. @throws HostError */
   open(command: string): Promise<ClientChannel>;
-  /** The link is gone: what a channel says from then on is not the host's word. */
+  /** The link is lost: what a channel reports from then on does not come from the host. */
   isLost(): boolean;
   /** Why the link was cut on this side; undefined where it was not. */
   failure(): string | undefined;
@@ -48,7 +48,7 @@ export async function runScript(
   }
 }
 
-/** @param judge is told what sudo says to the password, as soon as it does. */
+/** @param judge called with sudo's answer to the password as soon as it arrives. */
 async function runOnce(
   host: ScriptHost,
   script: string,
@@ -92,7 +92,7 @@ async function runOnce(
     () => {
       const waited = `silent for ${seconds(Math.min(host.startTimeoutMs, timeoutMs))}`;
       const error = notStarted(host, waited, stderr.noise, start);
-      // Sent is sent: on a link that died the script may run without a sign of it.
+      // The script is on its way: even if the link dies now, it may run without our hearing of it.
       giveUp(wasSent ? new HostError("lost", error.message, error.remedy) : error);
     },
     Math.min(host.startTimeoutMs, timeoutMs),
@@ -143,7 +143,7 @@ async function runOnce(
       if (!stdout.isStarted) {
         const lost = host.isLost();
         const ended = `exit ${code ?? signal ?? "without a status"}`;
-        // Where sudo takes one try only, it does not ask again.
+        // A sudo that allows one try only does not ask again.
         const refused = passwordSentAt !== undefined && /incorrect password attempt/.test(stderr.noise);
         if (refused) judge("refused");
         reject(
@@ -188,7 +188,7 @@ async function runOnce(
 class Output {
   isStarted = false;
   isFull = false;
-  /** Bytes, those that were not kept among them. */
+  /** Bytes received, including those that were not kept. */
   received = 0;
   readonly #marker: Buffer;
   readonly #limit: number;
@@ -228,7 +228,7 @@ class Output {
     return this.bytes.toString();
   }
 
-  /** Looks at new bytes alone: a host that sends them one by one would have all looked at as often. */
+  /** Searches new bytes only: otherwise a host that sends bytes one by one would make us search all of them each time. */
   #lookForStart(added: Buffer): void {
     const recent = Buffer.concat([this.#tail, added]);
     const at = recent.indexOf(this.#marker);
@@ -258,12 +258,12 @@ function linkLost({ host, failure }: ScriptHost, mayHaveRun: boolean): HostError
 function notTaken({ host, user }: ScriptHost): HostError {
   return new HostError(
     "failed",
-    `${host}: sudo does not take the become password of ${user}`,
+    `${host}: sudo does not accept the become password of ${user}`,
     "It was tried once. Check ansible_become_password, or run with -K.",
   );
 }
 
-const VERIFY_ALONE = "verify can do without root: -e ansible_become=false";
+const VERIFY_ALONE = "verify also works without root: -e ansible_become=false";
 
 function notStarted(host: ScriptHost, how: string, talk: string, { awake, prompt }: Bootstrap): HostError {
   const said = oneLine(talk.replaceAll(prompt, "").replaceAll(awake, ""));

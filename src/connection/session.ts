@@ -6,28 +6,28 @@ import type { Client } from "ssh2";
 export interface Session {
   client: Client;
   socket: Duplex;
-  /** Milliseconds that the TCP connection took to stand. Undefined behind a jump host. */
+  /** Milliseconds until the TCP connection was established. Undefined behind a jump host. */
   connectMs?: number;
   /** Why the connection to the server, or to a jump host before it, was cut on this side; undefined where it was not. */
   failure(): string | undefined;
-  /** What may be asked of the server from now on: a script, or a connection through it. */
+  /** What we may ask of the server from now on: a script, or a connection through it. */
   allow(what: "script" | "forward"): void;
 }
 
-/** Milliseconds that a server has to take note of a goodbye. */
+/** Milliseconds that a server gets to react to our goodbye. */
 const GOODBYE = 1_000;
 
-/** Says goodbye, and does not wait for the answer: that would take a round trip more, or for ever where the peer is gone. */
+/** Says goodbye without waiting for the answer: that would cost another round trip, or never come from a lost peer. */
 export function hangUp({ client, socket }: Session): void {
   socket.once("finish", () => socket.destroy());
   client.end();
   setTimeout(() => cut(socket), GOODBYE).unref();
 }
 
-/** Whose end was told by `cut`: the end of a client cuts its stream too. */
+/** Streams that `cut` has ended: the end of a client cuts its stream too. */
 const ended = new WeakSet<Duplex>();
 
-/** Ends a stream at once. A channel through a jump host would otherwise wait for the jump host's word, which may never come. */
+/** Ends a stream at once. A channel through a jump host would otherwise wait for the jump host's answer, which may never come. */
 export function cut(socket: Duplex): void {
   socket.destroy();
   if (socket instanceof Socket || ended.has(socket)) return;

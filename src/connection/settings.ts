@@ -14,8 +14,8 @@ export interface SshOptions {
 }
 
 /**
- * What the inventory, the playbook and the command line say about reaching one host. Whatever is left open here is
- * filled from ~/.ssh/config, which is weaker than the inventory.
+ * What the inventory, the playbook and the command line say about reaching one host. ~/.ssh/config fills in whatever they
+ * leave open.
  */
 export interface ConnectionVariables {
   /** The inventory's name of the host. */

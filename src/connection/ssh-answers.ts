@@ -4,7 +4,7 @@ import pLimit from "p-limit";
 import { HostError } from "./connection.ts";
 import { oneLine } from "./one-line.ts";
 
-/** What is read of OpenSSH's configuration, in the spelling of `ssh -G`. */
+/** The keywords of OpenSSH's configuration that we read, in the spelling of `ssh -G`. */
 const KEYWORDS = [
   "globalknownhostsfile",
   "hostkeyalias",
@@ -25,16 +25,16 @@ const KEYWORDS = [
 /** Keyword to its values, as `ssh -G` prints them; empty where OpenSSH's defaults hold. */
 export type SshAnswer = ReadonlyMap<(typeof KEYWORDS)[number], string[]>;
 
-/** Processes at once. Each is all CPU: 10 ms of it, which is what a login and a probe cost the controller. */
+/** Processes at once. Each takes 10 ms of CPU, as much as a login and a probe. */
 const atOnce = pLimit(8);
 
 const answers = new Map<string, Promise<SshAnswer>>();
-/** Whether anything in the files that ssh reads may change what is read here. By PATH: another ssh reads others. */
+/** Whether the files that ssh reads may change any of these keywords. Kept by PATH: another ssh reads other files. */
 const filesMatter = new Map<string | undefined, Promise<boolean>>();
 
 /**
- * What OpenSSH itself would do with `address`: its defaults where there is no ssh, or where no file that it reads says
- * anything about what is read here.
+ * What OpenSSH itself would do with `address`: its defaults where ssh is not installed, or where no file that it reads sets
+ * any of these keywords.
  * @throws HostError "unreachable" where ssh rejects the address or its own configuration
  */
 export function askSsh(
@@ -43,7 +43,7 @@ export function askSsh(
   user: string | undefined,
 ): Promise<SshAnswer> {
   if (address === "" || address.startsWith("-")) {
-    throw new HostError("unreachable", `${JSON.stringify(address)} is no host name or address`);
+    throw new HostError("unreachable", `${JSON.stringify(address)} is not a host name or address`);
   }
   const key = JSON.stringify([process.env.PATH, address, port, user]);
   let answer = answers.get(key);
@@ -83,7 +83,7 @@ function filesIn(log: string): string[] {
   return [...log.matchAll(/^debug1: Reading configuration data (.*?)\r?$/gm)].map(([, path = ""]) => path);
 }
 
-/** Whether a line of the file sets something that is read here, or may read another file for another host. */
+/** Whether a line of the file sets one of these keywords, or may include another file for another host. */
 function mayMatter(file: string): boolean {
   let text: string;
   try {
@@ -98,7 +98,7 @@ function mayMatter(file: string): boolean {
     const keyword = word.toLowerCase();
     if (keyword === "host" || keyword === "match") isForSome = true;
     else if (keyword === "include") {
-      // OpenSSH 9.9 and newer fill in what stands for the host.
+      // OpenSSH 9.9 and newer expand the tokens that stand for the host.
       if (isForSome || /[%$]/.test(values)) return true;
     } else if (keyword === "" || keyword === "canonicalizehostname" || isKeyword(keyword)) return true;
   }

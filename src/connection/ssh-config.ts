@@ -7,19 +7,19 @@ import { oneLine } from "./one-line.ts";
 import type { ConnectionVariables } from "./settings.ts";
 import { askSsh, type SshAnswer } from "./ssh-answers.ts";
 
-/** All that is needed to reach one host: the inventory's word first, then ~/.ssh/config's, then OpenSSH's defaults. */
+/** All that is needed to reach one host: from the inventory first, then ~/.ssh/config, then OpenSSH's defaults. */
 export interface ResolvedConnection {
   /** The inventory's name of the host, or a jump host as it was written. */
   host: string;
   address: string;
   port: number;
   user: string;
-  /** The name that stands in known_hosts in place of address and port, from HostKeyAlias. */
+  /** The name that known_hosts has instead of address and port, from HostKeyAlias. */
   hostKeyAlias: string | undefined;
   knownHostsFiles: string[];
-  /** From RevokedHostKeys: a key that one of them names is refused, whatever known_hosts says. */
+  /** From RevokedHostKeys: we refuse a key that one of these files names, whatever known_hosts says. */
   revokedKeysFiles: string[];
-  /** Where `accept-new` writes: a file of the operator's own. None where the inventory names another, which is only read. */
+  /** Where `accept-new` writes: a file of your own. None where the inventory names a file, which we only read. */
   newHostKeysFile: string | undefined;
   /** The inventory says where host keys are looked for. */
   inventoryNamesKnownHosts: boolean;
@@ -69,7 +69,7 @@ async function resolveHost(
   const { sshOptions } = variables;
   const command = config.get("knownhostscommand")?.[0] ?? "none";
   if (command !== "none") {
-    // It may say of a key that it is revoked.
+    // The command may say that a key is revoked.
     throw new HostError(
       "unreachable",
       `~/.ssh/config has a KnownHostsCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
@@ -86,8 +86,8 @@ async function resolveHost(
   const configured = config.get("identityfile") ?? DEFAULT_IDENTITIES;
   const isDefault = configured.every((file) => DEFAULT_IDENTITIES.includes(file));
   const named = [variables.privateKeyFile ?? [], sshOptions.identityFiles ?? []].flat();
-  // A jump host has its own keys in ssh_config; the host's key comes after them, since many fleets have but one.
-  // Naming any file puts the defaults out of use.
+  // A jump host's own keys from ssh_config come first; then the host's key, since many fleets have only one.
+  // Naming any file disables the defaults.
   const fromConfig = role === "target" && isDefault && named.length > 0 ? [] : configured;
   const ordered = role === "target" ? [...named, ...fromConfig] : [...fromConfig, ...named];
   const identityFiles = [...new Set(ordered)].map((file) => ({
@@ -117,10 +117,10 @@ async function resolveHost(
       .filter(isNamed)
       .flatMap((value) => (existsSync(expand(value)) ? [value] : value.split(/\s+/)))
       .map(expand),
-    // Else whoever writes the inventory could have a line of theirs added to any file.
+    // Otherwise whoever writes the inventory could have a line of theirs added to any file.
     newHostKeysFile: userFiles.find((file) => ownFiles.includes(file)),
     inventoryNamesKnownHosts: fromInventory !== undefined,
-    // "no" and "off" in ssh_config would let anybody answer for the host; here they mean yes.
+    // "no" and "off" in ssh_config would let anybody pose as the host; we read them as yes.
     strictHostKeyChecking:
       sshOptions.strictHostKeyChecking ??
       (config.get("stricthostkeychecking")?.[0] === "accept-new" ? "accept-new" : "yes"),
@@ -136,8 +136,8 @@ async function resolveHost(
 }
 
 /**
- * The first jump host may itself sit behind others, of which only ~/.ssh/config knows; each later one is reached
- * through the one before it. A host is never its own jump host: `ProxyJump` under `Host *` names one for all but itself.
+ * The first jump host may itself be behind others that only ~/.ssh/config knows; each later one is reached through the one
+ * before it. A host is never its own jump host: `ProxyJump` under `Host *` means every host but the jump host itself.
  */
 async function resolveJumps(
   jumps: readonly string[],

@@ -16,7 +16,7 @@ export interface ConnectOptions {
 }
 
 /**
- * Logs in to a host: its key is checked before anything is shown to it.
+ * Logs in to a host: its key is checked before it sees any credential.
  * @throws HostError "unreachable" when there is no login within the host's timeout, or the reason of `signal`
  */
 export async function connect(
@@ -98,7 +98,7 @@ class SshConnection implements Connection {
           else resolve(channel);
         });
       } catch {
-        // The link went away just now, and its end was not told yet.
+        // The link was lost just now, and its end was not reported yet.
         this.#isOpen = false;
         reject(refusal(""));
       }

@@ -1,4 +1,4 @@
-/* The types of ssh2 know its index alone. */
+/* The types of ssh2 describe only its index. */
 
 declare module "ssh2/lib/agent.js" {
   import { type OpenSSHAgent } from "ssh2";

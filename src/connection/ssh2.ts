@@ -1,6 +1,6 @@
 /*
  * The half of ssh2 that redkeep uses. Its index loads the server, SFTP and agents for HTTP as well, and with those
- * Node's TLS: a fifth of what ssh2 costs at a start. The version is pinned, so that these files stay where they are.
+ * Node's TLS: a fifth of what loading ssh2 costs. The version is pinned, so these files stay where they are.
  */
 import agent from "ssh2/lib/agent.js";
 import channel from "ssh2/lib/Channel.js";
@@ -9,6 +9,6 @@ import keyParser from "ssh2/lib/protocol/keyParser.js";
 
 export { Client };
 export const { OpenSSHAgent } = agent;
-/** What ssh2 lets a peer send on a channel, in bytes: ahead, and in one packet. */
+/** What ssh2 lets a peer send on a channel, in bytes: without asking for more, and in one packet. */
 export const { MAX_WINDOW, PACKET_SIZE } = channel;
 export const { parseKey } = keyParser;

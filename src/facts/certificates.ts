@@ -10,7 +10,7 @@ export interface CertificatesFact {
   keyDigests: ReadonlyMap<string, string> | undefined;
 }
 
-/** What stands before the point in a public key (SPKI, DER). */
+/** The bytes before the point in a public key (SPKI, DER). */
 const SPKI_START = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
 
 /** The certificates on disk, and which private key belongs to which public key. No private key leaves the host. */
@@ -25,7 +25,7 @@ export const certificatesFact: Fact<CertificatesFact> = {
   }),
 };
 
-/** Far more than a server has: to read one takes a tenth of a millisecond. */
+/** Far more than a server has. Reading one takes a tenth of a millisecond. */
 const MOST_KEYS = 1_000;
 
 /** A path a line, and behind it the key's public half, where the key could be read. Lines of base64 may begin with a slash, too. */

@@ -10,8 +10,8 @@ export interface ConfigFilesFact {
   /** redkeep's own drop-in of the unit. */
   dropIn: string | undefined;
   /**
-   * Files that are there, or may be, and did not come: this login may not read them, or root does not, for they are too
-   * large, or another user put something else in their place.
+   * Files that exist, or may exist, and were not read: this login may not read them, or root refuses to, since they are too
+   * large or another user put something else in their place.
    */
   unreadable: ReadonlySet<string>;
 }

@@ -68,7 +68,7 @@ export const SEEN_TITLES = [
 
 export type SeenTitle = (typeof SEEN_TITLES)[number];
 
-/** Files that come whole, byte for byte: the first word of the title that each has. */
+/** Files that are transferred byte for byte: the first word of each one's title. */
 export type FileTitle =
   | "config"
   | "acl-file"
@@ -85,7 +85,7 @@ export type FileTitle =
   | "kept-env"
   | "backup";
 
-/** What the server, or whoever answers in its place, said: the first words of titles. */
+/** Output of the server, or of whoever answers in its place: the first words of titles. */
 export const SAID_TITLES = [
   "login",
   "login-error",
@@ -153,9 +153,9 @@ class Texts<T extends string> {
   }
 }
 
-/** What root saw. Nothing that the server says can set, end or replace any of it. */
+/** What root observed itself. The server's output cannot set, end or replace any of it. */
 export class SeenTexts extends Texts<SeenTitle | FileTitle> {
-  /** The titles of files that were asked for, and did not come whole, or are no regular files. */
+  /** The titles of requested files that did not arrive whole, or are not regular files. */
   readonly unread: ReadonlySet<string>;
   #fileLines: ReadonlyMap<string, readonly string[]> | undefined;
 
@@ -164,7 +164,7 @@ export class SeenTexts extends Texts<SeenTitle | FileTitle> {
     this.unread = unread;
   }
 
-  /** A text of one line, as what root may act on. */
+  /** A text of one line that root may act on. */
   word(title: SeenTitle): Seen {
     return seen((this.text(title) ?? "").replace(/\n$/, ""));
   }
@@ -195,7 +195,7 @@ function byPath(lines: readonly string[]): Map<string, string[]> {
   return found;
 }
 
-/** What the server said, word for word: a space of names of its own. */
+/** The server's output, verbatim, in a name space of its own. */
 export class SaidTexts extends Texts<SaidTitle> {
   /** Titles of questions whose answers were longer than the bound, or broke off. */
   readonly cut: ReadonlySet<string>;
@@ -221,7 +221,7 @@ export interface Fact<T> {
   parse: (answer: Answer, input: ProbeInput) => T;
 }
 
-/** What stands before the separator and behind it; all of a text without one stands before. */
+/** The text before the separator and the text after it. Without a separator, all of it counts as before. */
 export function splitOnce(line: string, separator: string): [string, string] {
   const at = line.indexOf(separator);
   return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + separator.length)];

@@ -1,10 +1,10 @@
 import type { SeenTexts } from "./fact.ts";
 
 /**
- * Whose a socket or a process is, by its control group: the one mechanism by which the probe tells the server's own from
- * those of others. Whoever has a group delegated to him, as each user who logs in has, makes groups of any name below it. So
- * names say nothing, and whole paths are compared with the one that systemd says of the unit. What `ss` prints is counted from
- * where the groups are mounted, as systemd counts.
+ * Whose a socket or a process is, by its control group: only in this way does the probe distinguish the server's own from
+ * those of others. Every user who logs in gets a group in which to make groups of any name, so names prove nothing: we
+ * compare whole paths with the path that systemd has for the unit. `ss` and systemd both count paths from where the groups
+ * are mounted.
  */
 
 /**

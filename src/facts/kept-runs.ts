@@ -24,7 +24,7 @@ export interface KeptRun {
   undoes: string | undefined;
   /** It went back to the state from before the first run. */
   toOriginal: boolean;
-  /** It restarted Redis, so that putting it back does too. */
+  /** It restarted Redis, so undoing it does too. */
   restarted: boolean;
   files: readonly KeptFile[];
   /** Owner and mode before the run, of what stayed as it was otherwise. */
@@ -38,9 +38,9 @@ export interface KeptRun {
 export interface KeptRunsFact {
   /** The oldest first. */
   runs: readonly KeptRun[];
-  /** Nothing that redkeep ever kept here is missing, so that the oldest state is the original. */
+  /** Nothing that redkeep kept here is missing, so the oldest state is the original. */
   isComplete: boolean;
-  /** Transactions that ended in a state that somebody has to look at. */
+  /** Transactions that ended in a state that a person has to check. */
   unsettled: readonly string[];
   /** Texts that were asked for, by `ID/NUMBER`: of backups, and by `ID/new/NUMBER` of what runs wrote. */
   backups: ReadonlyMap<string, string>;

@@ -1,8 +1,8 @@
 declare const origin: unique symbol;
 
 /**
- * Text that root's own look at the host gave: systemd's word, the kernel's, or a name in a folder. Only such text may decide
- * which program is run, which path is written and who owns what; text that the server said is a plain string, and does not fit.
+ * Text that root itself read on the host: from systemd, the kernel or a folder. Only such text may decide which program runs,
+ * which path is written and who owns what. Text from the server is a plain string, so the types refuse it here.
  */
 export type Seen = string & { readonly [origin]: "seen" };
 
@@ -12,7 +12,7 @@ export type Chosen = string & { readonly [origin]: "chosen" };
 /** What root may act on. */
 export type Actable = Seen | Chosen | "";
 
-/** For parsers of what root saw, and for them alone. */
+/** Only for parsers of what root observed. */
 export function seen(text: string): Seen {
   return text as Seen;
 }
@@ -22,7 +22,7 @@ export function chosen(text: string): Chosen {
   return text as Chosen;
 }
 
-/** That one of the names root saw which the server means, if it is one: the server may point, and not name. */
+/** The name among those root saw that the server means, if any: the server may choose a name, but not introduce one. */
 export function pointedAt(names: Iterable<Seen>, said: string | undefined): Seen | undefined {
   for (const name of names) if (name === said) return name;
   return undefined;

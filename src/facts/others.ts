@@ -17,7 +17,7 @@ export interface OthersFact {
   servers: readonly OtherServer[] | undefined;
   /** Processes whose programs could not be looked at. */
   unclear: readonly { pid: number; group: string }[];
-  /** The look took too long, and was ended. */
+  /** The search took too long and was stopped. */
   isCut: boolean;
 }
 

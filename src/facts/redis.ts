@@ -12,7 +12,7 @@ export interface Client {
   library: string;
   /** `N` for an ordinary client, `S` a replica, `M` a primary, … as CLIENT LIST prints them. */
   flags: string;
-  /** The last one: `get`, from 7.0 on also `client|list`; `NULL` where nothing was sent yet. */
+  /** The last command: `get`, from 7.0 on also `client|list`; `NULL` where nothing was sent yet. */
   command: string;
   /** Channels and patterns that it listens to. */
   subscriptions: number;
@@ -28,7 +28,7 @@ export interface Denial {
   /** The command, key or channel: text of a client. */
   object: string;
   user: string;
-  /** Since the last one. */
+  /** Changes since the last save. */
   ageSeconds: number;
   client: Client | undefined;
 }
@@ -53,7 +53,7 @@ export interface RedisFact {
   /** For each command asked: whether the running server knows it by its original name. */
   commands: ReadonlyMap<string, boolean>;
   clients: readonly Client[];
-  /** What the answer has not whole, for clients made it too long: `clients`, `denials`, `key`, … Who reads these asks here. */
+  /** The parts of the answer that clients made too long to be complete: `clients`, `denials`, `key`, … Check here before reading them. */
   cut: ReadonlySet<string>;
   /** Calls since the start, by command, from INFO commandstats. */
   commandCalls: ReadonlyMap<string, number>;
@@ -142,7 +142,7 @@ export const redisFact: Fact<RedisFact> = {
   },
 };
 
-/** What clients made comes last: where the answer broke off, all that should have followed is missing too. */
+/** What clients can lengthen comes last: if the answer breaks off there, everything after it is missing too. */
 function cutIn(said: SaidTexts): Set<string> {
   const isWhole = said.text("core-end") === undefined || said.text("session-end") !== undefined;
   const missing = (["clients", "denials"] as const).filter((title) => said.text(title) === undefined);

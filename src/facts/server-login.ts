@@ -2,15 +2,15 @@ import { hkdfSync } from "node:crypto";
 import { Secret } from "../lib/secret.ts";
 
 /**
- * The one door through which a password leaves for a server in clear: what the probe and the host's program log in with.
- * A Redis that was taken over reads it on its socket, so it has to open that server alone. Only the three ways below make
- * a `ServerLogin`, and each says what keeps that true.
+ * The only type with which a password is sent to a server in clear text: the probe and the host's program log in with it.
+ * A compromised Redis reads the password on its socket, so it must not work on any other server. Only the three functions
+ * below make a `ServerLogin`, and each says how it ensures that.
  */
 export class ServerLogin {
   readonly user: string;
   /** `own`: made for this server. `operator`: the playbook's. `shared`: from before servers had their own. */
   readonly kind: "own" | "operator" | "shared";
-  /** Private, so that a plain pair of user and password does not pass for a login. */
+  /** Private, so that a plain pair of user and password has the wrong type. */
   readonly #password: Secret;
 
   private constructor(user: string, password: Secret, kind: ServerLogin["kind"]) {
@@ -30,8 +30,8 @@ export class ServerLogin {
   }
 
   /**
-   * The password that earlier versions gave to all servers. It opens those that have it still, so it is only for a
-   * server whose ACL file has its hash, and only for the run that replaces it there.
+   * The password that earlier versions gave to all servers. It still works on those that have it, so it is sent only to a
+   * server whose ACL file has its hash, and only in the run that replaces it there.
    */
   static shared(user: string, password: Secret): ServerLogin {
     return new ServerLogin(user, password, "shared");

@@ -10,20 +10,20 @@ export interface ServiceFact {
   units: readonly string[];
   /** Sentinel's units that are active here. */
   sentinels: readonly string[];
-  /** The chosen unit; empty where there is none or where several leave the choice open. */
+  /** The chosen unit; empty where there is none, or several and none was named. */
   unit: Seen;
   binary: Seen;
   /** The client program that belongs to the server, `redis-cli` or `valkey-cli`; empty where there is none. */
   client: Seen;
   configPath: Seen;
   /**
-   * What the server's binary says of its version: the running one is older after an upgrade without a restart. Empty where
-   * others than root could have written it: then it was not run.
+   * The version that the server's binary prints. After an upgrade without a restart, the running server is older. Empty where
+   * others than root could have written the binary: then it was not run.
    */
   binaryVersion: string;
-  /** The server's program and clients of Redis that others than root can write, or put others in their place. */
+  /** The server's program and Redis clients that others than root can write or replace. */
   loosePrograms: readonly string[];
-  /** What follows the configuration file on the command line: stronger than the file. */
+  /** The arguments after the configuration file on the command line: they win over the file. */
   arguments: readonly string[];
   properties: ReadonlyMap<string, Seen>;
   /** What the unit's drop-ins set, in the order in which systemd reads them: the last word counts. */
@@ -40,7 +40,7 @@ export interface ServiceFact {
         coreBytes: number | undefined;
         /** The kernel may back its memory with huge pages. */
         hugePages: boolean;
-        /** The kernel says that it runs the very file that the unit names, as far as root may look. */
+        /** Whether the kernel runs the very file that the unit names, as far as root can see. */
         isProgram: boolean;
       }
     | undefined;

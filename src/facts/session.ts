@@ -8,7 +8,7 @@ export interface Session {
   cut: Set<string>;
 }
 
-/** Bytes of one line that leave the host: longer ones are cut there. All users or settings are one line. */
+/** The most bytes of one line that leave the host: longer lines are cut. All users, or all settings, are one line. */
 export const LINE_LIMIT = 1024 * 1024;
 /** Bytes of a whole session. */
 export const SESSION_LIMIT = 8 * 1024 * 1024;
@@ -49,7 +49,7 @@ export function parseSession(text: string, word: string): Session {
     current = found;
   }
   finish();
-  // What was being said when it broke off is not whole.
+  // The text at which the answer broke off is incomplete.
   if (current !== undefined && !session.texts.has("session-end")) session.cut.add(current);
   return session;
 }

@@ -9,7 +9,7 @@ export interface TracesFact {
   open: readonly string[];
   /** Logins and keys of transactions that are over, by path. */
   secrets: readonly string[];
-  /** Units and temporary files that no transaction needs any more; odd names without the name. */
+  /** Units and temporary files that no transaction needs any more. Unusual names are reported without the name. */
   leftovers: readonly string[];
 }
 

@@ -12,9 +12,9 @@ export interface TransactionFact {
         id: string;
         holder: string;
         isRollback: boolean;
-        /** It restarted Redis, so that putting it back does too. */
+        /** It restarted Redis, so undoing it does too. */
         restarted: boolean;
-        /** It switched the firewall on, so that putting it back switches it off. */
+        /** It switched the firewall on, so undoing it switches it off. */
         firewall: boolean;
         written: readonly string[];
         set: readonly string[];

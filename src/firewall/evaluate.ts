@@ -12,7 +12,7 @@ import { isAnywhere, makeRule, type UfwAction, type UfwEntry, type UfwRule } fro
 
 export type DefaultPolicy = "allow" | "deny" | "reject";
 
-/** A new connection to the host. What is left out is not known, and rules that ask for it may or may not match. */
+/** A new connection to the host. Fields that are left out are unknown, and rules that test them may or may not match. */
 export interface Packet {
   protocol: "tcp" | "udp";
   source: string;
@@ -32,9 +32,9 @@ export interface Decision {
 /** Sources that get to a port, and the entry that lets them in. */
 export interface Opening {
   family: Family;
-  /** Without the addresses that an earlier rule has already decided about. */
+  /** Without the addresses that an earlier rule decides. */
   sources: AddressRange[];
-  /** An unreadable entry is an opening too: nobody can say that it is none. */
+  /** An unreadable entry counts as an opening: it may be one. */
   rule: UfwEntry | "default";
 }
 
@@ -94,12 +94,12 @@ export function openings(
   });
 }
 
-/** Comparisons of openings with what has been decided: a second. Behind them, openings count as such that earlier rules may cover. */
+/** The limit of comparisons between openings and earlier rules: about a second. Beyond it, openings count even if earlier rules may cover them. */
 const MAX_COMPARED = 2_000_000;
 
 /**
- * Names each opening to a port over a family, in order. Where `meet` says false, the entry counts as one that is not there for
- * those behind it.
+ * Calls `meet` for each opening to a port over a family, in order. If `meet` returns false, later entries are judged as if this
+ * one did not exist.
  */
 export function sweep(
   entries: readonly UfwEntry[],
@@ -184,7 +184,7 @@ export function reach(
     if (isDeny(entry)) exceptions.push(entry);
     else isLetIn = true;
     if (!left.isEmpty) continue;
-    // Turned away in parts, so that nothing of it is left, is turned away.
+    // A subnet whose parts are all denied is denied.
     const [first] = exceptions;
     if (isLetIn || first === undefined) return { isReached: true, blockedAt: i, exceptions };
     return { isReached: false, blockedAt: entries.indexOf(first), exceptions: [] };

@@ -90,7 +90,7 @@ function unitFindings(line: string): Finding[] {
   return [];
 }
 
-/** Tools whose chains in INPUT people know by name. Nothing is said of ufw's, and of those that are there to turn packets away. */
+/** Tools whose chains in INPUT people know by name. ufw's own chains, and those that only deny packets, are left out. */
 const KNOWN_CHAINS: readonly (readonly [RegExp, string | undefined])[] = [
   [/^ufw6?-/, undefined],
   [/^(f2b-|fail2ban-|sshguard)/, undefined],
@@ -120,7 +120,7 @@ function inputFindings(save: string, family: string): Finding[] {
   });
 }
 
-/** What these tables accept, ufw's may still drop: they open nothing. */
+/** What these tables accept, ufw may still drop, so they open nothing. */
 function asLegacy({ text }: Finding): Finding {
   return { text: `${text} (in the tables of iptables-legacy)` };
 }

@@ -17,7 +17,7 @@ const PRIORITIES = new Map([
 /** Source NAT comes last, when all else is decided. */
 const NAT_INPUT_PRIORITY = 100;
 
-/** Replaces a rule where somebody knows better than iptables what it says. */
+/** Replaces a rule where another source says more exactly what it does. */
 export type Correct = (table: string, chain: string, index: number, rule: Rule) => Rule;
 
 /**

@@ -73,7 +73,7 @@ function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
     (name) => name !== "lo",
   );
   const gaps = gapsOf({ firewall, host }, parsed !== undefined);
-  // By no interface nothing comes in: that would be an answer, and it is none.
+  // Without interfaces nothing could come in, which would look like an answer: report a gap instead.
   if (interfaces.length === 0)
     gaps.push({ text: "the host names no interface that anybody could come in by", isWithin: true });
   return {

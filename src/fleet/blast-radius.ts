@@ -5,7 +5,7 @@ import { as, type Host } from "../run/host.ts";
 import type { Run } from "../run/run.ts";
 import type { State } from "../state/state.ts";
 
-/** Fewer hosts than this are no fleet: the plan that was shown says all of it. */
+/** With fewer hosts than this, the plan that was shown says it all. */
 const FEW = 5;
 const SHARE = 0.5;
 
@@ -24,8 +24,8 @@ type RecordedHost = z.infer<typeof RECORD>["hosts"][number];
 
 /**
  * Refuses every host where an apply would restart Redis on more than half of a play's hosts, and at least five, for tasks
- * that an earlier apply had left there as wanted: a fleet that was hard yesterday and is not any more calls for a look,
- * not for a restart. First runs, new tasks and hosts that `--limit` names are none of this.
+ * that an earlier apply had left there as wanted: if a fleet was hardened yesterday and is not today, somebody should look
+ * before it restarts. First runs, new tasks and hosts that `--limit` names do not count.
  */
 export async function guardBlastRadius(
   { state, options }: Pick<Run, "state"> & { options: Pick<Run["options"], "limit" | "accept"> },
@@ -46,7 +46,7 @@ export async function guardBlastRadius(
     const refusal = stopped("refused", {
       where: "blast-radius",
       found: `Redis would restart on ${again.length} of the ${all.length} hosts of "${play?.name}", for tasks that an earlier apply left as wanted there: ${tasks}`,
-      remedy: "look at the plan for what has changed so many hosts at once; try one with --limit first",
+      remedy: "find out in the plan what changed on so many hosts at once; try one host with --limit first",
       guards: ["blast-radius"],
     });
     return pending.map((host) => as(host, refusal));
@@ -65,7 +65,7 @@ async function restartedAgain(state: State, hosts: readonly Host[]): Promise<Hos
       if (tasks === undefined) continue;
       const isWanted = record.command === "apply" && leftAsWanted(found, tasks);
       if (isWanted) again.add(found.host);
-      // What was put back on purpose is no surprise when it is due again.
+      // Changes that a rollback undid on purpose are expected to be due again.
       if (isWanted || wasRestored(record.command, found)) open.delete(found.host);
     }
     if (open.size === 0) break;

@@ -69,6 +69,8 @@ export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number>
   const intent = await intend(run, hosts, steps);
   const { certificates, pending } = intent;
   const recordNow = () => runRecordOf(run, hosts.records(), { controller: certificates?.record() });
+  // Whoever is asked may take long: a run that ends meanwhile says also what would be issued.
+  run.environment.onEarlyEnd(() => writeAsAsked(recordNow(), run));
   const previewShown = tellsBefore(run, intent);
   if (previewShown) {
     await progress.stop();
@@ -145,7 +147,9 @@ async function agree(
   warn(splits, environment);
   const shown = { ...run, command: command === "apply" ? ("plan" as const) : command };
   const preview = runRecordOf(shown, hosts.records(), { controller: certificates?.record() });
-  textStream(run).write(planPreview(preview, textContext(run, hosts.all())));
+  // The record is not written yet: nobody is sent to it.
+  const { recordPath: _, ...context } = textContext(run, hosts.all());
+  textStream(run).write(planPreview(preview, context));
   const count = `${pending.length} host${pending.length === 1 ? "" : "s"}`;
   const what = pending.length > 0 ? `${question} ${count}` : "Issue this here";
   if (options.yes || (await confirmed(environment, what))) return undefined;

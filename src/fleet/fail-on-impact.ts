@@ -18,7 +18,7 @@ export function refuseImpact(pending: readonly Host[]): readonly Host[] {
         notStarted({
           ...guard,
           found: `somebody would notice on ${hostList(names)}: --fail-on-impact stops the whole run`,
-          remedy: "see to that first, or leave it out by --limit",
+          remedy: "deal with that first, or leave that host out with --limit",
         }),
       );
     const details = host.work.impact.filter(isNoticed).map(({ detail }) => detail);

@@ -7,15 +7,15 @@ import type { Hosts } from "../run/hosts.ts";
 import { type HostJob, machineOf } from "../run/job.ts";
 
 /**
- * The replication groups among the hosts of a run: replicas are changed before their primary, never two of a group at
- * once, and none any more after one of them ended otherwise than asked.
+ * The replication groups among the hosts of a run. Replicas are changed before their primary, and never two hosts of a group
+ * at once. After one of them fails, no other of its group is started.
  */
 export class Groups {
   readonly #hosts: Hosts;
   readonly #places: Map<string, Place>;
   /** Replicas whose link to their primary was up when the run began. */
   readonly #linked: Set<string>;
-  /** Why no further host of a group is begun. */
+  /** Why no further host of a group is started. */
   readonly #stopped = new Map<object, string>();
 
   constructor(hosts: Hosts) {
@@ -48,7 +48,7 @@ export class Groups {
           const outcome = notStarted({
             where: "replication group",
             found: obstacle,
-            remedy: "see to that host first, then run again: two of a group are never put at risk",
+            remedy: "repair that host first, then run again: redkeep never puts two hosts of a group at risk",
           });
           this.#hosts.put(as(this.#hosts.of(job), outcome));
         }
@@ -78,7 +78,7 @@ export class Groups {
   }
 }
 
-/** What a host has told of its place in replication; undefined where it could not be asked. */
+/** A host's place in replication, as it reports it; undefined where it could not be asked. */
 export function memberOf({ job, observation }: Host): Member | undefined {
   if (observation === undefined) return undefined;
   const { facts, server } = observation;

@@ -3,7 +3,7 @@ import type { Host } from "../run/host.ts";
 /** Several names for one machine, which is changed once. */
 export interface Machines {
   readonly pending: readonly Host[];
-  /** The other names, as they stand while another one does the work. */
+  /** The other names while one name does the work. */
   readonly aliases: readonly { readonly alias: Host; readonly done: Host }[];
 }
 

@@ -19,7 +19,7 @@ export function guardSharedMachines<O extends HostOutcome>(hosts: readonly Host<
       outcome: stopped("refused", {
         where: "shared machine",
         found: both.join("\n"),
-        remedy: "give each server its own by variables of the host in the playbook, or name the machine once",
+        remedy: "give each server its own with host variables in the playbook, or name the machine only once",
       }),
     };
   });

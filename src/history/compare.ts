@@ -74,7 +74,7 @@ function compareHosts(before: HostRecord | undefined, after: HostRecord, command
   const bothPlanned = commands.before === "plan" && commands.after === "plan";
   return [
     ...compareStatus(before, after, commands),
-    // A host that could not be asked has no checks: its status says it, not fifty lines of checks that are gone.
+    // A host that could not be observed has no checks: show its status, not fifty checks as gone.
     ...(bothChecked && !wasLost(after) ? compareChecks(before, after) : []),
     ...(bothPlanned && before !== undefined ? compareChanges(before, after) : []),
     ...compareAccess(before?.access, after.access, after.host),
@@ -118,7 +118,7 @@ const STATUS_RANKS = {
 const DEPENDS_ON_COMMAND: ReadonlySet<HostStatus> = new Set(["would-change", "refused", "rolled-back"]);
 
 function compareStatus(before: HostRecord | undefined, after: HostRecord, commands: Commands): Difference[] {
-  // What a plan would change, and what a guard refuses, is no news beside a run that only looks.
+  // Pending changes and refusals of a plan are no news compared with a run that only looks.
   const rank = ({ status }: HostRecord) =>
     commands.before !== commands.after && DEPENDS_ON_COMMAND.has(status) ? 0 : STATUS_RANKS[status];
   const difference = (direction: Direction): Difference => ({
@@ -229,7 +229,7 @@ function verdictOf(check: CheckRecord): string {
 
 function directionOf(was: CheckRecord, is: CheckRecord): Direction | undefined {
   const [from, to] = [verdict(was), verdict(is)];
-  // A file open to the group that is open to everybody now, a second stranger among the users.
+  // For example, a file open to the group is now open to everybody, or there is a second unknown user.
   if (from === to)
     return to === "fail" && timeless(was.observed) !== timeless(is.observed) ? "other" : undefined;
   if (to === "fail") return "worse";

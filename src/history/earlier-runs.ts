@@ -6,11 +6,11 @@ import { compareAccess, compareRuns, type Difference } from "./compare.ts";
 import { keptRecords } from "./kept-records.ts";
 import { dated, withSince } from "./since.ts";
 
-/** What the kept records tell of one host, each part from the newest that has it. */
+/** What the kept records say about one host, each part from the newest record that has it. */
 interface EarlierHost {
   /** From a run like this one, every finding dated. */
   ended?: HostRecord;
-  /** From the newest of those that could ask the host. */
+  /** From the newest run that could observe the host. */
   checks?: HostRecord["checks"];
   /** From any run: what users may do does not depend on what was looked for. */
   access?: AccessRecord;
@@ -51,7 +51,7 @@ export async function readEarlierRuns(
     keptRecords(state, runRecordSchema, ["apply", "verify"], run.options.shard),
   )) {
     if (open.size === 0) break;
-    // This run itself, and those that began while it was at work.
+    // Skip this run itself, and runs that began later.
     if (record.startedAt >= startedAt) continue;
     const isAlike = record.selection !== undefined && kindOf(record.command, record.selection) === kind;
     for (const was of record.hosts) {
@@ -77,7 +77,7 @@ export async function readEarlierRuns(
   };
 }
 
-/** Where the state cannot be read nothing is known of earlier runs. The hosts were looked at all the same. */
+/** Where the state cannot be read, go on without earlier runs: the hosts were observed all the same. */
 async function* readable<T>(records: AsyncGenerator<T>): AsyncGenerator<T> {
   try {
     yield* records;

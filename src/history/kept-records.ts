@@ -61,8 +61,8 @@ export async function keepRecord(state: State, name: string, record: RunRecord):
 }
 
 /**
- * The records of earlier runs of these commands, as far as `schema` reads them, the newest first. A file that is none
- * says nothing. A shard passes over the records of other shards, which do not know its hosts.
+ * The records of earlier runs of these commands, reduced to what `schema` reads, newest first. Other files are
+ * skipped. A shard skips the records of other shards, which do not have its hosts.
  */
 export async function* keptRecords<T>(
   state: State,
@@ -152,7 +152,7 @@ async function leftHostsAsWanted(state: State, { name }: RecordFile): Promise<bo
 
 async function recordIn<T>(state: State, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
   try {
-    // A pipe in its place would keep the run waiting for ever.
+    // Opening a pipe with this name would block for ever.
     if ((await state.sizeOf(name)) === undefined) return undefined;
     return schema.safeParse(JSON.parse((await state.read(name)) ?? "")).data;
   } catch {

@@ -14,9 +14,9 @@ export interface MergedRuns {
 }
 
 /**
- * Unites the hosts of all records, such as the shards of one run. Of a host in several, the newest record stands and
- * the one before it is kept beside; of two that began at the same moment, the later argument. A shard that was run again
- * is such a newer record. Shards that none of the records is of are missing, which is graver than a failed check.
+ * Merges the hosts of all records, such as the shards of one run. Where a host is in several records, the newest counts and
+ * the one before it is kept for comparison; of two that began at the same moment, the later argument counts. A shard that
+ * was run again counts as newer. A missing shard is graver than a failed check.
  * @throws InputError for a host in different shards of as many: those did not split the same fleet.
  */
 export function mergeRuns(records: readonly RunRecord[]): MergedRuns {
@@ -27,7 +27,7 @@ export function mergeRuns(records: readonly RunRecord[]): MergedRuns {
   for (const run of oldestFirst) {
     for (const host of run.hosts) {
       const older = standing.get(host.host);
-      // The same record given twice is no history.
+      // Ignore a record that is given twice.
       if (older !== undefined && older.run.startedAt !== run.startedAt) replaced.set(host.host, older);
       standing.set(host.host, { run, host });
     }

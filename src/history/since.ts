@@ -3,8 +3,8 @@ import { hasFailed } from "../record/summary.ts";
 import { keyed, timeless } from "./compare.ts";
 
 /**
- * A host's record in which every finding that its earlier record has too says since when: a check that fails or could
- * not be made with the same found and wanted, or the same failure of the host as a whole.
+ * A host's record in which every finding that its earlier record also has gets the date since when: a check that fails, or
+ * could not be made, with the same found and wanted; or the same failure of the host as a whole.
  * @param before from an earlier run of the same kind, dated by `dated`
  */
 export function withSince(host: HostRecord, before: HostRecord | undefined): HostRecord {

@@ -8,7 +8,7 @@ import type { Variable, Variables } from "./inventory.ts";
 import { parseSshArguments } from "./ssh-arguments.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
-/** What the command line and the play say about connections; the inventory is stronger than both. */
+/** What the command line and the play say about connections; the inventory wins over both. */
 export interface ConnectionDefaults {
   user?: string | undefined;
   privateKey?: string | undefined;
@@ -33,14 +33,14 @@ export interface PlayConnection {
 }
 
 export interface SecretContext {
-  /** What places of inventory files are relative to. */
+  /** Paths in messages are relative to this folder. */
   cwd: string;
   env: NodeJS.ProcessEnv;
   /** Shared between hosts, so that a command which gives a password runs once. */
   cache?: Map<string, Promise<Secret>>;
 }
 
-/** The names of each setting, weakest to strongest: the stronger name wins wherever it stands. */
+/** The names of each setting, weakest to strongest: the stronger name wins wherever it is set. */
 const NAMES = {
   address: ["ansible_host", "ansible_ssh_host"],
   port: ["ansible_port", "ansible_ssh_port"],
@@ -66,14 +66,14 @@ const REFUSED_WITH_BECOME = [
 ];
 const HOST_KEY_CHECKING = ["ansible_host_key_checking", "ansible_ssh_host_key_checking"];
 const DEFAULT_TIMEOUT_SECONDS = 10;
-/** One word that no program takes for an option. */
+/** One word that no program can mistake for an option. */
 const USER_NAME = /^[^-\s\0][^\s\0]*$/;
 
 /**
- * How to reach one host, from its variables (as `hostVariables` gives them) and, weaker, the play and the command line.
+ * How to reach one host: from its variables (as `hostVariables` gives them), else from the play, else from the command line.
  * Passwords given as `{ env | file | command }` are read; a relative file counts from the inventory file that names it.
  *
- * @throws InputError with everything that redkeep does not do, does not understand, or would have to render first.
+ * @throws InputError listing everything that redkeep does not support, does not understand, or would have to render first.
  */
 export async function connectionVariables(
   host: string,
@@ -95,7 +95,7 @@ export async function connectionVariables(
     reader.refuse(REFUSED_WITH_BECOME);
     reader.checkBecome(play);
   }
-  // ssh takes the first of several: ansible_ssh_args stands before what the variables say, the others after it.
+  // For ssh the first of several values counts: ansible_ssh_args comes before the variables, the other arguments after them.
   const result: ConnectionVariables = {
     host,
     address: reader.address() ?? host,
@@ -146,7 +146,7 @@ interface Setting {
   variable: Variable;
 }
 
-/** Reads settings of one host and collects what is wrong, so that the user sees all of it at once. */
+/** Reads the settings of one host and collects every problem, so that you see all of them at once. */
 class ConnectionReader {
   readonly #host: string;
   readonly #variables: Variables;
@@ -271,7 +271,7 @@ class ConnectionReader {
     for (const name of names) {
       this.#read([name], (value) => {
         if (value === "") return;
-        throw new InputError({ message: "redkeep does not follow this setting: take it out" });
+        throw new InputError({ message: "redkeep does not support this setting: remove it" });
       });
     }
   }
@@ -284,7 +284,7 @@ class ConnectionReader {
         place: setting?.variable.place,
         key: `${name} of ${this.#host}`,
         message:
-          "would let anybody answer for the host; redkeep always checks host keys: take it out, or set " +
+          "would let anybody pose as the host; redkeep always checks host keys: remove it, or set " +
           'ansible_ssh_common_args to "-o StrictHostKeyChecking=accept-new"',
       });
     }
@@ -298,7 +298,7 @@ class ConnectionReader {
       play,
       ["smart", "ssh", "ansible.builtin.ssh"],
       {
-        expectation: "ssh: redkeep reaches hosts by nothing else",
+        expectation: "ssh: redkeep has no other connection",
       },
     );
   }
@@ -311,7 +311,7 @@ class ConnectionReader {
       play,
       ["sudo", "ansible.builtin.sudo"],
       {
-        expectation: "sudo: redkeep becomes root by nothing else",
+        expectation: "sudo: redkeep has no other way to become root",
       },
     );
     this.#checkWord(NAMES.becomeUser, play.becomeUser, "become_user", play, ["root"], {
@@ -331,7 +331,7 @@ class ConnectionReader {
       if (typeof value === "string" && allowed.includes(value)) return true;
       throw expected(expectation, value);
     });
-    // A wrong variable is told already; either way it is stronger than the keyword.
+    // A wrong variable is already reported; right or wrong, it wins over the keyword.
     if (isSet || this.#strongest(names, false) || keyword === undefined || allowed.includes(keyword)) return;
     this.#problems.push({
       place: play.place,
@@ -344,7 +344,7 @@ class ConnectionReader {
     return `${name} of ${this.#host}`;
   }
 
-  /** What `parse` makes of the strongest of `names`; undefined where none is set, or it is a problem. */
+  /** The parsed value of the strongest of `names`; undefined where none is set, or the value is a problem. */
   #read<T>(names: readonly string[], parse: (value: unknown) => T): T | undefined {
     const setting = this.#strongest(names);
     if (setting === undefined) return undefined;
@@ -364,7 +364,7 @@ class ConnectionReader {
     }
   }
 
-  /** The strongest name that is set and not null. Two that differ are a problem: nobody means both. */
+  /** The strongest name that is set and not null. Two with different values are a problem: nobody means both. */
   #strongest(names: readonly string[], report = true): Setting | undefined {
     const settings = names.flatMap((name): Setting[] => {
       const variable = this.#variables.get(name);

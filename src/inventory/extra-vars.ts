@@ -56,7 +56,7 @@ function keyValues(arg: string): Map<string, Variable> {
   return variables;
 }
 
-/** Splits at white space outside quotes. Quotes stay, since only those round a whole value are taken off. */
+/** Splits at white space outside quotes. Quotes stay for now: only those around a whole value are removed. */
 function splitWords(text: string): string[] {
   const words: string[] = [];
   let word = "";
@@ -74,7 +74,7 @@ function splitWords(text: string): string[] {
       word += char;
     }
   }
-  if (quote !== "") throw new InputError({ place: PLACE, message: `a quote ${quote} is not closed` });
+  if (quote !== "") throw new InputError({ place: PLACE, message: `the quote ${quote} is not closed` });
   if (word !== "") words.push(word);
   return words;
 }

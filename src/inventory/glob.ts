@@ -1,8 +1,8 @@
 type Token = { kind: "one"; matches: (char: string) => boolean } | { kind: "star" };
 
 /**
- * A matcher for shell patterns as Ansible (Python's fnmatch) knows them: `*`, `?`, `[ab]`, `[a-c]`, `[!ab]`; case-sensitive. Its time
- * grows with pattern times text, whatever the pattern.
+ * A matcher for shell patterns as in Ansible (Python's fnmatch): `*`, `?`, `[ab]`, `[a-c]`, `[!ab]`; case-sensitive. For every
+ * pattern, it takes time proportional to the length of the pattern times that of the text.
  */
 export function globMatcher(pattern: string): (text: string) => boolean {
   const tokens = tokenize([...pattern]);

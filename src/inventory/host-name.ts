@@ -3,7 +3,7 @@ import { InputError, type Place } from "../lib/errors.ts";
 
 /** How many hosts one key such as `r[1:9999][a:f]` may stand for. */
 const MAX_HOSTS = 100_000;
-/** As in DNS; a longer one could have no file in host_vars either. */
+/** As in DNS. A longer name could not be a file name in host_vars either. */
 const MAX_NAME = 253;
 const ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -11,7 +11,7 @@ const ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
  * The hosts that a key of `hosts:` stands for, with the port that it may end in: `web`, `web:2222`, `r[01:20]`,
  * `r[a:f].example.com:22`, `2001:db8::1`, `[2001:db8::1]:22`.
  *
- * @throws InputError when it is no name, port or range that redkeep takes.
+ * @throws InputError when it is not a name, port or range that redkeep accepts.
  */
 export function parseHostKey(key: string, place: Place): { names: string[]; port: number | undefined } {
   const { host, port } = splitPort(key, place);
@@ -33,7 +33,11 @@ function checkHostName(name: string, key: string, place: Place): void {
     throw refusal(key, place, `a host name has at most ${MAX_NAME} characters, this one has ${name.length}`);
   }
   if (name.split(/[._-]/).some(mixesAlphabets)) {
-    throw refusal(key, place, "mixes letters of alphabets that look alike: it may pass for another host");
+    throw refusal(
+      key,
+      place,
+      "mixes letters of different alphabets that look alike: it could pose as another host",
+    );
   }
   if (/^[\p{L}\p{N}_][\p{L}\p{N}_.-]*$/u.test(name)) return;
   if (/\{[{%#]/.test(name)) {
@@ -70,7 +74,7 @@ function splitPort(key: string, place: Place): { host: string; port: number | un
   }
   const suffix = /^((?:[^:[\]]|\[[^\]]*\])*):([0-9]+)$/.exec(key);
   if (suffix?.[1] === undefined || suffix[2] === undefined) return { host: key, port: undefined };
-  // Where Ansible does not take the front for a host name, the port silently becomes part of the name.
+  // Where Ansible does not accept the part before the colon as a host name, the port silently becomes part of the name.
   if (/[._-]$/.test(suffix[1])) {
     throw refusal(key, place, "a host name before a port cannot end in . _ or -");
   }
@@ -85,7 +89,7 @@ function portNumber(digits: string, key: string, place: Place): number {
   return port;
 }
 
-/** All names of a pattern with any number of `[begin:end:step]`, the left one slowest. */
+/** All names of a pattern with any number of `[begin:end:step]`; the rightmost range varies fastest. */
 function expandRanges(pattern: string, place: Place): string[] {
   let names = [""];
   let rest = pattern;

@@ -38,7 +38,7 @@ export function selectHosts(
 }
 
 /**
- * As `selectHosts`, for who must tell a play that matches nothing from one with a typo.
+ * As `selectHosts`, for callers that must distinguish a play that matches nothing from one with a typo.
  *
  * @throws InputError when a term is not understood.
  */
@@ -57,7 +57,7 @@ export function matchHosts(
 /**
  * Reads a `--limit`, whose terms may be `@file` with one term a line.
  *
- * @throws InputError when it is empty: Ansible takes that for everybody.
+ * @throws InputError when it is empty: for Ansible that means every host.
  */
 export async function readLimit(text: string, cwd: string): Promise<Limit> {
   const terms: string[] = [];
@@ -94,8 +94,8 @@ export function limitedHosts(inventory: Inventory, limit: Limit): string[] {
 }
 
 /**
- * With a comma anywhere, only commas separate; else also `:` and spaces do, but in an IPv6 address, a name with a port and
- * brackets.
+ * If there is a comma anywhere, only commas separate terms. Otherwise `:` and spaces do too, except within an IPv6 address, a
+ * name with a port, or brackets.
  */
 function splitPattern(pattern: string, place: Place | undefined): string[] {
   if (pattern.includes(",")) {
@@ -111,7 +111,7 @@ function splitPattern(pattern: string, place: Place | undefined): string[] {
   return pattern.match(/(?:[^\s:[\]]|\[[^\]]*\])+/g) ?? [];
 }
 
-/** Looked at first: where a bracket stays open, a search for pairs would start anew at each. */
+/** Checked first: if a bracket stayed open, the search for pairs would restart at each one. */
 function bracketsClose(pattern: string): boolean {
   let isOpen = false;
   for (const char of pattern) {
@@ -160,12 +160,12 @@ function matchTerm(inventory: Inventory, term: string, place: Place | undefined)
   return chosen.length > 0 ? chosen : `selects none of the ${hosts.length} hosts of ${subscript[1]}`;
 }
 
-/** Hosts are looked at only where no group matched, or the term is no plain word. */
+/** Host names are matched only where no group matches, or the term is not a plain word. */
 function globHosts(inventory: Inventory, glob: string): string[] | undefined {
   return named(inventory, globMatcher(glob), /[.?*[]/.test(glob));
 }
 
-/** The hosts of the groups that match and, where none does or `always`, the hosts that match; undefined for no match. */
+/** The hosts of the groups that match. Where no group does, or with `always`, also the hosts that match by name. Undefined for no match. */
 function named(
   inventory: Inventory,
   matches: (name: string) => boolean,
@@ -181,7 +181,7 @@ function named(
 
 function noMatch(inventory: Inventory, term: string, note = ""): string {
   const hint = didYouMean(term, [...inventory.groups.keys(), ...inventory.hosts.keys()]);
-  const file = term.startsWith("@") ? "; @file stands only in --limit, and not after ! or &" : "";
+  const file = term.startsWith("@") ? "; @file is allowed only in --limit, and not after ! or &" : "";
   return `no host or group of the inventory matches "${term}"${note}${file}.${hint}`;
 }
 
@@ -191,7 +191,7 @@ function regexMatcher(term: string, place: Place | undefined): (name: string) =>
     return (name) => regex.test(name);
   } catch (error) {
     const reason = (error as Error).message.replace(/^.*: /, "");
-    throw new InputError({ place, key: term, message: `is no regular expression: ${reason}` });
+    throw new InputError({ place, key: term, message: `is not a regular expression: ${reason}` });
   }
 }
 

@@ -6,7 +6,7 @@ import { compareBytes } from "./order.ts";
 export interface DraftHost {
   readonly name: string;
   readonly place: Place;
-  /** From a name such as `web:2222`; an explicit ansible_port on the host is stronger. */
+  /** From a name such as `web:2222`; an explicit ansible_port on the host wins. */
   readonly port: number | undefined;
   readonly groups: Set<DraftGroup>;
   readonly variables: Map<string, Variable>;
@@ -25,7 +25,7 @@ export interface DraftGroup {
   priority: number;
 }
 
-/** Collects what the sources say about groups and hosts; parts of a group or host add up. */
+/** Collects what the sources say about groups and hosts; several entries of one group or host are merged. */
 export class InventoryBuilder {
   readonly groups = new Map<string, DraftGroup>();
   readonly hosts = new Map<string, DraftHost>();
@@ -102,10 +102,10 @@ export class InventoryBuilder {
   }
 
   /**
-   * Settles what needs the whole inventory: groups without a parent come under `all`, hosts in no group under
-   * `ungrouped`, and every group gets its depth.
+   * Finishes what needs the whole inventory: puts groups without a parent under `all` and hosts in no group under
+   * `ungrouped`, and gives every group its depth.
    *
-   * @throws InputError with everything that is wrong, also a ring of groups and a host named like a group.
+   * @throws InputError listing every problem, including groups that contain each other and a host named like a group.
    */
   finish(): void {
     for (const group of this.groups.values()) {
@@ -136,7 +136,7 @@ export class InventoryBuilder {
     }
   }
 
-  /** A group comes after all its parents; what is left over holds a ring. */
+  /** Puts each group after all its parents. Groups that are left over contain each other. */
   #setDepths(): void {
     const waitsFor = new Map([...this.groups.values()].map((group) => [group, group.parents.size]));
     const ready = [...this.groups.values()].filter((group) => group.parents.size === 0);
@@ -153,7 +153,7 @@ export class InventoryBuilder {
   }
 }
 
-/** Every group left over has a parent left over, so walking upwards must come back to where it was. */
+/** Every group left over has a parent that is left over, so walking upwards must return to a group already seen. */
 function ringProblem(groups: ReadonlySet<DraftGroup>): Problem {
   const path: DraftGroup[] = [];
   let group = [...groups][0];
@@ -188,7 +188,7 @@ export function groupsAbove(host: DraftHost): DraftGroup[] {
     .sort((a, b) => a.depth - b.depth || a.priority - b.priority || compareBytes(a.name, b.name));
 }
 
-/** The problem of a key that a group does not have. */
+/** The problem for a key that groups do not have. */
 export function unknownGroupKey(key: string, place: Place, path: string): Problem {
   return {
     place,

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import type { Place } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
 
-/** A variable's value as it stands in the file, never rendered, with its place. */
+/** A variable's value as written in the file, never rendered, with its place. */
 export interface Variable {
   readonly value: unknown;
   readonly place: Place;
@@ -18,7 +18,7 @@ export interface Host {
   readonly place: Place;
   /** All groups that hold it, directly or through children, but for `all`; sorted by name. */
   readonly groups: readonly string[];
-  /** Steps 1 to 9 of the precedence, merged: everything that files say. */
+  /** Steps 1 to 9 of the precedence, merged: everything from files. */
   readonly variables: Variables;
 }
 
@@ -37,14 +37,14 @@ export interface Inventory {
   readonly hosts: ReadonlyMap<string, Host>;
   /** In the order of first mention; `all` and `ungrouped` are always there. */
   readonly groups: ReadonlyMap<string, Group>;
-  /** From `-e`: stronger than everything else. */
+  /** From `-e`: these win over everything else. */
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
 }
 
 /** What the playbook adds to a host's variables. */
 export interface PlaybookVariables {
-  /** redkeep's own: weaker than anything in the inventory. */
+  /** redkeep's own defaults: anything in the inventory wins over them. */
   playDefaults?: Variables;
   playVars?: Variables;
   taskVars?: Variables;
@@ -53,7 +53,7 @@ export interface PlaybookVariables {
 /**
  * Every variable of a host after Ansible's order of precedence, weakest first: the play's defaults, what the inventory
  * says (steps 1 to 9), the play's vars (10), the task's vars (11), `-e` (12). inventory_hostname,
- * inventory_hostname_short, group_names and groups are always the real ones. Values replace each other whole.
+ * inventory_hostname_short, group_names and groups always have their real values. A stronger value replaces a weaker one whole.
  */
 export function hostVariables(
   inventory: Inventory,

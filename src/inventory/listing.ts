@@ -76,7 +76,7 @@ export function inventoryHost(inventory: Inventory, name: string): string {
   return printJson(listedVariables(inventory, host));
 }
 
-/** These are overwritten by the real ones, so what a file says about them is not listed. */
+/** These always have their real values, so what a file says about them is not listed. */
 const MAGIC = ["inventory_hostname", "inventory_hostname_short", "group_names", "groups"];
 
 function listedVariables(inventory: Inventory, host: Host): Map<string, Json> {

@@ -24,7 +24,7 @@ export interface InventoryOptions {
 /**
  * Reads a whole inventory as Ansible does, with its group_vars, host_vars and extra variables.
  *
- * @throws InputError for everything that is wrong, also for what Ansible lets pass silently, and when there is no host.
+ * @throws InputError for every problem, including those that Ansible ignores, and when there is no host.
  */
 export async function loadInventory({
   sources: given,
@@ -62,7 +62,7 @@ async function readSource(source: Source, builder: InventoryBuilder, cwd: string
     for (const item of source.hosts) {
       const { names, port } = parseHostKey(item, place);
       if (item.includes("[") && !item.startsWith(`[${names[0]}]`)) {
-        throw new InputError({ place, key: item, message: "a range stands only in an inventory file" });
+        throw new InputError({ place, key: item, message: "ranges are allowed only in inventory files" });
       }
       for (const name of names) builder.addHost(name, port, ungrouped, place);
     }

@@ -1,7 +1,7 @@
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import type { Variables } from "./inventory.ts";
 
-/** The variables of a host that redkeep itself reads, beside Ansible's. */
+/** The host variables that redkeep itself reads, besides Ansible's. */
 export const OWN_VARIABLES = {
   unit: "redkeep_unit",
   passwordName: "redkeep_password_name",
@@ -15,8 +15,8 @@ export const OWN_VARIABLES = {
 const PREFIX = "redkeep_";
 
 /**
- * Refuses what would be one of redkeep's variables but for a slip in its name. Nobody would ever hear of it: the host
- * would be looked at from nowhere, and pass, or be restarted together with its replica.
+ * Refuses a variable that looks like one of redkeep's but is misspelled. Nobody would notice it otherwise: the host would
+ * not be checked from outside, and pass, or be restarted together with its replica.
  * @throws InputError with every such name.
  */
 export function refuseUnknownVariables(variables: Variables): void {

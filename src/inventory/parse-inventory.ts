@@ -13,8 +13,8 @@ import {
 type Path = readonly string[];
 
 /**
- * Adds an inventory file in Ansible's YAML layout to `builder`. What Ansible only warns about, or drops a whole file for, is
- * a problem here.
+ * Adds an inventory file in Ansible's YAML layout to `builder`. Where Ansible only warns, or drops a whole file, this
+ * reports a problem.
  */
 export function parseInventory(document: YamlDocument, builder: InventoryBuilder): void {
   new InventoryParser(builder).parse(document.root);
@@ -99,7 +99,7 @@ class InventoryParser {
     return group;
   }
 
-  /** The entries of `hosts`, `children` or `vars`. One name as text is a list of that name, but for `vars`. */
+  /** The entries of `hosts`, `children` or `vars`. Except for `vars`, a single name as text counts as a list of it. */
   #section(entry: YamlEntry, path: Path, mayBeText = false): Iterable<[string, YamlEntry]> {
     const { node } = entry;
     if (node.kind === "mapping") return node.entries;
@@ -150,7 +150,7 @@ class InventoryParser {
     }
   }
 
-  /** YAML reads an unquoted `10`, `1.5` or `yes` as a number or a boolean, so what was meant as a name is lost. */
+  /** YAML reads an unquoted `10`, `1.5` or `yes` as a number or a boolean, so the name as written is lost. */
   #isName(name: string, entry: YamlEntry, path: Path, what: string): boolean {
     if (entry.keyIsText && name !== "") return true;
     this.#problem(

@@ -5,13 +5,13 @@ import type { Inventory, Variable, Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
-/** From where verify looks at a host, beside the host itself, and what it should find there. */
+/** From where, besides the host itself, verify looks at a host, and what it should find. */
 export interface ProbeVariables {
   /** Hosts of the inventory that must reach Redis. */
   allowed: readonly string[];
   /** Hosts of the inventory that must not. */
   denied: readonly string[];
-  /** The same of the controller; `auto` where its place follows from the playbook's firewall. */
+  /** Whether the controller must reach Redis; `auto`: as the playbook's firewall says. */
   controller: "auto" | "allowed" | "denied" | "off";
   /** The name or address by which others reach Redis; undefined where the playbook's bind address is meant. */
   address: string | undefined;
@@ -26,9 +26,9 @@ const {
 const STANCES = ["auto", "allowed", "denied", "off"] as const;
 
 /**
- * What a host's variables say of probes from outside.
+ * What a host's variables say about probes from outside.
  *
- * @throws InputError with every name that the inventory lacks, and every value that is none.
+ * @throws InputError listing every name that the inventory lacks, and every invalid value.
  */
 export function probeVariables(host: string, variables: Variables, inventory: Inventory): ProbeVariables {
   const problems: Problem[] = [];

@@ -3,7 +3,7 @@ import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
-/** What two names of one server have in common: how it is reached, and which of its units is meant. */
+/** What two names of one server have in common: how it is reached, and which unit is meant. */
 const WAY = [
   "ansible_host",
   "ansible_ssh_host",
@@ -17,8 +17,8 @@ const WAY = [
 
 /**
  * The name that a host's own passwords are made for: `redkeep_password_name`, else the first of the inventory's names that
- * are reached in the same way (several names for one server are fine), which is mostly the host's only one. All of
- * it is the operator's word: what a host says of itself would let it ask for another's password.
+ * are reached in the same way (a server may have several names, but mostly has one). It comes from the inventory alone: a
+ * host that could name itself could ask for another host's password.
  */
 export class ServerNames {
   readonly #inventory: Inventory;

@@ -4,7 +4,7 @@ import type { Variable } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
-/** `--shard I/N`: which part of the hosts is this run's. Counts from 1. */
+/** `--shard I/N`: this run has the I-th of N parts of the hosts, counted from 1. */
 export interface Shard {
   index: number;
   count: number;
@@ -14,9 +14,9 @@ export interface Shard {
 export const REPLICATION_GROUP = OWN_VARIABLES.replicationGroup;
 
 /**
- * What a host's shard follows from, so that every runner splits a fleet alike without talking: the replication group that
- * the inventory gives it, else its own name. A group that is named after one of its hosts lies where that host would.
- * @throws InputError for a group that is no name.
+ * The key that a host's shard depends on, so that all runners split a fleet in the same way without talking: the host's
+ * replication group in the inventory, else its own name. A group named after one of its hosts is in that host's shard.
+ * @throws InputError for a group that is not a valid name.
  */
 export function shardKey(host: string, group: Variable | undefined): string {
   if (group === undefined || group.value === null || group.value === "") return host;

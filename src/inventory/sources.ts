@@ -19,7 +19,7 @@ const MAX_DEPTH = 20;
  * Resolves one `-i`: a file, a directory (its files in byte order, also those of its sub-directories) or a list of hosts
  * such as `a,b,`.
  *
- * @throws InputError when it does not exist, or is no YAML.
+ * @throws InputError when it does not exist, or is not YAML.
  */
 export async function resolveSource(given: string, cwd: string): Promise<Source> {
   if (given === "")
@@ -56,7 +56,7 @@ async function hostList(given: string, cwd: string): Promise<Source> {
   return { kind: "list", given, hosts };
 }
 
-/** What `path` is; undefined where nothing is. */
+/** What kind of file `path` is; undefined where it does not exist. */
 export async function kindOf(path: string): Promise<"file" | "directory" | undefined> {
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";

@@ -5,9 +5,9 @@ import { didYouMean, type InputError } from "../lib/errors.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /**
- * Keywords without a meaning for redkeep, which opens one connection to a host for a few seconds and runs no
- * interactive shell: sharing connections, compression, keep-alives, forwarding, logging. What would change who is
- * trusted or how a login happens is not among them.
+ * Keywords that redkeep ignores, since it opens one connection to a host for a few seconds and runs no interactive
+ * shell: sharing connections, compression, keep-alives, forwarding, logging. None of them changes whom redkeep trusts
+ * or how it logs in.
  */
 const IGNORED_KEYWORDS = new Set([
   "batchmode",
@@ -122,7 +122,7 @@ function setOption(keyword: string, value: string, options: SshOptions, fail: Fa
     default:
       if (!IGNORED_KEYWORDS.has(keyword)) {
         throw fail(
-          `unknown ssh option ${written}: redkeep would not follow it, so take it out or set it in ~/.ssh/config.${didYouMean(written, KEYWORDS)}`,
+          `unknown ssh option ${written}: redkeep does not support it here; remove it, or set it in ~/.ssh/config.${didYouMean(written, KEYWORDS)}`,
         );
       }
   }
@@ -132,7 +132,7 @@ function hostKeyChecking(value: string, fail: Fail): "yes" | "accept-new" {
   if (/^(?:yes|true)$/i.test(value)) return "yes";
   if (/^accept-new$/i.test(value)) return "accept-new";
   throw fail(
-    `StrictHostKeyChecking=${value} would let anybody answer for the host: use yes, or accept-new, which takes a host's ` +
+    `StrictHostKeyChecking=${value} would let anybody pose as the host: use yes, or accept-new, which accepts a host's ` +
       "first key and refuses a changed one",
   );
 }
@@ -173,7 +173,7 @@ function jumpHost(text: string, fail: Fail): string {
   return jump;
 }
 
-/** The jump host of `ssh -W %h:%p HOST`, the only command that redkeep can do without running it. */
+/** The jump host of `ssh -W %h:%p HOST`, the only command that redkeep can replace without running it. */
 function jumpOfProxyCommand(command: string, fail: Fail): string {
   const refusal = (reason: string) =>
     fail(`ProxyCommand: ${reason}; redkeep takes ssh -W %h:%p HOST, or use ProxyJump`);
@@ -199,7 +199,7 @@ function jumpOfProxyCommand(command: string, fail: Fail): string {
   if (host === undefined || !forwards) throw refusal(`unknown command "${command}"`);
   const { port, user, ...others } = options;
   const [other] = Object.keys(others);
-  // Host key options of the jump host: its known_hosts are the same, and "accept-new" was not asked for the host itself.
-  if (other !== undefined) throw refusal(`${other} of the jump host stands in ~/.ssh/config`);
+  // Ignore the jump host's host key options: it uses the same known_hosts, and its "accept-new" is not meant for the host itself.
+  if (other !== undefined) throw refusal(`${other} of the jump host belongs in ~/.ssh/config`);
   return jumpHost(`${user ? `${user}@` : ""}${host}${port ? `:${port}` : ""}`, fail);
 }

@@ -3,8 +3,8 @@ import { VaultText, type YamlNode } from "../lib/yaml-node.ts";
 import type { Variable } from "./inventory.ts";
 
 /**
- * Refuses a variable whose value is about to be used and holds a Jinja template or a `!vault` value, anywhere inside. Fleets are full of
- * both in variables that redkeep never reads, so they are no error where they only stand.
+ * Refuses a variable that is about to be used and has a Jinja template or a `!vault` value anywhere inside. Fleets have many
+ * of both in variables that redkeep never reads, so there they are no error.
  *
  * @throws InputError
  */

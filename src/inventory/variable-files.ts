@@ -28,9 +28,9 @@ export type VariableFiles = ReadonlyMap<string, ReadonlyMap<string, Variable>>;
 
 /**
  * Reads `directory` (a group_vars or host_vars; one that does not exist is empty) for the groups or hosts in `names`. Files for other
- * names, and those that Ansible would pass over because another one comes first, become `warnings`.
+ * names, and those that Ansible would skip because another one comes first, become `warnings`.
  *
- * @throws InputError for a file that cannot be read, is encrypted or is no mapping.
+ * @throws InputError for a file that cannot be read, is encrypted or is not a mapping.
  */
 export async function readVariableFiles(
   directory: string,
@@ -63,7 +63,7 @@ async function directoryEntries(directory: string, cwd: string, warnings: string
   return new Set(kind === "directory" ? await namesIn(directory, cwd) : []);
 }
 
-/** A file for a group that does not exist is mostly a typo, and Ansible says nothing. */
+/** A file for a group that does not exist is usually a typo, and Ansible says nothing. */
 function warnOfStranger(
   directory: string,
   file: string,
@@ -106,7 +106,7 @@ async function readVariables(
 /**
  * The variables of one YAML or JSON file; none when it is empty.
  *
- * @throws InputError when it is no mapping.
+ * @throws InputError when it is not a mapping.
  */
 export async function readVariableFile(file: string, cwd: string): Promise<Map<string, Variable>> {
   const { root } = await readYamlFile(resolve(cwd, file), file);

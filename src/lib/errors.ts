@@ -5,7 +5,7 @@ export interface Place {
   column?: number | undefined;
 }
 
-/** One thing that is wrong with what the user gave: where, under which key, what was expected and what was found. */
+/** One problem in the user's input: where, under which key, what was expected and what was found. */
 export interface Problem {
   place?: Place | undefined;
   key?: string | undefined;
@@ -16,7 +16,7 @@ export interface Problem {
 export class InputError extends Error {
   override readonly name = "InputError";
   readonly problems: readonly Problem[];
-  /** What the hosts have to do with it, as a sentence. */
+  /** What this means for the hosts, as a sentence. */
   readonly state: string;
 
   constructor(problems: Problem | readonly Problem[], state = "No host was touched.") {

@@ -7,12 +7,12 @@
  * whose lengths are root's. So no byte of theirs is the first of a line, whatever they know.
  */
 
-/** The answer is none, was cut short, or is not framed as the script frames it: nothing may be concluded from it. */
+/** The answer is missing, incomplete, or not framed as the script frames it: nothing may be concluded from it. */
 export class FrameError extends Error {
   override readonly name = "FrameError";
 }
 
-/** What begins a line that others made. */
+/** The sign at the start of each line whose content others made. */
 export const SIGN = ">";
 
 /** A frame's title: words of visible ASCII. */
@@ -56,12 +56,14 @@ export function parseFrames(
  */
 export function unsigned(title: string, body: Buffer): string {
   const lines = body.toString("utf8").split("\n");
-  // The line break that the next frame begins with is not this one's.
+  // The last line break belongs to the next frame.
   if (lines.at(-1) === "") lines.pop();
   return lines
     .map((line) => {
       if (!line.startsWith(SIGN))
-        throw new FrameError(`the answer's part ${quoted(title)} has a line from the wrong side`);
+        throw new FrameError(
+          `the answer's part ${quoted(title)} has a line that redkeep's own script did not print`,
+        );
       return `${line.slice(SIGN.length)}\n`;
     })
     .join("");
@@ -85,7 +87,8 @@ export function readTar(archive: Buffer): TarEntry[] {
   for (let at = 0; at + BLOCK <= archive.length; ) {
     const header = archive.subarray(at, at + BLOCK);
     if (header.every((byte) => byte === 0)) return entries;
-    if (checksum(header) !== octal(header, 148, 8)) throw new FrameError("the host's archive is none");
+    if (checksum(header) !== octal(header, 148, 8))
+      throw new FrameError("the host sent something other than an archive");
     const kind = String.fromCharCode(header[156] ?? 0);
     const size = octal(header, 124, 12);
     const bytes = archive.subarray(at + BLOCK, at + BLOCK + size);

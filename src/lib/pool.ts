@@ -5,9 +5,9 @@ const PATIENCE_MS = 3000;
 
 /**
  * Runs `work` on every item, at most `limit` at a time and without waiting for each other, in the order given.
- * @param lateGiveWay lets an item that takes longer than three seconds give up its place, so that one that waits for an
- * answer delays nobody. No more than `limit` may be late at once: where all are, the machine or its network is what is
- * slow, and more at a time would only make it slower. One at a time stays one at a time.
+ * @param lateGiveWay lets an item that takes longer than three seconds give up its place, so that an item that waits for an
+ * answer delays no other. At most `limit` items may be late at once: if all are, this machine or its network is slow, and
+ * more items would slow it further. With a limit of one, items never overlap.
  */
 export async function pool<T>(
   items: readonly T[],

@@ -104,7 +104,7 @@ class Forms {
       if ((texts[middle] ?? "") <= piece) low = middle + 1;
       else high = middle;
     }
-    // Whatever the piece begins with, the last text that sorts before it begins with, too.
+    // Any form that the piece begins with is also the start of the last form that sorts before the piece.
     let index = low - 1;
     const common = commonLength(texts[index] ?? "", piece);
     while (index >= 0 && (texts[index] ?? "").length > common) index = shorter[index] ?? -1;
@@ -134,7 +134,12 @@ function commonLength(a: string, b: string): number {
 }
 
 /** Every secret that this process itself knows, so that `redact` can be the second net under the type. */
-const known = new Forms();
+let known = new Forms();
+
+/** Knows no secret any more, as a process that has just begun: each file of the tests starts like that. */
+export function forgetSecrets(): void {
+  known = new Forms();
+}
 
 function know(value: string): void {
   known.add(value);
@@ -146,8 +151,8 @@ function know(value: string): void {
 /** Far more than a server has: masking costs time and memory for each. */
 const MOST_FOUND = 500;
 /**
- * What may be spent on all words of one host: secrets and words that begin alike at every place could have everybody else
- * wait. Ten thousand lines with a password in each cost a fiftieth of it.
+ * The effort for all output of one host: secrets and output that begin alike at every place could delay every other host.
+ * Ten thousand lines with a password in each cost a fiftieth of this.
  */
 const MOST_EFFORT = 15_000_000;
 /** Characters of one. Passwords are chosen by people and generators; none is that long. */

@@ -52,7 +52,7 @@ function lintWords({ words }: UserLine, at: At, version: ServerVersion | undefin
         at(word),
         "RK-ACL-04",
         `${version.name} refuses this rule and does not start`,
-        "leave it out for this version",
+        "remove the rule for this version",
       );
   }
 }
@@ -78,7 +78,7 @@ function lintPasswords(
         place,
         "RK-ACL-10",
         `the password of ${user.name} is short, or a known example`,
-        "take a random one of at least 16 characters, such as ACL GENPASS gives",
+        "use a random one of at least 16 characters, such as ACL GENPASS prints",
       );
   }
   for (const hash of user.passwords) {
@@ -131,7 +131,7 @@ function lintRights(user: AclUser, at: At, report: Report): void {
       at(name),
       "RK-ACL-05",
       `${name} may run ${dangerous.join(", ")}`,
-      "put -@admin -@dangerous behind the categories that it is given",
+      "put -@admin -@dangerous after the categories that it is given",
     );
   const hasData = granted.some((rule) =>
     /^\+@(all|read|write|keyspace|string|hash|list|set|sortedset)$/.test(rule),
@@ -146,7 +146,7 @@ function lintRights(user: AclUser, at: At, report: Report): void {
       at(scripting),
       "RK-ACL-07",
       `${name} may run scripts, which the worst holes of Redis need`,
-      "leave it out where the application runs none",
+      "leave it out if the application runs no scripts",
       "low",
     );
   const may = (command: string) =>

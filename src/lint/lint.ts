@@ -84,7 +84,7 @@ function lintAclFile({ path, text }: LintFile, version: ServerVersion | undefine
       "RK-ACL-04",
       `${message}: Redis does not start`,
       message.includes("comment")
-        ? "take it out: an ACL file holds users and blank lines only"
+        ? "remove it: an ACL file may contain only users and blank lines"
         : "correct the line",
     );
   const lines = text.split(/\r?\n/);

@@ -34,7 +34,7 @@ export interface View {
   vantage: string | undefined;
   /** What was seen, or why nobody could look. */
   sight: Sight | { lost: string };
-  /** That the address leads to this host is known: else "nothing answers" proves nothing. */
+  /** Whether we know that the address leads to this host: otherwise "nothing answers" proves nothing. */
   isProved: boolean;
   /** PEM: the certificate that the host has, and the CA; undefined where they are not known. */
   own: string | undefined;
@@ -43,7 +43,7 @@ export interface View {
   epoch: number;
 }
 
-/** What a view says of the controls. From where, each source says. */
+/** The checks that follow from a view. Each source names the place that looked. */
 export function outsideChecks(view: View): Check[] {
   const { target, stance } = view;
   const checks = [...(stance === "anywhere" ? [] : [reachCheck(view)]), strangerCheck(view)];
@@ -276,7 +276,7 @@ function loginSeen(reply: TlsReply | undefined) {
   return verdict === undefined ? notTold(reply.line) : { observed: withoutStop(reply.line), verdict };
 }
 
-/** Redis' sentences end in one, and ours go on behind them. */
+/** Redis' messages end in a full stop, and our sentence goes on after them. */
 const withoutStop = (reply: string): string => reply.replace(/\.$/, "");
 
 /** Whether Redis refuses a stranger; undefined where the line says neither. */

@@ -12,7 +12,7 @@ interface Patience {
   each: number;
 }
 
-/** Where a connection should stand. The kernel itself sends a lost packet again, after 1 and after 3 s. */
+/** Where a connection should succeed. The kernel itself resends a lost packet after 1 and after 3 s. */
 const TO_OPEN: Patience = { tries: 1, each: 4000 };
 /**
  * Where none should: three packets that nobody answers over a second are a firewall's doing, as long as each had time to be
@@ -34,7 +34,7 @@ export interface ClientCertificate {
 }
 
 /**
- * Looks at a target from the machine that redkeep runs on. Whatever fails is a sight too.
+ * Looks at a target from the machine that redkeep runs on. A failure is a result too.
  * @param connectMs milliseconds that another connection to that address took to stand
  */
 export async function lookFromController(
@@ -115,7 +115,7 @@ function lookAtPort(
         else if (talking === socket) opened();
       });
       timer = setTimeout(() => {
-        // A busy process runs late timers first: what has come in meanwhile is to be heard before.
+        // A busy process runs late timers first: read what has arrived before deciding.
         setImmediate(() => {
           if (isOver || talking !== undefined) return;
           if (sockets.length < tries) tryOnce();

@@ -19,7 +19,7 @@ export async function readAuthority(state: State): Promise<KeyPair | undefined> 
   return { certificate, key: new Secret(key) };
 }
 
-/** Makes and stores a CA. Where another run was quicker, that one's is kept, unless it is to be `replaced`. */
+/** Makes and stores a CA. If another run has stored one meanwhile, that one stays, unless it is to be `replaced`. */
 export function createAuthority(state: State, replaced: boolean): Promise<void> {
   return state.exclusively(async () => {
     if (!replaced) {
@@ -32,7 +32,7 @@ export function createAuthority(state: State, replaced: boolean): Promise<void> 
   });
 }
 
-/** A CA whose other half is elsewhere is not written over: hosts and clients may trust it. */
+/** Never overwrite a CA of which only one half is here: hosts and clients may trust it. */
 async function refuseHalf(state: State): Promise<void> {
   const lacking = state.lacking(["pki/ca.crt", "pki/ca.key"]);
   if (lacking.length !== 1) return;

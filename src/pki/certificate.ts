@@ -16,9 +16,9 @@ const DAY_SECONDS = 86_400;
 const CLOCK_SKEW_SECONDS = 300;
 
 /**
- * What clients or Redis would refuse in a certificate, as phrases; empty where nothing is wrong.
+ * Why clients or Redis would refuse a certificate, as phrases; empty where nothing is wrong.
  *
- * @param pem the certificate, and after it those between it and the CA, if any.
+ * @param pem the certificate, followed by the intermediate ones, if any.
  * @param ca one or more certificates of CAs.
  * @param keyDigest `publicKeyDigest` of its private key, "" where there is no key, undefined where it cannot be told.
  * @param epoch seconds since 1970 by the host's clock.
@@ -46,16 +46,16 @@ export function certificateFindings(given: {
   ];
 }
 
-/** How a client's certificate stands; the worst where several things are wrong with it. */
+/** The condition of a client's certificate; the worst where several things are wrong with it. */
 export interface ClientCondition {
   state: CertificateState;
-  /** What is wrong with it, or not known of it, as the end of a sentence; "" where it is valid. */
+  /** What is wrong with it or unknown about it, as the end of a sentence; "" where it is valid. */
   found: string;
   ends: Date | undefined;
 }
 
 /**
- * How a client's certificate stands beside its key and its CA. One is `unknown` where something is not here that would tell.
+ * Judges a client's certificate by its key and its CA: `unknown` where one of these is missing.
  *
  * @param pem undefined where it is not there.
  * @param key the text of its private key; undefined where that is not there.
@@ -89,7 +89,7 @@ export function clientCondition(given: {
   return condition("valid", "");
 }
 
-/** The same of a certificate that is only looked at for its end: a server's, or a CA's. */
+/** The same for a certificate of which only the end matters: a server's, or a CA's. */
 export function endCondition(
   pem: string,
   epoch: number,
@@ -100,7 +100,7 @@ export function endCondition(
   return { state: days < 0 ? "ended" : days <= renewBeforeDays ? "ending" : "valid", ends };
 }
 
-/** When the first certificate of the text ends; undefined where there is none, or its date is none that JSON can say. */
+/** When the first certificate of the text ends; undefined where there is none, or its date cannot be written as JSON. */
 export function endOf(pem: string): Date | undefined {
   const date = parseAll(pem)[0]?.validToDate;
   const year = date?.getUTCFullYear() ?? Number.NaN;
@@ -121,7 +121,7 @@ export function isKeyOf(certificate: X509Certificate, key: string): boolean {
   }
 }
 
-/** Why a CA cannot sign what clients would take, as a phrase; undefined where it can. `epoch` as above. */
+/** Why clients would not accept what this CA signs, as a phrase; undefined where they would. `epoch` as above. */
 export function authorityProblem(pem: string, epoch: number): string | undefined {
   const [ca] = parseAll(pem);
   if (ca === undefined) return "it is no certificate";
@@ -129,7 +129,7 @@ export function authorityProblem(pem: string, epoch: number): string | undefined
   return validityFindings(ca, epoch, 0)[0];
 }
 
-/** Whether a server takes it from a client too. Certificates of a company's PKI are often for servers alone. */
+/** Whether a server accepts it from a client too. Certificates of a company's PKI are often for servers alone. */
 export function isForClients(pem: string): boolean {
   const usage = parseAll(pem)[0]?.keyUsage;
   return usage === undefined || usage.includes(CLIENT_AUTH);
@@ -178,7 +178,7 @@ function validityFindings(certificate: X509Certificate, epoch: number, renewBefo
 }
 
 function nameFindings(certificate: X509Certificate, names: CertificateNames): string[] {
-  // Clients look at the alternative names alone, never at the subject.
+  // Clients read only the alternative names, never the subject.
   const missing = [
     ...names.dns.filter((name) => certificate.checkHost(name, { subject: "never" }) === undefined),
     ...names.ip.filter((ip) => certificate.checkIP(ip) === undefined),
@@ -191,7 +191,7 @@ function keyFindings({ publicKey: { asymmetricKeyType, asymmetricKeyDetails } }:
   return asymmetricKeyType === "rsa" && bits < 2048 ? [`its RSA key has ${bits} bits, fewer than 2048`] : [];
 }
 
-/** Whole days until the certificate ends; negative when it has. Undefined where the text is none. */
+/** Whole days until the certificate ends; negative after its end. Undefined where the text is no certificate. */
 export function daysLeft(pem: string, epoch: number): number | undefined {
   const [certificate] = parseAll(pem);
   return certificate && daysUntilEnd(certificate, epoch);
@@ -206,15 +206,15 @@ export function sameCertificate(a: string, b: string): boolean {
   return left !== undefined && left.fingerprint256 === right?.fingerprint256;
 }
 
-/** What OpenSSL takes for a certificate in a file of CAs, by whichever of its names. */
+/** What OpenSSL accepts as a certificate in a file of CAs, under any of its labels. */
 const ANY_CERTIFICATE = /-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
 
 /** Eight bytes of a fingerprint, as openssl prints it. */
 const FINGERPRINT_SHOWN = 23;
 
 /**
- * Whom a file of CAs lets in beside those that it should hold: the subject of each other certificate, for people; that of one
- * which cannot be read says so.
+ * The CAs that a file trusts besides the wanted ones: the subject of each, for people; a certificate that cannot be read is
+ * named as such.
  *
  * @param pem the file's text.
  * @param wanted the CAs that it should hold.
@@ -226,7 +226,7 @@ export function foreignAuthorities(pem: string, wanted: string): string[] {
     if (certificate === undefined) return ["a certificate that cannot be read"];
     const { fingerprint256, subject } = certificate;
     if (own.has(fingerprint256)) return [];
-    // Anybody can give a CA the name of another: the fingerprint tells them apart.
+    // Anybody can give a CA the name of another, so we add the fingerprint.
     const name = excerpt((subject ?? "").replaceAll("\n", ", "), 100) || "a certificate without a subject";
     return [`${name} (SHA-256 ${fingerprint256.slice(0, FINGERPRINT_SHOWN)}…)`];
   });
@@ -247,8 +247,8 @@ function digestOf({ publicKey }: X509Certificate): string {
 const END = "-----END CERTIFICATE-----";
 
 /**
- * The certificates of a PEM text, in order; none where one of them cannot be read. A host's certificate is looked at for several
- * reasons, and the CA's on every host.
+ * The certificates of a PEM text, in order; none where one of them cannot be read. Memoized, since a host's certificate is
+ * read for several checks, and the CA's for every host.
  */
 const parseAll = memoized(1_000, readAll);
 

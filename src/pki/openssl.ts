@@ -17,7 +17,7 @@ export interface KeyPair {
 const CA_DAYS = 3650;
 const HOUR_MS = 3_600_000;
 
-/** Makes a CA that strict clients take: Python 3.13 refuses one without keyUsage (redis-hardening.md, 6). */
+/** Makes a CA that strict clients accept: Python 3.13 refuses one without keyUsage (redis-hardening.md, 6). */
 export function makeAuthority(): Promise<KeyPair> {
   return issue(undefined, "redkeep CA", CA_DAYS, [
     "basicConstraints=critical,CA:TRUE",
@@ -26,10 +26,10 @@ export function makeAuthority(): Promise<KeyPair> {
 }
 
 /**
- * Issues a certificate that serves, and calls nobody: with one that does, whoever takes the server over opens all others.
+ * Issues a certificate for a server that cannot be used as a client's: otherwise whoever takes the server over could log in to all others.
  *
- * @param calls for a server that has to show it to another one, as a replica does to its primary.
- * @throws InputError for a name that is neither a DNS name nor an IP address, or where there is none.
+ * @param calls true where the server is also a client of another one, as a replica is of its primary.
+ * @throws InputError for a name that is neither a DNS name nor an IP address, or where no name is given.
  */
 export async function issueServerCertificate(
   ca: KeyPair,
@@ -68,8 +68,8 @@ const LEAF = [
 ];
 
 /**
- * A new key and its certificate, signed by `ca` or, without one, by itself. The keys go to openssl by its standard input:
- * what lies in the folder meanwhile is no secret, and stays behind where redkeep is killed.
+ * A new key and its certificate, signed by `ca`, or self-signed without one. openssl gets the keys on standard input, so the
+ * temporary folder, which stays behind if redkeep is killed, holds no secret.
  */
 async function issue(
   ca: KeyPair | undefined,
@@ -87,7 +87,7 @@ async function issue(
     await file("openssl.cnf", config(name, extensions));
     const request = ["req", "-new", "-config", "openssl.cnf", "-key", KEY_INPUT, "-out", "new.csr"];
     await openssl(request, directory, key);
-    // An hour back, since the clock of a host or a client may be behind this machine's.
+    // Starts an hour ago, since the clock of a host or a client may be behind this machine's.
     const start = Date.now() - HOUR_MS;
     const dates = ["-startdate", opensslTime(start), "-enddate", opensslTime(start + days * 24 * HOUR_MS)];
     const signer = ca === undefined ? ["-selfsign"] : ["-cert", "ca.crt"];
@@ -103,7 +103,7 @@ async function issue(
   }
 }
 
-/** `openssl ca` and not `x509 -req`, for only it takes a start in the past in every version. */
+/** `openssl ca` instead of `x509 -req`: only it accepts a start in the past in every version. */
 function config(name: string, extensions: readonly string[]): string {
   return `[req]
 prompt=no
@@ -159,7 +159,7 @@ function opensslTime(milliseconds: number): string {
 
 const KEY_INPUT = "/dev/stdin";
 
-/** @param key what openssl reads where it is told KEY_INPUT. */
+/** @param key what openssl reads from KEY_INPUT. */
 function openssl(args: readonly string[], cwd: string, key: Secret): Promise<void> {
   // Node's own pipe is a socket, which /dev/stdin cannot open by its name: cat makes a pipe of it.
   const shell = ["-c", 'cat | openssl "$@"', "sh", ...args];
@@ -167,22 +167,22 @@ function openssl(args: readonly string[], cwd: string, key: Secret): Promise<voi
   return new Promise((done, reject) => {
     const child = execFile("/bin/sh", shell, { cwd, timeout: 30_000, env }, (error, _stdout, stderr) => {
       if (error === null) return done();
-      // The reason comes first, after the name of the configuration; error codes follow.
+      // openssl prints the name of the configuration, then the reason, then error codes.
       const reason = stderr.split("\n").find((line) => !line.startsWith("Using configuration"));
       reject(
         new InputError({
           message:
             error.code === NOT_FOUND
-              ? "openssl is needed on this machine to make certificates, and was not found: install it, or bring tls.ca and tls.certificate"
+              ? "openssl is needed on this machine to make certificates, and was not found: install it, or set tls.ca and tls.certificate"
               : `openssl ${args[0]} failed: ${reason || error.message}`,
         }),
       );
     });
-    // One that ended early, with its reason on stderr, takes no key.
+    // An openssl that ended early reads no key; its reason is on stderr.
     child.stdin?.on("error", () => {});
     child.stdin?.end(key.reveal());
   });
 }
 
-/** What a shell ends with where there is no such program. */
+/** A shell's exit code for a program that does not exist. */
 const NOT_FOUND = 127;

@@ -32,7 +32,7 @@ export class Access {
     );
   }
 
-  /** May run every command there is and will be. */
+  /** May run every command, including those that are added later. */
   isUnbounded(user: AclUser): boolean {
     return user.rules[0] === "+@all";
   }

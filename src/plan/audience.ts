@@ -4,7 +4,7 @@ import type { Server } from "../redis/server.ts";
 import type { Access } from "./access.ts";
 import type { HostPlan } from "./plan.ts";
 
-/** What a plan is compared with: who is connected, and what was run since the server started. */
+/** What a plan is compared with to find who would notice: the connected clients, and the commands run since the start. */
 export interface Audience {
   plan: HostPlan;
   facts: HostFacts;
@@ -15,7 +15,7 @@ export interface Audience {
   access: Access;
 }
 
-/** Users of the playbook to whom the clients of one that goes can move; none that may do everything. */
+/** Users of the playbook that the clients of a removed user can use instead; none of them may do everything. */
 export function heirsOf({ plan, after, access }: Audience): AclUser[] {
   return plan.after.listed.flatMap((name) => {
     const user = after.get(name);

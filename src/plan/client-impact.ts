@@ -20,7 +20,7 @@ interface Fate {
 /** Addresses that are written out for one fate; further ones are counted. */
 const ADDRESSES = 3;
 
-/** Clients that will be refused. Those of one user, program and fate are told once. */
+/** Clients that will be refused. Clients with the same user, program and fate share one sentence. */
 export function clientImpacts(audience: Audience): Impact[] {
   const groups = new Map<string, { client: Client; fate: Fate; sources: string[] }>();
   for (const client of clientsOf(audience.facts)) {
@@ -52,11 +52,11 @@ function sentence(client: Client, { reasons, advice, isCut }: Fate, sources: rea
     ...(role === "" ? [client.name, client.library].filter(Boolean) : []),
     ...(sources.length > 1 ? [count(sources.length, "connection")] : []),
   ].join(", ");
-  const fate = role !== "" ? "loses its link" : isCut ? "refused" : "refused when it connects anew";
+  const fate = role !== "" ? "loses its link" : isCut ? "refused" : "refused when it reconnects";
   return `${role}${shown}${more}  ${who}: ${fate}, ${[reasons.join(", and "), ...advice].join(". ")}.`;
 }
 
-/** Servers of the same topology are told by what they are. */
+/** Replicas, primaries and Sentinels are named by their role. */
 function roleOf({ flags, name }: Client): string {
   if (flags.includes("S")) return "replica ";
   return name.startsWith("sentinel-") ? "Sentinel " : "";
@@ -69,7 +69,7 @@ function fateOf(client: Client, audience: Audience): Fate {
   const all = [...logins, ...links];
   return {
     reasons: all.map(([reason]) => reason),
-    // What to change in a playbook helps nobody where its run is taken back.
+    // A hint about the playbook helps nobody in a rollback.
     advice: [...new Set(all.map(([, advice]) => advice))].filter(
       (advice) => audience.plan.after.isGivenBack !== true || advice.startsWith("Use "),
     ),
@@ -84,7 +84,7 @@ function* loginReasons({ user: name, command }: Client, audience: Audience): Ite
   const user = audience.before.get(name);
   const next = audience.after.get(name);
   if (user?.enabled !== true || user === next) return;
-  // A connection that has not logged in yet stands as the default user.
+  // A connection that has not logged in yet counts as the default user.
   if (name === "default" && !user.nopass && command === "NULL") return;
   const heirs = heirsOf(audience);
   const suited = heirs.filter((heir) => audience.access.mayRun(heir, command));
@@ -164,7 +164,7 @@ function* networkReasons(client: Client, audience: Audience): Iterable<Reason> {
   if (isLocal) return;
   if (isProtected(audience))
     yield [
-      "protected mode refuses who comes from elsewhere without a password",
+      "protected mode refuses clients from other machines without a password",
       "Give it a user with a password",
     ];
   if (port === undefined || port === 0) return;
@@ -202,7 +202,7 @@ function* addressReasons(
   ];
 }
 
-/** The server's end of the connection. Where it is not told, it is only sure where there is one port. */
+/** The server's end of the connection. If the server does not say, it is certain only where there is one port. */
 function localEnd(
   { local }: Client,
   ports: { plain: number; tls: number },

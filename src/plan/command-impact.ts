@@ -62,7 +62,7 @@ function impactOn(command: string, calls: number, last: readonly Client[], audie
   const since = calls === 0 ? "" : ` since Redis started${sinceStart(audience.facts)}`;
   const instead = INSTEAD[command];
   const rule = isForScripts(command) ? "scripts: true" : `allow: [+${command}]`;
-  // What to change in a playbook helps nobody where its run is taken back.
+  // A hint about the playbook helps nobody in a rollback.
   const isTold = gone === undefined && audience.plan.after.isGivenBack !== true;
   const allow = isTold ? `where it is needed, ${rule}` : "";
   const advice = [instead, allow].filter(Boolean).join("; ");
@@ -99,7 +99,7 @@ function takenAway(command: string, { plan }: Audience): string | undefined {
     : "renamed, and root alone can read the new name";
 }
 
-/** What the users' new rules take away; undefined where whoever may have run it still may, or moves to a user who may. */
+/** The users whose new rules take the command away; undefined where everybody who may have run it still may, or moves to a user who may. */
 function lossOf(
   command: string,
   calls: number,
@@ -107,7 +107,7 @@ function lossOf(
   audience: Audience,
 ): { fate: string; isOf: (user: string) => boolean; only: string | undefined } | undefined {
   const { before, after, access, server } = audience;
-  // What a replica's own clients do not send comes from its primary, and no rule of a user's binds that.
+  // Commands that a replica's own clients did not send came from its primary, which no user's rules restrict.
   const isReplicated =
     server.role === "slave" && server.commands?.categories.get("write")?.has(command) === true;
   if (server.commands === undefined || (isReplicated && last.length === 0)) return undefined;
@@ -119,7 +119,7 @@ function lossOf(
     return !successors.some((successor) => access.mayRun(successor, command));
   });
   if (losers.length === 0) return undefined;
-  // Whoever goes and has nowhere to go loses everything: that is told of the clients.
+  // A removed user without a successor loses everything: the sentences about clients say that.
   if (calls === 0 && heirs.length === 0 && !losers.some(({ name }) => after.get(name)?.enabled))
     return undefined;
   const staying = losers.filter(({ name }) => after.get(name)?.enabled === true);

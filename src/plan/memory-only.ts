@@ -21,7 +21,7 @@ interface Host {
   server: Server;
 }
 
-/** Told in full; the others are counted. Whoever is on the server can make any number. */
+/** How many are described in full; the others are counted, since a client can make any number. */
 const FEW = 10;
 const ADDRESSES = 3;
 

@@ -4,7 +4,7 @@ import type { Impact } from "../record/record.ts";
 import { addressOf, clientsOf } from "../redis/clients.ts";
 import { times } from "./audience.ts";
 
-/** What is told of one list; the rest is counted. */
+/** How many entries of one list are described; the rest is counted. */
 const FEW = 5;
 
 /**
@@ -59,7 +59,7 @@ function sentence({ reason, object, user, client }: Denial, names: ReadonlySet<s
   const from = client === undefined ? "" : ` from ${describe(client)}`;
   switch (reason) {
     case "auth":
-      // Whoever types a password in the place of the name does not want to read it here.
+      // Somebody may have typed a password in place of the name, so an unknown name is not shown.
       return `${names.has(user) ? `user ${user}` : "somebody unknown to Redis"}${from} could not log in`;
     case "command":
       return `user ${user}${from} was denied ${object.replace("|", " ").toUpperCase()}`;

@@ -3,7 +3,7 @@ import { isLoopback, normalizeAddress } from "../lib/network.ts";
 /** What a host of a run tells of its place in replication. */
 export interface Member {
   host: string;
-  /** By what other servers may know the host: addresses and names. */
+  /** The addresses and names by which other servers may know the host. */
   names: readonly string[];
   /** The fields of `INFO`; empty where it could not be asked. */
   info: ReadonlyMap<string, string>;
@@ -34,7 +34,7 @@ export function replicationGroups(members: readonly Member[]): Map<string, Place
     const { host, info } = member;
     const [primary, port = ""] = primaryOf(member);
     if (primary !== undefined) {
-      // A tunnel ends on loopback: then the ID alone tells.
+      // A tunnel ends on loopback, so only the replication ID says which group it is.
       const found = isLoopback(primary) ? undefined : byName.get(nameKey(primary));
       primaries.set(host, found);
       if (found !== undefined) sets.join(hostKey(host), hostKey(found));
@@ -75,7 +75,7 @@ export function replicasFirst<T>(hosts: readonly T[], placeOf: (host: T) => Plac
   return hosts.map((host) => waiting.get(placeOf(host)?.group ?? {})?.shift() ?? host);
 }
 
-/** Whom a server names as its primary and its replicas, by the addresses under which it knows them. */
+/** The primary and the replicas that a server names, by the addresses that it knows. */
 export function peersOf(member: Member): { primary: string | undefined; replicas: string[] } {
   const [primary] = primaryOf(member);
   return { primary: primary === "" ? undefined : primary, replicas: replicasOf(member.info) };

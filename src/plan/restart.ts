@@ -80,7 +80,7 @@ export function* restartRefusals(
       remedy: "make file and running server agree (CONFIG SET, or edit redis.conf), then run again",
     };
   }
-  // Kept or not: should its one start fail, and the next find no file, the replicas would follow an empty primary.
+  // Even if apply saves the keys: should the first start fail and the next find no file, the replicas would copy an empty primary.
   if (keepsKeysInMemoryOnly(server) && server.replicas > 0 && throughServer.size === 0) {
     yield {
       guard: "primary-without-persistence",

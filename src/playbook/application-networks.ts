@@ -6,8 +6,9 @@ import type { Play, TaskEntry } from "./playbook.ts";
 import { type FactsForTemplates, Renderer } from "./renderer.ts";
 
 /**
- * The networks that a host's application comes from, as written, where no firewall task applies to it: `allow` of one whose `when` is
- * false there, else the variable `app_subnet`. Undefined where the tags alone leave a firewall task out: then nobody asked.
+ * The networks of a host's application, as written, where no firewall task applies to the host: `allow` of a firewall task
+ * whose `when` is false there, else the variable `app_subnet`. Undefined where only the tags leave a firewall task out: then
+ * you did not ask for it.
  *
  * @param plays those of the host, none of which has a firewall task that applies.
  */
@@ -31,7 +32,7 @@ export function applicationNetworks(
   return allowOf(new Renderer(inventory, host, play, entry, facts));
 }
 
-/** What cannot be rendered is not known: no task that applies needs it. */
+/** A value that cannot be rendered counts as unknown: no task that applies needs it. */
 function allowOf(renderer: Renderer): readonly string[] | undefined {
   try {
     const { allow } = renderer.params().value as { allow?: unknown };

@@ -12,9 +12,9 @@ export interface HostTasks {
   tasks: HostTask[];
   /** `index` is the entry's place in the play. */
   skipped: { task: string; name: string; reason: string; index: number }[];
-  /** True where a value waits for the facts: then the tasks are only known with them. */
+  /** True where a value needs the host's facts: until then its tasks are not known. */
   needsFacts: boolean;
-  /** The acl task where the tags leave it out: redkeep still logs in as its administrator. */
+  /** The acl task where the tags leave it out: redkeep logs in as its administrator all the same. */
   login?: HostTask;
   /** For verify, where no firewall task applies: see `applicationNetworks`. */
   networks?: readonly string[];
@@ -23,8 +23,8 @@ export interface HostTasks {
 /**
  * The tasks of a play for one host: conditions decided, parameters rendered and checked.
  *
- * @param facts undefined before the host is asked: entries that name `facts` are then left for later, though what can be
- * told about them already is.
+ * @param facts undefined before the host was observed: entries that name `facts` then wait, but problems that can be found
+ * already are reported.
  * @throws InputError naming the places in the playbook.
  */
 export function hostTasks(
@@ -68,7 +68,7 @@ export function hostTasks(
   return result;
 }
 
-/** What is wrong with a task that was not chosen is no reason to stop: then there is only no login. */
+/** A problem in a task that was not selected must not stop the run: redkeep then only lacks the login. */
 function loginTask(
   inventory: Inventory,
   host: string,
@@ -103,11 +103,11 @@ function resolveEntry(entry: TaskEntry, renderer: Renderer): { params: unknown }
 
 type ParsedParams = ReturnType<TaskEntry["definition"]["params"]["safeParse"]>;
 
-/** What the entries' parameters came to, by their rendered form: most are the same on all hosts. */
+/** Parsed parameters by their rendered form: most are the same on all hosts. */
 const parsedParams = new WeakMap<TaskEntry, Map<string, ParsedParams>>();
 
 function parseParams(entry: TaskEntry, value: unknown): ParsedParams {
-  // For a value that is read but once zod's own compiler costs more than it saves.
+  // For a value that is parsed only once, zod's own compiler costs more than it saves.
   const parse = () => entry.definition.params.safeParse(value, { jitless: true });
   if (!isJson(value)) return parse();
   const known = parsedParams.get(entry) ?? new Map<string, ParsedParams>();
@@ -121,7 +121,7 @@ function parseParams(entry: TaskEntry, value: unknown): ParsedParams {
   return parsed;
 }
 
-/** Whether JSON tells the value from all others. */
+/** Whether values that differ also differ as JSON. */
 function isJson(value: unknown): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null)

@@ -14,10 +14,10 @@ const TASK_KEYS = ["name", "tags", "when", "vars"];
 const ORDERS = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"] as const;
 
 /**
- * Reads a playbook: its plays and their tasks, parameters not rendered yet.
+ * Reads a playbook: its plays and their tasks, with parameters that are not rendered yet.
  *
- * @param cwd what a relative `file` counts from; messages name the file as given.
- * @throws InputError with every problem that can be told without an inventory.
+ * @param cwd the folder that a relative `file` counts from; messages name the file as given.
+ * @throws InputError listing every problem that can be found without an inventory.
  */
 export async function loadPlaybook(file: string, cwd = "."): Promise<Playbook> {
   const reader = new PlaybookReader(await readYamlFile(resolve(cwd, file), file));
@@ -155,7 +155,7 @@ class PlaybookReader {
       .filter(Boolean);
   }
 
-  /** Sizes of batches as Ansible reads them: 2.5 is 2; 0 and less is everything that is left. */
+  /** Sizes of batches as Ansible reads them: 2.5 means 2; 0 or less means all hosts that are left. */
   #serial(value: unknown, path: YamlPath): Serial[] {
     return this.#list(value, path).flatMap(([entry, at]): Serial[] => {
       const text = typeof entry === "string" || typeof entry === "number" ? String(entry).trim() : "";

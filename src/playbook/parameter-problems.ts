@@ -4,7 +4,7 @@ import { placeIn, type TaskEntry } from "./playbook.ts";
 import type { Rendered, Renderer } from "./renderer.ts";
 import { schemaProblems } from "./schema-problems.ts";
 
-/** What a parameter schema finds, each with its place in the playbook. What still waits for the facts is passed over. */
+/** The problems that a parameter schema finds, each with its place in the playbook. Values that still wait for the facts are skipped. */
 export function parameterProblems(
   issues: readonly z.core.$ZodIssue[],
   entry: TaskEntry,

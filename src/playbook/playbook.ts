@@ -15,7 +15,7 @@ export interface Play {
   name: string;
   place: Place;
   hosts: readonly string[];
-  /** redkeep's own: weaker than anything in the inventory. */
+  /** redkeep's own defaults: anything in the inventory wins over them. */
   defaults: Variables;
   vars: Variables;
   serial: readonly Serial[];
@@ -51,19 +51,19 @@ export interface TaskEntry {
   path: YamlPath;
 }
 
-/** Where `below` stands in a task entry, for a message. */
+/** The place of `below` in a task entry, for a message. */
 export function placeIn({ document, path }: TaskEntry, below: YamlPath): Pick<Problem, "place" | "key"> {
   const whole = [...path, ...below];
   return { place: document.placeOf(whole), key: keyOf(whole) };
 }
 
-/** `[0, "tasks", 3, "tls", "cipher"]` as people read it; the play's own number only from the second on. */
+/** `[0, "tasks", 3, "tls", "cipher"]` as people read it; the play's number is shown only from the second play on. */
 export function keyOf([play, ...rest]: YamlPath): string {
   const key = rest.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
   return play === undefined || play === 0 ? key.replace(/^\./, "") : `[${play}]${key}`;
 }
 
-/** A value as a message shows it: short, and nothing of what a list or a mapping holds, for that may be a secret. */
+/** A value as a message shows it: short, and never the content of a list or mapping, which may hold a secret. */
 export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";

@@ -5,10 +5,10 @@ import { evaluate, TemplateError } from "../lib/template.ts";
 import { VaultText, type YamlPath } from "../lib/yaml-node.ts";
 import { type Play, placeIn, shown, type TaskEntry } from "./playbook.ts";
 
-/** What of a host's facts a playbook may name, as `facts.NAME`. */
+/** The facts of a host that a playbook may name, as `facts.NAME`. */
 export type FactsForTemplates = Readonly<Record<string, unknown>>;
 
-/** A value with every text rendered; where it `waits` for the facts, some still stand as they were written. */
+/** A value with every text rendered; where it `waits` for the facts, some texts are still as written. */
 export interface Rendered {
   value: unknown;
   waits: boolean;
@@ -16,7 +16,7 @@ export interface Rendered {
 
 interface Scope {
   variables: ReadonlyMap<string, Variable>;
-  /** The variables that the playbook sets: its text, so they may be templates and name each other. */
+  /** The variables that the playbook sets. They are its own text, so they may be templates and name each other. */
   own: ReadonlySet<Variable>;
 }
 
@@ -51,13 +51,13 @@ export class Renderer {
     };
   }
 
-  /** Gathered once a template asks for them: most entries hold none. */
+  /** Gathered when a template needs them: most entries have no template. */
   get #scope(): Scope {
     this.#gathered ??= this.#gather();
     return this.#gathered;
   }
 
-  /** Whether the entry applies; undefined where that waits for the facts. The first false one decides. */
+  /** Whether the entry applies; undefined where that waits for the facts. The first false condition decides. */
   condition(): boolean | undefined {
     const locate = () => placeIn(this.#entry, ["when"]);
     let waits = false;
@@ -103,7 +103,7 @@ export class Renderer {
       return value.map((item, index) => this.#render(item, [...below, index], locate));
     if (value instanceof VaultText) {
       const message =
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: bring it by { env: NAME } or " +
+        "is encrypted with Ansible Vault, which redkeep does not decrypt: write { env: NAME } or " +
         "{ command: [ansible-vault, view, FILE] } where a secret is expected";
       throw new InputError({ ...locate(below), message });
     }
@@ -116,7 +116,7 @@ export class Renderer {
 
   #text(text: string, below: YamlPath, locate: (below: YamlPath) => Location): unknown {
     if (!text.includes("<%")) {
-      // A program that brings a secret may have a template language of its own.
+      // A program that prints a secret may have a template language of its own.
       if (!/\{[{%]/.test(text) || below.includes("command")) return text;
       const message = `is a Jinja template (${shown(text)}); a playbook of redkeep takes <%= NAME %>`;
       throw new InputError({ ...locate(below), message });
@@ -126,7 +126,7 @@ export class Renderer {
     const otherWaits = this.#waits;
     this.#waits = names.delete("facts") && this.#facts === undefined;
     data.facts = this.#facts;
-    // A variable of the playbook may name the facts in its turn.
+    // A variable of the playbook may itself name the facts.
     for (const name of names) if (this.#scope.variables.has(name)) data[name] = this.#variable(name);
     const waits = this.#waits;
     this.#waits ||= otherWaits;
@@ -167,7 +167,7 @@ export class Renderer {
   }
 }
 
-/** The names that a template's code uses, but for those of properties. */
+/** The names that a template's code uses, without names of properties. */
 function namesIn(text: string): Set<string> {
   const code = text
     .split("<%")
@@ -177,7 +177,7 @@ function namesIn(text: string): Set<string> {
   return new Set(code.match(/(?<![\w$]|(?<!\.)\.)[A-Za-z_$][\w$]*/g));
 }
 
-/** A text may be a secret whose presence is asked for, as in Ansible, so only those that look like an answer are shown. */
+/** As in Ansible, a condition may be a secret whose presence is tested. So only texts that look like true or false are shown. */
 function shownCondition(value: unknown): string {
   return typeof value === "string" && !/^(?:|true|false|yes|no|on|off)$/i.test(value)
     ? "a text"

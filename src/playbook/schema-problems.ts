@@ -6,10 +6,10 @@ import { shown } from "./playbook.ts";
 type Issue = z.core.$ZodIssue;
 
 /**
- * What a schema finds in a value that a user wrote, each with its place.
+ * The problems that a schema finds in a value that you wrote, each with its place.
  *
  * @param noun what a key is called, such as `parameter`
- * @param isOpen whether what was found there is not known yet, so that nothing can be said about it
+ * @param isOpen whether the value there is not known yet, so that it cannot be judged
  * @param note where the value at a path comes from, in words for the end of a message
  */
 export function schemaProblems(
@@ -48,7 +48,7 @@ export function schemaProblems(
   });
 }
 
-/** A text in the place of a mapping is not shown: it may be the secret whose source the mapping should name. */
+/** A text where a mapping belongs is not shown: it may be the secret whose source the mapping should name. */
 function foundInstead(found: unknown, expected: string): string {
   return `, found ${typeof found === "string" && expected.includes("{") ? "a text" : shown(found)}`;
 }

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { programDirectory } from "../lib/package.ts";
 import type { TaskDefinition } from "../tasks/task.ts";
 
-/** The tasks that there are: each file in src/tasks is one, and its name is the task's. Folders there hold their parts. */
+/** All tasks: each file in src/tasks is a task with the file's name. The folders there hold parts of tasks. */
 const directory = join(programDirectory, "tasks");
 const extension = extname(import.meta.filename);
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packageDirectory } from "../lib/package.ts";
 import { render, type TemplateData } from "../lib/template.ts";
 
-/** Renders `templates/NAME`: the one beside the playbook where there is one, else redkeep's own. */
+/** Renders `templates/NAME`: the file beside the playbook if there is one, else redkeep's own. */
 export function templateRenderer(playbookDirectory: string): (name: string, data: TemplateData) => string {
   const texts = new Map<string, { text: string; path: string }>();
   return (name, data) => {

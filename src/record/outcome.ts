@@ -2,7 +2,7 @@ import type { HostErrorRecord } from "./record.ts";
 import type { HostStatus } from "./statuses.ts";
 
 /*
- * How a host stands after each step of its way: which status is possible there, and which of them bears an error.
+ * The outcome of a host after each step: which statuses are possible there, and which of them have an error.
  */
 
 interface Standing<S extends HostStatus, E extends HostErrorRecord | null> {
@@ -10,14 +10,14 @@ interface Standing<S extends HostStatus, E extends HostErrorRecord | null> {
   readonly error: E;
 }
 
-/** Nobody has asked the host, or something about the run keeps it from being begun. */
+/** The host was not observed yet, or something in the run keeps it from being started. */
 export type NotStarted = Standing<"not-started", HostErrorRecord | null>;
-/** Its way ended early. */
+/** It stopped early: failed, refused or lost. */
 export type Stopped = Standing<"failed" | "unreachable" | "refused" | "unknown", HostErrorRecord>;
 export type Planned = Standing<"unchanged" | "would-change", null>;
-/** After the look and the guards. */
+/** After the observation and the guards. */
 export type Looked = NotStarted | Stopped | Planned;
-/** After the change: confirmed, or taken back. */
+/** After the change: confirmed, or rolled back. */
 export type Changed =
   | Standing<"changed" | "restored", null>
   | Standing<"rolled-back", HostErrorRecord>
@@ -28,7 +28,7 @@ export type HostOutcome = Looked | Changed;
 
 export const NOT_STARTED: NotStarted = { status: "not-started", error: null };
 
-/** The four parts of every failure. Unless it is said otherwise, the host is as it was. */
+/** The four parts of every failure. By default, the state says that the host was not changed. */
 export type Failure = Partial<HostErrorRecord> & Pick<HostErrorRecord, "where">;
 
 export function hostError(failure: Failure): HostErrorRecord {

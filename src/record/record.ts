@@ -18,7 +18,7 @@ const count = z.int().min(0);
 /** A year: with it added, every date that a record may have is still one. */
 const milliseconds = z.number().min(0).max(31_536_000_000).describe("milliseconds");
 
-/** What anybody may write into a record has to fit into a report: far more than redkeep finds on a host. */
+/** Anybody may have written a record, so it is bounded to fit into a report: far above what redkeep finds on a host. */
 const MOST_CHECKS = 5_000;
 const MOST_CONTROLS = 500;
 const MOST_COMMANDS = 200;
@@ -353,7 +353,7 @@ export const runRecordSchema = z.object({
   vantages: z.array(vantage).exactOptional().describe("absent where the run looked from no other host"),
 });
 
-/** A record is made whole by one function and never changed: whoever has more to say makes another. */
+/** One function makes each record, and nothing changes it: to add something, make another. */
 type Fixed<T> = T extends readonly (infer U)[]
   ? readonly Fixed<U>[]
   : T extends object

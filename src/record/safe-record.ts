@@ -2,7 +2,7 @@ import { memoized } from "../lib/memoized.ts";
 import { printable, printableText } from "../lib/printable.ts";
 import type { RunRecord } from "./record.ts";
 
-/** The fields of the record that may hold several lines. Line breaks anywhere else are an attempt at something. */
+/** The fields of the record that may hold several lines. A line break in any other field is suspicious. */
 const SEVERAL_LINES = new Set(["before", "after", "found", "state", "remedy"]);
 
 /** The record as it may be printed and written: every string masked and made printable. */

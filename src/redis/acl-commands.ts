@@ -39,15 +39,15 @@ export function commandTable(replies: ReadonlyMap<string, readonly string[]>): C
   };
 }
 
-/** The most of them together that redkeep judges: what every user may run is worked out, and compared. */
+/** How many of them redkeep judges: it computes and compares what every user may run. */
 const MOST_PAIRS = 2_000_000;
 /** Redis 8 with its modules has about 500, and the rules of the longest user of redkeep's own are 30 words. */
 const MOST_COMMANDS = 5_000;
 const MOST_WORDS = 200_000;
 
 /**
- * Why a server has more users, commands or rules than redkeep judges, as a sentence; undefined where it has not. Whoever may
- * change the users of a server has the controller work for each of them, while the other hosts wait.
+ * Says, as a sentence, that a server has more users, commands or rules than redkeep judges; undefined where it has not.
+ * Whoever may change a server's users could otherwise keep the controller busy while the other hosts wait.
  *
  * @param lines users, as `parseAclUser` takes them
  */
@@ -73,8 +73,8 @@ export function splitOnce(name: string): [string, string | undefined] {
 }
 
 /**
- * Command rules that this server does not know: what `ACL SETUSER` would refuse. For rules that a user of
- * redkeep wrote; those found on a host may name a module's commands, which the table lacks.
+ * Command rules that this server does not know and `ACL SETUSER` would refuse. Only for rules from a playbook: rules found
+ * on a host may name a module's commands, which the table lacks.
  */
 export function unknownRules(rules: readonly string[], table: CommandTable): string[] {
   return rules.flatMap((rule) => {

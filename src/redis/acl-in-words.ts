@@ -16,16 +16,16 @@ export function describeUser(user: AclUser): string {
   return login === "" ? text : `${text}; ${login}`;
 }
 
-/** What the rules come to, as one says it: `every command`, `read and write, not admin`. */
+/** The rules in words: `every command`, `read and write, not admin`. */
 export function describeRules([base, ...all]: readonly string[]): string {
-  // Of a name that comes again, the last word holds.
+  // The last rule for a name counts.
   const lastWord = new Map(all.map((rule, index) => [rule.slice(1), index]));
   const rules = all.filter((rule, index) => lastWord.get(rule.slice(1)) === index);
   const names = (sign: string, of = rules) =>
     of.flatMap((rule) => (rule.startsWith(sign) ? [rule.slice(sign.length)] : []));
   const lastDenial = rules.findLastIndex((rule) => rule.startsWith("-@"));
   const categories = names("+@", lastDenial < 0 ? rules : rules.slice(0, lastDenial));
-  // Given after the last denial, a category is given whole, whatever was denied of it before.
+  // A category that is allowed after the last denial is allowed whole, whatever was denied of it before.
   const whole = lastDenial < 0 ? [] : names("+@", rules.slice(lastDenial));
   // Each server lists commands in an order of its own: the same user has to read the same on all hosts.
   const single = names("+")

@@ -6,7 +6,7 @@ import type { AclSelector, AclUser, KeyAccess } from "./acl-user.ts";
 export interface Permissions {
   /** Commands and subcommands, lower case; also `select|0` where only that first argument is permitted. */
   commands: ReadonlySet<string>;
-  /** Also commands that are added later, by a module. */
+  /** Whether commands that a module adds later are permitted too. */
   futureCommands: boolean;
   allKeys: boolean;
   keys: ReadonlyMap<string, KeyAccess>;
@@ -14,7 +14,7 @@ export interface Permissions {
   channels: ReadonlySet<string>;
 }
 
-/** What the rules of a user permit, and what each of its selectors permits beside them. */
+/** What the rules of a user permit, and what each of its selectors permits in addition. */
 export function permissions(
   user: AclUser,
   table: CommandTable,
@@ -37,7 +37,7 @@ interface Allowed {
 
 const allowedIn = new WeakMap<CommandTable, (rules: string) => Allowed>();
 
-/** `evaluateRules`, once for all users and hosts with the same rules: words without blanks. */
+/** `evaluateRules`, memoized over all users and hosts with the same rules. The rules have no blanks. */
 function allowedBy(rules: readonly string[], table: CommandTable): Allowed {
   const allowed =
     allowedIn.get(table) ?? memoized(1_000, (text) => evaluateRules(text.split(" ").filter(Boolean), table));

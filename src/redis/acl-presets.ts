@@ -14,9 +14,9 @@ export interface PresetParameters {
   keys?: readonly string[] | undefined;
   /** Channel patterns without `&`. Default: all for admin and sentinel, none for the others. */
   channels?: readonly string[] | undefined;
-  /** Lua scripts and functions: all that clients send for them, since one without the others half works. */
+  /** Lua scripts and functions: all commands that clients send for them, since some without the others do not work. */
   scripts?: boolean | undefined;
-  /** Rules behind the preset's own and those for scripts: `+object`, `+@pubsub`. */
+  /** Rules after the preset's own and those for scripts: `+object`, `+@pubsub`. */
   allow?: readonly string[] | undefined;
   /** SHA-256 of the password in lower-case hex. */
   passwordHash: string;
@@ -95,7 +95,7 @@ function presetRules(preset: Preset, capabilities: Capabilities): string[] {
       return [
         "-@all",
         ..."+@read +@write +@connection +@transaction +@pubsub -@admin -@dangerous -@scripting".split(" "),
-        // Clients ask INFO before they call a connection ready; it is among the dangerous ones, hence behind them.
+        // Clients send INFO before they use a connection. It is in @dangerous, so it follows the denial of that.
         "+info",
         ...(capabilities.selectAndClientOutsideConnection
           ? ["+select", ...CLIENT_GREETING.map((name) => `+${name}`)]
@@ -131,7 +131,7 @@ export function scriptRules({ functions }: Pick<Capabilities, "functions">): str
   return [...SCRIPT_COMMANDS, ...(functions ? FUNCTION_COMMANDS : [])].map((name) => `+${name}`);
 }
 
-/** What stands before the last rule for all commands no longer matters. */
+/** Rules before the last rule for all commands no longer matter. */
 const effectiveRules = (rules: readonly string[]): string[] =>
   rules.slice(rules.findLastIndex((rule) => rule.endsWith("@all")));
 
@@ -193,7 +193,7 @@ export function ruleProblem(
 
 const HARMLESS = new Set(["info", ...CLIENT_GREETING]);
 
-/** Whether what is permitted has a command, or all of which it is a part; `config|get`, lower case. */
+/** Whether the permissions include a command, or the whole command that it is a part of; `config|get`, lower case. */
 export function isPermitted(permitted: { commands: ReadonlySet<string> }, command: string): boolean {
   return permitted.commands.has(command) || permitted.commands.has(command.replace(/\|.*$/, ""));
 }

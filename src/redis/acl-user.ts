@@ -4,7 +4,7 @@ import type { Capabilities } from "./versions.ts";
 
 export type KeyAccess = "R" | "W" | "RW";
 
-/** What one set of rules permits: a user's own, or one of the selectors in parentheses behind them. */
+/** What one set of rules permits: a user's own, or one of the selectors in parentheses that follow them. */
 export interface AclSelector {
   /** Command rules in order, lower case, from the last `+@all` or `-@all` on: `-@all`, `+@read`, `+config|get`. */
   rules: readonly string[];
@@ -24,7 +24,7 @@ export interface AclUser extends AclSelector {
   /** Payloads of `RESTORE` are taken unchecked even where the server checks those of clients. */
   skipSanitizePayload: boolean;
   selectors: readonly AclSelector[];
-  /** What Redis would refuse in the line. Never holds a password. */
+  /** The reasons why Redis would refuse the line. They never contain a password. */
   problems: readonly string[];
 }
 

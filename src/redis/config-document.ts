@@ -14,7 +14,7 @@ const HEADER = "# Set by redkeep";
  * The operator's redis.conf and the files that it includes, in the order in which Redis reads them.
  * `includes` holds the files that `include` lines may name, also those of included files; relative names and
  * patterns count from `directory`, the working directory of the server ("/" under systemd). What is wrong with the files
- * stands in `problems`: Redis would not start with them. `saveResetsAfterInclude` as in the server's capabilities.
+ * is in `problems`: Redis would not start with them. `saveResetsAfterInclude` as in the server's capabilities.
  */
 export function parseConfig(
   main: ConfigFile,
@@ -29,7 +29,7 @@ export function parseConfig(
   return new ConfigDocument(files, directory, saveResetsAfterInclude);
 }
 
-/** Immutable: each change gives a new document, and a document that already means what is asked gives itself. */
+/** Immutable: each change returns a new document, or the same one if it already means what is wanted. */
 export class ConfigDocument {
   /** Every active line, with included files in the place of their `include` line, as Redis reads them. */
   readonly directives: readonly Directive[];
@@ -79,7 +79,7 @@ export class ConfigDocument {
   }
 
   /**
-   * Gives a directive that occurs once its value. The line that counts is replaced where it stands; without one, the
+   * Sets a directive that occurs once. The line that counts is replaced in its place; without one, the
    * new line follows the commented example of the stock file, or else goes to the end. Where an included file
    * overrides the main file, the line moves to the end, so that it wins; included files are never edited, as other
    * instances may share them. Earlier duplicates, which Redis ignores, stay as the operator left them.
@@ -120,7 +120,7 @@ export class ConfigDocument {
     const existing = this.all("save");
     const own = existing.filter(({ file }) => file === this.#main.path);
     const included = own.length < existing.length;
-    // One line holds them all where each line would take away the one before it; Redis 6.0 takes one point a line.
+    // Write them all in one line where each `save` line replaces the one before; Redis 6.0 accepts only one point a line.
     const isOneLine = this.#saveResets && points.length > 0 && this.all("include").length > 0;
     const lines = isOneLine
       ? [joinWords("save", args)]
@@ -136,8 +136,8 @@ export class ConfigDocument {
   }
 
   /**
-   * Renames a command, or takes it away (`to` is ""). Redis refuses a second line for one command, so the line that is
-   * there is changed wherever it stands, and a command that keeps its own name loses its line.
+   * Renames a command, or disables it (`to` is ""). Redis refuses a second line for one command, so an existing line is
+   * changed in its place, and a command that keeps its own name loses its line.
    */
   setRename(command: string, to: string): ConfigDocument {
     const renames = this.all("rename-command");
@@ -152,12 +152,12 @@ export class ConfigDocument {
     return last === undefined ? this.#insert("rename-command", [line]) : this.#insertAfter(last.line, [line]);
   }
 
-  /** Takes away every line of this directive for which `matches` is true, also in included files. */
+  /** Removes every line of this directive for which `matches` is true, also in included files. */
   remove(name: string, matches: (directive: Directive) => boolean = () => true): ConfigDocument {
     return this.#without(this.all(name).filter(matches));
   }
 
-  /** The main file first, then the files given as includes, each as it is now. */
+  /** The main file first, then the included files, each as it is now. */
   files(): ConfigFile[] {
     return this.#files.map(({ path, lines }) => ({ path, text: lines.join("") }));
   }

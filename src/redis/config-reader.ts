@@ -18,16 +18,16 @@ export interface Directive {
 
 export interface FileLines {
   path: string;
-  /** As it was read. */
+  /** The text as it was read. */
   original: readonly string[];
   /** With their line ends. */
   lines: readonly string[];
 }
 
-/** To compare as many signs of a pattern and a path takes about as long as to read a line. */
+/** Comparing this many characters of a pattern and a path takes about as long as reading a line. */
 const SIGNS_OF_A_LINE = 64;
 
-/** As glob(3) has it, which Redis calls: a star takes no slash, and no dot that a name begins with. */
+/** Like glob(3), which Redis calls: a star matches no slash, and no dot at the start of a name. */
 function globOf(pattern: string): (file: FileLines) => boolean {
   const parts = pattern
     .split("/")
@@ -53,8 +53,8 @@ export class Reader {
   readonly #signsOfPaths: number;
   readonly #byPath: ReadonlyMap<string, readonly FileLines[]>;
   /**
-   * Lines that may still be read. Files that include one another make twice as many of them at each step, so there are no
-   * more than twice all that the files have.
+   * How many lines may still be read. Files that include one another double the lines at each step, so we stop at twice the
+   * lines of all files.
    */
   #left: number;
 
@@ -66,7 +66,7 @@ export class Reader {
     this.#left = 1_000 + 2 * files.reduce((sum, { lines }) => sum + lines.length, 0);
   }
 
-  /** False, with a problem, once all is spent. `cost` counts in lines. */
+  /** False, with a problem, once the limit is reached. `cost` counts lines. */
   #canGoOn(cost: number, place: Place): boolean {
     if (this.#left < 0) return false;
     this.#left -= cost;

@@ -5,7 +5,7 @@ import { type AclUser, channelWords, keyWords } from "./acl-user.ts";
 
 /**
  * How the user found on a server differs from the wanted one, in words for people. Empty when both permit the
- * same, whatever order and form Redis gave the rules.
+ * same, in whatever order and form Redis printed the rules.
  */
 export function diffUsers(wanted: AclUser, found: AclUser, table: CommandTable): string[] {
   const differences: string[] = [];

@@ -19,7 +19,7 @@ export function foundSecrets({ main, includes, aclFiles }: ConfigFilesFact): str
 }
 
 function secretsOfLine(line: string): string[] {
-  // Most of a stock file, and read on every host.
+  // Comments are most of a stock file, and every host has one.
   if (/^\s*(?:#|$)/.test(line)) return [];
   const [name = "", ...values] = splitWords(line.trim()) ?? line.trim().split(/\s+/);
   const setting = name.toLowerCase();

@@ -6,8 +6,8 @@ import type { Server } from "./server.ts";
 declare const isStored: unique symbol;
 
 /**
- * A user as a file of the host has it, which root read. Of the users that the playbook lacks only such a one may be written: one
- * that the server alone tells of may be an intruder's. Nothing but `storedUsers` makes one.
+ * A user as root read it from a file of the host. Of the users that the playbook lacks, only these may be written: a user that
+ * only the server lists may be an intruder's. Only `storedUsers` makes one.
  */
 export type StoredUser = AclUser & { readonly [isStored]: true };
 
@@ -16,7 +16,7 @@ interface Host {
   server: Server;
 }
 
-/** Users as the running server has them; from its files where redkeep could not log in. */
+/** Users as the running server has them, or as its files have them where redkeep could not log in. */
 export function foundUsers(host: Host): ReadonlyMap<string, AclUser> {
   const { aclUsers } = host.facts.redis;
   return aclUsers === undefined
@@ -39,7 +39,7 @@ export function storedUsers({ facts, server }: Host): ReadonlyMap<string, Stored
 
 const SHIPPED_DEFAULT = "user default on nopass ~* &* +@all";
 
-/** Users as a start will have them, where nothing is changed: those that live only in memory are gone. */
+/** Users after a restart without changes: those that live only in memory are gone. */
 export function usersAtStart({ facts, server }: Host): ReadonlyMap<string, AclUser> {
   const path = aclFileAtStart({ facts, server });
   const users = byName<AclUser>(

@@ -1,6 +1,6 @@
 /**
- * What the measured servers (Redis 6.0, 7.0, 8.0, Valkey 8.1) call their settings and commands, for those who read files
- * without a server to ask.
+ * The settings and commands of the measured servers (Redis 6.0, 7.0, 8.0, Valkey 8.1), for reading files without a server to
+ * ask.
  */
 
 /** Every setting that one of them has, as `CONFIG GET *` lists them, and the lines that only a file has. */

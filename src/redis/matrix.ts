@@ -2,7 +2,7 @@
 export interface MatrixCommand {
   /** For people: `CONFIG GET`. */
   name: string;
-  /** With arguments that Redis takes: `ACL DRYRUN` denies nothing where their number is wrong. */
+  /** With valid arguments: `ACL DRYRUN` answers with an error where their number is wrong. */
   words: readonly string[];
   dangerous: boolean;
   /** It names a key or a channel: whoever has none cannot run it. */

@@ -9,14 +9,14 @@ export function isRedisOwn(directory: string): boolean {
   );
 }
 
-/** A name that a log has: where Redis writes it outside of its own directories, nothing else is one. */
+/** A name that only a log has. Outside Redis' own directories, redkeep treats only such files as its log. */
 export function isLogName(path: string): boolean {
   return /\.log$|redis[^/]*$|valkey[^/]*$/i.test(path);
 }
 
 /**
- * Who may own data and logs whose owner or mode redkeep sets: the unit's user, and the one that it gets. The server names these
- * paths, and could name anybody's.
+ * The users whose data and logs redkeep may give another owner or mode: the unit's user, now and after the plan. The server
+ * names these paths, and could name anybody's files.
  */
 export function ownersOf(
   { properties }: Pick<ServiceFact, "properties">,

@@ -18,7 +18,7 @@ export function parseAclUser(
   return user.build();
 }
 
-/** A selector is one rule although it holds blanks: `(~a +get)`. */
+/** A selector is one rule although it contains blanks: `(~a +get)`. */
 function joinSelectors(words: readonly string[], problems: string[]): string[] {
   const rules: string[] = [];
   let open: string[] | undefined;
@@ -192,7 +192,7 @@ class UserBuilder {
     this.selectors.push(selector.build());
   }
 
-  /** An unknown word may be the second half of a password with a blank in it: only what is near a rule is shown. */
+  /** An unknown word may be the second half of a password with a blank in it, so show it only if it resembles a rule. */
   #unknown(word: string): string {
     const suggestion = this.problems.length < MOST_SUGGESTIONS ? didYouMean(word, WORDS) : "";
     return suggestion === ""
@@ -201,7 +201,7 @@ class UserBuilder {
   }
 }
 
-/** To look for one takes longer than all else that is done with a word. */
+/** The search for a similar rule takes longer than everything else that is done with a word. */
 const MOST_SUGGESTIONS = 20;
 
 const WORDS = [

@@ -65,7 +65,7 @@ export function serverOf(facts: HostFacts): Server | NoServer {
         }
       : {
           problem: `several units: ${service.units.join(", ")}`,
-          remedy: "name the one that is meant: redkeep_unit in the host's variables",
+          remedy: "say which one you mean: set redkeep_unit in the host's variables",
         };
   }
   if (service.binary === "") {
@@ -79,10 +79,10 @@ export function serverOf(facts: HostFacts): Server | NoServer {
   if (facts.host.uid === 0 && unread !== undefined) {
     return {
       problem: `${unread} could not be read whole: it is no ordinary file, is larger than 1 MiB, stands for more files than are read, or its folder's owner may not read it`,
-      remedy: "look at it on the host with ls -l, and put the file back that belongs there",
+      remedy: "look at it on the host with ls -l, and restore the file that belongs there",
     };
   }
-  // Without rights the running server and the unit still say a good deal.
+  // Without root, the running server and the unit still tell much.
   const isClosed = configFiles.main === undefined && configFiles.unreadable.has(configPath);
   const main = isClosed ? { path: configPath, text: "" } : configFiles.main;
   if (main === undefined || main.path !== configPath) {
@@ -157,7 +157,7 @@ function aclLists({ redis, configFiles }: HostFacts, config: ConfigDocument): (r
   ];
 }
 
-/** Where the running program is the one on disk, and only root can have written that, it is no other version than it says itself. */
+/** If the running program is the one on disk, and only root could write that, the version that it prints is the true one. */
 function twoVersions({ service, redis }: HostFacts, version: ServerVersion): NoServer | undefined {
   const [, onDisk] = /^\w+ server v=([\d.]+)/.exec(service.binaryVersion) ?? [];
   const isSame = service.process?.isProgram === true;
@@ -211,7 +211,7 @@ function serviceGroup({ service }: HostFacts, user: Actable): Actable {
 function serviceUser({ service }: HostFacts): Actable {
   const user = service.properties.get("User") ?? "";
   if (!isRoot(user)) return user;
-  // Not the product that the server says it is: the program that root sees.
+  // The product of the program that root sees, and not the one that the server claims to be.
   const product = /valkey/.test(`${service.unit} ${service.binary}`) ? "valkey" : "redis";
   return pointedAt(service.productUsers, product) ?? service.productUsers[0] ?? chosen(product);
 }
@@ -230,7 +230,7 @@ function number(text: string | undefined): number | undefined {
   return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
 }
 
-/** The ports that clients come to, as the server runs, else as its file has them. */
+/** The ports for clients: those of the running server, else those in its file. */
 export function clientPorts(server: Pick<Server, "running" | "config">): number[] {
   const ports = [settingOf(server, "port") ?? "6379", settingOf(server, "tls-port") ?? "0"].map(Number);
   return [...new Set(ports.filter((port) => port > 0))];

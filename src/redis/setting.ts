@@ -34,7 +34,7 @@ const ENUMS = new Set([
   ),
 ]);
 
-/** Free text: neither the case nor a leading zero may be taken away, even where it looks like a number or a yes. */
+/** Free text: keep case and leading zeros, even where it looks like a number or a yes. */
 const TEXTS = new Set([
   ..."requirepass masterauth masteruser tls-key-file-pass tls-client-key-file-pass dir dbfilename".split(" "),
   ..."appendfilename appenddirname aclfile pidfile logfile unixsocket syslog-ident".split(" "),

@@ -1,8 +1,8 @@
 import { settingName } from "./setting.ts";
 
 /**
- * What each version of the server can do: the one place that knows. A row is measured where `support` says so; between
- * the measured versions a row follows the release notes and the server's sources, which is why `support` is there.
+ * What each version of the server can do; only this file knows. `support` says whether a row was measured. Rows between the
+ * measured versions follow the release notes and the server's sources.
  */
 
 export type Product = "redis" | "valkey";
@@ -25,7 +25,7 @@ export interface Capabilities {
   aclListIsCanonical: boolean;
   /** `ACL LOAD` leaves the connections of unchanged users open; before, it closes those of every named user. */
   aclLoadKeepsConnections: boolean;
-  /** `bind -::1`: an address that may be absent. Before, the dash is part of a host name and stops the start. */
+  /** `bind -::1`: an address that may be absent. Before, the server takes the dash for a part of a host name and does not start. */
   bindOptionalPrefix: boolean;
   /** A `bind` address that the host lacks stops the start. Before, the server starts without it, with a warning only. */
   absentAddressStopsStart: boolean;

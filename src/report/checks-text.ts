@@ -32,7 +32,7 @@ export function openControlsText(page: Page): string[] {
   ];
 }
 
-/** The longest list of controls that lacked the same access and is written out. */
+/** Longer lists of controls that lacked the same access are only counted. */
 const MANY = 5;
 
 /** What the open checks of a control lacked, where that is all that is wrong with them. */
@@ -112,8 +112,7 @@ export function heldControlsText(page: Page): string[] {
 const OTHER_SERVERS = "RK-NET-11";
 
 /**
- * Other servers on the hosts that turn strangers away: no control fails for them, and who does not know of one wants to hear of
- * it.
+ * Other Redis servers on the hosts that refuse strangers: no control fails for them, but you may not know that they exist.
  */
 export function otherServersText(page: Page): string[] {
   const found = page.hosts.flatMap(({ host, checks }) =>
@@ -132,7 +131,7 @@ export function otherServersText(page: Page): string[] {
   );
 }
 
-/** Whether a check says nothing, by neither a waiver nor the playbook's leave. */
+/** Whether a check was skipped for another reason than a waiver or the playbook. */
 function isSkipped(check: CheckRecord): boolean {
   return check.outcome === "skip" && check.waiver === undefined && !isAllowed(check);
 }
@@ -171,7 +170,7 @@ export function checkCounts(page: Page): string {
   ].join(", ");
 }
 
-/** What `--fail-on` let pass, as a sentence after the counts; nothing where it let nothing pass. */
+/** The failures that `--fail-on` ignored, as a sentence after the counts; empty where there are none. */
 export function belowFailOn({ record, hosts }: Page): string {
   const { failOn } = record;
   const below = hosts.flatMap(({ checks }) =>

@@ -8,10 +8,10 @@ export function whatStaysHere(directory: string, { summary }: RunRecord): string
   return [
     "",
     `On this machine ${directory} stays as it is:`,
-    `  ${join(directory, "secrets.yml")}  the passwords that redkeep made: the hosts go on with them`,
-    `  ${join(directory, "pki")}  the CA and the clients' certificates: no certificate is renewed any more`,
+    `  ${join(directory, "secrets.yml")}  the passwords that redkeep made: the hosts still use them`,
+    `  ${join(directory, "pki")}  the CA and the clients' certificates: nothing renews them any more`,
     `  ${join(directory, "runs")}  the records of the runs`,
-    "Keep what your clients and hosts still use; the rest may go, and so may the playbook and the inventory.",
+    "Keep what your clients and hosts still use. You may delete the rest, and the playbook and the inventory.",
     "",
   ].join("\n");
 }

@@ -8,11 +8,11 @@ import { differencesText } from "./diff-text.ts";
 import { hanging, type Page, pad } from "./layout.ts";
 
 /*
- * What a run that nobody watches says of the runs before it: a finding that was told already takes one line, so that a
- * new one is seen.
+ * How a run without a terminal shows known findings: a finding that an earlier run reported takes one line, so that new ones
+ * stand out.
  */
 
-/** The page without what earlier runs have found already, where nobody watches; else the page. */
+/** Without a terminal, the page without the findings of earlier runs; else the whole page. */
 export function newsOf(page: Page): Page {
   if (page.unattended !== true) return page;
   const hosts = page.hosts

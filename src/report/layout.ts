@@ -27,7 +27,7 @@ export interface TextContext {
   /** `--fail-on-impact`: somebody who would notice is a reason to stop. */
   failOnImpact?: boolean;
   verbose: boolean;
-  /** No terminal, as in a nightly job: only what is new is told in full, and where there is nothing to tell one line says so. */
+  /** No terminal, as in a nightly job: only new findings are shown in full, and a run without any prints one line. */
   unattended?: boolean;
   /** What differs from the last run like this one, where its record was kept. */
   differences?: readonly Difference[];

@@ -117,7 +117,7 @@ function bounded(parts: readonly Part[]): string {
   }
   if (missing > 0)
     lines.push(
-      `**Left out for want of room: ${plural(missing, "row")}.** The run record has all of them.`,
+      `**Left out to fit the size limit: ${plural(missing, "row")}.** The run record has all of them.`,
       "",
     );
   return lines.join("\n").replaceAll(NO_BREAK, " ");

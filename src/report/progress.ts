@@ -13,7 +13,7 @@ export interface Progress {
   update(host: string, text: string): void;
   /** How a host ended. */
   done(host: string, status: HostStatus, text: string): void;
-  /** Takes the board away, so that the results stand alone; whatever is told afterwards is dropped. */
+  /** Removes the board, so that only the results remain. Later messages are dropped. */
   stop(): Promise<void>;
 }
 

@@ -20,7 +20,7 @@ declare module "./kind.ts" {
 /** A name in a resource that stands for one that apply draws at random. */
 export const GENERATED = "\u0000generated";
 
-/** What people see of a value that is nobody's business. */
+/** What reports show instead of a secret value. */
 export const MASK = "••••";
 
 /** Settings that a step of persistence puts in force on the running server. */

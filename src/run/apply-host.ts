@@ -42,7 +42,7 @@ export async function makeMissing(run: Run, pending: readonly Host[]): Promise<H
   );
 }
 
-/** Makes the plan so, and proves it over a new login before it counts. */
+/** Carries the plan out, and proves it over a new login before it counts. */
 export async function applyHost(run: Run, planned: Host, listener: Listener): Promise<Host<Changed>> {
   const { interrupted } = run.environment;
   return await changeHost(planned, listener, interrupted, async (observation, transaction) => {
@@ -63,7 +63,7 @@ function planContext({ options, render }: Run) {
   return { accepted: options.accept, render };
 }
 
-/** What a renamed command is called from now on: whoever knows it can run the command. */
+/** A new name for a renamed command. It is a secret: whoever knows it can run the command. */
 function drawName(): string {
   return new Secret(`RK_${randomBytes(12).toString("hex").toUpperCase()}`).reveal();
 }
@@ -86,7 +86,7 @@ async function freshProof(
     host.findings.checks.filter(({ outcome }) => outcome === "fail").map(findingOf),
   );
   const checks = checksFor(observation, run.render);
-  const { access: _, ...before } = host.findings;
+  const { access: _, certificates: __, ...before } = host.findings;
   return {
     host: {
       ...host,
@@ -97,7 +97,7 @@ async function freshProof(
         impact: [...plan.impact, ...noticedSince(since.facts, observation.facts, seconds)],
       },
     },
-    // What failed before just so is reported, and putting everything back would not mend it.
+    // A check that failed in the same way before is only reported: rolling back would not fix it.
     broken: brokenPromises(
       plan,
       observation,
@@ -111,7 +111,7 @@ function findingOf({ control, expected, observed }: CheckRecord): string {
   return JSON.stringify([control, expected, observed]);
 }
 
-/** What this run changed and fresh facts do not show, or a check of it that fails. */
+/** The changes of this run that fresh facts do not show, and its checks that fail. */
 function brokenPromises(
   plan: HostPlan,
   observation: Observation,

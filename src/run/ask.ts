@@ -23,13 +23,13 @@ import type { Host, Observation } from "./host.ts";
 import { factNames, probeInput } from "./probe-input.ts";
 import type { HostSecrets } from "./secrets.ts";
 
-/** What is asked of a host beside what its tasks need. */
+/** What we ask a host besides the facts that its tasks need. */
 interface Question {
   /** Asks also for what proves that a playbook's demands hold. */
   prove?: boolean;
   /** Asks for what the audit looks at too, and goes on without being root. */
   isAudit?: boolean;
-  /** This run has changed the host: a password that it had until then lets nobody in any more. */
+  /** This run has changed the host: its earlier passwords no longer work. */
   isChanged?: boolean;
   facts?: readonly FactName[];
   paths?: readonly string[];
@@ -39,7 +39,7 @@ interface Question {
 /** Milliseconds that a probe may take: it only reads. */
 const PROBE_TIMEOUT = 60_000;
 
-/** Only these can be missing on a host with systemd and Redis, and their packages differ from their names. */
+/** Only these can be missing on a host with systemd and Redis. Their packages have other names. */
 const NEEDED_TOOLS: Readonly<Record<string, string>> = {
   systemctl: "systemd",
   "systemd-run": "systemd",
@@ -55,7 +55,7 @@ const NEEDED_TOOLS: Readonly<Record<string, string>> = {
   grep: "grep",
 };
 
-/** What a host has told; or why there is nothing to plan. */
+/** What was observed on a host, or why nothing can be planned. */
 type Answer = { readonly observation: Observation } | { readonly outcome: Stopped };
 
 /** Runs the probe on the connection in use. */
@@ -67,7 +67,7 @@ export async function ask(
   const earlySecrets = await job.secrets(early.tasks);
   const wanted = new Set([...factNames(early), ...(isAudit ? AUDIT_FACTS : []), ...(more.facts ?? [])]);
   const { shared, earlier } = earlySecrets;
-  // A password that this run makes anew is not there yet: the one of now lets in.
+  // A password that this run replaces is not on the host yet: the present one logs in.
   let login = earlySecrets.login ?? earlier[0];
   const input = probeInput(job.unit, early.tasks, login, prove);
   const paths = [...new Set([...input.paths, ...(more.paths ?? [])])];
@@ -79,11 +79,11 @@ export async function ask(
     facts = await probe(link, wanted, { ...asked, login });
   }
   if (shared?.isReplaced === false && facts.redis.user === undefined && hasPassword(facts, shared.login)) {
-    // A look shows it to nobody, nor does a run that leaves it there; a host that was just changed has another.
+    // Send the shared password only in a run that replaces it, and only before the change: afterwards the host has its own.
     if (!isAudit && !early.tasks.some(({ task }) => task === "acl")) {
       return noAnswer("refused", {
         where: "login",
-        found: `user ${shared.login.user} has the password of all servers here, from an earlier version of redkeep`,
+        found: `user ${shared.login.user} still has the password that all servers share, from an earlier version of redkeep`,
         remedy: "run apply with the acl task first: it gives each server a password of its own",
       });
     }
@@ -122,7 +122,7 @@ export async function ask(
   facts = withMissingPassword(facts, login, earlySecrets);
   const tasks = early.needsFacts ? job.tasks(factsForTemplates(facts, server)) : early;
   const { neighbours = [] } = job;
-  // A client is there: of the two reasons that the probe names for not asking Redis, this one is left.
+  // The probe skips Redis for two reasons, and the client program exists: so the service does not run.
   if (isStopped(facts) && facts.redis.user === undefined)
     facts = { ...facts, redis: { ...facts.redis, loginError: "the service does not run" } };
   return {
@@ -144,10 +144,11 @@ function noAnswer(status: "refused" | "failed", failure: Failure): Answer {
 async function probe(link: Link, wanted: Set<FactName>, input: ProbeInput): Promise<HostFacts> {
   const nonce = randomBytes(12).toString("hex");
   const result = await link.connection.run(probeScript(wanted, input, nonce), { timeoutMs: PROBE_TIMEOUT });
-  if (result.status === "unknown") throw new HostError("lost", "the link went away while the host was asked");
+  if (result.status === "unknown")
+    throw new HostError("lost", "the connection was lost while the host was being observed");
   try {
     const facts = parseProbe(result.stdout, input, nonce);
-    // What the operator's own files keep in clear text must not leave through a message either.
+    // Messages must not show what the operator's own files keep in clear text either.
     link.hide(foundSecrets(facts.configFiles));
     link.hide(
       foundSecrets({ ...facts.configFiles, main: undefined, includes: [], aclFiles: facts.kept.backups }),
@@ -162,7 +163,7 @@ async function probe(link: Link, wanted: Set<FactName>, input: ProbeInput): Prom
   }
 }
 
-/** Where the server refuses whoever has no password, and ours is only missing here, that is the reason and not the host. */
+/** Where the server demands a password that is merely missing here, blame that and not the host. */
 function withMissingPassword(
   facts: HostFacts,
   login: ServerLogin | undefined,
@@ -186,7 +187,7 @@ export function hasPassword({ configFiles }: HostFacts, { user, password }: Serv
   );
 }
 
-/** Without rights a process may not be seen; systemd tells all the same whether there is one. */
+/** Without root the process may be invisible, but systemd says whether it runs. */
 export function isStopped({ service }: HostFacts): boolean {
   return service.process === undefined && Number(service.properties.get("MainPID") ?? 0) === 0;
 }

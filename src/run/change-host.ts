@@ -12,11 +12,11 @@ import type { TransactionReport } from "../transaction/report.ts";
 import { outcomeOf } from "./failure.ts";
 import type { Host, Observation } from "./host.ts";
 
-/** To whom a host's way is told while it is changed. */
+/** Hears how a host gets on while it is changed. */
 export interface Listener {
-  /** What is done there just now. */
+  /** The step that has just begun. */
   doing(text: string): void;
-  /** How the host stands from now on. */
+  /** The host's value from now on. */
   stands(host: Host): void;
 }
 
@@ -27,11 +27,11 @@ export interface Change {
   readonly doing: string;
   readonly restart: (report: TransactionReport | undefined) => HostRecord["restart"];
   /**
-   * The host by fresh facts over a new login, and what speaks against keeping the change, in sentences.
+   * Observes the host over a new login. Returns it with the reasons not to keep the change, in sentences.
    * @param changedAt `performance.now()` when the change began
    */
   readonly prove: (host: Host, changedAt: number) => Promise<Proof>;
-  /** What the end of the transaction is to the command. */
+  /** Turns the end of the transaction into the command's outcome. */
   readonly outcome: (ending: Ending) => End;
 }
 
@@ -44,7 +44,7 @@ export interface Proof {
 }
 
 /**
- * One host: one transaction, confirmed over a new login, or put back. Whatever happens is the host's outcome.
+ * Changes one host in one transaction, which is confirmed over a new login or rolled back. Errors become the host's outcome.
  * @param compile what is to be done, by what was observed
  */
 export async function changeHost(
@@ -63,7 +63,7 @@ export async function changeHost(
     host = { ...host, transaction: transaction.id };
     listener.stands(host);
     const change = await compile(observation, transaction);
-    // The plan may have been read for longer than a firewall keeps a silent connection.
+    // You may have read the plan for longer than a firewall keeps an idle connection.
     if (!link.isOpen) await link.open(signal);
     listener.doing(change.doing);
     const changedAt = performance.now();
@@ -93,7 +93,7 @@ export function observationOf({ observation }: Host): Observation {
 
 /** The host once its change has ended: how long all of it took, and what became of its tasks. */
 export function afterwards(host: Host, outcome: End, startedAt: number): Host<Changed> {
-  host.link.close();
+  host.link.release();
   const { needsHuman = false, ...ended } = outcome;
   const isDone = ended.status === "changed" || ended.status === "restored";
   const tasks = host.work.tasks.map((task) =>
@@ -107,7 +107,7 @@ export function afterwards(host: Host, outcome: End, startedAt: number): Host<Ch
 
 /** The transaction had begun when this went wrong. */
 function notKnown({ error }: ReturnType<typeof outcomeOf>): Changed {
-  const state = "not known: if it was changed, it puts itself back by itself unless it is confirmed";
+  const state = "unknown: if it was changed, it rolls back by itself unless the change is confirmed";
   return {
     status: "unknown",
     error: error === null ? hostError({ where: "interrupted", state }) : { ...error, state },

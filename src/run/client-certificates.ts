@@ -27,7 +27,7 @@ interface Client {
   job: HostJob;
   wanted: WantedClients;
   condition: ClientCondition;
-  /** It gets a key and a certificate from this apply. */
+  /** This apply issues a key and a certificate for it. */
   isPending: boolean;
 }
 
@@ -44,9 +44,9 @@ export class ClientCertificates {
   #wanted: ReadonlyMap<Host, WantedClients>;
   #clients: Client[] = [];
   #files = new Map<string, ClientFiles>();
-  /** Worked out once for all hosts of a CA. */
+  /** Computed once for all hosts of a CA. */
   #conditions = new Map<string, ClientCondition>();
-  /** As they were planned: to issue one does not take it out. */
+  /** As planned: a certificate stays in this list after it is issued. */
   #changes: ChangeRecord[] = [];
   #impact: Impact[] = [];
   #status: ControllerRecord["status"] = "unchanged";
@@ -57,7 +57,7 @@ export class ClientCertificates {
     this.#wanted = wanted;
   }
 
-  /** Looks at what lies here, once every host was asked. A host that could not be reached lists its clients all the same. */
+  /** Reads the certificates of the state, once every host was observed. Unreachable hosts list their clients too. */
   static async of(
     { state, options: { rotate } }: Pick<Run, "state"> & { options: Pick<Run["options"], "rotate"> },
     hosts: readonly Host[],
@@ -84,7 +84,7 @@ export class ClientCertificates {
     return this.#status === "would-change";
   }
 
-  /** Issues what is pending. The CA is there by now. */
+  /** Issues the pending certificates. The CA exists by now. */
   async issue(): Promise<void> {
     for (const client of this.#clients.filter(({ isPending }) => isPending)) await this.#issue(client);
     this.#status = "changed";
@@ -190,7 +190,7 @@ export class ClientCertificates {
     return condition;
   }
 
-  /** One whose key was taken away from here may be in use elsewhere: it stays. */
+  /** A certificate whose key was moved away may be in use elsewhere: keep it. */
   #needsIssue(name: string, { state }: ClientCondition): boolean {
     const isMissing = this.#files.get(name)?.pem === undefined;
     return isMissing || this.#rotate.has(rotationOf(name)) || ["ending", "ended", "unusable"].includes(state);
@@ -217,7 +217,7 @@ export class ClientCertificates {
     );
     if (!this.#rotate.has("ca") || hosts.length === 0) return [];
     const detail =
-      "--rotate ca: from the change of its host on, each client is refused until it has the new ca.crt and its new certificate; hosts left out of this run keep the old CA until their next apply";
+      "--rotate ca: a changed host refuses each client until that has the new ca.crt and its new certificate; hosts left out of this run keep the old CA until their next apply";
     return [{ kind: "clients-need-new-certificates", detail }];
   }
 
@@ -266,7 +266,7 @@ export class ClientCertificates {
     const { ca } = await job.secrets([wanted.task]);
     if (ca === undefined) return;
     await this.#state.exclusively(async () => {
-      // Another run may have been quicker. A rotation is for what was seen before it.
+      // Another run may have issued it meanwhile. A rotation replaces only what was seen before it.
       const before = this.#files.get(name);
       this.#files.set(name, await this.#read(name));
       this.#conditions.clear();
@@ -275,7 +275,7 @@ export class ClientCertificates {
       if (!isOurs && (condition.state === "valid" || condition.state === "unknown")) return;
       if (isOurs && !this.#needsIssue(name, condition)) return;
       const { certificate, key } = await issueClientCertificate(ca, name, valid_days);
-      // A run that is cut off between them leaves a pair that does not match, and the next one issues it again.
+      // If a run is killed between these two writes, the pair does not match, and the next run issues it again.
       await this.#state.write(`pki/clients/${name}.key`, key.reveal());
       await this.#state.write(`pki/clients/${name}.crt`, certificate);
     });
@@ -303,7 +303,7 @@ async function wantedUnasked(job: HostJob): Promise<WantedClients | undefined> {
   return wantedClients(tasks, await job.secrets(tasks.tasks));
 }
 
-/** A CA that has ended signs nothing that anybody takes; one that a refused host keeps from being made signs nothing at all. */
+/** Nobody accepts what an expired CA signs. A CA that was not made, since its host was refused, cannot sign. */
 function canIssue({ outcome }: Host, { ca, makesCa }: WantedClients): boolean {
   if (ca !== undefined) return endCondition(ca.certificate, Date.now() / 1000, 0)?.state === "valid";
   return makesCa && outcome.status === "would-change";

@@ -28,7 +28,7 @@ export interface JobInput {
   readonly cache: Map<string, Promise<Secret>>;
 }
 
-/** The problems of all hosts, so that one run tells them all. */
+/** The problems of all hosts, so that one run reports them all. */
 export class Problems {
   readonly #found = new Map<string, Problem>();
 
@@ -38,7 +38,7 @@ export class Problems {
       return await work();
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      // The same mistake in the playbook shows on every host: it is told once.
+      // A mistake in the playbook shows on every host: report it once.
       for (const problem of error.problems)
         this.#found.set(
           JSON.stringify([problem.place, problem.key, problem.message.replaceAll(host, "")]),
@@ -182,7 +182,7 @@ function connectionDefaults(options: RunOptions, play: Play) {
   };
 }
 
-/** A password of the operator's that redkeep shows to several servers: each of them could open the others with it. */
+/** A password from the playbook that redkeep sends to several servers: each of them could log in to the others with it. */
 function sharedLogins(secrets: readonly HostSecrets[]): string[] {
   const servers = Map.groupBy(
     secrets.filter(({ login }) => login?.kind === "operator"),
@@ -194,7 +194,7 @@ function sharedLogins(secrets: readonly HostSecrets[]): string[] {
     return count < 2
       ? []
       : [
-          `${count} servers have one password for user ${user}, as which redkeep logs in: one that was taken over is shown it, and it opens the others. Let redkeep make them ({ generate: true }), or bring one for each, such as { file: "secrets/<%= inventory_hostname %>" }`,
+          `${count} servers share the password of user ${user}, which redkeep logs in as: a compromised server sees it and can log in to the others. Let redkeep generate one for each ({ generate: true }), or give each its own, such as { file: "secrets/<%= inventory_hostname %>" }`,
         ];
   });
 }

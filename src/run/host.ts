@@ -14,7 +14,7 @@ import type { HostJob } from "./job.ts";
 import type { HostSecrets } from "./secrets.ts";
 import type { WantedClients } from "./wanted-clients.ts";
 
-/** What a host has told: its facts, and what follows from them. */
+/** What was observed on a host: its facts, and what follows from them. */
 export interface Observation {
   readonly facts: HostFacts;
   readonly server: Server;
@@ -22,7 +22,7 @@ export interface Observation {
   readonly secrets: HostSecrets;
   /** Units of other servers on the same machine that are hosts of the run themselves. */
   readonly neighbours?: readonly string[];
-  /** Who redkeep is logged in as; undefined where it is nobody whose password the controller has. */
+  /** The user that redkeep logged in as; undefined where the controller does not have that user's password. */
   readonly login: ServerLogin | undefined;
 }
 
@@ -33,8 +33,8 @@ export type Findings = Pick<HostRecord, "checks" | "allowed" | "server" | "acces
 export type Work = Pick<HostRecord, "tasks" | "impact" | "restart" | "undoes">;
 
 /**
- * One host of a run, as far as its way has come: job, observation, plan, outcome. A value: each step makes another one, and
- * `O` says which outcomes are possible after it.
+ * One host of a run after some of the steps job, observation, plan, outcome. A value: each step makes a new one, and `O` says
+ * which outcomes are possible after that step.
  */
 export interface Host<O extends HostOutcome = HostOutcome> {
   readonly job: HostJob;
@@ -55,7 +55,7 @@ export interface Host<O extends HostOutcome = HostOutcome> {
   readonly claims: Claims | undefined;
   /** The id of the transaction that this run had the host begin. */
   readonly transaction: string | undefined;
-  /** The host was left in a state that only somebody who looks at it can judge: no other is begun. */
+  /** The host was left in a state that a person has to check: start no other host. */
   readonly needsHuman: boolean;
 }
 
@@ -123,7 +123,7 @@ export function refusedFor(host: Host, refusals: readonly (Refusal & { task: str
   return { ...host, work: { ...host.work, tasks }, outcome };
 }
 
-/** Lets go of everything about a host but what its record needs, once nothing more is to be done with it. */
+/** Drops everything about a finished host except what its record needs. */
 export function forget<O extends HostOutcome>(host: Host<O>): Host<O> {
   const { outcome, findings, work, system } = host;
   host.link.release();

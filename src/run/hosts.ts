@@ -3,7 +3,7 @@ import type { HostRecord } from "../record/record.ts";
 import { type Host, newHost, recordOf } from "./host.ts";
 import type { HostJob } from "./job.ts";
 
-/** The hosts of a run, each as far as its way has come just now. Here alone a newer value takes the place of an older one. */
+/** The hosts of a run, each with its newest value. Only here does a newer value replace an older one. */
 export class Hosts {
   readonly #now: Map<HostJob, Host>;
 

@@ -7,7 +7,7 @@ import { InputError } from "../lib/errors.ts";
 import { unreadable } from "../lib/text-file.ts";
 import type { RunOptions } from "./options.ts";
 
-/** Files that somebody named and that cannot be read: known before any host is reached, so told before. */
+/** Reports named files that cannot be read before any host is reached. */
 export async function checkKeyFiles(
   { host, privateKeyFile, knownHostsFile }: ConnectionVariables,
   options: RunOptions,
@@ -28,7 +28,8 @@ export async function checkKeyFiles(
       const found = await stat(path);
       if (found.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
       if (key === "--known-hosts" && !found.isFile()) {
-        const message = "is no file, so it would forget every host key: name a file that keeps them";
+        const message =
+          "is not a regular file, so every host key would be forgotten: name a file that keeps them";
         throw new InputError({ place: { file }, key, message });
       }
     } catch (error) {

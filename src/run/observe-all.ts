@@ -17,8 +17,10 @@ export interface Look {
   facts?: readonly FactName[];
   /** In the place of the playbook's plan, for a host that could be planned. */
   plan?: (host: Host<Looked>) => Host<Looked> | Promise<Host<Looked>>;
-  /** For each host that the command does not go on with. */
-  finish?: (host: Host<Looked>) => Host<Looked> | Promise<Host<Looked>>;
+  /** For each host that the command does not go on with: what is kept of it. */
+  finish?: (host: Host<Looked>) => Host<Looked>;
+  /** What else is done about it then. It may take long, and has no more of the host than what is kept. */
+  afterwards?: (host: Host<Looked>) => Promise<void>;
 }
 
 /** Observes every host of a run, `--forks` at a time, each on its own: a hung one delays nobody. */
@@ -40,7 +42,7 @@ async function lookAt(
   hosts: Hosts,
   job: HostJob,
   progress: Progress,
-  { facts = [], plan, finish = (host) => host }: Look,
+  { facts = [], plan, finish = (host) => host, afterwards }: Look,
 ): Promise<void> {
   if (run.environment.interrupted.aborted) return;
   progress.update(job.host, "asking");
@@ -58,7 +60,9 @@ async function lookAt(
   if (run.command === "verify") host = onlyLookedAt(host);
   hosts.put(host);
   progress.done(job.host, host.outcome.status, outcomeText(run, host));
-  hosts.put(await finish(host));
+  host = finish(host);
+  hosts.put(host);
+  await afterwards?.(host);
 }
 
 /** A guard stops an apply, not a look: a host that could be checked is as it was. One that was never asked stays so. */

@@ -15,7 +15,7 @@ import type { Run } from "./run.ts";
 import { wantedClients } from "./wanted-clients.ts";
 
 /**
- * Logs in, asks the one question, and works out the plan. Whatever goes wrong is the host's outcome, and never thrown.
+ * Logs in, runs the probe and makes the plan. Errors become the host's outcome and are never thrown.
  * @param facts beside those that the tasks ask for
  */
 export async function observe(run: Run, notAsked: Host, facts: readonly FactName[]): Promise<Host<Looked>> {
@@ -39,7 +39,7 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
       pendingTransaction(observation.facts) ??
       (isAudit ? undefined : loosePrograms(observation.facts));
     if (refusal !== undefined) return timed(as(host, stopped("refused", refusal)));
-    // What root alone can read would be planned anew.
+    // Without root, a plan would recreate what only root can read.
     const planned = isRoot(observation.facts) ? withPlan(run, host, observation) : as(host, NOT_STARTED);
     host = planned;
     return timed(
@@ -86,7 +86,7 @@ function proved(run: Run, observation: Observation) {
   return { checks: checks.map(toRecord), ...provedFindings(observation) };
 }
 
-/** A transaction runs the server's program and its client. What others than root can write, root does not run. */
+/** A transaction runs the server's program and its client as root, so only root may be able to write them. */
 function loosePrograms({ service }: HostFacts): Failure | undefined {
   const [program] = service.loosePrograms;
   return program === undefined
@@ -123,7 +123,7 @@ function pendingTransaction({ transaction }: HostFacts): Failure | undefined {
   return {
     where: "lock",
     found: `another run is at work here: ${holder || "unknown"} (${state})`,
-    remedy: "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
+    remedy: "wait until it has ended, then run again; an unconfirmed run rolls back within minutes",
   };
 }
 

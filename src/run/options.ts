@@ -32,10 +32,10 @@ export interface RunOptions {
   /** Failures of a lower severity do not make the exit code 6. */
   failOn: Severity | undefined;
   accept: ReadonlySet<string>;
-  /** Hosts where somebody would notice are not touched. */
+  /** Touch no host where somebody would notice. */
   failOnImpact: boolean;
   rotate: ReadonlySet<string>;
-  /** A run record: only its hosts that did not end as wanted. */
+  /** A run record: select only its hosts that did not end as wanted. */
   retryFailed: string | undefined;
   /** Where a rollback leads. */
   to: Destination;
@@ -51,13 +51,13 @@ export interface Environment {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
-  /** Aborted by the first Ctrl-C: nothing new is started. */
+  /** Aborted by the first Ctrl-C: hosts in progress finish, no other host starts. */
   interrupted: AbortSignal;
   /**
-   * Called before the first connection: what goes wrong afterwards is no longer "no host was touched".
+   * Called before the first connection: after it, an error may no longer say "no host was touched".
    * @param writeRecord writes the record as it stands, for a run that does not come to its own end. The last one given counts.
    */
   onEarlyEnd: (writeRecord: () => Promise<void>) => void;
-  /** What went wrong in redkeep itself and is no host's: a run that has some goes on, and ends with 3. */
+  /** Errors of redkeep itself that belong to no host: the run goes on, and ends with exit code 3. */
   strays: string[];
 }

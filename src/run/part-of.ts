@@ -6,8 +6,8 @@ import type { Environment } from "./options.ts";
 import { asPart } from "./strays.ts";
 
 /**
- * Does one host's part of a run, which never throws. Whatever goes wrong in it is that host's: what the work throws, and what
- * nobody catches. The latter costs the host its connection too, so that what waits for an answer comes to its end.
+ * Does one host's part of a run; never throws. Errors become that host's outcome, both those that the work throws and those
+ * that nobody catches. An uncaught error also closes the host's connection, so that nothing waits for an answer for ever.
  * Where the host's record says how it ended all the same, the error is told beside it.
  */
 export async function partOf(

@@ -52,7 +52,7 @@ function noWayBack(facts: HostFacts, { unit }: Server) {
   return [
     {
       kind: "no-way-back",
-      detail: `no rollback is possible any more, neither of the last run nor to the original: the backups go${others.length === 0 ? "" : `, those for ${others.join(", ")} too`}. A later apply takes what stands then for the original.`,
+      detail: `after this no rollback is possible, neither of the last run nor to the original: the backups are deleted${others.length === 0 ? "" : `, those for ${others.join(", ")} too`}. A later apply counts the state that it finds as the original.`,
     },
   ];
 }
@@ -89,7 +89,7 @@ export function goings(facts: HostFacts, unit: string): ChangeRecord[] {
   ];
 }
 
-/** What eject removes: data that was set aside is looked at by somebody, and what is under /run ends with the next boot. */
+/** What eject removes. Data that was set aside is left for you to check, and files under /run vanish at the next boot. */
 function isTemporary(path: string): boolean {
   return /^\/(?!run\/)[^ ]*\/\.redkeep\.[^/]*$/.test(path) && !/\.(new|old)$/.test(path);
 }
@@ -106,8 +106,8 @@ function stays(facts: HostFacts, { configPath, unit }: Server): string {
     ...ours,
   ];
   const others = (traces?.leftovers ?? []).filter((path) => !isTemporary(path));
-  const left = others.length === 0 ? "" : `; not taken away, look at them yourself: ${others.join(", ")}`;
+  const left = others.length === 0 ? "" : `; not removed, check them yourself: ${others.join(", ")}`;
   if (kept.runs.length > 0 && unitsWithChanges(facts, unit).length === 0)
-    return `Redis and ufw stay as they are: no change of a run that this host keeps stands any more${left}`;
+    return `Redis and ufw stay as they are: every change of the recorded runs is already undone${left}`;
   return `the hardening stays, because Redis and ufw use it: ${used.join(", ")}, the rules of ufw${left}`;
 }

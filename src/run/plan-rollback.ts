@@ -21,7 +21,7 @@ import { signature } from "../transaction/relied-on.ts";
 import { ask } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
 import { type Host, NO_WORK, type Observation, refusedFor } from "./host.ts";
-/** What a rollback wants to know of every host, whatever the playbook's tasks ask. */
+/** The facts that a rollback needs from every host, whatever the playbook's tasks need. */
 export const ROLLBACK_FACTS: readonly FactName[] = ["firewall", "certificates", "kept"];
 
 /** What the user asked a rollback for. */
@@ -80,7 +80,7 @@ export async function lookBack(host: Host<Looked>, aims: RollbackAims): Promise<
   }
 }
 
-/** The playbook's tasks stay in the record of a host of which nobody could tell what goes back; nothing comes of them. */
+/** Where we cannot say what goes back, the record still lists the playbook's tasks, with no changes. */
 function unplanned(host: Host<Looked>): Host<Looked> {
   return { ...host, work: { ...NO_WORK, tasks: host.work.tasks } };
 }
@@ -99,8 +99,8 @@ function notUndone(host: Host<Looked>, { to }: RollbackAims, choice: NoChoice): 
 }
 
 /**
- * The plan of the way back, by what the host has told: pure. The guards of an apply's tasks do not count: what goes back was
- * allowed to stand before.
+ * Plans the way back from what was observed; pure. The guards of an apply's tasks do not apply: what comes back was there
+ * before.
  */
 export function planRollback(host: Host<Looked>, observation: Observation, aims: RollbackAims): Host<Looked> {
   const choice = chosenState(host.job.host, observation, aims);
@@ -109,7 +109,7 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
   const { facts, server } = observation;
   const { to, accepted } = aims;
   const signatureOf = (path: string) => signature(facts, path);
-  // Another run of those undone may have set a file's mode alone: of several, the content says whether somebody edited it.
+  // One of the undone runs may have set only a file's mode. With several runs, the content decides whether somebody edited it.
   const seen = (sign: string) => (to === "last" ? sign : (digestIn(sign) ?? sign));
   const edited = state.files
     .filter(({ path, leftAs }) => seen(signatureOf(path)) !== seen(leftAs) && !path.startsWith("/etc/ufw/"))
@@ -149,7 +149,7 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
   );
 }
 
-/** What speaks against the way back, whether or not it is accepted. */
+/** The reasons to refuse the rollback, including those that you accepted. */
 function refusalsOf({
   facts,
   server,
@@ -177,22 +177,22 @@ function refusalsOf({
           ...edited.map((path) => ({
             guard: null,
             found: `changed since the run that is to be undone: ${path}`,
-            remedy: "take that change out again, or go on by apply: it keeps what others changed",
+            remedy: "undo that change, or use apply instead: it keeps what others changed",
           })),
           ...modesSince(facts, server, last.id).map((path) => ({
             guard: null,
             found: `the owner or mode of ${path} was changed since the run that is to be undone, which left ${facts.transaction.last?.modes.get(path)}`,
-            remedy: "set it back to that, or go on by apply",
+            remedy: "set it back to that value, or use apply instead",
           })),
           ...changedRules.map((rules) => ({
             guard: null,
             found: `somebody has changed ${rules.path} since the run that is to be undone: ${rulesInWords(rules)}`,
-            remedy: `${undoByHand(rules)}, roll back, then do the change again; or go on by apply: it keeps what others changed`,
+            remedy: `${undoByHand(rules)}, roll back, then do the change again; or use apply instead: it keeps what others changed`,
           })),
         ]
       : plan.others.map((rules) => ({
           guard: "rules-of-others",
-          found: `${rules.path} would go back whole, and somebody has changed its rules, as far as the kept runs tell: ${rulesInWords(rules)}`,
+          found: `${rules.path} would be restored whole, but somebody has changed its rules, according to the recorded runs: ${rulesInWords(rules)}`,
           remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
         }))),
     ...(to === "original" && !facts.kept.isComplete
@@ -200,7 +200,7 @@ function refusalsOf({
           {
             guard: "oldest-backup",
             found: `the state from before the first run was not kept, as earlier versions of redkeep kept five runs: the oldest that is there is from before the run of ${runInWords(first)}`,
-            remedy: "accept to go back to that one, which may have redkeep's own settings in it",
+            remedy: "accept to go back to that state, which may already hold redkeep's settings",
           },
         ]
       : []),
@@ -264,14 +264,15 @@ function chosenState(
   const last = lastRun(kept, server.unit);
   if (last === undefined)
     return {
-      reason: "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+      reason:
+        "this host has no record of a redkeep run: none has changed it yet, or none since redkeep eject",
     };
   if (to === "original") {
     const state = stateBefore(standingRuns(kept, server.unit));
     if (state !== undefined) return { state };
     return {
       reason:
-        "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+        "every change of the recorded runs is already undone; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject removes them",
     };
   }
   if (last.undoes !== undefined)
@@ -283,7 +284,7 @@ function chosenState(
   if (newest !== undefined && newest !== last)
     return refusal(
       `another run has ended on this machine since, for ${newest.env.get("UNIT") ?? "another unit"}: of ${runInWords(newest)}`,
-      "take that one back first, or go back by rollback --to original",
+      "roll that run back first, or use rollback --to original",
     );
   if (known !== "named") {
     const limit = `name the host to undo that one all the same: --limit ${host}`;

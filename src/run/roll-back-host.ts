@@ -53,11 +53,11 @@ export async function rollBackHost(run: Run, planned: Host, listener: Listener):
   return ended;
 }
 
-/** A rollback that did not hold has failed: the host is as the last run left it. */
+/** A rollback that was not confirmed has failed: the host is as the last run left it. */
 function outcomeOfRollback(ending: Ending): ReturnType<Change["outcome"]> {
   if (ending.status === "changed") return { status: "restored", error: null };
   if (ending.status !== "rolled-back") return ending;
-  const state = "as the last run left it: the rollback was taken back";
+  const state = "as the last run left it: the rollback itself was undone";
   return { status: "failed", error: { ...ending.error, state } };
 }
 

@@ -18,7 +18,7 @@ import type { HostTask } from "../tasks/task.ts";
 import { paramsOf } from "../tasks/task.ts";
 import type { TlsParams } from "../tasks/tls/parameters.ts";
 
-/** The secrets of one host's tasks, as far as they are there. */
+/** The secrets of one host's tasks that exist so far. */
 export interface HostSecrets extends Controller {
   ca: KeyPair | undefined;
   /** How redkeep logs in to this server; undefined where no password is there yet. */
@@ -36,7 +36,7 @@ export interface HostSecrets extends Controller {
 /** A login that opened all servers, until each got one of its own. */
 interface SharedLogin {
   login: ServerLogin;
-  /** This server has got its own. */
+  /** This server has its own password. */
   isReplaced: boolean;
   /** The transaction that gave it, where this state saw that: to put it back takes the shared login once more. */
   replacedIn: string | undefined;
@@ -221,7 +221,7 @@ export class Secrets {
     return owners;
   }
 
-  /** Makes and stores what is missing, before any host learns of it. */
+  /** Makes and stores the missing secrets before any host gets one. */
   async make(missing: {
     passwords: Iterable<string>;
     serverKeys: Iterable<string>;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** What to do with an error that nobody caught, for whatever code runs just now. */
+/** What to do with an uncaught error of the code that is running. */
 const parts = new AsyncLocalStorage<(error: unknown) => void>();
 
 /** Does work in which `strike` hears of errors that nobody catches, as in a callback of a library, wherever the event came from. */
@@ -8,7 +8,7 @@ export function asPart<T>(strike: (error: unknown) => void, work: () => Promise<
   return parts.run(strike, work);
 }
 
-/** Puts an error that nobody caught down to the part whose code threw it; false where it was no part's. */
+/** Blames an uncaught error on the part of the run whose code threw it; false where no part did. */
 export function blame(error: unknown): boolean {
   const strike = parts.getStore();
   strike?.(error);

@@ -1,11 +1,11 @@
 import type { State } from "./state.ts";
 
 /*
- * What to do where a host has what another controller made. The files to copy come first: `--rotate` is for what nobody has
- * any more, since it cuts off whoever uses the old value.
+ * What to do where a host has a secret that another controller made. Copying the files comes first: `--rotate` is only for a
+ * secret that nobody has any more, since it cuts off whoever uses the old one.
  */
 
-/** The state folder as far as these texts need it. */
+/** The parts of the state folder that these texts need. */
 export type StateFolder = Pick<State, "name" | "lacking">;
 
 const THERE = "the controller that set this host up (they lie in its .redkeep, or where its --state is)";

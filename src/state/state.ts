@@ -14,29 +14,29 @@ const SECRETS = "secrets.yml";
 const HEADER = `# Passwords that redkeep generated. Keep this file: without it, hosts that have them are refused.
 # Under servers, each server has a password of its own, made of the key and its name: redkeep password HOST prints it.
 `;
-/** The folder's name where --state names no other: what is called so is redkeep's. */
+/** The folder's name unless --state gives another: a folder with this name is redkeep's. */
 const OWN_NAME = ".redkeep";
-/** How long another run may hold the lock: it only writes a few files meanwhile. */
+/** How long another run may hold the lock: all it does meanwhile is write a few files. */
 const LOCK_TIMEOUT_MS = 5000;
 const LOCK_RETRY_MS = 20;
-/** Rotations in which a server may be left out and still be logged in to. */
+/** How many rotations a server may miss before redkeep can no longer log in to it. */
 const PREVIOUS_KEPT = 3;
 
-/** What the own passwords of all servers are made of, for one user. */
+/** The key that the servers' own passwords of one user are derived from. */
 export interface ServerKey {
   key: Secret;
-  /** Those that it took the place of, the last one first: a server that no run has reached since still has its old password. */
+  /** The keys that it replaced, newest first: a server that no run has reached since still has its old password. */
   previous: readonly Secret[];
-  /** Servers that have got theirs, by the names that they are made for. */
+  /** Servers that have their own password, by the names that the passwords are made for. */
   names: ReadonlySet<string>;
-  /** By such a name, the transaction in which the server's own password took the place of the shared one. */
+  /** By such a name: the transaction in which the server's own password replaced the shared one. */
   replacedIn: ReadonlyMap<string, string>;
 }
 
-/** The state of the controller: generated passwords, the PKI and the run records, for its owner alone. */
+/** The controller's state: generated passwords, the PKI and the run records, readable by its owner alone. */
 export class State {
   readonly directory: string;
-  /** The folder in texts: relative to the current one where it lies below that. */
+  /** The folder as messages name it: relative where it lies below the current folder. */
   readonly name: string;
   #passwords = new Map<string, Secret>();
   #servers = new Map<string, ServerKey>();
@@ -47,7 +47,7 @@ export class State {
   }
 
   /**
-   * Reads what is there; creates nothing.
+   * Reads the state; creates nothing.
    *
    * @param chosen --state; else `.redkeep` beside the first `-i` file, inside it where it is a directory, else in `cwd`.
    * @throws InputError where secrets.yml cannot be read, or others than its owner may enter the folder.
@@ -66,12 +66,12 @@ export class State {
     return state;
   }
 
-  /** A password that all servers share, as their clients use it on each. redkeep sends its hash alone. */
+  /** A password that is the same on all servers, for clients that use them all. redkeep sends only its hash. */
   password(name: string): Secret | undefined {
     return this.#passwords.get(name);
   }
 
-  /** What the passwords of a user whom redkeep logs in as are made of. */
+  /** The key that the passwords of a user whom redkeep logs in as are derived from. */
   serverKey(user: string): ServerKey | undefined {
     return this.#servers.get(user);
   }
@@ -81,21 +81,21 @@ export class State {
     return [...this.#servers.keys()];
   }
 
-  /** Stores a new random password. Where another run has made one meanwhile, both go on with that. */
+  /** Stores a new random password. If another run has stored one meanwhile, this run uses that. */
   generatePassword(name: string): Promise<void> {
     return this.#change(() => {
       if (!this.#passwords.has(name)) this.#passwords.set(name, randomSecret());
     });
   }
 
-  /** Stores a new random password in the place of the one that is there. */
+  /** Replaces the stored password by a new random one. */
   replacePassword(name: string): Promise<void> {
     return this.#change(() => {
       this.#passwords.set(name, randomSecret());
     });
   }
 
-  /** Stores a new key for the own passwords of a user. Where another run has made one meanwhile, both go on with that. */
+  /** Stores a new key for a user's own passwords. If another run has stored one meanwhile, this run uses that. */
   generateServerKey(user: string): Promise<void> {
     return this.#change(() => {
       if (!this.#servers.has(user))
@@ -108,7 +108,7 @@ export class State {
     });
   }
 
-  /** Stores a new key in the place of the one that is there: no server has its password yet. The old one is kept to log in with. */
+  /** Replaces the stored key by a new one, whose passwords no server has yet. The old key is kept, to log in with. */
   replaceServerKey(user: string): Promise<void> {
     return this.#change(() => {
       const old = this.#servers.get(user);
@@ -118,8 +118,8 @@ export class State {
   }
 
   /**
-   * Notes which servers have got their own password, and which have the shared one back.
-   * @param replacedIn the transactions of those whose shared password gave way to their own just now.
+   * Notes which servers now have their own password, and which have the shared one again.
+   * @param replacedIn the transactions of servers whose own password has just replaced the shared one.
    */
   async noteServers(
     user: string,
@@ -145,7 +145,7 @@ export class State {
     });
   }
 
-  /** Takes away a password that no server has any more. */
+  /** Removes a password that no server has any more. */
   forgetPassword(name: string): Promise<void> {
     return this.#change(() => {
       this.#passwords.delete(name);
@@ -154,7 +154,7 @@ export class State {
     });
   }
 
-  /** Reads what is stored now, changes it and stores it, while no other run does. */
+  /** Reads, changes and stores the secrets while no other run can do so. */
   #change(work: () => void): Promise<void> {
     return this.exclusively(async () => {
       await this.#readPasswords();
@@ -183,7 +183,7 @@ export class State {
     return dump(this.#servers.size === 0 ? { passwords } : { passwords, servers }, { sortKeys: true });
   }
 
-  /** Does `work` while no other run does its own on this state: for whoever reads first and then writes. */
+  /** Does `work` under the lock of this state: for code that reads first and then writes. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const lock = await this.pathFor("lock");
     for (let waited = 0; ; waited += LOCK_RETRY_MS) {
@@ -193,7 +193,7 @@ export class State {
       } catch (error) {
         if (codeOf(error) !== "EEXIST") throw unwritable(error, lock);
         if (waited >= LOCK_TIMEOUT_MS) {
-          const message = "another run holds it; where none is going, it was cut off: remove the file";
+          const message = "another run holds this lock; if none is running, one was killed: remove the file";
           throw new InputError({ place: { file: lock }, message });
         }
         await setTimeout(LOCK_RETRY_MS);
@@ -217,7 +217,7 @@ export class State {
     }
   }
 
-  /** Those of the files that the state has not. */
+  /** The files among these that the state lacks. */
   lacking(names: readonly string[]): string[] {
     return names.filter((name) => !existsSync(join(this.directory, name)));
   }
@@ -269,22 +269,22 @@ export class State {
     }
   }
 
-  /** The path of a file in the state, whose folder is there afterwards. */
+  /** The path of a file in the state; makes its folder. */
   async pathFor(name: string): Promise<string> {
     const path = join(this.directory, name);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      // What brings it back in a CI job knows nothing of its mode. Another folder is only used where it is private.
+      // A CI cache that restores this folder may lose its mode, so we set it. A folder that --state names must already be private.
       if (basename(this.directory) === OWN_NAME) await chmod(this.directory, 0o700);
       await writeFile(join(this.directory, ".gitignore"), "*\n", { flag: "wx", mode: 0o600 });
     } catch (error) {
-      // A .gitignore that is there stays: --state may name a folder of the user's own.
+      // Keep an existing .gitignore: --state may name a folder that you use for other things.
       if (codeOf(error) !== "EEXIST") throw unwritable(error, path);
     }
     return path;
   }
 
-  /** Writes a file for its owner alone, whole or not at all. */
+  /** Writes a file that only its owner can read, whole or not at all. */
   async write(name: string, text: string): Promise<void> {
     const path = await this.pathFor(name);
     const temporary = `${path}.${randomBytes(6).toString("hex")}`;
@@ -299,7 +299,7 @@ export class State {
     }
   }
 
-  /** Whoever else may enter the folder could read or replace what opens the hosts; its mode is not redkeep's to change. */
+  /** Anybody else who may enter the folder could read or replace the secrets of the hosts. redkeep does not change its mode. */
   async #refuseOpenFolder(): Promise<void> {
     const found = await stat(this.directory).catch((error: unknown) => {
       if (codeOf(error) === "ENOENT") return undefined;
@@ -307,7 +307,7 @@ export class State {
     });
     if (found === undefined || !found.isDirectory()) return;
     const us = process.getuid?.();
-    // Root may be a container's, with the folder of the user who started it.
+    // Root may be root of a container, with a folder of the user who started it.
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
     const isOpen = (found.mode & 0o077) !== 0 && basename(this.directory) !== OWN_NAME;
     if (!isTheirs && !isOpen) return;

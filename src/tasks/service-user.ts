@@ -206,7 +206,7 @@ function* refusals(context: Context): Iterable<Refusal> {
     yield {
       guard: null,
       found: `${dataDirectory} has more data files than redkeep looks at: whether ${user} could read all of them is unknown`,
-      remedy: "take away what is not Redis', or leave service-user out",
+      remedy: "remove the files that are not Redis', or leave service-user out",
     };
   }
   const known = [facts.service.account?.name, ...facts.service.productUsers];

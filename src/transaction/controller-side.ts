@@ -34,7 +34,7 @@ export function newTransaction(): Transaction {
   };
 }
 
-/** Milliseconds for which a host that fell silent is tried again: until it has put itself back in any case. */
+/** For how many milliseconds we retry a host that fell silent: by then it has rolled back in any case. */
 const ASK_AGAIN_FOR = (CONFIRM_WINDOW + 30) * 1000;
 
 /** Where a transaction runs. */
@@ -54,7 +54,7 @@ function restsWithin({ server }: Target): number {
   return 3 * capSeconds(server) * 1000;
 }
 
-/** True where the host's program is still at work, so that this is no answer yet. What failed before it began is one. */
+/** True while the host's program is still running, so this answer is not final. A failure before it began is final. */
 function isUnderWay({ state, journal }: TransactionReport): boolean {
   if (state === "prepared") return !journal.some((line) => line.startsWith("fail "));
   return state === "applying" || state === "rolling_back";
@@ -71,7 +71,7 @@ export async function runTransaction(
     const timeoutMs = restsWithin(target);
     const { status, stdout, stderr } = await link.connection.run(program, { timeoutMs });
     const outcome = reportOf(target, stdout, nonce);
-    // Here the unit has ended: one that never left `prepared` will not.
+    // The unit has ended, so a transaction that is still `prepared` stays so.
     if (outcome !== undefined && (outcome.state === "prepared" || !isUnderWay(outcome))) return outcome;
     if (status === NOT_BEGUN) {
       throw new HostError(
@@ -83,13 +83,13 @@ export async function runTransaction(
   } catch (error) {
     if (!(error instanceof HostError) || !error.mayHaveRun) throw error;
   }
-  // The reply was lost, not the host: it goes on alone.
+  // Only the reply was lost: the host goes on by itself.
   return await askAgain(target, compileStatus(id, nonce), nonce);
 }
 
 /**
- * Asks over new logins until the transaction has come to rest. An interruption does not end it: what is under way is
- * settled. Undefined where the host stayed silent; a state that is none to rest in only where it stayed there.
+ * Asks over new logins until the transaction has ended. An interruption does not stop this: a host in progress is
+ * finished. Undefined where the host stayed silent; a state that is not final only where the host stayed in it.
  */
 async function askAgain(
   target: Target,
@@ -126,7 +126,7 @@ async function status(
   script: string,
   nonce: string,
 ): Promise<TransactionReport | undefined> {
-  // Putting back a large host takes its time; a link that went silent is noticed long before.
+  // Rolling back a large host takes long; a lost link is noticed much earlier.
   const { stdout } = await connection.run(script, { timeoutMs: restsWithin(target) });
   return reportOf(target, stdout, nonce);
 }
@@ -147,7 +147,7 @@ function reportOf({ link, server }: Target, stdout: Buffer, nonce: string): Tran
   return { ...report, journal, log: link.mask(report.log) };
 }
 
-/** Over this connection, or over others where it is gone: each script may run twice. */
+/** Uses this connection, or a new one where it was lost: each script may run twice. */
 async function settle(
   target: Target,
   connection: Connection | undefined,
@@ -192,7 +192,7 @@ export async function confirmOrRollBack(
     tell("verifying");
     const broken = await prove().catch((error: unknown) => [messageOf(error)]);
     if (broken.length > 0) return await rollBack(fresh, "verify", broken.join("\n"));
-    // A lost reply may have been a yes: only what is read back counts.
+    // A lost reply may have been a yes: only the state that we read back counts.
     const report = await settle(target, fresh, compileConfirm(id, nonce, nonce), nonce);
     return report?.state === "committed" ? { status: "changed", error: null } : endingOf(report);
   } finally {
@@ -212,13 +212,13 @@ function putBack({ keysBefore, journal }: TransactionReport): string {
   return `put back as it was found; Redis answers${refusing}${keysBefore === undefined ? "" : `, ${keysBefore} keys were there before`}`;
 }
 
-/** A transaction that did not get as far as being confirmed, in the four parts of every failure. */
+/** The failure of a transaction that was never confirmed, in the four parts of every failure. */
 export function endingOf(report: TransactionReport | undefined): Exclude<Ending, { error: null }> {
   if (report?.state === undefined) {
     return stopped("unknown", {
       where: "transaction",
       found: "the host did not say how the transaction ended",
-      state: "not known; an unconfirmed change puts itself back by itself",
+      state: "unknown; an unconfirmed change rolls back by itself",
       remedy: "run redkeep verify",
     });
   }
@@ -235,8 +235,7 @@ export function endingOf(report: TransactionReport | undefined): Exclude<Ending,
           ? {
               where: "lock",
               found: `another run is at work here: ${what || "unknown"}`,
-              remedy:
-                "wait until it has ended, then run again; an unconfirmed one puts itself back within minutes",
+              remedy: "wait until it has ended, then run again; an unconfirmed run rolls back within minutes",
             }
           : {
               where: why === "refused" ? "look at the host again" : "stale plan",
@@ -244,7 +243,7 @@ export function endingOf(report: TransactionReport | undefined): Exclude<Ending,
               remedy:
                 why === "refused"
                   ? "correct that on the host, then run again"
-                  : "run again: the plan is made anew",
+                  : "run again: redkeep makes a new plan",
             },
       );
     }
@@ -263,7 +262,7 @@ export function endingOf(report: TransactionReport | undefined): Exclude<Ending,
     case "prepared":
     case "applying":
     case "rolling_back":
-      // Nothing was changed before the nets were armed.
+      // Nothing is changed before the timers that roll back are set.
       if (!journal.includes("armed")) {
         return stopped("failed", {
           where: step === "backup" ? "validate" : step,
@@ -286,7 +285,7 @@ export function endingOf(report: TransactionReport | undefined): Exclude<Ending,
   return state === "needs_human" ? { ...ending, needsHuman: true } : ending;
 }
 
-/** How a host stands that put nothing more back by itself, and why. */
+/** The state of a host that stopped rolling back, and why it stopped. */
 function leftAs(journal: string[]): string {
   const aside = journal.filter((line) => line.startsWith("aside ")).map((line) => line.slice(6));
   const state = stateAs(journal);
@@ -298,10 +297,10 @@ function leftAs(journal: string[]): string {
 function stateAs(journal: string[]): string {
   const has = (word: string) => journal.some((line) => line.startsWith(`${word} `));
   if (has("data")) {
-    return "Redis answers and has fewer keys than before; nothing more was touched, and no other host was begun";
+    return "Redis answers and has fewer keys than before; nothing more was touched, and no other host was started";
   }
-  if (!has("edited")) return "it was to be put back, and not all of it could be";
+  if (!has("edited")) return "the rollback failed on a part of the change";
   return has("restore")
-    ? "someone edited a file meanwhile and Redis did not answer: all but that file was put back"
+    ? "someone edited a file meanwhile and Redis did not answer: everything but that file was put back"
     : "part of the change is still there: someone edited a file meanwhile, so nothing but the firewall was put back";
 }

@@ -3,7 +3,7 @@ import type { Severity } from "../record/statuses.ts";
 /** Where a control's truth is read: a file, the running server, over the network, the host around it, or here. */
 export type Method = "file" | "running" | "outside" | "host" | "controller";
 
-/** What decides a control's severity: by this each was weighed. What the playbook or the network does besides, counts for none of them. */
+/** What decides a control's severity. Whatever else the playbook or the network does, it does not change a severity. */
 export const SEVERITY_MEANS: Readonly<Record<Severity, string>> = {
   critical:
     "Nothing else has to go wrong. Failing by itself, it lets strangers or other local users use the server or read its data, gives away a key that others trust, runs code of others on the host, or loses the data.",
@@ -46,11 +46,11 @@ export interface Control {
   /** What `--tags` and `--skip-tags` of verify know it by, beside the tags of the playbook's tasks. */
   tags: readonly string[];
   how: readonly Method[];
-  /** The task that checks it and makes it so; null where it is only reported, and `note` says why. */
+  /** The task that checks and sets it; null where it is only reported, and `note` says why. */
   fixedBy: string | null;
-  /** Why nothing sets it, or what of it is not checked. */
+  /** Why no task sets it, or which part of it is not checked. */
   note?: string;
-  /** False where verify never says anything of it. */
+  /** False where verify never reports it. */
   isChecked?: false;
 }
 
@@ -123,7 +123,7 @@ export const CONTROLS = {
     tags: ["network"],
     how: ["host"],
     fixedBy: null,
-    note: "the container is not redkeep's to restart: publish on 127.0.0.1, or filter in the chain DOCKER-USER",
+    note: "redkeep does not restart containers: publish on 127.0.0.1, or filter in the chain DOCKER-USER",
   },
   "RK-NET-08": {
     title: "the Unix socket is closed to other users",
@@ -163,7 +163,7 @@ export const CONTROLS = {
     tags: ["network"],
     how: ["host"],
     fixedBy: null,
-    note: "found by what running programs hold, whatever they are called: one that hides that is not. A server that the inventory names on the same host is its own host's matter",
+    note: "found by the content of running programs, whatever their names; a program that hides its content is not found. A server on the same host that the inventory names is checked as its own host",
   },
 
   "RK-ACL-01": {
@@ -341,12 +341,12 @@ export const CONTROLS = {
   "RK-CMD-02": {
     title: "modules come from files that only root can write",
     severity: "high",
-    why: "A module is code in the server. One whose file others can replace, or that was loaded by hand, is whoever's code.",
+    why: "A module is code in the server. If others can replace its file, or it was loaded by hand, it may be anybody's code.",
     references: ["STIG V-251189"],
     tags: ["commands"],
     how: ["file", "running", "host"],
     fixedBy: null,
-    note: "which modules an application needs is not redkeep's to say",
+    note: "only you know which modules your application needs",
   },
   "RK-CMD-03": {
     title: "the renamed commands are gone under their old names",
@@ -375,7 +375,7 @@ export const CONTROLS = {
     tags: ["commands"],
     how: ["running", "host"],
     fixedBy: null,
-    note: "distributions mend a version without changing its number: a hole counts as closed only where the version or the package's own changelog says so, and as not known otherwise. An upgrade is not redkeep's to make",
+    note: "distributions patch a version without changing its number: a hole counts as closed only where the version or the package's own changelog says so, and as unknown otherwise. redkeep upgrades nothing",
   },
 
   "RK-TLS-01": {
@@ -622,7 +622,7 @@ export const CONTROLS = {
   "RK-LIM-03": {
     title: "clients and what waits for them are bounded",
     severity: "medium",
-    why: "A client that asks and does not read lets its output buffer take the memory; before a mended version it need not even log in.",
+    why: "The output buffer of a client that asks and does not read can take all memory; in unfixed versions the client need not even log in.",
     references: ["guide step 6", "STIG V-251183", "CVE-2025-21605"],
     tags: ["limits"],
     how: ["running", "file"],
@@ -685,7 +685,7 @@ export const CONTROLS = {
     tags: ["topology"],
     how: ["running"],
     fixedBy: null,
-    note: "replication is not redkeep's to steer",
+    note: "redkeep does not change replication",
   },
   "RK-REP-02": {
     title: "a primary without replicas stops taking writes",

@@ -1,6 +1,6 @@
 import { KNOWN_SETTINGS } from "../redis/known-names.ts";
 
-/** Whose word a check rests on: what root itself looked at, or what the server said of itself. */
+/** What a check is based on: what root itself observed, or what the server says about itself. */
 export type Witness = "root" | "server";
 
 /** What only the server says, by the beginnings of sources. A server that was taken over says what it likes. */

@@ -232,7 +232,7 @@ function sentinelClient(user: string) {
   return { ...client, user };
 }
 
-it("finds a Redis port within a range that Docker shows", () => {
+it("the audit finds a Redis port within a port range that Docker publishes", () => {
   const range = "web 0.0.0.0:6300-6381->7300-7381/tcp, [::]:6300-6381->7300-7381/tcp";
   expect(verdicts("RK-NET-07", withDocker(range))).toMatchObject([
     expect.stringMatching(/^fail: web: 0\.0\.0\.0:6300-6381/),
@@ -247,7 +247,7 @@ it("finds a Redis port within a range that Docker shows", () => {
 
 describe("a control that no task owns", () => {
   it.each(CASES)(
-    "%s passes on a sound host, and fails where the weakness is there",
+    "%s passes on a sound host, and fails on a host with the weakness",
     (control, good, bad, found) => {
       const passing = verdicts(control, good());
       const { fixedBy } = CONTROLS[control];
@@ -261,7 +261,7 @@ describe("a control that no task owns", () => {
     },
   );
 
-  it("is unknown of Sentinels where clients made their list too long to be read whole", () => {
+  it("is unknown for Sentinels where clients made the list of clients too long to be read whole", () => {
     const of = (...clients: ReturnType<typeof sentinelClient>[]) =>
       audit(hardened({ redis: { clients, cut: new Set(["clients"]) } })).find(
         ({ control }) => control === "RK-ACL-12",
@@ -275,7 +275,7 @@ describe("a control that no task owns", () => {
     expect(of(sentinelClient("default"))).toMatchObject({ outcome: "fail" });
   });
 
-  it("is only reported where no task could make it otherwise, whatever the host has", () => {
+  it("is reported and never fails where no task could change what it checks", () => {
     const open = hardened({
       running: { "hide-user-data-from-log": "no", "min-replicas-to-write": "0" },
       system: { swaps: [{ name: "/dev/sda2", isClear: true }] },
@@ -285,7 +285,7 @@ describe("a control that no task owns", () => {
     expect(verdicts("RK-SYS-12", open)).toEqual(["skip: /dev/sda2, not encrypted as far as can be told"]);
   });
 
-  it("says of a control without a verdict whether it could not be told or is for the operator to judge", () => {
+  it("without a verdict says whether it could not be checked or is for the operator to judge", () => {
     const open = hardened({ system: { swaps: [{ name: "/dev/sda2", isClear: true }] } });
     const skipped = (id: string) =>
       audit(open).flatMap(({ control, skipped }) => (control === id ? [skipped] : []));
@@ -295,7 +295,7 @@ describe("a control that no task owns", () => {
     expect(skipped("RK-ACL-12")).toEqual([undefined]);
   });
 
-  it("rolls no host back", () => {
+  it("rolls no host back where it fails", () => {
     expect(
       audit(factsOf("watched-by-sentinel")).filter(
         ({ outcome, isAdvisory }) => outcome === "fail" && !isAdvisory,
@@ -311,17 +311,17 @@ describe("a control that no task owns", () => {
       ).toEqual([]);
   });
 
-  it("is unknown for lack of a login, and passes nothing that only Redis could tell", () => {
+  it("is unknown without a login, and never passes where only Redis could tell", () => {
     const told = audit(hardened(NO_LOGIN)).filter(({ outcome }) => outcome === "pass" || outcome === "fail");
     expect(told.map(({ control }) => control)).toEqual(["RK-NET-11", "RK-SYS-13", "RK-SYS-10"]);
   });
 
-  it("is unknown where an older answer to the probe does not say, and never passes for that", () => {
+  it("is unknown where an older probe's answer lacks the fact, and never passes for that", () => {
     for (const control of ["RK-SYS-08", "RK-SYS-11", "RK-SYS-12", "RK-SYS-14"])
       for (const verdict of verdicts(control, factsOf("stock"))) expect(verdict).toMatch(/^unknown: /);
   });
 
-  it("follows --tags", () => {
+  it("is checked only where --tags selects it", () => {
     const controls = new Set(audit(hardened(), { tags: ["tls"] }).map(({ control }) => control));
     expect([...controls]).toEqual(["RK-TLS-02", "RK-TLS-08"]);
   });
@@ -334,7 +334,7 @@ describe("a guess about memory for forks", () => {
       hardened({ system: { kernel: { ...kernel, overcommit: value } }, running: { maxmemory } }),
     )[0];
 
-  it("is enough where Redis takes half of the memory at most", () => {
+  it("passes where Redis may use at most half of the host's memory", () => {
     expect(overcommit(0, "536870912")).toMatch(/^pass: 0, and Redis takes 512mb of 23\.5gb at most/);
     expect(overcommit(0, "0")).toMatch(/^fail: /);
     expect(overcommit(1, "0")).toMatch(/^pass: /);
@@ -399,7 +399,7 @@ describe("facts of the host around Redis", () => {
 describe("the users of a replication group", () => {
   const member = (name: string) => ({ facts: factsOf(name), server: server(factsOf(name)) });
 
-  it("are the same on every member, or each difference is named", () => {
+  it("are compared between its members, and each difference is named", () => {
     const other = { host: "redis-01", ...member("hardened") };
     expect(sameUsersCheck(member("hardened"), "10.0.0.5", other)).toMatchObject({ outcome: "pass" });
     expect(sameUsersCheck(member("drifted"), "10.0.0.5", other)).toMatchObject({
@@ -424,7 +424,7 @@ describe("what redkeep left on a host", () => {
   const clean = { transactions: 2, open: [], secrets: [], leftovers: [] };
   const verdict = (differences: Differences) => verdicts("RK-SYS-14", hardened(differences)).join("\n");
 
-  it("passes closed, and says how much there is", () => {
+  it("passes where it is closed to others, and the evidence says how much there is", () => {
     expect(verdict({ traces: clean })).toMatch(
       /^pass: 2 transactions kept in \/var\/lib\/redkeep, closed to others/,
     );
@@ -484,11 +484,11 @@ describe("what redkeep left on a host", () => {
       },
       "transaction 7 of ann@laptop since 2026-11-29 could not be put back and waits for somebody",
     ],
-  ])("fails for %s, by its path", (_, differences, named) => {
+  ])("fails for %s, and is named by its path", (_, differences, named) => {
     expect(verdict(differences)).toBe(`fail: ${named}`);
   });
 
-  it("names ten and counts the rest", () => {
+  it("is named up to ten paths, and the rest is counted", () => {
     const leftovers = Array.from({ length: 13 }, (_, number) => `/etc/redis/.redkeep.${number}`);
     expect(verdict({ traces: { ...clean, leftovers } })).toMatch(/\.redkeep\.9; and 3 more$/);
   });
@@ -508,7 +508,7 @@ describe("another server of Redis' kind", () => {
     ]);
   });
 
-  it("is unknown where its answer is none, where it is a container's, and where a listener is nobody's", () => {
+  it("is unknown where it does not answer, runs in a container, or listens without a known process", () => {
     expect(beside(server("what?"))[0]).toMatch(/^unknown: .*gives no clear answer/);
     expect(beside(server("PONG", "127.0.0.1:1", "docker-abc.scope"))[0]).toMatch(
       /^unknown: .*in a container/,
@@ -530,7 +530,7 @@ describe("RK-NET-04 where no firewall task applies", () => {
     verdicts("RK-NET-04", editedFacts("hardened", edits), { without: ["firewall"], networks });
   const closed = { kernel4: (text: string) => text.replace(/^-A ufw-user-input .*6380.*\n/m, "") };
 
-  it("speaks by what is found: a network of the application that does not get through is a failure", () => {
+  it("fails where a network of the application does not get through", () => {
     const own = privateNetwork(factsOf("hardened")).app_subnet;
     expect(left(closed, [own])).toEqual([
       `fail: ${own} does not reach port 6380: ufw is active. To let it in: ufw allow from ${own} to any port 6380 proto tcp`,
@@ -543,7 +543,7 @@ describe("RK-NET-04 where no firewall task applies", () => {
     ]);
   });
 
-  it("is not asked where nobody says where the application is", () => {
+  it("does not apply where nobody says which networks the application has", () => {
     expect(left(closed, [])).toEqual([]);
     expect(left(closed, ["{{ net }}"])).toEqual([]);
   });

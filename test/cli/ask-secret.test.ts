@@ -104,7 +104,7 @@ describe("a password that is asked for", () => {
     ["Ctrl-C", ["type", "half\x03"]],
     ["Ctrl-D", ["type", "\x04"]],
     ["SIGTERM", ["signal", 15]],
-  ])("leaves the terminal as it was at %s, and no host touched", async (_, step) => {
+  ])("leaves the terminal as it was at %s, and touches no host", async (_, step) => {
     const { server } = await host();
     const { echoAtEnd, exitCode, shown } = await atTerminal(
       server,

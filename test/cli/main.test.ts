@@ -43,7 +43,7 @@ describe("verify on a host that a guard keeps from changes", () => {
 });
 
 describe("verify on a host whose Redis does not run", () => {
-  it("says that first, and what that leaves unknown is no failure of its own", async () => {
+  it("says first that Redis does not run, and counts what it could not check as unknown, not as failed", async () => {
     const gone = () => undefined;
     await using host = await startRecordedHost("stock", () =>
       editedAnswer("stock", {
@@ -67,7 +67,7 @@ describe("verify on a host whose Redis does not run", () => {
 });
 
 describe("verify without the state that has the administrator's password", () => {
-  it("says which file is missing here, not only that the server refuses", async () => {
+  it("says which file is missing on the controller, not only that the server refuses the login", async () => {
     await using host = await startRecordedHost("login-lost");
     const acl = "acl: { users: [{ name: admin, preset: admin, password: { generate: true } }] }";
     const args = project({ "redis-01": host }, acl);
@@ -80,14 +80,14 @@ describe("verify without the state that has the administrator's password", () =>
 });
 
 describe("plan on a host that answers", () => {
-  it("ends with 0 where nothing is to be done, in one connection and one round trip", async () => {
+  it("ends with 0 where nothing would change, after one connection and one round trip", async () => {
     await using host = await startRecordedHost("hardened");
     const { exitCode, record } = await plan(host);
     expect(exitCode).toBe(0);
     expect(record).toMatchObject({ status: "unchanged", connections: 1, roundTrips: 1, error: null });
   });
 
-  it("ends with 2 where something is", async () => {
+  it("ends with 2 where something would change", async () => {
     await using host = await startRecordedHost("stock");
     const { exitCode, record } = await plan(host);
     expect(exitCode).toBe(2);
@@ -178,7 +178,7 @@ describe("plan on a host that answers", () => {
     ],
     ["an answer that ends too early", (text: string) => text.slice(0, text.length / 2), "failed", ""],
     ["no answer", () => "", "failed", ""],
-  ])("does not go on with %s", async (_, edit, status, remedy) => {
+  ])("stops at a host with %s", async (_, edit, status, remedy) => {
     await using host = await startRecordedHost("stock", edit);
     const { exitCode, record } = await plan(host);
     expect(exitCode).toBe(3);
@@ -197,7 +197,7 @@ describe("plan on a host that answers", () => {
 });
 
 describe("exit codes of several hosts", () => {
-  it("4 for an unreachable host, unless another one failed; the others are told all the same", async () => {
+  it("are 4 for an unreachable host, unless another host failed; the other hosts are still reported", async () => {
     await using good = await startRecordedHost("hardened");
     await using broken = await startRecordedHost("stock", () => "");
     await using closing = await startTcp((socket) => socket.destroy());
@@ -211,7 +211,7 @@ describe("exit codes of several hosts", () => {
     expect(statuses).toEqual(["good unchanged", "down unreachable", "broken failed"]);
   });
 
-  it("130 after Ctrl-C, within a moment, although a host never answers", async () => {
+  it("are 130 soon after Ctrl-C, although a host never answers", async () => {
     await using good = await startRecordedHost("hardened");
     let interrupt = (_name: string) => {};
     await using silent = await startTcp(() => interrupt("SIGINT"));
@@ -224,10 +224,10 @@ describe("exit codes of several hosts", () => {
     expect(outcome.exitCode).toBe(130);
     expect(performance.now() - startedAt).toBeLessThan(4000);
     expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
-    expect(outcome.stderr).toContain("Interrupted: nothing new is started");
+    expect(outcome.stderr).toContain("Stopping: finishing hosts in progress");
   });
 
-  it("130 after Ctrl-C in a verify, with the hosts that nobody asked as not started", async () => {
+  it("are 130 after Ctrl-C in a verify, which lists the hosts that it did not ask as not started", async () => {
     let interrupt = (_name: string) => {};
     await using first = await startRecordedHost("stock", (answer) => {
       interrupt("SIGINT");
@@ -249,7 +249,7 @@ describe("exit codes of several hosts", () => {
     expect(outcome.stderr).toContain("Interrupted. 2 hosts: 1 not started, ");
   });
 
-  it("1 where the tags of a verify leave only checks that do not apply, and says that the hosts were asked", async () => {
+  it("are 1 where the tags of a verify leave only checks that do not apply, and the message says that the hosts were asked", async () => {
     await using host = await startRecordedHost("stock");
     const outcome = await run(["verify", ...project({ host }), "--tags", "topology"]);
     expect(outcome.exitCode).toBe(1);
@@ -259,7 +259,7 @@ describe("exit codes of several hosts", () => {
     expect(outcome.stderr).toContain("1 problem. The hosts were looked at, and nothing was changed.");
   });
 
-  it("130 before anything else, also where a host failed", async () => {
+  it("are 130 after an interruption, also where a host failed", async () => {
     let interrupt = (_name: string) => {};
     await using broken = await startRecordedHost("stock", () => {
       interrupt("SIGTERM");
@@ -296,7 +296,7 @@ describe("--accept", () => {
     expect([...known].sort()).toEqual(raised());
   });
 
-  it("tells a typo before any host is asked, and what was meant", async () => {
+  it("refuses a mistyped guard before any host is asked, and suggests the nearest name", async () => {
     await using host = await startRecordedHost("stock");
     const { exitCode, stderr } = await run(["plan", ...project({ host }), "--accept", "persistence-difers"]);
     expect(exitCode).toBe(1);
@@ -353,7 +353,7 @@ describe("wrong usage ends with 1 and reaches no host", () => {
 });
 
 describe("a part of the fleet", () => {
-  it("is the same host in one shard of three, and ends with 0 where a shard is empty", async () => {
+  it("puts a host into the same shard of three each time, and ends with 0 where a shard is empty", async () => {
     await using host = await startRecordedHost("hardened");
     const outcomes = [];
     for (const shard of ["1/3", "2/3", "3/3"])
@@ -364,7 +364,7 @@ describe("a part of the fleet", () => {
   });
 });
 
-it("changes no host where the record of the run cannot be kept", async () => {
+it("apply changes no host where the record of the run cannot be kept", async () => {
   await using host = await startRecordedHost("stock");
   mkdirSync(join(directory.path, ".redkeep"));
   writeFileSync(join(directory.path, ".redkeep", "runs"), "");
@@ -374,7 +374,7 @@ it("changes no host where the record of the run cannot be kept", async () => {
   expect(host.scripts).toHaveLength(1);
 });
 
-it("reaches no host where the record that --json asks for could not be written in the end", async () => {
+it("a run reaches no host where the record for --json could not be written at its end", async () => {
   await using host = await startRecordedHost("stock");
   const tooLong = `${"x".repeat(300)}.json`;
   const { exitCode, stderr } = await run(["apply", ...project({ host }), "--yes", "--json", tooLong]);
@@ -383,7 +383,7 @@ it("reaches no host where the record that --json asks for could not be written i
   expect(host.connections).toBe(0);
 });
 
-it("leaves the controller as it was: plan writes no state", async () => {
+it("plan writes no state and leaves the controller as it was", async () => {
   await using host = await startRecordedHost("stock");
   mkdirSync(join(directory.path, "state"));
   writeFileSync(join(directory.path, "state", "mine"), "");
@@ -393,7 +393,7 @@ it("leaves the controller as it was: plan writes no state", async () => {
 });
 
 describe("an error that nobody catches", () => {
-  it("is told as a bug, with its stack and without the secrets in it", () => {
+  it("is reported as a bug, with its stack and without the secrets in it", () => {
     const program = `
       import { main } from ${JSON.stringify(join(SOURCES, "cli/main.ts"))};
       import { Secret } from ${JSON.stringify(join(SOURCES, "lib/secret.ts"))};

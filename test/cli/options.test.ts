@@ -19,7 +19,7 @@ const plan = (...more: string[]) =>
   redkeep(["plan", "site.yml", "-i", "hosts.yml", ...more], { cwd: directory.path });
 
 describe("options that no host has to be reached for", () => {
-  it.each(["gone/run.json", "folder"])("refuses --json %s before the run, not after it", async (path) => {
+  it.each(["gone/run.json", "folder"])("refuse --json %s before the run, not after it", async (path) => {
     mkdirSync(`${directory.path}/folder`);
     const { exitCode, stderr } = await plan("--json", path);
     expect(exitCode).toBe(1);
@@ -27,13 +27,13 @@ describe("options that no host has to be reached for", () => {
     expect(stderr).toContain("No host was touched");
   });
 
-  it("refuses to rotate what it does not generate, and says what was meant", async () => {
+  it("refuse --rotate for a secret that redkeep does not generate, and suggest the nearest one", async () => {
     const { exitCode, stderr } = await plan("--rotate", "admn");
     expect(exitCode).toBe(1);
     expect(stderr).toContain('"admn" for these tasks. Did you mean "admin"? It generates admin');
   });
 
-  it.each(["--private-key", "--known-hosts"])("refuses %s with a file that is not there", async (option) => {
+  it.each(["--private-key", "--known-hosts"])("refuse %s with a file that does not exist", async (option) => {
     const { exitCode, stderr } = await plan(option, "nofile");
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`nofile  ${option}: does not exist`);
@@ -41,16 +41,18 @@ describe("options that no host has to be reached for", () => {
   });
 
   it.each(["/dev/null", "/dev/zero"])(
-    "refuses --known-hosts %s, which would forget every host key",
+    "refuse --known-hosts %s, which would forget every host key",
     async (file) => {
       const { exitCode, stderr } = await plan("--known-hosts", file);
       expect(exitCode).toBe(1);
-      expect(stderr).toContain(`${file}  --known-hosts: is no file, so it would forget every host key`);
+      expect(stderr).toContain(
+        `${file}  --known-hosts: is not a regular file, so every host key would be forgotten`,
+      );
       expect(stderr).toContain("No host was touched");
     },
   );
 
-  it("warns of a tag that no task has, and says what was meant", async () => {
+  it("warn of a tag that no task has, and suggest the nearest one", async () => {
     const { stderr } = await plan("--tags", "users,user");
     expect(stderr).toContain('no task has the tag "user". Did you mean "users"?');
   });
@@ -58,19 +60,19 @@ describe("options that no host has to be reached for", () => {
   it.each([
     ["--tags", "user", '--tags: leaves no task of the playbook. Did you mean "users"?'],
     ["--skip-tags", "users", "--skip-tags: leaves no task of the playbook."],
-  ])("refuses %s %s, which leaves nothing to do", async (option, tag, message) => {
+  ])("refuse %s %s, which leaves no task to do", async (option, tag, message) => {
     const { exitCode, stderr } = await plan(option, tag);
     expect(exitCode).toBe(1);
     expect(stderr).toContain(message);
   });
 
-  it("does not suggest the tag that was given, where --skip-tags takes it out again", async () => {
+  it("never suggest the tag that was given, where --skip-tags excludes it again", async () => {
     const { exitCode, stderr } = await plan("--tags", "users", "--skip-tags", "users");
     expect(exitCode).toBe(1);
     expect(stderr).toContain("--tags: leaves no task of the playbook, together with --skip-tags.\n");
   });
 
-  it("keeps every choice in the command that it offers next", async () => {
+  it("are all kept in the command that redkeep offers next", async () => {
     const choice = [
       "--shard",
       "1/1",

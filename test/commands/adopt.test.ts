@@ -59,7 +59,7 @@ const WAIVED = ["--waivers", "adopted/waivers.yml"];
 
 describe("redkeep adopt", () => {
   it.each([["stock"], ["strange"], ["aof"], ["redis-6-stock"], ["valkey-8-stock"]])(
-    "writes what %s has: the first run changes nothing, and verify finds nothing new",
+    "describes %s so that the first apply changes nothing and verify finds nothing new",
     async (name) => {
       const args = await fleet(name);
       const adopted = await run("adopt", args);
@@ -73,7 +73,7 @@ describe("redkeep adopt", () => {
     },
   );
 
-  it("takes the users whose passwords are known here, and writes none of these down", async () => {
+  it("takes over the users whose passwords the controller knows, and writes no password down", async () => {
     const args = [...(await fleet("hardened")), "--state", "."];
     knowPasswords();
     const adopted = await run("adopt", args);
@@ -124,7 +124,7 @@ describe("redkeep adopt", () => {
       expect(waiver).toMatchObject({ owner: "adopt", hosts: "stock", expires: end });
   });
 
-  it("writes no user down that lives only in memory, though its password is known here, and says who it is", async () => {
+  it("leaves out a user that lives only in memory, although its password is known, and names it", async () => {
     const answer = editedAnswer("hardened", {
       "acl-list": (text) => `${text.trimEnd()}\nuser eve on #${"e".repeat(64)} ~* resetchannels &* +@all\n`,
       "acl-file /etc/redis/users.acl": (text) => text.replace(/^user app .*\n/m, ""),
@@ -148,14 +148,14 @@ describe("redkeep adopt", () => {
     expect(names).not.toContain("app");
   });
 
-  it("says of users that stand in redis.conf why no task takes them over", async () => {
+  it("says why no task takes over the users in redis.conf", async () => {
     const { stdout } = await run("adopt", await fleet("requirepass"));
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(
       "requirepass: acl is left out: it has a password for everybody (requirepass) instead of users",
     );
   });
 
-  it("writes nothing that a host says as a template, for a playbook is code", async () => {
+  it("never writes a host's words as a template, since a playbook is code", async () => {
     const mark = join(made.directory.path, "ran-on-the-controller");
     const code = `<%=globalThis.process.getBuiltinModule(\`fs\`).writeFileSync(\`${mark}\`,\`\`)%>`;
     const config = "config /etc/redis/redis.conf";
@@ -216,7 +216,7 @@ describe("redkeep adopt", () => {
     expect(existsSync(mark)).toBe(false);
   });
 
-  it("overwrites nothing", async () => {
+  it("refuses to overwrite a file", async () => {
     const args = await fleet("stock");
     await run("adopt", args);
     const before = read("adopted/playbook.yml");

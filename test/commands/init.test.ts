@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => rm(cwd, { recursive: true }));
 
 describe("redkeep init", () => {
-  it("writes a starter that a run takes as it is, without a password from outside", async () => {
+  it("writes a playbook and an inventory that run as they are, without a password from outside", async () => {
     expect(await init(".", environment)).toBe(0);
     expect(output).toContain("npx redkeep plan -i inventory/hosts.yml");
     const options = {
@@ -48,14 +48,14 @@ describe("redkeep init", () => {
     expect(await readFile(join(cwd, ".gitignore"), "utf8")).toContain(".redkeep/");
   });
 
-  it("leaves a .gitignore alone, which every repository has", async () => {
+  it("leaves an existing .gitignore alone", async () => {
     await writeFile(join(cwd, ".gitignore"), "node_modules/\n");
     expect(await init(".", environment)).toBe(0);
     expect(await readFile(join(cwd, ".gitignore"), "utf8")).toBe("node_modules/\n");
     expect(output).not.toContain(".gitignore");
   });
 
-  it("writes nothing where one of its files is there", async () => {
+  it("writes nothing where one of its files exists already", async () => {
     await init("fleet", environment);
     await rm(join(cwd, "fleet/inventory/hosts.yml"));
     await expect(init("fleet", environment)).rejects.toThrow(
@@ -64,7 +64,7 @@ describe("redkeep init", () => {
     await expect(readFile(join(cwd, "fleet/inventory/hosts.yml"))).rejects.toThrow("ENOENT");
   });
 
-  it("names a folder with a blank as a shell reads it back", async () => {
+  it("quotes a folder with a blank in the commands that it prints", async () => {
     await init("my fleet", environment);
     expect(output).toContain(
       "npx redkeep plan 'my fleet/playbooks/harden.yml' -i 'my fleet/inventory/hosts.yml'",

@@ -13,7 +13,7 @@ afterEach(() => directory[Symbol.dispose]());
 const lint = (...args: string[]) => redkeep(["lint", ...args], { cwd: directory.path });
 
 describe("redkeep lint", () => {
-  it("says of each trap where it is, how grave, and what to do, and ends with 6", async () => {
+  it("says for each finding where it is, how severe it is and what to do, and ends with 6", async () => {
     directory.write("redis.conf", "bind 10.0.0.5\nprotected-mode no\naclfile x\ntls-port 6380\nport 0\n");
     const { exitCode, stdout } = await lint("redis.conf", "--ignore", "RK-LIM-01", "--ignore", "RK-FILE-01");
     expect(stdout).toBe(
@@ -23,7 +23,7 @@ describe("redkeep lint", () => {
     expect(exitCode).toBe(6);
   });
 
-  it("ends with 0 for files that are well, and for findings below --fail-on", async () => {
+  it("ends with 0 for files without a finding, and for findings below --fail-on", async () => {
     directory.write("limits.conf", "timeout 0\ntimeout 300\n");
     expect(await lint("limits.conf", "--fail-on", "medium")).toMatchObject({ exitCode: 0 });
     expect(await lint("limits.conf")).toMatchObject({ exitCode: 6 });
@@ -35,7 +35,7 @@ describe("redkeep lint", () => {
     });
   });
 
-  it("reads what a file includes and the ACL file that it names, where they are", async () => {
+  it("reads the included files and the ACL file of a redis.conf, where they exist", async () => {
     directory.write(
       "redis.conf",
       "include conf.d/*.conf\ninclude /nowhere/x.conf\naclfile users.acl\nport 0\n",
@@ -97,7 +97,7 @@ describe("redkeep lint", () => {
     expect(stderr).toContain(message);
   });
 
-  it("ends with 1 for a control that is none", async () => {
+  it("ends with 1 for a control that does not exist", async () => {
     directory.write("redis.conf", "timeout 0\n");
     const { exitCode, stderr } = await lint("redis.conf", "--ignore", "RK-NET-1");
     expect(exitCode).toBe(1);

@@ -39,13 +39,13 @@ describe("redkeep password", () => {
     expect(stderr).toContain("warning: no record that is kept here shows that redis-01 has this password");
   });
 
-  it("prints that of all servers with a warning, where the host has it still", async () => {
+  it("prints the password that all servers share, with a warning, where the host still has it", async () => {
     const { exitCode, stdout, stderr } = await password(["redis-02"]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "admin-of-all-servers\n" });
     expect(stderr).toContain("warning: redis-02 has not got a password of its own yet");
   });
 
-  it("prints what all servers share of another user", async () => {
+  it("prints the password that all servers share for a user other than the administrator", async () => {
     expect((await password(["redis-01", "--user", "metrics"])).stdout).toBe("metrics-password\n");
   });
 
@@ -125,14 +125,14 @@ describe("a password of the operator's for the login", () => {
     expect(await read("@inventory/vars.yml")).toEqual(["password-from-play/", "password-from-inventory/"]);
   });
 
-  it("is told of where several servers are shown the same", async () => {
+  it("is warned of where several servers would be shown the same one", async () => {
     const { stderr } = await planned("{ env: ADMIN }", { ADMIN: "one-password-for-all-of-them" });
-    expect(stderr).toContain("warning: 2 servers have one password for user admin, as which redkeep logs in");
+    expect(stderr).toContain("warning: 2 servers share the password of user admin, which redkeep logs in as");
     expect(stderr).not.toContain("one-password-for-all-of-them");
   });
 
-  it("is not told of where each has another: the playbook may name it by a variable", async () => {
+  it("is not warned of where each server has another one, named by a variable", async () => {
     const { stderr } = await planned('{ file: "<%= word %>" }');
-    expect(stderr).not.toContain("servers have one password");
+    expect(stderr).not.toContain("servers share the password");
   });
 });

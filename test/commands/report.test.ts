@@ -21,7 +21,7 @@ const write = (name: string, record: RunRecord) =>
 const read = (name: string) => readFileSync(join(directory.path, name), "utf8");
 
 describe("redkeep report", () => {
-  it("writes every format that is asked for, and ends with 0 whatever they tell", async () => {
+  it("writes every format that is asked for, and ends with 0 whatever the run found", async () => {
     write("run.json", fleetRun());
     const files = {
       html: /^<!doctype html>/,
@@ -51,7 +51,7 @@ describe("redkeep report", () => {
     expect(stdout).toMatch(/^<\?xml[\s\S]*<\/testsuites>\n$/);
   });
 
-  it("prints the text of the merged run without a format, with the hosts of all shards", async () => {
+  it("prints the merged run as text where no format is asked for, with the hosts of all shards", async () => {
     const whole = fleetRun();
     write("a.json", { ...whole, hosts: whole.hosts.slice(0, 6) });
     write("b.json", { ...whole, startedAt: "2026-11-24T06:30:13.000Z", hosts: whole.hosts.slice(6) });
@@ -101,7 +101,7 @@ describe("redkeep report", () => {
     expect(JSON.parse(read("run.json"))).toEqual(fleetRun());
   });
 
-  it("refuses more parts than --shard takes, whose missing ones would fill the memory", async () => {
+  it("refuses a record with more shards than --shard takes, since listing the missing ones would fill the memory", async () => {
     write("run.json", { ...fleetRun(), shard: { index: 1, count: 1_000_000_000 } });
     const { exitCode, stderr } = await run("report", "run.json");
     expect(exitCode).toBe(1);
@@ -153,7 +153,7 @@ describe("shards of one run, merged", () => {
     expect(steady(read("merged.json"))).toEqual(steady(read("whole.json")));
   });
 
-  it("end with 3 where the record of one is not there, and say so", async () => {
+  it("end with 3 where the record of one shard is missing, and name it", async () => {
     await using host = await startRecordedHost("stock");
     const args = writeProject(directory, { "redis-01": host });
     for (const index of [1, 2])
@@ -181,7 +181,7 @@ function steady(text: string): unknown {
   });
 }
 
-it("keeps in the record where the inventory names a host and what runs there", async () => {
+it("a run record says where the inventory names a host and what runs there", async () => {
   await using host = await startRecordedHost("stock");
   const { stdout } = await run(
     "plan",

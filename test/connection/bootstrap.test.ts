@@ -14,7 +14,7 @@ describe.each(["no", "sudo", "sudo with password"] as const)(
       expect(command.length).toBeLessThan(1024);
     });
 
-    it("has nothing of the script, which others on the host could read", () => {
+    it("contains nothing of the script, since other users can read a command line", () => {
       expect(command).not.toContain("secret");
       expect(payload.toString()).toContain("echo 'a secret'");
     });
@@ -24,12 +24,12 @@ describe.each(["no", "sudo", "sudo with password"] as const)(
       expect(command).not.toContain(prompt);
     });
 
-    it("is another one each time", () => {
+    it("is different in each run", () => {
       expect(bootstrap("true", become).started).not.toBe(started);
     });
   },
 );
 
-it("refuses a script with NUL, which shells drop without a word", () => {
+it("a script with NUL is refused, since shells drop it silently", () => {
   expect(() => bootstrap("echo a\0b", "no")).toThrow("NUL");
 });

@@ -27,18 +27,18 @@ async function runOnce(variables: ConnectionVariables, script: string) {
 }
 
 describe("an early login", () => {
-  it("signs with a key at hand without asking whether it would do", async () => {
+  it("signs with a key at hand without asking first whether the server would take it", async () => {
     await using server = await startServer();
     await runOnce(variablesFor(server, directory), "true");
     expect(server.attempts).toEqual(["publickey"]);
   });
 
-  it("does not wait for leave to log in", async () => {
+  it("sends its login before the server says that it may", async () => {
     await using server = await startServer({ isSilentUntil: "login" });
     expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
   });
 
-  it("asks OpenSSH for the session along with the login", async () => {
+  it("requests the session along with the login, where the server is OpenSSH", async () => {
     await using server = await startServer({
       ident: "OpenSSH_9.2p1",
       isSilentUntil: "session",
@@ -50,7 +50,7 @@ describe("an early login", () => {
   });
 
   it.each(["service", "authPK", "session", "requestSuccess"])(
-    "leaves an ssh2 alone whose %s takes other arguments",
+    "is left to plain ssh2 where its %s takes other arguments",
     async (method) => {
       using _changed = changeShape(Protocol.prototype, method);
       await using server = await startServer({ ident: "OpenSSH_9.2p1" });

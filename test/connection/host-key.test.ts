@@ -93,7 +93,7 @@ describe("a host key that is new, with accept-new", () => {
   ])("is not added to %s", (_, content) => {
     const file = directory.write("known_hosts", content);
     expect(() => admitHostKey(key.blob, newIn(file))).toThrow(
-      /is new and cannot be added to \S+: line \d is no line of a known_hosts file/,
+      /is new and cannot be added to \S+: line \d does not look like known_hosts/,
     );
     expect(readFileSync(file, "utf8")).toBe(content);
   });
@@ -113,7 +113,7 @@ describe("a host key that is new, with accept-new", () => {
       strictHostKeyChecking: "accept-new",
     });
     expect(() => admitHostKey(key.blob, host)).toThrow(
-      /is new: ssh-ed25519 SHA256:\S+; accept-new keeps keys in known_hosts files of your own alone, and not in \S+theirs, which the inventory names/,
+      /is new: ssh-ed25519 SHA256:\S+; accept-new writes only to your own known_hosts files, and not to \S+theirs, which the inventory names/,
     );
   });
 
@@ -133,7 +133,7 @@ describe("a host key that is not known", () => {
     throw new Error("it was admitted");
   };
 
-  it("is to be written under the alias that it is looked for by", () => {
+  it("is refused with the line for known_hosts, under the alias that it is looked up by", () => {
     const remedy = remedyFor({ hostKeyAlias: "redis-03" });
     expect(remedy).toMatch(/ssh-keyscan -p 2222 10\.0\.0\.5 \| sed '[^']*' >>\/tmp\/known$/);
     const sed = /sed '([^']*)'/.exec(remedy)?.[1] ?? "";
@@ -143,7 +143,7 @@ describe("a host key that is not known", () => {
     expect(() => admitHostKey(key.blob, host)).not.toThrow();
   });
 
-  it("is not put into a command by an alias that a shell or sed would read otherwise", () => {
+  it("is refused with the advice to log in with ssh, where a shell or sed would misread its alias", () => {
     expect(remedyFor({ hostKeyAlias: "a/b'$(x)" })).toContain("Log in once with ssh");
   });
 });

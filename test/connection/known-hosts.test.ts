@@ -79,7 +79,7 @@ describe("known_hosts", () => {
     expect(check(content, "10.0.0.5", 2222)).toMatchObject({ outcome: "revoked" });
   });
 
-  it("does not take an authority's key for a host's, and says that there is one", () => {
+  it("does not accept a certificate authority's key as a host's, and says that there is one", () => {
     expect(check(`@cert-authority *.example.com ${PUBLIC}`, "redis.example.com")).toMatchObject({
       outcome: "unknown",
       certAuthority: { line: 1 },

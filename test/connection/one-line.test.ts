@@ -12,7 +12,7 @@ describe("what a host said, as one line", () => {
     expect(oneLine(text)).toBe(line);
   });
 
-  it("masks a secret at the place where a long text is cut, and one with escapes in it", () => {
+  it("masks a secret at the place where a long text is cut, and a secret with escapes in it", () => {
     const secret = new Secret("one-line-secret-0001").reveal();
     for (let before = 4_070; before < 4_100; before++) {
       const line = oneLine(`${"\u001b[0m".repeat(1_000)}${" ".repeat(before - 4_000)}${secret} more`);

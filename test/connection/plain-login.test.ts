@@ -10,7 +10,7 @@ afterAll(() => changed[Symbol.dispose]());
 
 await import("./ssh.test.ts");
 
-it("is asked first whether the key would do, as ssh2 does by itself", async () => {
+it("a plain login asks first whether the server takes the key, as ssh2 does by itself", async () => {
   using directory = temporaryDirectory();
   await using server = await startServer({});
   (await connect(variablesFor(server, directory))).close();

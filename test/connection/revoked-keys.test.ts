@@ -29,12 +29,12 @@ describe("a file of RevokedHostKeys", () => {
     expect([bad, other, good].map(({ blob }) => isRevoked(blob, file))).toEqual([true, true, false]);
   });
 
-  it.each(["key", "sha1", "sha256"])("is a list of ssh-keygen by %s", (by) => {
+  it.each(["key", "sha1", "sha256"])("is a revocation list of ssh-keygen: %s", (by) => {
     const file = list([other, bad].map((key) => `${by}: ${key.public}`).join("\n"));
     expect([bad, other, good].map(({ blob }) => isRevoked(blob, file))).toEqual([true, true, false]);
   });
 
-  it("is a list that also tells of certificates, which no host has here", () => {
+  it("is a revocation list that also names certificates", () => {
     const file = join(directory.path, "list.krl");
     const ca = directory.write("ca.pub", good.public);
     const specification = directory.write(
@@ -47,8 +47,8 @@ describe("a file of RevokedHostKeys", () => {
 
   it.each<[string, () => string, string]>([
     ["is not there", () => join(directory.path, "gone"), "ENOENT"],
-    ["is a folder", () => directory.path, "no file"],
-    ["is a device", () => "/dev/zero", "no file"],
+    ["is a folder", () => directory.path, "not a regular file"],
+    ["is a device", () => "/dev/zero", "not a regular file"],
     ["holds a line that is no key", () => directory.write("revoked", `${bad.public}\nnonsense\n`), "line 2"],
     [
       "is a list that was cut off",
@@ -68,7 +68,7 @@ describe("a file of RevokedHostKeys", () => {
       },
       "kind 255",
     ],
-  ])("that %s says nothing of any key", (_, make, message) => {
+  ])("that %s is an error, whatever key is asked about", (_, make, message) => {
     const file = make();
     mkdirSync(join(directory.path, "folder"));
     expect(() => isRevoked(good.blob, file)).toThrow(message);

@@ -109,7 +109,7 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     });
   });
 
-  it("is asked for once for each address, user and port", async () => {
+  it("is looked up once for each address, user and port", async () => {
     sshKnows({ first: "", once: "" });
     await resolveConnection(variables("first"));
     await Promise.all([
@@ -166,7 +166,7 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     expect(asked).toEqual(manyNames.toSorted());
   });
 
-  it("is OpenSSH's default, asked about but once, where ssh's configuration says nothing that counts", async () => {
+  it("is OpenSSH's default, looked up once, where ssh's configuration says nothing that matters", async () => {
     const config =
       "# Debian's own\nInclude /etc/ssh/none.d/*.conf\nHost *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n";
     const { resolved, asked } = await resolveAfresh(manyNames, config);
@@ -262,7 +262,7 @@ describe("jump hosts", () => {
     );
   const me = userInfo().username;
 
-  it("are passed in order, the first through those that ssh_config puts before it", async () => {
+  it("are passed in order, behind those that ssh_config puts before the first", async () => {
     sshKnows({
       target: "proxyjump ops@j1:2200,j2",
       j1: "hostname 10.0.0.1\nproxyjump outer",
@@ -303,7 +303,7 @@ describe("jump hosts", () => {
     });
   });
 
-  it("leave out a host that would jump over itself", async () => {
+  it("do not include the host itself", async () => {
     sshKnows({ self: "proxyjump self", behind: "proxyjump self" });
     expect(await chain("self")).toEqual([]);
     expect(await chain("behind")).toEqual([`${me}@self:22`]);
@@ -323,7 +323,7 @@ describe("jump hosts", () => {
 });
 
 describe("what ~/.ssh/config says of host keys", () => {
-  it("counts where it revokes some, for jump hosts too", async () => {
+  it("is obeyed where it revokes keys, for jump hosts too", async () => {
     sshKnows({
       "guarded-target": "proxyjump guarded-jump\nrevokedhostkeys ~/.ssh/revoked-%h",
       "guarded-jump": "revokedhostkeys none",
@@ -338,7 +338,7 @@ describe("what ~/.ssh/config says of host keys", () => {
     expect(other.jumps[0]?.revokedKeysFiles).toEqual(["/etc/ssh/revoked"]);
   });
 
-  it("stops the host where only a command could tell", async () => {
+  it("stops the host where only a command could tell the known keys", async () => {
     sshKnows({ "command-host": "knownhostscommand /usr/bin/keys %H" });
     await expect(resolveConnection(variables("command-host"))).rejects.toMatchObject({
       kind: "unreachable",

@@ -91,7 +91,7 @@ describe("a script", () => {
     expect(stdout.toString()).toBe("done\n");
   });
 
-  it("finds no arguments of ours", async () => {
+  it("gets no arguments from redkeep", async () => {
     await using server = await startServer();
     const { stdout } = await runOnce(variablesFor(server, directory), 'echo "$#$*"');
     expect(stdout.toString()).toBe("0\n");
@@ -115,7 +115,7 @@ describe("a script", () => {
     expect(result).toMatchObject({ stdout: Buffer.from("facts\n"), stderr: "" });
   });
 
-  it("does not take an echo of its own command for the start", async () => {
+  it("is not taken as started where the shell only echoes its command", async () => {
     await using server = await startServer({
       exec: (command, channel) => {
         channel.write(`${command}\n`);
@@ -126,7 +126,7 @@ describe("a script", () => {
     expect(stdout.toString()).toBe("facts\n");
   });
 
-  it("does not run at all when half of it arrives", async () => {
+  it("does not run when only half of it arrives", async () => {
     const witness = join(directory.path, "witness");
     const received: Buffer[] = [];
     await using server = await startServer({
@@ -236,7 +236,7 @@ describe("a script", () => {
     connection.close();
   });
 
-  it("says so where the login shell runs nothing", async () => {
+  it("fails with the reason where the login shell runs nothing", async () => {
     await using server = await startServer({
       exec: (_, channel) => {
         channel.write("This account is \u001b[31mcurrently\r\n not available.\n");
@@ -251,7 +251,7 @@ describe("a script", () => {
     });
   });
 
-  it("may have run where nothing shows that it started", async () => {
+  it("is lost where nothing shows that it started", async () => {
     await using server = await startServer({ exec: (_, channel) => channel.resume() });
     const connection = await connect(variablesFor(server, directory));
     await expect(connection.run("true", { timeoutMs: 200 })).rejects.toMatchObject({
@@ -261,7 +261,7 @@ describe("a script", () => {
     connection.close();
   });
 
-  it("says so where login files read what was meant for it", async () => {
+  it("fails with the reason where login files read its standard input", async () => {
     await using server = await startServer({
       exec: (command, channel) => runInShell(`read line; ${command}`, channel),
     });
@@ -333,18 +333,18 @@ describe("becoming root", () => {
     const variables = variablesFor(server, directory, { ...deploy, becomePassword: new Secret("wrong") });
     await expect(runOnce(variables, "true")).rejects.toMatchObject({
       kind: "failed",
-      message: "redis-01: sudo does not take the become password of deploy",
+      message: "redis-01: sudo does not accept the become password of deploy",
     });
     expect(passwords()).toBe("wrong\n");
   });
 
-  it("takes a sudo at its word that asks once only", async () => {
+  it("fails where sudo asks once and then refuses the password", async () => {
     const once = `${RUN}
       printf '%s' "$prompt" >&2; read -r password; echo 'sudo: 1 incorrect password attempt' >&2; exit 1`;
     await using server = await startServer({ env: fakeSudo(once) });
     const variables = variablesFor(server, directory, { ...deploy, becomePassword: new Secret("wrong") });
     await expect(runOnce(variables, "true")).rejects.toMatchObject({
-      message: "redis-01: sudo does not take the become password of deploy",
+      message: "redis-01: sudo does not accept the become password of deploy",
     });
   });
 
@@ -367,22 +367,22 @@ describe("becoming root", () => {
       }
     };
 
-    it("believes no single host that refuses it: it may have been taken over", async () => {
+    it("shows it to another host although one refused it, which may have been taken over", async () => {
       await using liar = await startServer({ env: fakeSudo(ASK) });
       await using server = await startServer({ env: fakeSudo(ASK) });
       fakeSudo(`${RUN}; printf '%s' "$prompt" >&2; read -r password; printf '%s' "$prompt" >&2; cat`);
       const run = new BecomePasswords();
-      const refusal = { message: "redis-01: sudo does not take the become password of deploy" };
+      const refusal = { message: "redis-01: sudo does not accept the become password of deploy" };
       await expect(tryOn(liar, "right", run, "redis-01")).rejects.toMatchObject(refusal);
       fakeSudo(ASK);
       expect(await tryOn(server, "right", run, "redis-02")).toBe("root\n");
       // The liar was asked once, under whatever name.
       await expect(tryOn(liar, "right", run, "redis-03")).rejects.toThrow(
-        "redis-03: not tried: sudo on redis-01 did not take the become password of deploy",
+        "redis-03: not tried: sudo on redis-01 did not accept the become password of deploy",
       );
     });
 
-    it("shows a wrong one to two machines of a fleet, whose accounts a directory may lock together", async () => {
+    it("shows a wrong one to at most two machines, since a directory may lock all accounts together", async () => {
       await using first = await startServer({ env: fakeSudo(ASK) });
       await using second = await startServer({ env: fakeSudo(ASK) });
       await using third = await startServer({ env: fakeSudo(ASK) });
@@ -393,23 +393,25 @@ describe("becoming root", () => {
         said.push(await trying.catch((error: Error) => error.message));
       }
       expect(said).toEqual([
-        "redis-01: sudo does not take the become password of deploy",
-        "redis-02: not tried: sudo on redis-01 did not take the become password of deploy",
-        "redis-03: sudo does not take the become password of deploy",
-        "redis-04: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
-        "redis-05: not tried: sudo on redis-01 and redis-03 did not take the become password of deploy",
+        "redis-01: sudo does not accept the become password of deploy",
+        "redis-02: not tried: sudo on redis-01 did not accept the become password of deploy",
+        "redis-03: sudo does not accept the become password of deploy",
+        "redis-04: not tried: sudo on redis-01 and redis-03 did not accept the become password of deploy",
+        "redis-05: not tried: sudo on redis-01 and redis-03 did not accept the become password of deploy",
       ]);
       expect(passwords()).toBe("wrong\nwrong\n");
     });
 
-    it("shows a wrong one to a machine once, which could lock the account", async () => {
+    it("shows a wrong one once to a machine that has several names", async () => {
       await using server = await startServer({ env: fakeSudo(ASK) });
       const run = new BecomePasswords();
       const tried = await Promise.allSettled(
         ["redis-01", "redis-02", "redis-03"].map((host) => tryOn(server, "wrong", run, host)),
       );
       const reasons = tried.map((result) => result.status === "rejected" && result.reason.message);
-      const [first] = reasons.flatMap((reason) => /^(\S+): sudo does not take/.exec(`${reason}`)?.[1] ?? []);
+      const [first] = reasons.flatMap(
+        (reason) => /^(\S+): sudo does not accept/.exec(`${reason}`)?.[1] ?? [],
+      );
       expect(
         reasons.filter((reason) => `${reason}`.includes(`not tried: sudo on ${first} did not`)),
       ).toHaveLength(2);
@@ -418,7 +420,7 @@ describe("becoming root", () => {
       expect(await tryOn(server, "right", run, "redis-04")).toBe("root\n");
     });
 
-    it("lets all go on once one has taken it", async () => {
+    it("goes on with all hosts once one has taken it", async () => {
       await using server = await startServer({ env: fakeSudo(ASK) });
       const run = new BecomePasswords();
       const hosts = ["redis-01", "redis-02", "redis-03"];
@@ -426,7 +428,7 @@ describe("becoming root", () => {
       expect(said).toEqual(["root\n", "root\n", "root\n"]);
     });
 
-    it("lets the next one try where the first came to no word of sudo", async () => {
+    it("tries the next host where the first ended before sudo answered", async () => {
       await using server = await startServer({ env: fakeSudo("echo 'sudo: unable to dlopen' >&2; exit 1") });
       const run = new BecomePasswords();
       await expect(tryOn(server, "right", run, "redis-01")).rejects.toMatchObject({ kind: "failed" });
@@ -458,7 +460,7 @@ describe("becoming root", () => {
     ["deploy is not in the sudoers file.", 1, "deploy may not become root by sudo"],
     ["sh: 1: exec: sudo: not found", 127, "there is no sudo"],
     ["sudo: unable to dlopen", 1, "sudo did not make deploy root (exit 1): sudo: unable to dlopen"],
-  ])("explains `%s`", async (said, status, message) => {
+  ])("explains sudo's answer `%s`", async (said, status, message) => {
     await using server = await startServer({ env: fakeSudo(`echo '${said}' >&2; exit ${status}`) });
     await expect(runOnce(variablesFor(server, directory, deploy), "true")).rejects.toMatchObject({
       kind: "failed",
@@ -559,13 +561,13 @@ describe("a login", () => {
     else login.reject(["password"]);
   };
 
-  it("begins with the key, and not with a question what is allowed", async () => {
+  it("begins with the key, without asking which methods are allowed", async () => {
     await using server = await startServer({ authenticate: onlyKey(userKey) });
     await runOnce(variablesFor(server, directory), "true");
     expect(new Set(server.attempts)).toEqual(new Set(["publickey"]));
   });
 
-  it("is told why there is no session", async () => {
+  it("fails with the reason where the server opens no session", async () => {
     await using server = await startServer({ ident: "OpenSSH_9.2p1", hasSessions: false });
     await expect(runOnce(variablesFor(server, directory), "true")).rejects.toThrow(
       /the host runs no command: \(SSH\) Channel open failure/,
@@ -716,7 +718,7 @@ describe("a login", () => {
   });
 
   it.each([3, 10])(
-    "of forty names of one server waits for its turn: it has room for %d at once",
+    "by one of forty names of a server waits for its turn: the server takes %d at once",
     async (maxStartups) => {
       await using server = await startServer({ maxStartups });
       const all = await Promise.all(
@@ -729,7 +731,7 @@ describe("a login", () => {
     },
   );
 
-  it("behind others of the same server is not charged with the time that these take", async () => {
+  it("that waits behind others of the same server keeps its own time limit", async () => {
     const [first, ...rest] = Array.from({ length: 9 }, () => Promise.withResolvers<void>());
     const held = [first, ...rest];
     let asked = 0;
@@ -749,13 +751,13 @@ describe("a login", () => {
     expect(server.connections).toBe(9);
   });
 
-  it("tries again where the server had no room for it", async () => {
+  it("is tried again where the server had no room for it", async () => {
     await using server = await startServer({ closeFirst: 2 });
     expect((await runOnce(variablesFor(server, directory), "echo in")).stdout.toString()).toBe("in\n");
     expect(server.connections).toBe(3);
   });
 
-  it("does not try again after it was refused", async () => {
+  it("is not tried again after a refusal", async () => {
     await using server = await startServer({ authenticate: (context) => context.reject(["publickey"]) });
     await failure(variablesFor(server, directory));
     expect(server.connections).toBe(1);
@@ -772,7 +774,7 @@ describe("a login", () => {
 });
 
 describe("a host that cannot be reached", () => {
-  it("refuses the connection", async () => {
+  it("is reported where it refuses the connection", async () => {
     const server = await startServer();
     await server[Symbol.asyncDispose]();
     expect((await failure(variablesFor(server, directory))).message).toBe(
@@ -780,28 +782,28 @@ describe("a host that cannot be reached", () => {
     );
   });
 
-  it("has no name that resolves", async () => {
+  it("is reported where its name does not resolve", async () => {
     const variables = variablesFor({ port: 22 }, directory, { address: "redis-01.invalid" });
     expect((await failure(variables)).message).toBe("the name redis-01.invalid has no address");
   });
 
-  it("says nothing", async () => {
+  it("is reported where it says nothing", async () => {
     await using peer = await startTcp(() => {});
     expect((await failure(variablesFor(peer, directory, { timeoutSeconds: 0.3 }))).message).toBe(
       `no SSH banner from 127.0.0.1:${peer.port} within 0.3 s`,
     );
   });
 
-  it("speaks something else", async () => {
+  it("is reported where it does not speak SSH", async () => {
     await using peer = await startTcp((socket) => socket.end("HTTP/1.1 400 Bad\u001b[2J Request\r\n\r\n"));
     expect((await failure(variablesFor(peer, directory))).message).toBe(
       `127.0.0.1:${peer.port} does not speak SSH: HTTP/1.1 400 Bad Request`,
     );
   });
 
-  it("is not named by an option of ssh", async () => {
+  it("is not taken for an option of ssh, whatever its name", async () => {
     const variables = variablesFor({ port: 22 }, directory, { address: "-oProxyCommand=id" });
-    expect((await failure(variables)).message).toContain("no host name");
+    expect((await failure(variables)).message).toContain("not a host name");
   });
 });
 
@@ -828,7 +830,7 @@ describe("jump hosts", () => {
     for (const connection of connections) connection.close();
   });
 
-  it("leave nothing to do once the hosts behind them are done", async () => {
+  it("are disconnected once the hosts behind them are done", async () => {
     await using jump = await startServer();
     await using target = await startServer();
     const variables = variablesFor(target, directory, {
@@ -861,7 +863,7 @@ describe("jump hosts", () => {
     expect(server.connections).toBe(0);
   });
 
-  it("say which host they cannot reach", async () => {
+  it("are named in the error with the host that they cannot reach", async () => {
     await using bastion = await startServer();
     const gone = await startServer();
     await gone[Symbol.asyncDispose]();
@@ -872,7 +874,7 @@ describe("jump hosts", () => {
     expect((await failure(variables)).message).toContain(`cannot reach 127.0.0.1:${gone.port}`);
   });
 
-  it("take their hosts with them when they go", async () => {
+  it("end the connections of the hosts behind them when they go away", async () => {
     await using bastion = await startServer();
     await using server = await startServer();
     const connection = await connect(

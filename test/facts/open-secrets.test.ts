@@ -62,13 +62,15 @@ describe("a password that a user typed", () => {
     expect(found).toEqual([of]);
   });
 
-  it("may stand where grep did not come: nothing is said to be free of it", { timeout: 30_000 }, () => {
+  it("is unknown where the search did not come to its end: no file is said to be free of it", {
+    timeout: 30_000,
+  }, () => {
     const layOut = (home: string) => writeFileSync(join(home, ".a_history"), Buffer.alloc(300 << 20, "a"));
     expect(search(layOut, "").found).toBeUndefined();
     expect(search(() => undefined, "").found).toEqual([]);
   });
 
-  it("is found, and no place before it, where the answer has no end", () => {
+  it("is found in the places that arrived, where the answer was cut off", () => {
     const cut = new SeenTexts(new Map([["open-secrets", "/home/a/.bash_history\n"]]));
     expect(systemFact.parse({ seen: cut, said: new SaidTexts() }, input).openSecrets).toEqual([
       "/home/a/.bash_history",

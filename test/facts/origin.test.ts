@@ -23,7 +23,7 @@ describe("what root acts on", () => {
     expect(taken[0]).toBe("/usr/bin/redis-server");
   });
 
-  it("may be one of the names that root saw, at which the server points", () => {
+  it("may be a name that root saw and the server points at", () => {
     const names = [seen("dump.rdb"), seen("appendonlydir")];
     expect(pointedAt(names, "dump.rdb")).toBe("dump.rdb");
     expect(pointedAt(names, "../../../etc/shadow")).toBeUndefined();

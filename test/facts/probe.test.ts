@@ -57,7 +57,7 @@ describe("the probe's answer", () => {
     expect(facts.configFiles.main?.text).toContain(forged);
   });
 
-  it("says the same for one section that says nothing: unknown, and no promise is called kept for that", async () => {
+  it("leaves a check unknown where a section is empty, and never passes it for that", async () => {
     const insecure = await verifyAll(factsOf("stock"));
     const kept = new Set(
       insecure.filter(({ outcome }) => outcome === "pass").map(({ control, expected }) => control + expected),
@@ -80,7 +80,7 @@ describe("the probe's answer", () => {
     }
   });
 
-  it("never breaks the plan, whatever a section holds", async () => {
+  it("never makes the plan fail, whatever a section holds", async () => {
     const garbage = `\u001b[31m\u0007\u202e\n__proto__\nconstructor\n__proto__:1\ntoString=x\n${"9".repeat(400)}\n=\n:\n|||||||\n`;
     const titles = sectionsOf("hardened").filter(
       (title) => !/^(end|addresses|category |dry-run |command )/.test(title),
@@ -100,7 +100,7 @@ describe("the probe's answer", () => {
 describe("facts of a stock host", () => {
   const { host, service, redis, files, firewall, transaction } = factsOf("stock");
 
-  it("name the machine and how it was reached", () => {
+  it("name the operating system, the machine and the address that was reached", () => {
     expect(host.os).toEqual({
       name: "Debian GNU/Linux",
       version: "12",
@@ -115,7 +115,7 @@ describe("facts of a stock host", () => {
     expect([...host.tools]).toEqual(expect.arrayContaining(["ufw", "openssl", "ss", "flock"]));
   });
 
-  it("tell which unit holds which socket", () => {
+  it("name the unit of each listening socket", () => {
     const redisSockets = host.listeners.filter(({ unit }) => unit === "redis-server.service");
     expect(redisSockets).toEqual([
       {
@@ -131,7 +131,7 @@ describe("facts of a stock host", () => {
     );
   });
 
-  it("name the service, its process and its account", () => {
+  it("name the service, its program and its account", () => {
     expect(service).toMatchObject({
       unit: "redis-server.service",
       binary: "/usr/bin/redis-server",
@@ -154,7 +154,7 @@ describe("facts of a stock host", () => {
     expect(redis.commands.get("FLUSHALL")).toBe(true);
   });
 
-  it("know files with owner and mode, and that ufw is off", () => {
+  it("hold each file's owner and mode, and that ufw is off", () => {
     expect(files.paths.get("/etc/redis")).toMatchObject({ kind: "directory", owner: "redis", mode: 0o2770 });
     expect(files.paths.get("/etc/redis/redis.conf")).toMatchObject({ kind: "file", mode: 0o640, links: 1 });
     expect(files.digests.get("/etc/redis/redis.conf")).toMatch(/^[0-9a-f]{64}$/);
@@ -166,7 +166,7 @@ describe("facts of a stock host", () => {
 });
 
 describe("facts of unusual hosts", () => {
-  it("keep a configuration byte for byte, and find the way in through requirepass", () => {
+  it("hold the configuration byte for byte, and the login where requirepass is set", () => {
     const { configFiles, redis } = factsOf("strange");
     expect(configFiles.main?.text).toContain("BIND 0.0.0.0\r\nProtected-Mode\tno\r\n");
     expect(configFiles.includes.map(({ path }) => path)).toEqual(["/etc/redis/company.conf"]);
@@ -179,20 +179,20 @@ describe("facts of unusual hosts", () => {
     expect(factsOf("stock").redis.config?.get("requirepass")).toBe("");
   });
 
-  it("ask CONFIG by its new name", () => {
+  it("come from CONFIG under its new name where it was renamed", () => {
     const { redis } = factsOf("config-renamed");
     expect(redis.commands.get("CONFIG")).toBe(false);
     expect(redis.config?.get("maxmemory")).toBe("0");
   });
 
-  it("know a replica, its primary and a Sentinel's connections", () => {
+  it("show a replica's role and the connections of a Sentinel", () => {
     expect(factsOf("replica").redis.info.get("role")).toBe("slave");
     const { service, redis } = factsOf("watched-by-sentinel");
     expect(service.sentinels).toEqual(["redis-sentinel.service"]);
     expect(redis.clients.some(({ name }) => name.startsWith("sentinel-"))).toBe(true);
   });
 
-  it("say that nothing is known where the login fails, and why", () => {
+  it("are unknown where the login fails, with the reason", () => {
     const { redis } = editedFacts("stock", {
       login: () => undefined,
       "login-error": () => "NOAUTH Authentication required.\n",
@@ -209,14 +209,14 @@ describe("facts of unusual hosts", () => {
     expect(redis.aclUsers).toBeUndefined();
   });
 
-  it("tell why the administrator's login is refused, and where", () => {
+  it("hold why the administrator's login is refused, and at which endpoint", () => {
     const { redis } = factsOf("login-lost");
     expect(redis.user).toBeUndefined();
     expect(redis.loginError).toBe("NOAUTH Authentication required.");
     expect(redis.endpoint).toEqual(["-s", "/run/redis/redis.sock"]);
   });
 
-  it("tell whether the last run was a rollback, and whether it restarted Redis or switched the firewall on", () => {
+  it("hold whether the last run was a rollback, restarted Redis or switched the firewall on", () => {
     const last = (kinds: string) =>
       editedFacts("stock", { last: () => `20261124T090000Z-1\nme@here\n${kinds}` }).transaction.last;
     expect(last("")).toMatchObject({ holder: "me@here", isRollback: false, restarted: false });
@@ -226,7 +226,7 @@ describe("facts of unusual hosts", () => {
     expect(last("restarted\nfirewall\n")).toMatchObject({ firewall: true });
   });
 
-  it("take half of a server's answer for none: it would pass for fewer settings and users", () => {
+  it("are unknown where a server's answer was cut off: half of it would pass for fewer settings and users", () => {
     const { redis } = editedFacts("hardened", {
       "core-end": () => undefined,
       "session-end": () => undefined,
@@ -235,14 +235,14 @@ describe("facts of unusual hosts", () => {
     expect([redis.user, redis.config, redis.aclUsers]).toEqual([undefined, undefined, undefined]);
   });
 
-  it("name the lists that are missing where the answer broke off in what clients made", () => {
+  it("name the lists that are missing where the answer was cut off within what clients made", () => {
     const cut = (edits: SectionEdits) => [...editedFacts("hardened", edits).redis.cut];
     expect(cut({ "session-end": () => undefined })).toContain("denials");
     expect(cut({ "session-end": () => undefined, clients: () => undefined })).toContain("clients");
     expect(factsOf("hardened").redis.cut).toEqual(new Set());
   });
 
-  it("take a refused ACL LIST for unknown, not for a server without users", async () => {
+  it("leave the users unknown where ACL LIST is refused, and do not show a server without users", async () => {
     const facts = editedFacts("hardened", { "acl-list": () => "NOPERM no permissions to run 'acl|list'\n" });
     expect(facts.redis.aclUsers).toBeUndefined();
     expect(findings(await verifyAll(facts))).toEqual(
@@ -294,13 +294,13 @@ describe("listeners", () => {
       "/lxc.payload.x/system.slice/redis-server.service",
       false,
     ],
-  ])("are the unit's, or not, in %s", (_, uid, group, isOurs) => {
+  ])("are attributed to a unit by owner and cgroup: %s", (_, uid, group, isOurs) => {
     const [found] = listeners(`LISTEN 0 511 0.0.0.0:6379 0.0.0.0:* ${uid} ino:1 sk:2 cgroup:${group} <->`);
     expect(found?.unit).toBe(isOurs ? "redis-server.service" : undefined);
   });
 
   it.each(["", "LISTEN", "LISTEN 0 128 nonsense", "LISTEN 0 1 a:b c:d", "\u0000"])(
-    "are none in %j",
+    "are none in the unreadable line %j",
     (line) => {
       expect(listeners(line)).toEqual([]);
     },
@@ -310,13 +310,13 @@ describe("listeners", () => {
 describe("the probe's script", () => {
   const script = (input: Partial<ProbeInput>) => redisFact.script({ ...NOTHING_ASKED, ...input });
 
-  it("refuses a unit that is no unit's name", () => {
+  it("refuses a unit whose name is no unit name", () => {
     expect(() => probeScript([], { ...NOTHING_ASKED, unit: "x';reboot;'" }, NONCE)).toThrow(
       /not a unit name/,
     );
   });
 
-  it("runs nothing that a user's name holds, and asks for that very name", () => {
+  it("runs nothing that stands in a user's name, and asks for exactly that name", () => {
     const user = `it's-$(echo pwned)-\`id\`-"\\`;
     const text = script({ dryRuns: [{ user, command: ["FLUSHALL"] }] });
     const [asked] = /^DRY_RUNS='.*'$/m.exec(text) ?? [];
@@ -364,7 +364,7 @@ function printed(script: string, programs: Record<string, string> = {}): Answer 
 }
 
 describe("the private keys on a host", () => {
-  it("stay there, and are told apart by their public halves, also where a line of these begins as a path does", () => {
+  it("stay on the host, and are identified by their public halves, even one whose line begins like a path", () => {
     using directory = temporaryDirectory();
     let pair: { publicKey: string; privateKey: string };
     do {
@@ -397,7 +397,7 @@ describe("a private key that is read with another's rights", () => {
     ["names another path before it", `/etc/redis/tls/other.key\n${block("MFkw")}`],
     ["holds two", `${block("MFkw")}\n${block("MFkw")}`],
     ["holds none", "/etc/redis/tls/other.key"],
-  ])("has no say but its public half: what %s is left out", (_, said) => {
+  ])("gives the probe its public half alone: an answer that %s is left out", (_, said) => {
     using directory = temporaryDirectory();
     const [key, text] = [join(directory.path, "one.key"), join(directory.path, "said")];
     writeFileSync(key, "");
@@ -408,7 +408,7 @@ describe("a private key that is read with another's rights", () => {
 });
 
 describe("every limit of time in the probe", () => {
-  it("ends with a signal that nobody can stop", () => {
+  it("ends with SIGKILL, which no program can ignore", () => {
     const asked = { ...NOTHING_ASKED, prove: true, matrix: [["GET", "k"]], tlsPorts: [6379] };
     const limits = probeScript(FACTS_WITH_LIMITS, asked, NONCE).match(/\btimeout (?=-|\d|\$)\S+ \S+/g) ?? [];
     expect(limits.length).toBeGreaterThan(15);
@@ -417,7 +417,7 @@ describe("every limit of time in the probe", () => {
 });
 
 describe("a certificate with a line break in its name", () => {
-  it("makes root print no other file", () => {
+  it("makes root read no other file", () => {
     using directory = temporaryDirectory();
     const secret = join(directory.path, "secret");
     writeFileSync(secret, "what only root may read\n");
@@ -449,7 +449,7 @@ describe("the public half of a private key", () => {
     ["P-384", p384, "pkcs8"],
     ["RSA", rsa, "pkcs8"],
     ["RSA in the older form", rsa, "pkcs1"],
-  ])("is known of %s", (_, key, type) => {
+  ])("is read from a key of %s", (_, key, type) => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "one.key");
     writeFileSync(file, key.export({ type, format: "pem" } as never));
@@ -460,7 +460,7 @@ describe("the public half of a private key", () => {
     ]);
   });
 
-  it("is all that is cut out of a file, whatever else stands in it", () => {
+  it("is all that leaves the host of a key file, whatever else stands in it", () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "one.key");
     const script = `TLS_CERT= TLS_KEY='${file}' TLS_CA= CONF_FOLDER=/nowhere\n${certificatesFact.script(NOTHING_ASKED)}`;
@@ -492,7 +492,7 @@ describe("the public half of a private key", () => {
 });
 
 describe("the units of a host", () => {
-  it("are all counted, also where one name ends with another", () => {
+  it("are all counted, even where one name ends with another", () => {
     const block = (unit: string) =>
       `echo Type=notify; echo Id=${unit}; echo Names=${unit}; echo LoadState=loaded; echo ActiveState=inactive; echo`;
     const sections = printed(`LINES_OF= ME=1\n${serviceFact.script(NOTHING_ASKED)}`, {
@@ -530,20 +530,20 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
       },
     );
 
-  it("asks what each user may do by the name that it has, backslashes and all", () => {
+  it("asks what each user may do under its exact name, with its backslashes", () => {
     const sections = session({ matrix: MATRIX.map(({ words }) => words) });
     expect(sections.said.lines("matrix-users").map(csvText)).toEqual(["default", "back\\slash\\cut", "last"]);
     expect(sections.said.lines("matrix 3")).toHaveLength(MATRIX.length);
   });
 
-  it("is one connection for the login and all that is asked", () => {
+  it("uses one connection for the login and all questions", () => {
     using directory = temporaryDirectory();
     const starts = join(directory.path, "starts");
     session({ matrix: MATRIX.map(({ words }) => words) }, `echo started >>${starts}\n${ANSWERS}`);
     expect(readFileSync(starts, "utf8")).toBe("started\n");
   });
 
-  it("comes to an end where the login may not even ECHO", () => {
+  it("ends where the login may not even run ECHO", () => {
     const denied = ANSWERS.replace(
       "case $line in",
       `case $line in ECHO*) echo 'ERROR,"NOPERM no permission"';;`,
@@ -554,7 +554,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     expect(sections.said.text("info")).toBeUndefined();
   });
 
-  it("is tried once, whatever logins are known, where the server says nothing to the first", () => {
+  it("is tried once, whatever logins are known, where the server does not answer the first", () => {
     using directory = temporaryDirectory();
     const starts = join(directory.path, "starts");
     const login = ServerLogin.operator("admin", new Secret("x"));
@@ -574,14 +574,14 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script({ ...NOTHING_ASKED,
     ],
     ["another user in the unit's group", "uid:12 ino:1 sk:1 cgroup:/system.slice/test.service"],
     ["root in the unit's group", "ino:1 sk:1 cgroup:/system.slice/test.service"],
-  ])("is begun with no listener in %s", (_, words) => {
+  ])("is not opened to a listener in %s", (_, words) => {
     using directory = temporaryDirectory();
     const starts = join(directory.path, "starts");
     session({}, `echo started >>${starts}\n${ANSWERS}`, words);
     expect(existsSync(starts)).toBe(false);
   });
 
-  it("takes its own user for no category of commands", () => {
+  it("does not read the name of its own user as a category of commands", () => {
     const asked = [...session({}).said.startingWith("category")].map(([category]) => category);
     expect(asked).toEqual(["read", "write"]);
   });
@@ -612,28 +612,23 @@ describe("the proof over TLS", () => {
     ["+PONG", "PONG"],
     ["-NOAUTH Authentication required.", "NOAUTH Authentication required."],
     ["-ERR unknown command", "-ERR unknown command"],
-  ])(
-    "is the reply %s, also amid what openssl says of the session, of which nothing leaves",
-    (reply, told) => {
-      const alone = proved(`${VERIFIED}${reply}\\r\\n+OK\\r\\n`);
-      expect(alone.proofs.withCertificate.get("7380")).toBe(told);
-      expect(alone.proofs.served.get("7380")).toContain("MII");
-      if (reply.startsWith("-ERR")) return;
-      const amid = proved(`${VERIFIED}Post-Handsha${reply}\\r\\n+OK\\r\\nke\\nResumption PSK: 003F01\\n`);
-      expect(amid.proofs.withCertificate.get("7380")).toBe(told);
-      expect(JSON.stringify([...amid.sections.said.startingWith("with-certificate")])).not.toContain(
-        "003F01",
-      );
-    },
-  );
+  ])("is the server's reply %s, and nothing else that openssl prints leaves the host", (reply, told) => {
+    const alone = proved(`${VERIFIED}${reply}\\r\\n+OK\\r\\n`);
+    expect(alone.proofs.withCertificate.get("7380")).toBe(told);
+    expect(alone.proofs.served.get("7380")).toContain("MII");
+    if (reply.startsWith("-ERR")) return;
+    const amid = proved(`${VERIFIED}Post-Handsha${reply}\\r\\n+OK\\r\\nke\\nResumption PSK: 003F01\\n`);
+    expect(amid.proofs.withCertificate.get("7380")).toBe(told);
+    expect(JSON.stringify([...amid.sections.said.startingWith("with-certificate")])).not.toContain("003F01");
+  });
 
-  it("is not waited for where the pipe of who asks is kept open", () => {
+  it("is not waited for where a child process keeps its output open", () => {
     const started = Date.now();
     proved(`${VERIFIED}+PONG\\r\\n'; case "$*" in *ign_eof*) sleep 40 & esac; echo '`);
     expect(Date.now() - started).toBeLessThan(30_000);
   }, 70_000);
 
-  it("is none where the certificate is another CA's, or the server refuses ours", () => {
+  it("fails where the certificate is from another CA, or the server refuses redkeep's", () => {
     const other = `${CERTIFICATE}Verify return code: 19 (self-signed certificate)\\n+PONG\\r\\n`;
     expect(proved(other).proofs.withCertificate.get("7380")).toBe(
       "not verified: 19 (self-signed certificate)",
@@ -672,13 +667,13 @@ describe("a configuration of the service user's in a folder of root's", () => {
     }
   }
 
-  it("is not read where it is large, and that is told", () => {
+  it("is not read where it is too large, and is reported as unreadable", () => {
     const { unreadable, seconds } = look((conf) => truncateSync(conf, 8 * 1024 ** 4));
     expect(unreadable).toEqual(["redis.conf"]);
     expect(seconds).toBeLessThan(20);
   }, 60_000);
 
-  it("brings in by a wildcard what that user can list", () => {
+  it("includes by a wildcard the files that the service user can list", () => {
     const { unreadable, includes } = look((conf, at) => {
       for (const [folder, mode] of [
         ["open", 0o755],
@@ -694,7 +689,7 @@ describe("a configuration of the service user's in a folder of root's", () => {
     expect(unreadable).toEqual([]);
   });
 
-  it("brings in nothing by a wildcard that stands for too much, and that is told", () => {
+  it("includes nothing by a wildcard that matches too much, and is reported as unreadable", () => {
     const { unreadable, seconds } = look((conf, at) => {
       mkdirSync(at("data"));
       for (let link = 0; link < 60; link++) symlinkSync(".", at(`data/${link}`));
@@ -706,7 +701,7 @@ describe("a configuration of the service user's in a folder of root's", () => {
 });
 
 describe("the look at the programs that run", () => {
-  it("keeps no more of one in memory than a bound", () => {
+  it("runs grep with a bound on its memory for each of them", () => {
     using directory = temporaryDirectory();
     const [bounds, groups] = [join(directory.path, "bounds"), "group_of() { VALUE=; }"];
     printed(
@@ -718,7 +713,7 @@ describe("the look at the programs that run", () => {
 });
 
 describe("a file that is a mount of its own", () => {
-  it("is known as one, and a folder is none", () => {
+  it("is recognised, and a mounted folder is not taken for one", () => {
     const mounts = ["/etc/redis/redis.conf", "/etc/redis", "/elsewhere"].map(
       (path, number) => `/proc/self/mountinfo:${number} 35 98:0 / ${path} rw,noatime - ext4 /dev/vda rw\n`,
     );
@@ -766,13 +761,13 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
     return { output, words: existsSync(at("calls")) ? readFileSync(at("calls"), "utf8") : "" };
   }
 
-  it("logs in over a socket", async () => {
+  it("the probe logs in over the Unix socket", async () => {
     const { output, words } = await probe((at) => `unixsocket "${at("s")}"\n`, { socket: "s" });
     expect(words).toMatch(/^\[--csv\]\[-s\]\[\S+\/s\]$/m);
     expect(output).toMatch(/ login\n>"default"\n\n\w+ endpoint\n-s \S+\/s\n/);
   });
 
-  it("gives redis-cli no option that the socket's name holds, and says that this way was left out", async () => {
+  it("the probe skips a socket whose name holds options for redis-cli, and says so", async () => {
     const socket = "s --rdb x";
     const { output, words } = await probe((at) => `unixsocket "${at(socket)}"\n`, { socket });
     expect(words).toBe("");
@@ -782,7 +777,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
   });
 
   it.each(["/x --rdb /y", "relative.key", "/x\t--rdb", "/*"])(
-    "gives redis-cli no TLS file called %j, and logs in beside it",
+    "the probe does not log in with a TLS file named %j, and says so",
     async (file) => {
       const conf = (name: string) =>
         `tls-port 7380\ntls-ca-cert-file /ca\ntls-cert-file /cert\ntls-key-file "${name}"\n`;
@@ -795,7 +790,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
   );
 
   it.each(["/x --rdb /y", "org.openssl.engine:../../tmp/evil:x"])(
-    "proves nothing with a TLS file called %j",
+    "the probe makes no TLS proof with a TLS file named %j",
     async (file) => {
       const more = proofsFact.script({ ...NOTHING_ASKED, prove: true });
       const conf = (name: string) =>
@@ -810,17 +805,17 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
     },
   );
 
-  it("reads what an include names between quotes, patterns too", async () => {
+  it("the probe reads what a quoted include names, patterns too", async () => {
     const { output } = await probe((at) => `include "${at("elsewhere")}/*"\n`);
     expect(output).toMatch(/\/elsewhere\/passwd\0[\s\S]*ustar[\s\S]*\0x\0/);
   });
 
-  it("lists the data files by the names that they have", async () => {
+  it("the probe lists data files under their exact names", async () => {
     const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(NOTHING_ASKED) });
     expect(output).toMatch(/\/data\/back\\cut\.rdb\n\S+\/data\/dump\.rdb\n/);
   });
 
-  it("describes redis.conf also beside more data files than a program takes words", async () => {
+  it("the probe describes redis.conf although there are more data files than one command line takes", async () => {
     const conf = (at: (name: string) => string) => {
       mkdirSync(at("many"));
       for (let number = 0; number < 1500; number++)
@@ -833,7 +828,7 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
     expect(output.match(/^regular empty file\|.*\/many\/x+\d+\.rdb$/gm)).toHaveLength(1500);
   });
 
-  it("comes to an end with paths that are relative, and of a unit that names no file", async () => {
+  it("the probe ends where paths are relative, and where the unit names no redis.conf", async () => {
     const more = filesFact.script(NOTHING_ASKED);
     const relative = await probe(() => "aclfile users.acl\ntls-key-file tls/redis.key\n", { more });
     expect(relative.output).toMatch(/ end\n$/);
@@ -841,20 +836,20 @@ ${configFilesFact.script(NOTHING_ASKED)}\n${redisFact.script(NOTHING_ASKED)}\n\n
     expect(none.output).toMatch(/ end\n$/);
   });
 
-  it("lists nothing behind a link in the place of the AOF's directory", async () => {
+  it("the probe lists nothing behind a link in the place of the AOF's directory", async () => {
     const { output } = await probe((at) => `dir ${at("data")}\n`, { more: filesFact.script(NOTHING_ASKED) });
     expect(output).toMatch(/\|\S+\/data\/appendonlydir$/m);
     expect(output).not.toContain("appendonlydir/passwd");
   });
 });
 
-describe("what clients did and may do", () => {
+describe("what the facts tell of clients, users and keys", () => {
   const info = (name: string) =>
     `id=7 addr=10.0.0.7:4001 laddr=172.17.0.2:6379 name=${name} flags=N sub=1 psub=2 ssub=0 cmd=keys user=app`;
   const entry = (object: string) =>
     `"count",3,"reason","key","context","toplevel","object",${csvString(object)},"username","app","age-seconds","1.5","client-info",${csvString(info("a"))},"entry-id",0`;
 
-  it("is read out of ACL LOG, whatever a client put into it", () => {
+  it("holds the denials of ACL LOG, whatever a client wrote into it", () => {
     const forged = `x\ncount\n9\nreason\nauth\nusername\nroot","count",9,"username","root`;
     const { denials } = editedFacts("stock", {
       denials: () => `${entry("cart:1")},${entry(forged)}\n`,
@@ -866,7 +861,7 @@ describe("what clients did and may do", () => {
     expect(denials.map(({ user }) => user)).not.toContain("root");
   });
 
-  it("are the answers to the matrix of each user, and none where one is missing", () => {
+  it("holds each user's answers to the access matrix, and none of a user with one missing", () => {
     const whole = MATRIX.map(() => "OK").join("\n\n");
     const { access } = editedFacts("stock", {
       "matrix-users": () => 'app\nwe"ird$x\nlost\n',
@@ -878,7 +873,7 @@ describe("what clients did and may do", () => {
     expect(access.get("app")).toHaveLength(MATRIX.length);
   });
 
-  it("are sampled keys with whatever name they have", () => {
+  it("holds the sampled keys, whatever their names", () => {
     const { keys } = editedFacts("stock", {
       "key 0": () => "app:1\n",
       "key 1": () => "two\nlines\n",
@@ -887,7 +882,7 @@ describe("what clients did and may do", () => {
     expect(keys).toEqual(["app:1", "two\nlines"]);
   });
 
-  it("are connected to an address that before 6.2 only the host's sockets tell", () => {
+  it("holds the address a client is connected to, which before Redis 6.2 only the host's sockets tell", () => {
     const { clients } = editedFacts("redis-6-stock", {
       clients: (text) => `id=9 addr=10.0.0.7:4001 fd=9 name= flags=N cmd=get user=default\n${text}`,
       sockets: () => "0      0      172.17.0.2:6379      10.0.0.7:4001\n0 0 [::1]:22 [::1]:5\n",

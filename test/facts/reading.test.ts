@@ -46,7 +46,7 @@ describe.each(SHELLS)("under %s", (shell) => {
     run(shell, `if is_roots '${at(path)}'; then echo yes; else echo no; fi`) === "yes";
   const sh = (code: string) => run(shell, code);
 
-  it("root reads what only root can have put there, through links of root's too", () => {
+  it("root reads a file that only root can have put there, also through root's links", () => {
     sh("ln -s roots link; ln -s ../link/./file roots/again; ln -s file roots/name");
     for (const path of ["roots/file", "link/file", "roots/again", "roots/name", "link/../roots//file"]) {
       expect(reader(path), path).toBe("");
@@ -54,7 +54,7 @@ describe.each(SHELLS)("under %s", (shell) => {
     }
   });
 
-  it("a link in another's folder is read with his rights, wherever it leads when it is looked at", () => {
+  it("a link in another user's folder is read with that user's rights, wherever it leads", () => {
     sh(
       "ln -s ../roots services/in; ln -s ../roots/file services/link; ln -s services/in link; ln -s services/link file",
     );
@@ -72,25 +72,25 @@ describe.each(SHELLS)("under %s", (shell) => {
     expect(reader("others/in/file")).toBe(OTHER_READS);
   });
 
-  it("a folder that root made in another's is his to exchange", () => {
+  it("a file in root's folder within another user's is read with that user's rights, since he can swap the folder", () => {
     sh("mkdir services/bin; : >services/bin/file; chmod 755 services/bin/file");
     expect(reader("services/bin/file")).toBe(SERVICE_READS);
     expect(isRoots("services/bin/file")).toBe(false);
   });
 
-  it("what two others may exchange is read with the service user's rights", () => {
+  it("a file that two other users may swap is read with the service user's rights", () => {
     sh(`mkdir others/deep; chown ${SERVICE}:${SERVICE} others/deep; : >others/deep/file`);
     expect(reader("others/deep/file")).toBe(SERVICE_READS);
     expect(reader("roots/none/file")).toBe(SERVICE_READS);
   });
 
-  it("a program that another may write is not root's, in a folder of root's either", () => {
+  it("a program that another user may write is not root's, even in root's folder", () => {
     sh(`: >roots/own; chown ${SERVICE} roots/own; : >roots/open; chmod 777 roots/open; ln -s own roots/link`);
     for (const path of ["roots/own", "roots/open", "roots/link", "roots/none"])
       expect(isRoots(path), path).toBe(false);
   });
 
-  it("a folder that root's group may write is root's alone, and none that another is let into by an access list", () => {
+  it("a folder that only root's group may write counts as root's, and one that an access list opens to others does not", () => {
     sh("chmod 2775 roots");
     expect(isRoots("roots/file")).toBe(true);
     // Its owner, the service's user, its group, the mask, everybody else: as setfacl -m u:redis:rwx would write it.
@@ -103,7 +103,7 @@ os.setxattr("roots", "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
     expect(reader("roots/file")).toBe(SERVICE_READS);
   });
 
-  it("root reads another's file in a folder of root's for some seconds, and none that is large", () => {
+  it("root reads another user's file in root's folder for some seconds at most, and no large one", () => {
     const asked = (size: string) =>
       sh(`chown ${SERVICE} roots/file; truncate -s ${size} roots/file; reader_of '${at("roots/file")}'
 echo "$AS"; if is_large; then echo large; else echo "$(beginning '${at("roots/file")}' 3 | tr '\\0' 0)"; fi`).split(
@@ -113,7 +113,7 @@ echo "$AS"; if is_large; then echo large; else echo "$(beginning '${at("roots/fi
     expect(asked("8T")).toEqual(["timeout -s KILL 5", "large"]);
   });
 
-  it("what keeps a reader's pipe open is not waited for", () => {
+  it("a child process that keeps a reader's output open is not waited for", () => {
     const started = Date.now();
     const told = sh(`keep() { sleep 60 & }; digest_of() { each_reader 'sha256sum --' '' asked_digests; }
 READS="\${NL}keep|${at("services/file")}\${NL}"; readers="keep|$NL"; digest_of; echo told; kill $(pgrep -P $$ sleep) || :`);
@@ -121,7 +121,7 @@ READS="\${NL}keep|${at("services/file")}\${NL}"; readers="keep|$NL"; digest_of; 
     expect(Date.now() - started).toBeLessThan(20_000);
   }, 70_000);
 
-  it("a ring of links ends", () => {
+  it("a ring of links is read with the service user's rights, and the look at it ends", () => {
     sh("ln -s ring roots/ring");
     expect(reader("roots/ring")).toBe(SERVICE_READS);
   });
@@ -136,7 +136,7 @@ named_reader services/acl/users.acl; $AS cat services/acl/users.acl`.replaceAll(
     expect(sh(`${read}; true`)).toBe("");
   });
 
-  it("whoever answers in the place of a reader tells digests of no other file than he was asked for", () => {
+  it("a forged reader gives digests of no other file than the one it was asked for", () => {
     const [asked, other] = [at("services/file"), at("roots/file")];
     const line = (digit: string, path: string) => `${digit.repeat(64)}  ${path}`;
     const forged = [

@@ -6,7 +6,7 @@ const key = new Secret("a-key-of-the-tests");
 const text = (user: string, server: string, from = key) => ownPassword(from, user, server).reveal();
 
 describe("the password of one server", () => {
-  it("is the same for whoever has the key, and long", () => {
+  it("is long, and the same for everybody who has the key", () => {
     expect(text("admin", "redis-01")).toBe("eiYRhW0laK3UaOJ96YQ_LnsoFkkGmiexvmDV48_XIpU");
     expect(text("admin", "redis-01")).toMatch(/^[A-Za-z0-9_-]{43}$/);
   });
@@ -23,12 +23,12 @@ describe("the password of one server", () => {
     expect(new Set(all).size).toBe(all.length);
   });
 
-  it("does not print with the login", () => {
+  it("is not printed with the login", () => {
     const login = ServerLogin.own("admin", key, "redis-01");
     expect(`${JSON.stringify(login)} ${login.password}`).not.toContain(login.password.reveal());
   });
 
-  it("is the only thing that passes for a login: a user and a password are none", () => {
+  it("comes in a ServerLogin alone: the types refuse a plain user and password", () => {
     // @ts-expect-error a password of unknown reach is never shown to a server
     const login: ServerLogin = { user: "admin", password: key, kind: "own" };
     expect(login).not.toBeInstanceOf(ServerLogin);

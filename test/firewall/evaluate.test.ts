@@ -61,7 +61,7 @@ describe("evaluate", () => {
     expect(evaluate(entries, "deny", { ...tcp, source: "10.0.0.5", interface: "lo" }).verdict).toBe("allow");
   });
 
-  it("says unknown where it depends on what nobody said", () => {
+  it("says unknown where the answer depends on something not asked, such as the interface", () => {
     const source = "203.0.113.7";
     const verdict = (rules: string[], more = {}) =>
       evaluate(rulesOf(4, rules), "deny", { ...tcp, source, ...more }).verdict;
@@ -76,7 +76,7 @@ describe("evaluate", () => {
     expect(verdict(["allow in on eth0 to any port 6380", "allow 6380"])).toBe("allow");
   });
 
-  it("takes an unreadable rule for one that may do either", () => {
+  it("says unknown behind a rule that it cannot read", () => {
     const entries = rulesOf(4, ["unreadable", "allow 6380/tcp"]);
     expect(evaluate(entries, "deny", { ...tcp, source: "10.0.0.1" }).verdict).toBe("unknown");
     const other = rulesOf(4, ["unreadable out", "allow 6380/tcp"]);
@@ -113,7 +113,7 @@ describe("openings", () => {
     expect(found(rules)).toEqual(expected);
   });
 
-  it("counts what the default policy lets in", () => {
+  it("include what the default policy lets in", () => {
     expect(found(["deny from 128.0.0.0/1"], "allow")).toEqual(["0.0.0.0/1"]);
     expect(openings([], "allow", 6380).map(({ family, rule }) => [family, rule])).toEqual([
       [4, "default"],
@@ -121,7 +121,7 @@ describe("openings", () => {
     ]);
   });
 
-  it("asks for the protocol", () => {
+  it("are those of the protocol that is asked for", () => {
     expect(openings(rulesOf(4, ["allow 53/udp"]), "deny", 53)).toEqual([]);
     expect(openings(rulesOf(4, ["allow 53/udp"]), "deny", 53, "udp")).toHaveLength(1);
   });

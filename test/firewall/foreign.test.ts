@@ -46,7 +46,7 @@ describe("foreignFirewalls", () => {
     ]);
   });
 
-  it("quotes a rule ahead of ufw, which lets packets past it", () => {
+  it("quotes a rule ahead of ufw's that lets packets in", () => {
     const rule = "-A INPUT -p tcp -m tcp --dport 6379 -j ACCEPT";
     const ufw = fixture("kinds/iptables-save.txt");
     const first = "-A INPUT -j ufw-before-logging-input";
@@ -64,7 +64,7 @@ describe("foreignFirewalls", () => {
     expect(find({ kernel4 })).toEqual([`before.rules lets packets in ahead of ufw's rules: ${rule}`]);
   });
 
-  it("knows tools by their chains, and that fail2ban only turns away", () => {
+  it("names tools by their chains, save fail2ban, which only bans", () => {
     const kernel4 =
       "-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n-A INPUT -m comment --comment x -j KUBE-FIREWALL\n-A INPUT -j KUBE-SERVICES\n";
     expect(find({ kernel4 })).toEqual(["Kubernetes has rules of its own for incoming IPv4 packets"]);

@@ -20,26 +20,26 @@ const table = (name: string, policy: string) =>
   });
 
 describe("managerOf", () => {
-  it("is nobody on a host that turns nobody away", () => {
+  it("is undefined on a host whose rules turn nobody away", () => {
     expect(managerOf(factsOf("stock"))).toBeUndefined();
     expect(managed({ foreign: () => "nftables\n", nft: () => table("filter", "accept") })).toBeUndefined();
     expect(managed({ foreign: () => "netfilter-persistent\n" })).toBeUndefined();
   });
 
-  it("is not a ufw that was switched off, which leaves its chains behind", () => {
+  it("is undefined where ufw was switched off, although its chains are still there", () => {
     const left =
       "*filter\n:INPUT ACCEPT [0:0]\n:ufw-before-input - [0:0]\n:ufw-user-input - [0:0]\n-A INPUT -j ufw-before-input\nCOMMIT\n";
     expect(managed({ kernel4: () => left })).toBeUndefined();
   });
 
-  it("is firewalld with its zones, in the order in which they take packets", () => {
+  it("names firewalld with its zones, in the order in which packets meet them", () => {
     expect(managed(firewalld("1.3-default"))?.text).toBe("firewalld is active (zone public)");
     expect(managed(firewalld("0.9-rich"))?.text).toBe("firewalld is active (zones trusted, public)");
     expect(managed(firewalld("2.3-rich"))?.text).toBe("firewalld is active (zones trusted, public)");
     expect(managed({ foreign: () => "firewalld\n" })?.text).toBe("firewalld is active");
   });
 
-  it("opens a port in the zone that the networks come to, by one command for each", () => {
+  it("gives one firewall-cmd command for each zone that the networks come to", () => {
     const opening = (name: string, networks: string[], cameIn?: string) =>
       managed(firewalld(name), cameIn)?.opening(networks, [6380]);
     const rule = (source: string, family = "ipv4") =>
@@ -54,7 +54,7 @@ describe("managerOf", () => {
       );
   });
 
-  it("reads the zones of a firewalld that writes rules of iptables", () => {
+  it("reads the zones where firewalld writes iptables rules", () => {
     const rules =
       "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j INPUT_ZONES\n-A INPUT_ZONES -s 10.9.0.0/16 -g IN_internal\n" +
       "-A INPUT_ZONES -i eth1 -g IN_dmz\n-A INPUT_ZONES -g IN_public\n-A IN_public -j IN_public_allow\nCOMMIT\n";
@@ -67,7 +67,7 @@ describe("managerOf", () => {
     expect(of("10.0.0.0/24", "eth0")).toBe("public");
   });
 
-  it("takes no name of the host's into a command that a shell would read otherwise", () => {
+  it("puts no zone or chain name into a command that a shell would misread", () => {
     const zone = (name: string) =>
       recorded("1.3-default").replaceAll("filter_IN_public", `filter_IN_${name}`);
     for (const name of ["x;reboot", "$(id)", "a b", "-e", "policy_x"]) {
@@ -80,7 +80,7 @@ describe("managerOf", () => {
     expect(odd?.opening(["10.0.0.0/24"], [6380])).not.toContain("reboot");
   });
 
-  it("is nftables.service with the chain that turns away", () => {
+  it("names nftables.service with the chain that turns packets away", () => {
     const made = managed({ foreign: () => "nftables\n", nft: () => table("mine", "drop") });
     expect(made?.text).toBe(
       "nftables.service is active, and its rules (chain inet mine in) turn away what none of them lets in",
@@ -92,7 +92,7 @@ describe("managerOf", () => {
     );
   });
 
-  it("is whoever loads iptables' rules, where a service is known for it", () => {
+  it("names the service that loads iptables' rules, where one is known", () => {
     const kernel4 = () => "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
     const byHand = managed({ kernel4 });
     expect(byHand?.text).toBe("the kernel drops what no rule lets in, and that is not ufw's doing");
@@ -105,7 +105,7 @@ describe("managerOf", () => {
     expect(kept?.opening(["10.0.0.0/24"], [6380])).toMatch(/ -j ACCEPT; netfilter-persistent save$/);
   });
 
-  it("opens a port where the drop is: an accept of iptables does not overrule another table's", () => {
+  it("gives an nft command where an nft table drops, since iptables cannot overrule it", () => {
     const byHand = managed({ nft: () => table("mine", "drop") });
     expect(byHand?.opening(["10.0.0.0/24"], [6380])).toBe(
       "nft insert rule inet mine in ip saddr { 10.0.0.0/24 } tcp dport { 6380 } accept; " +
@@ -113,7 +113,7 @@ describe("managerOf", () => {
     );
   });
 
-  it("is ufw where it is on", () => {
+  it("names ufw where it is active", () => {
     const made = managerOf(factsOf("hardened"));
     expect(made?.text).toBe("ufw is active");
     expect(made?.opening(["10.0.0.0/24"], [6380])).toBe(

@@ -53,23 +53,23 @@ describe("a statement that names a header of one family", () => {
     ["reject with icmpv6", [port, { reject: { type: "icmpv6", expr: "port-unreachable" } }], 6],
     ["a map by ip saddr", [{ vmap: { key: payload("ip", "saddr"), data: { set: [["*", drop]] } } }], 4],
     ["a mark from ip6 dscp", [{ mangle: { key: meta("mark"), value: payload("ip6", "dscp") } }, drop], 6],
-  ])("is for that one alone: %s", (_, rule, family) => {
+  ])("matches packets of that family alone: %s", (_, rule, family) => {
     expect(said([rule], { policy: "accept", family })).toBe("closed");
     expect(said([rule], { policy: "accept", family: family === 4 ? 6 : 4 })).toBe("open");
   });
 
-  it("puts nothing of the other family into a set", () => {
+  it("adds nothing to a set for a packet of the other family", () => {
     const add = { set: { op: "add", elem: payload("ip", "saddr"), set: "@s" } };
     const made = { policy: "accept" as const, more: [set("s", { flags: ["dynamic"] })] };
     expect(said([[port, add, drop]], { ...made, family: 6 })).toBe("open");
   });
 
-  it("sends on what is of its family", () => {
+  it("forwards packets of its own family alone", () => {
     const dnat = { dnat: { family: "ip6", addr: "fd99::9", port: 6379 } };
     expect(said([[port, dnat]], { policy: "accept", hook: "prerouting", family: 4 })).toBe("open");
   });
 
-  it("answers both by what both have", () => {
+  it("does not bind a reject of any family to one family", () => {
     for (const reject of [
       { reject: null },
       { reject: { type: "icmpx", expr: "admin-prohibited" } },
@@ -82,21 +82,21 @@ describe("a statement that names a header of one family", () => {
   });
 });
 
-describe("a rule that changes what it has asked", () => {
+describe("a rule that matches and sets a mark", () => {
   it.each([
     ["meta mark", meta("mark")],
     ["ct mark", { ct: { key: "mark" } }],
-  ])("is asked once: %s", (_, key) => {
+  ])("is evaluated once, with the mark as it came: %s", (_, key) => {
     expect(said([[port, match(key, 0), { mangle: { key, value: 1 } }, accept]])).toBe("open");
     expect(said([[match(key, 0), { mangle: { key, value: 1 } }, match(key, 0), accept]])).toBe("closed");
   });
 
-  it("leaves the change where it ends ahead of its verdict", () => {
+  it("keeps the new mark for later rules where it ends before its verdict", () => {
     const marked = [{ mangle: { key: meta("mark"), value: 7 } }, match(payload("tcp", "dport"), 22), accept];
     expect(said([marked, [match(meta("mark"), 7), accept]])).toBe("open");
   });
 
-  it("asks nothing of the mark of a connection that there is not", () => {
+  it("does not match a connection mark before connections are tracked", () => {
     const key = { ct: { key: "mark" } };
     const notTracked = [{ match: { op: "==", left: { ct: { key: "mark" } }, right: 0 } }, drop];
     expect(said([notTracked], { policy: "accept" })).toBe("closed");
@@ -145,14 +145,14 @@ describe("a statement that may end its rule", () => {
       },
     ],
     ["a flow table", { flow: { op: "add", flowtable: "@f" } }],
-  ])("leaves open what follows: %s", (_, statement) => {
+  ])("makes the verdict behind it unknown: %s", (_, statement) => {
     const made = { more: [set("s", { flags: ["dynamic"] })] };
     const { doubts } = passageOf([[port, statement, drop]], { ...made, policy: "accept" });
     expect(doubts).toMatchObject([{ text: expect.stringContaining("nft inet t in: tcp dport 6379") }]);
     expect(said([[port, statement, accept]], made)).toBe("unknown");
   });
 
-  it("leaves nothing open where its value is there for all", () => {
+  it("keeps the verdict certain where its value is known for every packet", () => {
     const mark = { mangle: { key: meta("mark"), value: { ct: { key: "mark" } } } };
     expect(said([[mark, drop]], { policy: "accept" })).toBe("closed");
     expect(said([[{ mangle: { key: meta("nftrace"), value: 1 } }, drop]], { policy: "accept" })).toBe(
@@ -161,7 +161,7 @@ describe("a statement that may end its rule", () => {
   });
 });
 
-describe("ranges and sets of what all packets have in common", () => {
+describe("ranges and sets over a trait that all packets have", () => {
   it.each<[string, object, unknown]>([
     ["meta l4proto 1-17", meta("l4proto"), { range: [1, 17] }],
     ["meta l4proto of a named set", meta("l4proto"), "@p"],
@@ -169,37 +169,37 @@ describe("ranges and sets of what all packets have in common", () => {
     ["meta pkttype 0-2", meta("pkttype"), { set: [{ range: [0, 2] }] }],
     ["ct direction by a range", { ct: { key: "direction" } }, { range: [0, 1] }],
     ["an interface by a range", meta("iifname"), { range: ["eth0", "eth9"] }],
-  ])("are not called none of them: %s", (_, left, right) => {
+  ])("are not taken as matching nothing: %s", (_, left, right) => {
     const more = [set("p", { type: "inet_proto", flags: ["interval"], elem: [{ range: [1, 17] }] })];
     expect(said([[match(left, right), accept]], { more })).toBe("unknown");
     expect(said([[match(left, right, "!="), drop]], { more, policy: "accept" })).toBe("unknown");
   });
 
-  it("are told by numbers and by names", () => {
+  it("match by numbers and by names", () => {
     expect(said([[match(meta("l4proto"), { set: ["tcp", "udp"] }), accept]])).toBe("open");
     expect(said([[match(meta("nfproto"), 2), accept]])).toBe("open");
     expect(said([[match(meta("l4proto"), { set: ["icmp", "ipv6-icmp"] }), accept]])).toBe("closed");
   });
 });
 
-describe("what IPv6 names as its next header", () => {
+describe("the next header of IPv6", () => {
   const next = (right: unknown, op?: string) => match(payload("ip6", "nexthdr"), right, op);
 
-  it("may be an option, with TCP behind it", () => {
+  it("may be an option with TCP behind it, so a rule on TCP is unknown", () => {
     expect(said([[next("tcp"), drop]], { policy: "accept", family: 6 })).toBe("unknown");
     expect(said([[next({ set: ["tcp", "udp"] }), drop]], { policy: "accept", family: 6 })).toBe("unknown");
     expect(said([[next("tcp", "!="), accept]], { family: 6 })).toBe("unknown");
     expect(said([[next("tcp"), port, accept]], { family: 6 })).toBe("open");
   });
 
-  it("is no other protocol's", () => {
+  it("is never ICMPv6 for a packet to Redis' port", () => {
     expect(said([[next("ipv6-icmp"), accept]], { family: 6 })).toBe("closed");
     expect(said([[next({ range: [0, 60] }), accept]], { family: 6 })).toBe("unknown");
   });
 });
 
 describe("names of interfaces", () => {
-  it("end in a star where any may follow, and in a plus where it is a part of them", () => {
+  it("match by a final star in nft; a final plus is part of the name there, and a wildcard in iptables", () => {
     expect(said([[match(meta("iifname"), "eth+"), drop]], { policy: "accept" })).toBe("open");
     expect(said([[match(meta("iifname"), "eth*"), drop]], { policy: "accept" })).toBe("closed");
     expect(said([[match(meta("iifname"), "eth\\*"), drop]], { policy: "accept" })).toBe("open");
@@ -220,7 +220,7 @@ describe("a map of verdicts", () => {
     vmap: { key: payload("tcp", "dport"), data: { set: pairs } },
   });
 
-  it("goes on within its rule for what it says continue to, and for nothing else", () => {
+  it("continues its rule only for values with the verdict continue", () => {
     expect(said([[vmap([6379, { continue: null }]), accept]])).toBe("open");
     expect(said([[vmap([6380, { continue: null }]), accept]])).toBe("closed");
     expect(said([[vmap([6379, { continue: null }], ["*", accept]), drop]], { policy: "accept" })).toBe(
@@ -230,7 +230,7 @@ describe("a map of verdicts", () => {
 });
 
 describe("elements that count what matches them", () => {
-  it("are not taken for plain ones", () => {
+  it("are unknown, and not taken for plain elements", () => {
     const elem = [{ elem: { val: "0.0.0.0", limit: { rate: 1, per: "second" } } }];
     const saddr = match(payload("ip", "saddr"), "@s");
     expect(said([[saddr, drop]], { policy: "accept", more: [set("s", { elem })] })).toBe("unknown");
@@ -244,7 +244,7 @@ describe("elements that count what matches them", () => {
 });
 
 describe("rules that nobody would write", () => {
-  it("do not multiply what is read of them", () => {
+  it("are read in a time that does not multiply with their lists", () => {
     const elem = Array.from({ length: 60 }, (_, i) => ({ concat: [`10.0.0.${i}`, 6379] }));
     const left = { concat: [payload("ip", "saddr"), payload("tcp", "dport")] };
     const many = Array.from({ length: 8 }, () => match(left, "@s"));
@@ -267,7 +267,7 @@ describe("rules that nobody would write", () => {
     expect(said([[...Array.from({ length: 50_000 }, () => mark), accept]])).toBe("unknown");
   });
 
-  it("compare by what no JavaScript object has, or each has", () => {
+  it("with an operator that is none are unknown, even one named like an object's property", () => {
     for (const op of ["constructor", "toString", "__proto__", "~"]) {
       expect(said([[match(payload("tcp", "dport"), 6379, op), drop]], { policy: "accept" })).toBe("unknown");
     }

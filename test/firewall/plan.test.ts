@@ -188,7 +188,7 @@ describe("trap 6: the order of rules decides", () => {
     expect(words(plan.rules6)).toEqual(["allow 22/tcp"]);
   });
 
-  it("tells what stands in both families once", () => {
+  it("names a rule of both families once", () => {
     const plan = settle(stateOf(["allow 22/tcp", REDIS, "allow 6380"], ["allow 22/tcp", "allow 6380"]));
     expect(lines(plan)).toEqual(["delete ufw:allow 6380"]);
   });
@@ -278,7 +278,7 @@ describe("SSH", () => {
     ]);
   });
 
-  it("says so where enabling the firewall leaves it narrow", () => {
+  it("is noted where enabling the firewall leaves it narrow", () => {
     const rules = ["allow from 10.0.0.0/8 to any port 22 proto tcp"];
     const plan = settle(stateOf(rules, ["allow 22"], { active: false }));
     expect(plan.notes).toEqual([
@@ -321,14 +321,14 @@ describe("SSH", () => {
     expect(settle(stateOf(["allow 22/tcp", REDIS]), wantedOf({ ssh })).changes).toEqual([]);
   });
 
-  it("says where a rule of the host closes it for the other family", () => {
+  it("is noted where a rule of the host closes it for the other family", () => {
     const plan = settle(stateOf(["allow 22/tcp", REDIS], ["deny to any"], { active: false }));
     expect(plan.notes).toEqual(["SSH on port 22 is closed over IPv6 by a rule of the host"]);
   });
 });
 
-describe("what is refused", () => {
-  it("is a plan that would lock an IPv6 peer out where ufw drops IPv6", () => {
+describe("what planFirewall does not write", () => {
+  it("includes a plan that would lock out an IPv6 peer where ufw drops IPv6", () => {
     const ssh = { ports: [22], peer: { address: "2001:db8::7", port: 22 } };
     const plan = planFirewall(stateOf([], [], { ipv6Enabled: false, active: false }), wantedOf({ ssh }));
     expect(plan.lockoutRisk).toBe(
@@ -344,14 +344,14 @@ describe("what is refused", () => {
       { ssh: { ports: [22], peer: { address: "", port: 22 } } },
       'the address of the SSH session cannot be read: ""',
     ],
-  ])("is %j", (more, problem) => {
+  ])("includes a plan for %j", (more, problem) => {
     const state = stateOf(["allow 6380"], [], { active: false });
     const plan = planFirewall(state, wantedOf(more));
     expect(plan.problems).toEqual([problem]);
     expect([plan.changes, plan.rules4, plan.rules6]).toEqual([[], state.rules4, state.rules6]);
   });
 
-  it("is an IPv6 subnet where ufw drops IPv6, and a file that cannot be trusted", () => {
+  it("includes an IPv6 subnet where ufw drops IPv6, and a rules file that cannot be trusted", () => {
     const state = stateOf([], [], { ipv6Enabled: false });
     expect(planFirewall(state, wantedOf({ allow: ["fd00:1::/64"] })).problems).toEqual([
       "fd00:1::/64 cannot be let in: ufw has IPV6=no in /etc/default/ufw and drops all IPv6",
@@ -361,7 +361,7 @@ describe("what is refused", () => {
     ]);
   });
 
-  it("leaves user6.rules alone where ufw does not read it", () => {
+  it("includes user6.rules where ufw does not read it", () => {
     const state = stateOf([], ["allow 6380"], { ipv6Enabled: false, active: false });
     expect(settle(state).rules6).toBe(state.rules6);
   });
@@ -374,12 +374,12 @@ describe("portsCutOff", () => {
     { protocol: "udp", port: 443 },
   ] as const;
 
-  it("names what enabling the firewall would close", () => {
+  it("names the ports that enabling the firewall would close", () => {
     const state = stateOf(["allow 443/tcp"], [], { active: false });
     expect(portsCutOff(state, settle(state), wantedOf(), listeners)).toEqual([listeners[0], listeners[2]]);
   });
 
-  it("is nothing on a host whose firewall is on already", () => {
+  it("names none on a host whose firewall is on already", () => {
     const state = stateOf(["allow 22/tcp"]);
     expect(portsCutOff(state, settle(state), wantedOf(), listeners)).toEqual([]);
   });

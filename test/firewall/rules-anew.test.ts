@@ -22,7 +22,7 @@ describe("renderAnew", () => {
     expect(renderAnew(parseRules(read(situation, file), family), settings)).toBe(read(situation, file));
   });
 
-  it("keeps the rules of a file that ufw never wrote, and puts ufw's own words around them", () => {
+  it("keeps the rules of a file that ufw never wrote, within the lines that ufw writes around them", () => {
     const settings = settingsOf("wanted");
     if (settings === undefined) throw new Error("no settings");
     const { entries } = parseRules(read("wanted", "user.rules"), 4);
@@ -35,7 +35,7 @@ describe("ruleSettings", () => {
   const conf = read("stock", "ufw.conf");
   const defaults = read("stock", "default-ufw");
 
-  it("are the level of logging and the three policies", () => {
+  it("holds the level of logging and the three policies", () => {
     expect(ruleSettings(conf, defaults)).toEqual({
       logLevel: "low",
       policies: { input: "deny", output: "allow", forward: "deny" },
@@ -51,7 +51,7 @@ describe("ruleSettings", () => {
       conf,
       defaults.replace(/^DEFAULT_OUTPUT_POLICY.*$/m, 'DEFAULT_OUTPUT_POLICY="SINK"'),
     ],
-  ])("are left to ufw with %s", (_, conf, defaults) => {
+  ])("is undefined with %s, so that ufw writes the file itself", (_, conf, defaults) => {
     expect(ruleSettings(conf, defaults)).toBeUndefined();
   });
 });

@@ -25,7 +25,7 @@ describe("parseRules and renderRules", () => {
     expect(renderRules(parseRules(text, family))).toBe(text);
   });
 
-  it.each(files)("understand all of %s/%s, and write each rule as ufw did", (situation, file, family) => {
+  it.each(files)("read every rule of %s/%s, and write each as ufw did", (situation, file, family) => {
     const { entries, problems } = parseRules(read(situation, file), family);
     expect(problems).toEqual([]);
     for (const entry of entries) {
@@ -191,7 +191,7 @@ describe("parseDefaults", () => {
     expect(parseDefaults(read(situation, "default-ufw"))).toEqual(defaults);
   });
 
-  it("does not guess", () => {
+  it("is undefined where a value is missing or unknown", () => {
     const unknown = { ipv6Enabled: undefined, defaultIncoming: undefined };
     expect(parseDefaults("")).toEqual(unknown);
     expect(parseDefaults('# IPV6=yes\nIPV6="maybe"\nDEFAULT_INPUT_POLICY=$(rm)\n')).toEqual(unknown);

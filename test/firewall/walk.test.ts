@@ -49,7 +49,7 @@ describe("what is not known to the letter", () => {
     expect(said(rule)).toEqual(["unknown", rule]);
   });
 
-  it("is no target where a chain has its name", () => {
+  it("does not include a target that is the name of a chain", () => {
     expect(said(":ULOG - [0:0]", "-A INPUT -j ULOG", "-A ULOG -j ACCEPT")).toEqual([
       "open",
       "-A ULOG -j ACCEPT",
@@ -57,7 +57,7 @@ describe("what is not known to the letter", () => {
     expect(said("-A INPUT -j ULOG")).toEqual(["closed"]);
   });
 
-  it("is nothing where an earlier rule has decided for all, or a later one does for both", () => {
+  it("does not matter where an earlier rule decides for all packets, or both outcomes end alike", () => {
     const unknown = "-A INPUT -m geoip --source-country DE -j";
     expect(said("-A INPUT -p tcp -j DROP", `${unknown} ACCEPT`)).toEqual(["closed"]);
     expect(said(`${unknown} LOG`, "-A INPUT -j DROP")).toEqual(["closed"]);
@@ -65,31 +65,31 @@ describe("what is not known to the letter", () => {
     expect(said(`${unknown} ACCEPT`, "-A INPUT -j ACCEPT")[0]).toBe("open");
   });
 
-  it("is nothing where the packet is another one for certain", () => {
+  it("does not matter where the rule certainly does not match the packet", () => {
     expect(said("-A INPUT -p udp -m geoip --source-country DE -j ACCEPT")).toEqual(["closed"]);
     expect(said("-A INPUT -i lo -m new --option x -j ACCEPT")).toEqual(["closed"]);
     expect(said("-A INPUT -p tcp -m tcp --dport 22 -j NFQUEUE")).toEqual(["closed"]);
   });
 
-  it("leaves open what stands behind a rule that may turn away", () => {
+  it("makes the verdict unknown where an unknown rule may turn the packet away before an accept", () => {
     const rule = "-A INPUT -m geoip --source-country DE -j DROP";
     expect(said(rule, "-A INPUT -p tcp -j ACCEPT")).toEqual(["unknown", rule]);
   });
 });
 
-describe("traits that a sender may have or not", () => {
-  it("let somebody in", () => {
+describe("traits that a sender can choose", () => {
+  it("count as open where a rule lets such packets in", () => {
     expect(said("-A INPUT -m ttl --ttl-lt 5 -j ACCEPT")[0]).toBe("open");
     expect(said("-A INPUT -m time --timestart 08:00:00 --timestop 18:00:00 -j ACCEPT")[0]).toBe("open");
   });
 
-  it("are the same for a packet whenever they are asked", () => {
+  it("stay the same for one packet in every rule", () => {
     expect(said("-A INPUT -m ttl --ttl-lt 5 -j DROP", "-A INPUT -m ttl --ttl-lt 5 -j ACCEPT")).toEqual([
       "closed",
     ]);
   });
 
-  it("may exclude each other", () => {
+  it("make the verdict unknown where two of them may exclude each other", () => {
     const second = "-A INPUT -m ttl --ttl-gt 5 -j site";
     expect(
       said("-A INPUT -m ttl --ttl-gt 200 -j DROP", second, "-A site -m ttl --ttl-lt 4 -j ACCEPT")[0],
@@ -103,7 +103,7 @@ describe("addresses that no interface has", () => {
   const redirect = "-A PREROUTING -d 10.88.0.9/32 -p tcp -m tcp --dport 6379 -j REDIRECT";
   const forDnat = "-A INPUT -m conntrack --ctstate DNAT -j ACCEPT";
 
-  it("may be sent here by a router, and redirected", () => {
+  it("are unknown where they are redirected, since a router may send them here", () => {
     const passage = ask([nat(redirect), filter(forDnat)]);
     expect(verdictOf(passage)).toBe("unknown");
     expect(passage.doubts).toEqual([{ chain: "PREROUTING", text: redirect }]);
@@ -114,7 +114,7 @@ describe("addresses that no interface has", () => {
     expect(verdictOf(ask([nat(...throughChain), filter(forDnat)]))).toBe("unknown");
   });
 
-  it("may be the host's by a route", () => {
+  it("are unknown where a rule lets them in, since a route may make them the host's", () => {
     expect(said("-A INPUT -d 10.88.0.0/24 -j ACCEPT")).toEqual([
       "unknown",
       "-A INPUT -d 10.88.0.0/24 -j ACCEPT",
@@ -125,7 +125,7 @@ describe("addresses that no interface has", () => {
     ]);
   });
 
-  it("change nothing where what is for them is turned away, goes to another port, or is for many", () => {
+  it("change nothing where their packets are turned away, go to another port, or are multicast", () => {
     expect(verdictOf(ask([nat(redirect), filter()]))).toBe("closed");
     expect(verdictOf(ask([nat(redirect.concat(" --to-ports 22")), filter(forDnat)]))).toBe("closed");
     expect(said("-A INPUT -d 10.88.0.9/32 -p tcp -m tcp --dport 22 -j ACCEPT")).toEqual(["closed"]);
@@ -136,18 +136,18 @@ describe("addresses that no interface has", () => {
   });
 });
 
-describe("parts of the rules that the host did not say", () => {
+describe("parts that are missing from the host's rules", () => {
   const gap = (isWithin: boolean): Ruleset => ({
     chains: [],
     gaps: [{ text: "something is missing", isWithin }],
   });
 
-  it("may turn away who is let in, and let in nobody, where they are whole chains", () => {
+  it("may only turn packets away where whole chains are missing", () => {
     expect(verdictOf(ask([filter("-A INPUT -p tcp -j ACCEPT"), gap(false)]))).toBe("unknown");
     expect(verdictOf(ask([filter(), gap(false)]))).toBe("closed");
   });
 
-  it("may do anything within chains", () => {
+  it("may do anything where they are missing within a chain", () => {
     expect(verdictOf(ask([filter(), gap(true)]))).toBe("unknown");
     expect(readIptables("*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACC", 4).gaps).toMatchObject([
       { isWithin: true },
@@ -156,7 +156,7 @@ describe("parts of the rules that the host did not say", () => {
     expect(readIptables(incompatible, 4).gaps).toMatchObject([{ isWithin: false }]);
   });
 
-  it("are nft's and iptables', where they do not agree about a table", () => {
+  it("are assumed where nft and iptables do not agree about a table", () => {
     const nft = {
       nftables: [
         { table: { family: "ip", name: "filter", handle: 1 } },
@@ -182,7 +182,7 @@ describe("parts of the rules that the host did not say", () => {
 });
 
 describe("a big host", () => {
-  it("with ten thousand bans and rules of Kubernetes is read in a moment", () => {
+  it("with ten thousand bans and Kubernetes' rules is read within seconds", () => {
     const bans = Array.from(
       { length: 10_000 },
       (_, i) => `-A INPUT -s 198.${i >> 8}.${i & 255}.1/32 -j DROP`,
@@ -208,7 +208,7 @@ describe("a big host", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  it("with a ban for another port after the other is no harder", () => {
+  it("with thousands of bans for another port gets a certain verdict", () => {
     const bans = Array.from(
       { length: 6_000 },
       (_, i) => `-A INPUT -s 198.${i >> 8}.${i & 255}.1/32 -p tcp -m tcp --dport 22 -j DROP`,
@@ -245,7 +245,7 @@ describe("a big host", () => {
 });
 
 describe("parseNft", () => {
-  it("reads nothing that is no ruleset of nft's, however deep", () => {
+  it("is undefined for text that is no nft ruleset, however deeply nested", () => {
     expect(parseNft("")).toBeUndefined();
     expect(parseNft('{"nftables": [')).toBeUndefined();
     expect(parseNft('{"nftables": {}}')).toBeUndefined();

@@ -99,7 +99,7 @@ describe("a play", () => {
     ]);
   });
 
-  it("goes on with a rollback that does what was asked", async () => {
+  it("goes on after a batch that a rollback has restored as asked", async () => {
     const one = play("one", { serial: [{ count: 1 }] });
     expect(await batches([one], named([one], "restored-1", "restored-2"))).toEqual([
       ["restored-1"],
@@ -107,14 +107,14 @@ describe("a play", () => {
     ]);
   });
 
-  it("counts in serial only hosts that would change: a right canary says nothing", async () => {
+  it("counts in serial only hosts that would change: an unchanged canary proves nothing", async () => {
     const one = play("one", { serial: CANARY });
     const sessions = [hostOf("right", [one], "unchanged"), ...named([one], "ok-1", "ok-2")];
     expect(await batches([one], sessions)).toEqual([["ok-1"], ["ok-2"]]);
   });
 
   it.each(["failed", "rolled-back", "refused", "unknown"])(
-    "ends with a batch that wholly ends as %s",
+    "ends after a batch of which every host is %s",
     async (status) => {
       const one = play("one", { serial: [{ count: 2 }] });
       const hosts = named([one], `${status}-1`, `${status}-2`, "ok-3", "ok-4");
@@ -142,7 +142,7 @@ describe("a play", () => {
     const limited = (percentage: number) =>
       play("one", { serial: [{ count: 4 }], maxFailPercentage: percentage });
 
-    it("ends above it, and not at it", async () => {
+    it("ends above that percentage, and not at it", async () => {
       for (const [percentage, count] of [
         [24, 1],
         [25, 2],
@@ -162,7 +162,7 @@ describe("a play", () => {
       },
     );
 
-    it("is exact: 7 of 100 is not more than 7 percent", async () => {
+    it("goes on at exactly that percentage: 7 of 100 is not above 7", async () => {
       const one = play("one", { serial: [{ count: 100 }], maxFailPercentage: 7 });
       const names = Array.from({ length: 101 }, (_, index) =>
         index < 7 ? `failed-${index}` : `ok-${index}`,
@@ -170,13 +170,13 @@ describe("a play", () => {
       expect(await batches([one], named([one], ...names))).toHaveLength(2);
     });
 
-    it("of 0 ends at the first failure", async () => {
+    it("of 0 ends the play at the first failure", async () => {
       const one = limited(0);
       expect(await batches([one], named([one], "failed-1", "ok-2", "ok-3", "ok-4", "ok-5"))).toHaveLength(1);
     });
   });
 
-  it("starts nothing after an interruption", async () => {
+  it("begins no batch after an interruption", async () => {
     const one = play("one", { serial: [{ count: 1 }] });
     expect(await batches([one], named([one], "ok-1", "ok-2", "ok-3"), { interruptAfter: 1 })).toEqual([
       ["ok-1"],
@@ -191,18 +191,18 @@ describe("several plays", () => {
     expect(await batches([one, two], sessions)).toEqual([["ok-1"], ["ok-2"], ["ok-3", "ok-4"]]);
   });
 
-  it("do a host of both in the first", async () => {
+  it("change a host of two plays once, in the first", async () => {
     const [one, two] = [play("one"), play("two")];
     expect(await batches([one, two], named([one, two], "ok-1"))).toEqual([["ok-1"]]);
   });
 
-  it("end with the one that failed, as in Ansible", async () => {
+  it("end after the play that failed, as in Ansible", async () => {
     const [one, two] = [play("one"), play("two")];
     const sessions = [...named([one], "failed-1"), ...named([two], "ok-2")];
     expect(await batches([one, two], sessions)).toEqual([["failed-1"]]);
   });
 
-  it("go on after one in which nothing had to change", async () => {
+  it("go on after a play in which nothing had to change", async () => {
     const [one, two] = [play("one"), play("two")];
     const sessions = [hostOf("right", [one], "unchanged"), ...named([two], "ok-2")];
     expect(await batches([one, two], sessions)).toEqual([["ok-2"]]);

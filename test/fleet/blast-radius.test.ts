@@ -71,7 +71,7 @@ const hosts = hostNames(6);
 const refused = Array.from({ length: 6 }, () => "refused");
 const allowed = Array.from({ length: 6 }, () => "would-change");
 
-describe("a fleet that was as wanted and would restart", () => {
+describe("a fleet that the last run left as wanted, and that would restart", () => {
   it("is refused, with what it would have restarted for and how to go on", async () => {
     await keep(hosts);
     const after = await guard(hosts.map((host) => hostOf(host)));
@@ -84,7 +84,7 @@ describe("a fleet that was as wanted and would restart", () => {
     });
   });
 
-  it("is refused whole, hosts that need no restart and other plays too; what is right stays so", async () => {
+  it("is refused as a whole, with hosts that need no restart and other plays; unchanged hosts stay unchanged", async () => {
     await keep(hosts);
     const others = [hostOf("new", "change", { name: "other" } as Play), hostOf("right", "nothing")];
     expect(await guarded([...hosts.map((host) => hostOf(host)), ...others])).toEqual([
@@ -94,14 +94,14 @@ describe("a fleet that was as wanted and would restart", () => {
     ]);
   });
 
-  it("is found over several records: runs by --limit, and one that could not reach a host", async () => {
+  it("is recognised over several records, from runs with --limit and a run that could not reach a host", async () => {
     for (const [index, host] of hosts.entries()) await keep([host], { day: index + 1 });
     await keep(hosts, { day: 7, status: "unreachable", tasks: [] });
     await keep(hosts, { day: 8, tasks: [task("bind", "skipped"), task("acl", "ok")] });
     expect(await guarded(hosts.map((host) => hostOf(host)))).toEqual(refused);
   });
 
-  it("is found beside files that are no run records", async () => {
+  it("is recognised where files that are no run records lie beside them", async () => {
     await keep(hosts);
     await state.write("runs/2026-01-09T06-30-12.000Z.json", "{");
     await state.write("runs/2026-01-08T06-30-12.000Z.json", '{"schema": "redkeep.run/2", "hosts": []}');
@@ -109,7 +109,7 @@ describe("a fleet that was as wanted and would restart", () => {
     expect(await guarded(hosts.map((host) => hostOf(host)))).toEqual(refused);
   });
 
-  it("ends with 3 before anything but the question was sent to a host", async () => {
+  it("ends with 3 after the probe alone was sent to its hosts", async () => {
     await keep(hosts, { tasks: [task("limits", "ok")] });
     await using stack = new AsyncDisposableStack();
     const servers = [];
@@ -164,7 +164,7 @@ describe("nothing is refused", () => {
   });
 
   it.each(["restored", "rolled-back"] as const)(
-    "after a rollback that put it back on purpose, of a version that called that %s",
+    "after a rollback on purpose, in the record of a version that called it %s",
     async (status) => {
       await keep(hosts, { day: 1 });
       await keep(hosts, { day: 2, command: "rollback", status });
@@ -184,7 +184,7 @@ describe("nothing is refused", () => {
     await expectAllowed(half);
   });
 
-  it("where only few of the restarting hosts were as wanted", async () => {
+  it("where few of the hosts that would restart were left as wanted", async () => {
     await keep(hosts.slice(0, 3));
     await expectAllowed();
   });

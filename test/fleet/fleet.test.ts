@@ -98,7 +98,7 @@ describe("a failure in a later batch", () => {
 });
 
 describe("--retry-failed", () => {
-  it("goes on with what was not done: it plans afresh, and asks nothing of a host that is done", async () => {
+  it("plans the unfinished hosts afresh, and asks nothing of a host that is done", async () => {
     let isMended = false;
     const hosts = await fleet(8, (number) => ({
       outcome: () => (number === 4 && !isMended ? "rolled_back" : "applied"),
@@ -132,7 +132,7 @@ describe("--retry-failed", () => {
 });
 
 describe("a fleet of which a twentieth is down", () => {
-  it("is done but for that twentieth, and each is told by name", async () => {
+  it("is changed save for that twentieth, and each host of it is named", async () => {
     const hosts = await fleet(38);
     const dead = made.servers.use(await startTcp((socket) => socket.destroy()));
     const stranger = made.servers.use(await startActingHost({ hostKey: generateKey() }));

@@ -84,7 +84,7 @@ describe("servers of one machine", () => {
     expect(events).toBe("+stock-1@m +stock-3@n -stock-1@m +stock-2@m -stock-3@n -stock-2@m");
   });
 
-  it("of two replication groups join the groups into one line", async () => {
+  it("of two replication groups are changed in one sequence with both groups", async () => {
     const { events } = await change(["replica-1@m", "primary-1@n", "replica-2@m", "primary-2@o"]);
     expect(events.match(/\+\S+/g)).toEqual(["+replica-1@m", "+primary-1@n", "+replica-2@m", "+primary-2@o"]);
     expect(events).not.toMatch(/\+\S+ \+/);
@@ -102,7 +102,7 @@ describe("hosts of a replication group", () => {
     expect(events).toMatch(/^\+replica-1 -replica-1 /);
   });
 
-  it("stay apart in many groups: never two of one at once, all done", async () => {
+  it("of many groups are all changed, never two of one group at once", async () => {
     const hosts = [1, 2, 3, 4].flatMap((group) => [
       `primary-${group}`,
       `replica1-${group}`,
@@ -127,7 +127,7 @@ describe("hosts of a replication group", () => {
   });
 
   it.each(["failed", "unknown", "rolled-back", "refused", "unreachable"] as const)(
-    "are left alone after one of them ended as %s, also in a later batch; other groups go on",
+    "are left alone after one of them was %s, also in a later batch, while other groups go on",
     async (status) => {
       for (const serial of [[], [{ count: 2 }]] as readonly (readonly Serial[])[]) {
         const { records } = await change(["primary-1", "primary-2", "replica-1", "replica-2"], {
@@ -144,7 +144,7 @@ describe("hosts of a replication group", () => {
     },
   );
 
-  it("wait for a replica that is not in step again", async () => {
+  it("wait until a restarted replica is in step again", async () => {
     const { records } = await change(["primary-1", "replica-1"], { ends: { "replica-1": { link: "down" } } });
     expect(records.map(({ status }) => status)).toEqual(["not-started", "changed"]);
     expect(records[0]?.error?.found).toContain("replica-1 is not in step");

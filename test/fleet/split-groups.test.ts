@@ -71,7 +71,7 @@ const both = (group: string) => ({
 });
 
 describe("a shard that has a replica without its primary", () => {
-  it("says so in verify, and names both and the variable", async () => {
+  it("is reported by verify, with both hosts and the variable to set", async () => {
     const { stderr, record } = await shardWith(REPLICA, "verify");
     expect(record.hosts.map(({ host }) => host)).toEqual([REPLICA]);
     expect(stderr).toContain(
@@ -79,7 +79,7 @@ describe("a shard that has a replica without its primary", () => {
     );
   });
 
-  it("is told from the primary's side too: by its list of replicas", async () => {
+  it("is recognised from the primary's side too, by its list of replicas", async () => {
     const { stderr } = await shardWith(PRIMARY, "verify");
     expect(stderr).toContain(`${PRIMARY} is the primary of ${REPLICA}, which is in another shard`);
   });
@@ -94,7 +94,7 @@ describe("a shard that has a replica without its primary", () => {
     expect(stdout.replaceAll(/\s+/g, " ")).toContain("both could restart at once");
   });
 
-  it("is planned all the same where that is accepted, or nothing restarts", async () => {
+  it("is planned where the guard is accepted or nothing restarts", async () => {
     const accept = ["--accept", "split-replication-group"];
     expect((await shardWith(REPLICA, "plan", { more: accept })).record.hosts[0]?.status).toBe("would-change");
     const live = await shardWith(REPLICA, "plan", { task: LIVE });
@@ -102,13 +102,13 @@ describe("a shard that has a replica without its primary", () => {
     expect(live.stderr).toContain("in another shard");
   });
 
-  it("is no longer one once both have the variable", async () => {
+  it("is no longer possible once both hosts have the variable", async () => {
     const { stderr, record } = await shardWith(REPLICA, "plan", { variables: both("orders") });
     expect(record.hosts.map(({ host }) => host)).toEqual([PRIMARY, REPLICA]);
     expect(stderr).not.toContain("warning");
   });
 
-  it("asks for the variable where the inventory knows no such primary, and believes it", async () => {
+  it("is refused where the inventory lacks the primary, until the variable names the group", async () => {
     const unknown = { [PRIMARY]: { private_ip: "10.9.9.9" } };
     const asked = await shardWith(REPLICA, "verify", { variables: unknown });
     expect(asked.stderr).toMatch(/replicates from 172\.22\.0\.2, which no host of shard \d\/2 is known as/);

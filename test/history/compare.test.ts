@@ -60,7 +60,7 @@ describe("a check", () => {
     ]);
   });
 
-  it("that could not be made this time is not gone, and not new once it can be made again", () => {
+  it("that could not be made in one run is neither gone then nor new later", () => {
     const made = [
       checkRecord("RK-ACL-09", { source: "users.acl against ACL LIST" }),
       checkRecord("RK-ACL-09", { source: "users.acl against ACL LIST" }),
@@ -76,14 +76,14 @@ describe("a check", () => {
     expect(told(compareRuns(none, all))).toEqual(twice("better"));
   });
 
-  it("is not compared with a plan, which makes none", () => {
+  it("is not compared with a plan, which makes no checks", () => {
     const plan = runRecord("plan", [host({})]);
     expect(compareRuns(plan, verify({ checks: [check({ outcome: "fail" })] })).differences).toEqual([]);
   });
 });
 
 describe("a host", () => {
-  it("that was lost is one line, not a line for each of its checks", () => {
+  it("that became unreachable is one line, not a line for each of its checks", () => {
     const lost = verify({ status: "unreachable", error: errorRecord({ found: "connection refused" }) });
     const comparison = compareRuns(verify({ checks: [check()] }), lost);
     expect(comparison.differences).toMatchObject([
@@ -91,7 +91,7 @@ describe("a host", () => {
     ]);
   });
 
-  it("that is new or gone", () => {
+  it("that is new or gone is one line", () => {
     const [one, two] = [
       runRecord("verify", [hostRecord("redis-01")]),
       runRecord("verify", [hostRecord("redis-02")]),
@@ -101,7 +101,7 @@ describe("a host", () => {
     ).toEqual(["new redis-02", "gone redis-01"]);
   });
 
-  it("that drifted between two plans, with what would change", () => {
+  it("that drifted between two plans is listed with what would change", () => {
     const change = changeRecord("redis.conf:bind", "127.0.0.1");
     const drifted = runRecord("plan", [
       host({ status: "would-change", tasks: [taskRecord("bind", "Listen", [change])] }),
@@ -159,7 +159,7 @@ describe("what users can do", () => {
     expect(told(compareRuns(verify(before), verify(after)))).toEqual(expected);
   });
 
-  it("that could not be told of a user in one of the two runs is no difference", () => {
+  it("is no difference where one of the two runs could not tell it", () => {
     const { access: told } = access(true, false, true, true);
     const untold = { ...told, users: told.users.map((user) => ({ ...user, allowed: [null, null] })) };
     const [one, other] = [verify({ access: told }), verify({ access: untold })];
@@ -167,7 +167,7 @@ describe("what users can do", () => {
     expect(compareRuns(other, one).differences).toEqual([]);
   });
 
-  it("tells a user that is new, and the dangerous commands that came with it", () => {
+  it("names a new user, and the dangerous commands that came with it", () => {
     const { access: matrix } = access(true, false, true, true);
     expect(
       told(compareRuns(verify({ access: { ...matrix, users: [] } }), verify({ access: matrix }))),
@@ -175,7 +175,7 @@ describe("what users can do", () => {
   });
 });
 
-it("tells a waiver that expired", () => {
+it("a waiver that expired between two runs counts as worse", () => {
   const waiver = { control: "RK-NET-02", hosts: "all", reason: "", owner: "ana", expires: "2026-11-23" };
   const run = (state: "active" | "expired"): RunRecord => ({
     ...verify({}),
@@ -193,7 +193,7 @@ describe("the text of a comparison", () => {
     verbose: false,
   };
 
-  it("tells worse first, hosts with the same news together, and the exit code last", () => {
+  it("lists what is worse first, hosts with the same change together, and the exit code last", () => {
     const [before, after] = [earlierRun(), fleetRun()];
     const text = diffText(compareRuns(before, after), 6, page);
     expect(text).toMatch(/^From the apply of 2026-11-23\S+ to the verify of 2026-11-24/);

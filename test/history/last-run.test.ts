@@ -58,7 +58,7 @@ async function rollBack(hosts: readonly string[], options: Partial<RunOptions> =
   return { lastRun, hosts: run.jobs.map(({ host }) => host), told: told.join("") };
 }
 
-it("is the newest apply that changed a host, with the hosts that it changed", async () => {
+it("the last run is the newest apply that changed a host, with the hosts that it changed", async () => {
   await keep("2026-11-28T10:00:00.000Z", { a: ["changed", "1"], b: ["changed", "2"] });
   await keep("2026-11-29T10:00:00.000Z", { a: ["unchanged"], b: ["changed", "3"], c: ["unknown", "4"] });
   await keep("2026-11-30T10:00:00.000Z", { a: ["unchanged"], b: ["refused"] });
@@ -76,7 +76,7 @@ it("is the newest apply that changed a host, with the hosts that it changed", as
   expect(hosts).toEqual(["b", "c"]);
 });
 
-it("is all shards of it together", async () => {
+it("the last run includes all its shards", async () => {
   const [one, two] = [1, 2].map((index) => ({ index, count: 2 }));
   await keep("2026-11-28T10:00:00.000Z", { z: ["changed"] }, one);
   await keep("2026-11-29T10:00:00.000Z", { a: ["changed"] }, one);
@@ -85,7 +85,7 @@ it("is all shards of it together", async () => {
   expect([...(last?.hosts.keys() ?? [])].sort()).toEqual(["a", "b"]);
 });
 
-it("does not count where hosts are named, and is none on a controller without records", async () => {
+it("the last run does not matter where --limit names the hosts, and is unknown without records", async () => {
   expect(await rollBack(["a"], { limit: "a" })).toMatchObject({ lastRun: "named", hosts: ["a"] });
   expect(await rollBack(["a"])).toMatchObject({ lastRun: undefined, hosts: ["a"], told: "" });
 });
@@ -104,7 +104,7 @@ it.each([
   ],
   ["a run that this controller has no record of", undefined, "refused"],
   ["any run, where it is named", "named" as const, "unchanged"],
-])("undoes on a host no run but that of the record: %s", (_, lastRun, status) => {
+])("rollback undoes on a host only the run of the record: %s", (_, lastRun, status) => {
   const facts = hostWith({
     kept: { runs: [keptRun()], isComplete: true, unsettled: [], backups: new Map() },
   });
@@ -117,7 +117,7 @@ it.each([
   if (status === "refused") expect(recordOf(host).error?.remedy).toContain("--limit a");
 });
 
-it("goes to the original only where it is kept, and names the oldest backup as what it is", () => {
+it("rollback to the original is refused where only a later backup is kept, unless that is accepted", () => {
   const conf = "/etc/redis/redis.conf";
   const files = [{ number: "1", path: conf, before: `redis:redis 640 ${"0".repeat(64)}`, after: "" }];
   const runs = [keptRun({ files }), keptRun({ id: "y", files })];
@@ -156,15 +156,15 @@ it.each<[string, Partial<Parameters<typeof keptRun>[0]>[], "last" | "original", 
     "keeps no run, as after an eject",
     [],
     "last",
-    "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+    "this host has no record of a redkeep run: none has changed it yet, or none since redkeep eject",
   ],
   [
     "went to the original already",
     [{}, { id: "y", undoes: "x", toOriginal: true }],
     "original",
-    "no change of a run that this host keeps stands any more; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject takes them",
+    "every change of the recorded runs is already undone; redkeep's own files are still here (/var/lib/redkeep, redkeep-recover.service): redkeep eject removes them",
   ],
-])("says of a host that %s why nothing is put back", (_, runs, to, reason) => {
+])("rollback of a host that %s says why it restores nothing", (_, runs, to, reason) => {
   const facts = hostWith({
     kept: { runs: runs.map((one) => keptRun(one)), isComplete: true, unsettled: [], backups: new Map() },
   });

@@ -22,7 +22,7 @@ const waiver = (state: WaiverRecord["state"]): WaiverRecord => ({
 });
 
 describe("shards of one run", () => {
-  it("become one fleet, with counts and the gravest exit code", () => {
+  it("merge into one fleet, with its counts and the gravest exit code", () => {
     const shards = [
       run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one, { checks: [failing] })]),
       run("2026-11-24T06:30:02.000Z", "verify", [
@@ -37,7 +37,7 @@ describe("shards of one run", () => {
     expect(before).toBeUndefined();
   });
 
-  it("keep a code that followed from the options of the run", () => {
+  it("keep an exit code that followed from the run's options", () => {
     const lenient = {
       ...run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one, { checks: [failing] })]),
       exitCode: 0,
@@ -46,7 +46,7 @@ describe("shards of one run", () => {
     expect(record.exitCode).toBe(0);
   });
 
-  it("use a waiver where one of them does, and list an expired one first", () => {
+  it("count a waiver as used where one shard used it, and list expired waivers first", () => {
     const shard = (startedAt: string, host: string, states: WaiverRecord["state"][]) => ({
       ...run(startedAt, "verify", [hostRecord(host)]),
       waivers: states.map((state, index) => ({ ...waiver(state), control: `RK-${index}` })),
@@ -72,7 +72,7 @@ describe("records that say which shard they are", () => {
     shard: { index, count },
   });
 
-  it("are told where one is missing, which is graver than a failed check", () => {
+  it("end with 3 where one is missing, which is graver than a failed check", () => {
     const { record } = mergeRuns([shard(1, 4, [one]), shard(3, 4, [two])]);
     expect(record).toMatchObject({ exitCode: 3, missingShards: [2, 4], summary: { hosts: 2 } });
     expect(record).not.toHaveProperty("shard");
@@ -93,14 +93,14 @@ describe("records that say which shard they are", () => {
     expect(record).not.toHaveProperty("missingShards");
   });
 
-  it("may be run again: the newest stands", () => {
+  it("are replaced by the newest record of the same shard", () => {
     const again = shard(1, 2, [one], "2026-11-24T06:40:00.000Z");
     const { record, before } = mergeRuns([again, shard(2, 2, [two]), shard(1, 2, [one])]);
     expect(record.hosts).toHaveLength(2);
     expect(before?.hosts.map(({ host }) => host)).toEqual([one]);
   });
 
-  it("are refused where a host is in two of them: they did not split the same fleet", () => {
+  it("are refused where a host is in two of them, since they did not split the same fleet", () => {
     expect(() => mergeRuns([shard(1, 2, [one, two]), shard(2, 2, [two])])).toThrow(
       /^redis-02: is in shard 1\/2 and in shard 2\/2/,
     );
@@ -126,7 +126,7 @@ describe("runs of different times", () => {
   it.each([
     ["in their order", [older, newer]],
     ["the newest first", [newer, older]],
-  ])("leave each host as the newest has it, given %s, and keep what was before", (_, records) => {
+  ])("show each host as the newest run has it, given %s, and keep earlier changes", (_, records) => {
     const { record, before, lookedAt } = mergeRuns(records);
     expect(record.hosts.map(({ host, status }) => `${host} ${status}`)).toEqual([
       `${one} unchanged`,
@@ -137,7 +137,7 @@ describe("runs of different times", () => {
     expect(record.startedAt).toBe(newer.startedAt);
   });
 
-  it("keep a host that only the older one has, though the newer one begins with the same host", () => {
+  it("keep a host that only the older run has, though both begin with the same host", () => {
     const { record } = mergeRuns([
       {
         ...run("2026-11-24T06:30:00.000Z", "verify", [
@@ -152,7 +152,7 @@ describe("runs of different times", () => {
     expect(record.exitCode).toBe(6);
   });
 
-  it("call a host new that only the newer one has, and nothing of one that only the older one has", () => {
+  it("call a host new that only the newer run has, and list no difference for one that only the older has", () => {
     const merged = mergeRuns([
       run("2026-11-24T06:30:00.000Z", "verify", [hostRecord(one), hostRecord(two, { checks: [failing] })]),
       run("2026-11-24T06:40:00.000Z", "verify", [hostRecord(one), hostRecord(three)]),
@@ -161,7 +161,7 @@ describe("runs of different times", () => {
     expect(told).toEqual([`new ${three}`]);
   });
 
-  it("end as the hosts do that still stand: one that was tried again is no longer unreachable", () => {
+  it("take the exit code from the newest outcomes: a host that was reached later is not unreachable", () => {
     expect(older.exitCode).toBe(4);
     expect(mergeRuns([older, newer]).record.exitCode).toBe(6);
   });

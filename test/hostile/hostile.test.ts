@@ -92,7 +92,7 @@ const PARTS = (["host", "jump host"] as const).flatMap((role) => {
   }));
 });
 
-it("there are more than forty ways, each with a name of its own", () => {
+it("more than forty ways to speak SSH wrongly are played, each with a name of its own", () => {
   expect(WAYS.length).toBeGreaterThan(40);
   expect(new Set(WAYS.map(({ name }) => name)).size).toBe(WAYS.length);
 });
@@ -136,18 +136,18 @@ describe.each(PARTS)("good hosts beside a $role that ($part)", ({ role, ways }) 
     directory[Symbol.dispose]();
   });
 
-  it("have their end and the whole record", () => {
+  it("end as usual, with the whole run record", () => {
     expect(outcome.exitCode).toBe(outcome.record.exitCode);
     expect([3, 4]).toContain(outcome.exitCode);
     expect(outcome.record.hosts).toHaveLength(GOOD.length + ways.length);
   });
 
-  it.each(GOOD)("are as they are alone: %s", (name) => {
+  it.each(GOOD)("end as they do alone: %s", (name) => {
     expect(hostOf(alone, name).status).toBe("would-change");
     expect(essence(hostOf(outcome.record, name))).toEqual(essence(hostOf(alone, name)));
   });
 
-  it("are told of it by nothing that steers a terminal or a CI runner", () => {
+  it("are reported beside it without a byte that steers a terminal or a CI runner", () => {
     for (const text of [outcome.stdout, outcome.stderr, JSON.stringify(outcome.record, null, 1)]) {
       expect(text).not.toMatch(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
       expect(text).not.toMatch(/^\s*::/m);

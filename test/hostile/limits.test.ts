@@ -31,7 +31,7 @@ describe("a server that is given up", () => {
     ["sends extended data of no kind, without end", "more data than its window allows"],
     ["sends data of a byte each, without end", "what it sends takes too much of this machine's time"],
     ["opens its window byte by byte, without end", "what it sends takes too much of this machine's time"],
-  ])("%s: it is told why", async (name, reason) => {
+  ])("%s: the reason is reported", async (name, reason) => {
     const server = await playing(name);
     // Patience is not what ends these.
     const variables = variablesFor(server, made.directory, { timeoutSeconds: 55 });

@@ -30,11 +30,11 @@ describe("redkeep adopt", () => {
     return verified.record.hosts.flatMap(({ checks }) => checks.map(({ control }) => control));
   }
 
-  it("describes a stock host", async () => {
+  it("describes a stock host so that apply changes nothing", async () => {
     await expectAdopted("stock");
   });
 
-  it("describes a host that somebody has hardened by hand, in part", async () => {
+  it("describes a host that somebody has hardened in part by hand", async () => {
     await onHost(
       host,
       `printf 'maxmemory 300mb\\nmaxmemory-policy noeviction\\nrename-command KEYS ""\\n' >>/etc/redis/redis.conf

@@ -35,7 +35,7 @@ describe("a server's certificate", () => {
     return (await host.sh(`redis-cli -h 127.0.0.1 -p 6380 --tls ${files} PING 2>&1 || true`)).stdout;
   };
 
-  it("opens no server, and all checks hold with it", async () => {
+  it("opens no other server as a client's certificate, and passes all checks", async () => {
     expect(await shown()).not.toMatch(/NOAUTH|PONG/);
     const { checks } = (await project.run("verify", playbook)).host("redis-01");
     const told = checks.filter(({ control }) => /^RK-(TLS|ACL)-/.test(control));
@@ -96,7 +96,7 @@ describe("a server's certificate", () => {
     return (await host.sh(`redis-cli -h 127.0.0.1 -p 6380 --tls ${files} PING 2>&1 || true`)).stdout;
   };
 
-  it("of a new client is issued by apply, which touches no host for it", async () => {
+  it("of a new client is issued by apply without a change to any host", async () => {
     const wider = withClients("app", "batch");
     const planned = await project.run("plan", wider);
     expect(planned.status, planned.stdout).toBe(2);
@@ -169,7 +169,7 @@ describe("a server's certificate", () => {
     expect(await answerTo(...pair("app"))).toMatch(/NOAUTH/);
   });
 
-  it("of another controller is refused with the files to copy, and --rotate comes after them", async () => {
+  it("of another controller is refused with the files to copy, and only then the advice to --rotate", async () => {
     const run = await project.run("plan", playbook, "--state", "laptop");
     const { error } = run.host("redis-01");
     expect(error?.remedy).toMatch(/laptop\/secrets\.yml[\s\S]*--rotate admin/);

@@ -87,7 +87,7 @@ describe("on a real host", () => {
     const connection = await connect(variables);
     await expect(connection.run("touch /tmp/ran", OPTIONS)).rejects.toMatchObject({
       kind: "failed",
-      message: "redis-01: sudo does not take the become password of operator",
+      message: "redis-01: sudo does not accept the become password of operator",
     });
     connection.close();
     await expect.poll(attempts, { timeout: 5_000 }).toContain("1 incorrect password attempt");
@@ -95,7 +95,7 @@ describe("on a real host", () => {
     expect(await onHost("ls /tmp/ran 2>&1 || true")).toContain("No such file");
   });
 
-  it("a user who needs a password and has none is told what to set", async () => {
+  it("a user whose sudo needs a password gets an error that names the variable to set", async () => {
     await expect(ask(variablesOf({ user: "operator" }), "true")).rejects.toMatchObject({
       kind: "failed",
       message: "redis-01: sudo wants a password for operator",
@@ -103,7 +103,7 @@ describe("on a real host", () => {
     });
   });
 
-  it("a user without a shell is told so", async () => {
+  it("a user without a login shell gets an error that says so", async () => {
     await addUser("noshell", "-s /bin/false");
     await expect(ask(variablesOf({ user: "noshell" }), "true")).rejects.toMatchObject({
       kind: "failed",
@@ -111,7 +111,7 @@ describe("on a real host", () => {
     });
   });
 
-  it("a shell that prints as it starts does not get into the facts", async () => {
+  it("the output of a login file does not get into the facts", async () => {
     await addUser("noisy", "-s /bin/bash");
     await onHost("printf 'echo Welcome; echo Oops >&2; set -x\\n' >/home/noisy/.bashrc");
     const connection = await connect(variablesOf({ user: "noisy" }));
@@ -120,7 +120,7 @@ describe("on a real host", () => {
     expect(result).toMatchObject({ stdout: Buffer.from("fact\n"), stderr: "" });
   });
 
-  it("sudo with a lecture, in another language and in its own terminal is understood", async () => {
+  it("sudo is understood with its lecture, in another language and with a terminal of its own", async () => {
     await onHost("printf 'Defaults lecture=always\\nDefaults use_pty\\n' >/etc/sudoers.d/zz-defaults");
     const variables = variablesOf({ user: "operator", becomePassword: new Secret(operatorPassword) });
     const script = `text='${"0123456\n".repeat(128 * 1024)}'; printf '%s' "$text" | wc -c`;
@@ -153,7 +153,7 @@ describe("on a real host", () => {
 });
 
 describe("logging in for real", () => {
-  it("a host is known by a hashed line", async () => {
+  it("a host is recognised by a hashed line of known_hosts", async () => {
     await host.writeFile("/tmp/known_hosts", `${host.hostKeyLine}\n`);
     const hashed = await onHost("cd /tmp && ssh-keygen -q -H -f known_hosts 2>&1 && cat known_hosts");
     expect(hashed).not.toContain(host.address);
@@ -161,7 +161,7 @@ describe("logging in for real", () => {
     expect(await ask(variablesOf({ knownHostsFile: known }), "echo in")).toBe("in");
   });
 
-  it("a host is known by its RSA key alone", async () => {
+  it("a host is recognised by its RSA key alone", async () => {
     const rsa = await onHost("cut -d' ' -f1,2 /etc/ssh/ssh_host_rsa_key.pub");
     const knownHostsFile = directory.write("rsa", `[${host.address}]:${host.sshPort} ${rsa}\n`);
     expect(await ask(variablesOf({ knownHostsFile }), "echo in")).toBe("in");
@@ -199,7 +199,7 @@ describe("logging in for real", () => {
     expect(await ask(variables, "echo in")).toBe("in");
   });
 
-  it("an agent's key lets in where the named one is refused", async () => {
+  it("an agent's key lets in where the named key is refused", async () => {
     const [refused, taken] = [generateKey(), generateKey()];
     await onHost(`echo '${taken.public}' >>/root/.ssh/authorized_keys`);
     await using agent = await startAgent(directory, [[taken]]);
@@ -208,7 +208,7 @@ describe("logging in for real", () => {
     expect(agent.signatures).toBe(1);
   });
 
-  it("an RSA key lets in, though sshd takes no signature by SHA-1", async () => {
+  it("an RSA key lets in where sshd refuses SHA-1 signatures", async () => {
     const path = join(directory.path, "login-rsa");
     await promisify(execFile)("ssh-keygen", ["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", path]);
     await onHost(`cat >>/root/.ssh/authorized_keys <<'end'\n${readFileSync(`${path}.pub`, "utf8")}end`);

@@ -39,8 +39,8 @@ const RUNS = [
   ["verify", "verify"],
 ] as const;
 
-describe("what a host is asked for", () => {
-  it("stays under the ceilings", async ({ annotate }) => {
+describe("the cost of each command for a host", () => {
+  it("stays under the ceilings for connections, round trips, processes and bytes", async ({ annotate }) => {
     await using host = await startHost();
     await using proxy = await startProxy(host.ip, 22);
     await using pids = new LabProgram(host, LAST_PID);

@@ -34,7 +34,7 @@ describe("a host that cannot take a change as it stands", () => {
     }
   }
 
-  it("names each place that is read-only, immutable or a mount of its own, all at once", async () => {
+  it("is refused with every place that is read-only, immutable or a mount of its own", async () => {
     const found = await told(
       `mkdir -m 700 /var/lib/redkeep
        for dir in /etc/systemd/system /var/lib/redkeep; do mount --bind $dir $dir; mount -o remount,ro,bind $dir; done
@@ -53,7 +53,7 @@ describe("a host that cannot take a change as it stands", () => {
     expect(found).toContain("/etc/redis/redis.conf is a mount of its own");
   });
 
-  it("names each file system without room, for bytes or for files", async () => {
+  it("is refused with each file system that lacks room for bytes or files", async () => {
     const found = await told(
       `cp -a /etc/redis /root/redis; mkdir -m 700 /var/lib/redkeep
        mount -t tmpfs -o nr_inodes=4,mode=755 tmpfs /etc/redis; cp -a /root/redis/redis.conf /etc/redis/
@@ -65,7 +65,7 @@ describe("a host that cannot take a change as it stands", () => {
   });
 
   // One snapshot that fails is enough for Redis to refuse every write from then on.
-  it("has no snapshot tried that must fail, and goes on serving writes", async () => {
+  it("is refused before a save that would fail, and goes on serving writes", async () => {
     const impossible = await told(
       "mv /var/lib/redis/dump.rdb /root/; mkdir /var/lib/redis/dump.rdb; chown root /var/lib/redis",
       "chown redis /var/lib/redis; rmdir /var/lib/redis/dump.rdb; mv /root/dump.rdb /var/lib/redis/",
@@ -82,7 +82,7 @@ describe("a host that cannot take a change as it stands", () => {
     expect(await host.redis("DEL", "late")).toBe("1");
   });
 
-  it("follows no link and waits for no pipe in the place of a file", async () => {
+  it("makes redkeep neither follow a link nor wait for a pipe in the place of a file", async () => {
     const found = await told(
       `mv /etc/redis/redis.conf /root/real.conf; ln -s /root/real.conf /etc/redis/redis.conf; mkfifo /etc/redis/users.acl
        chmod 755 /root; chmod 644 /root/real.conf`,
@@ -98,14 +98,14 @@ describe("a host that cannot take a change as it stands", () => {
     expect(include).toContain("/etc/redis/site.conf");
   });
 
-  it("without redis-cli or systemd-run is told what to install", async () => {
+  it("is refused with what to install where redis-cli or systemd-run is missing", async () => {
     const client = await told("mv /usr/bin/redis-cli /root/", "mv /root/redis-cli /usr/bin/");
     expect(client).toBe("the host has neither redis-cli nor valkey-cli");
     const run = await told("mv /usr/bin/systemd-run /root/", "mv /root/systemd-run /usr/bin/");
     expect(run).toBe("the host lacks systemd-run");
   });
 
-  it("whose lock somebody holds, and does not let go of, is left alone at once", async () => {
+  it("is left alone at once where somebody holds its lock and does not release it", async () => {
     const found = await told(
       `mkdir -m 700 /var/lib/redkeep; : >/var/lib/redkeep/lock
        systemd-run -q --unit=holds-lock flock /var/lib/redkeep/lock sleep infinity
@@ -160,8 +160,8 @@ const withoutOurs = (files: string): string =>
     .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep/.test(line))
     .join("\n");
 
-describe.concurrent("while a run is under way", () => {
-  it("a terminal that is closed ends it as Ctrl-C does: what is in flight is settled, nothing new is begun, and it is recorded", async ({
+describe.concurrent("during a run", () => {
+  it("a closed terminal ends it as Ctrl-C does: hosts in progress are finished, no other is begun, and the record is written", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -183,7 +183,7 @@ describe.concurrent("while a run is under way", () => {
     expect(await filesOf(next)).toBe(before);
   });
 
-  it("a laptop that sleeps through the confirm window reads what the host did, and does nothing again", async ({
+  it("a controller that sleeps through the confirm window reads what the host did, and repeats nothing", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -206,7 +206,7 @@ describe.concurrent("while a run is under way", () => {
     await expect.poll(() => residueOf(host), { timeout: 20_000 }).toBe("");
   });
 
-  it("a laptop whose disk is full touches no host", async ({ expect }) => {
+  it("a controller whose disk is full touches no host", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     const before = await filesOf(host);
@@ -246,7 +246,7 @@ describe.concurrent("while a run is under way", () => {
   });
 });
 
-describe.concurrent("a host that is unlike others", () => {
+describe.concurrent("an unusual host", () => {
   it("without systemd at work is refused, and not touched", async ({ expect }) => {
     const boot =
       "lab-identity; mkdir -p /run/sshd; redis-server /etc/redis/redis.conf; exec /usr/sbin/sshd -D";
@@ -264,7 +264,7 @@ describe.concurrent("a host that is unlike others", () => {
     expect(await host.redis("PING")).toBe("PONG");
   });
 
-  it("that runs nothing from /tmp or /var, has no bash, odd owners, and rights beside the mode, is hardened and closed", async ({
+  it("with noexec /tmp and /var, without bash, with odd owners and access lists, is hardened and closed", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -295,7 +295,7 @@ os.setxattr('${path}', 'system.posix_acl_${name}', struct.pack('<I', 2) + entry(
     expect(readable).toBe("");
   });
 
-  it("whose sudo wants something else is told so after one try, whatever the number of hosts", async ({
+  it("whose sudo asks for something else gets an error after one try, whatever the number of hosts", async ({
     expect,
   }) => {
     await using host = await startHost();

@@ -24,7 +24,7 @@ const withoutRecovery = (text: string): string =>
     .filter((line) => !/redkeep-recover\.service|\/var\/lib\/redkeep/.test(line))
     .join("\n");
 
-describe.concurrent("a host on which apply does not work out", () => {
+describe.concurrent("a host on which apply fails", () => {
   it("a restart that fails puts the old state back, byte for byte", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
@@ -71,7 +71,7 @@ describe.concurrent("a host on which apply does not work out", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("a server that does not start with the old configuration either is left to you, with its data set aside", async ({
+  it("a server that does not start with the old configuration either is left to the operator, with its data set aside", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -96,7 +96,7 @@ describe.concurrent("a host on which apply does not work out", () => {
     );
   });
 
-  it("a configuration that Redis does not take is found by the scratch server: nothing was changed", async ({
+  it("a configuration that Redis refuses is found by the scratch server, before any change", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -120,9 +120,7 @@ describe.concurrent("a host on which apply does not work out", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("a candidate whose output somebody keeps writing to fills no disk, and the change is made", async ({
-    expect,
-  }) => {
+  it("a candidate whose output somebody floods fills no disk, and the change is made", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 10);
@@ -148,7 +146,7 @@ while True:
   });
 
   // What the transaction itself finds well, fresh facts do not: the firewall is off again before anybody can log in anew.
-  it("a host on which the changes do not hold is put back after verify", async ({ expect }) => {
+  it("a host on which the changes do not hold is rolled back after verify", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 10);
@@ -171,7 +169,7 @@ while True:
   });
 });
 
-describe("runs that meet", () => {
+describe("two runs, or a run and somebody else, on one host", () => {
   let host: LabHost;
   let project: Project;
   beforeAll(async () => {
@@ -184,7 +182,7 @@ describe("runs that meet", () => {
     await host?.[Symbol.asyncDispose]();
   });
 
-  it("a file edited between plan and change is a stale plan: refused, and the edit stays", async () => {
+  it("a file that was edited between plan and change makes the plan stale, and keeps the edit", async () => {
     // The folder of the transaction is there before its first look at the files.
     const edited = asSoonAs(
       host,
@@ -213,7 +211,7 @@ describe("runs that meet", () => {
     expect((await project.run("verify")).status).toBe(0);
   });
 
-  it("a link lost during apply does not stop the host, and the end is told truthfully", async () => {
+  it("a connection lost during apply does not stop the host, and its true end is reported", async () => {
     const playbook = project.write(
       "playbooks/swapdb.yml",
       harden.replace("DEBUG: disable\n", "DEBUG: disable\n          SWAPDB: disable\n"),
@@ -228,7 +226,7 @@ describe("runs that meet", () => {
     await expect.poll(() => residueOf(host)).toBe("");
   });
 
-  it("an interruption lets what is under way come to its end, and says so", async () => {
+  it("an interruption lets hosts in progress come to their end, and the record says so", async () => {
     const playbook = project.write(
       "playbooks/limits.yml",
       harden.replace("maxmemory: 512mb", "maxmemory: 600mb"),

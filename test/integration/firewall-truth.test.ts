@@ -3,7 +3,7 @@ import { isTrue, judgeSets, prepare } from "../firewall/truth/judge.ts";
 import { SETS } from "../firewall/truth/sets.ts";
 import { startHost } from "./support/lab.ts";
 
-it("says of each rule set what its packets meet, or that it cannot tell", async () => {
+it("the verdict on each rule set is what real packets meet, or unknown", async () => {
   await using host = await startHost();
   await prepare(host);
   const judged = await judgeSets(host, SETS);

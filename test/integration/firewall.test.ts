@@ -77,7 +77,7 @@ function failureOf(address: string, port: number, milliseconds: number): Promise
 
 describe.concurrent("a firewall that redkeep switches on", () => {
   it.for(SITUATIONS)(
-    "is what ufw would have made of it: $name",
+    "has the rules that ufw would have loaded: $name",
     async ({ prepare, asked, args = [] }, { expect }) => {
       await using host = await startHost();
       using project = openProject({ "redis-01": host });
@@ -113,7 +113,7 @@ describe.concurrent("a firewall that redkeep switches on", () => {
       asked: { default: "reject" },
     },
   ])(
-    "turns nobody away who is to be let in, while its rules are loaded: $name",
+    "turns no allowed client away while its rules are loaded: $name",
     async ({ prepare, asked }, { expect }) => {
       await using host = await startHost();
       using project = openProject({ "redis-01": host });
@@ -140,7 +140,7 @@ describe.concurrent("a firewall that redkeep switches on", () => {
     },
   );
 
-  it("is left to ufw where it would not only load its files", async ({ expect }) => {
+  it("is started by ufw itself where ufw would do more than load its files", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "sed -i '/^LOGLEVEL/d' /etc/ufw/ufw.conf");
@@ -240,7 +240,7 @@ describe("RK-NET-04 where ufw's own rules are as wanted", () => {
     ]);
   });
 
-  it("is unknown, by the rule, for what cannot be told from the rules", async ({ expect }) => {
+  it("is unknown, with the rule, where the rules alone cannot tell", async ({ expect }) => {
     const rules = ["iptables -I INPUT -p tcp -m recent --rcheck --name knocked -j ACCEPT"];
     expect(await withRules(rules, found)).toEqual([
       expect.stringMatching(
@@ -249,7 +249,7 @@ describe("RK-NET-04 where ufw's own rules are as wanted", () => {
     ]);
   });
 
-  it("fails for a rule that nft has put into iptables' table, by what nft says of it", async ({ expect }) => {
+  it("fails for a rule that nft has put into iptables' table, as nft prints it", async ({ expect }) => {
     const rules = [
       "nft 'add set ip filter site { type ipv4_addr; elements = { 203.0.113.9 }; }'",
       "nft insert rule ip filter INPUT ip saddr @site tcp dport 6379 accept",
@@ -259,7 +259,7 @@ describe("RK-NET-04 where ufw's own rules are as wanted", () => {
     ]);
   });
 
-  it("passes where another table of nft keeps out who a rule lets in", async ({ expect }) => {
+  it("passes where another nft table keeps out whom a rule lets in", async ({ expect }) => {
     const rules = [
       "iptables -I INPUT -p tcp --dport 6379 -j ACCEPT; ip6tables -I INPUT -p tcp --dport 6379 -j ACCEPT",
       `nft -f - <<'E'

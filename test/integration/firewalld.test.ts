@@ -5,7 +5,7 @@ import { notPassed, openProject } from "./support/project.ts";
 
 const CONTROL = "RK-NET-04";
 
-it("a host whose firewall is firewalld: who manages it, whom it keeps out, and the command that lets them in", async () => {
+it("a host with firewalld is reported with its manager, the clients it keeps out, and the command that lets them in", async () => {
   const image = await firewalldImage();
   await using network = await startNetwork();
   const ready =

@@ -31,7 +31,7 @@ while True:
         client.sendall(b"-WRONGPASS no\\r\\n" * max(1, data.count(b"*")))
 `;
 
-it("learns no password by listening, and hides no server of his", async () => {
+it("another user of the host learns no password with a listener of his own, and cannot hide a server of his own", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   expect((await project.run("apply", "--yes")).status).toBe(0);

@@ -61,7 +61,7 @@ describe("three stock hosts", () => {
   let applied: ProjectRun;
   let processes: string[];
 
-  it("plan tells what would change and touches neither host nor controller", async () => {
+  it("are left alone by plan, which says what would change and writes no state", async () => {
     const before = await Promise.all(hosts.map((each) => filesOf(each, { times: true })));
     const units = await onHost(
       host,
@@ -86,13 +86,13 @@ describe("three stock hosts", () => {
     }
   });
 
-  it("apply --check is plan", async () => {
+  it("get the same from apply --check as from plan", async () => {
     const checked = await project.run("apply", "--check");
     expect(checked.status).toBe(2);
     for (const name of names) expect(changesOf(checked.host(name))).toEqual(changesOf(planned.host(name)));
   });
 
-  it("apply does what plan said, and keeps every key", async () => {
+  it("are changed by apply as plan said, and keep every key", async () => {
     applied = await project.run("apply", "--yes");
     expect(applied.stdout + applied.stderr).not.toMatch(/rolled back|failed/);
     expect(applied.status).toBe(0);
@@ -104,7 +104,7 @@ describe("three stock hosts", () => {
     processes = await Promise.all(hosts.map(redisProcess));
   });
 
-  it("verify passes at least 20 checks a host and none fails", async () => {
+  it("pass at least 20 checks each in verify, and fail none", async () => {
     const verified = await project.run("verify");
     for (const name of names) {
       expect(notPassed(verified.host(name))).toEqual([]);
@@ -116,7 +116,7 @@ describe("three stock hosts", () => {
     expect(verified.status).toBe(0);
   });
 
-  it("a second apply changes nothing, restarts nothing, and costs one connection and one round trip a host", async () => {
+  it("are unchanged by a second apply, without a restart, in one connection and one round trip each", async () => {
     const runId = await project.asAdmin(host, "INFO server | grep run_id");
     const files = await Promise.all(hosts.map((each) => filesOf(each, { times: true })));
     const again = await project.run("apply", "--yes");
@@ -130,7 +130,7 @@ describe("three stock hosts", () => {
     expect(await Promise.all(hosts.map((each) => filesOf(each, { times: true })))).toEqual(files);
   });
 
-  it("nothing of the transaction stays but the record of it, closed to others", async () => {
+  it("keep nothing of the transaction but its record, closed to others", async () => {
     for (const each of hosts) expect(await residueOf(each)).toBe("");
     expect(await onHost(host, "stat -c '%a %U' /var/lib/redkeep")).toBe("700 root");
   });
@@ -187,14 +187,14 @@ describe("the application, from an address in app_subnet", () => {
     );
   });
 
-  it("finds the plain port closed", async () => {
+  it("is refused on the plain port", async () => {
     expect(await ask(application, "-p 6379 --user app", "GET app:1")).toMatch(/timed out|Connection refused/);
     expect(await onHost(host, "ss -Hltn | grep -c ':6379' || true")).toBe("0");
   });
 });
 
 describe("a neighbour outside app_subnet", () => {
-  it("gets no answer, though it has the application's certificate and password", async () => {
+  it("gets no answer, although it has the application's certificate and password", async () => {
     expect(await ask(neighbour, `${tls} ${certificate} --user app`, "GET app:1")).toBe("timed out");
   });
 
@@ -211,7 +211,7 @@ describe("the host itself", () => {
     expect(await onHost(host, "ufw status")).toContain("Status: active");
   });
 
-  it("lets nobody in by default: an unauthenticated client on the Unix socket is refused", async () => {
+  it("refuses a client without a login on the Unix socket", async () => {
     expect(await onHost(host, "redis-cli -s /run/redis/redis.sock DBSIZE 2>&1")).toContain("NOAUTH");
     expect(
       (await host.sh("su -s /bin/sh nobody -c 'redis-cli -s /run/redis/redis.sock PING' 2>&1")).stdout,

@@ -135,7 +135,7 @@ async function harden(host: LabHost, project: Project, { race, also }: Race): Pr
 
 const SLOW = 300_000;
 
-describe("nothing of others changes where the service user races", () => {
+describe("no file of others changes where the service user swaps files during a run", () => {
   it.each(RACES)("$what", { timeout: SLOW }, async (race) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
@@ -152,8 +152,8 @@ describe("nothing of others changes where the service user races", () => {
   });
 });
 
-describe("what the service user lays there before", () => {
-  it("as names with line breaks reaches no list of redkeep's", { timeout: SLOW }, async () => {
+describe("a name that the service user gives a file", () => {
+  it("reaches no list of redkeep's where it holds line breaks", { timeout: SLOW }, async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, AOF);
@@ -170,7 +170,7 @@ for folder in ("/var/lib/redis/", "/var/lib/redis/appendonlydir/"):
     expect(await others(host)).toBe(before);
   });
 
-  it("as the name of its log changes nothing of whose file that is", { timeout: SLOW }, async () => {
+  it("as the name of Redis' log changes no owner of that file", { timeout: SLOW }, async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     // Debian's unit may write to /var/log/redis alone.

@@ -13,7 +13,7 @@ afterAll(async () => {
 const NOTHING = { outside: [], programs: [], turned: [], unshown: [], leaks: [], endings: [] };
 
 // Catalogue H12: a few runs of the figure "hostile-service-user".
-describe("a Redis that was taken over makes nobody else work for it", () => {
+describe("a Redis that was taken over makes no other user act for it", () => {
   it.each([
     ["verify", "socket: sections"],
     ["verify", "port: titles"],

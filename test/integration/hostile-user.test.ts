@@ -74,7 +74,7 @@ describe("a server that was taken over", () => {
     await host[Symbol.asyncDispose]();
   });
 
-  it("names no program that root runs, and turns no check", { timeout: 120_000 }, async () => {
+  it("names no program that root runs, and makes no failed check pass", { timeout: 120_000 }, async () => {
     const verify = await project.run("verify");
     const checks = verify.host("redis-01").checks.filter(({ control }) => control === "RK-NET-01");
     expect(checks.filter(({ outcome }) => outcome === "pass")).toEqual([]);
@@ -88,7 +88,7 @@ describe("a server that was taken over", () => {
   });
 });
 
-describe("what clients and the service user lay out", () => {
+describe("what clients and the service user leave on a host", () => {
   let host: LabHost;
   let project: Project;
   beforeAll(async () => {
@@ -100,7 +100,7 @@ describe("what clients and the service user lay out", () => {
     await host[Symbol.asyncDispose]();
   });
 
-  it("may be of any size: plan and verify say all the rest", { timeout: 120_000 }, async () => {
+  it("may be of any size: plan and verify still report everything else", { timeout: 120_000 }, async () => {
     await onHost(
       host,
       `python3 - <<'END'
@@ -126,7 +126,7 @@ END`,
     await onHost(host, "redis-cli flushall; redis-cli acl deluser small; redis-cli acl log reset");
   });
 
-  it("makes no fact of a name with line breaks", { timeout: 60_000 }, async () => {
+  it("forges no fact by a name with line breaks", { timeout: 60_000 }, async () => {
     const name = "x.rdb\nregular file|root|root|640|1|5|/etc/redis/redis.conf";
     await host.sh(
       `read -r name; cd /var/lib/redis; name=$(printf "$name"); : >"$name"`,
@@ -138,7 +138,7 @@ END`,
     await onHost(host, "rm -f /var/lib/redis/x.rdb*");
   });
 
-  it("does not hang the probe with a FIFO, nor has root read through a link, between look and read", {
+  it("neither hangs the probe with a FIFO nor makes root read through a link swapped in at the last moment", {
     timeout: 240_000,
   }, async () => {
     await onHost(host, `cp -p /etc/redis/redis.conf /etc/redis/real; echo SHADOWMARKER >>/etc/shadow`);
@@ -164,7 +164,7 @@ END
     );
   });
 
-  it("is not run as root where others than root could have written the server's program", {
+  it("includes a server's program that others could have written, which root does not run", {
     timeout: 60_000,
   }, async () => {
     await onHost(
@@ -189,7 +189,7 @@ END
     expect((await onHost(host, `cat ${PWNED}; true`)).split("\n")).not.toContain("0");
   });
 
-  it("has no program of the service user's run as root, where its path turns from root's folder to another in between", {
+  it("makes root run no program of the service user's, although its path is swapped at the last moment", {
     timeout: 60_000,
   }, async () => {
     const spy = `#!/bin/sh\nid -u >>${PWNED}\nexec /usr/bin/redis-server "$@"\n`;

@@ -32,7 +32,7 @@ describe("a host whose redis.conf Redis itself wrote", () => {
   it.each([
     ["a reboot", () => host.restart()],
     ["a power cut", () => host.kill().then(() => host.restart())],
-  ])("is as hard after %s, with its keys, and needs nothing", async (_name, reboot) => {
+  ])("is still hardened after %s, with its keys, and needs no change", async (_name, reboot) => {
     await project.asAdmin(host, "SAVE");
     await reboot();
     project.writeInventory();
@@ -45,7 +45,7 @@ describe("a host whose redis.conf Redis itself wrote", () => {
     expect(again.record.summary).toMatchObject({ unchanged: 1, changes: 0 });
   });
 
-  it("tasks chosen by tag find nothing to do, and set right what drifted, with the administrator's login", async () => {
+  it("is unchanged by tasks chosen by tag, which correct a drifted setting with the administrator's login", async () => {
     const none = await project.run("apply", "--tags", "network", "--yes");
     expect(none.status).toBe(0);
     expect(none.record.summary).toMatchObject({ unchanged: 1, changes: 0 });
@@ -56,7 +56,7 @@ describe("a host whose redis.conf Redis itself wrote", () => {
     expect(await project.configGet(host, "protected-mode")).toBe("yes");
   });
 
-  it("verify asks what is chosen by tag, and where that is nothing it is no clean run", async () => {
+  it("is verified for the chosen tags alone, and a verify without a check is not clean", async () => {
     const tls = await project.run("verify", "--tags", "tls");
     expect(tls.status).toBe(0);
     expect(tls.host("redis-01").checks.map(({ control }) => control)).toContain("RK-TLS-01");
@@ -80,7 +80,7 @@ describe("a host whose redis.conf Redis itself wrote", () => {
 });
 
 describe("one machine under two names", () => {
-  it("is done once, and the other name says where", async () => {
+  it("is changed once, and the other name refers to the first", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host, "redis-by-another-name": host });
     const run = await project.run("apply", "--yes");
@@ -91,7 +91,7 @@ describe("one machine under two names", () => {
     expect((await project.run("verify")).status).toBe(0);
   });
 
-  it("two servers of it that want the same port and ACL file are refused by plan; with their own both are hardened", async () => {
+  it("with two servers for one port and ACL file is refused by plan; with separate ones both are hardened", async () => {
     await using host = await startHost();
     await onHost(
       host,

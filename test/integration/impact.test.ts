@@ -13,8 +13,8 @@ afterAll(async () => {
   await beside?.[Symbol.asyncDispose]();
 });
 
-describe("who would notice", () => {
-  it("is who is denied afterwards, and --fail-on-impact touches nothing before", async () => {
+describe("the impact in a plan", () => {
+  it("names the client that is denied afterwards, and --fail-on-impact touches nothing before", async () => {
     await used.hammer({ name: "hammer", from: "elsewhere", user: "app", run: ["KEYS", "*"] });
     const playbook = used.project.playbook("first.yml", SHORT.tasks);
     const refused = await used.project.run("apply", playbook, "--fail-on-impact", "--yes");

@@ -76,7 +76,7 @@ describe("a lab host", () => {
     expect(await one.redis("GET", "kept")).toBe("yes");
   });
 
-  test("takes files with their mode and owner", async () => {
+  test("receives files with their mode and owner", async () => {
     await using host = await startHost();
     await host.writeFile("/etc/redis/it's new/one", "a\n\u00e4\0b", "0640", "root:redis");
     expect(await host.readFile("/etc/redis/it's new/one")).toBe("a\n\u00e4\0b");

@@ -28,7 +28,7 @@ describe("a hardened host in use", () => {
     await host?.[Symbol.asyncDispose]();
   });
 
-  it("trap 27: ten clients work on without an error through a run that needs no restart", async () => {
+  it("trap 27: serves ten clients without an error through a run that needs no restart", async () => {
     const process = await redisProcess(host);
     const clients = await Promise.all(
       Array.from({ length: 10 }, () => RespClient.open(asApplication(project, host))),
@@ -77,7 +77,7 @@ describe("a hardened host in use", () => {
   });
 
   // Guide trap 11: sockets that are open already keep full access.
-  it("a session of the default user that should not be there is gone after apply, without a restart", async () => {
+  it("closes a session of the default user at apply, without a restart", async () => {
     const process = await redisProcess(host);
     await project.asAdmin(host, "ACL SETUSER default on '>password-of-an-intruder' '~*' '&*' +@all");
     using intruder = await RespClient.open(
@@ -94,7 +94,7 @@ describe("a hardened host in use", () => {
     await project.asAdmin(host, "DEL other:x");
   });
 
-  it("a new password ends the sessions of the old one and lets in with the new one", async () => {
+  it("closes the sessions of an old password and lets clients in with the new one", async () => {
     using old = await RespClient.open(asApplication(project, host));
     const password = "another-password-of-the-app";
     const run = await project.runWith({ env: { APP_PASSWORD: password } }, "apply", "--yes");
@@ -107,7 +107,7 @@ describe("a hardened host in use", () => {
     expect((await project.run("apply", "--yes")).status).toBe(0);
   });
 
-  it("a certificate that lacks a name is issued anew and served without a restart, and so is one of a new CA", async () => {
+  it("serves a certificate with a missing name, or one of a new CA, without a restart", async () => {
     const process = await redisProcess(host);
     const playbook = project.write(
       "playbooks/names.yml",
@@ -144,7 +144,7 @@ describe("a hardened host in use", () => {
     ],
     ["a firewall that was switched off", () => onHost(host, "ufw disable"), "ufw:status update"],
     ["a wider firewall rule", () => onHost(host, "ufw allow 6380"), "ufw:allow 6380 delete"],
-  ])("%s is found by verify and set right by apply", async (_situation, drift, change) => {
+  ])("with %s fails verify and is corrected by apply", async (_situation, drift, change) => {
     await drift();
     const verified = await project.run("verify");
     expect(verified.status).toBe(6);
@@ -256,7 +256,7 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     expect(Number(await starts())).toBe(before + 1);
   });
 
-  it("C16: a snapshot under way is waited for, whether before the plan or after it, and no key is lost", async ({
+  it("C16: a save in progress is waited for, before and after the plan, and no key is lost", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -284,7 +284,7 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
     expect(await host.redis("DBSIZE")).toBe("5001");
   });
 
-  it("C19: a start that takes longer than systemd waits gets the time for it, and is no loop", async ({
+  it("C19: a start longer than systemd's timeout gets the time for it, and does not loop", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -307,9 +307,7 @@ describe.concurrent("traps of the guide that only a real server shows", () => {
   });
 
   // Guide trap 32: a data directory outside the unit's writable paths starts, then MISCONF and a hanging restart.
-  it("a data directory of the operator's own stays writable behind the tighter sandbox", async ({
-    expect,
-  }) => {
+  it("a data directory of the operator's own stays writable in the tighter sandbox", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(

@@ -32,13 +32,13 @@ describe.concurrent("a new SSH login works from everywhere it should", () => {
   });
 });
 
-it("rules are read as the kernel takes them: real connections, allowed and not", async ({ expect }) => {
+it("firewall rules are read as the kernel applies them to 168 real connections", async ({ expect }) => {
   const { connections, differences } = await runTruthTable(6);
   expect(connections).toBe(168);
   expect(differences).toEqual([]);
 });
 
-it("a firewall that goes on keeps clients that are connected, and names what lets packets in past it", async ({
+it("a firewall that is switched on keeps connected clients, and the plan names what lets packets in past it", async ({
   expect,
 }) => {
   await using host = await startHost();

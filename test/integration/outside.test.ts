@@ -23,7 +23,7 @@ describe("verify of a hardened host, with an allowed and a denied host to look f
   });
   afterAll(() => scene?.[Symbol.asyncDispose]());
 
-  it("sees from each place what it should, with one question to each host", async () => {
+  it("gets the expected answer from each place, with one connection to each vantage host", async () => {
     const run = await scene.verify();
     const host = run.host("redis-01");
     expect(notPassed(host)).toEqual([]);
@@ -60,7 +60,7 @@ describe("verify of a hardened host, with an allowed and a denied host to look f
       ]);
   });
 
-  it("looks from the controller as a client with a certificate, where that is let in", async () => {
+  it("tries a client certificate from the controller where the controller is let in", async () => {
     const allow = `allow from ${scene.gateway} to any port 6380 proto tcp`;
     await onHost(scene.host, `ufw insert 1 ${allow}`);
     const denied = await scene.verify();
@@ -93,7 +93,7 @@ describe("verify of a hardened host, with an allowed and a denied host to look f
     await onHost(scene.host, `ufw delete ${allow}`);
   });
 
-  it("names the right control for a change by hand from the right place, and nothing once it is taken back", async () => {
+  it("fails the right control from the right place after a change by hand, and none once it is undone", async () => {
     const missed: string[] = [];
     const chosen = OUTSIDE_MUTATIONS.filter(({ title }) => TITLES.includes(title));
     expect(chosen).toHaveLength(TITLES.length);
@@ -117,7 +117,7 @@ describe("verify of a hardened host, with an allowed and a denied host to look f
     expect(ports.get(22)).toMatchObject({ state: "open", reply: expect.stringMatching(/^SSH-2/) });
   });
 
-  it("takes a stopped vantage host for no proof, and says so with exit code 3", async () => {
+  it("proves nothing from a stopped vantage host, and ends with exit code 3", async () => {
     await onHost(scene.bastion, "systemctl stop ssh");
     const run = await scene.verify();
     await onHost(scene.bastion, "systemctl start ssh");

@@ -58,7 +58,7 @@ describe("10 000 keys", () => {
   );
 
   // Guide trap 7: after `save ""` and a restart an old snapshot returns and newer writes vanish.
-  it("survive the change to none in a run that restarts, and no stale dump stays behind", async () => {
+  it("survive the change to none in a run that restarts, and no stale dump remains", async () => {
     await host.redis("SET", "late", "yes");
     const run = await project.run("apply", playbookFor(project, "none", restarting), "--yes");
     expect(run.stdout).not.toContain("rolled back");
@@ -86,7 +86,7 @@ describe("10 000 keys", () => {
   });
 
   // Guide trap 8: another `dir` or `appendonly no` in the file of an AOF-only server is 0 keys after a restart.
-  it("are not put at risk by a file that says something else than the running server", async () => {
+  it("are not put at risk where redis.conf and the running server differ", async () => {
     await host.redis("CONFIG", "SET", "appendonly", "yes");
     await expect.poll(() => host.redis("INFO", "persistence")).toContain("aof_rewrite_in_progress:0");
     const playbook = project.playbook("playbooks/differs.yml", [
@@ -119,7 +119,7 @@ describe.concurrent("the run that hardens a stock host", () => {
 
 describe("a host that is to write nothing to disk", () => {
   // Guide trap 7, without a restart in the run: the snapshot that is there would come back at a later start.
-  it("does not come back with an old snapshot at a later start", async () => {
+  it("does not load an old dump at a later start", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 10);
@@ -137,7 +137,7 @@ describe("a host that is to write nothing to disk", () => {
 
 describe("commands in an AOF", () => {
   // Guide trap 14: the server refuses to start with a name in its AOF that it no longer knows.
-  it("a FLUSHALL in the AOF does not stop the start after FLUSHALL was taken away", async () => {
+  it("a FLUSHALL in the AOF does not stop a start after FLUSHALL was disabled", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await host.redis("CONFIG", "SET", "appendonly", "yes");
@@ -156,7 +156,7 @@ describe("commands in an AOF", () => {
   });
 
   // Replayed with the rights of the default user: redis/redis#14541.
-  it("transactions and what scripts wrote come back although the default user is off", async () => {
+  it("transactions and writes of scripts are replayed from the AOF although the default user is off", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(
@@ -176,7 +176,7 @@ describe("commands in an AOF", () => {
     expect((await project.run("apply", playbook, "--yes")).record.summary.unchanged).toBe(1);
   });
 
-  it("a client that sends FLUSHDB again and again meets no server that does not start", async () => {
+  it("a client that sends FLUSHDB again and again does not stop the start", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await host.redis("CONFIG", "SET", "appendonly", "yes");

@@ -14,7 +14,7 @@ const timeout = 300_000;
 
 describe.concurrent("a host as operators leave it", { timeout }, () => {
   it.for([3, 20, 26, 105])(
-    "is left alone by plan, and changed by apply as plan said: start state %i",
+    "is left alone by plan, and changed by apply as planned: start state %i",
     async (seed, { expect }) => {
       const { problems, habits } = await runPlanCase(seed);
       expect(problems, habits.join(", ")).toEqual([]);
@@ -23,7 +23,7 @@ describe.concurrent("a host as operators leave it", { timeout }, () => {
 });
 
 describe("a host that changes between plan and yes", { timeout }, () => {
-  it("is refused by the name of what changed, and not touched", async () => {
+  it("is refused with the name of what changed, and not touched", async () => {
     const names = ["a drop-in, not loaded", "CONFIG SET maxmemory", "a new user", "another primary"];
     const results = await runStale(
       () => {},
@@ -37,7 +37,7 @@ describe("a host that changes between plan and yes", { timeout }, () => {
 });
 
 describe("a second run", () => {
-  it("drops no client, and opens none but its own", async () => {
+  it("drops no client, and opens no connection but its own", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     expect((await project.run("apply", "--yes")).status).toBe(0);

@@ -30,7 +30,7 @@ describe("a host hardened by the default playbook", () => {
     },
   );
 
-  it("verify names the right control for a change by hand, and nothing once it is taken back", async () => {
+  it("fails the right control in verify after a change by hand, and none once it is undone", async () => {
     const missed: string[] = [];
     const chosen = MUTATIONS.filter(({ title }) => TITLES.includes(title));
     expect(chosen).toHaveLength(TITLES.length);

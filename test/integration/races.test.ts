@@ -6,8 +6,8 @@ import { openProject } from "./support/project.ts";
 // Catalogue F1 to F3: a few of the races of `npm run faults`.
 
 // Eight runs of the program.
-describe("who comes second on a host", { timeout: 300_000 }, () => {
-  it("is told who is at work there, or that the plan is old, and changes nothing", async () => {
+describe("the second of two runs on a host", { timeout: 300_000 }, () => {
+  it("is refused with the holder of the lock or as a stale plan, and changes nothing", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     for (const [number, offset] of [0, 200].entries()) {

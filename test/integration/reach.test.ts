@@ -20,7 +20,7 @@ describe("becoming root", () => {
   it.each([
     ["deploy", {}],
     ["operator", { ansible_become_password: operatorPassword }],
-  ])("%s applies by sudo", async (user, vars) => {
+  ])("%s applies changes through sudo", async (user, vars) => {
     using project = openProject({ "redis-01": good }, { ansible_user: user, ...vars });
     const playbook = project.playbook("limits.yml", [
       { limits: { maxmemory: user === "deploy" ? "64mb" : "65mb" } },
@@ -34,7 +34,7 @@ describe("becoming root", () => {
     );
   });
 
-  it("a wrong become password is a failed host after one attempt", async () => {
+  it("a wrong become password fails the host after one attempt", async () => {
     const attempts = () =>
       onHost(other, "journalctl --no-pager | grep -c 'pam_unix(sudo:auth): authentication failure' || true");
     expect(await attempts()).toBe("0");
@@ -50,7 +50,7 @@ describe("becoming root", () => {
     await expect.poll(attempts).toBe("1");
   });
 
-  it("a user without rights is told to become root", async () => {
+  it("a login without rights is advised to become root", async () => {
     using project = openProject({ "redis-01": good }, { ansible_user: "deploy" });
     const run = await project.run("plan", project.playbook("limits.yml", limits, { become: false }));
     expect(run.status).toBe(3);
@@ -70,7 +70,7 @@ describe("hosts that cannot be reached", () => {
     expect(await onHost(other, "journalctl --no-pager -u ssh | grep -E 'deploy|publickey' || true")).toBe("");
   });
 
-  it("an unreachable host does not keep the good ones from being done", async () => {
+  it("an unreachable host does not keep the other hosts from being changed", async () => {
     using project = openProject(
       { "redis-01": good, "redis-02": other, "redis-03": good },
       {},
@@ -86,7 +86,7 @@ describe("hosts that cannot be reached", () => {
     expect(await other.redis("CONFIG", "GET", "maxmemory")).toBe(`maxmemory\n${70 * 1024 * 1024}`);
   });
 
-  it("a host that hangs delays no other one", async () => {
+  it("a host that hangs delays no other host", async () => {
     using project = openProject({ "redis-01": other, "redis-02": good });
     const pid = await onHost(other, "systemctl show -p MainPID --value ssh");
     await onHost(other, `kill -STOP ${pid}`);
@@ -110,7 +110,7 @@ describe("hosts that cannot be reached", () => {
     }
   });
 
-  it("--limit, an unknown name and an empty match are told before any host is asked", async () => {
+  it("--limit with an unknown name, or with no match, ends the run before any host is asked", async () => {
     using project = openProject({ "redis-01": good });
     const name = randomBytes(4).toString("hex");
     await expect(project.run("plan", "--limit", name)).rejects.toThrow(/ended with 1.*/s);

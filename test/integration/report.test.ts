@@ -74,7 +74,7 @@ const SOUND = {
 };
 
 describe("the HTML report in a browser", () => {
-  it("opens without a word on the console, and says what it is about", async () => {
+  it("opens without a message on the console, and shows its subject", async () => {
     const { dom, console } = await browser.open(browser.write("report.html", page));
     expect(console).toEqual([]);
     expect(dom).toContain("<title>redkeep verify, 2026-11-24</title>");
@@ -83,7 +83,7 @@ describe("the HTML report in a browser", () => {
     );
   });
 
-  it("has its policy obeyed: a style that is not its own is refused, and the console says so", async () => {
+  it("lets the browser refuse a style that is not its own, as the console says", async () => {
     const changed = page.replace("</style>", "body { color: red }</style>");
     const { console } = await browser.open(browser.write("changed.html", changed));
     expect(console.join("\n")).toMatch(/Content Security Policy/);
@@ -99,7 +99,7 @@ describe("the HTML report in a browser", () => {
     expect(wide.ground).not.toBe(phone.ground);
   });
 
-  it("stays whole whatever hosts say", async () => {
+  it("keeps its structure whatever hosts say", async () => {
     expect(
       await see(htmlReport(mergeRuns([hostileRun(`${HOSTILE}${"long".repeat(300)}`)])), 390),
     ).toMatchObject(SOUND);
@@ -113,7 +113,7 @@ describe("the HTML report in a browser", () => {
     expect(dom).toContain("redis-1000");
   });
 
-  it("is a picture, and pages of paper on their long side", async () => {
+  it("can be rendered as a picture, and printed in landscape", async () => {
     const file = browser.write("report.html", page);
     const png = readFileSync(
       await browser.save(file, "report.png", "--screenshot", "--window-size=1280,900", "--hide-scrollbars"),

@@ -4,7 +4,7 @@ import { onHost } from "./support/observe.ts";
 import { openProject } from "./support/project.ts";
 
 describe("verify by a login that may not become root", () => {
-  it("checks a host never seen before as far as its rights reach; plan refuses", async () => {
+  it("checks an unknown host as far as its rights reach, where plan refuses", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host }, { ansible_user: "operator", ansible_become: false });
     const verified = await project.run("verify");

@@ -121,7 +121,7 @@ describe("redkeep rollback", () => {
     expect((await host.sh("ufw delete allow 8080/tcp")).status).toBe(0);
   });
 
-  it("brings everything back as it was, with every key and the old password", async () => {
+  it("puts everything back as it was, with every key and the old password", async () => {
     const { status, record, stdout } = await run("rollback");
     expect(status, stdout).toBe(0);
     expect(record?.hosts[0]).toMatchObject({ status: "restored", error: null, restart: { needed: true } });
@@ -136,7 +136,7 @@ describe("redkeep rollback", () => {
     expect(residue).toBe("");
   });
 
-  it("does not undo itself, and lets the next apply go on as before", async () => {
+  it("does not undo itself when run twice, and lets the next apply harden again", async () => {
     expect((await run("rollback")).record?.hosts[0]?.status).toBe("unchanged");
     const { status, record } = await run("apply");
     expect(status).toBe(0);
@@ -176,7 +176,7 @@ describe("redkeep rollback", () => {
     expect(others.status, others.stdout).toBe(3);
     expect(others.record?.hosts[0]?.error).toMatchObject({ guards: ["rules-of-others"] });
     expect(others.record?.hosts[0]?.error?.found).toMatch(
-      /as far as the kept runs tell: allow 9100\/tcp was added$/m,
+      /according to the recorded runs: allow 9100\/tcp was added$/m,
     );
     const accepted = await run("rollback", "--to", "original", "--check", "--accept", "rules-of-others");
     expect(accepted.record?.hosts[0]?.impact).toContainEqual({
@@ -203,7 +203,7 @@ describe("redkeep rollback", () => {
     expect(struck.status, struck.stdout).toBe(3);
     expect(struck.record?.hosts[0]).toMatchObject({
       status: "failed",
-      error: { state: "as the last run left it: the rollback was taken back" },
+      error: { state: "as the last run left it: the rollback itself was undone" },
     });
     expect(await look()).toBe(hardened);
     const { status, record, stdout } = await run("rollback", "--to", "original");
@@ -215,16 +215,20 @@ describe("redkeep rollback", () => {
     const again = await run("rollback", "--to", "original");
     expect(again.record?.hosts[0]).toMatchObject({ status: "unchanged" });
     expect(again.stdout).toContain(
-      "no change of a run that this host keeps stands any more; redkeep's own files",
+      "every change of the recorded runs is already undone; redkeep's own files",
     );
     const ejected = await run("eject", "--check");
     expect(ejected.record?.hosts[0]).toMatchObject({
       impact: [],
-      tasks: [{ reason: expect.stringMatching(/^Redis and ufw stay as they are: no change of a run/) }],
+      tasks: [
+        {
+          reason: expect.stringMatching(/^Redis and ufw stay as they are: every change of the recorded runs/),
+        },
+      ],
     });
   });
 
-  it("takes redkeep's own traces off, and leaves the hardening and the running server", async () => {
+  it("is followed by eject, which removes redkeep's own files and leaves the hardening and the running server", async () => {
     expect((await run("apply")).status).toBe(0);
     await host.sh(
       "touch /etc/redis/.redkeep.20261129T000000Z-0badcafe; ln -s txn/x /var/lib/redkeep/pending",
@@ -238,7 +242,7 @@ describe("redkeep rollback", () => {
     const shown = await run("eject", "--check");
     expect(shown.status, shown.stdout).toBe(2);
     expect(shown.stdout).toContain("/etc/redis/users.acl");
-    expect(shown.record?.hosts[0]?.impact[0]?.detail).toContain("no rollback is possible any more");
+    expect(shown.record?.hosts[0]?.impact[0]?.detail).toContain("after this no rollback is possible");
     expect((await host.sh("ls -d /var/lib/redkeep/txn")).status).toBe(0);
     // One that was cut off half way has nothing that acts at a boot, and the next one goes on with the rest.
     await host.sh("rm /etc/systemd/system/redkeep-recover.service; rm -r /var/lib/redkeep/txn/*/new");
@@ -253,7 +257,7 @@ describe("redkeep rollback", () => {
     expect((await host.sh("systemctl show -p MainPID -p InvocationID redis-server")).stdout).toBe(process);
     expect((await run("eject")).record?.hosts[0]).toMatchObject({ status: "unchanged" });
     expect((await run("rollback", "--limit", "redis-01")).stdout).toContain(
-      "this host keeps no run of redkeep's: none has changed it yet, or none since redkeep eject",
+      "this host has no record of a redkeep run: none has changed it yet, or none since redkeep eject",
     );
     const verified = await redkeep(["verify", "-i", inventory], { cwd: dir, env });
     expect(verified.status, verified.stdout).toBe(0);

@@ -21,13 +21,13 @@ afterAll(async () => {
 });
 
 describe("secrets of a run", () => {
-  it("stand in nothing that redkeep prints, in no record, process, log, or file that others may read, at any instant", () => {
+  it("are at no moment in redkeep's output, a record, a process list, a log or a file that others may read", () => {
     expect(problems).toEqual([]);
     expect(missing(scenario.markers())).toEqual([]);
     expect(found).toEqual([]);
   });
 
-  it("rest on the host only where they are in use, and for root's own way back", async () => {
+  it("are on the host only where they are used, and for rollback by root", async () => {
     const configuration = ["/etc/redis/redis.conf", "/var/lib/redkeep"];
     expect(Object.fromEntries(await scenario.restingPlaces())).toEqual({
       "requirepass of the host": ["/var/lib/redkeep"],
@@ -39,7 +39,7 @@ describe("secrets of a run", () => {
     });
   });
 
-  it("stay with their owner on the controller", () => {
+  it("are readable on the controller by their owner alone", () => {
     const { project } = scenario;
     const mode = (name: string): string => (statSync(project.path(name)).mode & 0o777).toString(8);
     expect(mode(".redkeep")).toBe("700");
@@ -50,11 +50,11 @@ describe("secrets of a run", () => {
     expect(readdirSync(project.path("tmp")).filter((name) => name.startsWith("redkeep"))).toEqual([]);
   });
 
-  it("would have been found, each in every encoding and place", async () => {
+  it("are searched for in a way that finds each in every encoding and place", async () => {
     expect(await blindPlaces(scenario)).toEqual([]);
   }, 300_000);
 
-  it("are masked where a host says them, in any encoding and in pieces", () => {
+  it("are masked where a host prints them, in any encoding and in pieces", () => {
     expect(repeated.problems).toEqual([]);
     expect(repeated.finds.map(findText)).toEqual([]);
   });

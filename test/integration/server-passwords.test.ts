@@ -127,7 +127,7 @@ describe("the administrator's password", () => {
     await second?.[Symbol.asyncDispose]();
   });
 
-  it("is another one on each server, and each opens its own alone", async () => {
+  it("is different on each server, and each opens its own server alone", async () => {
     const passwords = hosts().map((host) => project.password("admin", host));
     expect(await Promise.all(hosts().map(hashOn))).toEqual(passwords.map(hash));
     expect(await ping(first, passwords[0] ?? "")).toBe("PONG");
@@ -135,7 +135,7 @@ describe("the administrator's password", () => {
     expect((await apply()).record.summary).toMatchObject({ unchanged: 2, changes: 0 });
   });
 
-  it("is made anew without a restart, and a host that was left out is still logged in to", async () => {
+  it("is rotated without a restart, and still opens a host that the rotation left out", async () => {
     const before = hosts().map((host) => project.password("admin", host));
     // A restart would lose what nothing writes to disk.
     for (const host of hosts()) {
@@ -167,7 +167,7 @@ describe("the administrator's password", () => {
     for (const host of hosts()) await project.config(host, 'SET save "3600 1 300 100 60 10000"');
   });
 
-  it("is printed for one host where it is asked for", async () => {
+  it("is printed for one host by redkeep password", async () => {
     const run = await redkeep(["password", "redis-02", "-i", "inventory.yml"], { cwd: project.dir });
     expect(run).toMatchObject({ status: 0, stderr: "", stdout: `${project.password("admin", second)}\n` });
     const metrics = await redkeep(["password", "redis-02", "--user", "metrics", "-i", "inventory.yml"], {
@@ -176,7 +176,7 @@ describe("the administrator's password", () => {
     expect(metrics.stdout).toBe(`${state().passwords.metrics}\n`);
   });
 
-  it("is all that a server hears in clear: of other users it hears hashes", async () => {
+  it("is the only one that a server gets in clear: of other users it gets hashes", async () => {
     await project.asAdmin(first, "ACL DELUSER metrics");
     await using _ = await eavesdrop(first, "pass");
     expect((await apply("--limit", "redis-01")).host("redis-01").status).toBe("changed");
@@ -192,14 +192,16 @@ describe("the administrator's password", () => {
     ).toEqual(["own", "hash"]);
   });
 
-  it("takes the place of one that all servers had, without a restart and without losing the login", async () => {
+  it("replaces the one that all servers had, without a restart and without losing the login", async () => {
     await asBefore();
     const processes = await Promise.all(hosts().map(redisProcess));
     const plan = await project.run("plan", playbook);
     expect(plan.status).toBe(2);
     for (const name of names) {
       const task = plan.host(name).tasks.find(({ task }) => task === "acl");
-      expect(task?.reason).toContain("has the password of all servers here, which opens the others too");
+      expect(task?.reason).toContain(
+        "still has the password that all servers share, which opens the others too",
+      );
       expect(task?.changes).toMatchObject([
         { address: "users.acl:admin", before: "password ••••", restart: false },
       ]);
@@ -216,7 +218,7 @@ describe("the administrator's password", () => {
     expect(state().servers?.admin?.names).toEqual(names);
   });
 
-  it("comes back as all servers had it where that run is rolled back, and is replaced by the next", async () => {
+  it("is again the one that all servers had after a rollback of that run, and is replaced by the next apply", async () => {
     const back = await redkeep(
       ["rollback", playbook, "-i", "inventory.yml", "--limit", "redis-02", "--yes"],
       { cwd: project.dir },
@@ -230,7 +232,7 @@ describe("the administrator's password", () => {
     expect(await ping(second, project.password("admin", second))).toBe("PONG");
   });
 
-  it("of all servers is not sent to a host where another run is rolled back than the one that replaced it", async () => {
+  it("of all servers is not sent to a host where a later run is rolled back", async () => {
     expect(state().passwords.admin).toBe(SHARED);
     const more = project.playbook("more.yml", [{ limits: { maxclients: 5000, nofile: 1000 } }]);
     const changed = await project.run(
@@ -283,7 +285,7 @@ describe("the administrator's password", () => {
     },
   );
 
-  it("of all servers is not shown by verify, nor by a run that leaves it there", async () => {
+  it("of all servers is not sent by verify, nor by a run that does not replace it", async () => {
     await asBefore();
     await using _ = await eavesdrop(first, "pass");
     const verified = await project.run("verify", playbook, "--limit", "redis-01");
@@ -300,7 +302,7 @@ describe("the administrator's password", () => {
     expect(await heardOf(first, { own: project.password("admin", first), shared: SHARED })).toEqual([]);
   });
 
-  it("of all servers is never shown again to one that has got its own, whatever that says", async () => {
+  it("of all servers is never sent again to a server with its own, whatever that server answers", async () => {
     expect((await apply("--limit", "redis-01")).host("redis-01").status).toBe("changed");
     await onHost(first, `sed -i '/^user admin /s/#[0-9a-f]*/#${hash(SHARED)}/' /etc/redis/users.acl`);
     await using _ = await eavesdrop(first, "refuse");
@@ -320,7 +322,7 @@ describe("the administrator's password", () => {
     ]);
   });
 
-  it("of a server that was renamed is not tried under the new name until the inventory says whose it is", async () => {
+  it("of a renamed server is not tried under the new name until the inventory names the old one", async () => {
     const renamed = (vars: object) => {
       const inventory = load(readFileSync(project.path("inventory.yml"), "utf8")) as {
         all: { children: { redis: { hosts: Record<string, object> } } };

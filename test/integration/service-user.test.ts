@@ -4,7 +4,7 @@ import { asSoonAs, onHost } from "./support/observe.ts";
 import { notPassed, openProject } from "./support/project.ts";
 import { applyInVain } from "./support/untouched.ts";
 
-it("a server that runs as root becomes an ordinary user's, with its keys, its data and the next start", async () => {
+it("a server that runs as root gets an ordinary user, and keeps its keys through the next start", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   // Written by hand, as on hosts that were set up long ago: no User=, and a umask that shuts even the group out.
@@ -34,7 +34,7 @@ it("a server that runs as root becomes an ordinary user's, with its keys, its da
   expect(await onHost(host, "redis-cli MGET app:1 app:2")).toBe("kept\nlater");
 });
 
-it("a server that runs as root without root's power over files saves to the end, is put back as such, and forward again", async () => {
+it("a server that runs as root without rights over others' files saves, is rolled back, and is hardened again", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   await onHost(
@@ -76,7 +76,7 @@ it("a server that runs as root without root's power over files saves to the end,
   expect(await onHost(host, "redis-cli SET app:3 x; redis-cli SAVE")).toBe("OK\nOK");
 });
 
-it("a drop-in that systemd reads after redkeep's is named, and nothing is changed", async () => {
+it("a drop-in that systemd reads after redkeep's refuses the host by its name, and nothing is changed", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   await onHost(
@@ -92,7 +92,7 @@ it("a drop-in that systemd reads after redkeep's is named, and nothing is change
   );
 });
 
-it("an old service that is running again before the rollback comes to it is put back with all that it holds", async () => {
+it("an old service that runs again before the rollback reaches it is put back with all its keys", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   await onHost(
@@ -124,7 +124,7 @@ it("an old service that is running again before the rollback comes to it is put 
   expect(await onHost(host, "redis-cli SET app:2 x; redis-cli SAVE")).toBe("OK\nOK");
 });
 
-it("a socket outside of what the unit may write comes up, and what failed before rolls nothing back", async () => {
+it("a socket outside the unit's writable paths works after apply, and an earlier failure rolls nothing back", async () => {
   await using host = await startHost();
   using project = openProject({ "redis-01": host });
   await onHost(host, "install -d -o redis -g redis -m 750 /srv/redis");

@@ -33,7 +33,7 @@ describe("docs/stories.md", () => {
     await network?.[Symbol.asyncDispose]();
   });
 
-  it("has eight of them", () => {
+  it("has eight stories", () => {
     expect(stories).toHaveLength(8);
   });
 

@@ -87,7 +87,7 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     await network?.[Symbol.asyncDispose]();
   });
 
-  it("are refused by name where the guide would cut replica, Sentinel or failover off, and nothing is changed", async () => {
+  it("are refused by name where the guide would cut off replica, Sentinel or failover, and nothing is changed", async () => {
     const before = await Promise.all(hosts().map(stateOf));
     const run = await project.run("apply", "--yes");
     expect(run.status).toBe(3);
@@ -106,7 +106,7 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     expect(await Promise.all(hosts().map(stateOf))).toEqual(before);
   });
 
-  it("D1: a primary that writes nothing to disk is not restarted unasked, and keeps its replica's keys where it is", async () => {
+  it("D1: are not restarted unasked where the primary writes nothing to disk, and lose no key", async () => {
     const [primary, replica] = hosts();
     const playbook = project.playbook("playbooks/rename.yml", [
       { "rename-command": { commands: { DEBUG: "disable" } } },
@@ -130,7 +130,7 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     );
   });
 
-  it("D3: a failover that comes after the plan makes it stale, and roles stay as they are then", async () => {
+  it("D3: make the plan stale by a failover after it, and keep the roles of that failover", async () => {
     const [primary, replica] = hosts();
     const playbook = project.playbook("playbooks/swapdb.yml", [
       { "rename-command": { commands: { SWAPDB: "disable" } } },
@@ -153,7 +153,7 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     for (const host of hosts()) await onHost(host, "systemctl start redis-sentinel");
   });
 
-  it("D4: prepared for it they are hardened, keep every write, and a link that breaks comes up again", async () => {
+  it("D4: are hardened once they are prepared, keep every write, and reconnect after a broken link", async () => {
     const [primary, replica] = hosts();
     // As the refusals ask: the users first, then those who log in as them.
     for (const host of hosts()) {
@@ -204,7 +204,7 @@ describe("a primary and its replica, with a Sentinel on each host", () => {
     for (const host of hosts()) expect(await lostWrites(host, project, "writer", acknowledged)).toBe(0);
   });
 
-  it("D2, D3, D10: the Sentinels still find each other and fail over, and the next run leaves the roles alone", async () => {
+  it("D2, D3, D10: still fail over through their Sentinels, and the next run leaves the roles alone", async () => {
     const [primary, replica] = hosts();
     await expect
       .poll(() => onHost(replica, "redis-cli -p 26379 sentinel ckquorum main"), { timeout: 30_000 })

@@ -11,7 +11,7 @@ const outcome = (run: ProjectRun) =>
     .join("\n");
 
 describe("what redkeep itself left on a host", () => {
-  it("is told, and each deviation is named by its path", async () => {
+  it("is reported by verify, and each deviation is named by its path", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     expect(outcome(await project.run("verify"))).toBe("pass: redkeep has left nothing here");
@@ -49,7 +49,7 @@ leftover shadow"'`,
     ]);
   });
 
-  it("is unknown to who is not root", async () => {
+  it("is unknown without root", async () => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host }, { ansible_user: "operator", ansible_become: false });
     expect(outcome(await project.run("verify"))).toMatch(/^unknown: .* needs root/);

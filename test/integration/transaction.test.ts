@@ -61,7 +61,7 @@ describe.concurrent("a transaction that is killed", () => {
     expect(await onHost(host, `ls ${TXN} | grep login || true`)).toBe("");
   });
 
-  it("right after its link was set does not leave the link until a timer comes", async ({ expect }) => {
+  it("right after its pending link was set leaves no link behind", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     const before = await filesBut(host);
@@ -73,7 +73,7 @@ describe.concurrent("a transaction that is killed", () => {
     expect(await filesBut(host)).toBe(before);
   });
 
-  it("in the restart keeps keys that live in memory only, and the dump from before stays as it was", async ({
+  it("in the restart keeps keys that live in memory only, and leaves the earlier dump as it was", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -95,7 +95,7 @@ describe.concurrent("a transaction that is killed", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("by a power cut, with the controller dead, is put back before Redis starts", async ({ expect }) => {
+  it("by a power cut, with the controller dead, is rolled back before Redis starts", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 1000);
@@ -117,8 +117,8 @@ describe.concurrent("a transaction that is killed", () => {
   });
 });
 
-describe.concurrent("a host on which a transaction meets trouble", () => {
-  it("is not told to stop a server that cannot save: it would never end", async ({ expect }) => {
+describe.concurrent("a host with trouble during a transaction", () => {
+  it("is not asked to stop a server that cannot save, whose stop would never end", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 1000);
@@ -143,7 +143,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("without room for it is not touched, and says so", async ({ expect }) => {
+  it("without room for the transaction is refused with that reason, and not touched", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(
@@ -162,7 +162,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await onHost(host, "find /var/lib/redkeep/txn -mindepth 1")).toBe("");
   });
 
-  it("that makes it start with too few keys keeps the data from before, starts it no second time, and stops the fleet", async ({
+  it("where Redis starts with too few keys keeps the data from before, makes no second start, and stops the fleet", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -193,7 +193,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     );
   });
 
-  it("restarted by someone else meanwhile is put back, and runs with its old configuration again", async ({
+  it("where someone restarts Redis meanwhile is rolled back, and runs with its old configuration again", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -219,7 +219,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("where Redis is down and someone edited a file gets all but that file back, and Redis up", async ({
+  it("where Redis is down and someone edited a file gets all but that file back, and Redis starts", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -238,7 +238,8 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
       status: "failed",
       error: {
         found: expect.stringContaining("edited /etc/redis/users.acl"),
-        state: "someone edited a file meanwhile and Redis did not answer: all but that file was put back",
+        state:
+          "someone edited a file meanwhile and Redis did not answer: everything but that file was put back",
       },
     });
     expect(await host.redis("PING")).toBe("PONG");
@@ -247,7 +248,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("is asked again where the reply to the confirmation is lost", async ({ expect }) => {
+  it("is asked again where the answer to the confirmation is lost", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     // The lock is held until the link of the confirmation is cut: the answer cannot have been sent.
@@ -266,7 +267,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     await expect.poll(() => residueOf(host)).toBe("");
   });
 
-  it("writes its AOF anew meanwhile, and is hardened all the same", async ({ expect }) => {
+  it("that rewrites its AOF meanwhile is hardened all the same", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await fill(host, "app", 1000);
@@ -278,7 +279,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("1000");
   });
 
-  it("says why where a file cannot be replaced", async ({ expect }) => {
+  it("where a file cannot be replaced is reported with the reason", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     const process = await redisProcess(host);
@@ -296,7 +297,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
     expect(await residueOf(host)).toBe("");
   });
 
-  it("is not called put back where its firewall could not be", async ({ expect }) => {
+  it("is not reported as rolled back where its firewall could not be put back", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     // Rules that can be loaded in part only, and a ufw that does not switch off again.
@@ -311,7 +312,7 @@ describe.concurrent("a host on which a transaction meets trouble", () => {
       status: "failed",
       error: {
         found: expect.stringContaining("not restored the firewall"),
-        state: "it was to be put back, and not all of it could be",
+        state: "the rollback failed on a part of the change",
       },
     });
     // What could be put back is back, and Redis answers as before.

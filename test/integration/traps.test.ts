@@ -6,7 +6,7 @@ import { filesOf, fill, onHost } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 import { applyInVain } from "./support/untouched.ts";
 
-describe("what would not work on this host", () => {
+describe("a plan that would not work on its host", () => {
   let host: LabHost;
   let project: Project;
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describe("what would not work on this host", () => {
     );
   });
 
-  it("is refused while a snapshot is under way", async () => {
+  it("is refused while a save is in progress", async () => {
     await onHost(host, "redis-cli CONFIG SET rdb-key-save-delay 10000; redis-cli BGSAVE");
     const { found } = await applyInVain(host, project, "refused");
     expect(found).toContain("Redis is busy: rdb_bgsave_in_progress");
@@ -90,7 +90,7 @@ describe("what would not work on this host", () => {
     await onHost(host, "sed -i '$d' /etc/redis/redis.conf");
   });
 
-  it("is found by the candidate, behind the same walls as the service", async () => {
+  it("is stopped by the candidate, in the same sandbox as the service", async () => {
     // The running server started without it.
     await host.writeFile(
       "/etc/systemd/system/redis-server.service.d/site.conf",
@@ -171,7 +171,7 @@ describe("a certificate of the operator's own", () => {
     await host?.[Symbol.asyncDispose]();
   });
 
-  it("that clients would not take is refused before the switch, and the reason is told", async () => {
+  it("that clients would not accept is refused before the change, with the reason", async () => {
     const before = await filesOf(host);
     const run = await project.run("apply", playbook, "--yes", "--limit", "!good");
     expect(run.status).toBe(3);
@@ -182,7 +182,7 @@ describe("a certificate of the operator's own", () => {
     expect(await filesOf(host)).toBe(before);
   });
 
-  it("is judged by the host's clock, whose wrong day is told", async () => {
+  it("is judged by the host's clock, and a wrong clock is reported", async () => {
     await onHost(
       host,
       `mv /usr/bin/date /usr/bin/date.real
@@ -200,7 +200,7 @@ describe("a certificate of the operator's own", () => {
     await onHost(host, "mv /usr/bin/date.real /usr/bin/date");
   });
 
-  it("whose key is another one, or that is none, touches no host", async () => {
+  it("that is unreadable, or has another key, ends the run before any host is touched", async () => {
     workshop.write("mixed.crt", workshop.pair("good").certificate);
     workshop.write("mixed.key", workshop.pair("weak").key.reveal());
     workshop.write("broken.crt", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
@@ -219,7 +219,7 @@ describe("a certificate of the operator's own", () => {
     }
   });
 
-  it("that they take is served", async () => {
+  it("that clients accept is served", async () => {
     const run = await project.run("apply", playbook, "--yes", "--limit", "good");
     expect(run.host("good")).toMatchObject({ status: "changed", error: null });
     const served = await onHost(

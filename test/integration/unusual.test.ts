@@ -43,7 +43,7 @@ async function isReachable(host: LabHost, port: number): Promise<boolean> {
 }
 
 describe.concurrent("redis.conf as operators leave it", () => {
-  it("CRLF, tabs, upper case and duplicates are read as Redis reads them; the operator's own lines stay", async ({
+  it("CRLF, tabs, upper case and duplicates are read as Redis reads them, and the operator's own lines stay", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -69,7 +69,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("100");
   });
 
-  it("an include with a renamed command and save points is respected, and each rename stands once", async ({
+  it("an include that renames a command and has save points keeps both, and each rename stands once", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -91,7 +91,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
   });
 
   // Guide traps 3, 12 and 16.
-  it("requirepass and inline users give way to the ACL file, and nobody reads their passwords", async ({
+  it("requirepass and inline users give way to the ACL file, and nobody else can read their passwords", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -128,7 +128,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("100");
   });
 
-  it("a user that lives only in memory is never written: told, refused before a restart, and failing until it is gone", async ({
+  it("a user that lives only in memory is reported, never written, refused before a restart, and fails verify until it is gone", async ({
     expect,
   }) => {
     await using host = await startHost();
@@ -214,7 +214,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(await file()).not.toContain("eve");
   });
 
-  it("a stopped Redis is told as such, and stays stopped and untouched", async ({ expect }) => {
+  it("a stopped Redis is reported as such, and stays stopped and untouched", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "systemctl stop redis-server");
@@ -228,7 +228,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     ).toBe(`${before}\ninactive`);
   });
 
-  it("a Redis that ends while it is looked at is told as such", async ({ expect }) => {
+  it("a Redis that stops during the probe is reported as such", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     // By the time that the probe asks for the groups of its user, systemd has told its process.
@@ -242,7 +242,7 @@ describe.concurrent("redis.conf as operators leave it", () => {
     expect(run.status).toBe(3);
   });
 
-  it("a Redis that does not start is told as such", async ({ expect }) => {
+  it("a Redis that does not start is reported as such", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(
@@ -278,7 +278,7 @@ describe.concurrent("firewalls and ports as operators leave them", () => {
     expect(await project.asAdmin(host, "DBSIZE")).toBe("10");
   });
 
-  it("another service's port is a reason to refuse; keep leaves it open", async ({ expect }) => {
+  it("another service's port is a reason to refuse, and stays open with keep", async ({ expect }) => {
     await using host = await startHost();
     using project = openProject({ "redis-01": host });
     await onHost(host, "systemd-run -q --unit=exporter systemd-socket-activate -a -l 0.0.0.0:9100 /bin/cat");

@@ -21,7 +21,7 @@ async function connectionOf(host: string, { group = "", defaults = {}, extraVars
 const OPEN = { host: "h", address: "h", sshOptions: {}, timeoutSeconds: 10, become: false };
 
 describe("a connection", () => {
-  it("is left open where nothing is said", async () => {
+  it("is left to ssh where the inventory says nothing", async () => {
     expect(await connectionOf("")).toEqual(OPEN);
   });
 
@@ -105,7 +105,7 @@ describe("a connection", () => {
     expect(await connectionOf(host, { defaults })).toEqual({ ...OPEN, ...expected });
   });
 
-  it("follows -e over everything", async () => {
+  it("takes -e over everything else", async () => {
     const extraVars = ["ansible_host=10.9.9.9", "ansible_port=2200"];
     expect(await connectionOf("ansible_host: 10.0.0.1, ansible_port: 22", { extraVars })).toMatchObject({
       address: "10.9.9.9",
@@ -148,7 +148,7 @@ describe("passwords", () => {
     expect(await revealed(host, defaults)).toEqual(expected);
   });
 
-  it("counts a relative file from the inventory file that names it", async () => {
+  it("come from a file whose relative path starts at the inventory file that names it", async () => {
     const { directoryWith } = await import("./inventory-on-disk.ts");
     const { loadInventory } = await import("../../src/inventory/load-inventory.ts");
     const cwd = await directoryWith({
@@ -160,7 +160,7 @@ describe("passwords", () => {
     expect(connection.password?.reveal()).toBe("from-file");
   });
 
-  it("are not shown when something is wrong with them", async () => {
+  it("are not shown in an error about them", async () => {
     const message = await refusal(connectionOf("ansible_password: hunter22, ansible_ssh_pass: swordfish"));
     expect(message).toContain("ansible_ssh_pass of h: differs from ansible_password at hosts.yml:3");
     expect(message).not.toMatch(/hunter22|swordfish/);
@@ -231,9 +231,9 @@ describe("ssh options", () => {
   it.each<[string, string]>([
     [
       "-o StrictHostKeyChecking=no",
-      "StrictHostKeyChecking=no would let anybody answer for the host: use yes, or accept-new",
+      "StrictHostKeyChecking=no would let anybody pose as the host: use yes, or accept-new",
     ],
-    ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody answer"],
+    ["-o StrictHostKeyChecking=off", "StrictHostKeyChecking=off would let anybody pose"],
     ["-oStrictHostKeyChecking=ask", "StrictHostKeyChecking=ask"],
     ["-o UserKnownHostsFile=/dev/null", "UserKnownHostsFile=/dev/null would forget every host key"],
     ["-o UserKnownHostsFile=/../dev//null", "UserKnownHostsFile=/../dev//null would forget every host key"],
@@ -244,14 +244,14 @@ describe("ssh options", () => {
     ["-o VerifyHostKeyDNS=yes", "skips host keys"],
     [
       "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p b'",
-      "StrictHostKeyChecking=no would let anybody answer",
+      "StrictHostKeyChecking=no would let anybody pose",
     ],
     ["-o KnownHostsCommand=/bin/echo", "unknown ssh option KnownHostsCommand"],
     ["-o HostKeyAlias=x", "unknown ssh option HostKeyAlias"],
     ["-o PrefferedAuthentications=x", "unknown ssh option PrefferedAuthentications"],
     [
       "-o ProxyJmp=b",
-      'unknown ssh option ProxyJmp: redkeep would not follow it, so take it out or set it in ~/.ssh/config. Did you mean "ProxyJump"?',
+      'unknown ssh option ProxyJmp: redkeep does not support it here; remove it, or set it in ~/.ssh/config. Did you mean "ProxyJump"?',
     ],
     ["-o ProxyCommand='nc b 22'", 'ProxyCommand: unknown command "nc b 22"'],
     ["-o ProxyCommand='ssh b nc %h %p'", 'ProxyCommand: unexpected "nc"'],
@@ -278,7 +278,7 @@ describe("ssh options", () => {
   });
 });
 
-describe("refused, with the place", () => {
+describe("a connection variable that is refused, with its place", () => {
   it.each<[string, string]>([
     ["ansible_host: ''", 'ansible_host of h: expected a host name or an IP address, found ""'],
     ["ansible_host: -oProxyCommand=id", "expected a host name or an IP address"],
@@ -302,7 +302,7 @@ describe("refused, with the place", () => {
     ["ansible_become: maybe", 'ansible_become of h: expected true or false, found "maybe"'],
     [
       "ansible_become: yes, ansible_become_method: su",
-      'ansible_become_method of h: expected sudo: redkeep becomes root by nothing else, found "su"',
+      'ansible_become_method of h: expected sudo: redkeep has no other way to become root, found "su"',
     ],
     ["ansible_become: yes, ansible_become_method: doas", 'found "doas"'],
     [
@@ -312,14 +312,14 @@ describe("refused, with the place", () => {
     ["ansible_become: yes, ansible_sudo_user: redis", "ansible_sudo_user of h: expected root"],
     [
       "ansible_become: yes, ansible_become_flags: -H",
-      "ansible_become_flags of h: redkeep does not follow this setting: take it out",
+      "ansible_become_flags of h: redkeep does not support this setting: remove it",
     ],
     [
       "ansible_become: yes, ansible_become_exe: /opt/sudo",
-      "ansible_become_exe of h: redkeep does not follow",
+      "ansible_become_exe of h: redkeep does not support",
     ],
-    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: redkeep does not follow"],
-    ["ansible_ssh_pkcs11_provider: x.so", "ansible_ssh_pkcs11_provider of h: redkeep does not follow"],
+    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: redkeep does not support"],
+    ["ansible_ssh_pkcs11_provider: x.so", "ansible_ssh_pkcs11_provider of h: redkeep does not support"],
     [
       "ansible_become: yes, ansible_become_password: 0123",
       "ansible_become_password of h: expected a text, found a number: quote it",
@@ -332,14 +332,11 @@ describe("refused, with the place", () => {
     ['ansible_password: "a\\nb"', "ansible_password of h: has a line break or a NUL in it"],
     [
       "ansible_connection: local",
-      'ansible_connection of h: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+      'ansible_connection of h: expected ssh: redkeep has no other connection, found "local"',
     ],
     ["ansible_connection: paramiko", 'found "paramiko"'],
     ["ansible_connection: docker", 'found "docker"'],
-    [
-      "ansible_host_key_checking: no",
-      "ansible_host_key_checking of h: would let anybody answer for the host",
-    ],
+    ["ansible_host_key_checking: no", "ansible_host_key_checking of h: would let anybody pose as the host"],
     ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
     [
       "ansible_host: '{{ private_ip }}'",
@@ -360,7 +357,7 @@ describe("refused, with the place", () => {
     expect(problem).toContain(message);
   });
 
-  it("tells of a stronger name that stands elsewhere", async () => {
+  it("is one that contradicts another name for it elsewhere", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.2" }),
     );
@@ -369,7 +366,7 @@ describe("refused, with the place", () => {
     );
   });
 
-  it("takes two names that agree", async () => {
+  it("is not one of two names with the same value", async () => {
     expect(
       await connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.1" }),
     ).toMatchObject({ address: "10.0.0.1" });
@@ -378,11 +375,11 @@ describe("refused, with the place", () => {
   it.each<[ConnectionDefaults["play"], string]>([
     [
       { connection: "local" },
-      'play.yml:1  connection: expected ssh: redkeep reaches hosts by nothing else, found "local"',
+      'play.yml:1  connection: expected ssh: redkeep has no other connection, found "local"',
     ],
     [
       { become: true, becomeMethod: "su" },
-      'play.yml:1  become_method: expected sudo: redkeep becomes root by nothing else, found "su"',
+      'play.yml:1  become_method: expected sudo: redkeep has no other way to become root, found "su"',
     ],
     [
       { become: true, becomeUser: "redis" },
@@ -396,13 +393,13 @@ describe("refused, with the place", () => {
     ).toBe(message);
   });
 
-  it("the play's word does not count where the inventory has another", async () => {
+  it("is not one of the play that the inventory overrides", async () => {
     const play = { become: true, becomeUser: "redis", becomeMethod: "su", connection: "local" };
     const host = "ansible_become_user: root, ansible_become_method: sudo, ansible_connection: ssh";
     expect(await connectionOf(host, { defaults: { play } })).toMatchObject({ become: true });
   });
 
-  it("all at once", async () => {
+  it("is reported together with all others", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
     );

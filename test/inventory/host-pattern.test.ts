@@ -79,27 +79,27 @@ describe("a host pattern", () => {
     ["r0[1-3]", "[x-y] at the end is a subscript that Ansible gave up"],
     ["r0[13]", 'matches "r0"; [..] at the end of a term is a subscript'],
     ["r[01:03]", 'matches "r"; [..] at the end of a term is a subscript'],
-    ["~r0(", "~r0(: is no regular expression"],
+    ["~r0(", "~r0(: is not a regular expression"],
     ["redis[0", "a bracket is not closed or not opened"],
     ["", "expected a host pattern such as all or redis, found nothing"],
     [",", "expected a host pattern"],
-    ["!@file", "@file stands only in --limit"],
+    ["!@file", "@file is allowed only in --limit"],
   ])("%s is refused", (pattern, message) => {
     expect(() => select(pattern)).toThrow(message);
   });
 
-  it("tells every term that matches nothing, with the place of the pattern", () => {
+  it("is refused with every term that matches nothing, and its place", () => {
     const place = { file: "harden.yml", line: 2 };
     expect(() => selectHosts(fleet, "x,y,redis", { place })).toThrow(
       /harden\.yml:2 {2}x: .*\nharden\.yml:2 {2}y: /,
     );
   });
 
-  it("takes time that grows with the pattern, not with its stars", () => {
+  it("is matched in a time that its number of stars does not multiply", () => {
     expect(() => select(`${"*a".repeat(2000)}b`)).toThrow("no host or group");
   });
 
-  it("can be asked without being refused", () => {
+  it("that matches nothing can be looked up without an error", () => {
     expect(matchHosts(fleet, "nosuch")).toMatchObject({ hosts: [], unmatched: [{ key: "nosuch" }] });
   });
 });

@@ -82,7 +82,7 @@ describe("--list", () => {
 });
 
 describe("--graph", () => {
-  it("gives up on groups whose tree would never end", async () => {
+  it("refuses groups whose tree would never end", async () => {
     const levels = Array.from(
       { length: 30 },
       (_, i) =>

@@ -73,12 +73,12 @@ describe("an inventory file", () => {
     expect(valueFor(inventory, "a", "y")).toBe(2);
   });
 
-  it("gives ungrouped's variables to the hosts that stay there", async () => {
+  it("gives the variables of ungrouped to hosts without another group", async () => {
     const inventory = await inventoryOf("ungrouped: {hosts: {a: , b: }, vars: {u: 1}}\ng: {hosts: {a: }}");
     expect([valueFor(inventory, "a", "u"), valueFor(inventory, "b", "u")]).toEqual([undefined, 1]);
   });
 
-  it("survives names that objects have of their own", async () => {
+  it("may use names that JavaScript objects have of their own", async () => {
     const inventory = await inventoryOf("constructor: {hosts: {a: {__proto__: 1, toString: 2}}}");
     expect(valueFor(inventory, "a", "__proto__")).toBe(1);
     expect(hostsOf(inventory, "constructor")).toEqual(["a"]);
@@ -165,12 +165,12 @@ describe("a port in a host's name", () => {
     expect(await refusal(inventoryOf(text))).toContain(message);
   });
 
-  it("may stand at a later mention when it is the same", async () => {
+  it("may be repeated at a later mention of the host", async () => {
     expect(hostsOf(await inventoryOf("g: {hosts: {'a:22': }}\nh: {hosts: {'a:22': , a: }}"))).toEqual(["a"]);
   });
 });
 
-describe("refused in an inventory file, with the place", () => {
+describe("a mistake in an inventory file is refused with its place", () => {
   it.each<[string, string, string]>([
     ...["false", "0", '""', "[]", "3", "abc", "[x]"].map((value): [string, string, string] => [
       `a host's value ${value}`,
@@ -295,12 +295,12 @@ describe("refused in an inventory file, with the place", () => {
     expect(await refusal(inventoryOf(text))).toContain(message);
   });
 
-  it("tells all that is wrong at once", async () => {
+  it("reports all mistakes at once", async () => {
     const message = await refusal(inventoryOf("g:\n  host: {a: }\n  hosts: {'b[5]': , 'c:0': }\n"));
     expect(message.split("\n")).toHaveLength(3);
   });
 
-  it("walks a chain of groups that is thousands deep", async () => {
+  it("also behind a chain of thousands of groups", async () => {
     const chain = Array.from({ length: 5000 }, (_, i) => `g${i}: {children: {g${i + 1}: }}`).join("\n");
     const inventory = await inventoryOf(`${chain}\ng5000: {hosts: a}\n`);
     expect(hostsOf(inventory, "g0")).toEqual(["a"]);
@@ -363,7 +363,7 @@ describe("sources", () => {
     expect(hostsOf(await inventoryOf(situation))).toEqual(hosts);
   });
 
-  it("later ones win", async () => {
+  it("that come later win", async () => {
     expect(valueFor(await inventoryOf({ sources: ["a.yml", "b.yml"], files: two }), "h1", "v")).toBe("b");
     expect(valueFor(await inventoryOf({ sources: ["b.yml", "a.yml"], files: two }), "h1", "v")).toBe("a");
   });
@@ -386,7 +386,7 @@ describe("sources", () => {
       { sources: ["web,hosts"], files: { hosts: "g: {hosts: a}" } },
       '"hosts" is a file',
     ],
-    ["a list with a range", { sources: ["r[1:3],"] }, "a range stands only in an inventory file"],
+    ["a list with a range", { sources: ["r[1:3],"] }, "ranges are allowed only in inventory files"],
     ["a list with a bad name", { sources: ["a b,"] }, '-i a b,  "a b": a host name has only letters'],
     ["nothing", { sources: [""] }, "-i: expected a file, a directory or a list of hosts, found nothing"],
     ["commas only", { sources: [","] }, "the inventory has no hosts"],
@@ -449,7 +449,7 @@ describe("precedence", () => {
     expect(valueFor(inventory, "h", "v")).toBe(step);
   });
 
-  it("then play vars, task vars and -e; the play's defaults are weaker than all", async () => {
+  it("ends with play vars, task vars and -e; the play's defaults are the weakest", async () => {
     const inventory = await inventoryOf("g: {vars: {b: inventory}, hosts: {h: }}");
     const extra = await inventoryOf({ files: { "hosts.yml": "g: {hosts: h}" }, extraVars: ["e=extra"] });
     const of = (value: string, ...names: string[]) =>
@@ -530,7 +530,7 @@ describe("precedence", () => {
     ]);
   });
 
-  it("sets the magic variables last", async () => {
+  it("puts the magic variables over all others", async () => {
     const inventory = await inventoryOf({
       files: {
         "hosts.yml": "g: {hosts: {h.example.com: {group_names: x, groups: x}}}\nB: {hosts: h.example.com}",
@@ -549,13 +549,13 @@ describe("precedence", () => {
     });
   });
 
-  it("keeps an address whole as the short host name", async () => {
+  it("leaves an address whole in inventory_hostname_short", async () => {
     expect(
       valueFor(await inventoryOf({ sources: ["10.0.0.5,"] }), "10.0.0.5", "inventory_hostname_short"),
     ).toBe("10.0.0.5");
   });
 
-  it("knows where each value stands", async () => {
+  it("keeps the place of each value", async () => {
     const inventory = await inventoryOf({
       files: { "hosts.yml": "g: {hosts: h}", "group_vars/g/a.yml": "x: 1\nv: 2\n" },
     });
@@ -639,7 +639,7 @@ describe("group_vars and host_vars", () => {
     expect((await load(files)).warnings).toEqual([warning]);
   });
 
-  it("warns of nothing that is meant not to be read", async () => {
+  it("gives no warning of a file that is meant to be ignored", async () => {
     const files = {
       "group_vars/.gitkeep": "",
       "group_vars/README.md": "",
@@ -721,7 +721,7 @@ describe("-e", () => {
     ["[1, 2]", "-e  expected a mapping of variables, found a list"],
     ["{}", "-e  expected a mapping of variables, found an empty one"],
     ["{a: 1", "-e:1:"],
-    ['x="a', '-e  a quote " is not closed'],
+    ['x="a', '-e  the quote " is not closed'],
     ["@nosuch.yml", "nosuch.yml  does not exist"],
     ["@empty.yml", "empty.yml  has no variables"],
     ["@list.yml", "list.yml:1:1  expected a mapping of variables, found a list"],
@@ -742,7 +742,7 @@ describe("a large fleet", () => {
   });
 });
 
-it("the example of the README is valid", async () => {
+it("the inventory in the README is valid", async () => {
   const inventory = await loadInventory({
     sources: ["inventory/example.yml"],
     cwd: new URL("../..", import.meta.url).pathname,

@@ -12,11 +12,11 @@ async function probesOf(vars: string) {
 }
 
 describe("probes from outside", () => {
-  it("are the controller's alone where nothing is said", async () => {
+  it("come from the controller alone where the inventory says nothing", async () => {
     expect(await probesOf("")).toEqual({ allowed: [], denied: [], controller: "auto", address: undefined });
   });
 
-  it("name hosts of the inventory, the controller and an address", async () => {
+  it("come from the hosts that the variables name, and go to the address they name", async () => {
     expect(
       await probesOf(
         "redkeep_probe_allowed: [app-01, app-02, app-01], redkeep_probe_denied: [bastion-01], redkeep_probe_from_controller: denied, redkeep_probe_address: redis-01.internal",
@@ -29,7 +29,7 @@ describe("probes from outside", () => {
     });
   });
 
-  it("take a bare off, which YAML reads as false", async () => {
+  it("are off for a bare off, which YAML reads as false", async () => {
     expect(await probesOf("redkeep_probe_from_controller: off")).toMatchObject({ controller: "off" });
   });
 

@@ -45,7 +45,7 @@ describe("the name that a server's own password is made for", () => {
   });
 
   it.each([["[a]"], ["7"], ['"a\\nb"'], ['"{{ x }}"']])(
-    "is refused where it is no name: %s",
+    "is refused where it is not a valid name: %s",
     async (value) => {
       expect(await refusal(nameOf("a", `    a: { redkeep_password_name: ${value} }\n`))).toContain(
         "redkeep_password_name of a",

@@ -9,7 +9,7 @@ const fleet = Array.from(
 );
 
 describe("--shard", () => {
-  it.each([1, 2, 3, 7, 64])("of %i is a partition: every host in one part, and in no other", (count) => {
+  it.each([1, 2, 3, 7, 64])("of %i puts every host into exactly one part", (count) => {
     for (const host of fleet) {
       const parts = Array.from({ length: count }, (_, index) => index + 1).filter((index) =>
         inShard(host, { index, count }),
@@ -18,7 +18,7 @@ describe("--shard", () => {
     }
   });
 
-  it("is the same on every runner and in every version: it follows from the name alone", () => {
+  it("follows from the host's name alone, so that every runner and version splits alike", () => {
     expect(
       fleet.slice(0, 12).map((host) => [1, 2, 3].find((index) => inShard(host, { index, count: 3 }))),
     ).toEqual([1, 3, 2, 3, 3, 1, 1, 3, 3, 2, 1, 1]);
@@ -80,7 +80,7 @@ function shardOf(inventory: Inventory, host: string, count: number): number[] {
 
 describe("redkeep_replication_group", () => {
   it.each(Array.from({ length: 20 }, (_, seed) => seed))(
-    "keeps a group in one shard, and every host in exactly one (random inventory %i)",
+    "keeps a replication group in one shard, and every host in exactly one (random inventory %i)",
     async (seed) => {
       const { text, groups } = randomInventory(seed);
       const inventory = await inventoryOf(text);
@@ -93,7 +93,7 @@ describe("redkeep_replication_group", () => {
     },
   );
 
-  it("leaves groups spread about evenly, and other hosts where they were", async () => {
+  it("leaves replication groups spread about evenly, and other hosts where they were", async () => {
     const hosts = Array.from({ length: 900 }, (_, index) =>
       index < 600 ? `    r${index}: { ${REPLICATION_GROUP}: r${index - (index % 3)} }` : `    r${index}: {}`,
     );

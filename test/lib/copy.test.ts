@@ -13,12 +13,12 @@ function heap(): number {
 }
 
 describe("lastingCopy", () => {
-  it("keeps a name that means something to JavaScript", () => {
+  it("keeps keys that mean something to JavaScript, such as __proto__", () => {
     const value = JSON.parse('{ "__proto__": ["on"], "default": ["off"] }') as object;
     expect(JSON.stringify(lastingCopy(value))).toBe(JSON.stringify(value));
   });
 
-  it("is equal: texts of any kind, lists, mappings, maps, sets and what is undefined", () => {
+  it("is equal to the original: texts, lists, mappings, maps, sets and undefined values", () => {
     const value = {
       texts: [
         "",
@@ -38,7 +38,7 @@ describe("lastingCopy", () => {
     expect(copy.map).not.toBe(value.map);
   });
 
-  it("keeps nothing of the text that a piece was cut out of", () => {
+  it("does not keep the long text in memory that a piece was cut out of", () => {
     const before = heap();
     const kept = Array.from({ length: 8 }, (_, index) =>
       lastingCopy({ piece: `${index} the piece that is kept ${"x".repeat(4_000_000)}`.slice(0, 26) }),

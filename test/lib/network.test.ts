@@ -68,7 +68,7 @@ describe("normalizeSubnet", () => {
   });
 });
 
-describe("relations", () => {
+describe("a subnet or an address", () => {
   it.each([
     ["10.0.0.0/8", "10.1.0.0/16", true],
     ["10.1.0.0/16", "10.0.0.0/8", false],
@@ -83,18 +83,18 @@ describe("relations", () => {
     expect(contains(outer, inner)).toBe(expected);
   });
 
-  it("does not take nonsense for an empty subnet", () => {
+  it("that cannot be read is an error, not an empty subnet", () => {
     expect(() => contains("10.0.0.0/24", "10.1")).toThrow(RangeError);
   });
 
-  it("knows one host by several spellings", () => {
+  it("is the same in each of its spellings", () => {
     expect(sameAddress("::ffff:10.0.0.1", "10.0.0.1")).toBe(true);
     expect(sameAddress("fd00:0:0::1", "FD00::1")).toBe(true);
     expect(sameAddress("10.0.0.1", "10.0.0.2")).toBe(false);
     expect(sameAddress("nonsense", "nonsense")).toBe(false);
   });
 
-  it("tells families, loopback, wildcards and zones apart", () => {
+  it("is told apart by family, loopback, wildcard and zone", () => {
     expect(["10.0.0.0/8", "fd00::/8", "::ffff:10.0.0.1", "x"].map(family)).toEqual([4, 6, 4, undefined]);
     expect(["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"].every(isLoopback)).toBe(true);
     expect(["128.0.0.1", "::2", "x"].some(isLoopback)).toBe(false);
@@ -105,8 +105,8 @@ describe("relations", () => {
   });
 });
 
-describe("ranges", () => {
-  it("takes subnets out of a subnet and writes the rest as subnets", () => {
+describe("ranges of addresses", () => {
+  it("are subtracted from each other, and the rest is written as subnets", () => {
     const rest = subtract([rangeOf("10.0.0.0/24")], [rangeOf("10.0.0.64/26"), rangeOf("fd00::/8")]);
     expect(rest.flatMap(subnetsOf)).toEqual(["10.0.0.0/26", "10.0.0.128/25"]);
     expect(subtract([rangeOf("10.0.0.0/24")], [rangeOf("10.0.0.0/25"), rangeOf("10.0.0.128/25")])).toEqual(
@@ -114,7 +114,10 @@ describe("ranges", () => {
     );
   });
 
-  it.each(["0.0.0.0/0", "::/0", "10.0.0.7", "fd00:1::/64", "255.255.255.255"])("writes %s back", (subnet) => {
-    expect(subnetsOf(rangeOf(subnet))).toEqual([subnet]);
-  });
+  it.each(["0.0.0.0/0", "::/0", "10.0.0.7", "fd00:1::/64", "255.255.255.255"])(
+    "are written as they were read: %s",
+    (subnet) => {
+      expect(subnetsOf(rangeOf(subnet))).toEqual([subnet]);
+    },
+  );
 });

@@ -18,7 +18,7 @@ describe("a pool", () => {
     expect(most).toBe(3);
   });
 
-  it("goes on beside items that are late, where they give way, and waits for them at the end", async () => {
+  it("goes on with other items while late ones give up their place, and waits for them at the end", async () => {
     const late = held();
     const done: number[] = [];
     const all = [1, 2, 3, 4, 5, 6];
@@ -37,7 +37,7 @@ describe("a pool", () => {
     expect(done.slice(4).sort()).toEqual([1, 2]);
   });
 
-  it("fails with what an item fails with, also a late one", async () => {
+  it("fails with the error of an item, also of a late one", async () => {
     const late = held();
     const running = pool(
       [1, 2, 3],

@@ -22,7 +22,7 @@ describe("printable", () => {
     expect(printable(hostile)).toBe(shown);
   });
 
-  it("leaves words of any language and our own signs alone", () => {
+  it("leaves words of any language and redkeep's own signs alone", () => {
     expect(printable("Gerät, データ, ключ → ✔ ••••")).toBe("Gerät, データ, ключ → ✔ ••••");
   });
 

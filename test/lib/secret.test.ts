@@ -23,7 +23,7 @@ function left(text: string): string[] {
 }
 
 describe("a secret", () => {
-  it("does not print by itself", () => {
+  it("is not shown by printing, JSON or inspection", () => {
     expect(`${secret} ${JSON.stringify({ secret })} ${inspect({ secret })} ${String(key)}`).not.toMatch(
       /Käse|MIGH/,
     );
@@ -51,7 +51,7 @@ describe("redact", () => {
     expect(redact(`before ${form} behind`)).toBe("before •••• behind");
   });
 
-  it.each(["", "a", "ab", "abc", "user:", "password="])("masks it in base64 behind %j", (before) => {
+  it.each(["", "a", "ab", "abc", "user:", "password="])("masks a secret in base64 behind %j", (before) => {
     for (const behind of ["", "x", "yz", "\n"]) {
       const text = base64(before, behind);
       expect(left(text).length).toBeGreaterThan(10);
@@ -60,7 +60,7 @@ describe("redact", () => {
     }
   });
 
-  it("masks each line of a key", () => {
+  it("masks each line of a private key", () => {
     expect(redact(key.reveal().split("\n")[2] ?? "")).toBe("••••");
     expect(redact("-----BEGIN PRIVATE KEY-----")).toBe("-----BEGIN PRIVATE KEY-----");
   });
@@ -70,13 +70,13 @@ describe("redact", () => {
     [">>> 'user bob on >hunter2 ~* +@all'", ">>> 'user ••••"],
     [">>> 'masterauth hunter2 too many'", ">>> 'masterauth ••••"],
     [">>> 'maxmemory 12 elephants'", ">>> 'maxmemory 12 elephants'"],
-  ])("masks a line that Redis quotes, whoever knows its secret: %s", (line, shown) => {
+  ])("masks a quoted line of redis.conf although its secret is unknown: %s", (line, shown) => {
     expect(redact(`at line 12\n${line}\nBad directive`)).toBe(`at line 12\n${shown}\nBad directive`);
   });
 });
 
-describe("what is found on a host", () => {
-  it("is masked in that host's words alone, and no word that our own texts are made of", () => {
+describe("a secret that is found on a host", () => {
+  it("is masked in that host's words alone, unless it is a common word of redkeep's own texts", () => {
     const words = ["legacy-0815-password", "s3cret-x", "redis", "redis-server", "test", "admin", "password"];
     const found = new FoundSecrets();
     found.add(words);
@@ -92,14 +92,14 @@ describe("what is found on a host", () => {
   it.each([
     ["more than 500", Array.from({ length: 501 }, (_, number) => `Secret-${number}`.padEnd(9, "x"))],
     ["one that is very long", ["x".repeat(513)]],
-  ])("lets none of the host's words through where it is %s", (_, secrets) => {
+  ])("makes redkeep show none of the host's words where it is %s", (_, secrets) => {
     const found = new FoundSecrets();
     found.add(secrets);
     expect(found.mask("any word")).toMatch(/^\(not shown: /);
     expect(found.mask("")).toBe("");
   });
 
-  it("is looked for in a bounded time, and what was not looked through is not shown", () => {
+  it("is searched for in a bounded time, and unsearched text is not shown", () => {
     const found = new FoundSecrets();
     found.add(Array.from({ length: 480 }, (_, number) => "A".repeat(20 + number)));
     const before = process.threadCpuUsage();
@@ -109,7 +109,7 @@ describe("what is found on a host", () => {
     expect((user + system) / 1_000).toBeLessThan(2_000);
   });
 
-  it("is looked for in all that an honest host says", () => {
+  it("is searched for in all that an honest host says", () => {
     const found = new FoundSecrets();
     const secrets = Array.from({ length: 100 }, (_, number) => `Honest-password-${number}`);
     found.add(secrets);
@@ -130,7 +130,7 @@ describe("excerpt", () => {
 });
 
 describe("many secrets", () => {
-  it("are masked each, the longest first, and where one begins within another nothing of either stays", () => {
+  it("are each masked, the longest first, and nothing of two that overlap stays", () => {
     for (let host = 0; host < 300; host++) new Secret(`FLUSHALL-${host}-0123456789abcdef`);
     for (const text of ["first-secret-overlap", "overlap-second-secret", "first-secret", "first-sec"])
       new Secret(text);

@@ -70,22 +70,22 @@ describe("names that a variable may have, but that no template can use", () => {
     expect(evaluate("a <%= x %>", data)).toBe("a good");
   });
 
-  it("hide nothing of the language: what undefined is, stays", () => {
+  it("do not shadow the language: undefined stays undefined", () => {
     expect(evaluate("<%= x === undefined %>", { x: 1, undefined: 1 })).toBe(false);
   });
 
   it.each(["toString", "constructor", "__proto__", "hasOwnProperty"])(
-    "%s is not found in every object",
+    "do not include %s, which every object has",
     (name) => {
       expect(() => evaluate(`a <%= ${name} %>`, {})).toThrow(TemplateError);
     },
   );
 
-  it("a prototype in the data gives no names", () => {
+  it("do not come from a prototype in the data", () => {
     expect(() => evaluate("<%= x %>", JSON.parse('{"__proto__": {"x": 1}}'))).toThrow("x is not defined");
   });
 
-  it("options of EJS in the data have no effect", () => {
+  it("do not set EJS options", () => {
     const data = {
       x: 1,
       delimiter: "?",
@@ -97,7 +97,7 @@ describe("names that a variable may have, but that no template can use", () => {
 });
 
 describe("a template file", () => {
-  it("is rendered as text, whole lines of code leaving none behind", () => {
+  it("is rendered as text, without empty lines where lines of code stood", () => {
     const text =
       "bind <%= addresses %>\n<% if (socket !== null) { -%>\nunixsocket <%= socket %>\n<% } -%>\nend\n";
     expect(render(text, { addresses: "127.0.0.1", socket: null }, "bind.conf.ejs")).toBe(

@@ -45,7 +45,7 @@ it.each([
   [3_140, "3.1 s"],
   [42_000, "42 s"],
   [245_000, "4 min 5 s"],
-])("%i ms are %s", (ms, words) => {
+])("a duration of %i ms reads %s", (ms, words) => {
   expect(duration(ms).replaceAll("\u00a0", " ")).toBe(words);
 });
 
@@ -54,6 +54,6 @@ it.each([
   ["a b", "'a b'"],
   ["it's; rm -rf /", "'it'\\''s; rm -rf /'"],
   ["", "''"],
-])("quotes %j for a shell as %s", (word, quoted) => {
+])("a command for the operator quotes %j as %s", (word, quoted) => {
   expect(shellWord(word)).toBe(quoted);
 });

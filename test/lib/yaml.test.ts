@@ -131,13 +131,13 @@ describe("placeOf", () => {
     expect(document.placeOf(path)).toEqual({ file: "f.yml", line, column });
   });
 
-  it("leads through aliases and merges to where the text stands", () => {
+  it("follows aliases and merges to where the text stands", () => {
     const merged = parseYaml("base: &b\n  x: 1\nuse:\n  <<: *b\nagain: *b\n", "f");
     expect(merged.placeOf(["use", "x"]).line).toBe(2);
     expect(merged.placeOf(["again", "x"]).line).toBe(2);
   });
 
-  it("names a path as people write it", () => {
+  it("writes a path as people do", () => {
     expect(formatPath(["tasks", 3, "tls", "ciphers"])).toBe("tasks[3].tls.ciphers");
   });
 });
@@ -155,7 +155,7 @@ const bomb = `${Array.from(
 ).join("\n")}\n`;
 const mergeBomb = `a: &a {${Array.from({ length: 2000 }, (_, i) => `k${i}: 1`).join(", ")}}\n${Array.from({ length: 100 }, (_, i) => `m${i}: {<<: *a}`).join("\n")}\n`;
 
-describe("refused, with the place", () => {
+describe("a YAML file is refused with the place of", () => {
   it.each<[string, string, string]>([
     [
       "a duplicate key",
@@ -224,7 +224,7 @@ describe("refused, with the place", () => {
     expect(() => parseYaml(text, "f.yml")).toThrow(message);
   });
 
-  it("names every duplicate at once", () => {
+  it("every duplicate key at once", () => {
     expect(() => parseYaml("a: 1\na: 2\nb: 1\nb: 2\n", "f")).toThrow(/f:2:1 [\s\S]*f:4:1 /);
   });
 });
@@ -257,7 +257,7 @@ describe("readYamlFile", () => {
     expect(await refusal("fits.yml", "#".repeat(1024 * 1024))).toBe("accepted");
   });
 
-  it("names a file that is missing, and a directory", async () => {
+  it("names in its error a missing file or a directory", async () => {
     await expect(readYamlFile(join(directory, "nosuch.yml"), "nosuch.yml")).rejects.toThrow(
       "nosuch.yml  does not exist",
     );

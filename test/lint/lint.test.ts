@@ -41,14 +41,14 @@ function changed(lines: string, server?: ServerName): string[] {
   return brief(config([lines, ...kept].join("\n"), server));
 }
 
-describe("files that are well", () => {
+describe("files without a weakness", () => {
   it("have no findings", () => {
     expect(config(WELL)).toEqual([]);
     expect(acl(`user default off resetpass -@all\nuser admin on #${HASH} ~* &* +@all\n`)).toEqual([]);
   });
 
   it.each(["hardened", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
-    "are those of a host that was hardened: %s",
+    "are those of a hardened host: %s",
     (name) => {
       const { main, aclFiles } = factsOf(name).configFiles;
       const found = [
@@ -62,8 +62,8 @@ describe("files that are well", () => {
 
 describe("a redis.conf", () => {
   it.each([
-    ["zzzqqqxxx 1", "take the line out"],
-    ["maxmemroy 1gb", 'take the line out. Did you mean "maxmemory"?'],
+    ["zzzqqqxxx 1", "remove the line"],
+    ["maxmemroy 1gb", 'remove the line. Did you mean "maxmemory"?'],
   ])("says of %s what to do", (line, remedy) => {
     expect(config(`${WELL}${line}\n`).map((finding) => finding.remedy)).toEqual([remedy]);
   });
@@ -170,7 +170,7 @@ describe("a redis.conf", () => {
     expect(changed(lines, server)).toEqual(expected);
   });
 
-  it("that another file includes is not asked for what stands there", () => {
+  it("that another file includes need not repeat that file's settings", () => {
     expect(config("maxclients 100\n")).toEqual([]);
   });
 
@@ -257,14 +257,14 @@ describe("an ACL file", () => {
     expect(found?.message).toBe("app may run SWAPDB, MIGRATE, RESTORE, SORT");
   });
 
-  it("is told by its name, or by its lines", () => {
+  it("is recognised by its name or by its lines", () => {
     expect(isAclFile({ path: "/x/users.acl", text: "" })).toBe(true);
     expect(isAclFile({ path: "/x/users", text: "user default off\n\nuser app on\n" })).toBe(true);
     expect(isAclFile({ path: "/x/redis.conf", text: "user default off\nport 0\n" })).toBe(false);
   });
 });
 
-it("shows no password", () => {
+it("lint shows no password", () => {
   const found = [
     ...config(
       `requirepass ${PASSWORD} x\nmasterauth ${PASSWORD} y\nuser a on >${PASSWORD} +@all ${PASSWORD}\n`,

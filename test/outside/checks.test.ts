@@ -76,7 +76,7 @@ const open = (one: View) =>
     .map(({ control, outcome, observed }) => `${control} ${outcome}: ${observed}`);
 
 describe("from an allowed place", () => {
-  it("a hardened host leaves nothing open", () => {
+  it("a hardened host fails no check, and none is unknown", () => {
     expect(open(view(GOOD))).toEqual([]);
     expect(outsideChecks(view(GOOD)).map(({ source }) => source)).toContain(
       "openssl s_client -tls1, -tls1_1 on app-01",
@@ -156,7 +156,7 @@ describe("from an allowed place", () => {
     expect(open(view(GOOD, { target }))).toEqual(["RK-TLS-05 fail: it does not cover redis.internal"]);
   });
 
-  it("a port that nothing comes through fails once, and leaves the rest open", () => {
+  it("a filtered port fails once, and the checks behind it are unknown", () => {
     const seen = open(view(SHUT));
     expect(seen[0]).toBe("RK-NET-04 fail: 172.17.0.10: 6380 filtered");
     expect(seen.slice(1).every((text) => text.endsWith("unknown: port 6380 is filtered from there"))).toBe(
@@ -164,30 +164,30 @@ describe("from an allowed place", () => {
     );
   });
 
-  it("a closed port is no filtered one", () => {
+  it("a closed port is reported as closed, not as filtered", () => {
     const ports = new Map([...SHUT.ports, [6380, port("closed")] as const]);
     expect(open(view({ ...SHUT, ports }))[0]).toBe("RK-NET-04 fail: 172.17.0.10: 6380 closed");
   });
 });
 
 describe("from a denied place", () => {
-  it("a host that lets nobody in is as it should be, filtered or closed", () => {
+  it("a host passes whose ports are filtered or closed", () => {
     expect(open(denied(SHUT))).toEqual([]);
     const ports = new Map([...SHUT.ports, [6380, port("closed")] as const]);
     expect(open(denied({ ...SHUT, ports }))).toEqual([]);
   });
 
-  it("one that lets in fails, whatever it says then", () => {
+  it("a host fails that lets a connection in, whatever it answers", () => {
     expect(open(denied(GOOD))).toEqual(["RK-NET-04 fail: 172.17.0.10: 6379 filtered, 6380 open"]);
   });
 
-  it("silence at an address that may be another machine's proves nothing", () => {
+  it("no answer from an address that may belong to another machine is unknown", () => {
     expect(open(denied(SHUT, { isProved: false }))).toEqual([
       "RK-NET-04 unknown: 172.17.0.10: 6379 filtered, 6380 filtered, but nothing shows that 172.17.0.10 is this host: name an allowed host too",
     ]);
   });
 
-  it("a name that is not resolved there, or no route, proves nothing either", () => {
+  it("a name that does not resolve there, or a missing route, is unknown", () => {
     const lost: PortSight = { state: "unknown", detail: "it cannot resolve the name", reply: "" };
     const ports = new Map([6379, 6380].map((number) => [number, lost] as const));
     expect(outsideChecks(denied({ ...SHUT, ports })).map(({ outcome }) => outcome)).toEqual([
@@ -201,7 +201,7 @@ describe("a place from which nobody could look", () => {
   it.each<[string, View["sight"], RegExp]>([
     ["is not reached", { lost: "connection refused by 10.0.0.9:22" }, /app-01: connection refused/],
     ["has no tools", { ...SHUT, lacksTcp: "it lacks bash: install it" }, /app-01: it lacks bash: install it/],
-  ])("%s: nothing passes, and the run ends with 3", (_, sight, reason) => {
+  ])("%s: no check passes, and the run ends with 3", (_, sight, reason) => {
     const checks = outsideChecks(view(sight));
     expect(checks.length).toBeGreaterThan(8);
     for (const { outcome, blockedBy, observed } of checks) {
@@ -210,7 +210,7 @@ describe("a place from which nobody could look", () => {
     }
   });
 
-  it("has no openssl: what TCP tells is told", () => {
+  it("has no openssl: the checks that need TCP alone are still made", () => {
     const sight = {
       ...GOOD,
       handshakes: new Map(),

@@ -18,13 +18,13 @@ describe("where a host is looked at", () => {
     expect(addressOf(await tasks(), { address, sshAddress })).toBe(expected);
   });
 
-  it("is where SSH goes, where the playbook binds loopback alone; loopback is nobody else's", async () => {
+  it("is the address of SSH where the playbook binds loopback alone, but never loopback", async () => {
     const bare = await tasks(["private_ip=", "app_subnet=10.0.1.0/24"]);
     expect(addressOf(bare, { address: undefined, sshAddress: "203.0.113.9" })).toBe("203.0.113.9");
     expect(addressOf(bare, { address: undefined, sshAddress: "127.0.0.1" })).toBeUndefined();
   });
 
-  it("has the ports of the playbook, and those that the server has besides", async () => {
+  it("is asked on the playbook's ports and the server's other ports", async () => {
     const known = { host: "redis-01", tasks: await tasks() };
     expect(targetOf({ ...known, server: server(factsOf("stock")) }, "10.0.0.5")).toMatchObject({
       plainPorts: [6379],
@@ -43,7 +43,7 @@ describe("where a host is looked at", () => {
   });
 });
 
-describe("what the controller should find", () => {
+describe("whether the controller should get in", () => {
   it.each([
     ["10.0.1.7", "10.0.0.5", "allowed"],
     ["10.0.2.7", "10.0.0.5", "denied"],
@@ -53,12 +53,12 @@ describe("what the controller should find", () => {
     expect(stanceOf(await tasks(), { peer, address })).toBe(stance);
   });
 
-  it("is not told by a playbook without a firewall", async () => {
+  it("is undecided where the playbook has no firewall task", async () => {
     const { firewall: _, ...open } = await tasks();
     expect(stanceOf(open, { peer: "10.0.1.7", address: "10.0.0.5" })).toBe("anywhere");
   });
 
-  it("is that it gets in from the application's network, where others manage the firewall, and nothing elsewhere", async () => {
+  it("is yes from the application's network where others manage the firewall, and undecided elsewhere", async () => {
     const address = "10.0.0.5";
     const { firewall, ...left } = await tasks();
     if (firewall === undefined) throw new Error("the default playbook has no firewall task");

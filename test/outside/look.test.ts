@@ -97,7 +97,7 @@ describe.each([
   ["a vantage host", fromVantage],
   ["the controller", fromController],
 ] as const)("from %s", (_, look) => {
-  it("a server as the playbook wants it refuses what is old, weak, or has no certificate", async () => {
+  it("a hardened server is seen to refuse old TLS, weak ciphers and clients without a certificate", async () => {
     await using port = await tlsServer(strict());
     const [seen] = await look([{ target: target(port.port), isAllowed: true }]);
     expect(seen && outcomes(seen)).toEqual({
@@ -113,7 +113,7 @@ describe.each([
     expect(seen?.chain).toContain(server.certificate.trim());
   });
 
-  it("an old TLS is seen where a server takes it, though OpenSSL 3 would refuse it by itself", async () => {
+  it("an old TLS version is seen where a server takes it, although OpenSSL 3 refuses it by default", async () => {
     await using port = await tlsServer(lax());
     const [seen] = await look([{ target: target(port.port), isAllowed: true }]);
     expect(seen && outcomes(seen)).toEqual({
@@ -127,14 +127,14 @@ describe.each([
     expect(seen?.withoutCertificate).toEqual({ line: "-NOAUTH Authentication required." });
   });
 
-  it("a version that nobody declared is seen too", async () => {
+  it("a TLS version that the playbook does not list is seen too", async () => {
     await using port = await tlsServer({ ...strict(), minVersion: "TLSv1.3" });
     const tls = { ...target(0).tls, protocols: ["TLSv1.2"] } as Target["tls"];
     const [seen] = await look([{ target: target(port.port, { tls }), isAllowed: true }]);
     expect(seen && outcomes(seen)).toMatchObject({ "TLSv1.2": "refused", "TLSv1.3": "taken" });
   });
 
-  it("tells a port that is closed from one that is open, and what a stranger is told there", async () => {
+  it("closed and open ports are told apart, and the server's answer to a stranger is kept", async () => {
     await using shut = await plainServer("-NOAUTH Authentication required.");
     await using open = await plainServer("+PONG");
     const closed = await closedPort();
@@ -157,7 +157,7 @@ describe.each([
 });
 
 describe("from the controller", () => {
-  it("its client certificate lets it come as far as the login", async () => {
+  it("a handshake with the client certificate reaches the login", async () => {
     await using port = await tlsServer(strict());
     const [seen] = await fromController([{ target: target(port.port), isAllowed: true }]);
     expect(seen?.withCertificate).toEqual({ line: "-NOAUTH Authentication required." });
@@ -165,7 +165,7 @@ describe("from the controller", () => {
 });
 
 describe("a vantage host", () => {
-  it("looks at many hosts beside each other without mixing them up", async () => {
+  it("looks at many hosts at once without mixing up their answers", async () => {
     await using stack = new AsyncDisposableStack();
     const looks: Look[] = [];
     for (let index = 0; index < 40; index++) {
@@ -178,7 +178,7 @@ describe("a vantage host", () => {
     );
   });
 
-  it("does with python3 where there is no bash", async () => {
+  it("uses python3 where it has no bash", async () => {
     await using open = await plainServer("+PONG");
     const closed = await closedPort();
     const plainPorts = [open.port, closed];
@@ -191,7 +191,7 @@ describe("a vantage host", () => {
     expect(seen?.ports.get(closed)).toMatchObject({ state: "closed" });
   });
 
-  it("without what it needs says what to install, and has seen nothing", async () => {
+  it("without the tools it needs says what to install, and leaves everything unknown", async () => {
     await using port = await tlsServer(strict());
     const looks = [{ target: target(port.port), isAllowed: true }];
     const [bare] = await fromVantage(looks, BASE);

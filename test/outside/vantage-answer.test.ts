@@ -100,7 +100,7 @@ describe("a port, by what the tools of a vantage host print", () => {
     expect(seen).toMatchObject(expected);
   });
 
-  it("is not known where the time was over before its turn", () => {
+  it("is unknown where the time was over before its turn", () => {
     const output = ["- tool bash", "- openssl yes", "0 port 6379 timed out", "- end"]
       .map((line) => `${NONCE} ${line}\n`)
       .join("");
@@ -179,7 +179,7 @@ describe("a handshake, by what openssl s_client prints", () => {
   });
 });
 
-it("a place that answers without end is held to what it was asked", () => {
+it("a vantage host that answers without end is read only for what it was asked", () => {
   const flood = Array.from({ length: 5000 }, (_, index) => `0 chain line ${index}`);
   const seen = parse([...flood, ...Array(100).fill("0 port 6379 open"), "1 port 6379 open"]);
   expect(seen.chain.split("\n")).toHaveLength(400);

@@ -8,11 +8,11 @@ const openAt = (directory: string) => State.open(directory, undefined, "/");
 const serialOf = async (state: State) =>
   new X509Certificate((await readAuthority(state))?.certificate ?? "").serialNumber;
 
-it("is not there, and nothing is created, before it is asked for", async () => {
+it("reading redkeep's own CA creates none", async () => {
   expect(await readAuthority(await openAt(await directoryWith({})))).toBeUndefined();
 });
 
-it("is made once and stays, unless it is to be replaced", async () => {
+it("redkeep's own CA is made once and stays, unless it is to be replaced", async () => {
   const directory = await directoryWith({});
   await createAuthority(await openAt(directory), false);
   const first = await serialOf(await openAt(directory));
@@ -22,7 +22,7 @@ it("is made once and stays, unless it is to be replaced", async () => {
   expect(await serialOf(await openAt(directory))).not.toBe(first);
 });
 
-it("is one and whole where many runs make it at once", async () => {
+it("redkeep's own CA is one and whole where many runs make it at once", async () => {
   const directory = await directoryWith({});
   const states = await Promise.all(Array.from({ length: 5 }, () => openAt(directory)));
   const serials = await Promise.all(
@@ -34,21 +34,24 @@ it("is one and whole where many runs make it at once", async () => {
   expect(new Set(serials).size).toBe(1);
 });
 
-it.each(["ca.crt", "ca.key"])("is not made over one whose %s is elsewhere", async (lacking) => {
-  const state = await openAt(await directoryWith({}));
-  await createAuthority(state, false);
-  const kept = lacking === "ca.crt" ? "pki/ca.key" : "pki/ca.crt";
-  const before = await state.read(kept);
-  await state.remove(`pki/${lacking}`);
-  expect(await refusal(createAuthority(state, false))).toContain(
-    `pki/${lacking}  is not here, and its other half is: copy ${state.name}/pki/${lacking}, ${state.name}/pki/clients/`,
-  );
-  expect(await state.read(kept)).toBe(before);
-  await createAuthority(state, true);
-  expect(await readAuthority(state)).toBeDefined();
-});
+it.each(["ca.crt", "ca.key"])(
+  "redkeep's own CA is not replaced where its %s is missing here",
+  async (lacking) => {
+    const state = await openAt(await directoryWith({}));
+    await createAuthority(state, false);
+    const kept = lacking === "ca.crt" ? "pki/ca.key" : "pki/ca.crt";
+    const before = await state.read(kept);
+    await state.remove(`pki/${lacking}`);
+    expect(await refusal(createAuthority(state, false))).toContain(
+      `pki/${lacking}  is not here, and its other half is: copy ${state.name}/pki/${lacking}, ${state.name}/pki/clients/`,
+    );
+    expect(await state.read(kept)).toBe(before);
+    await createAuthority(state, true);
+    expect(await readAuthority(state)).toBeDefined();
+  },
+);
 
-it("is refused where key and certificate are not a pair", async () => {
+it("redkeep's own CA is refused where key and certificate are not a pair", async () => {
   const [one, two] = [await openAt(await directoryWith({})), await openAt(await directoryWith({}))];
   await createAuthority(one, false);
   await createAuthority(two, false);

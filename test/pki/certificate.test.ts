@@ -42,15 +42,15 @@ function findings(given: Partial<Parameters<typeof certificateFindings>[0]> = {}
 }
 
 describe("what is found wrong in a server's certificate", () => {
-  it("is nothing in a good one", () => {
+  it("is nothing where the certificate is right", () => {
     expect(findings()).toEqual([]);
   });
 
-  it("is a CA that did not sign it", async () => {
+  it("includes that the CA did not sign it", async () => {
     expect(findings({ ca: (await makeAuthority()).certificate })).toEqual(["it is not signed by the CA"]);
   });
 
-  it("is a CA of the same name with another key", async () => {
+  it("includes that a CA of the same name with another key signed it", async () => {
     const [one, two] = [await Workshop.open(), await Workshop.open()];
     const extensions = [...CA_EXTENSIONS, "subjectKeyIdentifier=none"];
     one.authority("own", EC, extensions);
@@ -64,7 +64,7 @@ describe("what is found wrong in a server's certificate", () => {
     expect(findings({ ...given, ca: one.pair("own").certificate })).toEqual([]);
   });
 
-  it("is its end, at the very second", () => {
+  it("includes that it has expired, from the very second", () => {
     expect(findings({ epoch: now() + 100 * DAY })).toEqual(["it has expired"]);
     expect(findings({ epoch: now() + 100 * DAY - 3700, renewBeforeDays: 0 })).toEqual([]);
   });
@@ -75,15 +75,15 @@ describe("what is found wrong in a server's certificate", () => {
     [70, ["it ends in 29 days"]],
     [98, ["it ends in 1 day"]],
     [99, ["it ends in 0 days"]],
-  ])("is an end that comes near: after %i of 100 days", (days, expected) => {
+  ])("includes an end that comes near: after %i of 100 days", (days, expected) => {
     expect(findings({ epoch: now() + days * DAY, renewBeforeDays: 30 })).toEqual(expected);
   });
 
-  it("is a near end only where it is to be renewed", () => {
+  it("includes a near end only where it is to be renewed", () => {
     expect(findings({ epoch: now() + 99 * DAY, renewBeforeDays: 0 })).toEqual([]);
   });
 
-  it("is a start in the host's future, unless its clock is only a little behind", async () => {
+  it("includes a start in the host's future, unless the clock is only a little behind", async () => {
     const workshop = await Workshop.open();
     const authority = workshop.authority("own", EC, CA_EXTENSIONS);
     const { certificate } = workshop.issue("fresh", "own", EC, SERVER_EXTENSIONS);
@@ -99,12 +99,12 @@ describe("what is found wrong in a server's certificate", () => {
     ]);
   });
 
-  it("is every name and address that it lacks", () => {
+  it("includes every name and address that it lacks", () => {
     const names = { dns: ["redis-02.example.com", "LOCALHOST"], ip: ["10.0.0.1", "2001:db8::5", "::1"] };
     expect(findings({ names })).toEqual(["it does not cover redis-02.example.com, 10.0.0.1, 2001:db8::5"]);
   });
 
-  it("is a name that only its subject has", async () => {
+  it("includes a name that stands in its subject alone", async () => {
     const workshop = await Workshop.open();
     const authority = workshop.authority("own", EC, CA_EXTENSIONS);
     const { certificate } = workshop.issue("redis-01.example.com", "own", EC, [
@@ -116,14 +116,14 @@ describe("what is found wrong in a server's certificate", () => {
     ]);
   });
 
-  it("is not a name that a wildcard covers, also where the wildcard itself is asked for", async () => {
+  it("does not include a name that a wildcard covers, nor the wildcard itself", async () => {
     const wild = { dns: ["*.example.com"], ip: [] };
     const { certificate } = await issueServerCertificate(ca, "redis-01", wild, 100);
     const names = { dns: ["*.example.com", "redis-07.example.com"], ip: [] };
     expect(findings({ pem: certificate, names, keyDigest: undefined })).toEqual([]);
   });
 
-  it("is another key than its own, and a key that is not there", async () => {
+  it("includes a private key that is missing or not its own", async () => {
     const other = await issueServerCertificate(ca, "redis-01", NAMES, 100);
     const expected = ["the private key on the host does not belong to it"];
     expect(findings({ keyDigest: publicKeyDigest(other.certificate) })).toEqual(expected);
@@ -131,13 +131,13 @@ describe("what is found wrong in a server's certificate", () => {
     expect(findings({ keyDigest: undefined })).toEqual([]);
   });
 
-  it("is a client's certificate in its place", async () => {
+  it("includes that it is a client's certificate", async () => {
     const client = await issueClientCertificate(ca, "app", 100);
     const given = { pem: client.certificate, names: { dns: [], ip: [] }, keyDigest: undefined };
     expect(findings(given)).toEqual(["it is no server certificate"]);
   });
 
-  it("is the CA's certificate in its place", () => {
+  it("includes that it is the CA's own certificate", () => {
     const given = { pem: ca.certificate, names: { dns: [], ip: [] }, keyDigest: undefined };
     expect(findings(given)).toEqual(["it is a CA's own certificate"]);
   });
@@ -145,7 +145,7 @@ describe("what is found wrong in a server's certificate", () => {
   it.each([
     ["rsa:1024", ["its RSA key has 1024 bits, fewer than 2048"]],
     ["rsa:2048", []],
-  ])("is a short key: %s", async (algorithm, expected) => {
+  ])("includes a short key: %s", async (algorithm, expected) => {
     const workshop = await Workshop.open();
     const authority = workshop.authority("own", EC, CA_EXTENSIONS);
     const { certificate } = workshop.issue("leaf", "own", [algorithm], SERVER_EXTENSIONS);
@@ -155,7 +155,7 @@ describe("what is found wrong in a server's certificate", () => {
     );
   });
 
-  it("is the first version of X.509, as `openssl x509 -req` makes it without extensions", () => {
+  it("includes version 1 of X.509, which `openssl x509 -req` makes without extensions", () => {
     const given = {
       pem: fixture("version-1.crt"),
       ca: fixture("example-ca.crt"),
@@ -169,7 +169,7 @@ describe("what is found wrong in a server's certificate", () => {
   });
 
   it.each(["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])(
-    "is text that is no certificate: %j",
+    "includes text that is no certificate: %j",
     (text) => {
       expect(findings({ pem: text })).toEqual(["it is no certificate"]);
       expect(findings({ ca: text })).toEqual(["the CA's certificate cannot be read"]);
@@ -177,8 +177,8 @@ describe("what is found wrong in a server's certificate", () => {
   );
 });
 
-describe("a certificate that a CA between signed", () => {
-  it("is right with that CA behind it, and wrong without", async () => {
+describe("a certificate that an intermediate CA signed", () => {
+  it("is right with the intermediate CA in its file, and wrong without it", async () => {
     const workshop = await Workshop.open();
     const root = workshop.authority("root", EC, CA_EXTENSIONS);
     const between = workshop.issue("between", "root", EC, CA_EXTENSIONS);
@@ -200,7 +200,7 @@ describe("a certificate that a CA between signed", () => {
     ).toEqual([]);
   });
 
-  it("is not taken from a leaf that plays the CA", async () => {
+  it("is wrong where the intermediate is no CA", async () => {
     const workshop = await Workshop.open();
     const root = workshop.authority("root", EC, CA_EXTENSIONS);
     const leaf = workshop.issue("leaf", "root", EC, [
@@ -228,7 +228,7 @@ describe("a CA's certificate", () => {
   });
 });
 
-it("days are counted whole, down to below nothing", () => {
+it("days until an end are counted whole, and below zero once it has passed", () => {
   expect(daysLeft(server.certificate, now())).toBe(99);
   expect(daysLeft(server.certificate, now() + 101 * DAY)).toBe(-2);
   expect(daysLeft("", now())).toBeUndefined();

@@ -57,14 +57,14 @@ describe("what redkeep issues", () => {
     );
   });
 
-  it("the CA may sign certificates and nothing else", async () => {
+  it("gives the CA the right to sign certificates and nothing else", async () => {
     const text = await textOf(ca);
     expect(text).toContain("X509v3 Basic Constraints: critical\n                CA:TRUE");
     expect(text).toContain("X509v3 Key Usage: critical\n                Certificate Sign, CRL Sign");
     expect(text).toContain("X509v3 Subject Key Identifier");
   });
 
-  it("a server certificate names every name and address, and is no CA", async () => {
+  it("names every name and address in a server's certificate, which is no CA", async () => {
     const text = await textOf(server);
     expect(text).toContain("Version: 3");
     expect(text).toContain("X509v3 Basic Constraints: critical\n                CA:FALSE");
@@ -77,7 +77,7 @@ describe("what redkeep issues", () => {
     );
   });
 
-  it("has nothing that would be found wrong, from the first minute to the last", () => {
+  it("passes redkeep's own checks from its first minute to its last", () => {
     const at = (epoch: number) =>
       certificateFindings({
         pem: server.certificate,
@@ -139,7 +139,7 @@ describe("a CA of the user's own", () => {
     expect(workshop.openssl("verify", "-CAfile", "own.crt", path)).toContain("OK");
   });
 
-  it("whose key is another's is refused", async () => {
+  it("is refused where its key is another's", async () => {
     const other = await makeAuthority();
     const mixed = { certificate: ca.certificate, key: other.key };
     expect(await refusal(issueServerCertificate(mixed, "redis-01", NAMES, 30))).toBe(
@@ -147,7 +147,7 @@ describe("a CA of the user's own", () => {
     );
   });
 
-  it("needs openssl on this machine, and says so where it is missing", async () => {
+  it("is refused where the controller has no openssl, with that reason", async () => {
     vi.stubEnv("PATH", "/nonexistent");
     onTestFinished(() => void vi.unstubAllEnvs());
     expect(await refusal(makeAuthority())).toContain("openssl is needed on this machine");

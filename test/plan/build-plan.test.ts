@@ -52,7 +52,7 @@ describe("the order of a plan", () => {
 });
 
 describe("the default playbook", () => {
-  it("plans nothing the second time", async () => {
+  it("plans nothing on a host that it has hardened", async () => {
     const plan = await planAll(hostWith({ like: "hardened" }));
     expect(changeLines(plan)).toEqual([]);
     expect(plan.actions).toMatchObject({
@@ -64,7 +64,7 @@ describe("the default playbook", () => {
     });
   });
 
-  it("writes every file of a stock host once, however many tasks want something of it", async () => {
+  it("writes every file of a stock host once, however many tasks change it", async () => {
     const plan = await planAll(hostWith());
     const paths = plan.actions.files.map(({ path }) => path);
     expect(new Set(paths).size).toBe(paths.length);
@@ -86,7 +86,7 @@ describe("a setting", () => {
     );
   });
 
-  it("trap 13: is refused by name where the server does not know it and would not start", () => {
+  it("trap 13: is refused by name where the server does not know it and would not start with it", () => {
     const plan = planTasks([wants(setting("no-such-setting", "1"))], hostWith());
     expect(guards(plan)).toEqual(["unknown-setting"]);
     expect(plan.refusals[0]?.found).toBe("Redis 7.0.15 does not know the setting no-such-setting");
@@ -97,7 +97,7 @@ describe("a setting", () => {
     ).toEqual([]);
   });
 
-  it("that only a start reads is a restart, also where the file has it already and the server has not", () => {
+  it("that only a start reads needs a restart, also where the file alone has it already", () => {
     const facts = hostWith({ conf: confWith({ databases: "databases 8" }), running: { databases: "16" } });
     const plan = planTasks([wants(setting("databases", "8"))], facts);
     expect(changeLines(plan)).toEqual([
@@ -106,7 +106,7 @@ describe("a setting", () => {
     expect(plan.actions).toMatchObject({ restart: true, files: [] });
   });
 
-  it("goes into the running server by CONFIG SET only where nothing restarts it", () => {
+  it("is set by CONFIG SET only where the plan has no restart", () => {
     const live = setting("maxmemory", "1gb");
     expect(planTasks([wants(live)], hostWith()).actions.liveSettings).toEqual([["maxmemory", "1gb"]]);
     const plan = planTasks([wants(live, setting("databases", "8"))], hostWith());
@@ -158,7 +158,7 @@ describe("users of a server that reads its ACL file already", () => {
     expect(plan.actions).toMatchObject({ files: [], liveAcl: [] });
   });
 
-  it("change in one command, so that nobody meets half a user, and nothing restarts", () => {
+  it("change in one command, so that no client sees half a user, and without a restart", () => {
     const plan = live(off, line("app", `on #${hash("a")} ~app:* resetchannels -@all +get +set`), old);
     expect(plan.actions.restart).toBe(false);
     expect(plan.actions.liveAcl).toHaveLength(1);
@@ -167,7 +167,7 @@ describe("users of a server that reads its ACL file already", () => {
     expect(addresses(plan)).toEqual(["users.acl:app"]);
   });
 
-  it("trap 11: lose their open connections with a new password, and when they are switched off", () => {
+  it("trap 11: lose their open connections when their password changes or they are switched off", () => {
     const kill = (name: string) => ["CLIENT", "KILL", "USER", name, "SKIPME", "yes"];
     const rotated = live(off, line("app", `on #${hash("c")} ~app:* resetchannels -@all +get`), old);
     expect(rotated.actions.liveAcl).toContainEqual(kill("app"));
@@ -177,13 +177,13 @@ describe("users of a server that reads its ACL file already", () => {
     expect(wider.actions.liveAcl).not.toContainEqual(kill("app"));
   });
 
-  it("go away where the playbook removes them, out of memory and file", () => {
+  it("are removed from memory and file where the playbook removes them", () => {
     const plan = live(off, app);
     expect(plan.actions.liveAcl).toEqual([["ACL", "DELUSER", "old"]]);
     expect(written(plan, PATH)).not.toMatch(/^user old/m);
   });
 
-  it("keep a selector in one word of the command", () => {
+  it("keep each selector as one word of the command", () => {
     const plan = live(
       off,
       line("app", `on #${hash("a")} ~app:* resetchannels -@all +get (~more:* -@all +set)`),
@@ -203,13 +203,13 @@ describe("the unit's drop-in", () => {
     loaded,
   });
 
-  it("keeps the properties of tasks that do not run this time", () => {
+  it("keeps the properties of tasks that this run leaves out", () => {
     const facts = hostWith({ dropIn: "[Service]\nUMask=0027\nProtectHome=yes\n" });
     const text = written(planTasks([wants(unit("LimitNOFILE", "20000", "10000"))], facts), DROP_IN);
     expect(text).toMatch(/\[Service\]\nUMask=0027\nProtectHome=yes\nLimitNOFILE=20000\n$/);
   });
 
-  it("brings its directory where there is none", () => {
+  it("is created with its directory where that is missing", () => {
     const plan = planTasks([wants(unit("LimitNOFILE", "20000", "10000"))], hostWith());
     expect(plan.actions.directories.map(({ path }) => path)).toEqual([
       "/etc/systemd/system/redis-server.service.d",
@@ -224,7 +224,7 @@ describe("the unit's drop-in", () => {
     expect(plan.actions.restart).toBe(false);
   });
 
-  it("is not there where no task wants anything of the unit", () => {
+  it("is not created where no task sets anything of the unit", () => {
     expect(
       planTasks([wants(setting("maxmemory", "1gb"))], hostWith()).actions.files.map(({ path }) => path),
     ).toEqual([CONF]);
@@ -246,7 +246,7 @@ describe("paths", () => {
     ["a link", "link 0777 root:root", "is a symbolic link"],
     ["a device", "other 0666 root:root", "is no regular file"],
     ["a second name", "hard-link 0640 root:root", "has a second name (hard link)"],
-  ])("that are %s are never written to", (_, found, reason) => {
+  ])("that are %s are never written", (_, found, reason) => {
     for (const task of [wants(file("/etc/redis/x")), wants(setting("maxmemory", "1gb"))]) {
       const facts = hostWith({ paths: { "/etc/redis/x": found, [CONF]: found } });
       expect(planTasks([task], facts).refusals).toMatchObject([
@@ -265,7 +265,7 @@ describe("paths", () => {
     expect(plan.refusals).toMatchObject([{ guard: null, found: `"${path}" has a blank in its name` }]);
   });
 
-  it("of two tasks get one owner and mode: the first one's where the second leaves it open", () => {
+  it("of two tasks get one owner and mode, the first task's where the second sets none", () => {
     const attributes = (wanted: { owner?: string; mode?: number }): Resource => ({
       kind: "attributes",
       path: "/var/lib/redis",
@@ -286,13 +286,13 @@ describe("paths", () => {
 });
 
 describe("refusals", () => {
-  it("name the task and are told once, however many tasks find the same", () => {
+  it("name the task and are listed once, however many tasks find the same", () => {
     const refusal = { guard: "cluster", found: "it is a cluster", remedy: "none" };
     const refuses = taskThat(() => ({ resources: [], refusals: [refusal] }));
     expect(planTasks([refuses, refuses], hostWith()).refusals).toEqual([{ ...refusal, task: "settings" }]);
   });
 
-  it("without a name are lifted by nothing", () => {
+  it("without a guard's name are lifted by no --accept", () => {
     const refuses = taskThat(() => ({ resources: [], refusals: [{ guard: null, found: "no", remedy: "" }] }));
     expect(guards(planTasks([refuses], hostWith(), { accepted: ["cluster", "null", ""] }))).toEqual(["-"]);
   });

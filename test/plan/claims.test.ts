@@ -16,7 +16,7 @@ describe("two servers of one machine", () => {
     ["one TLS port", "port 1\ntls-port 6380\ndir /b", "port 2\ntls-port 6380\ndir /c", ["port 6380"]],
     ["one dump", "port 1\ndir /b", "port 2\ndir /b", ["dbfilename /b/dump.rdb"]],
     ["one ACL file", "port 1\ndir /b\naclfile /a", "port 2\ndir /c\naclfile /a", ["aclfile /a"]],
-  ])("with %s", (_, one, other, both) => {
+  ])("clash, or not, with %s", (_, one, other, both) => {
     expect(clashes(claims("one", one), claims("other", other))).toEqual(both);
   });
 });

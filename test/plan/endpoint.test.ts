@@ -7,7 +7,7 @@ const refused = (...given: Parameters<typeof hostWith>) =>
     ({ guard, found }) => `${guard}: ${found.split(":")[0]}`,
   );
 
-describe("a way into Redis that the host's program would split", () => {
+describe("a way into Redis that a shell on the host would split", () => {
   it.each([
     [
       "unixsocket",
@@ -22,7 +22,7 @@ describe("a way into Redis that the host's program would split", () => {
     expect(refused({ conf: confWith({ [name]: line }) })).toEqual([`null: ${found}`]);
   });
 
-  it("is refused where the host says that it is the present one", () => {
+  it("is refused where the host says that it is the endpoint in use", () => {
     const endpoint = ["-s", "/run/redis/s", "--rdb", "/etc/cron.d/x"];
     expect(refused({ redis: { endpoint } })).toEqual([expect.stringContaining('"--rdb"')]);
   });
@@ -32,11 +32,11 @@ describe("a way into Redis that the host's program would split", () => {
     ["bind", "bind * -::*"],
     ["bind", "bind -::1 fe80::1"],
     ["port", "port 0"],
-  ])("is none: %s in %j", (name, line) => {
+  ])("does not include %s in %j", (name, line) => {
     expect(refused({ conf: confWith({ [name]: line }) })).toEqual([]);
   });
 
-  it("stands against nothing where nothing is to be changed", () => {
+  it("refuses nothing where nothing is to be changed", () => {
     const conf = confWith({ unixsocket: 'unixsocket "/run/a b"' });
     expect(planTasks({ limits: {} }, hostWith({ like: "hardened", conf })).refusals).toEqual([]);
   });

@@ -79,7 +79,7 @@ function back(
   return { ...plan, changes, told: plan.impact.map(({ kind, detail }) => `${kind}: ${detail}`) };
 }
 
-it("says of an open host of before what opens, to whom, and that it asks for no password", () => {
+it("rollback to an open host says which ports open, to whom, and that no password is asked for", () => {
   const { told, changes, restart } = back("bind 0.0.0.0\nport 6379\nprotected-mode no");
   expect(restart).toBe(true);
   expect(changes.get("ufw:status")).toEqual(["update", "active", "inactive"]);
@@ -100,7 +100,7 @@ it("says of an open host of before what opens, to whom, and that it asks for no 
   expect(told.join("\n")).toMatch(/commands-back: .*FLUSHALL.* answer to their own names again/);
 });
 
-it("calls a port that is left to fewer closed to others, and says which port closes and that a certificate is asked for again", () => {
+it("rollback says to whom a port closes, which port closes, and that a client certificate is demanded again", () => {
   const { told } = back("bind 0.0.0.0\nport 0\ntls-port 6380\ntls-auth-clients yes", {
     enabled: false,
     now: {
@@ -120,7 +120,7 @@ it("calls a port that is left to fewer closed to others, and says which port clo
   expect(told.filter((text) => text.startsWith("port-opens"))).toEqual([]);
 });
 
-it("says which plain port closes", () => {
+it("rollback says which plain port closes", () => {
   const rules4 = rulesFor(factsOf("hardened"), "10.0.0.0/8").replaceAll("6380", "6379");
   const { told } = back("bind 0.0.0.0\nport 0\ntls-port 6380", {
     enabled: false,
@@ -130,7 +130,7 @@ it("says which plain port closes", () => {
   expect(told).toContain("port-closes: port 6379 closes; now it is open to 10.0.0.0/8.");
 });
 
-it("tells nobody what to allow in a playbook, nor of QUIT, which no rule takes away", () => {
+it("rollback names denied commands without advice for the playbook, and leaves out QUIT", () => {
   const commandCalls = new Map([
     ["quit", 18],
     ["keys", 2],
@@ -144,7 +144,7 @@ it("tells nobody what to allow in a playbook, nor of QUIT, which no rule takes a
   expect(denied.join("")).not.toMatch(/QUIT|allow: \[/);
 });
 
-it("opens nothing to others where the old one listened on loopback alone", () => {
+it("rollback to a Redis on loopback alone announces no opening to others", () => {
   const { told } = back("bind 127.0.0.1 -::1\nport 6379", { enabled: false });
   expect(told.filter((text) => /^(port-opens|firewall-off)/.test(text))).toEqual([]);
   expect(told).toContainEqual(
@@ -152,7 +152,7 @@ it("opens nothing to others where the old one listened on loopback alone", () =>
   );
 });
 
-it("does not call a client refused whose port opens again", () => {
+it("rollback does not call a client refused whose port opens again", () => {
   const client = {
     address: "10.0.0.9:40000",
     local: "10.0.0.5:6379",
@@ -168,7 +168,7 @@ it("does not call a client refused whose port opens again", () => {
   expect(told.join("\n")).not.toContain("port 6379 closes");
 });
 
-it("shows no password, old or new, and no name of a renamed command", () => {
+it("a plan of rollback shows no password and no name of a renamed command", () => {
   const extra = [
     "requirepass the-old-password",
     "# masterauth commented-password",
@@ -182,7 +182,7 @@ it("shows no password, old or new, and no name of a renamed command", () => {
   expect(all).not.toMatch(/the-old-password|commented-password|clear-password|RK_0123456789|#[0-9a-f]{64}/);
 });
 
-it("takes for the original what a path was before the first run that touched it and still stands", () => {
+it("the original of a path is what it was before the first run that touched it and was not undone", () => {
   const file = (before: string, after: string) => [{ number: "1", path: CONF, before, after }];
   const a = "root:root 640 a";
   const runs = [

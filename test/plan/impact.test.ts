@@ -53,8 +53,8 @@ const hardened = (user: string, ...lines: string[]): string[] => [
   ...lines,
 ];
 
-describe("who would notice", () => {
-  it("are the clients that are connected as user default, counted by address and name", () => {
+describe("the impact of a plan", () => {
+  it("lists the clients that are connected as user default, counted by address and name", () => {
     const orders = { name: "orders", library: "ioredis 5.3" };
     const clients = [
       client("10.0.0.7:4001", orders),
@@ -68,7 +68,7 @@ describe("who would notice", () => {
     ]);
   });
 
-  it("are told once where a number alone tells them apart, the first few by address", () => {
+  it("groups clients whose names differ in a number alone, with the first few addresses", () => {
     const clients = [1, 2, 3, 4, 5].map((number) =>
       client(`10.0.0.${number}:4001`, { name: `worker-${number}` }),
     );
@@ -77,7 +77,7 @@ describe("who would notice", () => {
     ]);
   });
 
-  it("are neither redkeep's own connections, nor this replica's primary, nor who has not logged in yet", () => {
+  it("leaves out redkeep's own connections, the primary of a replica, and clients that have not logged in", () => {
     const clients = [
       client("127.0.0.1:3", { command: "client|list" }),
       client("127.0.0.1:4", { command: "info", name: "redkeep" }),
@@ -92,12 +92,12 @@ describe("who would notice", () => {
     expect(told(ACL, used({ clients: [waiting], aclUsers }))).toEqual([]);
   });
 
-  it("is whoever calls itself redkeep and comes from elsewhere", () => {
+  it("includes a client that calls itself redkeep and comes from elsewhere", () => {
     const clients = [client("10.0.0.7:1", { name: "redkeep" })];
     expect(told(ACL, used({ clients }))).toHaveLength(1);
   });
 
-  it("is nobody where the users stay as they are", () => {
+  it("is empty where the users stay as they are", () => {
     expect(told({ limits: {} }, used({ clients: [client("10.0.0.7:1")] }))).toEqual([]);
     const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
     const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
@@ -108,7 +108,7 @@ describe("who would notice", () => {
     ]);
   });
 
-  it("is who uses a user that was made at run time, where Redis restarts", () => {
+  it("lists the clients of a user that lives only in memory, where Redis restarts", () => {
     const aclUsers = hardened(`app on #${appHash} ~app:* resetchannels &app:* -@all +@read`);
     const inMemory = used({ aclUsers, clients: [client("10.0.0.7:1", { user: "app" })] });
     expect(told({ limits: { nofile: 100_000 } }, inMemory)).toEqual([
@@ -117,7 +117,7 @@ describe("who would notice", () => {
     ]);
   });
 
-  it("are told that a user has the rules of its file again, where Redis restarts", () => {
+  it("says that a user gets the rules of its file again, where Redis restarts", () => {
     const aclUsers = hardened("ops on nopass ~* resetchannels &* +@all");
     const conf = confWith({ user: "user ops on nopass ~ops:* resetchannels -@all +get" });
     expect(told({ limits: { nofile: 100_000 } }, { conf, redis: { aclUsers } })).toEqual([
@@ -127,7 +127,7 @@ describe("who would notice", () => {
     ]);
   });
 
-  it("are replicas and Sentinels, by what they are", () => {
+  it("names replicas and Sentinels as such", () => {
     const clients = [
       client("10.0.0.6:1", { flags: "S", command: "replconf" }),
       client("10.0.0.9:1", { name: "sentinel-703f761d-cmd", command: "info" }),
@@ -147,7 +147,7 @@ describe("who would notice", () => {
     );
   });
 
-  it("is whoever logs in with a password that goes, or as a user that goes", () => {
+  it("lists the clients of a removed password or a removed user", () => {
     const old = "1".repeat(64);
     const aclUsers = hardened(
       `app on #${old} ~app:* resetchannels &app:* +@all`,
@@ -166,10 +166,10 @@ describe("who would notice", () => {
   });
 });
 
-describe("who would not get in", () => {
+describe("the impact on who gets in", () => {
   const remote = client("10.0.0.7:1");
 
-  it("is who uses a port that closes or speaks TLS from now on", () => {
+  it("lists the clients of a port that closes or changes to TLS", () => {
     expect(told({ tls: { port: 6380 } }, used({ clients: [remote] }))).toEqual([
       expect.stringContaining("port 6379 closes. Use TLS on port 6380 and a client certificate."),
     ]);
@@ -179,7 +179,7 @@ describe("who would not get in", () => {
     expect(told({ tls: { plain_port: 6379 } }, used({ clients: [remote] }))).toEqual([]);
   });
 
-  it("is who comes over TLS without the certificate that is demanded", () => {
+  it("lists the clients over TLS where a client certificate becomes mandatory", () => {
     const running = { "tls-port": "6380", "tls-auth-clients": "no", port: "0" };
     const clients = [client("10.0.0.7:1", { local: "172.17.0.2:6380" })];
     expect(told({ tls: {} }, used({ clients }, { running }))).toEqual([
@@ -188,7 +188,7 @@ describe("who would not get in", () => {
     expect(told({ tls: { auth_clients: "optional" } }, used({ clients }, { running }))).toEqual([]);
   });
 
-  it("is who uses an address that Redis leaves", () => {
+  it("lists the clients of an address on which Redis stops listening", () => {
     const loopback = client("127.0.0.1:1", { local: "127.0.0.1:6379" });
     const clients = [remote, loopback];
     expect(told({ bind: { addresses: ["127.0.0.1"] } }, used({ clients }))).toEqual([
@@ -202,18 +202,18 @@ describe("who would not get in", () => {
     ]);
   });
 
-  it("is whom the firewall does not let in", () => {
+  it("lists the clients that the firewall does not let in", () => {
     const firewall = { firewall: { allow: ["10.0.1.0/24"], other_ports: "keep" } };
     const clients = [remote, client("10.0.1.7:1"), client("127.0.0.1:1", { local: "127.0.0.1:6379" })];
     // What a host sends to its own address goes over loopback.
     const [own] = hostWith().host.addresses.filter(({ interface: name }) => name === "eth0");
     clients.push(client(`${own?.address}:9`, { local: "" }));
     expect(told(firewall, used({ clients }))).toEqual([
-      "10.0.0.7  user default: refused when it connects anew, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
+      "10.0.0.7  user default: refused when it reconnects, the firewall does not let 10.0.0.7 in. Add its network to firewall.allow.",
     ]);
   });
 
-  it("are the clients beyond maxclients", () => {
+  it("counts the clients beyond maxclients", () => {
     expect(told({ limits: { maxclients: 100 } }, { info: { connected_clients: "121" } })).toEqual([
       "120 clients now, and maxclients 100: 20 of them will be refused when they connect anew. Raise limits.maxclients.",
     ]);
@@ -221,10 +221,10 @@ describe("who would not get in", () => {
   });
 });
 
-describe("what would be denied", () => {
+describe("the impact on what clients may do", () => {
   const uptime = { info: { uptime_in_seconds: "260000" } };
 
-  it("is who ran a command that goes away, with the count since Redis started", () => {
+  it("lists a command that is taken away, with its count since Redis started", () => {
     const commandCalls = new Map([
       ["flushall", 3],
       ["keys", 0],
@@ -238,7 +238,7 @@ describe("what would be denied", () => {
     ]);
   });
 
-  it("is a command that no user of the playbook but the administrator may run", () => {
+  it("lists a used command that only the administrator may run", () => {
     const commandCalls = new Map([
       ["keys", 214],
       ["get", 9000],
@@ -251,7 +251,7 @@ describe("what would be denied", () => {
     ]);
   });
 
-  it("is what a user loses that stays, whoever else keeps it", () => {
+  it("lists a command that a remaining user loses, even where another user keeps it", () => {
     const aclUsers = hardened(
       `app on #${appHash} ~app:* resetchannels &app:* +@all`,
       "user ops on nopass ~* resetchannels &* +@all",
@@ -268,7 +268,7 @@ describe("what would be denied", () => {
     expect(told({ acl: { users: [{ ...app, allow: ["+eval"] }, admin] } }, used(ran, { conf }))).toEqual([]);
   });
 
-  it("is not what redkeep itself ran when it changed the host before", () => {
+  it("leaves out commands that redkeep itself ran in an earlier change", () => {
     const commandCalls = new Map([
       ["config|set", 3],
       ["bgsave", 1],
@@ -284,14 +284,14 @@ describe("what would be denied", () => {
     expect(sentences({ id: "20260101T000000Z-00000000" })).toEqual(["FLUSHALL"]);
   });
 
-  it("is not what a replica only takes over from its primary", () => {
+  it("leaves out commands that a replica gets from its primary", () => {
     const commandCalls = new Map([["restore", 7]]);
     const differences = used({ commandCalls });
     expect(told(ACL, differences)).toHaveLength(1);
     expect(told(ACL, { ...differences, info: { role: "slave" } })).toEqual([]);
   });
 
-  it("are keys outside the pattern, by a sample, without a key's name", () => {
+  it("counts keys outside a user's patterns by a sample, and shows no key's name", () => {
     const keys = ["app:1", "cart:hunter2", "cart:9", "token-hunter2:x", "cart:9"];
     const aclUsers = hardened(`app on #${appHash} ~* resetchannels &app:* -@all +@read`);
     expect(told(ACL, used({ aclUsers, keys }))).toEqual([
@@ -304,7 +304,7 @@ describe("what would be denied", () => {
     expect(told(ACL, used({ aclUsers, keys: ["app:1"] }))).toEqual([]);
   });
 
-  it("are said to be unknown, where clients made the list or a key too long to be read whole", () => {
+  it("is unknown where clients made the list or a key too long to be read whole", () => {
     const cut = used({ clients: [], cut: new Set(["clients", "key"]) });
     expect(told({ limits: { maxmemory: "1gb" } }, cut)).toEqual([
       expect.stringMatching(/^CLIENT LIST is too long to be read whole, so who else would notice is unknown/),
@@ -312,7 +312,7 @@ describe("what would be denied", () => {
     ]);
   });
 
-  it("are channels, where a user that uses some may use fewer", () => {
+  it("lists channels where a subscribed user may use fewer", () => {
     const aclUsers = hardened(`app on #${appHash} ~app:* &* -@all +@read +@pubsub`);
     const clients = [
       client("10.0.0.7:1", { user: "app", flags: "P", command: "subscribe", subscriptions: 2 }),
@@ -323,7 +323,7 @@ describe("what would be denied", () => {
     expect(told(ACL, used({ aclUsers }))).toEqual([]);
   });
 
-  it("are writes, where memory is full or would no longer be made", () => {
+  it("says that writes would be refused where memory is full or keys are no longer evicted", () => {
     const memory = { info: { used_memory: "2097152", evicted_keys: "7" } };
     expect(told({ limits: { maxmemory: "1mb", maxmemory_policy: "noeviction" } }, memory)[0]).toBe(
       "2mb are in use, and maxmemory 1mb: writes are refused. Raise limits.maxmemory.",

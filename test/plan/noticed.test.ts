@@ -32,7 +32,7 @@ function told(before: Denial[], after: Denial[], restarted = false): string[] {
 }
 
 describe("what clients met since a change", () => {
-  it("are the denials that are new, with their number", () => {
+  it("includes new denials, with their number", () => {
     expect(told([], [denial()])).toEqual([
       "user app from 10.0.0.7 (orders) was denied CONFIG GET 3 times since the change.",
     ]);
@@ -43,11 +43,11 @@ describe("what clients met since a change", () => {
     expect(told([], [denial({ ageSeconds: 60 })])).toEqual([]);
   });
 
-  it("are all denials of a server that was restarted: its log began anew", () => {
+  it("includes all denials after a restart, since the log began anew", () => {
     expect(told([denial()], [denial()], true)).toHaveLength(1);
   });
 
-  it("are told without the key or channel, which may hold anything", () => {
+  it("leaves out keys and channels, which may hold secrets", () => {
     const entries = ["key", "channel"].map((reason) => denial({ reason, object: "token:hunter2", count: 1 }));
     expect(told([], entries)).toEqual([
       "user app from 10.0.0.7 (orders) was denied a key outside its patterns once since the change.",
@@ -55,7 +55,7 @@ describe("what clients met since a change", () => {
     ]);
   });
 
-  it("are failed logins, save redkeep's own", () => {
+  it("includes failed logins, save redkeep's own", () => {
     const login = (address: string) => denial({ reason: "auth", user: "admin", client: client(address) });
     expect(told([], [login("127.0.0.1:9")])).toEqual([]);
     expect(told([], [login("10.0.0.7:1")])).toEqual([
@@ -66,7 +66,7 @@ describe("what clients met since a change", () => {
     ]);
   });
 
-  it("are clients that are not there again, by address and name", () => {
+  it("includes clients that did not come back, by address and name", () => {
     const host = (clients: Client[]) => hostWith({ redis: { clients, denials: [] } });
     const before = [client("10.0.0.7:1", "orders"), client("10.0.0.7:2", "orders"), client("10.0.0.8:1")];
     expect(noticedSince(host(before), host([client("10.0.0.8:7")]), 5)).toEqual([
@@ -78,7 +78,7 @@ describe("what clients met since a change", () => {
     expect(noticedSince(host(before), host(before), 5)).toEqual([]);
   });
 
-  it("are said to be unknown where a list is cut, and nobody in it passes for gone", () => {
+  it("is unknown where a list was cut, and no client on it counts as gone", () => {
     const host = (clients: Client[], ...cut: string[]) =>
       hostWith({ redis: { clients, denials: [], cut: new Set(cut) } });
     const before = host([client("10.0.0.7:1", "orders")]);

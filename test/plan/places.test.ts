@@ -30,13 +30,13 @@ function plan(files: {
 
 const found = (files: Parameters<typeof plan>[0]) => plan(files).refusals.map((refusal) => refusal.found);
 
-describe("where the plan writes", () => {
-  it("nothing stands against it on a host with room", () => {
+describe("the places where a plan writes", () => {
+  it("have no refusal on a host with room", () => {
     expect(found({})).toEqual([]);
   });
 
   it.each(["/etc/redis", "/etc/redis/redis.conf", "/var/lib", "/etc/systemd/system"])(
-    "%s must be writable, else it is named",
+    "must be writable: %s is named where it is not",
     (path) => {
       expect(found({ unwritable: [path] })).toEqual([
         `${path} cannot be written to, not even by root: it is mounted read-only, or immutable`,
@@ -44,11 +44,11 @@ describe("where the plan writes", () => {
     },
   );
 
-  it("what the plan does not write may be closed", () => {
+  it("do not include files that the plan leaves alone", () => {
     expect(found({ unwritable: ["/etc/ufw", "/etc/ufw/user.rules"] })).toEqual([]);
   });
 
-  it("there must be room for files and for their names", () => {
+  it("must have room for bytes and for inodes", () => {
     expect(found({ rooms: { "/etc/redis": { bytes: MB, inodes: undefined } } })).toEqual([
       expect.stringMatching(/^1mb are free in \/etc\/redis, and this run may need 2.\dmb there$/),
     ]);
@@ -58,14 +58,14 @@ describe("where the plan writes", () => {
     expect(guards(plan({ rooms: { "/var/lib": { bytes: 0, inodes: 0 } } }))).toEqual(["disk-too-small"]);
   });
 
-  it("a relative path ends the search for a folder above it", () => {
+  it("are searched without end neither for a relative path nor for an empty one", () => {
     const attributes = [{ path: "tls/redis.key" }, { path: "redis.key" }, { path: "" }];
     const actions = { files: [], directories: [], attributes, firewall: undefined };
     const { files } = hostWith({});
     expect([...placeRefusals(files, actions as unknown as Actions)]).toEqual([]);
   });
 
-  it("a file that is a mount of its own cannot be replaced", () => {
+  it("must not be a file that is a mount of its own", () => {
     expect(found({ mountedFiles: ["/etc/redis/redis.conf"] })).toEqual([
       "/etc/redis/redis.conf is a mount of its own: no other file can take its place",
     ]);

@@ -27,7 +27,7 @@ function groups(members: readonly Member[]): Record<string, number[]> {
 }
 
 describe("replication groups", () => {
-  it("finds a recorded pair, and leaves a host alone that has nothing to do with it", () => {
+  it("are found for a recorded pair, without a host that has no part in it", () => {
     const members = ["primary", "stock", "replica"].map((name): Member => {
       const { host, redis } = factsOf(name);
       return member(
@@ -146,7 +146,7 @@ describe("replication groups", () => {
     expect(groups(members)).toEqual({});
   });
 
-  it("of three hundred hosts, all of which claim to belong together, are found in a moment", () => {
+  it("of three hundred hosts that all claim to be one group are found within seconds", () => {
     const all = Object.fromEntries(
       Array.from({ length: 300 }, (_, n) => [`slave${n}`, `ip=10.0.${n >> 8}.${n & 255},port=1`]),
     );
@@ -175,7 +175,7 @@ describe("the order of a run", () => {
     }).join(" ");
   };
 
-  it("has replicas before their primary, and everybody else where they were", () => {
+  it("puts replicas before their primary, and leaves all other hosts in place", () => {
     expect(
       order(["p", "x", "r1", "y", "r2", "q", "z", "s"], {
         p: ["one", 0],
@@ -187,7 +187,7 @@ describe("the order of a run", () => {
     ).toBe("r2 x r1 y p s z q");
   });
 
-  it("is that of the inventory where nothing replicates, and where it is right already", () => {
+  it("is the inventory's where nothing replicates or the order is right already", () => {
     expect(order(["b", "a", "c"], {})).toBe("b a c");
     expect(order(["r1", "r2", "p"], { r1: ["one", 1], r2: ["one", 1], p: ["one", 0] })).toBe("r1 r2 p");
   });

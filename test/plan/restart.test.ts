@@ -17,7 +17,7 @@ const restart = (differences: Parameters<typeof hostWith>[0], accepted: readonly
   planTasks([needsRestart], hostWith(differences), { accepted });
 
 describe("before a restart", () => {
-  it("nothing stands against it on a stock host", () => {
+  it("is allowed on a stock host", () => {
     expect(guards(restart({}))).toEqual([]);
     expect(restart({}).actions.restart).toBe(true);
   });
@@ -27,7 +27,7 @@ describe("before a restart", () => {
     const words = (differences: Parameters<typeof hostWith>[0]) =>
       restart({ info: KEYS, ...differences }).refusals.map(({ found }) => found);
 
-    it("into a directory that it may write", () => {
+    it("into a directory that Redis may write", () => {
       expect(words({ files: { dataWritable: false } })).toEqual([
         expect.stringContaining("Redis may not write into /var/lib/redis"),
       ]);
@@ -35,7 +35,7 @@ describe("before a restart", () => {
       expect(words({ files: { dataWritable: undefined } })).toEqual([]);
     });
 
-    it("as a plain file", () => {
+    it("as a plain file, not over a directory", () => {
       const dump = (text: string) => words({ paths: { "/var/lib/redis/dump.rdb": text } });
       expect(dump("directory 0755 redis:redis")).toEqual([
         expect.stringContaining("dump.rdb is no plain file"),
@@ -43,7 +43,7 @@ describe("before a restart", () => {
       expect(dump("file 0640 redis:redis")).toEqual([]);
     });
 
-    it("unless nothing is saved for a restart", () => {
+    it("unless an AOF holds them and nothing is saved", () => {
       const running = { save: "", appendonly: "yes" };
       expect(words({ running, files: { dataWritable: false } })).not.toContainEqual(
         expect.stringContaining("may not write"),
@@ -116,7 +116,7 @@ describe("before a restart", () => {
         "an AOF by the command line, which is stronger than the file",
         { running: { appendonly: "yes" }, service: { arguments: ["--appendonly", "yes"] } },
       ],
-    ])("but is the same with %s", (_, differences) => {
+    ])("is the same with %s", (_, differences) => {
       expect(guards(restart(differences))).toEqual([]);
     });
 
@@ -124,7 +124,7 @@ describe("before a restart", () => {
       expect(guards(planTasks([needsNone], hostWith({ running: { appendonly: "yes" } })))).toEqual([]);
     });
 
-    it("is no obstacle where this run changes it through the running server", () => {
+    it("is ensured where this run changes it through the running server first", () => {
       const plan = planTasks({ persistence: { mode: "rdb+aof" }, limits: { nofile: 20000 } }, hostWith());
       expect(guards(plan)).toEqual([]);
       expect(plan.actions).toMatchObject({ restart: true, persistence: ["aof-on"] });
@@ -183,7 +183,7 @@ describe("before a restart", () => {
 
   describe("trap 25: a load that takes longer than systemd waits", () => {
     const info = { ...KEYS, used_memory: String(6000 * MB) };
-    it("gets the time that a slow disk needs, in the same run", () => {
+    it("gets the start timeout that a slow disk needs, in the same run", () => {
       const plan = restart({ info });
       expect(changeLines(plan)).toContain("update unit:TimeoutStartSec: 1min 30s → 400s");
       expect(written(plan, "/etc/systemd/system/redis-server.service.d/redkeep.conf")).toMatch(
@@ -198,11 +198,11 @@ describe("before a restart", () => {
         "where there is little to load",
         { info: { used_memory: String(800 * MB) }, properties: { TimeoutStartUSec: "30s" } },
       ],
-    ])("plans nothing %s", (_, differences) => {
+    ])("gets no new timeout %s", (_, differences) => {
       expect(addresses(restart(differences))).not.toContain("unit:TimeoutStartSec");
     });
 
-    it("gets the time that its last start needed, and as much again as its data may have grown", () => {
+    it("gets a timeout from the time of its last start, with room for data that grew", () => {
       const started = (ready: number) => ({
         TimeoutStartUSec: "5s",
         ExecMainStartTimestampMonotonic: "1000000",
@@ -214,7 +214,7 @@ describe("before a restart", () => {
       expect(addresses(restart({ properties: started(2) }))).not.toContain("unit:TimeoutStartSec");
     });
 
-    it("plans nothing for it while nothing restarts: it is no reason for a restart of its own", () => {
+    it("is not planned for where nothing restarts", () => {
       expect(addresses(planTasks([needsNone], hostWith({ info })))).toEqual(["redis.conf:maxmemory"]);
     });
   });
@@ -222,37 +222,37 @@ describe("before a restart", () => {
   describe("keys that live in memory only", () => {
     const MEMORY = { running: { save: "" }, conf: confWith({ save: 'save ""' }), info: KEYS };
 
-    it("are kept through the one restart", () => {
+    it("are saved for the one restart", () => {
       const plan = restart(MEMORY);
       expect(guards(plan)).toEqual([]);
       expect(keepsKeysInMemoryOnly(server(hostWith(MEMORY)))).toBe(true);
     });
 
-    it("are not risked on a primary: its replicas would be empty with it", () => {
+    it("stop the restart of a primary, whose replicas would be emptied with it", () => {
       const primary = { ...MEMORY, info: { ...KEYS, role: "master", connected_slaves: "1" } };
       expect(guards(restart(primary))).toEqual(["primary-without-persistence"]);
       expect(guards(restart(primary, ["primary-without-persistence"]))).toEqual([]);
       expect(guards(planTasks([needsNone], hostWith(primary)))).toEqual([]);
     });
 
-    it("need no keeping where there are none, or where they are on disk", () => {
+    it("are not assumed where there are no keys, or they are on disk", () => {
       expect(keepsKeysInMemoryOnly(server(hostWith({ ...MEMORY, info: { db0: "" } })))).toBe(false);
       expect(keepsKeysInMemoryOnly(server(hostWith({ info: KEYS })))).toBe(false);
     });
 
-    it("are not risked where redkeep cannot log in to save them", () => {
+    it("stop the restart where redkeep cannot log in to save them", () => {
       const differences = { ...NO_LOGIN, conf: confWith({ save: 'save ""' }) };
       expect(guards(restart(differences))).toEqual(["unknown-data"]);
       expect(guards(restart(differences, ["unknown-data"]))).toEqual([]);
     });
   });
 
-  it("is not done blindly: without a login nobody knows what the next start loads", () => {
+  it("is refused without a login, since nobody knows what the next start loads", () => {
     expect(guards(restart(NO_LOGIN))).toEqual(["unknown-data"]);
     expect(guards(restart(NO_LOGIN, ["unknown-data"]))).toEqual([]);
   });
 
-  it("is not a start of what someone stopped: its keys are not known", () => {
+  it("is refused for a server that someone stopped, whose keys are not known", () => {
     const differences = {
       ...NO_LOGIN,
       service: { process: undefined },
@@ -263,12 +263,12 @@ describe("before a restart", () => {
     expect(guards(restart(differences, ["server-stopped"]))).toEqual([]);
   });
 
-  it("is not a start of what systemd starts again and again, at whatever moment it was seen", () => {
+  it("is refused for a server that systemd starts again and again", () => {
     const differences = { ...NO_LOGIN, properties: { ActiveState: "activating" } };
     expect(guards(restart(differences))).toEqual(["server-stopped"]);
   });
 
-  it("lifts with --accept exactly the one refusal that it names", () => {
+  it("is allowed by --accept for exactly the one guard that it names", () => {
     const differences = {
       running: { appendonly: "yes" },
       info: { ...KEYS, used_memory: String(6000 * MB), rdb_last_bgsave_status: "err" },

@@ -72,7 +72,7 @@ function rollback({ to = "original", now, runs, rules6, accepted = [] }: Given) 
   return { status, error, changes, lost: impact.filter(({ kind }) => kind === "rule-lost") };
 }
 
-it("goes to the original without a word about others where nobody else touched ufw", () => {
+it("rollback to the original names no other rules where redkeep alone changed ufw", () => {
   const { status, changes, lost } = rollback({
     now: ufw("22", "6380"),
     runs: [[ufw("22"), ufw("22", "6380")]],
@@ -82,7 +82,7 @@ it("goes to the original without a word about others where nobody else touched u
   expect(lost).toEqual([]);
 });
 
-it("takes a rule that no run wrote only where that is accepted, and names it", () => {
+it("rollback to the original removes a rule that no run wrote only where that is accepted, and names it", () => {
   const given: Given = { now: ufw("22", "6380", "9100"), runs: [[ufw("22"), ufw("22", "6380")]] };
   const { status, error, changes, lost } = rollback(given);
   expect(status).toBe("refused");
@@ -102,7 +102,7 @@ it("takes a rule that no run wrote only where that is accepted, and names it", (
   expect(rollback({ ...given, accepted: ["rules-of-others"] }).status).toBe("would-change");
 });
 
-it("knows a rule of others' that a later run found there, and one that only an old run wrote", () => {
+it("rollback to the original recognises another's rule that a later run found, and a rule that only a pruned run wrote", () => {
   const runs: Given["runs"] = [
     [ufw("22"), ufw("22", "6380")],
     [ufw("22", "6380", "9100"), ufw("22", "6380", "9100", "6400")],
@@ -114,7 +114,7 @@ it("knows a rule of others' that a later run found there, and one that only an o
   expect(rollback({ now, runs: pruned }).error?.found).toMatch(/: allow 9100\/tcp was added$/);
 });
 
-it("does not open again unasked what somebody closed since", () => {
+it("rollback to the original does not reopen unasked what somebody closed since", () => {
   const { error } = rollback({
     now: ufw("22", "6380"),
     runs: [[ufw("22", "9100"), ufw("22", "9100", "6380")]],
@@ -123,7 +123,7 @@ it("does not open again unasked what somebody closed since", () => {
   expect(error?.found).toContain("allow 9100/tcp was taken away");
 });
 
-it("says of a rule that goes in one family alone which it is", () => {
+it("rollback to the original names the family of a rule that goes in one alone", () => {
   const { changes } = rollback({
     now: ufw("22", "9100"),
     runs: [[ufw("22"), ufw("22")]],
@@ -134,7 +134,7 @@ it("says of a rule that goes in one family alone which it is", () => {
   expect(changes).toEqual([["ufw:allow 9100/tcp (v4)", "goes; no run that the host keeps wrote it"]]);
 });
 
-it("refuses at plan to take the last run back where its host would refuse it, with what was changed and by which command it goes", () => {
+it("rollback of the last run is refused in the plan where somebody changed ufw since, with the change and the command that removes it", () => {
   const runs: Given["runs"] = [[ufw("22"), ufw("22", "6380")]];
   const { status, error } = rollback({ to: "last", now: ufw("22", "6380", "8080"), runs });
   expect(status).toBe("refused");

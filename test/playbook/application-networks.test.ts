@@ -12,7 +12,7 @@ const networks = async (play: string, host: string, only: string[] = []) =>
     undefined,
   );
 
-it("are app_subnet where the play has no firewall task", async () => {
+it("the application's networks are app_subnet where the play has no firewall task", async () => {
   const play = "tasks: [{ limits: {} }]";
   expect(await networks(play, "{ app_subnet: 10.0.1.0/24 }")).toEqual(["10.0.1.0/24"]);
   expect(await networks(play, "{ app_subnet: [10.0.1.0/24, 10.0.2.0/24] }")).toEqual([
@@ -27,7 +27,7 @@ it("are app_subnet where the play has no firewall task", async () => {
   expect(await networks(play, '{ app_subnet: "{{ net }}" }')).toBeUndefined();
 });
 
-it("are those of a firewall task that does not apply to the host, and unknown where tags alone leave it out", async () => {
+it("the application's networks are those of a firewall task whose condition is false, and unknown where tags leave it out", async () => {
   const play = 'tasks: [{ firewall: { allow: ["10.9.0.0/16"] }, when: false, tags: [firewall] }]';
   expect(await networks(play, "{ app_subnet: 10.0.1.0/24 }")).toEqual(["10.9.0.0/16"]);
   expect(await networks(play, "{ app_subnet: 10.0.1.0/24 }", ["tls"])).toBeUndefined();

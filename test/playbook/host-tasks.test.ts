@@ -190,7 +190,7 @@ describe("templates in parameters", () => {
     expect(await paramsOf({ play, extraVars: [`{"path": "${hostile}"}`] })).toMatchObject(expected);
   });
 
-  it("leave alone what they do not name: Jinja, vault and broken values elsewhere", async () => {
+  it("ignore variables that they do not name, also Jinja, vault and broken values", async () => {
     const host =
       '{ private_ip: 10.0.0.11, safe: no, other: "{{ x }}", secret: !vault abc, class: 1, __proto__: 2, "a b": 3 }';
     expect(await namesOf({ play, host })).toEqual(["bind"]);
@@ -227,7 +227,7 @@ describe("variables", () => {
   const bind = 'tasks: [{ bind: { addresses: ["<%= ip %>"] } }]';
   const addresses = async (situation: Situation) => (await paramsOf(situation)).addresses;
 
-  it("are strong in this order: defaults, inventory, play, task, command line", async () => {
+  it("win in this order, the strongest last: defaults, inventory, play, task, command line", async () => {
     const task = bind.replace("{ bind", "{ vars: { ip: 10.0.0.4 }, bind");
     const defaults = "defaults: { ip: 10.0.0.1 }\n";
     const vars = "vars: { ip: 10.0.0.3 }\n";
@@ -241,7 +241,7 @@ describe("variables", () => {
     ]);
   });
 
-  it("of the playbook may be templates that name each other, in any order", async () => {
+  it("of the playbook may be templates that refer to each other, in any order", async () => {
     const play = `defaults: { ip: "<%= net %>.<%= last %>" }\nvars: { net: "<%= prefix %>.0", last: "<%= 10 + 1 %>" }\n${bind}`;
     expect(await addresses({ play, host: "{ prefix: '10.0' }" })).toEqual(["10.0.0.11"]);
   });
@@ -257,12 +257,12 @@ describe("variables", () => {
     ).toEqual(["10.0.0.2"]);
   });
 
-  it("that name each other in a ring are refused", async () => {
+  it("that refer to each other in a ring are refused", async () => {
     const play = `vars: { ip: "<%= a %>", a: "<%= b %>", b: "<%= a %>" }\n${bind}`;
     expect(await refusal(tasksOf({ play }))).toBe("site.yml:2:27  a: names itself: a → b → a");
   });
 
-  it("are told with their own place when they are wrong", async () => {
+  it("that are wrong are reported with their own place", async () => {
     const play = `vars:\n  ip: "<%= nope %>"\n${bind}`;
     expect(await refusal(tasksOf({ play, host: "{ note: 1 }" }))).toBe(
       'site.yml:3:5  ip: nope is not defined on h1. Did you mean "note"?',
@@ -277,11 +277,11 @@ describe("variables", () => {
   });
 });
 
-describe("what names facts", () => {
+describe("a parameter or condition that names facts", () => {
   const play =
     'tasks: [{ limits: { maxmemory: "<%= Math.floor(facts.memory_bytes / 4) %>" } }, permissions: ]';
 
-  it("waits until the host has told them", async () => {
+  it("is evaluated once the host's facts are there", async () => {
     const before = await tasksOf({ play });
     expect(before.needsFacts).toBe(true);
     expect(before.tasks.map(({ task }) => task)).toEqual(["permissions"]);
@@ -291,7 +291,7 @@ describe("what names facts", () => {
     expect(after.tasks[0]?.params).toMatchObject({ maxmemory: 2 ** 31 });
   });
 
-  it("waits also where a variable of the playbook names them", async () => {
+  it("is recognised where only a variable of the playbook names the facts", async () => {
     const through = `vars: { size: "<%= facts.memory_bytes %>" }\n${play.replace("facts.memory_bytes", "size")}`;
     expect((await tasksOf({ play: through })).needsFacts).toBe(true);
     expect((await tasksOf({ play: through, facts: FACTS })).tasks[0]?.params).toMatchObject({
@@ -299,14 +299,14 @@ describe("what names facts", () => {
     });
   });
 
-  it("decides when once they are there", async () => {
+  it("decides `when` once the facts are there", async () => {
     const conditional = "tasks: [{ limits: , when: 'facts.role === \"master\"' }]";
     expect(await tasksOf({ play: conditional })).toMatchObject({ tasks: [], skipped: [], needsFacts: true });
     expect(await namesOf({ play: conditional, facts: FACTS })).toEqual(["limits"]);
     expect(await namesOf({ play: conditional, facts: { role: "slave" } })).toEqual([]);
   });
 
-  it("is not waited for where another condition is false already", async () => {
+  it("needs no facts where another condition is false already", async () => {
     const conditional = "tasks: [{ limits: , when: [facts.role, no] }]";
     expect(await tasksOf({ play: conditional })).toMatchObject({
       skipped: [{ task: "limits" }],
@@ -328,7 +328,7 @@ describe("what names facts", () => {
       "{ bind: { protected_mode: 5 }, when: facts.x }",
       "tasks[0].bind.protected_mode: should be true or false, found 5",
     ],
-  ])("is checked as far as it can be before: %s", async (task, message) => {
+  ])("is checked before the facts are there, as far as possible: %s", async (task, message) => {
     expect(await refusal(tasksOf({ play: `tasks: [${task}]` }))).toContain(message);
   });
 
@@ -340,7 +340,7 @@ describe("what names facts", () => {
 });
 
 describe("a wrong parameter is refused with its exact place", () => {
-  it("as the contract prints it", async () => {
+  it("printed as the contract says", async () => {
     const { plays } = await playbookOf(`- hosts: all
   tasks:
     - bind: {}
@@ -455,7 +455,7 @@ describe("a wrong parameter is refused with its exact place", () => {
 });
 
 describe("an address or subnet that renders to nothing", () => {
-  it("is no mistake", async () => {
+  it("is left out, and no mistake", async () => {
     const play =
       'defaults: { ip: "", net: "" }\ntasks: [{ bind: { addresses: [127.0.0.1, "<%= ip %>"] } }, { firewall: { allow: ["<%= net %>"] } }]';
     expect(await namesOf({ play })).toEqual(["bind", "firewall"]);

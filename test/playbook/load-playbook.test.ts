@@ -6,7 +6,7 @@ import { playbookOf, playOf } from "./support.ts";
 const TASKS = "tasks: [permissions: {}]";
 
 describe("a play", () => {
-  it("has what is written, and Ansible's defaults for the rest", async () => {
+  it("has the values that are written, and Ansible's defaults for the rest", async () => {
     const { plays } = await playbookOf(`
 - hosts: [redis, "!old"]
   become: yes
@@ -59,7 +59,7 @@ describe("a play", () => {
     });
   });
 
-  it("is read from where the command runs, and named as the user named it", async () => {
+  it("is read relative to the working directory, and named as the user named it", async () => {
     const cwd = await directoryWith({ "plays/site.yml": `- {hosts: all, ${TASKS}}` });
     expect(await loadPlaybook("plays/site.yml", cwd)).toMatchObject({
       file: "plays/site.yml",
@@ -139,7 +139,7 @@ describe("when", () => {
   });
 });
 
-describe("is refused with its place", () => {
+describe("a mistake in a playbook is refused with its place", () => {
   it.each([
     ["", "site.yml:1:1  should be a list of plays, each with hosts and tasks"],
     ["[]", "site.yml:1:1  should be a list of plays, each with hosts and tasks"],
@@ -226,7 +226,7 @@ describe("is refused with its place", () => {
     expect(await refusal(playbookOf(text))).toContain(expected);
   });
 
-  it("and all mistakes are told at once, with the number of the play from the second on", async () => {
+  it("together with all others, with the play's number from the second play on", async () => {
     const text = `- {hosts: all, order: x, ${TASKS}}\n- {hosts: all, port: x, tasks: [{bnid: }]}`;
     expect((await refusal(playbookOf(text))).split("\n").map((line) => line.split(": ")[0])).toEqual([
       "site.yml:1:16  order",

@@ -65,7 +65,7 @@ describe("a task of src/tasks", () => {
     expect((await loadTask(name)).name).toBe(name);
   });
 
-  it.each(["harden.yml", "adopt.yml"])("stands once in playbooks/%s", async (file) => {
+  it.each(["harden.yml", "adopt.yml"])("is listed once in playbooks/%s", async (file) => {
     const { plays } = await loadPlaybook(`playbooks/${file}`, cwd);
     const named = plays.flatMap(({ tasks }) => tasks.map(({ task }) => task));
     expect(named.toSorted(), `playbooks/${file} needs each task of src/tasks, once`).toEqual(taskNames());
@@ -73,7 +73,7 @@ describe("a task of src/tasks", () => {
 });
 
 describe("inventory/example.yml with playbooks/harden.yml", () => {
-  it("is the same tasks for each host, in the guide's order", async () => {
+  it("gives each host the same tasks, in the guide's order", async () => {
     const { inventory, play, tasksOf } = await example();
     const { hosts } = matchHosts(inventory, play.hosts, play.place);
     expect(hosts).toEqual(["redis-01", "redis-02", "redis-03"]);
@@ -85,7 +85,7 @@ describe("inventory/example.yml with playbooks/harden.yml", () => {
     }
   });
 
-  it("has each task's name among its tags", async () => {
+  it("tags each task with its name", async () => {
     const { play } = await example();
     for (const { task, tags } of play.tasks) expect(tags).toContain(task);
   });
@@ -121,7 +121,7 @@ describe("inventory/example.yml with playbooks/harden.yml", () => {
     expect(play.become).toBe(true);
   });
 
-  it("writes out every parameter there is, at its default but for those that it sets on purpose", async () => {
+  it("writes out every parameter, at its default save those that it sets on purpose", async () => {
     const { play } = await example();
     const written = Object.fromEntries(
       play.tasks.map(({ task, params }) => [task, Object.keys(params as object)]),

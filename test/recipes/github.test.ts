@@ -161,7 +161,7 @@ async function night(store: string, run: number) {
 }
 
 describe("the nightly workflow", () => {
-  it("may do no more than it says, and puts nothing of an expression into a script", () => {
+  it("has only the rights that it declares, and puts no expression into a script", () => {
     expect(jobOf(nightly, "verify").permissions).toEqual({ contents: "read" });
     expect(jobOf(nightly, "report").permissions).toEqual({ contents: "read", "security-events": "write" });
     expect(jobOf(applying, "apply").permissions).toEqual({ contents: "read" });
@@ -171,7 +171,7 @@ describe("the nightly workflow", () => {
     expect(checkouts.every((step: Step) => step.with["persist-credentials"] === false)).toBe(true);
   });
 
-  it("has each host exactly once in its report, ends as the gravest shard, and knows the night before", async () => {
+  it("has each host once in its report, ends as its gravest shard, and compares with the night before", async () => {
     const store = fleet.checkout().path;
     const { verified, report } = await night(store, 1);
     expect(verified.map(({ status }) => status)).toContain(6);
@@ -212,12 +212,12 @@ describe("the nightly workflow", () => {
 });
 
 describe("the workflow that applies", () => {
-  it("waits for somebody, and for the reviewers of its environment", () => {
+  it("starts by hand alone, and waits for the reviewers of its environment", () => {
     expect(Object.keys(applying.on)).toEqual(["workflow_dispatch"]);
     expect(jobOf(applying, "apply").environment).toBe("production");
   });
 
-  it("changes the hosts without a question, and shows what", async () => {
+  it("changes the hosts without a question, and shows the changes", async () => {
     await fleet[Symbol.asyncDispose]();
     fleet = await startFleet("acting");
     const store = fleet.checkout().path;
@@ -244,7 +244,7 @@ describe("the workflow that applies", () => {
     ]);
   });
 
-  it("takes no host name for an option or a command", async () => {
+  it("runs no host name as an option or a command", async () => {
     const store = fleet.checkout().path;
     const limit = "redis-01 --accept all; touch $(echo made)";
     const values = { ...secrets(), "github.run_id": "1", "github.run_attempt": "1", "inputs.limit": limit };

@@ -89,7 +89,7 @@ async function verifyAll(store: string) {
 }
 
 describe("the GitLab pipeline", () => {
-  it("has each host exactly once in its report, and knows the night before", async () => {
+  it("has each host once in its report, and compares with the night before", async () => {
     const store = fleet.checkout().path;
     const shards = await verifyAll(store);
     expect(shards.map(({ status }) => status)).toContain(6);
@@ -115,7 +115,7 @@ describe("the GitLab pipeline", () => {
     expect(pipeline.stages).toEqual([verify.stage, report.stage, pipeline.apply.stage]);
   });
 
-  it("applies where somebody starts it, never two at once", async () => {
+  it("applies only where somebody starts it, and never twice at once", async () => {
     const { apply } = pipeline;
     expect(apply.rules.map(({ when }) => when)).toEqual(["manual"]);
     expect(apply).toMatchObject({

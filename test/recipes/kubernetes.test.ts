@@ -188,7 +188,7 @@ describe("the Kubernetes manifests", () => {
     expect([reportSpec, applying.spec].map(({ backoffLimit }) => backoffLimit)).toEqual([0, 0]);
   });
 
-  it("mount what they name, read-only where nothing has to be written", () => {
+  it("mount the volumes that they name, read-only where nothing is written", () => {
     for (const { template } of [verifySpec, reportSpec, applying.spec]) {
       const [{ volumeMounts, workingDir, args }] = template.spec.containers;
       expect(volumeMounts.map(({ name }) => name)).toEqual(template.spec.volumes.map(({ name }) => name));
@@ -201,7 +201,7 @@ describe("the Kubernetes manifests", () => {
     }
   });
 
-  it("have each host exactly once in the report, and know the night before", async () => {
+  it("have each host once in the report, and compare with the night before", async () => {
     const shards = await runShards();
     expect(shards.map(({ status }) => status)).toContain(6);
     expect(readFileSync(join(records.path, "state/secrets.yml"), "utf8")).toBe(fleet.secrets.generated);
@@ -215,7 +215,7 @@ describe("the Kubernetes manifests", () => {
     expect(told).not.toMatch(/RK-LIM-01 [^✖?]*wanted/);
   });
 
-  it("apply without a question", async () => {
+  it("apply without a question from redkeep", async () => {
     await fleet[Symbol.asyncDispose]();
     fleet = await startFleet("acting");
     records = fleet.checkout();
@@ -233,7 +233,7 @@ describe("the Kubernetes manifests", () => {
   });
 });
 
-it("takes host keys from the secret store in every recipe, and never does without", () => {
+it("every recipe takes host keys from the secret store, and none runs without them", () => {
   for (const file of recipeFiles()) {
     const text = recipeText(file);
     expect(text).not.toMatch(/keyscan|StrictHostKeyChecking|accept-new|UserKnownHostsFile/i);

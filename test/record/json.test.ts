@@ -21,7 +21,7 @@ afterEach(async () => {
 const record = runRecord("plan", [hostRecord("redis-01")]);
 
 describe("the record as a file", () => {
-  it("holds the whole record, for its owner only, and leaves nothing else behind", async () => {
+  it("holds the whole record, is readable by its owner alone, and leaves no other file behind", async () => {
     const path = join(folder, "run.json");
     await writeRecord(record, path);
     expect(JSON.parse(await readFile(path, "utf8"))).toEqual(record);
@@ -67,7 +67,7 @@ describe("the record as a file", () => {
   });
 });
 
-it("prints the record to a stream as one JSON document", async () => {
+it("the record goes to a stream as one JSON document", async () => {
   const stream = new PassThrough();
   const printed = text(stream);
   await printRecord(record, stream);

@@ -25,7 +25,7 @@ describe("the published schema", () => {
       expect(schema.safeParse(record).error).toBeUndefined();
   });
 
-  it("takes no record with an outcome that there is none of, or without hosts", () => {
+  it("refuses a record with an unknown outcome or without hosts", () => {
     const schema = z.fromJSONSchema(published);
     const text = JSON.stringify(fleetRun()).replace('"outcome":"pass"', '"outcome":"fine"');
     expect(schema.safeParse(JSON.parse(text)).success).toBe(false);
@@ -46,7 +46,7 @@ describe("reading a record", () => {
     return await readRunRecord("run.json", folder);
   }
 
-  it("calls a host `restored` that a rollback of an earlier version put back as it was asked to", async () => {
+  it("gives the status `restored` to a host that a rollback of an earlier version restored as asked", async () => {
     const hosts = [
       hostRecord("redis-01", { status: "rolled-back" }),
       hostRecord("redis-02", { status: "failed", error: errorRecord() }),
@@ -64,7 +64,7 @@ describe("reading a record", () => {
     expect(apply.summary).toMatchObject({ rolledBack: 1 });
   });
 
-  it("gives what was written", async () => {
+  it("returns the record that was written", async () => {
     expect(await read(text)).toEqual(fleetRun());
   });
 
@@ -150,7 +150,7 @@ describe("reading a record", () => {
     await expect(read(JSON.stringify(make()))).rejects.toThrow(message);
   });
 
-  it("takes what many users and checks of an honest host need", async () => {
+  it("accepts the size of a record with many users and checks", async () => {
     await read(JSON.stringify(withAccess(40, 10_000)));
     await read(JSON.stringify(withControls(150, 10)));
   });
@@ -159,11 +159,11 @@ describe("reading a record", () => {
     await expect(readRunRecord("none.json", folder)).rejects.toThrow("none.json  does not exist");
   });
 
-  it("takes records that are far larger than a playbook", async () => {
+  it("accepts records far larger than a playbook may be", async () => {
     expect((await read(JSON.stringify(fleetRun(300)))).hosts).toHaveLength(300);
   });
 
-  it("makes safe what somebody wrote into it", async () => {
+  it("masks and escapes what somebody wrote into it", async () => {
     const record = await read(text.replace("as wanted", "\\u001b[2J"));
     expect(record.hosts[1]?.checks[1]?.observed).toBe("\\x1b[2J");
   });

@@ -64,7 +64,7 @@ describe("exit code", () => {
     expect(exitCodeOf({ hosts: [medium, unreachable], interrupted: false, failOn: "high" })).toBe(4);
   });
 
-  it("is 0 for hosts that a rollback has put back, as it was asked to", () => {
+  it("is 0 for hosts that a rollback has restored as asked", () => {
     expect(exitCode([restored])).toBe(0);
   });
 

@@ -21,7 +21,7 @@ describe("unknownRules", () => {
   });
 });
 
-it("hashes a password as Redis does", () => {
+it("a password is hashed as Redis does", () => {
   expect(hashPassword(new Secret("a-long-application-password"))).toBe(
     "0820ec50010701406977c955de7a366d00c96807424938564777a2cca14dfe46",
   );

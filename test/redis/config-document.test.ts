@@ -10,7 +10,7 @@ const textOf = (document: ConfigDocument, path = MAIN) =>
   document.files().find((file) => file.path === path)?.text;
 const stock = fixture("redis-7.0.15/redis.conf");
 
-describe("reading", () => {
+describe("reading redis.conf", () => {
   it("reads upper case, tabs, CRLF, quotes, comments and a missing last line end", () => {
     const document = conf('# c\r\n\r\n\tMAXMEMORY\t512mb\r\n  # bind 1.2.3.4\r\nrequirepass "a b"');
     expect(document.directives).toEqual([
@@ -42,7 +42,7 @@ describe("reading", () => {
     expect(document.problems).toEqual([]);
   });
 
-  it("names the line of what stops Redis from starting", () => {
+  it("names the line that stops Redis from starting", () => {
     const document = conf(
       'requirepass "a\ninclude /missing.conf\ninclude /none/*.conf\ninclude /etc/redis/loop.conf\n',
       { path: "/etc/redis/loop.conf", text: `include ${MAIN}\n` },
@@ -83,7 +83,7 @@ describe("reading", () => {
   });
 });
 
-describe("set", () => {
+describe("set, for a setting in redis.conf", () => {
   it("changes the value where the line stands and keeps everything else", () => {
     const document = conf("# my notes\nmaxmemory 1gb\n\nfoo-unknown  bar\n").set("maxmemory", ["512mb"]);
     expect(textOf(document)).toBe("# my notes\nmaxmemory 512mb\n\nfoo-unknown  bar\n");
@@ -125,17 +125,17 @@ describe("set", () => {
     expect(textOf(conf(text).set("masterauth", ["x"]))).toBe(text.replace("\n\n", "\nmasterauth x\n\n"));
   });
 
-  it("does not take a sentence for an example", () => {
+  it("does not take a sentence in a comment for an example", () => {
     const text = "# maxmemory is a limit that\n# you may set\nport 1\n";
     expect(textOf(conf(text).set("maxmemory", ["1mb"]))).toBe(`${text}\n# Set by redkeep\nmaxmemory 1mb\n`);
   });
 
-  it("does not stumble over a comment with an apostrophe", () => {
+  it("reads past a comment with an apostrophe", () => {
     const text = "# port don't\n# end\n";
     expect(textOf(conf(text).set("port", ["0"]))).toBe(`${text}\n# Set by redkeep\nport 0\n`);
   });
 
-  it("puts what is new under one heading at the end", () => {
+  it("puts new settings under one heading at the end", () => {
     const document = conf("port 1").set("maxmemory", ["1mb"]).set("tls-port", ["6380"]);
     expect(textOf(document)).toBe("port 1\n\n# Set by redkeep\nmaxmemory 1mb\ntls-port 6380\n");
     expect(textOf(conf("").set("port", ["0"]))).toBe("# Set by redkeep\nport 0\n");
@@ -145,7 +145,7 @@ describe("set", () => {
     ["before", "include /a.conf\nport 1\n", "include /a.conf\nport 0\n"],
     ["after", "port 1\ninclude /a.conf\n", "include /a.conf\n\n# Set by redkeep\nport 0\n"],
     ["alone", "include /a.conf\n", "include /a.conf\n\n# Set by redkeep\nport 0\n"],
-  ])("wins over an included file that sets it %s, and leaves that file alone", (_, text, expected) => {
+  ])("wins over an included file that sets it %s, without a change to that file", (_, text, expected) => {
     const document = conf(text, { path: "/a.conf", text: "port 7\n" }).set("port", ["0"]);
     expect(document.get("port")).toEqual(["0"]);
     expect(textOf(document)).toBe(expected);
@@ -159,7 +159,7 @@ describe("set", () => {
     );
   });
 
-  it("refuses a value that would be another line", () => {
+  it("refuses a value with a line break", () => {
     expect(() => conf("").set("dir", ["/tmp\nrequirepass x"])).toThrow("dir: should be one line");
   });
 });
@@ -213,11 +213,11 @@ describe("save lines behind an include, since Redis 7.0", () => {
     ["save 900 1\nsave 800 2\ninclude /a.conf\nsave 700 3\n", "700 3"],
     ["save 900 1\ninclude /a.conf\n", "900 1 300 10"],
     ['include /a.conf\nsave ""\n', ""],
-  ])("take away those before them: %j", (text, running) => {
+  ])("replace those before them: %j", (text, running) => {
     expect(since7(text).get("save")?.join(" ")).toBe(running);
   });
 
-  it("are written as one, so that no point takes another away", () => {
+  it("are written as one line, so that no point replaces another", () => {
     for (const text of [
       "include /a.conf\n",
       "include /a.conf\nsave 900 1\n",
@@ -231,7 +231,7 @@ describe("save lines behind an include, since Redis 7.0", () => {
     expect(since7("include /a.conf\n").setSave([]).get("save")).toEqual([""]);
   });
 
-  it("add up before, and are written one for each point", () => {
+  it("add up in older versions, and are written one for each point", () => {
     const document = parseConfig({ path: "/redis.conf", text: "include /a.conf\nsave 900 1\n" }, [include]);
     expect(document.get("save")?.join(" ")).toBe("300 10 900 1");
     expect(document.set("save", ["3600", "1", "60", "10"]).files()[0]?.text).toContain(
@@ -240,7 +240,7 @@ describe("save lines behind an include, since Redis 7.0", () => {
   });
 });
 
-it("refuses half a save point", () => {
+it("a save point without its count is refused", () => {
   expect(() => conf("").set("save", ["3600"])).toThrow(
     'save: should be pairs of seconds and changes, found "3600"',
   );
@@ -261,7 +261,7 @@ describe("setRename", () => {
     );
   });
 
-  it("takes the line away when the command gets its own name back", () => {
+  it("removes the line when the command gets its own name back", () => {
     expect(textOf(conf("rename-command CONFIG x\nport 1\n").setRename("CONFIG", "config"))).toBe("port 1\n");
   });
 
@@ -272,8 +272,8 @@ describe("setRename", () => {
   });
 });
 
-describe("remove", () => {
-  it("takes away whole lines, also in included files, and only those that match", () => {
+describe("remove, for lines of redis.conf", () => {
+  it("removes whole lines that match, also in included files, and no others", () => {
     const document = conf("user default on nopass\nport 1\nuser app on >x\ninclude /a.conf\n", {
       path: "/a.conf",
       text: "# keep\r\nuser other on\r\n",
@@ -287,7 +287,7 @@ describe("remove", () => {
     expect(document.all("user")).toHaveLength(3);
   });
 
-  it("changes nothing where there is nothing", () => {
+  it("changes nothing where no line matches", () => {
     expect(conf("port 1").remove("user").changedFiles()).toEqual([]);
   });
 });
@@ -330,12 +330,12 @@ describe("a file that CONFIG REWRITE of Redis 7.0.15 wrote", () => {
     expect(after.setRename("keys", "")).toBe(after);
   });
 
-  it("shows the open default user that it left behind", () => {
+  it("is read with the open default user that it holds", () => {
     expect(after.all("user").map(({ args }) => args.join(" "))).toEqual(["default on nopass ~* &* +@all"]);
   });
 });
 
-describe("any text", () => {
+describe("any text of a redis.conf", () => {
   /** Pieces that the reader treats specially, put together at random but the same way in every run. */
   const pieces = [
     "port",
@@ -366,7 +366,7 @@ describe("any text", () => {
     return Array.from({ length: next() % 40 }, () => pieces[next() % pieces.length]).join("");
   });
 
-  it("comes back byte for byte", () => {
+  it("is written back byte for byte", () => {
     for (const text of [...texts, stock]) {
       const document = conf(text);
       expect(document.files()).toEqual([{ path: MAIN, text }]);
@@ -374,7 +374,7 @@ describe("any text", () => {
     }
   });
 
-  it("means what was set, and setting it again changes nothing", () => {
+  it("has the value that was set, and setting it again changes nothing", () => {
     for (const text of texts) {
       const document = conf(text)
         .set("port", ["6380"])

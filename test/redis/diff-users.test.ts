@@ -74,13 +74,13 @@ describe("diffUsers", () => {
     ["on", "on (~a +set)", "has selectors that permit more"],
     ["on (~a +get)", "on (~a +set)", "its selectors permit something else"],
     ["on", "on skip-sanitize-payload", "skips the check of RESTORE payloads"],
-  ])("wanted %s, found %s", (wanted, found, message) => {
+  ])("reports a difference between wanted %s and found %s", (wanted, found, message) => {
     const list = differences(`user u ${wanted}`, `user u ${found}`);
     expect(list).toHaveLength(1);
     expect(list[0]).toMatch(message);
   });
 
-  it("sees that +@all also takes what modules add", () => {
+  it("sees that +@all also allows the commands of modules", () => {
     const every = [...redis7.commands].map((command) => `+${command}`).join(" ");
     expect(differences("user u on +@all", `user u on ${every}`)).toEqual([
       "may not run commands that modules add",

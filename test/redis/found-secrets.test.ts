@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { foundSecrets } from "../../src/redis/found-secrets.ts";
 
-it("finds what redis.conf, its includes and the ACL file keep in clear text", () => {
+it("the secrets that redis.conf, its includes and the ACL file hold in clear text are found", () => {
   const main = {
     path: "/etc/redis/redis.conf",
     text: `# requirepass of-a-comment

@@ -11,11 +11,11 @@ describe("parseAclUser", () => {
     expect(JSON.stringify(user)).not.toContain("hunter2");
   });
 
-  it("takes the words of a redis.conf line, whose quotes are already gone", () => {
+  it("reads the words of a redis.conf line, whose quotes are already removed", () => {
     expect([...parseAclUser(["app", "on", ">a b"]).passwords]).toEqual([sha256("a b")]);
   });
 
-  it("gives every channel where the server's default does", () => {
+  it("gives a user every channel where the server's default does", () => {
     const line = "user u on nopass +@all";
     expect(parseAclUser(line).allChannels).toBe(false);
     expect(parseAclUser(line, { allChannelsByDefault: true }).allChannels).toBe(true);
@@ -34,13 +34,13 @@ describe("parseAclUser", () => {
     expect(parseAclUser(line).problems).toEqual([problem]);
   });
 
-  it("does not show the second half of a password with a blank", () => {
+  it("does not show the part behind a blank of a password", () => {
     expect(parseAclUser("user u on >correct horsebattery").problems).toEqual(["word 3 is no ACL rule"]);
   });
 });
 
 describe("parseAclFile", () => {
-  it("names the line of all that stops Redis from starting", () => {
+  it("names each line that stops Redis from starting", () => {
     const text = `# people\nuser default off resetpass -@all\n\nuser app on  nopass ~*\nuser app on nopas\nother\nuser t\ton\n`;
     const { users, problems } = parseAclFile(text, "/etc/redis/users.acl");
     expect(users.map(({ line, user }) => [line, user.name])).toEqual([
@@ -59,7 +59,7 @@ describe("parseAclFile", () => {
     ]);
   });
 
-  it("takes blank lines, CRLF, a leading blank and a missing last line end, as Redis does", () => {
+  it("reads blank lines, CRLF, a leading blank and a missing last line end, as Redis does", () => {
     const { users, problems } = parseAclFile("\r\n  \r\n user a on\r\nuser b off", "users.acl");
     expect(problems).toEqual([]);
     expect(users.map(({ user }) => [user.name, user.enabled])).toEqual([

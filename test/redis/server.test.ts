@@ -30,7 +30,7 @@ describe("the server of a host", () => {
   });
 
   it.each(["", "relative.conf", "/etc/redis/other.conf"])(
-    "is none where its unit names %j, whatever other configuration came",
+    "is refused where its unit names the configuration %j, whatever other files the probe read",
     (named) => {
       const facts = editedFacts("stock", { argv: () => `/usr/bin/redis-server ${named}\n` });
       expect(serverOf(facts)).toMatchObject({
@@ -39,7 +39,7 @@ describe("the server of a host", () => {
     },
   );
 
-  it("is read from its binary where nobody can log in", () => {
+  it("has its version from the program where nobody can log in", () => {
     const found = server(editedFacts("valkey-8-stock", { login: () => undefined, info: () => undefined }));
     expect(found.version).toMatchObject({ product: "valkey", version: "8.1.1" });
     expect(found.keys).toBeUndefined();
@@ -47,7 +47,7 @@ describe("the server of a host", () => {
     expect(found.role).toBeUndefined();
   });
 
-  it("counts the keys of every database", () => {
+  it("has the number of keys of all databases", () => {
     expect(server(factsOf("aof")).keys).toBe(3);
     const found = editedFacts("aof", {
       info: (text) =>
@@ -83,7 +83,7 @@ describe("the server of a host", () => {
       { "acl-list": (text) => `${text.trimEnd()}\nuser u on ${"+get ".repeat(200_000)}\n` },
       "words, and redkeep judges 200000",
     ],
-  ])("is none with more %s than can be judged while others wait", (_, edits, problem) => {
+  ])("is refused with more %s than redkeep judges", (_, edits, problem) => {
     expect(serverOf(editedFacts("hardened", edits))).toMatchObject({
       problem: expect.stringContaining(problem),
     });
@@ -96,7 +96,7 @@ describe("the server of a host", () => {
     expect(isServer(serverOf(facts))).toBe(true);
   });
 
-  it("knows its place in a group", () => {
+  it("has its role, its replicas and whether a Sentinel watches it", () => {
     expect(server(factsOf("primary"))).toMatchObject({ role: "master", replicas: 1, hasSentinel: false });
     expect(server(factsOf("replica"))).toMatchObject({ role: "slave", replicas: 0, hasSentinel: false });
     expect(server(factsOf("watched-by-sentinel")).hasSentinel).toBe(true);
@@ -105,7 +105,7 @@ describe("the server of a host", () => {
     expect(server(cluster).isCluster).toBe(true);
   });
 
-  it("has the product's user where the unit still runs as root", () => {
+  it("gets the product's own user where the unit still runs as root", () => {
     const edits = {
       properties: (text: string) => text.replace(/^User=.*$/m, "User=").replace(/^Group=.*$/m, "Group="),
     };
@@ -119,7 +119,7 @@ describe("the server of a host", () => {
     });
   });
 
-  it("reads a configuration from Windows as Redis does", () => {
+  it("has its configuration read as Redis does, also with CRLF, tabs and capitals", () => {
     const { config } = server(factsOf("strange"));
     expect(config.get("port")).toEqual(["7379"]);
     expect(config.get("maxmemory")).toEqual(["200mb"]);
@@ -129,7 +129,7 @@ describe("the server of a host", () => {
   });
 
   it.each(["stock", "strange", "requirepass", "aof", "redis-6-stock", "redis-8-stock", "valkey-8-stock"])(
-    "reads in the files of %s what the server runs with",
+    "has in the files of %s the values that it runs with",
     (name) => {
       const { config, running } = server(factsOf(name));
       for (const setting of ["port", "dir", "maxmemory", "protected-mode", "bind", "appendonly", "save"]) {
@@ -142,7 +142,7 @@ describe("the server of a host", () => {
   );
 });
 
-describe("a host without a server", () => {
+describe("a host without a server that redkeep can change", () => {
   const problem = (facts: ReturnType<typeof factsOf>) => {
     const found = serverOf(facts);
     return isServer(found) ? undefined : found.problem;
@@ -191,11 +191,11 @@ describe("a host without a server", () => {
       { info: () => undefined, "binary-version": () => "\u001b[31mRedis?\n" },
       "the server's version could not be read",
     ],
-  ])("says so: %s", (_, edits, expected) => {
+  ])("is refused with the reason: %s", (_, edits, expected) => {
     expect(problem(editedFacts("stock", edits))).toBe(expected);
   });
 
-  it("is refused where what answers is another version than the program that the kernel runs", () => {
+  it("is refused where another version answers than the program that the unit runs", () => {
     const facts = editedFacts("stock", {
       "same-program": () => "\n",
       info: (text) => text.replace("redis_version:7.0.15", "redis_version:7.2.4"),
@@ -206,7 +206,7 @@ describe("a host without a server", () => {
     expect(isServer(serverOf(editedFacts("stock", { "same-program": () => "\n" })))).toBe(true);
   });
 
-  it("takes a Sentinel's unit for no server", () => {
+  it("is one whose only unit is a Sentinel's", () => {
     const facts = editedFacts("stock", { units: () => "redis-sentinel.service\n", unit: () => undefined });
     expect(problem(facts)).toBe("no Redis or Valkey unit was found");
   });

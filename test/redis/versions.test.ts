@@ -15,7 +15,7 @@ describe("serverVersion", () => {
     expect(serverVersion(info)).toMatchObject({ name, support });
   });
 
-  it("refuses what is no version", () => {
+  it("refuses text that is no version", () => {
     expect(() => serverVersion({ redisVersion: "seven\n" })).toThrow(RangeError);
   });
 
@@ -24,7 +24,7 @@ describe("serverVersion", () => {
   const redis8 = serverVersion({ redisVersion: "8.0.2" });
   const valkey = serverVersion({ redisVersion: "7.2.4", serverName: "valkey", valkeyVersion: "8.1.1" });
 
-  it("knows what changed with 7.0", () => {
+  it("gives the capabilities that changed with Redis 7.0", () => {
     for (const name of [
       "aclDryrun",
       "liveBind",
@@ -41,7 +41,7 @@ describe("serverVersion", () => {
     }
   });
 
-  it("knows which servers drop everybody on ACL LOAD, and which rewrite their rules", () => {
+  it("says which servers close all connections on ACL LOAD, and which rewrite their rules", () => {
     const servers = [redis6, redis7, redis8, valkey];
     expect(servers.map(({ capabilities }) => capabilities.aclLoadKeepsConnections)).toEqual([
       false,

@@ -39,7 +39,7 @@ describe("joinWords", () => {
     expect(splitWords(line)).toEqual([name, ...args]);
   });
 
-  it.each(["a\nrequirepass evil", "a\rb", "a\0b"])("refuses %j, which would be another line", (value) => {
+  it.each(["a\nrequirepass evil", "a\rb", "a\0b"])("refuses %j, which holds a line break or NUL", (value) => {
     expect(() => joinWords("dir", [value])).toThrow(/^dir: should be one line/);
   });
 });

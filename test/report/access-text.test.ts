@@ -22,13 +22,13 @@ function text(hosts: HostRecord[], verbose = false): string {
 }
 
 describe("what users may do, in verify's text", () => {
-  it("is told where somebody may run something dangerous and is no administrator", () => {
+  it("names a user who may run a dangerous command and is no administrator", () => {
     const hosts = ["redis-01", "redis-02"].map((host) => hostRecord(host, { access: open }));
     expect(text(hosts)).toContain("! redis-01, redis-02: user app may run KEYS\n");
     expect(text([hostRecord("redis-01", { access: closed })])).not.toContain("may run");
   });
 
-  it("is a row for each user with -v, once for hosts that are alike", () => {
+  it("has a row for each user with -v, once for hosts that are alike", () => {
     const hosts = ["redis-01", "redis-02"].map((host) => hostRecord(host, { access: closed }));
     expect(text(hosts, true)).toContain(
       [
@@ -42,7 +42,7 @@ describe("what users may do, in verify's text", () => {
     );
   });
 
-  it("says what has changed", () => {
+  it("says what has changed since the last run", () => {
     const impact = [{ kind: "access-changed", detail: "user app: KEYS allowed" }];
     expect(text([hostRecord("redis-01", { access: closed, impact })])).toContain(
       "! redis-01: user app: KEYS allowed\n",

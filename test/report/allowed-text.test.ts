@@ -21,13 +21,13 @@ const states = (
   ]);
 };
 
-describe("what the playbook allows", () => {
-  it("is met where the host meets the demand", () => {
+describe("an allowance of the playbook", () => {
+  it("is shown as met where the host meets the control all the same", () => {
     expect(states([checkOf("RK-TLS-01", "pass")])).toEqual([["met", "RK-TLS-01"]]);
     expect(states([checkOf("RK-TLS-01", "pass")], { state: "ended" })).toEqual([["met", "RK-TLS-01"]]);
   });
 
-  it("names the controls alone whose checks it leaves unmet", () => {
+  it("names only the controls that it leaves unmet", () => {
     const checks = [checkOf("RK-NET-04", "skip", by("a: 1")), checkOf("RK-NET-06", "pass")];
     expect(states(checks, { controls: ["RK-NET-04", "RK-NET-06"], parameter: "a: 1" })).toEqual([
       ["open", "RK-NET-04"],
@@ -38,12 +38,12 @@ describe("what the playbook allows", () => {
     expect(states([checkOf("RK-TLS-01", "skip", by(`${PLAIN} and b: 2`))])).toEqual([["open", "RK-TLS-01"]]);
   });
 
-  it("stays as the playbook has it where no check says anything, or one fails", () => {
+  it("is shown as open where no check tells anything, or one fails or is unknown", () => {
     for (const checks of [[], [checkOf("RK-TLS-01", "fail")], [checkOf("RK-TLS-01", "unknown")]])
       expect(states(checks)).toEqual([["open", "RK-TLS-01"]]);
   });
 
-  it("is waived where a waiver covers what has ended", () => {
+  it("is shown as waived where it has ended and a waiver covers it", () => {
     const checks = [checkOf("RK-TLS-01", "skip", { ...by(PLAIN), waiver: WAIVER })];
     expect(states(checks, { state: "ended" })).toEqual([["waived", "RK-TLS-01"]]);
   });

@@ -33,7 +33,7 @@ function applied(
   return applyText(record, textContext(hosts, { recordPath, ...parts }));
 }
 
-it("is one line where no terminal is and nothing had to change", () => {
+it("apply text is one line where there is no terminal and nothing had to change", () => {
   const hosts = hostNames(3).map((host) => hostRecord(host, { checks: [checkRecord("RK-NET-02")] }));
   expect(applyText(runRecord("apply", hosts), textContext(hosts, { unattended: true }))).toBe(
     "3 hosts: 0 changed, 3 as wanted, 3 checks pass, 0 fail, in 4.2 s.        exit 0\n",
@@ -41,7 +41,7 @@ it("is one line where no terminal is and nothing had to change", () => {
 });
 
 describe("apply text", () => {
-  it("gives each of a few hosts a row, and ends with counts, record and exit code", () => {
+  it("gives each of a few hosts a row, and ends with counts, the record's path and the exit code", () => {
     expect(applied(hostNames(2).map((host) => changedHost(host)))).toBe(
       `Harden Redis: 2 hosts (Redis 7.0.15, Debian 12), 9 tasks
 
@@ -55,14 +55,14 @@ Record: inventory/.redkeep/runs/2026-11-24T06-30-12Z.json        exit 0
     );
   });
 
-  it("says at the second run that nothing changed, and claims no confirmation", () => {
+  it("says in a second run that nothing changed, and claims no confirmation", () => {
     const text = applied(
       hostNames(3).map((host) => hostRecord(host, { checks: [checkRecord("RK-NET-02")] })),
     );
     expect(text).toContain("3 hosts: 0 changed, 3 as wanted, 3 checks pass, 0 fail, in 4.2 s.\n");
   });
 
-  it("tells 1 000 hosts in a few rows, and the same failure once", () => {
+  it("shows 1 000 hosts in a few rows, and one failure of many hosts once", () => {
     const hosts = hostNames(1_000).map((host, index) =>
       index % 100 === 0
         ? hostRecord(host, { status: "rolled-back", error: errorRecord({ remedy: `log in to ${host}` }) })
@@ -76,7 +76,7 @@ Record: inventory/.redkeep/runs/2026-11-24T06-30-12Z.json        exit 0
     expect(text).toContain("log in to ‹redis-0001, redis-0101, 8 more›");
   });
 
-  it("shows a failure with its four parts, and the command that a person can copy", () => {
+  it("shows a failure with its four parts, and a command to copy", () => {
     const failed = (host: string) =>
       hostRecord(host, {
         status: "rolled-back",
@@ -126,7 +126,7 @@ exit 5
     expect(text).toMatch(/exit 130\n$/);
   });
 
-  it("calls a host put back when rollback was asked for", () => {
+  it("counts a host as put back where rollback was asked for", () => {
     const hosts = [changedHost("redis-01", { status: "restored" })];
     const text = applied(hosts, {}, runRecord("rollback", hosts));
     expect(text).toContain("✔ redis-01  put back ");

@@ -66,7 +66,7 @@ function verified(
   return verifyText(run("verify", here, hosts), textContext(hosts, parts));
 }
 
-describe("a plan that only issues certificates here", () => {
+describe("a plan that only issues certificates on the controller", () => {
   it("says so, ends with 2, and names apply as the next step", () => {
     expect(planned(pending("app", "batch"))).toBe(
       `Harden Redis: 1 host (Redis 7.0.15, Debian 12), 9 tasks
@@ -85,7 +85,7 @@ Next: redkeep apply -i inventory/production.yml        exit 2
     );
   });
 
-  it("says what a certificate had that is replaced, and what still takes it", () => {
+  it("says how long a replaced certificate was good, and who still accepts it", () => {
     const text = planned(
       controller({
         status: "would-change",
@@ -97,7 +97,7 @@ Next: redkeep apply -i inventory/production.yml        exit 2
     expect(text).toContain("  ! the old certificate of app stays valid");
   });
 
-  it("stays readable for fifty, and -v names each", () => {
+  it("stays readable for fifty certificates, and -v names each", () => {
     const names = Array.from({ length: 50 }, (_, index) => `svc-${index}`);
     const record = run("plan", pending(...names), [hostRecord("redis-01")]);
     const text = planText(record, textContext(record.hosts));
@@ -106,13 +106,13 @@ Next: redkeep apply -i inventory/production.yml        exit 2
     expect(planText(record, textContext(record.hosts, { verbose: true }))).toContain("svc-49");
   });
 
-  it("gives way to a host that failed or could not be reached", () => {
+  it("leaves the exit code to a host that failed or could not be reached", () => {
     const lost = [hostRecord("redis-01", { status: "unreachable" })];
     expect(run("plan", pending("app"), lost).exitCode).toBe(4);
   });
 });
 
-it("apply says what it issued, also where nobody watches", () => {
+it("apply says what it issued, also without a terminal", () => {
   const here = controller({ status: "changed", changes: [issued("app")] });
   const hosts = [hostRecord("redis-01")];
   const text = applyText(run("apply", here, hosts), textContext(hosts, { unattended: true }));
@@ -121,7 +121,7 @@ it("apply says what it issued, also where nobody watches", () => {
   expect(text).toMatch(/exit 0\n$/);
 });
 
-describe("verify", () => {
+describe("verify, on certificates", () => {
   it("says when each kind of certificate ends, the worst first", () => {
     const text = verified(
       [
@@ -140,7 +140,7 @@ describe("verify", () => {
 `);
   });
 
-  it("takes a line for fifty clients, and -v one for each", () => {
+  it("has one line for fifty clients, and with -v one for each", () => {
     const clients = Array.from({ length: 50 }, (_, index) =>
       certificate(`client:svc-${index}`, index < 6 ? "2026-12-03" : "2029-02-26", {
         state: index < 6 ? "ending" : "valid",
@@ -154,7 +154,7 @@ describe("verify", () => {
     expect(verified(clients, servers, { verbose: true }).match(/svc-\d+ /g)).toHaveLength(50);
   });
 
-  it("that nobody watches names the first to end in its one line, and is told in full near an end", () => {
+  it("without a terminal names the first to end in its one line, and all in full near an end", () => {
     const unattended = { unattended: true };
     const quiet = verified(
       [certificate("client:app", "2028-01-01")],
@@ -181,7 +181,7 @@ describe("reports", () => {
     shard: { index, count: 2 },
   });
 
-  it("of shards name what each of them issues once", () => {
+  it("of shards name each issued certificate once", () => {
     const { record } = mergeRuns([shard(1, "app", "batch"), shard(2, "app", "metrics")]);
     expect(record.controller?.changes.map(({ address }) => address).toSorted()).toEqual([
       "pki:app",
@@ -192,7 +192,7 @@ describe("reports", () => {
     expect(record.controller?.certificates).toHaveLength(1);
   });
 
-  it("show the ends of certificates, and what is issued", () => {
+  it("show when certificates end, and which are issued", () => {
     const merged = mergeRuns([shard(1, "app")]);
     expect(prometheusReport(merged)).toContain(
       'redkeep_certificate_ends_timestamp_seconds{host="redis-01",name="server"} 1866781812\n',

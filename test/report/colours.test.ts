@@ -12,7 +12,7 @@ function terminal(columns = 80): NodeJS.WritableStream {
 const env = { TERM: "xterm-256color", LANG: "en_US.UTF-8" };
 
 describe("what a terminal can show", () => {
-  it("is everything on a modern one", () => {
+  it("is colour, Unicode and a moving display on a modern one", () => {
     expect(terminalOf(terminal(132), env)).toEqual({
       interactive: true,
       colour: true,
@@ -25,7 +25,7 @@ describe("what a terminal can show", () => {
     expect(terminalOf(terminal(), { ...env, ...more }).colour).toBe(false);
   });
 
-  it("is no moving board and no colour in a pipe", () => {
+  it("is neither colour nor a moving display in a pipe", () => {
     expect(terminalOf(new PassThrough(), env)).toMatchObject({ interactive: false, colour: false });
   });
 

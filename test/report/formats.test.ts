@@ -36,7 +36,7 @@ describe("JUnit", () => {
     );
   }
 
-  it("does not say of what could not be told that it does not apply", () => {
+  it("tells checks that could not be made from checks that do not apply", () => {
     const skipped = { outcome: "skip", observed: "not known" } as const;
     const checks = [
       checkRecord("RK-CMD-05", { ...skipped, skipped: "untold" }),
@@ -64,13 +64,13 @@ describe("JUnit", () => {
     );
   });
 
-  it("tells a failure with what was wanted, what was found, and by what", () => {
+  it("says in a failure what was expected, what was observed, and by what", () => {
     expect(suite("redis-03")).toContain(
       '<testcase name="RK-NET-02 protected mode is on (source 1)" classname="redis-03"><failure message="running no, though the file says as wanted: changed on the running server, or the file was never loaded; wanted protected mode is on" type="high">Expected: protected mode is on\nObserved: running no',
     );
   });
 
-  it("tells a host that was not reached as an error, a waived and an unchecked one as skipped", () => {
+  it("counts an unreachable host as an error, and waived and unmade checks as skipped", () => {
     expect(suite("redis-01")).toContain(
       '<error message="unreachable: connection refused by 192.0.2.1:22" type="unreachable">Where: connect',
     );
@@ -110,7 +110,7 @@ describe("SARIF", () => {
   const log = parse(fleet);
   const [{ results, tool, invocations }] = log.runs;
 
-  it("says of a step of the guide where it stands", () => {
+  it("says where a cited step of the guide stands", () => {
     const rule = tool.driver.rules.find(({ id }: { id: string }) => id === "RK-NET-01");
     expect(rule.help.text).toMatch(/guide step 1 ".+" \(docs\/controls\.md, The guide\)/);
   });
@@ -198,7 +198,7 @@ describe("SARIF", () => {
     expect(result.locations[0].physicalLocation.artifactLocation.uri).toBe(uri);
   });
 
-  it("names the hosts that are missing from the results", () => {
+  it("names the hosts without results", () => {
     expect(invocations[0]).toMatchObject({
       executionSuccessful: false,
       exitCode: 3,
@@ -208,7 +208,7 @@ describe("SARIF", () => {
     });
   });
 
-  it("stays within the limits of code scanning, without the least severe results, and says so", () => {
+  it("drops the least severe results at the limits of code scanning, and says so", () => {
     const text = sarifReport(allFailing(), options);
     const [run] = JSON.parse(text).runs;
     expect(run.results).toHaveLength(25_000);
@@ -234,7 +234,7 @@ describe("SARIF", () => {
 describe("Markdown", () => {
   const markdown = markdownReport(mergeRuns([earlierRun(), fleet]));
 
-  it("does not call a host as wanted, nor a control proven, where most of it could not be checked", () => {
+  it("calls neither a host as wanted nor a control proven where most checks could not be made", () => {
     const open = ["RK-ACL-01", "RK-SYS-03"].map((control) =>
       checkRecord(control, { outcome: "unknown", blockedBy: "rights", severity: "critical" }),
     );
@@ -269,7 +269,7 @@ describe("Markdown", () => {
     );
   });
 
-  it("shows a plan's changes once for the hosts that share them, closed", () => {
+  it("shows a plan's changes once for the hosts that share them, folded", () => {
     const tasks = [
       taskRecord("bind", "Listen", [
         changeRecord("redis.conf:bind", "127.0.0.1", { before: "0.0.0.0", restart: true }),
@@ -287,7 +287,7 @@ describe("Markdown", () => {
     expect(text.match(/<details>/g)?.length).toBe(text.match(/<\/details>/g)?.length);
   });
 
-  it("is bounded, keeps its frame whole and says how much is left out", () => {
+  it("is bounded, closes its markup and says how much is left out", () => {
     const text = markdownReport(mergeRuns([allFailing()]));
     const bytes = Buffer.byteLength(text);
     expect(bytes).toBeLessThanOrEqual(MAX_MARKDOWN);
@@ -316,11 +316,11 @@ describe("Markdown", () => {
     );
     expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(MAX_MARKDOWN);
     expect(cut).toMatch(
-      /\*\*Left out for want of room: [\d ]+ rows\.\*\* The run record has all of them\.\n$/,
+      /\*\*Left out to fit the size limit: [\d ]+ rows\.\*\* The run record has all of them\.\n$/,
     );
   }, 60_000);
 
-  it("shows what a host says as text, and calls nobody", () => {
+  it("shows a host's words as plain text that mentions nobody", () => {
     const text = markdownReport(
       mergeRuns([hostileRun(`${HOSTILE} \`tick\` | pipe \\| @everyone #1 [a](http://b)`)]),
     );
@@ -341,7 +341,7 @@ describe("Prometheus", () => {
   const text = prometheusReport(mergeRuns([fleet]));
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 
-  it("has what an alert asks for", () => {
+  it("has the metrics for the documented alerts", () => {
     for (const line of [
       "redkeep_run_timestamp_seconds 1795501812",
       "redkeep_run_exit_code 3",
@@ -358,7 +358,7 @@ describe("Prometheus", () => {
     expect(samples.some((line) => line.startsWith('redkeep_check_failed{host="redis-07"'))).toBe(false);
   });
 
-  it("is what the collector takes: each metric once with HELP and TYPE, no series twice, a line break at the end", () => {
+  it("has each metric once with HELP and TYPE, no series twice, and a final line break", () => {
     const names = [...text.matchAll(/^# TYPE (\w+) gauge$/gm)].map(([, name]) => name);
     expect(names).toEqual([...text.matchAll(/^# HELP (\w+) \S/gm)].map(([, name]) => name));
     expect(new Set(names).size).toBe(names.length);

@@ -82,7 +82,7 @@ describe("the page of a run", () => {
     );
   });
 
-  it("shows before against after, and what the run before had changed", () => {
+  it("shows before and after, and what the earlier run had changed", () => {
     const since = section("since").replace(/<[^>]+>/g, " ");
     expect(since).toMatch(/1 worse, 1 better, 0 new, 0 gone/);
     expect(since).toMatch(/RK-NET-02 protected mode is on\s+high\s+redis-03\s+holds\s+fails: running no/);
@@ -90,7 +90,7 @@ describe("the page of a run", () => {
     expect(htmlReport(mergeRuns([fleetRun()]))).not.toContain('id="since"');
   });
 
-  it("shows a plan, which has no checks", () => {
+  it("shows a plan, although it has no checks", () => {
     const tasks = [
       taskRecord("bind", "Listen", [changeRecord("redis.conf:bind", "127.0.0.1", { before: "0.0.0.0" })]),
     ];
@@ -111,7 +111,7 @@ describe("the page of a run", () => {
       expect(text).toContain(`<li><b>${host}</b>: otherwise on ${host}; expected`);
   });
 
-  it("holds nothing that loads or runs, and lets nothing load or run", () => {
+  it("holds nothing that loads or runs, and forbids both by its policy", () => {
     const all = page + htmlReport(mergeRuns([hostileRun(HOSTILE)]));
     expect(all).not.toMatch(/<(script|img|iframe|object|embed|link|form|svg|base)\b/i);
     const tags = all.replace(/"[^"]*"/g, '""').match(/<[^>]+>/g) ?? [];
@@ -122,7 +122,7 @@ describe("the page of a run", () => {
     );
   });
 
-  it("shows what a host says as text", () => {
+  it("shows a host's words as text, never as markup", () => {
     expect(htmlReport(mergeRuns([hostileRun(HOSTILE)]))).toContain(
       "&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;",
     );
@@ -136,7 +136,7 @@ describe("a thousand hosts", () => {
     expect(big).toContain("redis-1000");
   });
 
-  it("that all differ are still a page to open, with the evidence of every cell", () => {
+  it("that all differ still fit a page that opens, with the evidence of every cell", () => {
     const hosts = hostNames(1000).map((host, index) =>
       hostRecord(host, {
         checks: allChecks(

@@ -35,7 +35,7 @@ function fleet(count: number): HostRecord[] {
 }
 
 describe("plan text", () => {
-  it("tells an operator what would change, who would notice and what to do next", () => {
+  it("says what would change, who would notice and what to do next", () => {
     const detail = "user default from 10.0.0.7, ioredis 5.4: refused, the default user goes off";
     const impact = [{ kind: "client-refused", detail }];
     expect(plan([stockHost("redis-01", "10.0.0.5", { impact }), stockHost("redis-02", "10.0.0.6")])).toBe(
@@ -141,7 +141,7 @@ Next: redkeep verify -i inventory/production.yml        exit 0
       expect(text).toContain("~ file        /etc/x  too different to show line by line");
     }, 2_000);
 
-    it("is only counted when it is long, until --diff asks for all of it", () => {
+    it("is only counted where it is long, and shown whole with --diff", () => {
       const changed = host(before.replaceAll("no", "yes"));
       expect(plan([changed])).toContain("30 lines added, 30 lines removed (--diff shows them)\n");
       expect(plan([changed])).not.toContain("+Setting");
@@ -169,7 +169,7 @@ Next: redkeep verify -i inventory/production.yml        exit 0
     );
   });
 
-  it("hands the operator's own choice of hosts and tasks on to the next command, quoted for a shell", () => {
+  it("repeats the operator's choice of hosts and tasks in the next command, quoted for a shell", () => {
     const text = plan(fleet(1), {
       inventoryArgument: "my inventory.yml",
       playbookArgument: "playbooks/harden.yml",
@@ -181,7 +181,7 @@ Next: redkeep verify -i inventory/production.yml        exit 0
     );
   });
 
-  it("spells its signs in ASCII where the terminal has no more", () => {
+  it("writes its signs in ASCII where the terminal has no Unicode", () => {
     const text = plan(fleet(2), { unicode: false });
     expect(text).toMatch(/^[\x20-\x7e\n]*$/);
     expect(text).toContain("127.0.0.1 -::1 -> 127.0.0.1 <10.0.0.0, 10.0.0.1>");
@@ -215,13 +215,13 @@ Next: redkeep verify -i inventory/production.yml        exit 0
   });
 });
 
-it("previews the plan for apply without what only holds after a plan", () => {
+it("the question of apply shows the plan without the advice that only holds after a plan", () => {
   const text = planPreview(runRecord("plan", fleet(2)), textContext(fleet(2)));
   expect(text).toMatch(/2 hosts: 2 would change \(4 changes\)\.\n$/);
   expect(text).not.toMatch(/Next:|exit|Nothing was changed/);
 });
 
-it("offers the plan again, not a verify, where it was interrupted", () => {
+it("an interrupted plan offers the plan again, not a verify", () => {
   const hosts = [hostRecord("redis-01", { status: "not-started" })];
   const text = planText({ ...runRecord("plan", hosts), exitCode: 130 }, textContext(hosts));
   expect(text).toMatch(/^Then: redkeep plan -i \S+ +exit 130$/m);

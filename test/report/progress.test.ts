@@ -86,7 +86,7 @@ describe("on a terminal", () => {
     await progress.stop();
   });
 
-  it("takes itself away at the end, so that the results stand alone", async () => {
+  it("disappears at the end, so that the results stand alone", async () => {
     const terminal = new FakeTerminal(80, 24);
     const progress = createProgress({ stream: terminal, hosts: hostNames(3), title: "Applying", env, now });
     progress.update("redis-01", "connecting");
@@ -127,7 +127,7 @@ describe("on a terminal", () => {
     await progress.stop();
   });
 
-  it("keeps within a terminal of a few rows, and one that says it has no columns", async () => {
+  it("fits into a terminal of a few rows, and into one that claims no columns", async () => {
     for (const terminal of [new FakeTerminal(20, 5), new FakeTerminal(0, 0)]) {
       const progress = createProgress({
         stream: terminal,
@@ -145,7 +145,7 @@ describe("on a terminal", () => {
     }
   });
 
-  it("lets a host move neither the cursor nor the other rows", async () => {
+  it("lets no host move the cursor or the other rows", async () => {
     const terminal = new FakeTerminal(80, 24);
     const progress = createProgress({ stream: terminal, hosts: hostNames(1), title: "Applying", env, now });
     progress.update("redis-01", "\x1b[9A\r\n✔ redis-02 changed");
@@ -190,7 +190,7 @@ describe("without a terminal", () => {
     );
   });
 
-  it("does not call a host as wanted that a verify only looked at", async () => {
+  it("does not call a host as wanted after a verify", async () => {
     const stream = new FakePipe();
     const progress = createProgress({
       stream,
@@ -204,7 +204,7 @@ describe("without a terminal", () => {
     expect(stream.text).toBe("Verifying\nredis-01: looked at, 15 of 97 checks fail\n");
   });
 
-  it("does the same on a terminal under CI=true, without colours or cursor movements", async () => {
+  it("prints plain lines on a terminal under CI=true too, without colours or cursor movements", async () => {
     const terminal = new FakeTerminal(80, 24);
     const options = { stream: terminal, hosts: hostNames(1), title: "Applying" };
     const progress = createProgress({ ...options, env: { ...env, CI: "true" } });
@@ -214,7 +214,7 @@ describe("without a terminal", () => {
     expect(terminal.screen).toEqual(["Applying", "redis-01: connecting"]);
   });
 
-  it("gives a host no line of its own to forge, and shows no secret", async () => {
+  it("lets no host forge a line, and shows no secret", async () => {
     const secret = new Secret("hunter2hunter2");
     const stream = new FakePipe();
     const progress = createProgress({ stream, hosts: ["redis-01"], title: "Applying", env });

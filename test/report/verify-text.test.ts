@@ -31,7 +31,7 @@ function verify(hosts: HostRecord[], parts: Parameters<typeof textContext>[1] = 
 }
 
 describe("verify text", () => {
-  it("tells of another server on the host that fails no control, and of none where there is none", () => {
+  it("mentions another server on the host that fails no control", () => {
     const other = (observed: string) => checkRecord("RK-NET-11", { title: "no other Redis", observed });
     const text = verified([
       [other("process 812 (evil.service) refuses strangers on 0.0.0.0:6399")],
@@ -76,7 +76,7 @@ exit 6
     );
   });
 
-  it("counts a host once, however many checks of a control are alike on it", () => {
+  it("counts a host once, however many like checks of a control it has", () => {
     const alike = [1, 2, 3].map(() =>
       checkRecord("RK-NET-04", { outcome: "fail", observed: "open", expected: "closed" }),
     );
@@ -85,7 +85,7 @@ exit 6
     expect(text).not.toContain("6\u00a0hosts");
   });
 
-  it("is short when all is well", () => {
+  it("is short where every check passes", () => {
     expect(verified([[checkRecord("RK-NET-02")], [checkRecord("RK-NET-02")]])).toBe(
       `Harden Redis: 2 hosts (Redis 7.0.15, Debian 12), 1 control
 
@@ -174,7 +174,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(text).toMatch(/exit 0\n$/);
   });
 
-  it("is one line where no terminal is and nothing is to be told", () => {
+  it("is one line where there is no terminal and nothing to report", () => {
     const clean = hostRecord("redis-01", { checks: [checkRecord("RK-NET-02")] });
     const quiet = (hosts: HostRecord[], parts: Parameters<typeof runRecord>[3] = {}) =>
       verifyText(runRecord("verify", hosts, false, parts), textContext(hosts, { unattended: true }));
@@ -193,7 +193,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
       expect(told.split("\n").length).toBeGreaterThan(4);
   });
 
-  it("tells in a line what is known of the same hosts since the same day, where nobody watches", () => {
+  it("shows in one line, without a terminal, the failures known on the same hosts since the same day", () => {
     const since = "2026-11-20T03:17:00.000Z";
     const known = (control: string, parts: Partial<CheckRecord> = {}) =>
       checkRecord(control, { outcome: "fail", observed: "no", since, ...parts });
@@ -221,7 +221,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(watched).toMatch(/✖ RK-NET-09 [\s\S]*no; wanted yes/);
   });
 
-  it("asks for root, not for a plan, where the account that looked had none", () => {
+  it("recommends root, not a plan, where the login was not root", () => {
     const checks = [
       checkRecord("RK-NET-02", { outcome: "fail" }),
       checkRecord("RK-SYS-03", { outcome: "unknown", blockedBy: "rights", observed: "needs root" }),
@@ -269,7 +269,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     observed: "not known for CVE-1",
   });
 
-  it("tells what could not be told, and what is for the operator to judge, from what does not apply", () => {
+  it("separates checks that could not be made, that the operator judges, and that do not apply", () => {
     const buffers = { title: "output buffers", severity: "medium" } as const;
     const checks = [
       untold,
@@ -291,7 +291,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(long).toContain("- RK-LIM-03  output buffers\n    redis-01: ordinary clients have none\n");
   });
 
-  it("names a grave control that is not proven also in the one line of a night", () => {
+  it("names a severe control that is not proven also in the one line without a terminal", () => {
     const minor = checkRecord("RK-SYS-12", { severity: "low", outcome: "unknown" });
     const line = verified([[checkRecord("RK-NET-02"), untold, minor]], { unattended: true });
     expect(line).toBe(
@@ -312,7 +312,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(text.split("\n")[2]).toMatch(/^✖ redis-01: Redis does not run\./);
   });
 
-  it("says with -v which checks rest on the server's word alone", () => {
+  it("says with -v which checks rest on the server's answer alone", () => {
     const word = { witness: "server" } as const;
     const checks = [
       checkRecord("RK-NET-02", word),
@@ -336,7 +336,7 @@ Next: redkeep plan -i inventory/production.yml --limit redis-02        exit 6
     expect(text).toContain("Then: redkeep verify -i inventory/production.yml --limit redis-02        exit 4");
   });
 
-  it("says what a check lacked, and never counts it as holding", () => {
+  it("says why a check could not be made, and never counts it as holding", () => {
     const blocked = checkRecord("RK-ACL-01", {
       outcome: "unknown",
       blockedBy: "login",

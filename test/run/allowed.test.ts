@@ -45,7 +45,7 @@ const checkOf = ({ hosts }: RunRecord) => hosts[0]?.checks.find(({ control }) =>
 const unwrapped = (text: string) => text.replace(/\s+/g, " ");
 
 describe("a weakening that the playbook asks for", () => {
-  it("is told and counted, ends with 0, and is no pass", async () => {
+  it("is reported and counted, ends with 0, and is no pass", async () => {
     const { exitCode, record, stdout } = await run("verify", undefined, "-v");
     expect(exitCode).toBe(0);
     expect(checkOf(record)).toMatchObject({
@@ -69,7 +69,7 @@ describe("a weakening that the playbook asks for", () => {
     expect(text).toMatch(/skipped \(1 allowed by the playbook\)/);
   });
 
-  it("is counted in the one line of a quiet night", async () => {
+  it("is counted in the one line of a nightly verify", async () => {
     await run("verify");
     const { stdout } = await run("verify");
     expect(stdout).toMatch(
@@ -85,7 +85,7 @@ describe("a weakening that the playbook asks for", () => {
   });
 
   it.each(["plan", "verify"] as const)(
-    "is announced by %s in its last weeks, also in a quiet night",
+    "is announced by %s in its last weeks, also by a nightly verify",
     async (command) => {
       const until = inDays(10);
       await run(command, until);
@@ -100,7 +100,7 @@ describe("a weakening that the playbook asks for", () => {
     },
   );
 
-  it("is a failure from its day on", async () => {
+  it("is a failure from the day of NAME_until on", async () => {
     const until = inDays(0);
     const { exitCode, record, stdout } = await run("verify", until);
     expect(exitCode).toBe(6);
@@ -116,7 +116,7 @@ describe("a weakening that the playbook asks for", () => {
     expect((await run("plan", until)).stdout).toContain("was allowed by the playbook");
   });
 
-  it("is covered by a waiver then, as any failure", async () => {
+  it("is covered by a waiver from that day on, as any failure", async () => {
     made.directory.write(
       "waivers.yml",
       "- { control: RK-CMD-03, hosts: all, reason: moves, owner: anna, expires: 2999-12-31 }\n",
@@ -135,7 +135,7 @@ describe("a weakening that the playbook asks for", () => {
     expect(markdown).toContain("| ended, waived |");
   });
 
-  it("stands in every report, and counts as no failure there", async () => {
+  it("appears in every report, and counts as no failure there", async () => {
     const until = inDays(100);
     await run("verify", until);
     const formats = {
@@ -171,7 +171,7 @@ describe("a weakening that the playbook asks for", () => {
     );
   });
 
-  it("is worse than what held before, and better than a failure", async () => {
+  it("compares as worse than a pass, and better than a failure", async () => {
     const write = (name: string, outcome: "pass" | "skip" | "fail", record: RunRecord) => {
       const hosts = record.hosts.map((host) => ({
         ...host,
@@ -192,7 +192,7 @@ describe("a weakening that the playbook asks for", () => {
     expect((await diff("skip.json", "pass.json")).stdout).toContain("Better (1)");
   });
 
-  it("never has an apply put a host back, before its day and after it", async () => {
+  it("never makes an apply roll back, before or after that day", async () => {
     for (const until of [inDays(10), inDays(-10)]) {
       const host = made.servers.use(await startActingHost());
       const args = writeProject(
@@ -215,7 +215,7 @@ describe("a weakening that the playbook asks for", () => {
   });
 });
 
-describe("a mistake about its day ends the run before any host is reached", () => {
+describe("a wrong NAME_until ends the run before any host is reached", () => {
   it.each([
     ["2027-02-30", "should be a date such as 2027-03-31, the first day on which it is a failure"],
     ["soon", "should be a date such as 2027-03-31"],
@@ -227,7 +227,7 @@ describe("a mistake about its day ends the run before any host is reached", () =
     expect(stderr).toContain("No host was touched.");
   });
 
-  it("one beside a value that weakens nothing", async () => {
+  it("beside a value that weakens nothing", async () => {
     const args = writeProject(
       made.directory,
       { "redis-01": { port: 9 } },

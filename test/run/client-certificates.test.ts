@@ -86,7 +86,7 @@ const planned = (all: ClientCertificates) =>
   all.record()?.changes.map(({ address, action, before }) => `${action} ${address}: ${before}`);
 
 describe("a client's certificate", () => {
-  it("is pending where the name is new, and issued once", async () => {
+  it("is planned where the name is new, and issued once", async () => {
     const state = await stateWith({});
     const all = await certificatesOf(state, [hostWith()], NOTHING);
     expect(planned(all)).toEqual(["create pki:app: null"]);
@@ -134,7 +134,7 @@ describe("a client's certificate", () => {
     expect((await certificatesOf(state, [hostWith()], NOTHING)).isPending).toBe(false);
   });
 
-  it("whose key was taken away from here stays, and is never a pass", async () => {
+  it("whose key is no longer on the controller stays, and is never a pass", async () => {
     const state = await stateWith({ app: 800 });
     await state.remove("pki/clients/app.key");
     const host = hostWith();
@@ -146,7 +146,7 @@ describe("a client's certificate", () => {
     });
   });
 
-  it("is planned for a host that could not be reached too", async () => {
+  it("is planned also for a host that could not be reached", async () => {
     const asked = hostWith();
     const silent = hostNamed(asked.job.host, {
       tasks: () => ({ tasks: [hostTask("tls", { clients: ["app"] })], skipped: [], needsFacts: false }),
@@ -156,7 +156,7 @@ describe("a client's certificate", () => {
     expect(planned(all)).toEqual(["create pki:app: null"]);
   });
 
-  it("waits for the CA: it is planned where a host gets one, and not where that host is refused", async () => {
+  it("of a new CA is planned where a host gets that CA, and not where that host is refused", async () => {
     const state = await stateWith({});
     const fresh = hostWith({ makesCa: true, status: "would-change" });
     const all = await certificatesOf(state, [fresh], NOTHING);
@@ -171,7 +171,7 @@ describe("a client's certificate", () => {
     expect(none.checkFor(refused)).toMatchObject({ outcome: "unknown", observed: "app is not here" });
   });
 
-  it("is the same for runs that issue it at once", async () => {
+  it("is the same one for runs that issue it at once", async () => {
     const state = await stateWith({});
     const runs = await Promise.all(
       Array.from({ length: 4 }, () => certificatesOf(state, [hostWith()], NOTHING)),
@@ -186,7 +186,7 @@ describe("a client's certificate", () => {
     expect(new Set(after).size).toBe(1);
   });
 
-  it("that two CAs are asked for is told, since there is room for one", async () => {
+  it("that two CAs should issue is reported, since there is one file for it", async () => {
     const hosts = [hostWith(), hostWith({ host: "redis-09", authority: other })];
     const all = await certificatesOf(await stateWith({ app: 800 }), hosts, NOTHING);
     expect(all.isPending).toBe(false);
@@ -213,7 +213,7 @@ describe("a rotation of one client", () => {
     return all.record()?.impact.map(({ detail }) => detail)[0] ?? "";
   };
 
-  it("issues that one alone, once", async () => {
+  it("replaces that one's certificate alone, once", async () => {
     const state = await stateWith({ app: 800, batch: 800 });
     const before = await state.read("pki/clients/app.crt");
     const kept = await state.read("pki/clients/batch.crt");
@@ -227,7 +227,7 @@ describe("a rotation of one client", () => {
     expect(await state.read("pki/clients/batch.crt")).toBe(kept);
   });
 
-  it("says how long the old one is taken, what stops its holder, and the only way to end it", async () => {
+  it("says how long the old certificate is accepted, what stops its holder, and how to end it", async () => {
     const plain = await remains({});
     expect(plain).toMatch(
       /^the old certificate of app stays valid until \d{4}-\d\d-\d\d on every host that trusts this CA/,
@@ -242,17 +242,19 @@ describe("a rotation of one client", () => {
     );
   });
 
-  it("says who is refused where the CA goes instead", async () => {
+  it("says which clients are refused where the CA is replaced instead", async () => {
     const host = hostWith({ makesCa: true, status: "would-change", clients: ["app", "batch"] });
     const state = await stateWith({ app: 800, batch: 800 }, other);
     const all = await certificatesOf(state, [host], new Set(["ca"]));
     expect(planned(all)).toHaveLength(2);
     expect(all.record()?.impact.map(({ detail }) => detail)).toEqual([
-      expect.stringContaining("each client is refused until it has the new ca.crt and its new certificate"),
+      expect.stringContaining(
+        "a changed host refuses each client until that has the new ca.crt and its new certificate",
+      ),
     ]);
   });
 
-  it("says nothing of an old one that has ended", async () => {
+  it("says nothing of an old certificate that has expired", async () => {
     const all = await certificatesOf(await stateWith({ app: ENDED }), [hostWith()], rotate);
     expect(all.record()?.impact).toEqual([]);
     expect(all.isPending).toBe(true);
@@ -270,7 +272,7 @@ describe("the check of the clients of a host", () => {
     });
   });
 
-  it("fails where one has ended, and stays short for fifty", async () => {
+  it("fails where a certificate has expired, and stays short for fifty", async () => {
     const names = Array.from({ length: 50 }, (_, index) => `svc-${index}`);
     const state = await stateWith({ "svc-0": ENDED, "svc-1": 20, "svc-2": 800 });
     const host = hostWith({ clients: names });
@@ -283,13 +285,13 @@ describe("the check of the clients of a host", () => {
     expect(found?.observed.length).toBeLessThan(250);
   });
 
-  it("does not apply where nobody is listed", async () => {
+  it("does not apply where the playbook lists no client", async () => {
     const host = hostWith({ clients: [] });
     const all = await certificatesOf(await stateWith({}), [host], NOTHING);
     expect(all.checkFor(host)).toMatchObject({ outcome: "skip" });
   });
 
-  it("and nothing is issued of a CA that has ended", async () => {
+  it("fails, and issues nothing, where the CA has expired", async () => {
     const host = hostWith({ authority: { ...ca, certificate: await endedAuthority() } });
     const all = await certificatesOf(await stateWith({}), [host], NOTHING);
     expect(all.isPending).toBe(false);

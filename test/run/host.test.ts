@@ -6,7 +6,7 @@ import { taskRecord } from "../support/records.ts";
 
 const error = hostError({ where: "test" });
 
-it("a record is made whole and never changed: the types refuse whoever assigns to it", () => {
+it("a host's record is made whole, and the types refuse an assignment to it", () => {
   const record = recordOf(hostNamed("redis-01"));
   const paint = () => {
     // @ts-expect-error A status follows from the outcome.
@@ -20,7 +20,7 @@ it("a record is made whole and never changed: the types refuse whoever assigns t
   expect(record).toMatchObject({ host: "redis-01", status: "not-started", error: null });
 });
 
-it("an outcome has only the statuses of its step, and an error where one is due", () => {
+it("a host's outcome has only the statuses of its step, and an error where one is due", () => {
   // @ts-expect-error A look changes nothing.
   const looked: Looked = { status: "changed", error: null };
   // @ts-expect-error A plan that stands has no error.
@@ -32,7 +32,7 @@ it("an outcome has only the statuses of its step, and an error where one is due"
   expect([looked, planned, changed, failed]).toHaveLength(4);
 });
 
-it("a host that is refused is another value: the one before stays as it was", () => {
+it("a refused host is a new value, and the one before stays as it was", () => {
   const host = hostNamed("redis-01");
   const planned = as(
     { ...host, work: { ...host.work, tasks: [taskRecord("bind", "bind"), taskRecord("acl", "acl")] } },

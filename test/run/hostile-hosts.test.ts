@@ -215,7 +215,7 @@ describe("a host that does not play by the rules of the connection", () => {
           finish(channel, 0);
         }),
     ],
-  ])("%s, ends as it should; the other host as ever", async (_, status, exec) => {
+  ])("%s, ends as it should, and the other host as usual", async (_, status, exec) => {
     const good = await recorded();
     const alone = await run("plan", { good });
     const before = process.memoryUsage().rss;
@@ -229,7 +229,7 @@ describe("a host that does not play by the rules of the connection", () => {
     expect(outcomeOf(hostOf(outcome.record, "good"))).toEqual(outcomeOf(hostOf(alone.record, "good")));
   });
 
-  it("may forge frames about itself with that word, and does nothing to others", async () => {
+  it("may forge frames about itself with the run's word, and does nothing to others", async () => {
     const titles = [
       "__proto__",
       "constructor",
@@ -331,7 +331,7 @@ describe("what a host's files call a password", () => {
     ...["FLUSHALL", "would-change", "redis.conf:requirepass", "protected-mode", "users.acl:app"],
   ];
 
-  it.each(["plan", "verify"])("hides nothing of redkeep's own in a %s, of no host", async (command) => {
+  it.each(["plan", "verify"])("hides no word of redkeep's own in a %s, of whatever host", async (command) => {
     const config = [...recordedParts("stock").keys()].find((title) => title.startsWith("config ")) ?? "";
     const line = `\nuser x on ${WORDS.map((word) => `>${word}`).join(" ")}\n`;
     const more = command === "plan" ? ["--diff"] : ["-v"];
@@ -353,7 +353,7 @@ describe("what a host's files call a password", () => {
   }
 });
 
-it("masks a host's own password where its server repeats it", async () => {
+it("a host's own password is masked where its server repeats it", async () => {
   const parts = recordedParts("stock");
   const config = [...parts.keys()].find((title) => title.startsWith("config ")) ?? "";
   parts.set(config, `${parts.get(config) ?? ""}\nrequirepass Legacy-0815-password\n`);

@@ -52,14 +52,14 @@ describe("--fail-on-impact", () => {
     expect((await run("plan", host, "--fail-on-impact", "--accept", "impact")).exitCode).toBe(2);
   });
 
-  it("ends a plan as ever where nobody would: a restart alone is no impact", async () => {
+  it("does not stop a plan that nobody would notice: a restart alone is no impact", async () => {
     await using host = await startRecordedHost("stock");
     const { exitCode, stdout } = await run("plan", host, "--fail-on-impact");
     expect(exitCode).toBe(2);
     expect(stdout).not.toContain("Somebody would notice");
   });
 
-  it("keeps apply from a host where somebody would notice", async () => {
+  it("makes apply refuse a host where somebody would notice", async () => {
     await using host = await startRecordedHost("stock", withClient);
     const { exitCode, record, stdout } = await run("apply", host, "--fail-on-impact");
     expect(exitCode).toBe(3);
@@ -77,7 +77,7 @@ describe("--fail-on-impact", () => {
 });
 
 describe("--fail-on-impact on several hosts", () => {
-  it("keeps apply from all of them where somebody would notice on one", async () => {
+  it("makes apply refuse all of them where somebody would notice on one", async () => {
     await using used = await startRecordedHost("stock", withClient);
     // Another machine.
     await using idle = await startRecordedHost("stock", (text) =>
@@ -125,14 +125,14 @@ describe("a user that lives only in memory and stays", () => {
   const WHO =
     /Who will notice . user "eve" lives only in memory, and may be an intruder's: every command on every key and channel, with a password\. It stays/;
 
-  it("is told of on a host where nothing is to be done", async () => {
+  it("is named on a host where nothing would change", async () => {
     const { exitCode, record, text } = await planned("limits: { nofile: 64 }");
     expect(exitCode).toBe(0);
     expect(text).toMatch(WHO);
     expect(record).toMatchObject({ status: "unchanged", impact: [{ kind: "memory-only-user" }] });
   });
 
-  it("is no reason for --fail-on-impact to stop: it notices nothing", async () => {
+  it("does not stop a run with --fail-on-impact, since nobody notices", async () => {
     const { exitCode, record, text } = await planned("limits: { nofile: 64, maxclients: 9000 }");
     expect(exitCode).toBe(2);
     expect(text).toMatch(WHO);
@@ -140,7 +140,7 @@ describe("a user that lives only in memory and stays", () => {
   });
 });
 
-describe("what users may do, against the last run that kept it", () => {
+describe("a difference in what users may do since the last run that recorded it", () => {
   const access = (allowed: boolean[]): AccessRecord => ({
     method: "ACL DRYRUN",
     commands: [
@@ -150,7 +150,7 @@ describe("what users may do, against the last run that kept it", () => {
     users: [{ user: "app", enabled: true, nopass: false, allowed }],
   });
 
-  it("is told in one line, where it differs", async () => {
+  it("is reported in one line", async () => {
     const state = await State.open(directory.path, undefined, directory.path);
     const keep = (day: number, allowed: boolean[] | undefined) =>
       state.write(

@@ -63,7 +63,7 @@ const inOneLine = (control: string, hosts = "redis-01") =>
   new RegExp(`✖ ${control} [^✖?]*: ${hosts}, known\\s+since ${today}`);
 
 describe("a nightly verify", () => {
-  it("tells a failure in full once, then in a line with its date, and ends with 6 every night", async () => {
+  it("shows a failure in full once, then in a line with its date, and ends with 6 every night", async () => {
     const { night } = await startNights();
     const first = await night();
     expect(first.exitCode).toBe(6);
@@ -92,7 +92,7 @@ describe("a nightly verify", () => {
     expect((await night({}, "-v")).stdout).toMatch(inFull("RK-LIM-01"));
   });
 
-  it("tells what is new beside it in full", async () => {
+  it("shows a new failure in full beside a known one", async () => {
     const { night } = await startNights();
     await night();
     const { stdout } = await night(NO_KEEPALIVE);
@@ -100,7 +100,7 @@ describe("a nightly verify", () => {
     expect(stdout).toMatch(inOneLine("RK-LIM-01"));
   });
 
-  it("tells what got better, and the night after that is one line", async () => {
+  it("says what got better, and is one line the night after", async () => {
     const { night } = await startNights();
     await night(NO_KEEPALIVE);
     const better = await night();
@@ -114,7 +114,7 @@ describe("a nightly verify", () => {
     expect(quiet.stdout).toMatch(/^1 host: .* 0 fail, .*exit 0\n$/);
   });
 
-  it("calls a failure new that held in between, or that is worse than it was", async () => {
+  it("calls a failure new where its check passed in between or it got worse", async () => {
     const { night } = await startNights();
     await night(NO_KEEPALIVE);
     await night();
@@ -123,7 +123,7 @@ describe("a nightly verify", () => {
     expect(worse.stdout).toMatch(inFull("RK-NET-09"));
   });
 
-  it("neither forgets a failure nor invents one where the host was away for a night", async () => {
+  it("neither forgets nor repeats a failure of a host that was unreachable for a night", async () => {
     const { night, unreachable } = await startNights();
     const first = await night();
     const away = await unreachable();
@@ -139,7 +139,7 @@ describe("a nightly verify", () => {
     expect(check?.since).toBe(first.record.startedAt);
   });
 
-  it("compares with nothing what another playbook or other tags have looked for", async () => {
+  it("does not compare with runs of another playbook or other tags", async () => {
     const { night } = await startNights();
     await night();
     expect((await night({}, "--skip-tags", "network")).stdout).toMatch(inFull("RK-LIM-01"));
@@ -147,7 +147,7 @@ describe("a nightly verify", () => {
     expect((await night()).stdout).toMatch(inOneLine("RK-LIM-01"));
   });
 
-  it("tells all of a host that is new, beside one that is known", async () => {
+  it("shows every failure of a new host in full, beside a known host", async () => {
     const { night, withNewcomer } = await startNights();
     await night();
     const { stdout } = await withNewcomer();
@@ -155,7 +155,7 @@ describe("a nightly verify", () => {
     expect(stdout).toMatch(inOneLine("RK-LIM-01"));
   });
 
-  it("is one line where all that fails is known, and --fail-on lets it pass", async () => {
+  it("is one line where every failure is known and below --fail-on", async () => {
     const { night } = await startNights();
     await night({}, "--fail-on", "high");
     const { stdout, exitCode } = await night({}, "--fail-on", "high");
@@ -163,7 +163,7 @@ describe("a nightly verify", () => {
     expect(stdout.replaceAll("\n", " ")).toMatch(/^1 host: .*1 failure is below high.* exit 0 $/);
   });
 
-  it("proves as much where its record cannot be kept, and says so", async () => {
+  it("ends the same where its record cannot be kept, and says so", async () => {
     const { night } = await startNights();
     mkdirSync(join(made.directory.path, "state"), { mode: 0o700 });
     writeFileSync(join(made.directory.path, "state/runs"), "");
@@ -174,7 +174,7 @@ describe("a nightly verify", () => {
   });
 });
 
-describe("the records that are kept", () => {
+describe("the run records that the controller keeps", () => {
   const seed = (name: string, record: Partial<RunRecord>) => {
     mkdirSync(join(made.directory.path, "state/runs"), { recursive: true, mode: 0o700 });
     writeFileSync(
@@ -185,7 +185,7 @@ describe("the records that are kept", () => {
   const name = (minute: number, rest: string) =>
     `2026-01-01T00-${String(minute).padStart(2, "0")}-00.000Z-${rest}.json`;
 
-  it("are files: a pipe with the name of one keeps no run waiting", async () => {
+  it("are plain files: a pipe under a record's name does not make a run wait", async () => {
     const { night } = await startNights();
     const folder = join(made.directory.path, "state/runs");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -193,7 +193,7 @@ describe("the records that are kept", () => {
     expect((await night()).stdout).toMatch(inFull("RK-LIM-01"));
   });
 
-  it("are the newest 50 of each command and shard; nothing else in the folder is touched", async () => {
+  it("are the newest 50 of each command and shard, and other files in the folder stay", async () => {
     const { night } = await startNights();
     for (let minute = 0; minute < 55; minute++) seed(name(minute, "verify-00000a"), {});
     seed(name(0, "verify-2of3-00000a"), {});
@@ -241,7 +241,7 @@ describe("the records that are kept", () => {
     expect(kept()).toEqual([expect.stringMatching(/^\d{4}-.*Z-apply-[0-9a-f]{6}\.json$/)]);
   });
 
-  it("survive two runs that remove the same ones at once", async () => {
+  it("are pruned without an error by two runs at once", async () => {
     const { night } = await startNights();
     for (let minute = 0; minute < 59; minute++) seed(name(minute, "verify-00000a"), {});
     await Promise.all([night(), night()]);

@@ -75,7 +75,7 @@ const fromPlace = (record: RunRecord | undefined, host: string, place: string): 
   );
 
 describe("places that the inventory names", () => {
-  it("are asked once each, for all hosts of the run, whatever plays and tasks say", async () => {
+  it("are connected to once each, for all hosts of the run", async () => {
     const bastion = await startVantage((nonce) => printed(nonce, nothingAnswers(3)));
     const names = ["redis-01", "redis-02", "redis-03"];
     const { record, stdout } = await verify(
@@ -101,7 +101,7 @@ describe("places that the inventory names", () => {
     );
   });
 
-  it("are left alone by a verify of other controls, and by the other commands", async () => {
+  it("are not asked by a verify of other controls, nor by other commands", async () => {
     const bastion = await startVantage((nonce) => printed(nonce, nothingAnswers(1)));
     await verify(
       ["redis-01"],
@@ -113,7 +113,7 @@ describe("places that the inventory names", () => {
     expect(bastion.connections).toBe(0);
   });
 
-  it("can say nothing of a host that they were not asked about, nor end their answer early", async () => {
+  it("can neither answer for a host that they were not asked about nor end their answer early", async () => {
     const told = await startVantage((nonce) =>
       printed(nonce, [
         ...nothingAnswers(2).slice(0, -1),
@@ -146,7 +146,7 @@ describe("places that the inventory names", () => {
     expect(stdout).not.toContain("\x1b");
   });
 
-  it("that are not reached, or whose key is unknown, prove nothing", async () => {
+  it("that cannot be reached, or have an unknown host key, prove nothing", async () => {
     const stranger = await startVantage((nonce) => printed(nonce, nothingAnswers(1)));
     const { record, exitCode } = await verify(
       ["redis-01"],
@@ -173,7 +173,7 @@ it("a place that the inventory lacks ends the run before any host is reached", a
   );
 });
 
-it("a host that has no address for others says so, where it was to be looked at", async () => {
+it("a host without an address that others can reach is reported where it should be looked at from outside", async () => {
   const bastion = await startVantage((nonce) => printed(nonce, nothingAnswers(1)));
   const { record, exitCode } = await verify(
     ["redis-01"],

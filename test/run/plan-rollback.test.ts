@@ -39,7 +39,7 @@ function rollback(
   return { status, guards: error?.guards, found: error?.found, task: tasks[0]?.status, addresses };
 }
 
-it("shows the firewall that goes off with the run that switched it on", () => {
+it("a plan of rollback shows that the firewall goes off where that run switched it on", () => {
   const active = { ...factsOf("hardened").firewall };
   const info = KEYS;
   expect(rollback({ info, firewall: active }, { firewall: true }).addresses).toContain("ufw:status");
@@ -47,7 +47,7 @@ it("shows the firewall that goes off with the run that switched it on", () => {
   expect(rollback({ info }).addresses).toEqual(["redis.conf:port", "file:/etc/redis/redis.conf"]);
 });
 
-it("puts back a run that restarted Redis where nothing stands against a restart", () => {
+it("a plan of rollback undoes a run that restarted Redis where no guard refuses a restart", () => {
   expect(rollback({ info: KEYS })).toMatchObject({
     status: "would-change",
     guards: undefined,
@@ -79,37 +79,37 @@ it.each<[string, Parameters<typeof hostWith>[0], string[]]>([
     },
     ["memory-only-users"],
   ],
-])("refuses a server %s, unless no restart comes or it is accepted", (_, differences, guards) => {
-  expect(rollback(differences)).toMatchObject({ status: "refused", guards, task: "blocked" });
-  expect(rollback(differences, { restarted: false }).status).toBe("would-change");
-  const accepted = guards.length === 0 ? "refused" : "would-change";
-  expect(rollback(differences, { accepted: guards }).status).toBe(accepted);
-});
+])(
+  "a plan of rollback refuses a server %s, unless nothing restarts or the guard is accepted",
+  (_, differences, guards) => {
+    expect(rollback(differences)).toMatchObject({ status: "refused", guards, task: "blocked" });
+    expect(rollback(differences, { restarted: false }).status).toBe("would-change");
+    const accepted = guards.length === 0 ? "refused" : "would-change";
+    expect(rollback(differences, { accepted: guards }).status).toBe(accepted);
+  },
+);
 
 it.each([
   ["redis:redis 2770", "refused"],
   ["root:redis 750", "would-change"],
-])(
-  "refuses at plan what its host would refuse: a folder that the run left as %s there is %s",
-  (left, status) => {
-    const path = "/etc/redis";
-    const transaction = {
-      pending: undefined,
-      recoverUnit: undefined,
-      last: {
-        id: "x",
-        holder: "",
-        isRollback: false,
-        restarted: false,
-        firewall: false,
-        written: [],
-        set: [path],
-        modes: new Map([[path, left]]),
-      },
-    };
-    const paths = { [path]: "directory 0750 root:redis" };
-    const found = rollback({ info: KEYS, paths, transaction });
-    expect(found.status).toBe(status);
-    if (status === "refused") expect(found.found).toContain(`${path} was changed since`);
-  },
-);
+])("a plan of rollback ends as its host would: a folder that the run left as %s is %s", (left, status) => {
+  const path = "/etc/redis";
+  const transaction = {
+    pending: undefined,
+    recoverUnit: undefined,
+    last: {
+      id: "x",
+      holder: "",
+      isRollback: false,
+      restarted: false,
+      firewall: false,
+      written: [],
+      set: [path],
+      modes: new Map([[path, left]]),
+    },
+  };
+  const paths = { [path]: "directory 0750 root:redis" };
+  const found = rollback({ info: KEYS, paths, transaction });
+  expect(found.status).toBe(status);
+  if (status === "refused") expect(found.found).toContain(`${path} was changed since`);
+});

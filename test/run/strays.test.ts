@@ -70,7 +70,7 @@ async function run(
 const recorded = async () => made.servers.use(await startRecordedHost("stock", undefined, key));
 
 describe("an error that nobody catches", () => {
-  it("is the host's in whose code it was thrown, and the others have their result", async () => {
+  it("fails the host in whose code it was thrown, and the other hosts have their result", async () => {
     const [bad, good] = [await recorded(), await recorded()];
     const { exitCode, stderr, record } = await run("in the code of a host", bad.port, { bad, good });
     expect(exitCode, stderr).toBe(3);
@@ -82,7 +82,7 @@ describe("an error that nobody catches", () => {
     expect(record).toMatchObject({ problems: [expect.stringMatching(/^bad: Error: out of nowhere/)] });
   });
 
-  it("is the run's where it is no host's, and all have their result", async () => {
+  it("fails the run where it belongs to no host, and all hosts have their result", async () => {
     const [one, two] = [await recorded(), await recorded()];
     const { exitCode, stderr, record } = await run("in nobody's code", one.port, { one, two });
     expect(exitCode, stderr).toBe(3);
@@ -94,13 +94,13 @@ describe("an error that nobody catches", () => {
     });
   });
 
-  it("leaves a record where it leaves nothing else to wait for", async () => {
+  it("leaves a run record although nothing else is left to wait for", async () => {
     const silent = made.servers.use(await startTcp((socket) => socket.pause()));
     const { exitCode, stderr, record } = await run("by waiting for what never comes", silent.port, {
       silent,
     });
     expect(exitCode, stderr).toBe(3);
     expect(record).toMatchObject({ exitCode: 3, hosts: [{ host: "silent", status: "not-started" }] });
-    expect(record).toMatchObject({ problems: [expect.stringContaining("never comes")] });
+    expect(record).toMatchObject({ problems: [expect.stringContaining("can no longer come")] });
   });
 });

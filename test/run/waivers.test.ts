@@ -47,8 +47,8 @@ const entry = (parts: Record<string, string> = {}) =>
     .map(([key, value]) => `${key}: ${value}`)
     .join("\n  ")}\n`;
 
-describe("waivers.yml beside the inventory", () => {
-  it("keeps a failure that was accepted from the exit code, and stands in the record", async () => {
+describe("the waivers in waivers.yml beside the inventory", () => {
+  it("keep a waived failure out of the exit code, and are recorded", async () => {
     expect((await verify()).exitCode).toBe(6);
     waive(entry());
     const { exitCode, record, stdout } = await verify();
@@ -60,7 +60,7 @@ describe("waivers.yml beside the inventory", () => {
     expect(stdout).toContain("skipped (1 waived)");
   });
 
-  it("fails again once the waiver has expired, and says so first", async () => {
+  it("no longer cover a failure once they have expired, which verify says first", async () => {
     waive(entry({ expires: "2020-01-31" }));
     const { exitCode, record, stdout } = await verify();
     expect(exitCode).toBe(6);
@@ -71,7 +71,7 @@ describe("waivers.yml beside the inventory", () => {
     ]);
   });
 
-  it("is another file with --waivers, which the next command is given too", async () => {
+  it("are another file with --waivers, which the next command repeats", async () => {
     waive("no list");
     waive(entry({ control: "RK-LIM-02" }), "other.yml");
     const { exitCode, stdout } = await verify("--waivers", "other.yml");
@@ -79,7 +79,7 @@ describe("waivers.yml beside the inventory", () => {
     expect(stdout).toContain("--waivers other.yml");
   });
 
-  it("warns of a pattern that matches no host", async () => {
+  it("with a pattern that matches no host give a warning", async () => {
     waive(entry({ hosts: "redis-1" }));
     const { exitCode, stderr } = await verify();
     expect(exitCode).toBe(6);
@@ -112,7 +112,7 @@ describe("a mistake among the waivers ends the run before any host is reached", 
     expect(await refused(text)).toContain(message);
   });
 
-  it("a file that is not there", async () => {
+  it("a file that does not exist", async () => {
     const args = writeProject(made.directory, { "redis-01": { port: 9 } }, TASK);
     const { exitCode, stderr } = await redkeep(["plan", ...args, "--waivers", "none.yml"], {
       cwd: made.directory.path,
@@ -123,14 +123,14 @@ describe("a mistake among the waivers ends the run before any host is reached", 
 });
 
 describe("--fail-on", () => {
-  it("takes only graver failures for exit code 6, and goes into the record", async () => {
+  it("counts only failures of its severity or graver for exit code 6, and is recorded", async () => {
     const high = await verify("--fail-on", "high");
     expect(high.exitCode).toBe(0);
     expect(high.record).toMatchObject({ failOn: "high", exitCode: 0, summary: { checks: { fail: 1 } } });
     expect((await verify("--fail-on", "medium")).exitCode).toBe(6);
   });
 
-  it("is one of the severities", async () => {
+  it("refuses a word that is no severity", async () => {
     const { exitCode, stderr } = await redkeep(["verify", "-i", "hosts.yml", "--fail-on", "bad"], {
       cwd: made.directory.path,
     });

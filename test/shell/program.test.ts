@@ -20,11 +20,11 @@ function commandsOf(text: string): string {
 }
 
 describe("a file of shell for hosts", () => {
-  it.each(files)("%s loses nothing but comments and room on its way", (name) => {
+  it.each(files)("%s loses nothing but comments and blanks on its way to the host", (name) => {
     expect(commandsOf(forTheHost(textOf(name)))).toBe(commandsOf(textOf(name)));
   });
 
-  it("is a program, or a part of one", () => {
+  it("is a program or part of a program", () => {
     const named = programs.flatMap(partsOf);
     for (const name of files) expect([...programs, ...named], name).toContain(name);
   });
@@ -37,13 +37,13 @@ function partsOf(name: string): string[] {
 }
 
 describe("a program for hosts", () => {
-  it.each(programs)("%s is whole, with no part left to be read there", (name) => {
+  it.each(programs)("%s is whole: it reads no other file on the host", (name) => {
     const text = shellProgram(name);
     execFileSync("sh", ["-n"], { input: text });
     expect(text).not.toMatch(/^ *\. \.\//m);
   });
 
-  it("is told lists a line each, and no line that would be two", () => {
+  it("gets lists with one entry a line, and refuses an entry with a line break", () => {
     const assignment = shellAssignments({ LIST: ["a b", "it's", ""], COUNT: 3 });
     const shown = execFileSync("sh", ["-c", `${assignment}printf '%s|%s' "$LIST" "$COUNT"`], {
       encoding: "utf8",
@@ -65,7 +65,7 @@ describe("a program for hosts", () => {
     }
   });
 
-  it("can be told anything by one quoter alone", () => {
+  it("gets values through one quoter alone", () => {
     const sources = readdirSync(join(folder, ".."), { recursive: true, encoding: "utf8" });
     // What stands for a quote within quotes: secrets are looked for in that form, too.
     const quoters = sources

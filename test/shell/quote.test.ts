@@ -45,7 +45,7 @@ function randomWords(count: number): string[] {
   );
 }
 
-it("gives sh back every word as it was", () => {
+it("shellQuote gives a shell every word unchanged", () => {
   const words = [...HOSTILE, ...randomWords(2_000)];
   const output = execFileSync("/bin/sh", ["-s"], {
     input: `printf '%s\\0' ${words.map(shellQuote).join(" ")}`,
@@ -54,6 +54,6 @@ it("gives sh back every word as it was", () => {
   expect(output.split("\0").slice(0, -1)).toEqual(words);
 });
 
-it("refuses NUL, which would cut the word short", () => {
+it("shellQuote refuses NUL, which would cut the word short", () => {
   expect(() => shellQuote("a\0b")).toThrow("NUL");
 });

@@ -10,7 +10,7 @@ import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 const openAt = (directory: string) => State.open(directory, undefined, "/");
 
-describe("where the state lies", () => {
+describe("the place of the state", () => {
   it.each([
     ["beside the inventory file", "inventory/hosts.yml", "inventory/.redkeep"],
     ["inside the inventory directory", "inventory", "inventory/.redkeep"],
@@ -22,13 +22,13 @@ describe("where the state lies", () => {
     expect((await State.open(undefined, inventory, cwd)).directory).toBe(join(cwd, expected));
   });
 
-  it("is where --state says", async () => {
+  it("is the folder that --state names", async () => {
     expect((await State.open("elsewhere", "hosts.yml", "/srv")).directory).toBe("/srv/elsewhere");
   });
 });
 
 describe("generated passwords", () => {
-  it("are not there, and nothing is created, before one is asked for", async () => {
+  it("do not exist, and no file does, before one is asked for", async () => {
     const cwd = await directoryWith({});
     const state = await State.open(undefined, undefined, cwd);
     expect(state.password("admin")).toBeUndefined();
@@ -59,7 +59,7 @@ describe("generated passwords", () => {
     expect((await readdir(directory)).sort()).toEqual([".gitignore", "pki", "secrets.yml"]);
   });
 
-  it("close redkeep's own folder, which a CI job may have brought back open", async () => {
+  it("make redkeep close its own folder, which a CI job may have restored open", async () => {
     const directory = join(await directoryWith({}), ".redkeep");
     await mkdir(directory, { mode: 0o755 });
     await (await openAt(directory)).generatePassword("admin");
@@ -67,7 +67,7 @@ describe("generated passwords", () => {
   });
 
   it.each([0o755, 0o1777, 0o2770, 0o701])(
-    "refuse a folder of somebody else's making with mode %o, and leave it as it is",
+    "are not kept in a folder with mode %o that redkeep did not make, and that folder stays as it is",
     async (mode) => {
       const directory = await directoryWith({});
       await chmod(directory, mode);
@@ -79,13 +79,13 @@ describe("generated passwords", () => {
     },
   );
 
-  it("say of a folder that cannot be looked at which one it is", async () => {
+  it("are refused with the path of a folder that cannot be read", async () => {
     const directory = join(await directoryWith({}), "loop");
     await symlink(directory, directory);
     expect(await refusal(openAt(directory))).toContain(`${directory}  `);
   });
 
-  it("refuse a folder of another user's", async () => {
+  it("are not kept in another user's folder", async () => {
     const directory = await directoryWith({});
     await (await openAt(directory)).generatePassword("admin");
     vi.spyOn(process, "getuid").mockReturnValue(12345);
@@ -95,7 +95,7 @@ describe("generated passwords", () => {
     vi.restoreAllMocks();
   });
 
-  it("use a folder that is closed as it is", async () => {
+  it("are kept in a folder that is closed already, which stays as it is", async () => {
     const directory = await directoryWith({});
     await chmod(directory, 0o500);
     expect((await openAt(directory)).password("admin")).toBeUndefined();
@@ -104,7 +104,7 @@ describe("generated passwords", () => {
     expect(await modeOf(directory)).toBe("700");
   });
 
-  it("leave a .gitignore of the user's own alone", async () => {
+  it("leave the user's own .gitignore alone", async () => {
     const directory = await directoryWith({ ".gitignore": "node_modules\n" });
     await (await openAt(directory)).generatePassword("admin");
     expect(await readFile(join(directory, ".gitignore"), "utf8")).toBe("node_modules\n");
@@ -123,7 +123,7 @@ describe("generated passwords", () => {
   });
 
   it.each(["__proto__", "constructor", "on", "010", "1e3", "null", "a: b", "# c"])(
-    "keep the name %j",
+    "may be stored under the name %j",
     async (name) => {
       const directory = await directoryWith({});
       const state = await openAt(directory);
@@ -163,11 +163,11 @@ describe("generated passwords", () => {
     for (const name of [0, 1, 2].flatMap(names)) expect(stored.password(name), name).toBeDefined();
   });
 
-  it("are refused with the place of the lock where a run was cut off while it wrote", async () => {
+  it("are refused with the lock's path where a run was killed while it wrote", async () => {
     const directory = await directoryWith({ lock: "1\n" });
     const state = await openAt(directory);
     expect(await refusal(state.generatePassword("admin"))).toBe(
-      `${directory}/lock  another run holds it; where none is going, it was cut off: remove the file`,
+      `${directory}/lock  another run holds this lock; if none is running, one was killed: remove the file`,
     );
   }, 15_000);
 
@@ -240,7 +240,7 @@ describe("the key of the servers' own passwords", () => {
     expect(state.password("admin")).toBeUndefined();
   });
 
-  it("comes with the names of the servers that have got theirs, whatever two runs note at once", async () => {
+  it("is kept with the names of the servers that use it, even when two runs note them at once", async () => {
     const directory = await directoryWith({});
     const [state, other] = [await openAt(directory), await openAt(directory)];
     await state.generateServerKey("admin");
@@ -254,7 +254,7 @@ describe("the key of the servers' own passwords", () => {
     expect((await openAt(directory)).serverUsers()).toEqual(["admin"]);
   });
 
-  it("comes with the transaction in which a server got its own, until it has the shared one back or that is gone", async () => {
+  it("is kept with the transaction in which a server got its own password, until that is undone or gone", async () => {
     const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old }\n" });
     const state = await openAt(directory);
     await state.generateServerKey("admin");
@@ -277,7 +277,7 @@ describe("the key of the servers' own passwords", () => {
     expect(await noted()).toEqual({});
   });
 
-  it("stays where a password is taken away", async () => {
+  it("stays where a password is removed", async () => {
     const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old, metrics: kept }\n" });
     const state = await openAt(directory);
     await state.generateServerKey("admin");
@@ -309,7 +309,7 @@ describe("files of the state", () => {
     expect((await readdir(directory)).sort()).toEqual([".gitignore", "taken"]);
   });
 
-  it("say in secrets.yml what it is for", async () => {
+  it("explain secrets.yml at its top", async () => {
     const state = await openAt(await directoryWith({}));
     await state.generatePassword("admin");
     const text = await readFile(join(state.directory, "secrets.yml"), "utf8");

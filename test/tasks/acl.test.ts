@@ -52,7 +52,7 @@ describe("acl", () => {
   });
 
   // Where it may not write, the next start drops every transaction of the AOF, or does not happen.
-  it("lets the default user, switched off, replay the AOF that is on or will be", () => {
+  it("lets the disabled default user replay the AOF where one is on or planned", () => {
     const defaultLine = (name: string, mode = "keep") => {
       const made = planTasks({ acl: params, persistence: { mode } }, factsOf(name));
       return /^user default .*$/m.exec(written(made, FILE))?.[0];
@@ -64,7 +64,7 @@ describe("acl", () => {
     expect(defaultLine("aof", "rdb")).toBe(defaultLine("stock"));
   });
 
-  it("shows no password and no hash", () => {
+  it("shows no password and no hash in a plan", () => {
     const shown = JSON.stringify([plan("stock").tasks, plan("strange").tasks, plan("requirepass").tasks]);
     for (const [name, secret] of PASSWORDS) {
       expect(shown).not.toContain(secret.reveal());
@@ -85,7 +85,7 @@ describe("acl", () => {
     },
   );
 
-  it("finds the user that somebody made at run time, in memory and in no file", () => {
+  it("finds a user that somebody made at run time, in memory and in no file", () => {
     expect(changeLines(plan("drifted", { unlisted: "remove" }))).toEqual([
       "delete users.acl:intruder: ~* &*, every command; password •••• → null",
     ]);
@@ -96,14 +96,14 @@ describe("acl", () => {
     ]);
   });
 
-  describe("what the file brings at the next restart", () => {
+  describe("what the ACL file brings at the next restart", () => {
     const inFile = (edit: (text: string) => string) =>
       findings(verifyTask("acl", params, editedFacts("hardened", { [`acl-file ${FILE}`]: edit })));
 
     it.each([
       ["opened", (text: string) => text.replace(/^user default .*$/m, "user default on nopass ~* &* +@all")],
       ["taken out", (text: string) => text.replace(/^user default .*\n/m, "")],
-    ])("is an open default user, where its line is %s", (_, edit) => {
+    ])("fails the check for an open default user, where its line is %s", (_, edit) => {
       expect(inFile(edit)).toEqual(
         expect.arrayContaining([
           "RK-ACL-01 fail: off, no password, no commands; after the next restart: ~* &*, every command; any password",
@@ -112,7 +112,7 @@ describe("acl", () => {
       );
     });
 
-    it("is a user whom nobody declared, or one with more rights", () => {
+    it("fails the check for an undeclared user, or one with more rights", () => {
       expect(inFile((text) => `${text}user filed on #${"e".repeat(64)} ~* &* +@all\n`)).toContain(
         'RK-ACL-08 fail: also "filed" after the next restart (~* &*, every command; password ••••)',
       );
@@ -121,7 +121,7 @@ describe("acl", () => {
       );
     });
 
-    it("is nothing that anybody can tell where the file was not read", () => {
+    it("is unknown where the file was not read", () => {
       expect(inFile(() => undefined as never).map((line) => line.slice(0, 14))).toEqual(["RK-ACL-04 fail"]);
     });
   });
@@ -132,7 +132,7 @@ describe("acl", () => {
     const told = (facts: HostFacts, more: object = {}, accepted: string[] = []) =>
       planTask("acl", { ...params, ...more }, facts, { accepted });
 
-    it("is left where it is, and told of, where nothing restarts", () => {
+    it("stays and is reported where nothing restarts", () => {
       const made = plan("drifted");
       expect(changeLines(made)).toEqual([]);
       expect(guards(made)).toEqual([]);
@@ -172,7 +172,7 @@ describe("acl", () => {
       },
     );
 
-    it("goes with the restart where that is accepted, and is in no file then", () => {
+    it("is lost with the restart where that is accepted, and is written to no file", () => {
       const made = told(inMemory("stock"), {}, ["memory-only-users"]);
       expect(guards(made)).toEqual([]);
       expect(written(made, FILE)).not.toContain("eve");
@@ -182,7 +182,7 @@ describe("acl", () => {
       });
     });
 
-    it("is written by the playbook's rule where the playbook lists it, and nothing is refused", () => {
+    it("is written with the playbook's rules where the playbook lists it", () => {
       const line = `user app on #${hash("app")} ~* resetchannels &* +@all`;
       const made = told(inMemory("stock", line));
       expect(guards(made)).toEqual([]);
@@ -190,7 +190,7 @@ describe("acl", () => {
       expect(written(made, FILE)).toMatch(/^user app on #[0-9a-f]{64} ~app:\* /m);
     });
 
-    it("is removed where the playbook removes who is unlisted, told of and not refused", () => {
+    it("is removed and reported where the playbook removes unlisted users", () => {
       const made = told(inMemory("stock"), { unlisted: "remove" });
       expect(guards(made)).toEqual([]);
       expect(changeLines(made)).toContainEqual(expect.stringMatching(/^delete users.acl:eve: /));
@@ -198,14 +198,14 @@ describe("acl", () => {
       expect(made.impact[0]?.kind).toBe("memory-only-user-ends");
     });
 
-    it("is not who stands in the ACL file or in redis.conf", () => {
+    it("is not one that stands in the ACL file or in redis.conf", () => {
       const inFile = editedFacts("hardened", withUser(MEMORY, true));
       expect(changeLines(told(inFile))).toEqual([]);
       expect(told(inFile).impact).toEqual([]);
       expect(guards(plan("strange"))).toEqual([]);
     });
 
-    it("is also who has its live rules alone: the file keeps the rules that it has", () => {
+    it("is also one with other rules than its file has, which stay in the file", () => {
       const line = `user ops on #${"a".repeat(64)} ~ops:* resetchannels -@all +get`;
       const facts = editedFacts("hardened", {
         [`acl-file ${FILE}`]: (text) => `${text.replace(/^user metrics .*\n/m, "").trimEnd()}\n${line}\n`,
@@ -221,7 +221,7 @@ describe("acl", () => {
     });
   });
 
-  it("puts a widened user back on the running server, in one command", () => {
+  it("restores a user's rules on the running server in one command", () => {
     const facts = editedFacts("hardened", {
       "acl-list": (text) => text.replace(/^(user app on #\w+) .*$/m, "$1 ~* resetchannels &* +@all"),
     });
@@ -235,19 +235,19 @@ describe("acl", () => {
     expect(failed).toEqual(["RK-ACL-08 fail", "RK-ACL-05 fail", "RK-ACL-06 fail", "RK-ACL-09 fail"]);
   });
 
-  it("makes the directory of a file that is to lie elsewhere, and leaves one that is there", () => {
+  it("creates the missing directory of an ACL file elsewhere, and leaves an existing one alone", () => {
     const made = (file: string) => addresses(planTask("acl", { ...params, file }, factsOf("hardened")));
     expect(made("/etc/redis/acl/people.acl")).toContain("file:/etc/redis/acl");
     expect(made("/etc/redis/people.acl")).not.toContain("file:/etc/redis");
   });
 
-  it("asks about a command although a rule names one that starts alike", () => {
+  it("checks a command although a rule names another that begins alike", () => {
     const users = [{ ...app, allow: ["+sort_ro"] }, metrics, admin];
     const asked = acl.probe?.(acl.params.parse({ users })).dryRuns?.map(({ command }) => command[0]);
     expect(asked).toContain("SORT");
   });
 
-  it("adds what allow asks for, and asks about the rest only", () => {
+  it("adds the commands in allow, and checks only the remaining dangerous ones", () => {
     const users = [{ ...app, allow: ["+eval", "+EVALSHA"] }, metrics, admin];
     const text = written(planTask("acl", { users }, factsOf("stock")), FILE);
     expect(text).toMatch(/^user app .* \+info \+eval \+evalsha$/m);
@@ -257,7 +257,7 @@ describe("acl", () => {
     ]);
   });
 
-  it("says who may run some of the commands that clients need together for a script", () => {
+  it("names a user who may run only some of the commands that clients need for a script", () => {
     const reasonFor = (name: string, more: object) =>
       planTask("acl", { users: [{ ...app, ...more }, metrics, admin] }, factsOf(name)).tasks[0]?.reason;
     expect(reasonFor("stock", { allow: ["+eval"] })).toBe(
@@ -276,7 +276,7 @@ describe("acl", () => {
         expect(reasonFor(name, more) ?? "").not.toContain("client libraries");
   });
 
-  it("gives scripts where the playbook says so, and asks of the rest of them that it is denied", () => {
+  it("allows the script commands in allow, and checks that the other ones are denied", () => {
     const users = [{ ...app, scripts: true }, metrics, admin];
     expect(written(planTask("acl", { users }, factsOf("stock")), FILE)).toMatch(
       /^user app .* \+info \+eval \+evalsha \+script\|load \+script\|exists \+eval_ro \+evalsha_ro \+fcall \+fcall_ro$/m,
@@ -285,7 +285,7 @@ describe("acl", () => {
     expect(asked).toEqual(expect.arrayContaining(["SCRIPT FLUSH", "FUNCTION FLUSH"]));
   });
 
-  it("refuses a rule that this server does not know, and says what was meant", () => {
+  it("refuses a rule that this server does not know, and suggests the nearest", () => {
     const made = planTask("acl", { users: [{ ...app, allow: ["+evall"] }, admin] }, factsOf("stock"));
     expect(guards(made)).toEqual(["-"]);
     expect(made.refusals[0]?.found).toMatch(/^acl user app: \+evall: .*eval/);
@@ -307,7 +307,7 @@ describe("acl", () => {
     expect(text).toContain("(%R~log:* resetchannels -@all +xread)");
   });
 
-  it("takes a selector that somebody gave to a user of the playbook away", () => {
+  it("removes a selector that somebody gave to a user of the playbook", () => {
     const facts = editedFacts("hardened", {
       "acl-list": (text) => text.replace(/^(user metrics .*)$/m, "$1 (~* resetchannels -@all +get)"),
     });
@@ -327,13 +327,13 @@ describe("acl", () => {
     expect(guards(planTask("acl", { ...params, unlisted: "remove" }, facts))).toEqual([]);
   });
 
-  describe("trap A2: a default user with nopass closes the door to remote clients", () => {
-    it.each(["stock", "redis-6-stock", "redis-8-stock"])("writes none on %s", (name) => {
+  describe("trap A2: nopass for the default user", () => {
+    it.each(["stock", "redis-6-stock", "redis-8-stock"])("is not written on %s", (name) => {
       expect(written(plan(name), FILE)).toMatch(/^user default off resetpass /m);
       expect(written(plan(name), FILE)).not.toContain("nopass");
     });
 
-    it("finds one that is off and still has the flag", () => {
+    it("is found where that user is off and still has the flag", () => {
       const facts = editedFacts("hardened", {
         "acl-list": (text) =>
           text.replace(/^user default .*$/m, "user default off nopass resetchannels -@all"),
@@ -347,17 +347,14 @@ describe("acl", () => {
   });
 
   describe("trap A3: requirepass beside an ACL file is ignored", () => {
-    it.each(["requirepass", "strange"])(
-      "takes it away on %s, and the file has its own default line",
-      (name) => {
-        const made = plan(name);
-        expect(addresses(made)).toContain("redis.conf:requirepass");
-        expect(written(made, CONF)).not.toMatch(/^\s*requirepass/im);
-        expect(written(made, FILE)).toMatch(/^user default off/m);
-      },
-    );
+    it.each(["requirepass", "strange"])("is removed on %s, and the file has its own default line", (name) => {
+      const made = plan(name);
+      expect(addresses(made)).toContain("redis.conf:requirepass");
+      expect(written(made, CONF)).not.toMatch(/^\s*requirepass/im);
+      expect(written(made, FILE)).toMatch(/^user default off/m);
+    });
 
-    it("finds both methods together, and a file without a default line", () => {
+    it("fails the check, and so does a file without a default line", () => {
       const facts = editedFacts("hardened", {
         [`config ${CONF}`]: (text) => `${text}requirepass something-long-enough\n`,
         [`acl-file ${FILE}`]: (text) => text.replace(/^user default .*\n/m, ""),
@@ -384,8 +381,8 @@ describe("acl", () => {
     expect(findings(verifyTask("acl", params, answers))).toEqual(["RK-ACL-05 fail: FLUSHALL allowed"]);
   });
 
-  describe("trap A11: sockets that are logged in keep their rights", () => {
-    it("ends the sessions of a default user that goes off", () => {
+  describe("trap A11: sessions that would keep their old rights", () => {
+    it("are closed where the default user is switched off", () => {
       const facts = editedFacts("hardened", {
         "acl-list": (text) => text.replace(/^user default .*$/m, "user default on nopass ~* &* +@all"),
       });
@@ -395,7 +392,7 @@ describe("acl", () => {
       ]);
     });
 
-    it("leaves alone who has just connected, where the default user was off already", () => {
+    it("are not those of clients that have just connected, where the default user was off already", () => {
       const facts = editedFacts("hardened", {
         "acl-list": (text) =>
           text.replace(/^user default off .*$/m, "user default off resetchannels -@all +ping"),
@@ -405,7 +402,7 @@ describe("acl", () => {
       expect(commands.filter(([word]) => word === "CLIENT")).toEqual([]);
     });
 
-    it("ends those of a user whose password changed, and of no other", () => {
+    it("are closed for a user whose password changed, and for no other", () => {
       const facts = editedFacts("hardened", {
         "acl-list": (text) => text.replace(hash("app"), "c".repeat(64)),
       });
@@ -417,7 +414,7 @@ describe("acl", () => {
   });
 
   describe("traps A12 and 16: user lines in redis.conf win over requirepass and stop Redis beside an ACL file", () => {
-    it("takes away the one that CONFIG REWRITE wrote, so that no old password lives on", () => {
+    it("are removed where CONFIG REWRITE wrote them, so that no old password remains", () => {
       expect(factsOf("requirepass").configFiles.main?.text).toMatch(/^user default on/m);
       const made = plan("requirepass");
       expect(addresses(made)).toContain("redis.conf:user default");
@@ -425,7 +422,7 @@ describe("acl", () => {
       expect(written(made, FILE)).toMatch(/^user default off resetpass resetchannels -@all$/m);
     });
 
-    it("moves an operator's user into the file with its password hashed", () => {
+    it("are moved into the ACL file with the password hashed", () => {
       const made = plan("strange");
       expect(written(made, CONF)).not.toMatch(/^user /m);
       const legacy = hashPassword(new Secret("Legacy-password-0001"));
@@ -459,16 +456,16 @@ describe("acl", () => {
     expect(guards(planTask("acl", { users }, factsOf("stock")))).toEqual([]);
   });
 
-  describe("trap 21: replicas and Sentinel log in too", () => {
+  describe("trap 21: logins of replicas and Sentinels", () => {
     const repl = { name: "repl", preset: "replication", password: generate };
     const sentinel = { name: "sentinel", preset: "sentinel", password: generate };
 
-    it("refuses on a primary whose replicas have no user", () => {
+    it("are a reason to refuse a primary whose replicas have no user", () => {
       expect(guards(plan("primary"))).toEqual(["replication"]);
       expect(guards(plan("primary", { users: [...params.users, repl] }))).toEqual([]);
     });
 
-    it("refuses on a replica that logs in as the default user", () => {
+    it("are a reason to refuse a replica that logs in as the default user", () => {
       expect(guards(plan("replica", { users: [...params.users, repl] }))).toEqual(["replication"]);
       const facts = editedFacts("replica", {
         [`config ${CONF}`]: (text) => `${text}masteruser repl\nmasterauth something\n`,
@@ -476,14 +473,14 @@ describe("acl", () => {
       expect(guards(planTask("acl", { users: [...params.users, repl] }, facts))).toEqual([]);
     });
 
-    it("refuses under a Sentinel without a user of its own", () => {
+    it("are a reason to refuse a host under a Sentinel without a user of its own", () => {
       const watched = "watched-by-sentinel";
       expect(guards(plan(watched, { users: [...params.users, repl] }))).toEqual(["sentinel"]);
       expect(guards(plan(watched, { users: [...params.users, repl, sentinel] }))).toEqual([]);
     });
   });
 
-  it("names the commands that an application user may run without their arguments, and how many more", () => {
+  it("names the first commands that an application user may run, without arguments, and counts the rest", () => {
     const open = MATRIX.filter(({ dangerous }) => dangerous);
     const facts = editedFacts(
       "hardened",
@@ -527,7 +524,7 @@ describe("acl", () => {
   });
 
   describe("passwords", () => {
-    it("generated at apply are said to be, and force the user's line", () => {
+    it("that apply will generate are announced, and change the user's line", () => {
       const made = plan("stock", {}, { passwords: new Map() });
       expect(changeLines(made)).toContain(
         "create users.acl:admin: null → ~* &*, every command; password ••••, generated at apply",
@@ -535,7 +532,7 @@ describe("acl", () => {
       expect(guards(made)).toEqual([]);
     });
 
-    it("that a host has and this controller lacks stop the host: nothing is replaced", () => {
+    it("that a host has and this controller lacks refuse the host, and are not replaced", () => {
       const made = plan(
         "hardened",
         {},
@@ -549,7 +546,7 @@ describe("acl", () => {
       );
     });
 
-    it("are looked for in the file where no login works", () => {
+    it("are compared with the ACL file where no login works", () => {
       const facts = editedFacts("hardened", {
         login: () => undefined,
         "login-error": () => "WRONGPASS\n",
@@ -563,7 +560,7 @@ describe("acl", () => {
       expect(made.tasks[0]?.reason).toMatch(/no login to Redis \(WRONGPASS\)/);
     });
 
-    it("that this state never had are told before they are replaced: they may be newer", () => {
+    it("that this state never had are reported before they are replaced, since they may be newer", () => {
       const passwords = new Map([...PASSWORDS, ["metrics", new Secret("another-password-of-metrics")]]);
       const told = (rotate: string[]) =>
         plan("hardened", {}, { passwords, rotate }).impact.filter(({ kind }) => kind === "unknown-password");
@@ -573,7 +570,7 @@ describe("acl", () => {
       expect(told(["metrics"])).toEqual([]);
     });
 
-    it("are replaced where --rotate names the user, and of no other", () => {
+    it("are replaced for the user that --rotate names, and for no other", () => {
       const made = plan("hardened", {}, { rotate: ["metrics"] });
       expect(guards(made)).toEqual([]);
       expect(addresses(made)).toEqual(["users.acl:metrics"]);
@@ -597,13 +594,13 @@ describe("acl", () => {
       const hashOf = (name: string) => hashPassword(PASSWORDS.get(name) ?? new Secret(""));
       const passwords = new Map([...PASSWORDS, ["admin", new Secret("own-password-of-this-server")]]);
 
-      it("are replaced where all servers had them, and fail the check until then", () => {
+      it("are replaced where all servers had the same one, and fail the check until then", () => {
         const origins = new Map([[hashOf("admin"), { of: "all" } as const]]);
         for (const known of [passwords, new Map([...PASSWORDS].filter(([name]) => name !== "admin"))]) {
           const made = plan("hardened", {}, { passwords: known, origins });
           expect(guards(made)).toEqual([]);
           expect(addresses(made)).toEqual(["users.acl:admin"]);
-          expect(made.tasks[0]?.reason).toContain("user admin has the password of all servers here");
+          expect(made.tasks[0]?.reason).toContain("user admin still has the password that all servers share");
           const [check] = verifyTask("acl", params, factsOf("hardened"), { passwords: known, origins }).slice(
             -1,
           );
@@ -612,7 +609,7 @@ describe("acl", () => {
         }
       });
 
-      it("stop the host where another server's name made them, and are replaced where that is accepted", () => {
+      it("refuse the host where they were made for another server's name, and are replaced where that is accepted", () => {
         const origins = new Map([[hashOf("admin"), { of: "server", name: "redis-07" } as const]]);
         const made = plan("hardened", {}, { passwords, origins });
         expect(guards(made)).toEqual(["other-password"]);
@@ -648,7 +645,7 @@ describe("acl", () => {
     });
   });
 
-  it("loads the administrator's line by a restart where the running server refuses its password", () => {
+  it("restarts Redis where the running server refuses the administrator's password", () => {
     const made = plan("login-lost");
     expect(made.tasks[0]?.reason).toContain("no login to Redis (NOAUTH Authentication required.)");
     expect(addresses(made)).toEqual(["users.acl:admin"]);
@@ -662,7 +659,7 @@ describe("acl", () => {
     );
   });
 
-  it("proves nothing without a login, and passes nothing for that", () => {
+  it("leaves every check unknown that needs a login where there is none", () => {
     const facts = editedFacts("hardened", {
       login: () => undefined,
       "login-error": () => "WRONGPASS\n",
@@ -732,7 +729,7 @@ describe("acl", () => {
   });
 });
 
-it("writes over no file that is not an ACL file", () => {
+it("acl refuses to overwrite a file that is no ACL file", () => {
   const shadow = editedFacts("stock", {
     paths: (text) => `${text}regular file|root|shadow|640|1|900|/etc/shadow\n`,
   });
@@ -740,7 +737,7 @@ it("writes over no file that is not an ACL file", () => {
   expect(made.refusals[0]?.found).toBe("acl.file /etc/shadow is there already, and is no ACL file");
 });
 
-it("leaves no server that nobody could log in to", () => {
+it("acl refuses a plan after which nobody could log in", () => {
   const nobody = (facts: Parameters<typeof planTask>[2], more = {}) =>
     planTask("acl", { users: [], ...more }, facts).refusals.map(({ found }) => found);
   expect(nobody(factsOf("stock"))).toEqual([expect.stringContaining("nobody could log in any more")]);

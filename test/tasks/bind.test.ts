@@ -27,7 +27,7 @@ describe("bind", () => {
   });
 
   it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
-    "plans nothing and proves all on %s",
+    "plans nothing and passes every check on %s",
     (name) => {
       expect(changeLines(planTask("bind", wanted(name), factsOf(name)))).toEqual([]);
       expect(findings(verifyTask("bind", wanted(name), factsOf(name)))).toEqual([]);
@@ -42,7 +42,7 @@ describe("bind", () => {
     expect(plan.actions.liveSettings).toEqual([["bind", "127.0.0.1"]]);
   });
 
-  it("finds protected mode off in the file alone, and says that a restart would lose it", () => {
+  it("fails the check where protected mode is off in the file alone, since a restart would lose it", () => {
     expect(changeLines(planTask("bind", wanted("drifted"), factsOf("drifted")))).toEqual([
       "update redis.conf:protected-mode: no → yes (as it runs: now in the file too)",
     ]);
@@ -77,28 +77,28 @@ describe("bind", () => {
     ]);
   });
 
-  it("proves nothing where nothing of Redis listens", () => {
+  it("passes no check where Redis does not listen", () => {
     const facts = editedFacts("hardened", { listeners: () => "" });
     expect(findings(verifyTask("bind", wanted("hardened"), facts))).toContain(
       "RK-NET-01 fail: nothing listens",
     );
   });
 
-  it("finds a default port that answers strangers, although its listener is right", () => {
+  it("fails the check where the default port answers strangers, although its listener is right", () => {
     const facts = editedFacts("hardened", { "plain-ping 127.0.0.1 6379": () => "PONG\n" });
     expect(findings(verifyTask("bind", wanted("hardened"), facts))).toEqual([
       "RK-NET-03 fail: 127.0.0.1:6379 PONG",
     ]);
   });
 
-  it("finds a socket that others may open", () => {
+  it("fails the check for a socket that others may open", () => {
     const facts = editedFacts("hardened", {
       paths: (text) => text.replace(/^socket\|redis\|redis\|700\|/m, "socket|redis|redis|777|"),
     });
     expect(findings(verifyTask("bind", wanted("hardened"), facts))).toEqual(["RK-NET-08 fail: mode 0777"]);
   });
 
-  it("cannot tell what runs without a login, and says so", () => {
+  it("leaves the running addresses unknown without a login, and says so", () => {
     const facts = editedFacts("hardened", { running: () => undefined });
     expect(
       findings(verifyTask("bind", wanted("hardened"), facts)).filter((line) => line.includes("unknown")),
@@ -125,7 +125,7 @@ describe("bind", () => {
     expect(addresses(plan)).toEqual(["redis.conf:bind", "unit:After"]);
   });
 
-  it("says why there is no socket where systemd makes no runtime directory", () => {
+  it("says why it sets no socket where systemd makes no runtime directory", () => {
     const facts = editedFacts("stock", {
       properties: (text) => text.replace(/^RuntimeDirectory=.*$/m, "RuntimeDirectory="),
     });
@@ -150,7 +150,7 @@ describe("bind", () => {
       expect(addresses(planTask("bind", params, facts))).not.toContain("unit:After");
   });
 
-  it("plans again what runs otherwise than the file", () => {
+  it("plans a change where the running server differs from the file", () => {
     const facts = editedFacts("hardened", { running: withRunning("bind", "0.0.0.0") });
     const plan = planTask("bind", wanted("hardened"), facts);
     expect(changeLines(plan)).toEqual([
@@ -189,7 +189,7 @@ describe("bind", () => {
       expect(plan.refusals[0]?.remedy).toContain(privateIp("stock"));
     });
 
-    it("refuses it on Redis 6.0 as well, which would start without listening there", () => {
+    it("refuses a missing address on Redis 6.0 too, which would start without listening there", () => {
       const plan = planTask("bind", { addresses: ["127.0.0.1", "192.0.2.7"] }, factsOf("redis-6-stock"));
       expect(guards(plan)).toEqual(["bind-absent-address"]);
       expect(plan.refusals[0]?.found).toContain("start without it");
@@ -197,7 +197,7 @@ describe("bind", () => {
   });
 
   it.each(["0.0.0.0", "::", "*", "-::"])(
-    "refuses to listen everywhere by %s, until it is accepted",
+    "refuses to listen everywhere by %s, unless that is accepted",
     (everywhere) => {
       const params = { addresses: [everywhere] };
       expect(guards(planTask("bind", params, factsOf("stock")))).toEqual(["bind-everywhere"]);
@@ -207,7 +207,7 @@ describe("bind", () => {
     },
   );
 
-  it("refuses an empty list, which nothing overrides", () => {
+  it("refuses an empty list of addresses, whatever is accepted", () => {
     expect(guards(planTask("bind", { addresses: ["", ""] }, factsOf("stock")))).toEqual(["-"]);
   });
 

@@ -14,7 +14,7 @@ const HARDENED = ["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened
 const STOCK = ["stock", "redis-6-stock", "redis-8-stock", "valkey-8-stock"];
 
 describe("the default playbook", () => {
-  it.each(STOCK)("hardens %s without a question, by one restart", async (name) => {
+  it.each(STOCK)("hardens %s with one restart and no --accept", async (name) => {
     const plan = await planAll(factsOf(name));
     expect(guards(plan)).toEqual([]);
     expect(plan.tasks.map(({ task, status }) => `${task} ${status}`)).toEqual(
@@ -39,14 +39,14 @@ describe("the default playbook", () => {
     expect(plan.actions.restart).toBe(false);
   });
 
-  it.each(HARDENED)("proves every control on %s", async (name) => {
+  it.each(HARDENED)("passes every control on %s", async (name) => {
     const checks = await verifyAll(factsOf(name));
     expect(checks.filter(({ outcome }) => outcome === "pass").length).toBeGreaterThanOrEqual(20);
     const left = name.startsWith("redis-6") ? ["RK-ACL-05 skip", "RK-CMD-01 skip"] : [];
     expect(findings(checks).map((line) => line.split(":")[0])).toEqual(left);
   });
 
-  it("plans exactly what people did to a hardened host, and fails exactly those controls", async () => {
+  it("plans exactly what people changed on a hardened host, and fails exactly those controls", async () => {
     const facts = factsOf("drifted");
     const plan = await planAll(facts);
     expect(addresses(plan)).toEqual([
@@ -83,7 +83,7 @@ describe("the default playbook", () => {
         "other-ports",
       ],
     ],
-  ])("refuses on %s by name, and goes on where all is accepted", async (name, expected) => {
+  ])("refuses %s by the guards' names, and plans it where all are accepted", async (name, expected) => {
     const facts = factsOf(name);
     expect(guards(await planAll(facts))).toEqual(expected);
     expect(guards(await planAll(facts, { accepted: expected }))).toEqual([]);
@@ -106,11 +106,11 @@ describe("the default playbook", () => {
     },
   );
 
-  it("refuses nothing on a strange host that it reads as its server does", async () => {
+  it("refuses nothing on a strange host whose redis.conf it reads as Redis does", async () => {
     expect(guards(await planAll(factsOf("strange")))).toEqual([]);
   });
 
-  it("generates for each product and version what it can read", async () => {
+  it("writes for each product and version only settings that it knows", async () => {
     const conf = async (name: string) =>
       written(
         await planAll(factsOf(name)),

@@ -45,7 +45,7 @@ describe("firewall", () => {
     expect(guards(made)).toEqual([]);
   });
 
-  it("opens the port that the other tasks decide on", () => {
+  it("opens the port that redis.conf will have", () => {
     const facts = editedFacts("stock", {
       "config /etc/redis/redis.conf": (text) => text.replace(/^port .*$/m, "port 0\ntls-port 6390"),
     });
@@ -53,14 +53,14 @@ describe("firewall", () => {
   });
 
   it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
-    "plans nothing and proves all on %s",
+    "plans nothing and passes every check on %s",
     (name) => {
       expect(changeLines(plan(name))).toEqual([]);
       expect(findings(verifyTask("firewall", allowOf(name), factsOf(name)))).toEqual([]);
     },
   );
 
-  it("compares networks by what they are", () => {
+  it("compares networks by their addresses, not by their spelling", () => {
     const [address] = subnet("hardened").split("/");
     const params = { allow: [`${address?.replace(/\.0$/, ".77")}/16`, ""] };
     expect(changeLines(planTask("firewall", params, factsOf("hardened")))).toEqual([]);
@@ -72,7 +72,7 @@ describe("firewall", () => {
       findings(verifyTask("firewall", allowOf("hardened"), facts));
     const planned = (facts: ReturnType<typeof edited>) => planTask("firewall", allowOf("hardened"), facts);
 
-    it("is told where before.rules opens the port, until the kernel has that rule", () => {
+    it("fails the check where before.rules opens the port, until the kernel has that rule", () => {
       const line = "-A ufw-before-input -p tcp --dport 6380 -j ACCEPT";
       expect(found(edited({ "ufw-before": () => `${line}\n` }))).toEqual([
         "RK-NET-04 fail: others reach port 6380 by /etc/ufw/before.rules: allow 6380/tcp",
@@ -85,7 +85,7 @@ describe("firewall", () => {
       expect(found(loaded).join("; ")).not.toContain("/etc/ufw");
     });
 
-    it("is told where user.rules is opened on disk, and mended", () => {
+    it("fails the check where user.rules opens the port on disk, and is corrected", () => {
       const facts = edited({
         "ufw-rules4": (text) =>
           text.replace(
@@ -99,7 +99,7 @@ describe("firewall", () => {
       expect(addresses(planned(facts))).toEqual(["ufw:allow 6380/tcp"]);
     });
 
-    it("is told where ufw.conf switches it off, and nobody calls ufw another firewall", () => {
+    it("fails the check where ufw.conf switches ufw off, without mention of another firewall", () => {
       const facts = edited({ "ufw-conf": (text) => text.replace("ENABLED=yes", "ENABLED=no") });
       expect(found(facts)).toEqual([
         "RK-NET-04 fail: /etc/ufw/ufw.conf does not say ENABLED=yes: the next boot loads no rules",
@@ -108,7 +108,7 @@ describe("firewall", () => {
       expect(addresses(planned(facts))).toEqual(["ufw:status"]);
     });
 
-    it("is told where the stored policy lets in, which the plan writes without touching the kernel", () => {
+    it("fails the check where the stored policy lets packets in, which the plan corrects in the file alone", () => {
       const facts = edited({ "ufw-defaults": (text) => text.replace('POLICY="DROP"', 'POLICY="ACCEPT"') });
       expect(found(facts)).toEqual(["RK-NET-04 fail: /etc/default/ufw: what no rule names is let in"]);
       const made = planned(facts);
@@ -144,7 +144,7 @@ describe("firewall", () => {
     it.each([
       ["is not installed", null, NO_UFW],
       ["is off", "other-firewall", {}],
-    ])("and ufw %s, names it, and how the port is opened there", (_, guard, edits) => {
+    ])("and ufw %s, refuses the host with the command that opens the port", (_, guard, edits) => {
       const [refusal] = planTask("firewall", allowOf("stock"), host(edits)).refusals;
       expect(refusal?.guard).toBe(guard);
       expect(refusal?.found).toContain("firewalld is active (zone public)");
@@ -153,7 +153,7 @@ describe("firewall", () => {
       expect(refusal?.remedy).not.toContain("install");
     });
 
-    it("leaves it to it where the playbook says so, and tells who does not get through", () => {
+    it("leaves the rules to firewalld where the playbook says so, and names the networks that do not get through", () => {
       const heard = host({
         ...NO_UFW,
         "config /etc/redis/redis.conf": (text) => text.replace(/^bind .*/m, "bind *"),
@@ -184,13 +184,13 @@ describe("firewall", () => {
     const let4 = `-A INPUT -s ${subnet("stock")} -p tcp -m tcp --dport 6379 -j ACCEPT`;
     const both = (line: string): SectionEdits => ({ kernel4: () => rules(line), kernel6: () => rules("") });
 
-    it("passes where they let in the allowed networks alone", () => {
+    it("passes where the rules let in the allowed networks alone", () => {
       expect(verify(both(let4))).toEqual([
         expect.stringMatching(/^RK-NET-04 pass: as wanted: the kernel drops what no rule lets in/),
       ]);
     });
 
-    it("is allowed by the playbook, and no pass, where they let others in too", () => {
+    it("is allowed by the playbook, and no pass, where the rules let others in too", () => {
       expect(verify({})).toEqual([
         "RK-NET-04 skip: others reach port 6379 over IPv4: INPUT accepts what no rule decides; " +
           "others reach port 6379 over IPv6: INPUT accepts what no rule decides",
@@ -202,7 +202,7 @@ describe("firewall", () => {
       expect(verify(both(set))[0]).toMatch(/^RK-NET-04 unknown: whether .* --match-set friends/);
     });
 
-    it("says nothing of networks that nobody names, nor of a Redis that listens for the host alone", () => {
+    it("does not judge networks that the playbook does not name, nor a Redis on loopback alone", () => {
       expect(verify({}, { allow: [] })).toEqual([expect.stringContaining("RK-NET-04 skip: ")]);
       const alone = verifyTask("firewall", allowOf("stock", { backend: "none" }), factsOf("stock"));
       expect(findings(alone)).toEqual(["RK-NET-04 skip: Redis listens for the host alone"]);
@@ -234,7 +234,7 @@ describe("firewall", () => {
     ]);
   });
 
-  it("answers with a refusal instead of silence where it is asked to, and knows what was there before", () => {
+  it("rejects packets instead of dropping them where the playbook says so, and keeps the policy from before for undo", () => {
     const params = { ...allowOf("hardened"), default: "reject" };
     const made = planTask("firewall", params, factsOf("hardened"));
     expect(changeLines(made)).toEqual([
@@ -253,7 +253,7 @@ describe("firewall", () => {
     expect(written(stock, "/etc/default/ufw")).toContain('DEFAULT_INPUT_POLICY="REJECT"');
   });
 
-  it("closes what lets in all that no rule names", () => {
+  it("closes a default policy that lets everything in", () => {
     const facts = editedFacts("hardened", {
       "ufw-defaults": (text) => text.replace('DEFAULT_INPUT_POLICY="DROP"', 'DEFAULT_INPUT_POLICY="ACCEPT"'),
       kernel4: (text) => text.replace(":INPUT DROP", ":INPUT ACCEPT"),
@@ -345,7 +345,7 @@ describe("firewall", () => {
       expect(made.actions.firewall).toBeUndefined();
     });
 
-    it("finds an active firewall that no longer lets the session in", () => {
+    it("fails the check where the active firewall no longer lets the SSH session in", () => {
       const facts = editedFacts("hardened", {
         kernel4: (text) => text.replace(/^-A ufw-user-input .*--dport 22 .*\n/m, ""),
       });
@@ -356,7 +356,7 @@ describe("firewall", () => {
   });
 
   describe("trap A6: order decides", () => {
-    it("takes an allow for everybody away that somebody put above", () => {
+    it("removes an allow for everybody that somebody put above", () => {
       const made = plan("drifted");
       expect(changeLines(made)).toEqual([expect.stringMatching(/^delete ufw:allow 6380\/tcp: .* → null$/)]);
       expect(tuples(written(made, RULES)).join("\n")).not.toContain("6380 0.0.0.0/0 any 0.0.0.0/0");
@@ -384,7 +384,7 @@ describe("firewall", () => {
       ]);
     });
 
-    it("finds a wide network that covers the port", () => {
+    it("fails the check for a wider network that covers the port", () => {
       const facts = editedFacts(
         "hardened",
         firstRule("allow any any 0.0.0.0/0 any 10.0.0.0/8", "-s 10.0.0.0/8 -j ACCEPT"),
@@ -409,20 +409,20 @@ describe("firewall", () => {
       "-A INPUT -p tcp -m tcp --dport 6380 -j ACCEPT",
       "-A INPUT -p tcp -m multiport --dports 22,6000:7000 -j ACCEPT",
       "-A INPUT -s 203.0.113.0/24 -j ACCEPT",
-    ])("that open Redis fail the check, and roll nothing back: %s", (rule) => {
+    ])("fail the check where they open Redis, and roll no host back: %s", (rule) => {
       expect(ahead(rule)).toMatchObject([{ control: "RK-NET-04", isAdvisory: true }]);
       expect(ahead(rule)[0]?.observed).toContain(rule);
     });
 
     it.each(["-A INPUT -p tcp -m tcp --dport 9100 -j ACCEPT", "-A INPUT -s 203.0.113.9/32 -j DROP"])(
-      "that do not are left to the operator: %s",
+      "are left to the operator where they do not open Redis: %s",
       (rule) => {
         expect(ahead(rule)).toEqual([]);
       },
     );
   });
 
-  it("never calls a host compliant in silence that others decide about too", () => {
+  it("is unknown where others decide about packets too", () => {
     const rk04 = (edits: SectionEdits) =>
       verifyTask("firewall", allowOf("hardened"), editedFacts("hardened", edits)).filter(
         ({ control, outcome }) => control === "RK-NET-04" && outcome !== "pass",
@@ -453,7 +453,7 @@ describe("firewall", () => {
     expect(rk04({ kernel4: nat })).toMatchObject([{ outcome: "fail", isAdvisory: true }]);
   });
 
-  describe("where ufw is missing or off, by what other rules do", () => {
+  describe("where ufw is missing or off, judged by the other rules", () => {
     const guarded = (subnet4: string) =>
       `*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -s ${subnet4} -p tcp -m tcp --dport 6379 -j ACCEPT\nCOMMIT\n`;
     const verify = (edits: SectionEdits) =>
@@ -464,13 +464,13 @@ describe("firewall", () => {
       verify({ "ufw-conf": () => undefined, kernel4: () => kernel4, kernel6: () => kernel6 });
     const closed6 = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
 
-    it("passes where they let in the allowed networks alone", () => {
+    it("passes where the rules let in the allowed networks alone", () => {
       expect(withoutUfw(guarded(subnet("stock")), closed6)).toEqual([
         "RK-NET-04 pass: ufw is not installed; other rules do this",
       ]);
     });
 
-    it("names the rule that lets others in, and the network that does not get in", () => {
+    it("fails with the rule that lets others in, and the network that does not get in", () => {
       expect(withoutUfw(guarded("10.0.0.0/8"), closed6)).toEqual([
         "RK-NET-04 fail: ufw is not installed, and others reach port 6379: -A INPUT -s 10.0.0.0/8 -p tcp -m tcp --dport 6379 -j ACCEPT; " +
           `${subnet("stock")} does not reach port 6379`,
@@ -478,14 +478,14 @@ describe("firewall", () => {
       expect(withoutUfw(guarded(subnet("stock")), "")).toEqual(["RK-NET-04 fail: ufw is not installed"]);
     });
 
-    it("is unknown for what it does not know to the letter", () => {
+    it("is unknown for a rule that redkeep does not know to the letter", () => {
       const set = "-A INPUT -m set --match-set friends src -j ACCEPT";
       expect(withoutUfw(guarded(subnet("stock")).replace("COMMIT", `${set}\nCOMMIT`), closed6)).toEqual([
         `RK-NET-04 unknown: ufw is not installed, and whether others reach port 6379 is not known: ${set}`,
       ]);
     });
 
-    it("is unknown where the host said a part of its rules alone", () => {
+    it("is unknown where the host gave only a part of its rules", () => {
       const cut = guarded(subnet("stock")).replace("COMMIT\n", "");
       expect(withoutUfw(cut, closed6)[0]).toMatch(
         /^RK-NET-04 unknown: .*the kernel has more rules for IPv4 than are looked at/,
@@ -501,13 +501,13 @@ describe("firewall", () => {
         `udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:* ino:3 sk:3 <->\n`,
     });
 
-    it("that would be cut off are named, and only those", () => {
+    it("are named where the firewall would cut them off, and only those", () => {
       const made = planTask("firewall", allowOf("stock"), webapp);
       expect(guards(made)).toEqual(["other-ports"]);
       expect(made.refusals[0]?.found).toBe("the firewall would cut off 8080/tcp (webapp.service)");
     });
 
-    it("are those of the cluster's bus too, which the server itself listens on", () => {
+    it("include the cluster's bus, on which the server itself listens", () => {
       const node = editedFacts("stock", {
         listeners: (text) =>
           `${text}tcp LISTEN 0 511 0.0.0.0:16379 0.0.0.0:* uid:101 ino:1 sk:1 cgroup:/system.slice/redis-server.service <->\n`,
@@ -561,7 +561,7 @@ describe("firewall", () => {
     expect(guards(planTask("firewall", allowOf("stock"), facts))).toEqual(["ufw-ipv6-off"]);
   });
 
-  it("asks with IPV6=no what rules beside ufw's let in over IPv6", () => {
+  it("checks with IPV6=no which other rules let packets in over IPv6", () => {
     const dropping = (...rules: string[]) =>
       editedFacts("hardened", {
         "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no"),
@@ -587,7 +587,7 @@ describe("firewall", () => {
     expect(geoip).toMatch(/^RK-NET-06 unknown: whether others reach port .*-m geoip/m);
   });
 
-  it("does not call closed what comes in by interfaces that the host does not name", () => {
+  it("does not call the port closed to interfaces that the host does not name", () => {
     const facts = editedFacts("stock", { interfaces: () => "/sys/class/net/*\n", addresses: () => "\n" });
     const outcomes = verifyTask("firewall", { allow: ["10.0.0.0/24"] }, facts).map(
       ({ control, outcome }) => `${control} ${outcome}`,
@@ -596,14 +596,14 @@ describe("firewall", () => {
     expect(outcomes).not.toContain("RK-NET-06 pass");
   });
 
-  it("does not call IPv6 dropped for a file that says so while the kernel lets it in", () => {
+  it("does not call IPv6 dropped where the file says so and the kernel lets it in", () => {
     const facts = editedFacts("drifted", { "ufw-defaults": (text) => text.replace("IPV6=yes", "IPV6=no") });
     expect(findings(verifyTask("firewall", allowOf("drifted"), facts))).toContain(
       "RK-NET-06 fail: others reach port 6380",
     );
   });
 
-  it("relies on no rule that it cannot read: its own come first, and what they do not name is denied", () => {
+  it("puts its own rules and a denial of the port ahead of a rule that it cannot read", () => {
     const line = "-A ufw-user-input -m owner --uid-owner 0 -j ACCEPT\n";
     const facts = editedFacts("hardened", {
       "ufw-rules4": (text) => text.replace("### RULES ###\n", `### RULES ###\n\n${line}`),
@@ -619,7 +619,7 @@ describe("firewall", () => {
     );
   });
 
-  it("tells of other firewalls, and of ports that Docker publishes past ufw", () => {
+  it("reports other firewalls, and ports that Docker publishes past ufw", () => {
     const facts = editedFacts("stock", {
       foreign: () => "firewalld\n",
       "docker-ports": () => "cache 0.0.0.0:6379->6379/tcp\n",

@@ -44,7 +44,7 @@ describe("limits", () => {
     },
   );
 
-  it("tells a lone letter from a unit: 512m is less than 512mb", () => {
+  it("tells 512m from 512mb, which is more", () => {
     const plan = limits(
       { maxmemory: "512m" },
       { running: { maxmemory: "536870912" }, conf: confWith({ maxmemory: "maxmemory 512mb" }) },
@@ -52,7 +52,7 @@ describe("limits", () => {
     expect(addresses(plan)).toEqual(["redis.conf:maxmemory"]);
   });
 
-  it("works a share of the memory out for each host", () => {
+  it("computes a share of the memory for each host", () => {
     const plan = limits({ maxmemory: "25%" }, { host: { memoryBytes: 8 * 1024 * MB } });
     expect(written(plan, CONF)).toMatch(/^maxmemory 2147483648$/m);
     const again = limits(
@@ -73,13 +73,13 @@ describe("limits", () => {
     },
   );
 
-  it("leaves out what is not asked for, and says so", () => {
+  it("leaves out a limit that the playbook does not set, and says so", () => {
     const plan = limits({});
     expect(changeLines(plan)).toEqual([]);
     expect(plan.tasks[0]?.reason).toBe("maxmemory is left as the host has it");
   });
 
-  it("names what the playbook leaves to the host as skipped, and why", () => {
+  it("reports a limit that the playbook leaves to the host as skipped, and why", () => {
     const found = verifyTask("limits", { lazyfree: false }, factsOf("hardened"));
     expect(
       found.filter(({ outcome }) => outcome === "skip").map(({ control, observed }) => [control, observed]),
@@ -104,12 +104,12 @@ describe("limits", () => {
       });
     });
 
-    it("is taken from 1.1 times the memory in use on", () => {
+    it("is accepted from 1.1 times the memory in use on", () => {
       expect(guards(limits({ maxmemory: "549mb" }, used))).toEqual(["maxmemory-below-used"]);
       expect(guards(limits({ maxmemory: "550mb" }, used))).toEqual([]);
     });
 
-    it("is taken with --accept maxmemory-below-used", () => {
+    it("is accepted with --accept maxmemory-below-used", () => {
       const facts = hostWith(used);
       const params = { ...QUIET, maxmemory: "512mb" };
       const plan = planTask("limits", params, facts, { accepted: ["maxmemory-below-used"] });
@@ -117,7 +117,7 @@ describe("limits", () => {
       expect(addresses(plan)).toEqual(["redis.conf:maxmemory"]);
     });
 
-    it("a policy that evicts is refused on a store that is no cache", () => {
+    it("is refused for a policy that evicts, on a store that is no cache", () => {
       const plan = limits(
         { maxmemory_policy: "allkeys-lru" },
         { info: { db0: "keys=5,expires=0,avg_ttl=0" } },
@@ -130,7 +130,7 @@ describe("limits", () => {
       ["a cache that writes nothing to disk", { running: { save: "" } }],
       ["a store that evicts already", { running: { "maxmemory-policy": "allkeys-lru" } }],
       ["an empty server", { info: { db0: "" } }],
-    ])("but not on %s", (_, differences) => {
+    ])("is not refused for a policy that evicts, on %s", (_, differences) => {
       const info = { db0: "keys=5,expires=0,avg_ttl=0" };
       expect(guards(limits({ maxmemory_policy: "allkeys-lru" }, { info, ...differences }))).toEqual([]);
     });
@@ -143,17 +143,17 @@ describe("limits", () => {
   });
 
   describe("open files", () => {
-    it("nofile is a floor: a higher limit stays", () => {
+    it("are raised to nofile, and a higher limit stays", () => {
       const differences = { properties: { LimitNOFILE: "65535" }, process: { openFiles: 65535 } };
       expect(changeLines(limits({ nofile: 10032 }, differences))).toEqual([]);
     });
 
-    it("follows maxclients, since Redis takes 32 files for itself", () => {
+    it("follow maxclients, with 32 files for Redis itself", () => {
       const plan = limits({ maxclients: 20000, nofile: 10032 });
       expect(changeLines(plan)).toContain("update unit:LimitNOFILE: 10000 → 20032");
     });
 
-    it("finds the restart that an earlier run lost: the unit has the limit, the process has not", () => {
+    it("need a restart where the unit has the limit and the process has not", () => {
       const differences = { properties: { LimitNOFILE: "10032" }, process: { openFiles: 4096 } };
       const plan = limits({ nofile: 10032 }, differences);
       expect(changeLines(plan)).toEqual([
@@ -162,14 +162,14 @@ describe("limits", () => {
       expect(plan.actions.restart).toBe(true);
     });
 
-    it("keeps the unit's higher limit where only the process lacks it", () => {
+    it("keep the unit's higher limit where only the process lacks it", () => {
       const differences = { properties: { LimitNOFILE: "524288" }, process: { openFiles: 10000 } };
       expect(changeLines(limits({ nofile: 10032 }, differences))).toEqual([
         "update unit:LimitNOFILE: 524288 → 524288 (loaded, but the process still has 10000)",
       ]);
     });
 
-    it("fails the check where the process has too few for its clients", () => {
+    it("fail the check where the process has too few for its clients", () => {
       const checks = verifyTask(
         "limits",
         { ...QUIET, maxclients: 10000 },
@@ -179,7 +179,7 @@ describe("limits", () => {
     });
   });
 
-  it("sets at once what the file says already and the server does not, and leaves the file", () => {
+  it("sets the running value alone where the file has it already", () => {
     const plan = limits({ maxmemory: "512mb" }, { conf: confWith({ maxmemory: "maxmemory 512mb" }) });
     expect(changeLines(plan)).toEqual([
       "update redis.conf:maxmemory: 0 → 512mb (in the file already: changed on the running server, or never loaded)",
@@ -187,7 +187,7 @@ describe("limits", () => {
     expect(plan.actions).toMatchObject({ files: [], restart: false, liveSettings: [["maxmemory", "512mb"]] });
   });
 
-  it("writes into the file what only runs, so that a restart keeps it", () => {
+  it("writes the file alone where the running server has the value already", () => {
     const plan = limits({ maxmemory: "512mb" }, { running: { maxmemory: "536870912" } });
     expect(changeLines(plan)).toEqual([
       "create redis.conf:maxmemory: null → 512mb (as it runs: now in the file too)",
@@ -196,7 +196,7 @@ describe("limits", () => {
     expect(written(plan, CONF)).toMatch(/^maxmemory 512mb$/m);
   });
 
-  it("restarts for a setting that cannot be read, since only the file is known", () => {
+  it("restarts for a setting whose running value cannot be read", () => {
     const plan = limits({ maxmemory: "512mb" }, NO_LOGIN);
     expect(changeLines(plan)).toEqual(["create redis.conf:maxmemory: null → 512mb"]);
     expect(plan.restartFor).toEqual(["redis.conf:maxmemory"]);
@@ -221,7 +221,7 @@ describe("limits", () => {
     ).toBe("RK-LIM-01 fail: running 536870912, but 1gb in the file: lost at the next restart");
   });
 
-  it("says that an unbounded server is one, without failing an apply that leaves it so", () => {
+  it("fails the check for a server without a bound, without rolling back an apply that leaves it so", () => {
     const [check] = verifyTask("limits", QUIET, hostWith());
     expect(check).toMatchObject({
       control: "RK-LIM-01",
@@ -231,7 +231,7 @@ describe("limits", () => {
     });
   });
 
-  it("changes only its own property of the drop-in when it runs alone", () => {
+  it("changes only its own property of the drop-in where it runs alone", () => {
     const dropIn = "# ours\n[Service]\nUMask=0027\nLimitNOFILE=9000\n";
     const plan = planTasks({ limits: { ...QUIET, nofile: 12000 } }, hostWith({ dropIn }));
     const text = written(plan, "/etc/systemd/system/redis-server.service.d/redkeep.conf");

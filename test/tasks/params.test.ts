@@ -6,7 +6,7 @@ import { read, repository } from "../support/pages.ts";
 import { hostTask } from "../support/plan-tasks.ts";
 
 describe("the parameters of a host's tasks", () => {
-  it("are found by the task's name, those of the later task where two have one name", () => {
+  it("are found by the task's name, and those of the later task win where two have one name", () => {
     const found = paramsOf([
       undefined,
       hostTask("persistence", { mode: "aof" }),
@@ -16,7 +16,7 @@ describe("the parameters of a host's tasks", () => {
     expect(found.tls).toBeUndefined();
   });
 
-  it("are cast nowhere in src: paramsOf gives them their types", () => {
+  it("are never cast in src: paramsOf gives them their types", () => {
     const files = readdirSync(join(repository, "src"), { recursive: true, encoding: "utf8" });
     const casts = files
       .filter((file) => file.endsWith(".ts"))

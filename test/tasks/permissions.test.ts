@@ -9,13 +9,13 @@ import { addresses, changeLines, findings, guards, planTask, verifyTask } from "
 const permissions = (...given: Parameters<typeof hostWith>) =>
   planTask("permissions", {}, hostWith(...given));
 
-it("does not call closed what the host did not describe", () => {
+it("permissions never passes for a path that the host did not describe", () => {
   const found = verifyTask("permissions", {}, editedFacts("hardened", { paths: () => undefined }));
   expect(found.find(({ control }) => control === "RK-SYS-03")?.outcome).toBe("unknown");
 });
 
 describe("permissions", () => {
-  it("closes a stock install: configuration to root, data and log to others, and what is written later", () => {
+  it("closes the configuration, data and log of a stock install to others, and files written later", () => {
     expect(changeLines(permissions())).toEqual([
       "update file:/etc/redis: 2770 redis:redis → 0750 root:redis",
       "update file:/etc/redis/redis.conf: 0640 redis:redis → 0640 root:redis",
@@ -78,7 +78,7 @@ describe("permissions", () => {
     expect(addresses(plan)).not.toContain("file:/var/lib/redis");
   });
 
-  it("leaves what is not the service user's, wherever the server says that its log and its data are", () => {
+  it("leaves alone what does not belong to the service user, wherever the server says its log and data are", () => {
     const plan = permissions({
       paths: {
         "/etc/passwd": "file 0644 root:root",
@@ -106,7 +106,7 @@ describe("permissions", () => {
     );
   });
 
-  it("gives Redis no file of the system that redis.conf names, and takes none from others", () => {
+  it("changes no file of the system that redis.conf names", () => {
     const plan = permissions({
       conf: (text) => `${text}\naclfile /etc/shadow\n`,
       paths: { "/etc/shadow": "file 0640 root:shadow" },
@@ -132,7 +132,7 @@ describe("permissions", () => {
     expect(check).toMatchObject({ outcome: "pass", observed: expect.stringContaining("symbolic link") });
   });
 
-  it("says that it does not know the rest where there are more data files than are listed", () => {
+  it("says that the rest is unknown where there are more data files than are listed", () => {
     const facts = editedFacts("hardened", { "data-files-cut": () => "" });
     const check = verifyTask("permissions", {}, facts).find(({ control }) => control === "RK-SYS-04");
     const rest = "/var/lib/redis has more data files than redkeep looks at: who may read the rest is unknown";
@@ -140,7 +140,7 @@ describe("permissions", () => {
     expect(planTask("permissions", {}, facts).tasks[0]?.reason).toBe(rest);
   });
 
-  it("has the data closed again after a restart, since the old process saves with its old mode", () => {
+  it("closes the data again after a restart, since the old process saves with its old mode", () => {
     expect(permissions().actions.closedData).toBe("/var/lib/redis");
   });
 

@@ -26,7 +26,7 @@ describe("persistence", () => {
     ["a stock host", {}, /^RDB, last save/],
     ["one with an AOF", AOF, /^RDB and AOF, last save/],
     ["one that writes nothing", NOTHING, /^nothing is written to disk/],
-  ])("keep plans nothing on %s, and says what there is", (_, differences, reason) => {
+  ])("keep plans nothing on %s, and says which persistence it has", (_, differences, reason) => {
     const plan = persistence("keep", differences);
     expect(changeLines(plan)).toEqual([]);
     expect(plan.actions.persistence).toEqual([]);
@@ -34,7 +34,7 @@ describe("persistence", () => {
     expect(plan.tasks[0]?.reason).toMatch(/: left as it is$/);
   });
 
-  it("keep knows nothing without a login, and says so", () => {
+  it("keep says without a login that the persistence is unknown", () => {
     expect(persistence("keep", NO_LOGIN).tasks[0]?.reason).toBe("not known without a login: left as it is");
   });
 
@@ -105,7 +105,7 @@ describe("persistence", () => {
     expect(guards(persistence("keep", { ...used, files: { dataFree: 0 } }))).toEqual([]);
   });
 
-  it("refuses to change what it cannot see", () => {
+  it("refuses to change a persistence that it cannot see", () => {
     const plan = persistence("aof", NO_LOGIN);
     expect(guards(plan)).toEqual(["-"]);
     expect(plan.refusals[0]?.found).toMatch(/only be changed through a running server that answers/);
@@ -147,7 +147,7 @@ describe("persistence", () => {
     expect(outcomes).toEqual(["unknown login", "unknown login"]);
   });
 
-  it.each(["off", "RDB", "aof+rdb", ""])("takes no mode %j", (mode) => {
+  it.each(["off", "RDB", "aof+rdb", ""])("refuses the mode %j", (mode) => {
     expect(() => persistence(mode)).toThrow();
   });
 });

@@ -15,7 +15,7 @@ const CONF = "/etc/redis/redis.conf";
 const renames = (text: string) => text.split(/\r?\n/).filter((line) => /^rename-command /i.test(line));
 
 describe("rename-command", () => {
-  it("takes commands away from a stock host, and draws names for those that are only renamed", () => {
+  it("disables commands on a stock host, and gives random names to those that are only renamed", () => {
     const plan = planTask(TASK, {}, factsOf("stock"));
     expect(renames(written(plan, CONF)).sort()).toEqual([
       "rename-command CONFIG config_drawn",
@@ -39,14 +39,14 @@ describe("rename-command", () => {
   });
 
   it.each(["hardened", "rewritten", "drifted", "redis-8-hardened", "valkey-8-hardened"])(
-    "plans nothing and proves all on %s",
+    "plans nothing and passes every check on %s",
     (name) => {
       expect(changeLines(planTask(TASK, {}, factsOf(name)))).toEqual([]);
       expect(findings(verifyTask(TASK, {}, factsOf(name)))).toEqual([]);
     },
   );
 
-  it("keeps the name that CONFIG has already", () => {
+  it("keeps the name that CONFIG was renamed to before", () => {
     const plan = planTask(TASK, {}, factsOf("config-renamed"));
     expect(addresses(plan)).not.toContain("redis.conf:rename-command CONFIG");
     expect(written(plan, CONF)).toContain("rename-command CONFIG cfg_8f2a");
@@ -62,7 +62,7 @@ describe("rename-command", () => {
     expect(findings(verifyTask(TASK, {}, facts))).toEqual(["RK-CMD-03 fail: still known: KEYS"]);
   });
 
-  it("cannot tell without a login, and says so", () => {
+  it("is unknown without a login, and says so", () => {
     const facts = editedFacts("hardened", {
       login: () => undefined,
       "login-error": () => "WRONGPASS\n",
@@ -73,7 +73,7 @@ describe("rename-command", () => {
     );
   });
 
-  it("does not count a command as gone that was never asked for", () => {
+  it("does not pass a command that the probe did not ask about", () => {
     for (const text of [undefined, "NOPERM no permissions to run 'command|info'\n"]) {
       const facts = editedFacts("hardened", { "command KEYS": () => text });
       expect(findings(verifyTask(TASK, {}, facts))).toEqual(["RK-CMD-03 fail: still known: KEYS"]);
@@ -81,7 +81,7 @@ describe("rename-command", () => {
   });
 
   describe("trap 14: an AOF holds the old names", () => {
-    it("is rewritten first", () => {
+    it("is rewritten before commands are renamed", () => {
       const plan = planTask(TASK, {}, factsOf("aof"));
       expect(plan.actions.persistence).toEqual(["rewrite-aof"]);
     });
@@ -93,7 +93,7 @@ describe("rename-command", () => {
       expect(planTask(TASK, {}, facts).actions.persistence).toEqual([]);
     });
 
-    it("refuses where the last rewrite failed", () => {
+    it("is a reason to refuse where its last rewrite failed", () => {
       const facts = editedFacts("aof", {
         info: (text) => text.replace("aof_last_bgrewrite_status:ok", "aof_last_bgrewrite_status:err"),
       });
@@ -102,7 +102,7 @@ describe("rename-command", () => {
   });
 
   describe("trap 15: Redis stops at a second rename of one command", () => {
-    it("writes no second line for one that an include has, in any case", () => {
+    it("writes no second line for a rename in an included file, in whatever case", () => {
       const plan = planTask(TASK, {}, factsOf("strange"));
       expect(addresses(plan)).not.toContain("redis.conf:rename-command FLUSHDB");
       expect(addresses(plan)).not.toContain("redis.conf:rename-command CONFIG");
@@ -111,7 +111,7 @@ describe("rename-command", () => {
       expect(main).toHaveLength(6);
     });
 
-    it("changes the included line itself where the playbook wants another meaning", () => {
+    it("changes the included line itself where the playbook wants another name", () => {
       const plan = planTask(TASK, { commands: { FLUSHDB: "rename" } }, factsOf("strange"));
       expect(renames(written(plan, "/etc/redis/company.conf"))).toEqual([
         "rename-command FLUSHDB flushdb_drawn",
@@ -127,17 +127,17 @@ describe("rename-command", () => {
       expect(plan.refusals[0]?.found).toContain("CONFIG, SLAVEOF, REPLICAOF");
     });
 
-    it("knows a Sentinel of another machine by its connection", () => {
+    it("recognises a Sentinel of another machine by its connection", () => {
       const facts = editedFacts("watched-by-sentinel", { sentinels: () => "", listeners: () => "" });
       expect(guards(planTask(TASK, { commands: { CONFIG: "rename" } }, facts))).toEqual(["sentinel-rename"]);
     });
 
-    it("lets it have the commands that it does not need", () => {
+    it("disables the commands that a Sentinel does not need", () => {
       const plan = planTask(TASK, { commands: { DEBUG: "disable" } }, factsOf("watched-by-sentinel"));
       expect(guards(plan)).toEqual([]);
     });
 
-    it.each(["CONFIG", "config", "ACL", "INFO", "AUTH"])("refuses to take %s away", (command) => {
+    it.each(["CONFIG", "config", "ACL", "INFO", "AUTH"])("refuses to disable %s", (command) => {
       const plan = planTask(TASK, { commands: { [command]: "disable" } }, factsOf("stock"));
       expect(guards(plan)).toEqual(["blinding-rename"]);
     });
@@ -157,7 +157,7 @@ describe("rename-command", () => {
   describe("locks of Redis 7.0", () => {
     const NONE_TAKEN = "RK-CMD-03 skip: no command is taken away";
 
-    it("are left alone where nothing opened them", () => {
+    it("stay as they are where nothing opened them", () => {
       expect(addresses(planTask(TASK, { commands: {} }, factsOf("stock")))).toEqual([]);
       expect(findings(verifyTask(TASK, { commands: {} }, factsOf("stock")))).toEqual([NONE_TAKEN]);
     });
@@ -194,7 +194,7 @@ describe("rename-command", () => {
       ]);
     });
 
-    it("do not exist before, and nothing is written that Redis 6.0 would not know", () => {
+    it("are not written for Redis 6.0, which does not know them", () => {
       expect(addresses(planTask(TASK, { commands: {} }, factsOf("redis-6-stock")))).toEqual([]);
       expect(findings(verifyTask(TASK, {}, factsOf("redis-6-hardened")))).toEqual([
         "RK-CMD-01 skip: Redis 6.0.16 has no such locks",
@@ -211,7 +211,7 @@ describe("rename-command", () => {
   });
 });
 
-it("tells a command that this server does not have, and what was meant", () => {
+it("rename-command refuses a command that this server does not have, and suggests the nearest", () => {
   const made = planTask("rename-command", { commands: { FLSHDB: "disable" } }, factsOf("stock"));
   expect(made.refusals.map(({ guard, found }) => ({ guard, found }))).toEqual([
     {
@@ -221,7 +221,7 @@ it("tells a command that this server does not have, and what was meant", () => {
   ]);
 });
 
-it("asks to accept a risk once, not every night: what holds already cuts nobody off", () => {
+it("rename-command asks to accept a risk only until the host has the change", () => {
   const group = { info: (text: string) => text.replace("connected_slaves:0", "connected_slaves:1") };
   const params = { commands: { FLUSHALL: "disable" } };
   expect(guards(planTask("rename-command", params, editedFacts("stock", group)))).toEqual(["replica-rename"]);

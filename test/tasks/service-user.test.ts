@@ -41,7 +41,7 @@ describe("service-user", () => {
     },
   );
 
-  it("gives a root unit its user, and the user its data, log and nothing else", () => {
+  it("gives a unit that runs as root the service user, and that user the data, the log and nothing else", () => {
     const plan = serviceUser(AS_ROOT);
     expect(changeLines(plan)).toEqual([
       "update unit:User: not set → redis",
@@ -54,7 +54,7 @@ describe("service-user", () => {
     expect(plan.actions).toMatchObject({ restart: true, daemonReload: true });
   });
 
-  it("names the drop-in that has the last word, also where redkeep's own says what is wanted already", () => {
+  it("names the drop-in that overrides redkeep's, also where redkeep's is right already", () => {
     const overruled = (name: string, later?: string) => {
       const path = (file: string) => `/etc/systemd/system/redis-server.service.d/${file}`;
       return editedFacts("hardened", {
@@ -77,7 +77,7 @@ describe("service-user", () => {
     expect(guards(planTask("service-user", {}, overruled("site.conf", "zz.conf")))).toEqual([]);
   });
 
-  it("gives it the log's directory where that is Redis' own, and never a directory that others share", () => {
+  it("gives the user the log's directory where that is Redis' own, and never a shared directory", () => {
     const owned = (logFile: string, dir: string) =>
       serviceUser({
         ...AS_ROOT,
@@ -108,7 +108,7 @@ describe("service-user", () => {
     expect(changeLines(planTask("service-user", {}, facts))).toContain("update unit:User: not set → valkey");
   });
 
-  it("finds the restart that an earlier run lost: the unit names the user, the process is still root", () => {
+  it("needs a restart where the unit names the user and the process still runs as root", () => {
     const plan = serviceUser({ process: { uid: 0 } });
     expect(changeLines(plan)).toEqual([
       "update unit:User: redis → redis (loaded, but the process still has uid 0)",
@@ -119,7 +119,7 @@ describe("service-user", () => {
     ]);
   });
 
-  it("says of a unit that says root that the unit is wrong, not the process; and leaves the files Redis' own", () => {
+  it("blames the unit where the unit says root, and leaves the files to Redis", () => {
     const account = { name: "root", uid: 0, home: "/root", shell: "/bin/bash", groups: [seen("root")] };
     const facts = hostWith({
       like: "hardened",
@@ -135,7 +135,7 @@ describe("service-user", () => {
     expect(addresses(planTask("service-user", {}, facts))).toContain("unit:User");
   });
 
-  it("finds a process that was started before the sandbox was loaded", () => {
+  it("needs a restart where the process was started before the sandbox was loaded", () => {
     const plan = serviceUser({ process: { noNewPrivileges: false } });
     expect(changeLines(plan)).toEqual([
       "update unit:NoNewPrivileges: yes → yes (loaded, but the process still has no)",
@@ -143,7 +143,7 @@ describe("service-user", () => {
     expect(plan.actions.restart).toBe(true);
   });
 
-  it("builds every wall that a bare unit lacks, with the paths that Redis writes left open", () => {
+  it("adds every sandbox property that a bare unit lacks, and keeps the paths that Redis writes writable", () => {
     const plan = serviceUser({ properties: BARE });
     expect(written(plan, DROP_IN).split("\n")).toEqual(
       expect.arrayContaining([
@@ -164,7 +164,7 @@ describe("service-user", () => {
     expect(written(plan, DROP_IN)).toMatch(/^ReadWritePaths=.*-\/srv\/export -\/srv\/more$/m);
   });
 
-  it("trap 32: opens the place of a socket that the unit could not write, in the same change", () => {
+  it("trap 32: makes the folder of a socket writable for the unit in the same change", () => {
     const tasks = { "service-user": {}, bind: { unix_socket: "/srv/redis/redis.sock" } };
     expect(changeLines(planTasks(tasks, hostWith())).filter((line) => line.includes("unit:"))).toEqual([
       "update unit:ReadWritePaths: -/var/lib/redis -/var/log/redis -/var/run/redis -/etc/redis → " +
@@ -174,7 +174,7 @@ describe("service-user", () => {
     expect(addresses(planTasks(tasks, open))).not.toContain("unit:ReadWritePaths");
   });
 
-  it("never loosens a stricter value, and leaves out what this systemd does not know", () => {
+  it("never loosens a stricter value, and leaves out properties that this systemd does not know", () => {
     const facts = hostWith({ properties: { ...BARE, ProtectHome: "tmpfs", ProtectSystem: "strict" } });
     const properties = new Map(facts.service.properties);
     properties.delete("LockPersonality");
@@ -214,7 +214,7 @@ describe("service-user", () => {
     expect(plan.tasks[0]?.reason).toBe("the sandbox of redis-server.service is left as it is");
   });
 
-  it("refuses another user where there are more data files than are listed: it could not read them all", () => {
+  it("refuses another user where there are more data files than are listed, since it could not read them all", () => {
     const plan = serviceUser({ ...AS_ROOT, files: { ...AS_ROOT.files, areDataFilesCut: true } });
     expect(plan.refusals[0]?.found).toMatch(/whether redis could read all of them is unknown$/);
     expect(guards(serviceUser({ files: { areDataFilesCut: true } }))).toEqual([]);
@@ -226,7 +226,7 @@ describe("service-user", () => {
     expect(plan.refusals[0]?.found).toBe("no account rediss is known on the host");
   });
 
-  it.each(["root; reboot", "-redis", "Redis", "", "a\nb"])("takes no account named %j", (user) => {
+  it.each(["root; reboot", "-redis", "Redis", "", "a\nb"])("refuses an account named %j", (user) => {
     expect(() => planTask("service-user", { user }, hostWith())).toThrow();
   });
 

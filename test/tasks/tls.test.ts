@@ -47,7 +47,7 @@ describe("tls", () => {
     expect(guards(made)).toEqual([]);
   });
 
-  it("brings no key of the CA to a host", () => {
+  it("writes no key of the CA to a host", () => {
     const made = plan("stock");
     expect(written(made, CA)).toBe(readFileSync(`${FACTS}/ca.crt`, "utf8"));
     const texts = made.actions.files.map(({ content }) =>
@@ -57,14 +57,14 @@ describe("tls", () => {
   });
 
   it.each(["hardened", "rewritten", "redis-6-hardened", "redis-8-hardened", "valkey-8-hardened"])(
-    "plans nothing and proves all on %s",
+    "plans nothing and passes every check on %s",
     (name) => {
       expect(changeLines(plan(name))).toEqual([]);
       expect(findings(verifyTask("tls", {}, factsOf(name)))).toEqual([]);
     },
   );
 
-  it("keeps the plain port beside it where that is asked for", () => {
+  it("keeps the plain port where the playbook asks for it", () => {
     const made = plan("hardened", { plain_port: 6379 });
     expect(addresses(made)).toEqual(["redis.conf:port"]);
     expect(made.restartFor).toEqual([]);
@@ -79,14 +79,14 @@ describe("tls", () => {
     const left = (more: string, name = "hardened") =>
       findings(verifyTask("tls", {}, editedFacts(name, { clients: (text) => `${text}${line(more)}` })));
 
-    it("is named, whatever the port is closed for", () => {
+    it("is named, whatever closed the port", () => {
       expect(left("laddr=172.17.0.10:6379")).toEqual([
         "RK-TLS-01 fail: still connected: 10.0.0.7:4001 user app (orders) on port 6379",
       ]);
       expect(left("laddr=172.17.0.10:6380")).toEqual([]);
     });
 
-    it("puts nothing back: it stays until it connects anew", () => {
+    it("fails a check without rolling back, since it stays until it connects anew", () => {
       const facts = editedFacts("hardened", {
         clients: (text) => `${text}${line("laddr=172.17.0.10:6379")}`,
       });
@@ -94,7 +94,7 @@ describe("tls", () => {
       expect(check).toMatchObject({ source: "CLIENT LIST", isAdvisory: true });
     });
 
-    it("is counted where there are many, and unknown where its port is not told", () => {
+    it("is counted where there are many, and unknown where its port is not known", () => {
       const many = Array.from({ length: 7 }, () => line("laddr=172.17.0.10:6379")).join("");
       const facts = editedFacts("hardened", { clients: (text) => text + many });
       expect(findings(verifyTask("tls", {}, facts))).toEqual([expect.stringMatching(/ and 2 more$/)]);
@@ -104,13 +104,13 @@ describe("tls", () => {
     });
   });
 
-  it("writes what auth_clients says, in Redis' words", () => {
+  it("writes auth_clients as Redis' tls-auth-clients", () => {
     const text = (auth_clients: unknown) => written(plan("stock", { auth_clients }), CONF);
     expect(text(false)).toMatch(/^tls-auth-clients no$/m);
     expect(text("optional")).toMatch(/^tls-auth-clients optional$/m);
   });
 
-  it("issues anew where the private key on the host is another one, and lets the server read it again", () => {
+  it("issues a certificate anew where the host's private key does not belong to it, and reloads it", () => {
     const made = plan("drifted");
     expect(changeLines(made)).toEqual([
       `update file:${CRT}: the private key on the host does not belong to it → issued for 825 days, for serving alone, 0640 root:redis`,
@@ -180,7 +180,7 @@ describe("tls", () => {
     const trust = (facts: HostFacts) =>
       findings(verifyTask("tls", {}, facts)).filter((line) => line.startsWith("RK-TLS-04"));
 
-    it("behind redkeep's own in the same file is named by its subject, and goes", async () => {
+    it("is named by its subject and removed where it stands behind redkeep's own in one file", async () => {
       const foreign = await makeAuthority();
       const facts = editedFacts("hardened", { [`pem ${CA}`]: (text) => text + foreign.certificate });
       const { subject: name, fingerprint256 } = new X509Certificate(foreign.certificate);
@@ -194,7 +194,7 @@ describe("tls", () => {
       expect(made.actions.liveSettings).toContainEqual(["tls-ca-cert-file", CA]);
     });
 
-    it("ahead of it, or under another name of OpenSSL's, is seen as well", async () => {
+    it("is found also ahead of redkeep's own, or under another PEM name of OpenSSL's", async () => {
       const { certificate } = await makeAuthority();
       for (const text of [
         certificate + own,
@@ -207,7 +207,7 @@ describe("tls", () => {
     });
 
     it.each(["tls-ca-cert-file", "tls-ca-cert-dir"])(
-      "by %s is seen on the running server and in the file",
+      "is found by %s, on the running server and in the file",
       (setting) => {
         const live = editedFacts("hardened", { running: withRunning(setting, "/etc/redis/t2/ca") });
         expect(trust(live)).toEqual([expect.stringMatching(/^RK-TLS-04 fail: running \/etc\/redis\/t2\/ca/)]);
@@ -232,7 +232,7 @@ describe("tls", () => {
     const authority = (days: number) =>
       verifyTask("tls", {}, at(days)).filter(({ control }) => control === "RK-TLS-10");
 
-    it("is told by verify, which fails from then on, and rolls no apply back", () => {
+    it("is reported by verify, which fails from then on, and rolls no apply back", () => {
       expect(authority(-40)).toMatchObject([
         { outcome: "pass", observed: "ends in 40 days", isAdvisory: true },
       ]);
@@ -241,7 +241,7 @@ describe("tls", () => {
       ]);
     });
 
-    it("stops an apply that would issue what nobody takes", () => {
+    it("stops an apply that would issue certificates nobody accepts", () => {
       const made = planTask("tls", {}, at(2));
       expect(made.refusals.map(({ found }) => found)).toEqual([
         "the CA in this controller's state has ended: what it signs is refused",
@@ -251,26 +251,26 @@ describe("tls", () => {
   });
 
   describe("trap 28: without the plain port, links of replicas break", () => {
-    it.each(["primary", "replica"])("refuses on a %s whose links do not use TLS", (name) => {
+    it.each(["primary", "replica"])("a %s is refused whose links do not use TLS", (name) => {
       expect(guards(plan(name))).toEqual(["replication-needs-tls"]);
       expect(guards(plan(name, { plain_port: 6379 }))).toEqual([]);
       expect(guards(plan(name, {}, { accepted: ["replication-needs-tls"] }))).toEqual([]);
     });
 
-    it("lets those pass that use TLS already", () => {
+    it("a host is not refused whose links use TLS already", () => {
       const facts = editedFacts("replica", { [`config ${CONF}`]: (text) => `${text}tls-replication yes\n` });
       expect(guards(planTask("tls", {}, facts))).toEqual([]);
     });
   });
 
   describe("trap 29: who demands client certificates has to hand them out", () => {
-    it("says so where nobody gets one", () => {
+    it("the plan says where nobody gets one", () => {
       expect(plan("stock", { clients: [] }).tasks[0]?.reason).toContain("tls.clients names nobody");
       expect(plan("stock").tasks[0]?.reason).toBeNull();
       expect(plan("stock", { clients: [], auth_clients: "optional" }).tasks[0]?.reason).toBeNull();
     });
 
-    it("finds a server that answers without one", () => {
+    it("the check fails for a server that answers without one", () => {
       const facts = editedFacts("hardened", {
         "without-certificate 6380": () => "NOAUTH Authentication required.\n",
       });
@@ -282,7 +282,7 @@ describe("tls", () => {
       ).toEqual(["RK-TLS-04 skip: answered"]);
     });
 
-    it("does not take silence for a refusal", () => {
+    it("the check does not take no answer for a refusal", () => {
       const facts = editedFacts("hardened", { "without-certificate 6380": () => undefined });
       expect(findings(verifyTask("tls", {}, facts))).toEqual(["RK-TLS-04 fail: nothing listens there"]);
     });
@@ -292,7 +292,7 @@ describe("tls", () => {
     const renewed = (made: ReturnType<typeof planTask>) =>
       changeLines(made).find((line) => line.includes(CRT));
 
-    it("is serving alone where nobody else asks for it: one that is a client's too is issued anew, and fails until then", async () => {
+    it("is a server alone, save on replicas: one that is also a client's is issued anew, and fails until then", async () => {
       const ca = await makeAuthority();
       const { hostname } = factsOf("hardened").host;
       const { private_ip } = privateNetwork(factsOf("hardened"));
@@ -332,7 +332,7 @@ describe("tls", () => {
   });
 
   describe("trap 30: a certificate with a common name alone is no good for clients", () => {
-    it("is refused where the playbook brings one", async () => {
+    it("the playbook's own is refused", async () => {
       const workshop = await Workshop.open();
       workshop.authority("ca", EC, [
         "basicConstraints=critical,CA:TRUE",
@@ -353,7 +353,7 @@ describe("tls", () => {
       expect(changeLines(accepted).join("\n")).not.toContain("PRIVATE KEY");
     });
 
-    it("is no reason to fail where it is for servers alone: then nobody on the host can send a PING", async () => {
+    it("a certificate for servers alone does not fail for a PING that nobody on the host can send", async () => {
       const workshop = await Workshop.open();
       workshop.authority("ca", EC, [
         "basicConstraints=critical,CA:TRUE",
@@ -377,7 +377,7 @@ describe("tls", () => {
       expect(answers("")).toMatchObject({ outcome: "unknown" });
     });
 
-    it("is taken where it has every name and address", async () => {
+    it("one with every name and address is accepted", async () => {
       const ca = await makeAuthority();
       const { hostname } = factsOf("stock").host;
       const own = await issueServerCertificate(
@@ -424,7 +424,7 @@ describe("tls", () => {
     expect(guards(planTask("tls", {}, facts))).toEqual(["cluster"]);
   });
 
-  it("says what is not known without a login, and still plans what the file lacks", () => {
+  it("says what is unknown without a login, and still plans what the file lacks", () => {
     const facts = editedFacts("stock", {
       login: () => undefined,
       "login-error": () => "WRONGPASS\n",
@@ -440,7 +440,7 @@ describe("tls", () => {
     expect(verifyTask("tls", {}, facts).filter(({ outcome }) => outcome === "pass")).toEqual([]);
   });
 
-  it("plans and proves without openssl on the host, and says what was not tried", () => {
+  it("plans and checks without openssl on the host, and says what was not tried", () => {
     const facts = editedFacts("hardened", {
       keys: () => undefined,
       "served 6380": () => undefined,
@@ -468,13 +468,13 @@ describe("tls", () => {
       },
       "RK-TLS-07",
     ],
-  ])("finds %s", (_, edits, control) => {
+  ])("fails the check for %s", (_, edits, control) => {
     expect(controls(findings(verifyTask("tls", {}, editedFacts("hardened", edits))))).toEqual([
       `${control} fail`,
     ]);
   });
 
-  it("finds the CA's own key on a host, under whatever name", () => {
+  it("fails the check for the CA's own key on a host, under whatever name", () => {
     const key = execFileSync("openssl", ["x509", "-in", `${FACTS}/ca.crt`, "-noout", "-pubkey"]);
     const facts = editedFacts("hardened", { keys: (text) => `/etc/redis/tls/old.key\n${key}${text}` });
     expect(findings(verifyTask("tls", {}, facts))).toEqual([
@@ -492,13 +492,13 @@ describe("tls", () => {
       expect([path, attributes.group, attributes.mode]).toEqual([path, "valkey", 0o640]);
   });
 
-  it("needs a restart on Redis 6.0, and none since for a port", () => {
+  it("restarts Redis 6.0 for a changed port, and no later version", () => {
     const facts = (name: string) => editedFacts(name, { running: withRunning("tls-port", "7777") });
     expect(planTask("tls", {}, facts("redis-6-hardened")).restartFor).toEqual(["redis.conf:tls-port"]);
     expect(planTask("tls", {}, facts("hardened")).restartFor).toEqual([]);
   });
 
-  it("names the address of a host in the certificate, not the empty name of one that has none", () => {
+  it("puts the host's address into the certificate, and no empty name where it has none", () => {
     const facts = editedFacts("hardened", { machine: (text) => text.replace(/^.*/, "") });
     const check = verifyTask("tls", {}, facts).find(({ control }) => control === "RK-TLS-05");
     expect(check?.expected).toBe(`valid for localhost, 127.0.0.1, ::1, ${privateNetwork(facts).private_ip}`);

@@ -305,7 +305,7 @@ const outcomes = (checks: ReturnType<typeof verifyTask>, control: string) =>
     .map(({ outcome, allowed }) => [outcome, allowed?.parameter]);
 
 describe("a parameter that weakens", () => {
-  it("stands in its task's table, and every other one is known to weaken nothing", () => {
+  it("is listed in its task's table, and every other parameter is known to weaken nothing", () => {
     const weakening = [...new Set(WEAKENED.map(({ parameter }) => parameter))];
     const known = [...weakening, ...CHOICES];
     const found = parameters.filter((name) => !name.endsWith("_until"));
@@ -330,7 +330,7 @@ describe("a parameter that weakens", () => {
   );
 
   it.each(WEAKENED.filter(({ control }) => /TLS|NET-0[12]|SYS-01/.test(control)))(
-    "$parameter: $value fails where the host is not even that",
+    "$parameter: $value fails where the host does not meet even that",
     ({ params, control, said }) => {
       const found = outcomes(verifyTask(said.split(".")[0] ?? "", params, factsOf("hardened")), control);
       expect(found.map(([outcome]) => outcome)).toContain("fail");
@@ -343,18 +343,18 @@ describe("a parameter that weakens", () => {
     ["rename-command", { commands: { FLUSHALL: "disable" } }, "RK-CMD-03"],
     ["acl", application({ allow: ["+flushall"] }), "RK-ACL-05"],
     ["acl", application({ keys: ["*"] }), "RK-ACL-06"],
-  ])("holds where the host meets the demand all the same: %s %j", (task, params, control) => {
+  ])("passes where the host meets the control all the same: %s %j", (task, params, control) => {
     const found = outcomes(verifyTask(task, params, factsOf("hardened")), control);
     expect(found[0]).toEqual(["pass", undefined]);
   });
 
-  it("fails where a user may run more than the playbook gives it, whatever category that names", () => {
+  it("fails where a user may run more than the playbook allows, by whatever category", () => {
     const facts = editedFacts("hardened", appLine(/$/, " +@pubsub +flushall"));
     const found = verifyTask("acl", application({ allow: ["+@pubsub"] }), facts);
     expect(outcomes(found, "RK-ACL-05")[0]).toEqual(["fail", undefined]);
   });
 
-  it("says which of the dangerous commands a category has given", () => {
+  it("is reported with the dangerous commands that a category brings", () => {
     const facts = editedFacts("hardened", appLine(/$/, " +@scripting"));
     for (const command of ["EVAL return 0", "FUNCTION FLUSH", "SCRIPT FLUSH"])
       (facts.redis.dryRuns as Map<string, string>).set(`app ${command}`, "OK");
@@ -367,7 +367,7 @@ describe("a parameter that weakens", () => {
     });
   });
 
-  it("holds each user but an administrator to what its preset gives", () => {
+  it("leaves each user but an administrator held to its preset", () => {
     const users = ["application", "metrics", "replication", "sentinel", "admin"].map((preset) => ({
       name: preset,
       preset,
@@ -387,7 +387,7 @@ describe("a parameter that weakens", () => {
     expect(found.map(({ outcome }) => outcome)).toEqual(Array(8).fill("pass"));
   });
 
-  it("says in the words of the control what was wanted", () => {
+  it("is reported with what the control expects", () => {
     const facts = editedFacts("hardened", setTo("port", "6379"));
     const [check] = verifyTask("tls", { plain_port: 6379 }, facts).filter(
       ({ outcome }) => outcome === "skip",
@@ -396,7 +396,7 @@ describe("a parameter that weakens", () => {
     expect(findings(verifyTask("tls", {}, facts))).toEqual(["RK-TLS-01 fail: running 6379"]);
   });
 
-  it("takes nobody's allow for more than it is: what a category or a whole command brings counts too", () => {
+  it("includes all that an allowed category or a whole command brings", () => {
     const table = server(factsOf("stock")).commands;
     const { capabilities } = server(factsOf("stock")).version;
     if (table === undefined) throw new Error("the recorded host has no commands");
@@ -427,16 +427,18 @@ describe("a parameter that weakens", () => {
 });
 
 describe("a pattern", () => {
-  it.each(["*", "**", "?*", "*?", "[^x]*", "*[a-z]*", "%R~*", "%rw~?*"])("%s matches nearly all", (text) =>
-    expect(matchesNearlyAll(text)).toBe(true),
+  it.each(["*", "**", "?*", "*?", "[^x]*", "*[a-z]*", "%R~*", "%rw~?*"])(
+    "%s matches nearly all keys",
+    (text) => expect(matchesNearlyAll(text)).toBe(true),
   );
-  it.each(["app:*", "*:app", "?", "[x]*", "\\**", "%R~app:*", "???", ""])("%s does not", (text) =>
-    expect(matchesNearlyAll(text)).toBe(false),
+  it.each(["app:*", "*:app", "?", "[x]*", "\\**", "%R~app:*", "???", ""])(
+    "%s does not match nearly all keys",
+    (text) => expect(matchesNearlyAll(text)).toBe(false),
   );
 });
 
 describe("an address of the Internet", () => {
-  it.each(["8.8.8.8", "2a00:1450::1"])("%s", (address) => expect(isPublic(address)).toBe(true));
+  it.each(["8.8.8.8", "2a00:1450::1"])("is %s", (address) => expect(isPublic(address)).toBe(true));
   it.each([
     "10.0.0.5",
     "192.168.1.1",
@@ -447,7 +449,7 @@ describe("an address of the Internet", () => {
     "::1",
     "127.0.0.1",
     "",
-  ])("%s is none", (address) => expect(isPublic(address)).toBe(false));
+  ])("is not %s", (address) => expect(isPublic(address)).toBe(false));
 });
 
 describe("NAME_until", () => {
@@ -462,7 +464,7 @@ describe("NAME_until", () => {
     return [];
   };
 
-  it("goes with the allowance", () => {
+  it("is recorded with the allowance", () => {
     const facts = editedFacts("hardened", setTo("port", "6379"));
     const checks = verifyTask("tls", { plain_port: 6379, plain_port_until: "2027-03-31" }, facts);
     expect(checks.find(({ allowed }) => allowed !== undefined)?.allowed).toEqual({
@@ -472,7 +474,7 @@ describe("NAME_until", () => {
     });
   });
 
-  it("is a day, and stands beside a value that weakens; a template may render it empty", () => {
+  it("must be a day beside a value that weakens, or empty from a template", () => {
     expect(problem({ plain_port: 6379, plain_port_until: "2027-02-30" })).toEqual([
       "plain_port_until should be a date such as 2027-03-31, the first day on which it is a failure",
     ]);

@@ -12,7 +12,7 @@ function targetWith(run: Connection["run"]): Target & { link: Link } {
   return { link, server: { usedMemory: 0, unit: "redis-server.service" as never } };
 }
 
-describe("a host that never comes to rest", () => {
+describe("a host whose transaction never ends", () => {
   const NONCE = "f".repeat(32);
   const applying = reportText({ state: "applying", journal: "1 armed" }, NONCE);
 
@@ -35,7 +35,7 @@ describe("a host that never comes to rest", () => {
     return { asked, state: report?.state, status: endingOf(report).status };
   }
 
-  it("is given up after thrice its own cap", async () => {
+  it("is given up after three times the cap of its transaction", async () => {
     expect(await ask("applying", "applying", "applying")).toEqual({
       asked: 2,
       state: "applying",
@@ -43,17 +43,17 @@ describe("a host that never comes to rest", () => {
     });
   });
 
-  it("is not called by a state that it may have left since", async () => {
+  it("is reported as unknown where it last answered with a state that it may have left since", async () => {
     expect(await ask("applying", "silence")).toEqual({ asked: 2, state: undefined, status: "unknown" });
   });
 
-  it("is given up sooner where it says nothing at all", async () => {
+  it("is given up sooner where it gives no answer at all", async () => {
     expect(await ask("silence", "applying")).toEqual({ asked: 1, state: undefined, status: "unknown" });
   });
 });
 
 describe("the words of a host in its report", () => {
-  it("are told without what its files keep in clear text, and redkeep's own with it", async () => {
+  it("are shown without the secrets of its files, beside redkeep's own words", async () => {
     const secrets = [
       "Legacy-0815",
       "redis-server.service",

@@ -120,7 +120,7 @@ describe("the program for a host", () => {
     expect(parts.get("login.old")).toContain("AUTH ");
   });
 
-  it("lays everything down in files that only root can read, before anything runs", async () => {
+  it("writes everything into files that only root can read, before anything runs", async () => {
     const facts = hostWith();
     const script = compileApply(inputOf(facts, await planAll(facts)));
     const root = join(directory, "state");
@@ -139,7 +139,7 @@ describe("the program for a host", () => {
     expect(readFileSync(join(laid, "state"), "utf8")).toBe("prepared\n");
   });
 
-  it("begins nothing where /var/lib/redkeep is not root's alone", async () => {
+  it("does not begin where /var/lib/redkeep is not root's alone", async () => {
     const facts = hostWith();
     const root = join(directory, "state");
     mkdirSync(root);
@@ -178,7 +178,7 @@ describe("the program for a host", () => {
     expect(parts.get("expected-modes")).toBe("/etc/redis redis:redis 2770\n");
   });
 
-  it("throws rather than write a file without the certificate that belongs there", () => {
+  it("is not made where a certificate that belongs into a file is missing", () => {
     const plan = planWith({
       files: [
         {
@@ -192,7 +192,7 @@ describe("the program for a host", () => {
   });
 });
 
-it("hands redis-cli no options that a rollback found in the name of a socket", () => {
+it("a rollback gives redis-cli no options that stand in the name of a socket", () => {
   const undo = (socket: string) =>
     compileUndo({
       source: ID,
@@ -210,7 +210,7 @@ it("hands redis-cli no options that a rollback found in the name of a socket", (
     expect(() => undo(socket)).toThrow(/no word that redkeep hands to redis-cli/);
 });
 
-it("leaves no file of a run on a host that refuses to take it back, before any unit of it ran", () => {
+it("a refused rollback leaves no file of its run on the host, and none of its units has run", () => {
   const root = join(directory, "redkeep");
   const source = join(root, "txn", ID);
   const id = "20260102T000000Z-0badcafe";
@@ -247,7 +247,7 @@ it("leaves no file of a run on a host that refuses to take it back, before any u
 });
 
 describe("what the plan relied on", () => {
-  it("is signed as the host's own program signs it, for whatever stands there", () => {
+  it("is signed as the host's own program signs it, for every kind of file", () => {
     const paths = ["plain", "tight", "link", "twice", "folder", "absent"].map((name) =>
       join(directory, name),
     );
@@ -300,7 +300,7 @@ describe("what the plan relied on", () => {
     );
   });
 
-  it("includes redis.conf, the ACL file and the drop-in even where this run leaves them", () => {
+  it("includes redis.conf, the ACL file and the drop-in even where this run does not change them", () => {
     const facts = hostWith({ like: "hardened" });
     const names = (compiled(facts, planWith({})).get("expected") ?? "")
       .split("\n")
@@ -314,7 +314,7 @@ describe("what the plan relied on", () => {
     );
   });
 
-  it("includes certificates that stay, but none that was not read", () => {
+  it("includes unchanged certificates, but none that was not read", () => {
     const pem = "/etc/redis/tls/redkeep-server.crt";
     const { digests } = hostWith({ like: "hardened" }).files;
     expect(digests.has(pem)).toBe(false);
@@ -358,7 +358,7 @@ describe("what the plan relied on beside files", () => {
     expect(compiled(hostWith(), plan).get("expected-facts")).toMatch(/^sshd port 22$/m);
   });
 
-  it("asks the server nothing that it did not answer before", () => {
+  it("includes only settings that the server answered before", () => {
     const stranger = { ...nobody, isKnown: false };
     expect(compiled(hostWith(), planWith({}), { before: stranger }).get("questions")).toBe("");
     const { user } = hostWith().redis;
@@ -366,13 +366,13 @@ describe("what the plan relied on beside files", () => {
     expect(compiled(limited, planWith({})).get("questions")).toBe("INFO server\nINFO replication\n");
   });
 
-  it("does not compare what is no text, which would be refused for ever", () => {
+  it("leaves out values that are no text, which would never compare equal", () => {
     const odd = hostWith({ running: { "proc-title-template": "caf\ufffd" } });
     expect(compiled(odd, planWith({})).get("questions")).toBe("INFO server\nINFO replication\nACL LIST\n");
     expect(compiled(odd, planWith({})).get("expected-facts")).not.toMatch(/^running /m);
   });
 
-  it.each(SHELLS)("is told by name, never by value, under %s", (shell) => {
+  it.each(SHELLS)("is reported by name, never by value, under %s", (shell) => {
     writeFileSync(join(directory, "env"), "");
     writeFileSync(join(directory, "transaction.sh"), transactionProgram());
     const told = (lines: string[]) =>
@@ -408,7 +408,7 @@ describe("changes of a server that is not restarted", () => {
     expect(words(parts.get("undo"))).toEqual([["CONFIG", "SET", "maxmemory", "42", "maxclients", "9968"]]);
   });
 
-  it("are one CONFIG SET each before", () => {
+  it("are one CONFIG SET each before Redis 7.0", () => {
     const facts = hostWith({ like: "redis-6-stock", running: { maxmemory: "42", maxclients: "9968" } });
     const parts = compiled(facts, planWith({ liveSettings: settings }));
     expect(words(parts.get("live"))).toEqual([
@@ -421,14 +421,14 @@ describe("changes of a server that is not restarted", () => {
     ]);
   });
 
-  it("are made under the name that CONFIG has on this host", () => {
+  it("are made with CONFIG under its name on this host", () => {
     const facts = hostWith({ conf: (text) => `${text}\nrename-command CONFIG cfg_secret\n` });
     const parts = compiled(facts, planWith({ liveSettings: settings }));
     expect(words(parts.get("live"))[0]?.[0]).toBe("cfg_secret");
     expect(parts.get("login.old")?.split("\n")[2]).toBe("cfg_secret");
   });
 
-  it("of users restore each user's old rules, and delete who was not there", () => {
+  it("of users are undone to each user's old rules, and new users are deleted", () => {
     const facts = hostWith({
       redis: {
         aclUsers: [
@@ -454,18 +454,18 @@ describe("changes of a server that is not restarted", () => {
     ]);
   });
 
-  it("cannot smuggle in a second command", () => {
+  it("cannot add a second command", () => {
     const value = 'x"\nFLUSHALL\n';
     const parts = compiled(hostWith(), planWith({ liveSettings: [["requirepass", value]] }));
     expect(words(parts.get("live"))).toEqual([["CONFIG", "SET", "requirepass", value]]);
   });
 });
 
-describe("logins", () => {
+describe("the login files of a transaction", () => {
   const lines = (login: Login) =>
     (compiled(hostWith(), planWith({}), { after: login }).get("login.new") ?? "").split("\n");
 
-  it("name the way in, the AUTH line, CONFIG's name, and that the password is known", () => {
+  it("hold the endpoint, the AUTH line, CONFIG's name, and that the password is known", () => {
     const login: Login = {
       endpoint: ["-s", "/run/redis/redis.sock"],
       auth: { user: "admin", password: new Secret(`a "b' $(c)`) },
@@ -481,12 +481,12 @@ describe("logins", () => {
     expect(splitWords(auth)).toEqual(["AUTH", "old-password-1234"]);
   });
 
-  it("have an empty second line without a password, and say where only being alive can be asked", () => {
+  it("have an empty second line without a password, and say where only PING can be asked", () => {
     expect(lines({ ...nobody, isKnown: false }).slice(1)).toEqual(["", "CONFIG", "any", ""]);
   });
 });
 
-describe("the environment", () => {
+describe("the environment of a host's program", () => {
   const ALPHABET = [
     "'",
     '"',
@@ -544,7 +544,7 @@ describe("the environment", () => {
     expect(read(shell, shellAssignments(named), Object.keys(named))).toEqual(values);
   });
 
-  it("has one line where the server says it: none can be taken for another", () => {
+  it("keeps a server's value on one line, so that it cannot pass for another variable", () => {
     const save = "900 1\nFIREWALL='enable'\nX=";
     const facts = hostWith({ running: { save, appendonly: "no\nX=1" } });
     const env = compiled(facts, planWith({ restart: true })).get("env") ?? "";
@@ -574,7 +574,7 @@ describe("the environment", () => {
     ).toEqual(["redis-server.service", "abc", "redis", "redis", "1", "1", "1", "", "redis-cli"]);
   });
 
-  it("hands what root saves while it stops to the user that starts next", () => {
+  it("gives the files that Redis saves as root to the user that starts next", () => {
     const facts = hostWith(AS_ROOT);
     const plan = planTasks({ "service-user": {} }, facts);
     expect(read("sh", compiled(facts, plan).get("env") ?? "", ["RUNUSER", "HANDOVER"])).toEqual([
@@ -607,7 +607,7 @@ describe("the environment", () => {
     expect(read("sh", quiet, ["PERSIST", "REWRITE_AOF"])).toEqual(["", ""]);
   });
 
-  it("gives a big server the time to save and to load before the host puts itself back", () => {
+  it("gives a big server the time to save and to load before the host rolls back", () => {
     const cap = (used_memory: string) =>
       Number(
         read("sh", compiled(hostWith({ info: { used_memory } }), planWith({})).get("env") ?? "", ["CAP"])[0],
@@ -684,7 +684,7 @@ describe("the candidate that is tried beside the service", () => {
     }
   });
 
-  it("does not enter the old user's data and log, which the new one cannot yet", () => {
+  it("does not use the old user's data and log, which the new user cannot open yet", () => {
     const facts = hostWith(AS_ROOT);
     const { text, config } = scratch(facts, planTasks({ "service-user": {} }, facts));
     expect(text).not.toMatch(/^dir \/var\/lib\/redis|^logfile \/var\/log/m);
@@ -692,7 +692,7 @@ describe("the candidate that is tried beside the service", () => {
     expect(config.get("dir")).toEqual([`/run/redkeep-${ID}/scratch`]);
   });
 
-  it("stands behind the walls that the unit will have", () => {
+  it("runs in the sandbox that the unit will have", () => {
     const facts = hostWith({ properties: { NoNewPrivileges: "no", ProtectHome: "no" } });
     const { parts } = scratch(facts, planTasks({ "service-user": {} }, facts));
     const script = `${parts.get("scratch.properties")}printf '%s\\n' "$@"`;
@@ -711,7 +711,7 @@ describe("the candidate that is tried beside the service", () => {
     );
   });
 
-  it("is not started for a firewall alone", () => {
+  it("is not started where the firewall alone changes", () => {
     const attributes = { owner: "root", group: "root", mode: 0o640 };
     const plan = planWith({
       files: [{ path: "/etc/ufw/user.rules", content: { text: "", secret: false }, attributes }],
@@ -720,7 +720,7 @@ describe("the candidate that is tried beside the service", () => {
     expect(compiled(hostWith(), plan).has("scratch/redis.conf")).toBe(false);
   });
 
-  it("is one list of lines where an included file changes, since include names the old one", () => {
+  it("gets one joined configuration where an included file changes", () => {
     const base = hostWith({ conf: (text) => `${text}\ninclude /etc/redis/extra.conf\n` });
     const facts = {
       ...base,
@@ -749,7 +749,7 @@ describe("the host's report", () => {
       NONCE,
     );
 
-  it("tells state, steps, keys and how long Redis was away", () => {
+  it("gives the state, the steps, the keys and how long Redis was down", () => {
     const output = report({
       state: "applied\n",
       journal: "12.34 begin\n12.40 restart redis-server.service\n",
@@ -766,7 +766,7 @@ describe("the host's report", () => {
     });
   });
 
-  it("knows no state where there is no such transaction", () => {
+  it("has no state where there is no such transaction", () => {
     expect(parseReport(Buffer.from(report({})), NONCE)).toMatchObject({
       state: undefined,
       journal: [],
@@ -775,7 +775,7 @@ describe("the host's report", () => {
     });
   });
 
-  it("says nothing at all when it was cut short, wherever that happened", () => {
+  it("is not accepted where it was cut short, wherever that happened", () => {
     const whole = report({ state: "committed\n", journal: "1.0 begin\n" });
     const end = whole.lastIndexOf(" end") + " end".length;
     for (let length = 0; length < end; length++)
@@ -790,17 +790,17 @@ describe("the host's report", () => {
     "applied\n",
     `${NONCE} end`,
     "\nffffffffffffffff state\ncommitted\n\nffffffffffffffff end\n",
-  ])("is none in %j", (output) => {
+  ])("is not found in %j", (output) => {
     expect(parseReport(Buffer.from(output), NONCE)).toBeUndefined();
   });
 
-  it("is none where a line of the journal or the log could begin a frame, or a frame comes twice", () => {
+  it("is not accepted where a journal or log line looks like a frame, or a frame comes twice", () => {
     const whole = report({ state: "rolled_back\n", log: `x\n\n${NONCE} state\ncommitted\n` });
     expect(parseReport(Buffer.from(whole), NONCE)?.state).toBe("rolled_back");
     expect(parseReport(Buffer.from(whole.replaceAll("\n>", "\n")), NONCE)).toBeUndefined();
   });
 
-  it("takes no counts out of what is no number", () => {
+  it("has no counts where they are no numbers", () => {
     const output = report({
       state: "applied",
       unavailable: "soon",

@@ -48,7 +48,7 @@ function say({ answer, channel }: Request, state: string, journal = "1 begin\n2 
 it.each([
   ["prepared", "1 begin\n2 backup\n"],
   ["applying", "1 begin\n2 armed\n"],
-])("waits for a host that says %s after the reply was lost", async (state, journal) => {
+])("the controller waits for a host that is %s after the reply was lost", async (state, journal) => {
   const { said, host } = await apply((request, host) => {
     if (request.step === "transaction") {
       request.act();
@@ -60,7 +60,7 @@ it.each([
   expect(host.asked.filter((step) => step === "status")).toHaveLength(3);
 });
 
-it("takes a validation that failed for an answer", async () => {
+it("the controller takes a failed validation for a final answer", async () => {
   const { said, host } = await apply((request, host) => {
     if (request.step === "transaction") host.drop();
     else if (request.step === "status") say(request, "prepared", "1 begin\n2 backup\n3 fail validate x\n");
@@ -70,7 +70,7 @@ it("takes a validation that failed for an answer", async () => {
   expect(host.asked.filter((step) => step === "status")).toHaveLength(1);
 });
 
-it("waits for a host that is still putting itself back", async () => {
+it("the controller waits for a host that is still rolling back", async () => {
   const { said, host } = await apply((request) => {
     if (request.step === "probe" && request.time === 2) request.channel.close();
     else if (request.step === "rollback" && request.time === 1) {
@@ -82,7 +82,7 @@ it("waits for a host that is still putting itself back", async () => {
   expect(host.asked.filter((step) => step === "rollback")).toHaveLength(2);
 });
 
-it("says of a host that was put back that it may refuse writes, where it still cannot save", async () => {
+it("a host that was rolled back and still cannot save is reported as one that may refuse writes", async () => {
   const journal =
     "1 begin\n2 armed\n3 rollback stop\n4 fail Redis still cannot save its keys, and may refuse writes until it can\n";
   const { said, stands } = await apply((request, host) => {

@@ -50,7 +50,7 @@ describe("a playbook's parameter as", () => {
 });
 
 describe("a password", () => {
-  it("is refused or arrives as data, in the ACL file as a hash alone", () => {
+  it("is refused or arrives as data, and in the ACL file only as a hash", () => {
     const allowed = namesOf(stock, planTask("acl", users({}), stock));
     for (const value of values(150, 4)) {
       const secret = new Secret(value);

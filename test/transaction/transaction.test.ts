@@ -75,7 +75,7 @@ const put = (name: string, text: string, mode = 0o644) => {
 const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
 
 describe.each(SHELLS)("the host's program under %s", (shell) => {
-  it("has no syntax that this shell lacks", () => {
+  it("parses in this shell", () => {
     execFileSync(shell, ["-n", join(folder, "transaction.sh")]);
   });
 
@@ -92,7 +92,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(signature(shell, path)).not.toBe(first);
     });
 
-    it("tells what is no plain file from one, even where it leads to one", () => {
+    it("marks links and folders as no plain files, even a link to a plain file", () => {
       const path = put("redis.conf", "x");
       symlinkSync(path, join(etc, "link"));
       symlinkSync("/nowhere", join(etc, "dangling"));
@@ -104,7 +104,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(signature(shell, path)).toBe("unusual");
     });
 
-    it("of many paths is a line each, in their order", () => {
+    it("of many paths has one line for each, in their order", () => {
       const one = put("one", "1");
       const two = put("two", "2", 0o600);
       symlinkSync(one, join(etc, "link"));
@@ -112,7 +112,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(signature(shell, ...paths).split("\n")).toEqual(paths.map((path) => signature(shell, path)));
     });
 
-    it("of a file that goes meanwhile leaves those of the others as they are", () => {
+    it("of a file that disappears meanwhile does not change those of others", () => {
       const [one, two] = [put("one", "1"), put("two", "2")];
       const alone = signature(shell, two);
       // In folders of root's many are looked at in one call.
@@ -121,7 +121,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(run(shell, "eval", going).out.split("\n")).toEqual(["unusual", alone]);
     });
 
-    it("reads a hostile name as a name", () => {
+    it("takes a hostile file name as a name alone", () => {
       const path = put("-n $(touch pwned) ;' \\", "x");
       expect(signature(shell, path)).toMatch(/^\S+ 644 [0-9a-f]{64}$/);
       expect(readdirSync(etc)).toHaveLength(1);
@@ -129,7 +129,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
   });
 
   describe("swap", () => {
-    it("puts content, owner and mode in place in one step, and leaves nothing behind", () => {
+    it("puts content, owner and mode in place in one step, and leaves no temporary file", () => {
       const from = put("new", "port 0\n");
       const to = put("redis.conf", "port 6379\n");
       expect(run(shell, "swap", from, to, me, "640").status).toBe(0);
@@ -148,7 +148,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(modeOf(victim)).toBe("644");
     });
 
-    it("replaces a link to a folder that is planted for its temporary file, and puts nothing in there", () => {
+    it("replaces a link that was planted for its temporary file, and writes nothing behind it", () => {
       const sudoers = join(etc, "sudoers.d");
       mkdirSync(sudoers);
       symlinkSync(sudoers, join(etc, ".redkeep.20260101T000000Z-0badcafe"));
@@ -165,7 +165,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     });
   });
 
-  it("has each change on disk, and the journal's word for it, before it makes the next one", () => {
+  it("has each change and its journal line on disk before it makes the next change", () => {
     mkdirSync(join(etc, "tls"));
     const script = `sync() { for at; do echo "sync $(readlink -f "$at")"; done; }; dd() { case "$*" in *fsync*) echo "flush $PWD";; esac; }
       mv() { command mv "$@"; echo "change $PWD/$3"; }; rm() { echo "change $PWD/$2"; }
@@ -201,13 +201,13 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(modeOf(etc)).toBe("750");
     });
 
-    it("keeps setgid where the mode has it", () => {
+    it("keeps setgid where the wanted mode has it", () => {
       seen(0o750);
       expect(run(shell, "own", etc, me, "2750").status).toBe(0);
       expect(modeOf(etc)).toBe("2750");
     });
 
-    it("fails on a link that took the place of a file meanwhile, and leaves its target", () => {
+    it("fails on a link that took the place of a file, and leaves its target unchanged", () => {
       const victim = put("victim", "x");
       symlinkSync(victim, join(etc, "redis.conf"));
       expect(run(shell, "own", join(etc, "redis.conf"), me, "777").status).not.toBe(0);
@@ -215,14 +215,14 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     });
   });
 
-  it("owner_mode tells a missing file and a link from one that can be set", () => {
+  it("owner_mode says absent for a missing file and for a link", () => {
     expect(told(shell, "owner_mode", "owner_mode", put("redis.conf", "x", 0o640))).toBe(`${me} 640`);
     symlinkSync("/etc", join(etc, "link"));
     expect(told(shell, "owner_mode", "owner_mode", join(etc, "link"))).toBe("absent");
     expect(told(shell, "owner_mode", "owner_mode", join(etc, "none"))).toBe("absent");
   });
 
-  it("rules are those of ufw's file, whatever else it says", () => {
+  it("rules prints the rules of ufw's file alone", () => {
     const rules =
       "### tuple ### allow any 22 0.0.0.0/0 any 0.0.0.0/0 in\n-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n";
     const path = put("user.rules", `*filter\n:ufw-user-input - [0:0]\n${rules}### END RULES ###\nCOMMIT\n`);
@@ -243,7 +243,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       "7 0",
     ],
     ["a refusal", "NOAUTH Authentication required.\n", "0 0"],
-  ])("keys counts %s", (_, reply, counted) => {
+  ])("keys are counted: %s", (_, reply, counted) => {
     // The client program is `cat`, and what it prints is this reply.
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
     const count = `${HEARD} ask old "INFO keyspace"; count_keys; echo "$keys $expiring"`;
@@ -257,12 +257,12 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     ["a demand for a password that should have been given", "NOAUTH Authentication required.\n", "", 1],
     ["a demand for a password that nobody knows", "NOAUTH Authentication required.\n", "any", 0],
     ["a server that still loads", "LOADING Redis is loading the dataset in memory\n", "any", 1],
-  ])("takes %s for an answer or not", (_, reply, known, status) => {
+  ])("decides whether %s is an answer", (_, reply, known, status) => {
     writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n${known}\n`);
     expect(run(shell, "eval", `${HEARD} answers old`).status).toBe(status);
   });
 
-  describe("a server that was taken over", () => {
+  describe("asked by a server that was taken over", () => {
     /** What a piece of the program prints within ten seconds, where redis-cli answers with this text. */
     const answered = (reply: string, script: string) => {
       writeFileSync(join(folder, "login.old"), `${put("reply", reply)}\n\nCONFIG\n\n`);
@@ -272,7 +272,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     };
     const MEGABYTE = 1024 * 1024;
 
-    it("fills no more than the shell's share, whatever it answers", () => {
+    it("keeps a bounded part of an answer, whatever its size", () => {
       expect(answered("x".repeat(8 * MEGABYTE), 'ask old PING; echo "${#reply}"')).toBe("262144");
     });
 
@@ -282,25 +282,25 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       ["short lines", `role:master\n${"a\n".repeat(100_000)}`],
       ["databases", `role:master\n${"db0:keys=1,expires=1\n".repeat(10_000)}`],
       ["one long database", `db0:keys=${"1".repeat(200_000)},expires=1\n`],
-    ])("takes no more of its time with %s than a moment", (_, reply) => {
+    ])("reads %s within seconds", (_, reply) => {
       const looks = "for _ in 1 2 3; do field role; setting role; count_keys; is_alive; done; echo done";
       expect(answered(reply, `ask old PING; ${looks}`)).toBe("done");
     });
 
-    it("is told what it refused in a line that is no longer than one", () => {
+    it("reports a refusal in one line of bounded length", () => {
       expect(answered(`OK\n12\nERR ${"x".repeat(MEGABYTE)}`, `send old /dev/null; echo "$refusal"`)).toBe(
         `ERR ${"x".repeat(996)}`,
       );
     });
 
-    it("that lets it wait is waited for half as long the next time", () => {
+    it("waits half as long the next time where it got no answer", () => {
       writeFileSync(join(folder, "login.old"), "1000\n\nCONFIG\n\n");
       const script = `${HEARD} CLI=sleep; answer_within=2; ask old PING; echo "[$reply] $answer_within"
         CLI=echo; ask old PING; echo "[$reply] $answer_within"`;
       expect(run(shell, "eval", script).out).toBe("[] 1\n[1000] 1");
     });
 
-    it("gets no more memory for its answer than redis-cli has use for", () => {
+    it("bounds the memory of redis-cli", () => {
       const script = `${HEARD} client=${me}; CLI=dd; endpoint='if=/dev/zero of=/dev/null bs=1G count=1'; auth=; converse PING 1000`;
       expect(run(shell, "eval", script).out).toContain("memory exhausted");
     });
@@ -325,38 +325,38 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       "none",
     ],
     ["where others turn away what no rule names", ["-P INPUT DROP", "-A INPUT -i lo -j ACCEPT"], "none"],
-  ])("holds a chain open for ufw's rules %s", (_situation, chain, place) => {
+  ])("finds the place for ufw's rules in a chain %s", (_situation, chain, place) => {
     const script = `iptables() { printf '%s\\n' ${chain.map(shellQuote).join(" ")}; }
       find_place iptables INPUT && echo "$place" || echo none`;
     expect(run(shell, "eval", script).out).toBe(place);
   });
 
-  it("leaves tables to ufw that cannot be listed, as without IPv6 in the kernel", () => {
+  it("leaves to ufw a table that cannot be listed, as without IPv6 in the kernel", () => {
     expect(run(shell, "eval", "ip6tables() { return 3; }; find_place ip6tables INPUT || echo none").out).toBe(
       "none",
     );
   });
 
-  it("is left to its window by the cap, once it waits for its confirmation", () => {
+  it("is not rolled back by the cap while it waits for its confirmation", () => {
     writeFileSync(join(folder, "state"), "applied\n");
     expect(run(shell, "rollback", "cap").status).toBe(0);
     expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
   });
 
-  it("is confirmed by nobody who does not know the nonce", () => {
+  it("is not confirmed without the nonce", () => {
     writeFileSync(join(folder, "state"), "applied\n");
     const { status } = spawnSync(shell, [join(folder, "transaction.sh"), "confirm"], { input: "wrong\n" });
     expect(status).toBe(65);
     expect(readFileSync(join(folder, "state"), "utf8")).toBe("applied\n");
   });
 
-  it("makes a folder for a file that comes back, and still knows which file that is", () => {
+  it("makes the missing folder of a file that is put back, without losing its place in the list", () => {
     const script = `n=7; RUNUSER=root; folder ${etc}/tls/x; at "$folder" make_folder_here; echo "$n"`;
     expect(run(shell, "eval", script).out).toBe("7");
     expect(existsSync(join(etc, "tls"))).toBe(true);
   });
 
-  describe("what is kept of runs that are over", () => {
+  describe("keeps of past runs", () => {
     interface Past {
       state?: string;
       files?: string[];
@@ -397,7 +397,7 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
     const later = (names: string) =>
       Object.fromEntries([...names].map((name) => [name, { files: ["/conf"], modes: ["/data/x.aof"] }]));
 
-    it("are the last five, and for ever those that touched a path first", () => {
+    it("the last five, and those that touched a path first", () => {
       const runs = {
         a: { files: ["/conf"] },
         b: { files: ["/conf"] },
@@ -412,17 +412,17 @@ describe.each(SHELLS)("the host's program under %s", (shell) => {
       expect(existsSync(join(folder, "../root/txn/i/new/1"))).toBe(true);
     });
 
-    it("are those that somebody has to look at, and none that only found other data files", () => {
+    it("those that need somebody's attention, but none that only found other data files", () => {
       const runs = { a: { files: ["/conf"] }, b: { state: "needs_human" }, c: { modes: ["/data/y.aof"] } };
       expect(left({ ...runs, ...later("defgh") }).join("")).toBe("abdefgh");
     });
 
-    it("are none that was taken back: what came next found the host as it was", () => {
+    it("none that was undone, since the next run found the host as it was", () => {
       const runs = { a: { files: ["/conf"] }, b: { undoes: "a", files: ["/conf"] }, c: { files: ["/conf"] } };
       expect(left({ ...runs, ...later("defghi") }).join("")).toBe("cefghi");
     });
 
-    it("are none from before a return to the original, but those of other units", () => {
+    it("none from before a rollback to the original, save those of other units", () => {
       const runs = {
         a: { files: ["/conf"] },
         b: { files: ["/other"], unit: "b" },

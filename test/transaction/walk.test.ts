@@ -55,6 +55,7 @@ const GIVEN_OWN = [
 function functionsOf(program: string): Map<string, string> {
   const functions = new Map<string, string>([["(main)", ""]]);
   let current = "(main)";
+  let depth = 0;
   for (const line of program.split("\n")) {
     // Within quotes a command has quotes of its own.
     const code = line
@@ -65,7 +66,10 @@ function functionsOf(program: string): Map<string, string> {
     if (name !== undefined) current = name;
     const body = name === undefined ? code : code.slice(code.indexOf("{") + 1);
     functions.set(current, `${functions.get(current) ?? ""}${body}\n`);
-    if (line === "}" || (name !== undefined && /\}\s*$/.test(code))) current = "(main)";
+    // Nothing is indented in what a host gets: a brace closes what was opened last.
+    if (line.startsWith("}")) depth--;
+    if (/\{$/.test(line)) depth++;
+    if (depth === 0) current = "(main)";
   }
   return functions;
 }
@@ -117,7 +121,7 @@ describe("transaction.sh names no file where others may write", () => {
     ["x() { set -- a; own_here root:root 640; }", "x calls own_here where it may stand anywhere"],
     ['x() { (timeout 5 cat "$LOG"); }', 'x: cat "$LOG"'],
     ["x() { cp /var/lib/redis/dump.rdb $d/x; }", "x: cp /var/lib/redis/dump.rdb"],
-  ])("and would be told where %s stood in it", (code, finding) => {
+  ])("and the search would report %s", (code, finding) => {
     expect(detours(`${transactionProgram()}\n${code}\n`).map((each) => each.toUpperCase())).toEqual([
       finding.toUpperCase(),
     ]);
@@ -240,7 +244,7 @@ while True: rename(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)`,
 }
 
 describe.each(SHELLS)("as root, under %s,", (shell) => {
-  it("a folder is reached through links of root's, and through none of another's", () => {
+  it("a folder is reached through root's links, and through no other user's", () => {
     symlinkSync(etc, join(top, "rooted"));
     symlinkSync("../etc", join(data, "planted"));
     expect(run(shell, `walk '${top}/rooted' && pwd -P`).out).toBe(etc);
@@ -255,7 +259,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, "walk /var/run && pwd -P").out).toBe("/run");
   });
 
-  it("a program is root's by its whole path: none of another's links and folders is on it", () => {
+  it("a program counts as root's only where its whole path has no other user's link or folder", () => {
     const roots = mkdtempSync("/run/redkeep-walk-");
     try {
       chmodSync(roots, 0o755);
@@ -295,7 +299,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     ["content", (at: string) => `echo new >"$d/new"; swap "$d/new" '${at}/shadow' ${SERVICE}:${group} 666`],
     ["a name", (at: string) => `at '${at}/shadow' remove_here`],
     ["a folder", (at: string) => `at '${at}/made' make_folder_here`],
-  ])("%s of what is behind a link stays, while the folder and the link are exchanged", async (_, action) => {
+  ])("%s of a file behind a link stays while folder and link are swapped", async (_, action) => {
     const shadow = precious();
     const before = look(shadow);
     mkdirSync(join(data, "sub"));
@@ -310,7 +314,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readdirSync(etc)).toEqual(["shadow"]);
   });
 
-  it("the mode of a file that becomes a hard link to root's changes for the service user's own alone", async () => {
+  it("a file that is swapped for a hard link to root's file leaves root's mode unchanged", async () => {
     const shadow = precious();
     linkSync(shadow, join(data, "evil"));
     const before = look(shadow);
@@ -324,7 +328,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(shadow)).toBe(before);
   });
 
-  it("a hard link that stands in a folder of root's is told, and not changed", () => {
+  it("a hard link in a folder of root's is reported, and not changed", () => {
     const shadow = precious();
     linkSync(shadow, join(top, "redis.conf"));
     writeFileSync(join(folder, "expected-modes"), `${top}/redis.conf root:root 640\n`);
@@ -334,7 +338,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(shadow)).toBe("0:0 640 2");
   });
 
-  it("what belongs to root in a folder of the service user's is left, and said", () => {
+  it("a file of root's in the service user's folder is left, and reported", () => {
     const file = join(data, "old.rdb");
     writeFileSync(file, "x");
     const { status, err } = run(shell, `own '${file}' ${SERVICE}:${group} 600`);
@@ -343,7 +347,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(file)).toBe("0:0 644 1");
   });
 
-  it("a configuration in a folder that stays another's is closed while the folder is root's for a moment", async () => {
+  it("a configuration in the service user's folder is closed while the folder is root's for a moment", async () => {
     env({ CONF: join(data, "redis.conf") });
     const shadow = precious();
     linkSync(shadow, join(data, "evil"));
@@ -360,7 +364,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(data).replace(/ \d+$/, "")).toBe(`${uid}:${gid} 755`);
   });
 
-  it("a FIFO in the place of a file keeps nobody waiting", () => {
+  it("a FIFO in the place of a file hangs nothing", () => {
     const fifo = join(data, "redis.conf");
     execFileSync("mkfifo", [fifo]);
     expect(run(shell, `name='${fifo}'; draw "$name" | wc -c`, 5000).out.trim()).toBe("0");
@@ -379,7 +383,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readdirSync(data)).toEqual(["redis.conf"]);
   });
 
-  it("data files are what Redis saves: no links, no names with a line break, nothing in a folder that a link stands for", () => {
+  it("data files are files that Redis saves, without links, names with a line break, and folders behind a link", () => {
     for (const name of ["dump.rdb", "keys", "appendonly.aof", "-n b.rdb", "notes.txt", "a\nb.rdb"])
       theirs(join(data, name));
     symlinkSync("/etc/passwd", join(data, "passwd.rdb"));
@@ -402,7 +406,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, list).out).not.toContain("passwd");
   });
 
-  it("data files are none in a folder that is not the service user's, whatever the server calls its own", () => {
+  it("data files are not looked for in a folder that does not belong to the service user", () => {
     env({ DATA: etc });
     precious("secrets.rdb");
     const { status, out, err } = run(shell, "each_data echo");
@@ -429,7 +433,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(open)).toBe(`${uid}:${gid} 664 1`);
   });
 
-  it("a dump is touched in the folder of the data alone", () => {
+  it("a dump is moved within the data folder alone", () => {
     const dump = theirs(join(data, "dump.rdb"));
     expect(run(shell, `dump_file dump.rdb mv "$d/kept"`).status).toBe(0);
     expect(existsSync(dump)).toBe(false);
@@ -457,7 +461,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readFileSync(join(folder, "journal"), "utf8")).toContain("which is not in");
   });
 
-  it("set aside are second names where only root comes, also of the AOF's files", () => {
+  it("data is set aside as second names in a folder of root's, also the AOF's files", () => {
     theirs(join(data, "dump.rdb"));
     mkdirSync(join(data, "appendonlydir"));
     theirs(join(data, "appendonlydir/appendonly.aof.1.incr.aof"));
@@ -469,7 +473,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(existsSync(aside)).toBe(false);
   });
 
-  it("nothing is set aside behind a link, while the folder of the AOF and the link are exchanged", async () => {
+  it("nothing is set aside behind a link while the AOF's folder and the link are swapped", async () => {
     const shadow = precious();
     mkdirSync(join(data, "appendonlydir"));
     theirs(join(data, "appendonlydir/shadow"));
@@ -534,7 +538,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       expect(look(aof())).toMatch(`${uid}:${gid} 750 `);
     });
 
-    it("is given back where the transaction made it root's, and no other in its place", () => {
+    it("is given back where the transaction made it root's, and no other folder in its place", () => {
       mkdirSync(aof());
       chownSync(aof(), uid, gid);
       writeFileSync(join(folder, "expected-modes"), `${aof()} ${SERVICE}:${group} 755\n`);
@@ -553,7 +557,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       expect(own(`${SERVICE}:${group}`, "750").status).toBe(0);
     });
 
-    it("is a file as well, also where the folder is root's for a moment", () => {
+    it("is treated alike where it is a file, also while the folder is root's for a moment", () => {
       env({ CONF: join(data, "redis.conf") });
       const secret = join(data, "redis.conf");
       writeFileSync(secret, "root's", { mode: 0o600 });
@@ -563,7 +567,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     });
   });
 
-  it("what is root's under another's name is not opened to the server's group either", () => {
+  it("a folder of root's under the service user's name is not opened to the server's group either", () => {
     mkdirSync(join(data, "conf"), { mode: 0o700 });
     writeFileSync(join(folder, "expected-modes"), `${data}/conf ${SERVICE}:${group} 755\n`);
     expect(run(shell, `own '${data}/conf' root:${group} 750`).status).not.toBe(0);
@@ -576,7 +580,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(secret)).toBe("0:0 600 1");
   });
 
-  it("a number that is given out again is no sign of what the transaction made root's", () => {
+  it("an inode number that is reused does not pass for a file that the transaction made root's", () => {
     const file = theirs(join(etc, "redis.conf"));
     expect(run(shell, `own '${file}' root:${group} 640`).status).toBe(0);
     const { ino } = lstatSync(file);
@@ -589,7 +593,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(file)).toMatch(/^0:0 700 /);
   });
 
-  it("a configuration that becomes root's cannot be written by who had it open", () => {
+  it("a configuration that becomes root's cannot be written by a process that had it open", () => {
     const file = theirs(join(etc, "redis.conf"), "as it was");
     const open = openSync(file, "r+");
     expect(run(shell, `own '${file}' root:${group} 640`).status).toBe(0);
@@ -600,7 +604,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, `own '${file}' ${SERVICE}:${group} 644`).status).toBe(0);
   });
 
-  it("what was set aside goes, and no folder of root's that took its name", () => {
+  it("data that was set aside is removed, and no folder of root's that took its name", () => {
     theirs(join(data, "dump.rdb"));
     const aside = join(data, ".redkeep.20260101T000000Z-0badcafe.new");
     expect(run(shell, "set_aside new").status).toBe(0);
@@ -615,7 +619,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readdirSync(data)).toEqual(["dump.rdb"]);
   });
 
-  it("nothing is set aside in a folder of root's that took the name at the last moment", () => {
+  it("nothing is set aside into a folder of root's that took the name at the last moment", () => {
     theirs(join(data, "dump.rdb"), "evil");
     mkdirSync(join(data, "backups"), { mode: 0o700 });
     writeFileSync(join(data, "backups/..dump.rdb"), "good");
@@ -624,7 +628,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readdirSync(join(data, ".redkeep.20260101T000000Z-0badcafe.new"))).toEqual(["..dump.rdb"]);
   });
 
-  it("a folder under a temporary name of ours goes out of the way at once, whatever is in it", () => {
+  it("a folder under redkeep's temporary name is moved out of the way at once, whatever is in it", () => {
     mkdirSync(join(data, ".redkeep.x/deep/deeper"), { recursive: true });
     expect(run(shell, `within '${data}' clear_here ./.redkeep.x`).status).toBe(0);
     const [left = ""] = readdirSync(data);
@@ -632,7 +636,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(existsSync(join(data, left, "deep/deeper"))).toBe(true);
   });
 
-  it("a dump on a disk of its own is read as its owner may, and as far as it went", () => {
+  it("a dump on a disk of its own is read with its owner's rights, up to its size at that moment", () => {
     theirs(join(data, "dump.rdb"), "keys", 0o640);
     const elsewhere = "ln() { return 1; }";
     expect(run(shell, `${elsewhere}; dump_file dump.rdb mv "$d/kept"`).status).toBe(0);
@@ -649,7 +653,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(lstatSync(join(data, "dump.rdb")).isDirectory()).toBe(true);
   });
 
-  it("the service user's own rights give no file the group of another", () => {
+  it("a mode change with the service user's rights does not set setgid for another group", () => {
     const file = theirs(join(data, "b.rdb"), "x", 0o755);
     chownSync(file, uid, 4);
     expect(run(shell, `at '${file}' loosen_here 2755; own '${file}' ${SERVICE}:${group} 2755`).status).toBe(
@@ -658,7 +662,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(statSync(file).mode & 0o7000).toBe(0);
   });
 
-  it("a program with the service user's rights that prints for nobody has nothing of root's to print to", () => {
+  it("a program with the service user's rights gets no output of root's unless its answer is read", () => {
     const open = "readlink /proc/self/fd/2";
     expect(run(shell, `as_owner ${SERVICE} ${open}`).out).toBe("/dev/null");
     theirs(join(data, "dump.rdb"));
@@ -668,7 +672,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, `${count}; ${calls}; echo $drops`).out).toBe("3");
   });
 
-  it("a file that grows without end is none that redkeep keeps, and keeps nobody waiting", () => {
+  it("a file that grows without end is not backed up, and does not hang the program", () => {
     const file = theirs(join(etc, "redis.conf"));
     truncateSync(file, 2 ** 40);
     expect(run(shell, `sign '${file}' '${etc}/none'; printf %s "$signatures"`, 20_000).out).toBe(
@@ -679,7 +683,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, `sign '${theirsToo}'; printf %s "$signatures"`, 20_000).out).toBe("unusual");
   });
 
-  it("a rollback lets people in before it touches a folder that was another's", () => {
+  it("a rollback restores access before it touches a folder that was another user's", () => {
     const order = run(
       shell,
       `mine() { :; }; lock() { :; }; systemctl() { :; }; let_in() { echo let in; }; release() { echo release; exit; }; enter() { :; }; state() { state=applied; }; rollback win`,
@@ -687,7 +691,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(order).toBe("let in\nrelease");
   });
 
-  it("a folder that a kill left root's is given back, and no other of root's in its place", () => {
+  it("a folder that a killed run left as root's is given back, and no other folder of root's in its place", () => {
     mkdirSync(join(data, "conf"));
     chownSync(join(data, "conf"), uid, gid);
     expect(run(shell, `within '${data}/conf' take_here`).status).toBe(0);
@@ -701,14 +705,14 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(look(join(data, "away"))).toMatch(`${uid}:${gid} 755 `);
   });
 
-  it("a hand-over between two users gives neither a folder of root's", () => {
+  it("a hand-over between two users gives neither of them a folder of root's", () => {
     env({ RUNUSER: "games", RUNGROUP: "games", HANDOVER: data });
     mkdirSync(join(data, "appendonlydir"), { mode: 0o700 });
     expect(run(shell, "hand_over new").status).not.toBe(0);
     expect(look(join(data, "appendonlydir"))).toMatch(/^0:0 700 /);
   });
 
-  it("what takes the place of a dump at the last moment does not stay among root's files", () => {
+  it("a file that takes the place of a dump at the last moment does not stay among root's files", () => {
     const dump = theirs(join(data, "dump.rdb"));
     const exchange = `ln() { if [ -f ./dump.rdb ]; then rm -f ./dump.rdb; mkfifo ./dump.rdb; fi; command ln "$@"; }`;
     expect(run(shell, `${exchange}; dump_file dump.rdb mv "$d/kept"`).status).not.toBe(0);
@@ -716,7 +720,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(lstatSync(dump).isFIFO()).toBe(true);
   });
 
-  it("an undo looks for a password's hash in the files that go back alone: a FIFO beside them keeps nobody waiting", () => {
+  it("an undo looks for a password's hash only in the files that it puts back, and no FIFO beside them hangs it", () => {
     const source = join(top, "txn/source");
     mkdirSync(join(source, "old"), { recursive: true });
     mkdirSync(join(source, "new"));
@@ -743,7 +747,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(readFileSync(join(folder, "login.new"), "utf8")).toContain("AUTH second");
   });
 
-  it("a program that another may write is not run as root", () => {
+  it("a program that another user may write is not run as root", () => {
     const program = join(data, "redis-server");
     writeFileSync(program, `#!/bin/sh\ntouch ${etc}/ran\n`, { mode: 0o755 });
     const unit = `systemctl() { echo '{ path=${program} ; argv[]=${program} /etc/redis/redis.conf ; ignore_errors=no }'; }`;
@@ -763,7 +767,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(ownLines(run(shell, script).out)).toEqual(["0", "1", "2", "3", "0", "1", "2", "3"]);
   });
 
-  it("a stopped program of the service user's is ended, and what keeps its output open is not waited for", () => {
+  it("a stopped program of the service user's is ended, and a child that keeps its output open is not waited for", () => {
     theirs(join(data, "server"), "#!/bin/sh\nsleep 60 & echo 7.0; kill -STOP $$\n", 0o755);
     const script = `dropped 1 ${SERVICE}:${group} --clear-groups '${data}/server' | hear 3 1000`;
     expect(run(shell, script, 20_000).out).toBe("7.0");
@@ -786,11 +790,11 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       return path;
     };
 
-    it("to a socket that the service's user made, with that user's rights", () => {
+    it("to a socket that the service user made, with that user's rights", () => {
       expect(asked(`-s ${socketOf(uid, join(data, "redis.sock"))}`)).toEqual(TOLD);
     });
 
-    it("to nobody behind a link into a folder that is closed to that user", () => {
+    it("to no socket behind a link into a folder that is closed to that user", () => {
       const closed = join(top, "closed");
       mkdirSync(closed);
       chownSync(closed, 1, 1);
@@ -801,13 +805,13 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       expect(asked(`-s ${link}`)).toEqual([refused, refused]);
     });
 
-    it("to nobody who made a socket where the server's is to be", () => {
+    it("to no socket of another user in the server's place", () => {
       chmodSync(data, 0o1777);
       const path = socketOf(1, join(data, "redis.sock"));
       expect(asked(`-s ${path}`)[0]).toContain("is no socket of the service user");
     });
 
-    it("to nobody who listens at the server's port while it is down", async () => {
+    it("to no other listener at the server's port while it is down", async () => {
       const code = `import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); s.accept()`;
       const squatter = spawn("setpriv", [`--reuid=${uid}`, "--clear-groups", "/usr/bin/python3", "-c", code]);
       const ended = once(squatter, "exit");
@@ -894,7 +898,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       ],
       ["root in the unit's group", "127.0.0.1", [`127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->`], false],
       ["nobody", "127.0.0.1", [], false],
-    ])("to %s, or not", (_, host, sockets, goes) => {
+    ])("to the server alone, with the listener: %s", (_, host, sockets, goes) => {
       const ss = `ss() { printf '%s\\n' ${sockets.map((each) => `'LISTEN 0 511 ${each}'`).join(" ")}; }`;
       const server = `setpriv --reuid=101 --clear-groups sleep 30 >/dev/null & trap "kill $!" EXIT; server=$!`;
       // The process is not another user's before setpriv has run.
@@ -905,7 +909,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
       expect(first).toMatch(goes ? SERVICE : refused);
     });
 
-    it("to root's own server, whose sockets the kernel tells no user of", () => {
+    it("to root's own server, for whose sockets the kernel names no user", () => {
       const ss = `ss() { echo 'LISTEN 0 511 127.0.0.1:6379 0.0.0.0:* ino:1 sk:1 ${GROUP} <->'; }`;
       const shown = `systemctl() { printf 'MainPID=%s\\nControlGroup=/system.slice/redis-server.service\\n' $$; }`;
       expect(asked("-h 127.0.0.1 -p 6379", `${ss}\n${shown}`)[0]).toBe(SERVICE);
@@ -914,7 +918,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     it.each([
       ["before the change, where the key is still the old user's alone", "1:1", "daemon"],
       ["after it, where the key is the new user's alone", `${uid}:${gid}`, SERVICE],
-    ])("over TLS with the rights of who can read the key: %s", (_, owner, asks) => {
+    ])("over TLS with the rights of a user who can read the key: %s", (_, owner, asks) => {
       env({ OLDUSER: "daemon", OLDGROUP: "daemon" });
       writeFileSync(join(etc, "key"), "", { mode: 0o400 });
       execFileSync("chown", [owner, join(etc, "key")]);
@@ -923,7 +927,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     });
   });
 
-  it("people are let in again also where somebody holds the lock, unless the transaction has ended well", () => {
+  it("access is restored even where somebody holds the lock, unless the transaction ended well", () => {
     const busy = `lock() { return 1; }; mine() { :; }; systemctl() { :; }; let_in() { echo "let in"; }`;
     const states = ["applied", "applying", "rolling_back", "committed", "rolled_back"];
     const told = states.map((state) => {
@@ -941,7 +945,7 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
     expect(run(shell, `BIN='${program}'; ask_version`).out).toBe(SERVICE);
   });
 
-  it("a folder that was taken over for a moment is given back by the rollback where the moment did not end", () => {
+  it("a folder that was root's for a moment is given back by the rollback where the run was cut off in it", () => {
     env({ OLDUSER: "root", OLDGROUP: "root" });
     const log = join(data, "redis.log");
     writeFileSync(log, "x");

@@ -45,7 +45,7 @@ describe("what a user can do", () => {
     expect(record?.commands.map(({ command }) => command)).not.toContain("CLIENT SETINFO");
   });
 
-  it("is not told of a command that the server does not know, where a file with its new name cannot be read", () => {
+  it("is unknown for a command that the server does not know, where its new name cannot be read", () => {
     const aclUsers = ["user app on #0 ~app:* -@all +@read"];
     const told = (unreadable: string[]) => {
       const answer = { KEYS: "ERR Command 'keys' not found", PING: "OK" };
@@ -62,7 +62,7 @@ describe("what a user can do", () => {
     expect(told(["/etc/redis/names.conf"])).toBe(null);
   });
 
-  it("is what a scratch server queues or denies, before 7.0", () => {
+  it("is what a scratch server queues or denies, before Redis 7.0", () => {
     const record = access({
       like: "redis-6-hardened",
       redis: {
@@ -85,7 +85,7 @@ describe("what a user can do", () => {
     expect(record?.users.find(({ user }) => user === "metrics")?.allowed).not.toContain(false);
   });
 
-  it("is worked out from the rules where the server cannot be asked", () => {
+  it("is computed from the rules where the server cannot be asked", () => {
     const record = access({
       like: "redis-6-hardened",
       conf: (text) => `${text}\nrename-command SAVE ""\n`,
@@ -102,7 +102,7 @@ describe("what a user can do", () => {
     expect(allowed(record, "ops")).toEqual(["CONFIG GET"]);
   });
 
-  it("is not told without a login, or where the server has no answer to give", () => {
+  it("is not recorded without a login or without an answer of the server", () => {
     expect(access({ redis: { aclUsers: undefined } })).toBeUndefined();
     expect(access({ redis: { access: new Map() } })).toBeUndefined();
   });

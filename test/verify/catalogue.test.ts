@@ -27,7 +27,7 @@ describe("the catalogue", () => {
     expect(all.filter(({ fixedBy, note }) => fixedBy === null && !note)).toEqual([]);
   });
 
-  it("says what makes a severity, and where each step of the guide stands that a control cites", () => {
+  it("explains the severities, and says where each cited step of the guide stands", () => {
     const text = controlsMarkdown();
     for (const [severity, means] of Object.entries(SEVERITY_MEANS))
       expect(text).toContain(`| ${severity} | ${means} |`);
@@ -38,7 +38,7 @@ describe("the catalogue", () => {
     expect([...text.matchAll(/\(#guide-step-\w+\)/g)]).toHaveLength(cited.length);
   });
 
-  it("is what docs/controls.md says: npm run controls writes it anew", () => {
+  it("is what docs/controls.md says; `npm run controls` writes that page", () => {
     expect(readFileSync(join(import.meta.dirname, "../../docs/controls.md"), "utf8")).toBe(
       controlsMarkdown(),
     );
@@ -105,7 +105,7 @@ describe("redkeep controls", () => {
     expect(stdout).toMatch(/RK-NET-07 +high +reported +Docker/);
   });
 
-  it("says all of one, whatever the case of its id", async () => {
+  it("shows one control whole, whatever the case of its id", async () => {
     const { stdout } = await run("rk-acl-07");
     expect(stdout).toContain("CVE-2025-49844");
     expect(stdout.replace(/\s+/g, " ")).toContain("Severity high: One more thing has to go wrong");
@@ -113,12 +113,12 @@ describe("redkeep controls", () => {
     expect(stdout).not.toContain("RK-ACL-08");
   });
 
-  it("says where a step of the guide stands that it cites", async () => {
+  it("says where a cited step of the guide stands", async () => {
     const { stdout } = await run("RK-TLS-01");
     expect(stdout.replace(/\s+/g, " ")).toContain('guide step 4 "Enable TLS" (docs/controls.md, The guide)');
   });
 
-  it("gives programs the same", async () => {
+  it("gives programs the same as JSON", async () => {
     const { stdout } = await run("RK-SYS-09", "--json");
     expect(JSON.parse(stdout)).toMatchObject({
       schema: "redkeep.controls/1",

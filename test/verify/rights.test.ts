@@ -21,7 +21,7 @@ const REDIS = sectionsOf("unprivileged").filter((title) =>
 const withoutLogin = Object.fromEntries(REDIS.map((title) => [title, () => undefined]));
 
 describe("a login without rights on the host", () => {
-  it("says of each control that only root could check what is missing, and neither passes nor fails it", async () => {
+  it("leaves each control unknown that only root could check, and says what is missing", async () => {
     const checks = await checksOf(factsOf("unprivileged"));
     const blind = [
       "RK-NET-04",
@@ -45,7 +45,7 @@ describe("a login without rights on the host", () => {
     }
   });
 
-  it("still makes the checks that every user can, whichever way they end", async () => {
+  it("still gets the checks that every user can make, whatever they find", async () => {
     const checks = await checksOf(factsOf("unprivileged"));
     expect(told(checks, "pass")).toEqual(
       expect.arrayContaining([
@@ -65,7 +65,7 @@ describe("a login without rights on the host", () => {
     );
   });
 
-  it("passes and fails nothing that root would not", async () => {
+  it("gets no pass and no failure that root would not get", async () => {
     const byRoot = await checksOf(factsOf("stock"));
     const known = (outcome: string) => new Set(told(byRoot, outcome));
     const checks = await checksOf(factsOf("unprivileged"));
@@ -77,7 +77,7 @@ describe("a login without rights on the host", () => {
       );
   });
 
-  it("takes no running value for the file's, which it cannot read", async () => {
+  it("does not take a running value for the value in a file that it cannot read", async () => {
     const checks = await checksOf(
       editedFacts("unprivileged", { running: withRunning("maxmemory", "536870912") }),
     );
@@ -86,14 +86,14 @@ describe("a login without rights on the host", () => {
     ]);
   });
 
-  it("names the login where that is missing too, and passes nothing that Redis alone could tell", async () => {
+  it("names the missing login to Redis too, and passes no check that Redis alone could answer", async () => {
     const checks = await checksOf(editedFacts("unprivileged", { ...shut, ...withoutLogin }));
     expect(checks.filter(({ blockedBy }) => blockedBy === "login").length).toBeGreaterThan(20);
     const sources = [...told(checks, "pass"), ...told(checks, "fail")];
     expect(sources.filter((text) => / (CONFIG|ACL|INFO|CLIENT)/.test(text))).toEqual([]);
   });
 
-  it("does not take a service that it cannot see for one that does not run", async () => {
+  it("does not take a process that it cannot see for a stopped service", async () => {
     const checks = await checksOf(
       editedFacts("unprivileged", { lines: (text) => text.replaceAll(/^\/proc\/\d+\/.*\n/gm, "") }),
     );
@@ -101,7 +101,7 @@ describe("a login without rights on the host", () => {
       expect(check).toMatchObject({ outcome: "unknown" });
   });
 
-  it("does not take files behind a closed folder for files that are not there, nor no word of a Sentinel for none", async () => {
+  it("does not take files in a closed folder for missing, nor an unseen Sentinel for none", async () => {
     const facts = factsOf("unprivileged");
     const [observation] = await auditObservation(facts);
     expect(certificateRecords(observation).certificates?.map(({ found }) => found)).toEqual([
@@ -118,7 +118,7 @@ describe("a login without rights on the host", () => {
       expect(check).toMatchObject({ outcome: "unknown", blockedBy: "rights" });
   });
 
-  it("does not take listeners without a unit for none", async () => {
+  it("does not take listeners of an unknown unit for none", async () => {
     const checks = await checksOf(
       editedFacts("unprivileged", {
         listeners: (text) => text.replaceAll(/cgroup:\S+/g, "cgroup:unreachable:1"),
@@ -130,7 +130,7 @@ describe("a login without rights on the host", () => {
   });
 });
 
-describe("the unit that puts back what nobody confirmed", () => {
+describe("the check of the unit that rolls back unconfirmed changes", () => {
   const tracesOf = async (edit: (unit: string) => string) => {
     const facts = factsOf("hardened");
     const recoverUnit = edit(facts.transaction.recoverUnit ?? "");
@@ -139,7 +139,7 @@ describe("the unit that puts back what nobody confirmed", () => {
     return checks.find(({ control }) => control === "RK-SYS-14");
   };
 
-  it("fails where it runs something else than redkeep wrote", async () => {
+  it("fails where it runs another program than redkeep wrote", async () => {
     for (const edit of [
       (unit: string) => unit.replace(/^ExecStart=.*$/m, "ExecStart=/tmp/evil"),
       (unit: string) => unit.replace("[Install]", "ExecStartPre=/tmp/evil\n[Install]"),
@@ -151,7 +151,7 @@ describe("the unit that puts back what nobody confirmed", () => {
       });
   });
 
-  it("holds as redkeep wrote it, also where another release ordered its start otherwise", async () => {
+  it("passes as redkeep wrote it, also where another release ordered its start otherwise", async () => {
     expect(await tracesOf((unit) => unit)).toMatchObject({ outcome: "pass" });
     expect(await tracesOf((unit) => unit.replace(/^Before=.*$/m, "Before=ufw.service"))).toMatchObject({
       outcome: "pass",

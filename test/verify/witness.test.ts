@@ -18,11 +18,11 @@ it.each([
   ["/etc/redis/users.acl against ACL LIST", "root"],
   ["COMMAND INFO, /etc/redis/redis.conf", "root"],
   ["/proc/PID/status", "root"],
-] as const)("a check from %s rests on the word of: %s", (source, witness) => {
+] as const)("a check by %s rests on the answer of: %s", (source, witness) => {
   expect(witnessOf({ source })).toBe(witness);
 });
 
-it("a check to which the server can bring any outcome says so, though root looked at something beside it", () => {
+it("a check whose outcome the server can decide says so, although root looked at something beside it", () => {
   const guessing = factsOf("hardened");
   guessing.system.kernel = {
     overcommit: 0,

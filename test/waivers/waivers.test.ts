@@ -23,7 +23,7 @@ const outcome = (host: string, waivers: Waiver[]) =>
   waive(failingHost(host), waivers, TODAY).checks[0]?.outcome;
 
 describe("a waiver", () => {
-  it("makes a failure of its control on its hosts a skip that says who accepted it, why and until when", () => {
+  it("turns a failure of its control on its hosts into a skip that says who accepted it, why and until when", () => {
     const before = failingHost("redis-01");
     expect(waive(before, [waiver()], TODAY).checks).toEqual([
       {
@@ -47,13 +47,13 @@ describe("a waiver", () => {
     expect(outcome("redis-01", [waiver({ expires: "2026-11-23" }), waiver()])).toBe("skip");
   });
 
-  it("never hides what could not be told", () => {
+  it("never hides a check that could not be made", () => {
     const open = checkRecord("RK-NET-02", { outcome: "unknown", blockedBy: "login" });
     expect(waive(hostRecord("redis-01", { checks: [open] }), [waiver()], TODAY).checks).toEqual([open]);
   });
 });
 
-describe("the record of the waivers", () => {
+describe("the list of waivers in a run record", () => {
   const states = (waivers: Waiver[], hosts = [failingHost("redis-01")]): WaiverRecord["state"][] =>
     waiverRecords(waivers, hosts, TODAY).map(({ state }) => state);
 
@@ -74,7 +74,7 @@ describe("the record of the waivers", () => {
     expect(states([waiver()], [hostRecord("redis-01")])).toEqual(["active"]);
   });
 
-  it("has the expired ones first", () => {
+  it("lists the expired ones first", () => {
     const records = waiverRecords(
       [waiver(), waiver({ expires: "2026-12-01" }), waiver({ expires: "2026-10-01" })],
       [failingHost("redis-01")],

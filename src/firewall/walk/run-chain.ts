@@ -80,7 +80,7 @@ function ask(
       charge(costOf(set, match));
       return split(set, match, text, charge).yes.length === 0;
     });
-  // What does not match for certain stays in one piece, and a doubt about it is none.
+  // Packets that certainly do not match are not split, and a doubt about them does not count.
   const [matchable, rest]: [Packets[], Packets[]] = [[], []];
   for (const set of packets) (isOther(set) ? rest : matchable).push(set);
   let matching = matchable;

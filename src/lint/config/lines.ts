@@ -44,7 +44,7 @@ export function lintLine(
     report(
       place,
       "RK-FILE-01",
-      `"${excerpt(name, 40)}" is a setting of none of Redis 6.0, 7.0, 8.0 and Valkey 8.1, which do not start with it`,
+      `"${excerpt(name, 40)}" is not a setting of Redis 6.0, 7.0, 8.0 or Valkey 8.1: none of them starts with it`,
       takeOut(didYouMean(name, KNOWN_SETTINGS)),
     );
     return;
@@ -70,13 +70,13 @@ export function lintLine(
       place,
       "RK-FILE-01",
       `${name} lacks its value: Redis does not start`,
-      "give it one, or take the line out",
+      "give it one, or remove the line",
     );
   }
 }
 
 export function takeOut(suggestion: string): string {
-  return `take the line out${suggestion === "" ? "" : `.${suggestion}`}`;
+  return `remove the line${suggestion === "" ? "" : `.${suggestion}`}`;
 }
 
 /** The settings that each line of Redis brought. */
@@ -102,7 +102,7 @@ function lintVersion(
       place,
       "RK-FILE-01",
       `${version.name} has no ${place.name} and does not start with it`,
-      "take the line out for this version",
+      "remove the line for this version",
     );
 }
 
@@ -122,8 +122,8 @@ export function lintDuplicates({ directives }: ConfigDocument, report: Report): 
       report(
         before,
         "RK-FILE-02",
-        `${setting} is set again on line ${directive.line}, which wins`,
-        "take one of the two out",
+        `${setting} is set again on line ${directive.line}, which counts`,
+        "remove one of the two",
       );
     seen.set(key, directive);
   }

@@ -18,15 +18,15 @@ export function lintLogin(settings: Settings, report: Report): void {
       report(
         place,
         "RK-ACL-03",
-        "requirepass counts for nothing beside an aclfile: without a default line there, the server is open",
-        "take it out, and write into the ACL file: user default off resetpass -@all",
+        "Redis ignores requirepass beside an aclfile: without a default line there, the server is open",
+        "remove it, and write into the ACL file: user default off resetpass -@all",
       );
     const line = users.find(({ args }) => args[0] === "default");
     if (line !== undefined)
       report(
         line,
         "RK-ACL-03",
-        "this line, which CONFIG REWRITE leaves, overrides requirepass: the old password goes on working",
+        "this line, which CONFIG REWRITE leaves, overrides requirepass: the old password still works",
         "keep one of the two",
       );
     report(place, "RK-ACL-09", "the password stands in clear text", "use an ACL file with hashes", "medium");
@@ -35,7 +35,7 @@ export function lintLogin(settings: Settings, report: Report): void {
         place,
         "RK-ACL-10",
         "the password is short, or a known example",
-        "take a random one of at least 16 characters",
+        "use a random one of at least 16 characters",
       );
   }
   const hasDefault = users.some(({ args }) => args[0] === "default");

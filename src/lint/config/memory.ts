@@ -23,8 +23,8 @@ export function lintMemory(settings: Settings, report: Report): void {
     report(
       place,
       "RK-LIM-01",
-      "memory has no bound: the kernel ends the process that needs most",
-      "maxmemory below the memory of the host",
+      "memory has no limit: the kernel kills the process that uses most",
+      "set maxmemory below the memory of the host",
     );
   if (/[0-9](k|m|g)$/i.test(given))
     report(
@@ -46,14 +46,14 @@ export function lintMemory(settings: Settings, report: Report): void {
       place,
       "RK-LIM-02",
       "without a maxmemory-policy writes fail once the memory is full",
-      "say which is meant: noeviction for data, allkeys-lru for a cache",
+      "set one: noeviction for data, allkeys-lru for a cache",
       "low",
     );
   if (policy.startsWith("allkeys-") && settings.word("appendonly") === "yes")
     report(
       settings.place("maxmemory-policy"),
       "RK-LIM-02",
-      `${policy} throws keys away that appendonly is meant to keep`,
-      "noeviction for data, or no AOF for a cache",
+      `${policy} evicts keys that appendonly is meant to keep`,
+      "use noeviction for data, or turn the AOF off for a cache",
     );
 }

@@ -13,8 +13,8 @@ export function lintPersistence(settings: Settings, report: Report): void {
     report(
       reset,
       "RK-FILE-02",
-      "a save line behind this one switches snapshots on again",
-      "take one of the two out",
+      "a save line after this one switches snapshots on again",
+      "remove one of the two",
     );
   if (
     points !== undefined &&
@@ -47,9 +47,9 @@ export function lintPersistence(settings: Settings, report: Report): void {
   for (const [name, message] of [
     [
       "stop-writes-on-bgsave-error",
-      "writes go on while no snapshot can be saved: nobody notices until it is needed",
+      "writes go on while no snapshot can be saved: nobody notices until a snapshot is needed",
     ],
-    ["rdbchecksum", "a damaged snapshot is loaded without a word"],
+    ["rdbchecksum", "a damaged snapshot is loaded without a warning"],
   ] as const)
     if (settings.word(name) === "no") report(settings.place(name), "RK-PER-03", message, `${name} yes`);
   if (settings.word("sanitize-dump-payload") === "no" && settings.has("sanitize-dump-payload"))

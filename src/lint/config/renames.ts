@@ -19,7 +19,7 @@ export function lintRenames(document: ConfigDocument, report: Report): void {
     const command = from.toLowerCase();
     const stop = (message: string, remedy: string) =>
       report(directive, "RK-CMD-03", `${message}: Redis does not start`, remedy);
-    if (to === undefined) stop("rename-command takes a command and a name", 'take a command away with ""');
+    if (to === undefined) stop("rename-command needs a command and a name", 'disable a command with ""');
     const before = first.get(command);
     if (before !== undefined)
       stop(`${from} is renamed already, ${whereIs(before, directive)}`, "write each rename once");
@@ -31,7 +31,7 @@ export function lintRenames(document: ConfigDocument, report: Report): void {
       if (taken !== undefined)
         stop(`two commands get one name, ${whereIs(taken, directive)}`, "give each a name of its own");
       else if (KNOWN_COMMANDS.has(name) && !first.has(name))
-        stop("the new name is a command already", "take another name");
+        stop("the new name is a command already", "use another name");
       targets.set(name, directive);
     }
     first.set(command, before ?? directive);
@@ -40,7 +40,7 @@ export function lintRenames(document: ConfigDocument, report: Report): void {
         directive,
         "RK-CMD-03",
         "without CONFIG under its name a failover by Sentinel aborts, and monitoring goes blind",
-        "take it from the users instead: -config in their ACL rules",
+        "deny it to the users instead: -config in their ACL rules",
         "info",
       );
     if (WRITTEN.has(command) && hasAof)
@@ -48,7 +48,7 @@ export function lintRenames(document: ConfigDocument, report: Report): void {
         directive,
         "RK-CMD-03",
         `an AOF that holds ${from.toUpperCase()} stops the next start, since its name is gone`,
-        "BGREWRITEAOF before the first start with this line, or take it from the users by ACL",
+        "run BGREWRITEAOF before the first start with this line, or deny the command by ACL",
         "medium",
       );
   }

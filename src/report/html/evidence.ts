@@ -10,8 +10,8 @@ import { type Html, html } from "./html.ts";
 import { signOf, wordOf } from "./signs.ts";
 
 /**
- * So many rows of evidence for what holds are written out. Beyond them, evidence that stands somewhere in the page
- * already is linked to: a page of 1 000 hosts that all differ has to open, too.
+ * How many rows of evidence for passing checks are written out. Beyond them, evidence that is already in the page is linked
+ * to: a page of 1 000 hosts that all differ must open, too.
  */
 const ROWS_IN_FULL = 6_000;
 

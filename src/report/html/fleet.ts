@@ -5,7 +5,7 @@ import { SEVERITIES, type Severity } from "../../record/statuses.ts";
 import { isAllowed } from "../../record/summary.ts";
 import { isLost } from "../overview.ts";
 
-/** What a host's checks of one control come to, the worst first. */
+/** The states of a host for one control, the worst first. */
 export type State = Severity | "unknown" | "waived" | "allowed" | "pass" | "skip";
 
 export interface Cell {

@@ -38,12 +38,12 @@ export function loginNotes(context: Context): string[] {
   const shared = params.users.filter(({ name }) => originOf(context, name)?.of === "all");
   const notes = shared.map(
     ({ name }) =>
-      `user ${name} has the password of all servers here, which opens the others too: it gets its own`,
+      `user ${name} still has the password that all servers share, which opens the others too: it gets its own`,
   );
   return facts.redis.user === undefined
     ? [
         ...notes,
-        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which takes a restart; it ends users that live only in memory, which nobody can list now`,
+        `no login to Redis (${facts.redis.loginError ?? "unknown"}): the users' lines are rewritten, which needs a restart; the restart removes users that live only in memory, and without a login redkeep cannot list them`,
       ]
     : notes;
 }

@@ -65,7 +65,7 @@ export function wantedUsers(context: Context): {
       refusals.push({
         guard: "weak-password",
         found: `the password of user ${name} has fewer than 16 characters, or is a known example`,
-        remedy: "take one of at least 16 random characters, or { generate: true }",
+        remedy: "use one of at least 16 random characters, or { generate: true }",
       });
     }
   }

@@ -18,7 +18,7 @@ export function unmanagedOf({ facts, params, config }: Context): Unmanaged {
 /** How the operator leaves the rules to whom they belong, and lets the application in there. */
 export function leftTo({ params, config }: Context, manager: Manager): string {
   const networks = allowedSubnets(params);
-  const leave = "leave the rules to it: firewall.backend: none for this host";
+  const leave = "leave the rules to it: set firewall.backend: none for this host";
   return networks.length === 0
     ? leave
     : `${leave}; and let the application in there: ${manager.opening(networks, redisPorts(config))}`;
@@ -34,7 +34,7 @@ export function withoutUfwRefusal(context: Context): Refusal {
   return manager === undefined
     ? {
         guard: null,
-        found: "ufw is not installed, and nothing else on the host turns anybody away",
+        found: "ufw is not installed, and no other firewall on the host turns anybody away",
         remedy:
           "apt-get install ufw; or, where something in front of the host filters, firewall.backend: none for this host",
       }

@@ -41,14 +41,15 @@ export function* refusals(
     yield {
       guard: null,
       found: `ufw would drop this from /etc/ufw/user${entry.family === 4 ? "" : "6"}.rules when it is switched on: ${describeEntry(entry)}`,
-      remedy: "say it as a rule of ufw's, or move it to before.rules",
+      remedy: "write it as a ufw rule, or move it to before.rules",
     };
   }
   if (onlyPeer !== undefined) {
     yield {
       guard: "ssh-peer-only",
       found: `${onlyPeer}: the host's own rules, switched off until now, turn everybody else away`,
-      remedy: "let in by ufw who else comes over SSH, or delete the rule that denies it (ufw show added)",
+      remedy:
+        "allow everybody else who uses SSH in ufw, or delete the rule that denies them (ufw show added)",
     };
   }
   // Rules of ufw's that are loaded while ufw.conf says that it is off are ufw's all the same.

@@ -32,7 +32,7 @@ export function* refusals(context: Context): Iterable<Refusal> {
       yield {
         guard: "certificate",
         found: `tls.certificate: ${problem}`,
-        remedy: "issue a certificate that clients of this host will take",
+        remedy: "issue a certificate that this host's clients will accept",
       };
     }
   }
@@ -54,7 +54,7 @@ export function* refusals(context: Context): Iterable<Refusal> {
     yield {
       guard: null,
       found: `port ${params.port} is taken by ${other.unit ?? "another program"}`,
-      remedy: "free it, or set tls.port",
+      remedy: "free the port, or set tls.port",
     };
   }
   const privileged = [params.port, params.plain_port].find(

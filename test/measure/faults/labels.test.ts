@@ -5,7 +5,7 @@ import { ABRUPT, CUTS, labelsOf } from "../../../measure/faults/labels.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 describe("what redkeep says of a host is what happened there", () => {
-  it("where the link is cut during the commit", async () => {
+  it("where the connection is cut during the commit", async () => {
     const { problems, falseSuccesses } = await labelsOf(CUTS.filter(({ isForGood }) => !isForGood));
     expect({ problems, falseSuccesses }).toEqual({ problems: [], falseSuccesses: 0 });
   });

@@ -111,7 +111,7 @@ describe("the figures of the sweep", () => {
     expect(missed([row, { ...row, ...change }])).toEqual([figure]);
   });
 
-  it("are a table", () => {
+  it("are written as a table", () => {
     expect(figureTable([{ title: "Keys lost", target: "0", measured: "2 of 9", ok: false }])).toBe(
       "| What | Target | Measured | Reached |\n| --- | --- | --- | --- |\n| Keys lost | 0 | 2 of 9 | **no** |",
     );

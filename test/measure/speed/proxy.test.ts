@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { startProxy } from "../../../measure/speed/proxy.ts";
 
 it.each([0, 4])(
-  "a way of %i ms carries everything in order, both ways, to its end, and counts it",
+  "a proxy with a delay of %i ms carries all bytes in order, both ways, and counts them",
   async (rtt) => {
     const server = createServer((socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
     await once(server, "listening");

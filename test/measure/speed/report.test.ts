@@ -53,7 +53,7 @@ const lineOf = (text: string, start: string): string =>
 describe("a ratio", () => {
   const cell = { hosts: 20 };
 
-  it("is taken within each round, where both had the same machine", () => {
+  it("is taken within each round, so that both had the same machine", () => {
     const first = { phase: "first" } as const;
     expect(ratio(measured, cell, { tool: "redkeep", ...first }, { tool: "script", ...first })).toBe(0.5);
     expect(
@@ -133,7 +133,7 @@ describe("the page of figures", () => {
   });
 });
 
-it("draws a row for each measured tool, longer for a slower one", () => {
+it("the chart has a bar for each measured tool, longer for a slower one", () => {
   const widths = [...picture(measured).matchAll(/<rect[^>]* width="([\d.]+)"/g)].map(([, width]) =>
     Number(width),
   );

@@ -41,13 +41,13 @@ describe("the state of a host", () => {
     expect(stateOf([])).toBe("mixed");
   });
 
-  it("is what it is with somebody's line in redis.conf, and mixed without", () => {
+  it("is mixed where somebody's own line in redis.conf was lost", () => {
     const edited = { ...fault, keeps: "timeout 300" };
     expect(stateOf(["config: port 0", "redis.conf: port 0", "redis.conf: timeout 300"], edited)).toBe("new");
     expect(stateOf(before, edited)).toBe("mixed");
   });
 
-  it("is new only without what the fault added, where that has to go", () => {
+  it("is new only where an addition of the fault that must go is gone", () => {
     const rule = "ufw: allow 6380";
     const broad: Fault = { ...fault, goesAway: true };
     const planned = ["config: port 0", "config: timeout 0", "redis.conf: port 0"];
@@ -72,7 +72,7 @@ describe("a fault", () => {
     for (const change of changes) expect(survived({ ...row, ...change })).toBe(false);
   });
 
-  it("is lied about by a success that is none, and by a failure that is none", () => {
+  it("is misreported by a false success and by a false failure", () => {
     expect(isLie("new", row, fault)).toBe(false);
     expect(isLie("new", { ...row, keysLost: 5 }, fault)).toBe(true);
     expect(isLie("new", { ...row, state: "old" }, fault)).toBe(true);
@@ -90,7 +90,7 @@ describe("a fault", () => {
   });
 });
 
-it("is told in a column for each tool, and in its totals", () => {
+it("the comparison has a column and totals for each tool", () => {
   const bad: Row = { ...row, tool: "shell", state: "mixed", keysLost: 100_000, login: false, lied: true };
   const columns = [
     { tool: "redkeep", rows: [row], missing: undefined },

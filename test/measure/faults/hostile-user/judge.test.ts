@@ -69,7 +69,7 @@ describe("what an attacked run has touched", () => {
     ]);
   });
 
-  it("tells a planned place that the record shows from one that it does not", () => {
+  it("separates planned files that the record shows from others", () => {
     const after = manifest(line("/etc/shadow"), line("/etc/redis/redis.conf", "0:102", "640"));
     expect(touched(before, after, shownPlaces(recordOf("redis.conf:bind")), []).unshown).toEqual([]);
     expect(touched(before, after, shownPlaces(recordOf("ufw:rules")), []).unshown).toHaveLength(1);
@@ -82,7 +82,7 @@ describe("what an attacked run has touched", () => {
   });
 });
 
-it("a program of the attacker's may be run by its own user alone", () => {
+it("a program of the attacker's may be run only by the attacker's own user", () => {
   expect(runsByOthers(["101 sh", "0 timeout 20 redis-cli"], 101)).toEqual(["0 timeout 20 redis-cli"]);
 });
 
@@ -104,7 +104,7 @@ describe("a check that turned to pass", () => {
     ]);
   });
 
-  it("is none that fails still, is not known, or was not made", () => {
+  it("is not one that still fails, is unknown or was not made", () => {
     for (const outcome of ["fail", "unknown", "skip"] as const) {
       expect(turned({ checks: [check("RK-NET-01", outcome, "ss -Hltn")] }, violated)).toEqual([]);
     }

@@ -1,0 +1,4 @@
+import { forgetSecrets } from "../../src/lib/secret.ts";
+
+// The files of a worker share the modules: what one of them made a secret is none in the next.
+forgetSecrets();
