@@ -5,6 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { load } from "js-yaml";
 import { afterAll, describe, expect, it } from "vitest";
 import { createProgram } from "../src/cli/program.ts";
+import { taskNames } from "../src/playbook/task-files.ts";
 import type { Environment } from "../src/run/options.ts";
 import { earlierRun, fleetRun } from "./support/fleet.ts";
 import { codeBlocks, PAGES, proseOf, read, repository } from "./support/pages.ts";
@@ -51,6 +52,15 @@ describe("the pages", () => {
       expect(existsSync(join(repository, file)), `${page} links to ${target}`).toBe(true);
       if (anchor !== "") expect(anchorsOf(file), `${page} links to ${target}`).toContain(anchor);
     }
+  });
+
+  it("say in README how many tasks there are", () => {
+    const words = "no one two three four five six seven eight nine ten eleven twelve".split(" ");
+    const { length } = taskNames();
+    const counts = new RegExp(String.raw`\b(\d+|${words.join("|")}) tasks\b`, "g");
+    const said = [...read("README.md").matchAll(counts)].map(([, number]) => number);
+    expect(said).not.toEqual([]);
+    expect(said.filter((number) => number !== String(length) && number !== words[length])).toEqual([]);
   });
 
   it("are all found from README in at most two clicks", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { init } from "../../src/commands/init.ts";
+import { taskNames } from "../../src/playbook/task-files.ts";
 import type { Environment } from "../../src/run/options.ts";
 import { prepare } from "../../src/run/prepare.ts";
 
@@ -38,7 +39,12 @@ describe("redkeep init", () => {
     };
     const run = await prepare("plan", options as unknown as Parameters<typeof prepare>[1], environment);
     expect(run.jobs.map(({ host }) => host)).toEqual(["redis-01"]);
-    expect(run.jobs[0]?.tasks().tasks).toHaveLength(9);
+    expect(
+      run.jobs[0]
+        ?.tasks()
+        .tasks.map(({ task }) => task)
+        .toSorted(),
+    ).toEqual(taskNames().toSorted());
     expect(await readFile(join(cwd, ".gitignore"), "utf8")).toContain(".redkeep/");
   });
 

@@ -308,7 +308,12 @@ describe("a parameter that weakens", () => {
   it("is listed in its task's table, and every other parameter is known to weaken nothing", () => {
     const weakening = [...new Set(WEAKENED.map(({ parameter }) => parameter))];
     const known = [...weakening, ...CHOICES];
-    expect(parameters.filter((name) => !name.endsWith("_until")).sort()).toEqual(known.sort());
+    const found = parameters.filter((name) => !name.endsWith("_until"));
+    expect(
+      found.filter((name) => !known.includes(name)),
+      "add it to WEAKENED where it weakens something, else to CHOICES",
+    ).toEqual([]);
+    expect(found.sort()).toEqual(known.sort());
     expect(parameters.filter((name) => name.endsWith("_until")).sort()).toEqual(
       weakening.map((name) => `${name}_until`).sort(),
     );
