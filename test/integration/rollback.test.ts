@@ -256,9 +256,9 @@ describe("redkeep rollback", () => {
     expect(await look()).toBe(hardened.replace(/^.*\.redkeep\.20261129.*\n/gm, ""));
     expect((await host.sh("systemctl show -p MainPID -p InvocationID redis-server")).stdout).toBe(process);
     expect((await run("eject")).record?.hosts[0]).toMatchObject({ status: "unchanged" });
-    expect((await run("rollback", "--limit", "redis-01")).stdout).toContain(
-      "this host has no record of a redkeep run: none has changed it yet, or none since redkeep eject",
-    );
+    expect((await run("rollback", "--limit", "redis-01")).record?.hosts[0]?.tasks).toMatchObject([
+      { reason: expect.stringContaining("none since redkeep eject") },
+    ]);
     const verified = await redkeep(["verify", "-i", inventory], { cwd: dir, env });
     expect(verified.status, verified.stdout).toBe(0);
   });
