@@ -201,11 +201,11 @@ describe("a big host", () => {
         "-A PREROUTING -j KUBE",
         ...services,
       ) + table("filter", ":INPUT DROP [0:0]", ...bans, "-A INPUT -p tcp -m tcp --dport 6379 -j ACCEPT");
-    const started = performance.now();
+    const before = process.cpuUsage();
     const passage = ask([readIptables(save, 4)]);
     expect(verdictOf(passage)).toBe("open");
     expect(verdictOf(ask([readIptables(save, 4)], sourcesOf(4, ["198.0.7.1"])))).toBe("closed");
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(10_000);
   });
 
   it("with thousands of bans for another port gets a certain verdict", () => {
