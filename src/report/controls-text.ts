@@ -31,9 +31,9 @@ export function fixOf({ fixedBy }: CataloguedControl): string {
 
 /** What of a step of the guide; undefined for other references. */
 export function guideStep(reference: Reference): { step: string; title: string; asks: string } | undefined {
-  const step = /^guide step (\d)$/.exec(reference)?.[1];
-  if (step === undefined) return undefined;
-  const [title, asks] = GUIDE_STEPS[step as unknown as keyof typeof GUIDE_STEPS];
+  const found = Object.entries(GUIDE_STEPS).find(([step]) => reference === `guide step ${step}`);
+  if (found === undefined) return undefined;
+  const [step, [title, asks]] = found;
   return { step, title, asks };
 }
 

@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import type { RunRecord } from "../record/record.ts";
 
-/** The controller's side: what is still needed of it, and for what. */
-/** @param directory the state folder */
+/**
+ * The controller's side: what is still needed of it, and for what.
+ * @param directory the state folder
+ */
 export function whatStaysHere(directory: string, { summary }: RunRecord): string {
   if (summary.changed === 0) return "";
   return [
