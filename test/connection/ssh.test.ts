@@ -743,7 +743,7 @@ describe("a login", () => {
       },
     });
     const all = held.map(() => connect(variablesFor(server, directory, { timeoutSeconds: 30 })));
-    await vi.waitUntil(() => asked === 8);
+    await vi.waitUntil(() => asked === 8, { timeout: 30_000 });
     // The ninth has not even knocked.
     expect(server.connections).toBe(8);
     for (const turn of held) turn?.resolve();
