@@ -400,6 +400,10 @@ describe("a wrong parameter is refused with its exact place", () => {
       "rename-command.commands.A B: should be a command without arguments",
     ],
     ["tls: { port: 0 }", "tls.port: should be at least 1, found 0"],
+    [
+      "tls: { clients: [app, metrics, App] }",
+      "tls.clients: should differ in more than upper and lower case, found app and App",
+    ],
     ["tls: { port: 70000 }", "tls.port: should be at most 65535, found 70000"],
     ["tls: { port: 63.8 }", "tls.port: should be a whole number, found 63.8"],
     ["tls: { port: '6380' }", 'tls.port: should be a number, found "6380"'],
