@@ -30,7 +30,7 @@ export async function prepare(
   environment: Environment,
 ): Promise<Run> {
   const startedAt = new Date();
-  const { cwd, env } = environment;
+  const { cwd, env, interrupted } = environment;
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
@@ -39,6 +39,7 @@ export async function prepare(
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
     cwd,
+    interrupted,
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
