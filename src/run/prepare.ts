@@ -55,7 +55,7 @@ export async function prepare(
     env,
   });
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const selected = selectPlays(inventory, playbook, limit);
+  const { selected, warnings: selectionWarnings } = selectPlays(inventory, playbook, limit);
   const unfinished =
     options.retryFailed === undefined
       ? undefined
@@ -78,6 +78,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,
       ...(waived?.warnings ?? []),

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,8 +17,8 @@ const refused = async (...given: Parameters<typeof fleet>) => refusal((await fle
 
 /** Whether the process whose id the program left in a file is still there. */
 async function isAlive(cwd: string, file: string): Promise<boolean> {
-  const pid = Number(await readFile(join(cwd, file), "utf8"));
   try {
+    const pid = Number(await readFile(join(cwd, file), "utf8"));
     // A killed process that nobody waited for yet answers, too.
     return !/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, "utf8"));
   } catch {
@@ -24,6 +26,7 @@ async function isAlive(cwd: string, file: string): Promise<boolean> {
   }
 }
 
+const CLI = join(import.meta.dirname, "../../src/cli.ts");
 const HANGING = "sleep 600 & echo $! >child; echo $$ >self; wait";
 
 describe("a program that is an inventory", () => {
@@ -50,6 +53,19 @@ describe("a program that is an inventory", () => {
     await end;
     await expect.poll(() => isAlive(cwd, "child")).toBe(false);
     await expect.poll(() => isAlive(cwd, "self")).toBe(false);
+  });
+
+  it("is ended by a Ctrl-C to redkeep, which ends with 130", async () => {
+    const cwd = await directoryWith({ "fleet.sh": `#!/bin/sh\n${HANGING}\n` });
+    const redkeep = spawn(process.execPath, [CLI, "inventory", "-i", "fleet.sh", "--list"], {
+      cwd,
+      stdio: "ignore",
+    });
+    const ended = once(redkeep, "exit");
+    await expect.poll(() => isAlive(cwd, "self")).toBe(true);
+    redkeep.kill("SIGINT");
+    expect(await ended).toEqual([130, null]);
+    await expect.poll(() => isAlive(cwd, "child")).toBe(false);
   });
 
   it("does not start once the run is interrupted", async () => {
