@@ -112,7 +112,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .description("print the inventory as ansible-inventory does; reaches no host")
     .requiredOption(
       "-i, --inventory <path>",
-      "inventory file, directory, or list of hosts (a,b,); may be repeated",
+      "inventory file, program, directory, or list of hosts (a,b,); may be repeated",
       collect,
     )
     .option("--list", "all hosts and their variables, as JSON (the default)")

@@ -98,7 +98,7 @@ class Raw {
 
 type Json = string | number | boolean | null | Raw | Json[] | Map<string, Json>;
 
-function jsonOf(node: YamlNode): Json {
+export function jsonOf(node: YamlNode): Json {
   switch (node.kind) {
     case "sequence":
       return node.items.map(jsonOf);
@@ -123,7 +123,7 @@ function pythonFloat(value: number): string {
 }
 
 /** JSON as Python's json.dumps(sort_keys=True, indent=4, ensure_ascii=False) writes it. */
-function printJson(value: Json, indent = ""): string {
+export function printJson(value: Json, indent = ""): string {
   const inner = `${indent}    `;
   if (value instanceof Raw) return value.text;
   if (Array.isArray(value)) {

@@ -30,7 +30,7 @@ export async function prepare(
   environment: Environment,
 ): Promise<Run> {
   const startedAt = new Date();
-  const { cwd, env } = environment;
+  const { cwd, env, interrupted } = environment;
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
@@ -39,6 +39,7 @@ export async function prepare(
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
     cwd,
+    interrupted,
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
@@ -54,7 +55,7 @@ export async function prepare(
     env,
   });
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const selected = selectPlays(inventory, playbook, limit);
+  const { selected, warnings: selectionWarnings } = selectPlays(inventory, playbook, limit);
   const unfinished =
     options.retryFailed === undefined
       ? undefined
@@ -77,6 +78,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,
       ...(waived?.warnings ?? []),
