@@ -8,6 +8,7 @@ const ROOT = import.meta.dirname;
 const SYSTEM = [
   "test/cli/ask-secret.test.ts",
   "test/hostile/**/*.test.ts",
+  "test/inventory/equality/**/*.test.ts",
   "test/measure/scale/**/*.test.ts",
   "test/recipes/**/*.test.ts",
   "test/run/{hostile-hosts,strays}.test.ts",

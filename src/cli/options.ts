@@ -110,6 +110,10 @@ export function connectionOptions(): Option[] {
     option("-b, --become", "become root with sudo"),
     option("-K, --ask-become-pass", "ask for sudo's password"),
     option("--known-hosts <file>", "host keys to trust, instead of your own known_hosts files"),
+    option(
+      "--host-keys <how>",
+      "accept-new: store a host's first key, refuse a changed one, whatever switches host keys off; strict: refuse every key that is not on file",
+    ).choices(["strict", "accept-new"]),
     option("-T, --timeout <seconds>", "seconds to connect").argParser(wholeNumber(1, 3600)).default(10),
     option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
   ];

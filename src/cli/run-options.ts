@@ -37,6 +37,7 @@ export async function runOptions(
     become: raw.become === true ? true : undefined,
     becomePassword,
     knownHosts: text("knownHosts"),
+    hostKeys: raw.hostKeys as RunOptions["hostKeys"],
     state: text("state"),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,

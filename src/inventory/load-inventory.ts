@@ -19,6 +19,8 @@ export interface InventoryOptions {
   extraVars?: readonly string[];
   /** What relative paths count from. */
   cwd: string;
+  /** For templates that look something up in it. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -31,6 +33,7 @@ export async function loadInventory({
   playbookDir,
   extraVars = [],
   cwd,
+  env = {},
 }: InventoryOptions): Promise<Inventory> {
   const [firstSource] = given;
   if (firstSource === undefined) throw new InputError({ message: "no inventory: give one with -i" });
@@ -52,6 +55,7 @@ export async function loadInventory({
     groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
     extraVars: await parseExtraVars(extraVars, cwd),
     warnings,
+    surroundings: { cwd, playbookDir, env },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { HostKeys } from "../connection/settings.ts";
 import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
@@ -26,6 +27,8 @@ export interface RunOptions {
   become: boolean | undefined;
   becomePassword: Secret | undefined;
   knownHosts: string | undefined;
+  /** Undefined where inventory and ~/.ssh/config decide. */
+  hostKeys: HostKeys | undefined;
   state: string | undefined;
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;
