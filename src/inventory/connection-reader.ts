@@ -139,10 +139,6 @@ export class ConnectionReader {
     );
   }
 
-  configuredPort(setting: ConfigSetting | undefined): number | undefined {
-    return setting && this.#configured(setting, portOf);
-  }
-
   async secret(names: readonly string[]): Promise<Secret | undefined> {
     const setting = this.#strongest(names);
     if (setting === undefined) return undefined;
@@ -202,7 +198,8 @@ export class ConnectionReader {
   }
 
   checkConnection(): void {
-    const keyword = this.#keyword("connection", this.#defaults.play?.connection);
+    const keyword =
+      this.#keyword("connection", this.#defaults.play?.connection) ?? this.#defaults.config?.connection;
     const expectation = "ssh: redkeep has no other connection";
     this.#checkWord(NAMES.connection, keyword, ["smart", "ssh", "ansible.builtin.ssh"], expectation);
   }

@@ -28,7 +28,8 @@ export interface ConfigSetting {
 
 /** The settings of ansible.cfg that no option of the command line has. */
 export interface ConnectionConfig {
-  port?: ConfigSetting | undefined;
+  port?: number | undefined;
+  connection?: ConfigSetting | undefined;
   becomeMethod?: ConfigSetting | undefined;
   becomeUser?: ConfigSetting | undefined;
   /** Instead of the variables `ansible_ssh_args` and so on. */

@@ -58,7 +58,7 @@ export async function connectionVariables(
       DEFAULT_TIMEOUT_SECONDS,
     become,
     ...defined({
-      port: strong.port ?? reader.port() ?? play.port ?? reader.configuredPort(config?.port) ?? weak.port,
+      port: strong.port ?? reader.port() ?? play.port ?? config?.port ?? weak.port,
       user: strong.user ?? reader.user() ?? play.remoteUser ?? defaults.user ?? weak.user,
       privateKeyFile: reader.path(NAMES.privateKey) ?? defaults.privateKey,
       privateKeyPassphrase: await reader.secret(NAMES.passphrase),

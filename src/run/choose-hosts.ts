@@ -67,10 +67,7 @@ export function isInShard(
     host,
     first && { playDefaults: first.defaults, playVars: first.vars },
   );
-  return inShard(
-    shardKey(host, new Rendering(host, variables, inventory)),
-    shard,
-  );
+  return inShard(shardKey(host, new Rendering(host, variables, inventory)), shard);
 }
 
 const FINISHED: readonly HostStatus[] = ["changed", "restored", "unchanged"];

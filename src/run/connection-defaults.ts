@@ -2,19 +2,19 @@ import type { ConnectionDefaults } from "../inventory/connection-variables.ts";
 import type { Environment, RunOptions } from "./options.ts";
 import { warn } from "./terminal.ts";
 
-/** What the command line says about every connection of a run. */
+/** What the command line, else ansible.cfg, says about every connection of a run. */
 export function connectionDefaults(options: RunOptions, environment: Environment): ConnectionDefaults {
-  const { user, privateKey, password, become, becomePassword, timeoutSeconds, knownHosts, hostKeys } =
-    options;
+  const { settings, password, becomePassword, timeoutSeconds, knownHosts, hostKeys } = options;
   return {
-    user,
-    privateKey,
+    user: options.user ?? settings.user,
+    privateKey: options.privateKey ?? settings.privateKey,
     password,
-    become,
+    become: options.become ?? settings.become,
     becomePassword,
     timeoutSeconds,
     knownHosts,
     hostKeys,
+    config: settings.connection,
     onNewHostKey: (message) => warn([message], environment),
   };
 }

@@ -1,4 +1,5 @@
 import type { HostKeys } from "../connection/settings.ts";
+import type { AnsibleSettings } from "../inventory/ansible-settings.ts";
 import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
@@ -7,6 +8,8 @@ import type { Severity } from "../record/statuses.ts";
 /** The options of plan, apply, verify and rollback, checked. */
 export interface RunOptions {
   inventory: readonly string[];
+  /** Of ansible.cfg and the environment, for what the options leave open. */
+  settings: AnsibleSettings;
   /** As given; undefined for the default. */
   playbook: string | undefined;
   limit: string | undefined;
