@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
 import { dirname, extname, isAbsolute, join, normalize, relative, resolve } from "node:path";
 import { InputError, type Place } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
 import { readTextFile } from "../lib/text-file.ts";
 import { type Cfg, parseCfg } from "./ansible-cfg.ts";
 import type { ConfigSetting, ConnectionConfig } from "./connection-settings.ts";
@@ -23,6 +24,7 @@ export interface AnsibleSettings {
   become: boolean | undefined;
   asksPassword: boolean;
   asksBecomePassword: boolean;
+  becomePassword: Secret | undefined;
   connection: ConnectionConfig;
   vault: {
     /** Absolute. */
@@ -52,6 +54,7 @@ const NAMES = {
   become: ["ANSIBLE_BECOME", "privilege_escalation.become"],
   becomeMethod: ["ANSIBLE_BECOME_METHOD", "privilege_escalation.become_method"],
   becomeUser: ["ANSIBLE_BECOME_USER", "privilege_escalation.become_user"],
+  becomePassword: ["ANSIBLE_BECOME_PASS", "sudo_become_plugin.password", "ANSIBLE_SUDO_PASS"],
   asksBecomePassword: ["ANSIBLE_BECOME_ASK_PASS", "privilege_escalation.become_ask_pass"],
   hostKeyChecking: [
     "ANSIBLE_HOST_KEY_CHECKING",
@@ -62,8 +65,33 @@ const NAMES = {
   ansible_ssh_args: ["ANSIBLE_SSH_ARGS", "ssh_connection.ssh_args"],
   ansible_ssh_common_args: ["ANSIBLE_SSH_COMMON_ARGS", "ssh_connection.ssh_common_args"],
   ansible_ssh_extra_args: ["ANSIBLE_SSH_EXTRA_ARGS", "ssh_connection.ssh_extra_args"],
+  ansible_ssh_executable: ["ANSIBLE_SSH_EXECUTABLE", "ssh_connection.ssh_executable"],
+  ansible_ssh_pkcs11_provider: ["ANSIBLE_PKCS11_PROVIDER", "ssh_connection.pkcs11_provider"],
+  ansible_become_exe: [
+    "ANSIBLE_BECOME_EXE",
+    "privilege_escalation.become_exe",
+    "sudo_become_plugin.executable",
+    "ANSIBLE_SUDO_EXE",
+  ],
+  ansible_become_flags: [
+    "ANSIBLE_BECOME_FLAGS",
+    "privilege_escalation.become_flags",
+    "sudo_become_plugin.flags",
+    "ANSIBLE_SUDO_FLAGS",
+  ],
 } as const;
-const SSH_ARGUMENTS = ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"] as const;
+/** These are instead of the variable of their name. */
+const VARIABLES = [
+  "ansible_ssh_args",
+  "ansible_ssh_common_args",
+  "ansible_ssh_extra_args",
+  "ansible_ssh_executable",
+  "ansible_ssh_pkcs11_provider",
+  "ansible_become_exe",
+  "ansible_become_flags",
+] as const;
+/** What sudo is given by Ansible anyway. */
+const NO_CHANGE = /^(?:sudo|\s*(?:-[HSn]+\s*)*)$/;
 
 /**
  * Finds the ansible.cfg that Ansible would take (ANSIBLE_CONFIG, that of the current folder, ~/.ansible.cfg, /etc/ansible/ansible.cfg)
@@ -100,15 +128,18 @@ export async function ansibleSettings(
     become: reader.boolean("become"),
     asksPassword: reader.boolean("asksPassword") ?? false,
     asksBecomePassword: reader.boolean("asksBecomePassword") ?? false,
+    becomePassword: reader.secret("becomePassword"),
     connection: {
       port: reader.number("port", 65535),
       connection: reader.find("transport"),
       becomeMethod: reader.find("becomeMethod"),
       becomeUser: reader.find("becomeUser"),
-      sshArguments: new Map(
-        SSH_ARGUMENTS.flatMap((name) => {
+      variables: new Map(
+        VARIABLES.flatMap((name) => {
           const setting = reader.find(name);
-          return setting === undefined ? [] : [[name, setting] as const];
+          const isNothing =
+            setting === undefined || (name.startsWith("ansible_become") && NO_CHANGE.test(setting.value));
+          return isNothing ? [] : [[name, setting] as const];
         }),
       ),
     },
@@ -227,6 +258,11 @@ class SettingsReader {
     const setting = this.find("user");
     if (setting === undefined || /^[^-\s][^\s]*$/.test(setting.value)) return setting?.value;
     return this.#problem(setting, "expected a user name");
+  }
+
+  secret(name: keyof typeof NAMES): Secret | undefined {
+    const setting = this.find(name);
+    return setting && new Secret(setting.value);
   }
 
   /** Absolute. */

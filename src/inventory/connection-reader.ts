@@ -108,22 +108,16 @@ export class ConnectionReader {
 
   /** Of the variables, else of ansible.cfg. The first of `names` comes first, as for ssh. */
   sshArguments(names: readonly string[]): SshOptions {
-    const options = names.map((name) => {
-      const configured = this.#defaults.config?.sshArguments.get(name);
-      const ofVariable = this.#read([name], (value) => {
+    const { hostKeys } = this.#defaults;
+    const fail = (message: string) => new InputError({ message });
+    const options = names.map((name) =>
+      this.#read([name], (value) => {
         if (typeof value !== "string") throw expected("ssh options as one text", value);
-        return this.#parseSshArguments(value);
-      });
-      if (ofVariable !== undefined || configured === undefined || this.#isSet(name)) return ofVariable ?? {};
-      return this.#configured(configured, (value) => this.#parseSshArguments(value)) ?? {};
-    });
+        return parseSshArguments(value, fail, hostKeys);
+      }),
+    );
     const [first = {}, second = {}] = options;
     return { ...second, ...first, ...mergeSshOptions(first, second) };
-  }
-
-  #parseSshArguments(text: string): SshOptions {
-    const { hostKeys } = this.#defaults;
-    return parseSshArguments(text, (message) => new InputError({ message }), hostKeys);
   }
 
   /** A token on a card or in a module: only the system's ssh can log in with it. */
@@ -242,10 +236,16 @@ export class ConnectionReader {
     return `${name} of ${this.#host}`;
   }
 
-  /** The parsed value of the strongest of `names`; undefined where none is set, or the value is a problem. */
+  /**
+   * The parsed value of the strongest of `names`, else of what ansible.cfg says instead; undefined where none is set, or the
+   * value is a problem.
+   */
   #read<T>(names: readonly string[], parse: (value: unknown) => T): T | undefined {
     const setting = this.#strongest(names);
-    if (setting === undefined) return undefined;
+    if (setting === undefined) {
+      const [configured] = names.flatMap((name) => this.#defaults.config?.variables.get(name) ?? []);
+      return configured && this.#configured(configured, parse);
+    }
     try {
       return parse(setting.value);
     } catch (error) {

@@ -32,8 +32,8 @@ export interface ConnectionConfig {
   connection?: ConfigSetting | undefined;
   becomeMethod?: ConfigSetting | undefined;
   becomeUser?: ConfigSetting | undefined;
-  /** Instead of the variables `ansible_ssh_args` and so on. */
-  sshArguments: ReadonlyMap<string, ConfigSetting>;
+  /** By the name of the variable that is instead of them where it is set: `ansible_ssh_args` and so on. */
+  variables: ReadonlyMap<string, ConfigSetting>;
 }
 
 /** The play's keywords. */

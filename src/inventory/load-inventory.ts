@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
+import { packageDirectory } from "../lib/package.ts";
 import { readYamlFile } from "../lib/yaml.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
@@ -55,8 +56,13 @@ export async function loadInventory({
     groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
     extraVars: await parseExtraVars(extraVars, cwd),
     warnings,
-    surroundings: { cwd, playbookDir, env },
+    surroundings: { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env },
   };
+}
+
+/** redkeep's own playbooks are in no fleet's repository: as for Ansible without a playbook, the current folder counts. */
+function isShipped(playbookDir: string | undefined, cwd: string): boolean {
+  return playbookDir !== undefined && resolve(cwd, playbookDir) === join(packageDirectory, "playbooks");
 }
 
 async function readSource(source: Source, builder: InventoryBuilder, cwd: string): Promise<void> {

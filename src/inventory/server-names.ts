@@ -30,22 +30,19 @@ export class ServerNames {
 
   /** @throws InputError for a `redkeep_password_name` that is no name. */
   of(host: string): string {
-    return givenName(host, this.#rendering(host)) ?? this.#firstNames().get(this.#wayTo(host)) ?? host;
+    const rendering = this.#rendering(host);
+    return givenName(host, rendering) ?? this.#firstNames().get(wayTo(host, rendering)) ?? host;
   }
 
   #rendering(host: string): Rendering {
     return new Rendering(host, hostVariables(this.#inventory, host), this.#inventory);
   }
 
-  #wayTo(host: string): string {
-    return wayTo(host, this.#rendering(host));
-  }
-
   #firstNames(): Map<string, string> {
     if (this.#first !== undefined) return this.#first;
     this.#first = new Map();
     for (const host of this.#inventory.hosts.keys()) {
-      const way = this.#wayTo(host);
+      const way = wayTo(host, this.#rendering(host));
       if (!this.#first.has(way)) this.#first.set(way, host);
     }
     return this.#first;

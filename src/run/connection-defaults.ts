@@ -4,13 +4,13 @@ import { warn } from "./terminal.ts";
 
 /** What the command line, else ansible.cfg, says about every connection of a run. */
 export function connectionDefaults(options: RunOptions, environment: Environment): ConnectionDefaults {
-  const { settings, password, becomePassword, timeoutSeconds, knownHosts, hostKeys } = options;
+  const { settings, password, timeoutSeconds, knownHosts, hostKeys } = options;
   return {
     user: options.user ?? settings.user,
     privateKey: options.privateKey ?? settings.privateKey,
     password,
     become: options.become ?? settings.become,
-    becomePassword,
+    becomePassword: options.becomePassword ?? settings.becomePassword,
     timeoutSeconds,
     knownHosts,
     hostKeys,

@@ -152,6 +152,13 @@ describe("an ansible.cfg", () => {
       "ssh_common_args = -o Nonsense=1",
       "ansible.cfg:2  ssh_common_args: unknown ssh option Nonsense",
     ],
+    ["[privilege_escalation]\nbecome = yes", "become_flags = -H -S -n", ""],
+    [
+      "[privilege_escalation]\nbecome = yes",
+      "become_flags = -E",
+      "ansible.cfg:3  become_flags: redkeep does not support this setting",
+    ],
+    ["[ssh_connection]", "ssh_executable = /opt/ssh", "ansible.cfg:2  ssh_executable: expected ssh"],
     ["[ssh_connection]", "ssh_args = -C -o ControlMaster=auto -o ControlPath=%(directory)s/%%h", ""],
     [
       "[galaxy]\nserver_list = x\n[defaults]",
