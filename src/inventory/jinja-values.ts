@@ -88,7 +88,9 @@ export function lookIn(variables: Variables): Look {
 }
 
 export function rawOf({ node, value }: Variable, scope: Scope, isPlain: boolean): Raw {
-  return { content: node ?? { kind: "plain", value }, scope, isPlain };
+  // A password of digits in INI is the text that was written, whatever number its node is listed as.
+  const isOtherwiseListed = node?.kind === "scalar" && node.type === "int" && typeof value === "string";
+  return { content: node === undefined || isOtherwiseListed ? plainContent(value) : node, scope, isPlain };
 }
 
 export function plainContent(value: unknown): Content {
