@@ -17,6 +17,7 @@ import {
   variableOption,
 } from "./options.ts";
 import { runOptions } from "./run-options.ts";
+import { addVaultOptions, vaultOf } from "./vault-options.ts";
 
 /** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
@@ -69,6 +70,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
         "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). Treat it as code: its expressions run on this machine",
       );
     addRunOptions(command, name);
+    addVaultOptions(command);
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {
       const options = await runOptions(playbook, raw, environment);
@@ -107,7 +109,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   addReport(program, environment, done);
   addDiff(program, environment, done);
 
-  program
+  const listing = program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
     .requiredOption(
@@ -132,6 +134,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
             inventory: raw.inventory as string[],
             limit: raw.limit as string | undefined,
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
+            vault: vaultOf(raw, environment),
             list: raw.list === true,
             graph: raw.graph === true,
             host: raw.host as string | undefined,
@@ -141,7 +144,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
       );
     });
 
-  program
+  addVaultOptions(listing);
+
+  const printing = program
     .command("password")
     .description("print the password that redkeep generated for one host; reaches no host")
     .argument("<host>", "as the inventory names it")
@@ -163,11 +168,13 @@ export function createProgram(environment: Environment, done: (code: number) => 
             inventory: raw.inventory as string[],
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             state: raw.state as string | undefined,
+            vault: vaultOf(raw, environment),
           },
           environment,
         ),
       );
     });
+  addVaultOptions(printing);
 
   program
     .command("controls")
@@ -229,6 +236,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   addGroup(adopting, "Which hosts:", [...hostOptions(), variableOption(), forksOption()]);
   addGroup(adopting, "Output:", [option("--out <dir>", "folder to write into").default("adopted")]);
   addGroup(adopting, "Connection:", connectionOptions());
+  addVaultOptions(adopting);
   adopting.addHelpText(
     "after",
     "\nExamples:\n  redkeep adopt -i inventory/production.yml\n  redkeep plan adopted/playbook.yml -i inventory/production.yml --waivers adopted/waivers.yml\n",

@@ -4,6 +4,7 @@ import type { Environment, RunOptions } from "../run/options.ts";
 import { askSecret, showTyping } from "./ask-secret.ts";
 import { GUARDS } from "./guards.ts";
 import type { Raw } from "./options.ts";
+import { vaultOf } from "./vault-options.ts";
 
 /** What commander read, checked and with its passwords asked for. @throws InputError where an option cannot be meant. */
 export async function runOptions(
@@ -38,6 +39,7 @@ export async function runOptions(
     becomePassword,
     knownHosts: text("knownHosts"),
     state: text("state"),
+    vault: vaultOf(raw, environment),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { ConnectionVariables, SshOptions } from "../connection/settings.ts";
 import { InputError, type Place, type Problem } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
-import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
+import { parseSecretSource, readSecretSource, type SecretSourceOptions } from "../lib/secret-source.ts";
 import type { Variable, Variables } from "./inventory.ts";
 import { parseSshArguments } from "./ssh-arguments.ts";
 import { refuseUnrendered } from "./unrendered.ts";
@@ -38,6 +38,7 @@ export interface SecretContext {
   env: NodeJS.ProcessEnv;
   /** Shared between hosts, so that a command which gives a password runs once. */
   cache?: Map<string, Promise<Secret>>;
+  openVault?: SecretSourceOptions["openVault"];
 }
 
 /** The names of each setting, weakest to strongest: the stronger name wins wherever it is set. */
@@ -257,9 +258,9 @@ class ConnectionReader {
       }
       const source = parseSecretSource(value);
       if (typeof source === "string") throw new InputError({ message: source });
-      const { cwd, env, cache } = this.#context;
+      const { cwd } = this.#context;
       const baseDir = place.line === undefined ? cwd : resolve(cwd, dirname(place.file));
-      return await readSecretSource(source, { baseDir, env, place, key: this.#key(setting), cache });
+      return await readSecretSource(source, { ...this.#context, baseDir, place, key: this.#key(setting) });
     } catch (error) {
       this.#collect(error, setting);
       return undefined;

@@ -1,6 +1,8 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { readYamlFile } from "../lib/yaml.ts";
+import { parseYaml } from "../lib/yaml.ts";
+import { readVaulted } from "../vault/read-file.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
@@ -9,6 +11,7 @@ import { compareBytes } from "./order.ts";
 import { parseInventory } from "./parse-inventory.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
+import { maskValues, type VariablePart, VaultedFile } from "./vaulted.ts";
 
 export interface InventoryOptions {
   /** As -i gives them: files, directories, lists such as `a,b,`; later ones win. */
@@ -17,6 +20,8 @@ export interface InventoryOptions {
   playbookDir?: string;
   /** The arguments of -e. */
   extraVars?: readonly string[];
+  /** Opens what is encrypted. */
+  vault?: Vault;
   /** What relative paths count from. */
   cwd: string;
 }
@@ -30,6 +35,7 @@ export async function loadInventory({
   sources: given,
   playbookDir,
   extraVars = [],
+  vault = noVault(),
   cwd,
 }: InventoryOptions): Promise<Inventory> {
   const [firstSource] = given;
@@ -37,25 +43,46 @@ export async function loadInventory({
   const sources: Source[] = [];
   for (const source of given) sources.push(await resolveSource(source, cwd));
   const builder = new InventoryBuilder({ file: firstSource });
-  for (const source of sources) await readSource(source, builder, cwd);
+  for (const source of sources) await readSource(source, builder, vault, cwd);
   builder.finish();
 
   const warnings: string[] = [];
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
-  return {
-    hosts: new Map(
-      [...hostsBelow(groupNamed(builder, "all"))].map((host) => [
-        host.name,
-        finishedHost(host, builder, files),
-      ]),
-    ),
-    groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
-    extraVars: await parseExtraVars(extraVars, cwd),
-    warnings,
+  const drafts = [...hostsBelow(groupNamed(builder, "all"))];
+  const isName = (text: string) => builder.hosts.has(text) || builder.groups.has(text);
+  const extra = await parseExtraVars(extraVars, cwd, vault);
+  for (const { variables } of [...builder.groups.values(), ...builder.hosts.values(), { variables: extra }])
+    maskValues(variables.values(), isName);
+  const groups = new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)]));
+  const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
+  const finished = (locked?: Inventory): Inventory => {
+    const inventory: Inventory = {
+      hosts: new Map(drafts.map((host) => [host.name, finishedHost(host, builder, files, open)])),
+      groups,
+      extraVars: extra,
+      warnings,
+      unlock: async (hosts, vault) => {
+        const before = open.size;
+        const wanted = new Set(hosts);
+        for (const host of drafts.filter(({ name }) => wanted.has(name)))
+          for (const part of partsOf(host, files))
+            if (part instanceof VaultedFile && !open.has(part))
+              open.set(part, await part.open(vault, isName));
+        return open.size === before ? inventory : finished(locked ?? inventory);
+      },
+      ...(locked === undefined ? {} : { locked }),
+    };
+    return inventory;
   };
+  return finished();
 }
 
-async function readSource(source: Source, builder: InventoryBuilder, cwd: string): Promise<void> {
+async function readSource(
+  source: Source,
+  builder: InventoryBuilder,
+  vault: Vault,
+  cwd: string,
+): Promise<void> {
   if (source.kind === "list") {
     const place = { file: `-i ${source.given}` };
     const ungrouped = builder.addGroup("ungrouped", place);
@@ -68,7 +95,10 @@ async function readSource(source: Source, builder: InventoryBuilder, cwd: string
     }
     return;
   }
-  for (const file of source.files) parseInventory(await readYamlFile(resolve(cwd, file), file), builder);
+  for (const file of source.files) {
+    const { text, fromVault } = await readVaulted(resolve(cwd, file), file, vault);
+    parseInventory(parseYaml(text, file, fromVault), builder);
+  }
 }
 
 /** group_vars and host_vars beside the sources, in their order, and beside the playbook. */
@@ -118,11 +148,32 @@ async function readAllVariableFiles(
   return all;
 }
 
-function finishedHost(draft: DraftHost, builder: InventoryBuilder, files: AllVariableFiles): Host {
+/** The files that a host has variables in. */
+function partsOf(draft: DraftHost, files: AllVariableFiles): VariablePart[] {
+  const groups = ["all", ...groupsAbove(draft).map(({ name }) => name)];
+  const pick = (from: readonly VariableFiles[], names: readonly string[]) =>
+    from.flatMap((one) => names.flatMap((name) => one.get(name) ?? []));
+  return [
+    ...pick([...files.inventoryGroups, ...files.playbookGroups], groups),
+    ...pick([...files.inventoryHosts, ...files.playbookHosts], [draft.name]),
+  ];
+}
+
+/** @param open the encrypted files that were opened; the others say nothing */
+function finishedHost(
+  draft: DraftHost,
+  builder: InventoryBuilder,
+  files: AllVariableFiles,
+  open: ReadonlyMap<VaultedFile, ReadonlyMap<string, Variable>>,
+): Host {
   const groups = groupsAbove(draft);
   const groupNames = groups.map(({ name }) => name);
+  const variablesOf = (part: VariablePart): Iterable<[string, Variable]> =>
+    part instanceof VaultedFile ? (open.get(part) ?? []) : part;
   const pick = (from: VariableFiles[], names: readonly string[]): [string, Variable][] =>
-    from.flatMap((one) => names.flatMap((name) => [...(one.get(name) ?? [])]));
+    from.flatMap((one) =>
+      names.flatMap((name) => (one.get(name) ?? []).flatMap((part) => [...variablesOf(part)])),
+    );
   const variables = new Map<string, Variable>([
     ...groupNamed(builder, "all").variables,
     ...groups.flatMap((group) => [...group.variables]),

@@ -1,4 +1,5 @@
 import { InputError } from "../lib/errors.ts";
+import { vaultTexts } from "../lib/yaml-node.ts";
 import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { refuseUnrendered } from "./unrendered.ts";
@@ -31,14 +32,19 @@ export class ServerNames {
   /** @throws InputError for a `redkeep_password_name` that is no name. */
   of(host: string): string {
     const variables = hostVariables(this.#inventory, host);
-    return givenName(host, variables) ?? this.#firstNames().get(wayTo(host, variables)) ?? host;
+    return givenName(host, variables) ?? this.#firstNames().get(this.#wayTo(host)) ?? host;
   }
 
+  #wayTo(host: string): string {
+    return wayTo(host, hostVariables(this.#inventory.locked ?? this.#inventory, host));
+  }
+
+  /** By what is told without a password: whoever a run selects, a server keeps its name. */
   #firstNames(): Map<string, string> {
     if (this.#first !== undefined) return this.#first;
     this.#first = new Map();
     for (const host of this.#inventory.hosts.keys()) {
-      const way = wayTo(host, hostVariables(this.#inventory, host));
+      const way = this.#wayTo(host);
       if (!this.#first.has(way)) this.#first.set(way, host);
     }
     return this.#first;
@@ -46,7 +52,12 @@ export class ServerNames {
 }
 
 function wayTo(host: string, variables: Variables): string {
-  const values = WAY.map((name) => variables.get(name)?.value || null);
+  const values = WAY.map((name) => {
+    const { value, node } = variables.get(name) ?? {};
+    // A !vault value as it was encrypted: that is the same before and after it is opened.
+    const [encrypted] = node === undefined ? [] : vaultTexts(node);
+    return (encrypted ?? value) || null;
+  });
   const hasAddress = values.slice(0, 2).some((address) => address !== null);
   return JSON.stringify(hasAddress ? values : [host, ...values]);
 }

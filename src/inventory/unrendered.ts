@@ -1,26 +1,20 @@
 import { InputError, type Place } from "../lib/errors.ts";
-import { VaultText, type YamlNode } from "../lib/yaml-node.ts";
+import { VaultText, vaultTexts, type YamlNode } from "../lib/yaml-node.ts";
+import { needOpened } from "../vault/locked.ts";
 import type { Variable } from "./inventory.ts";
 
 /**
- * Refuses a variable that is about to be used and has a Jinja template or a `!vault` value anywhere inside. Fleets have many
- * of both in variables that redkeep never reads, so there they are no error.
+ * Refuses a variable that is about to be used and has a Jinja template anywhere inside. Fleets have many of them in variables
+ * that redkeep never reads, so there they are no error. What was encrypted is a value, never a template.
  *
  * @throws InputError
+ * @throws Locked for a `!vault` value that was not opened yet: see `unlocking`
  */
 export function refuseUnrendered({ value, place, node }: Variable, name: string, host: string): void {
+  const key = `${name} of ${host}`;
+  for (const text of node ? vaultTexts(node) : vaultTextsIn(value)) needOpened(text, key);
   const found = node ? findInNode(node) : findInValue(value, place);
   if (found === undefined) return;
-  const key = `${name} of ${host}`;
-  if (found.template === undefined) {
-    throw new InputError({
-      place: found.place,
-      key,
-      message:
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: write { env: NAME } or " +
-        `{ command: [ansible-vault, view, FILE] } where a secret is expected, or pass -e ${name}=…`,
-    });
-  }
   const shown = /pass|secret|token/i.test(name) ? "" : ` (${JSON.stringify(found.template.slice(0, 80))})`;
   throw new InputError({
     place: found.place,
@@ -29,8 +23,12 @@ export function refuseUnrendered({ value, place, node }: Variable, name: string,
   });
 }
 
-/** `template` is left out for a `!vault` value. */
-type Found = { place: Place; template?: string };
+type Found = { place: Place; template: string };
+
+function vaultTextsIn(value: unknown): VaultText[] {
+  if (value instanceof VaultText) return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(vaultTextsIn) : [];
+}
 
 function isTemplate(text: string): boolean {
   return /\{[{%#]/.test(text);
@@ -42,7 +40,6 @@ function findInNode(root: YamlNode): Found | undefined {
     if (node.kind === "sequence") todo.push(...node.items.toReversed());
     else if (node.kind === "mapping")
       todo.push(...[...node.entries.values()].map((entry) => entry.node).reverse());
-    else if (node.type === "vault") return { place: node.place };
     else if (node.type === "text" && isTemplate(String(node.value))) {
       return { place: node.place, template: String(node.value) };
     }
@@ -51,7 +48,6 @@ function findInNode(root: YamlNode): Found | undefined {
 }
 
 function findInValue(value: unknown, place: Place): Found | undefined {
-  if (value instanceof VaultText) return { place };
   if (typeof value === "string") return isTemplate(value) ? { place, template: value } : undefined;
   if (typeof value !== "object" || value === null) return undefined;
   for (const part of Object.values(value)) {

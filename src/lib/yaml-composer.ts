@@ -291,7 +291,7 @@ export class Composer {
         break;
       case "!vault":
       case "!vault-encrypted":
-        return scalar("vault", new VaultText(text));
+        return scalar("vault", new VaultText(text, { ...place, fromVault: true }));
       case "!unsafe":
         return scalar("unsafe", text);
       case "!":

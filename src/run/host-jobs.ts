@@ -2,6 +2,7 @@ import { connectionVariables } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
 import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
 import { probeVariables } from "../inventory/probe-variables.ts";
+import { refuseUnrendered } from "../inventory/unrendered.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { TagSelection } from "../lib/tags.ts";
@@ -10,6 +11,8 @@ import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/h
 import type { Play } from "../playbook/playbook.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostTask } from "../tasks/task.ts";
+import { unlocking } from "../vault/locked.ts";
+import { openerOf, type Vault } from "../vault/vault.ts";
 import { isInShard } from "./choose-hosts.ts";
 import { type HostJob, machineOf } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
@@ -31,11 +34,19 @@ export interface JobInput {
 /** The problems of all hosts, so that one run reports them all. */
 export class Problems {
   readonly #found = new Map<string, Problem>();
+  readonly #vault: Vault;
 
-  /** Undefined where the work throws an InputError about this host, which is kept. */
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /**
+   * `!vault` values that the work uses are opened, and it is done again: see `unlocking`.
+   * @returns undefined where the work throws an InputError about this host, which is kept
+   */
   async of<T>(host: string, work: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      return await work();
+      return await unlocking(this.#vault, work);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       // A mistake in the playbook shows on every host: report it once.
@@ -103,11 +114,16 @@ async function hostJob(
   const collect = <T>(work: () => T | Promise<T>) => problems.of(host, work);
   const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
   const connection = await collect(() =>
-    connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
+    connectionVariables(host, variables, connectionDefaults(options, first), {
+      cwd,
+      env,
+      cache,
+      openVault: openerOf(options.vault),
+    }),
   );
   if (connection !== undefined) await collect(() => checkKeyFiles(connection, options, cwd));
   await collect(() => refuseUnknownVariables(variables));
-  const unit = await collect(() => unitName(variables.get(OWN_VARIABLES.unit)));
+  const unit = await collect(() => unitName(host, variables.get(OWN_VARIABLES.unit)));
   const known = await collect(() => tasks());
   const secretsOf = (selected: readonly HostTask[]) => secrets.of(host, selected, known?.login);
   const hostSecrets = await collect(() => secretsOf(known?.tasks ?? []));
@@ -199,8 +215,11 @@ function sharedLogins(secrets: readonly HostSecrets[]): string[] {
   });
 }
 
-function unitName({ value, place }: Partial<Variable> = {}): string {
-  if (value === undefined || value === null || value === "") return "";
+function unitName(host: string, variable: Variable | undefined): string {
+  if (variable === undefined) return "";
+  refuseUnrendered(variable, OWN_VARIABLES.unit, host);
+  const { value, place } = variable;
+  if (value === null || value === "") return "";
   if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
   throw new InputError({
     place,

@@ -9,6 +9,7 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import { templateRenderer } from "../playbook/templates.ts";
 import type { RunRecord } from "../record/record.ts";
 import { State } from "../state/state.ts";
+import { openerOf } from "../vault/vault.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import { checkRecordPath, checkRotate, checkTags, unknownTags } from "./check-options.ts";
 import { selectPlays, unfinishedHosts } from "./choose-hosts.ts";
@@ -34,40 +35,43 @@ export async function prepare(
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
-  const inventory = await loadInventory({
+  const { vault } = options;
+  const locked = await loadInventory({
     sources: options.inventory,
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
+    vault,
     cwd,
   });
   const limit =
-    options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
+    options.limit === undefined ? undefined : limitedHosts(locked, await readLimit(options.limit, cwd));
   // Nothing that a rollback does is checked: a waiver could only keep it from its work.
   const waived =
     command === "rollback" || command === "eject"
       ? undefined
-      : await loadWaivers(options.waivers, inventory, options.inventory[0], cwd);
+      : await loadWaivers(options.waivers, locked, options.inventory[0], cwd);
+  const tags: TagSelection = { only: options.tags, skip: options.skipTags };
+  const selected = selectPlays(locked, playbook, limit);
+  const unfinished =
+    options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, locked, cwd);
+  const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
+  let inventory = await locked.unlock(wanted.keys(), vault);
   const state = await State.open(options.state, options.inventory[0], cwd);
   const secrets = new Secrets(state, inventory, {
     rotate: options.rotate,
     baseDir: resolve(cwd, playbook.directory),
     env,
+    vault,
   });
-  const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const selected = selectPlays(inventory, playbook, limit);
-  const unfinished =
-    options.retryFailed === undefined
-      ? undefined
-      : await unfinishedHosts(options.retryFailed, inventory, cwd);
-  const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
-  const problems = new Problems();
+  const problems = new Problems(vault);
   const cache = new Map();
   const input: JobInput = { command, inventory, tags, secrets, options, environment, cache };
   const { jobs, warnings } = await hostJobs(input, wanted, problems);
   const vantages = new Map<string, ConnectionVariables>();
+  inventory = await inventory.unlock(vantageNames(jobs), vault);
   for (const name of vantageNames(jobs)) {
     const connection = await problems.of(name, () =>
-      vantageConnection(name, inventory, options, { cwd, env, cache }),
+      vantageConnection(name, inventory, options, { cwd, env, cache, openVault: openerOf(vault) }),
     );
     if (connection !== undefined) vantages.set(name, connection);
   }

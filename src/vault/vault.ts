@@ -1,6 +1,6 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
-import { decrypt, type Envelope, encrypt, idOf, parseEnvelope, VaultDamage } from "./envelope.ts";
+import { decrypt, type Envelope, encrypt, idOf, isVault, parseEnvelope, VaultDamage } from "./envelope.ts";
 import type { VaultIdentity, VaultSettings } from "./identities.ts";
 import { fetchPassword, type PasswordContext } from "./password.ts";
 
@@ -16,6 +16,23 @@ export interface Sealed {
 export interface Opened {
   text: string;
   identity: VaultIdentity;
+}
+
+/** Opens what a file that `{ file: PATH }` names holds, where it is encrypted. */
+export function openerOf(vault: Vault): (text: string, file: string) => Promise<string> {
+  return async (text, file) => (isVault(text) ? (await vault.open({ text, place: { file } })).text : text);
+}
+
+/** Where no password was given: whatever is encrypted is refused by its name. */
+export function noVault(): Vault {
+  return new Vault(
+    { identities: [], idMatch: false, encryptIdentity: undefined },
+    {
+      env: {},
+      interrupted: new AbortController().signal,
+      ask: () => Promise.reject(new Error("there is no question without an identity")),
+    },
+  );
 }
 
 const NO_PASSWORD =
@@ -141,9 +158,11 @@ function envelopeOf({ text, place, key }: Sealed): Envelope {
     return parseEnvelope(text);
   } catch (error) {
     if (!(error instanceof VaultDamage)) throw error;
-    // A `!vault` value begins in the line behind its key.
-    const line = place.line === undefined ? error.line : place.line + error.line;
-    throw new InputError({ place: { file: place.file, line }, key, message: error.message });
+    // The text of a `!vault` value begins in the line behind its key, or beside it.
+    const { file, line, fromVault } = place;
+    const isHeader = line !== undefined && error.line === 1;
+    const found = isHeader ? place : { file, line: (line ?? 0) + error.line, fromVault };
+    throw new InputError({ place: found, key, message: error.message });
   }
 }
 

@@ -3,6 +3,8 @@ import { type ConnectionDefaults, connectionVariables } from "../../src/inventor
 import { hostVariables } from "../../src/inventory/inventory.ts";
 import { refuseUnrendered } from "../../src/inventory/unrendered.ts";
 import { Secret } from "../../src/lib/secret.ts";
+import { unlocking } from "../../src/vault/locked.ts";
+import { noVault } from "../../src/vault/vault.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
 /** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */
@@ -12,10 +14,12 @@ async function connectionOf(host: string, { group = "", defaults = {}, extraVars
     extraVars,
   });
   const env = { ...process.env, SSH_PASSWORD: "from-env" };
-  return connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
-    cwd: "/",
-    env,
-  });
+  return unlocking(noVault(), () =>
+    connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
+      cwd: "/",
+      env,
+    }),
+  );
 }
 
 const OPEN = { host: "h", address: "h", sshOptions: {}, timeoutSeconds: 10, become: false };
@@ -345,7 +349,10 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
     ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
     ["ansible_ssh_common_args: '-J {{ bastion }}'", "ansible_ssh_common_args of h: is a Jinja template"],
-    ["ansible_password: !vault x", "ansible_password of h: is encrypted with Ansible Vault"],
+    [
+      "ansible_password: !vault x",
+      "ansible_password of h: should begin with $ANSIBLE_VAULT;1.1;AES256, found",
+    ],
     ["ansible_become: '{{ x }}'", "ansible_become of h: is a Jinja template"],
     [
       "ansible_host: 10.0.0.1, ansible_ssh_host: 10.0.0.2",
@@ -411,7 +418,7 @@ describe("refuseUnrendered", () => {
   const use = async (value: string) => {
     const inventory = await inventoryOf(`g:\n  hosts:\n    h:\n      v: ${value}\n`);
     const variable = hostVariables(inventory, "h").get("v");
-    if (variable) refuseUnrendered(variable, "v", "h");
+    if (variable) await unlocking(noVault(), () => refuseUnrendered(variable, "v", "h"));
   };
 
   it.each(["plain", "'{app}:*'", "!unsafe '{{ x }}'", "!unsafe ['{{ x }}']", "[a, {b: 1}]", "'{ {'", "~"])(
@@ -424,7 +431,7 @@ describe("refuseUnrendered", () => {
   it.each<[string, string]>([
     ["'{{ x }}'", 'hosts.yml:4:10  v of h: is a Jinja template ("{{ x }}")'],
     ["[a, {b: '{% x %}'}]", 'hosts.yml:4:18  v of h: is a Jinja template ("{% x %}")'],
-    ["[a, !vault x]", "hosts.yml:4:14  v of h: is encrypted with Ansible Vault"],
+    ["[a, !vault x]", 'hosts.yml:4:14  v of h: should begin with $ANSIBLE_VAULT;1.1;AES256, found "••••"'],
   ])("refuses %s where it stands", async (value, message) => {
     expect(await refusal(use(value))).toContain(message);
   });
