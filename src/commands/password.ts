@@ -32,7 +32,7 @@ export async function password(
     throw new InputError({
       message: `the inventory has no host ${JSON.stringify(host)}.${didYouMean(host, inventory.hosts.keys())}`,
     });
-  const state = await State.open(options.state, options.inventory[0], cwd);
+  const state = await State.open(options.state, options.inventory[0], cwd, vault);
   const user = options.user ?? onlyUser(state);
   const server = await unlocking(vault, () => new ServerNames(inventory).of(host));
   const found = passwordOn(state, user, server);

@@ -56,7 +56,8 @@ export async function prepare(
     options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, locked, cwd);
   const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
   let inventory = await locked.unlock(wanted.keys(), vault);
-  const state = await State.open(options.state, options.inventory[0], cwd);
+  const state = await State.open(options.state, options.inventory[0], cwd, vault);
+  if (command === "apply") await state.prepareToWrite();
   const secrets = new Secrets(state, inventory, {
     rotate: options.rotate,
     baseDir: resolve(cwd, playbook.directory),

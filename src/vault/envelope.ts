@@ -63,7 +63,7 @@ export function parseEnvelope(text: string): Envelope {
   const conflict = lines.findIndex((line) => /^(?:<{7}|={7}|>{7}|\|{7})(?: |$)/.test(line));
   if (conflict >= 0)
     throw new VaultDamage(
-      "has the marks of a merge conflict, expected an encrypted text: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)",
+      "has the marks of a merge conflict: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)",
       conflict + 1,
     );
   const [header = "", ...body] = lines;

@@ -132,9 +132,9 @@ export class Vault {
     await this.#password(identity);
   }
 
-  /** Encrypts a text as `ansible-vault encrypt` does. */
-  async seal(text: string, identity: VaultIdentity): Promise<string> {
-    return await encrypt(text, await this.#password(identity), identity.id);
+  /** Encrypts a text as `ansible-vault encrypt` does. @param id for its header, where that is not the identity's own */
+  async seal(text: string, identity: VaultIdentity, id = identity.id): Promise<string> {
+    return await encrypt(text, await this.#password(identity), id);
   }
 
   #password(identity: VaultIdentity): Promise<Secret> {
@@ -161,7 +161,7 @@ function envelopeOf({ text, place, key }: Sealed): Envelope {
     // The text of a `!vault` value begins in the line behind its key, or beside it.
     const { file, line, fromVault } = place;
     const isHeader = line !== undefined && error.line === 1;
-    const found = isHeader ? place : { file, line: (line ?? 0) + error.line, fromVault };
+    const found = isHeader ? place : { file, line: (line ?? 0) + error.line, column: 1, fromVault };
     throw new InputError({ place: found, key, message: error.message });
   }
 }

@@ -285,7 +285,7 @@ describe("a mistake in an inventory file is refused with its place", () => {
     ],
     ["two documents", "g: {hosts: a}\n---\nh: {hosts: b}\n", "hosts.yml:3:1  expected one YAML document"],
     ["an unknown tag", "g: {hosts: {a: {x: !foo 1}}}\n", "unknown tag !foo"],
-    ["an encrypted file", "$ANSIBLE_VAULT;1.1;AES256\n61\n", "hosts.yml:2  is damaged: it is cut off"],
+    ["an encrypted file", "$ANSIBLE_VAULT;1.1;AES256\n61\n", "hosts.yml:2:1  is damaged: it is cut off"],
     ["a circular alias", "g: &g {children: *g}\n", "stands inside the value that it names"],
   ])("%s", async (_name, text, message) => {
     expect(await refusal(inventoryOf(text))).toContain(message);

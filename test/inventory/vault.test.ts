@@ -194,7 +194,7 @@ describe("a !vault value", () => {
     const { inventory, vault } = await situation({ "host_vars/a.yml": `ansible_password: ${text}` });
     const broken = text.split("\n").findIndex((line) => line.startsWith("  x"));
     expect(await refusal(connectionTo(inventory, "a", vault))).toBe(
-      `host_vars/a.yml:${broken + 1}  ansible_password of a: is damaged: should be hexadecimal digits`,
+      `host_vars/a.yml:${broken + 1}:1  ansible_password of a: is damaged: should be hexadecimal digits`,
     );
   });
 

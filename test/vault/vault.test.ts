@@ -141,32 +141,32 @@ describe("a vault that cannot be opened", () => {
     [
       "a digit that is none",
       (text) => text.replace(/\n(.)/, "\nx"),
-      "vars.yml:2  is damaged: should be hexadecimal digits",
+      "vars.yml:2:1  is damaged: should be hexadecimal digits",
     ],
     [
       "its end cut off",
       (text) => text.slice(0, -90),
-      "vars.yml:4  is damaged: it is cut off, or a part of it is missing",
+      "vars.yml:4:1  is damaged: it is cut off, or a part of it is missing",
     ],
     [
       "nothing behind the header",
       (text) => text.split("\n")[0] ?? "",
-      "vars.yml:1  is damaged: it is cut off, or a part of it is missing",
+      "vars.yml:1:1  is damaged: it is cut off, or a part of it is missing",
     ],
     [
       "another version",
       (text) => text.replace("1.1", "1.0"),
-      'vars.yml:1  should be of version 1.1 or 1.2 of Ansible Vault, found "1.0"',
+      'vars.yml:1:1  should be of version 1.1 or 1.2 of Ansible Vault, found "1.0"',
     ],
     [
       "another cipher",
       (text) => text.replace("AES256", "ROT13"),
-      'vars.yml:1  should be encrypted by AES256, found "ROT13"',
+      'vars.yml:1:1  should be encrypted by AES256, found "ROT13"',
     ],
     [
       "a merge conflict",
       (text) => text.replace("\n", "\n<<<<<<< HEAD\n"),
-      "vars.yml:2  has the marks of a merge conflict, expected an encrypted text: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)",
+      "vars.yml:2:1  has the marks of a merge conflict: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)",
     ],
   ])("says what is wrong where it has %s", async (_, change, expected) => {
     const { text } = await sealed("one");
