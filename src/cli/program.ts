@@ -1,4 +1,5 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
+import type { StateCommandOptions } from "../commands/state.ts";
 import { packageVersion } from "../lib/package.ts";
 import { printableText } from "../lib/printable.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
@@ -17,7 +18,7 @@ import {
   variableOption,
 } from "./options.ts";
 import { runOptions } from "./run-options.ts";
-import { addVaultOptions, vaultOf } from "./vault-options.ts";
+import { addNewVaultOptions, addVaultOptions, newVaultOf, vaultOf } from "./vault-options.ts";
 
 /** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
@@ -175,6 +176,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       );
     });
   addVaultOptions(printing);
+  addState(program, environment, done);
 
   program
     .command("controls")
@@ -256,6 +258,33 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(await init(directory, environment));
     });
   return program;
+}
+
+function addState(program: Command, environment: Environment, done: (code: number) => void): void {
+  const command = program
+    .command("state")
+    .description("tell what the controller's state holds, encrypt or decrypt it; reaches no host")
+    .addArgument(new Argument("<action>", "what to do").choices(["show", "encrypt", "decrypt", "rekey"]))
+    .option("-i, --inventory <path>", "the inventory that the state belongs to")
+    .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)");
+  addVaultOptions(command);
+  addNewVaultOptions(command);
+  command
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep state show -i inventory/\n  redkeep state encrypt -i inventory/ --vault-password-file ~/.vault\n  redkeep state rekey -i inventory/ --vault-password-file ~/.vault --new-vault-password-file ~/.vault.new\n",
+    )
+    .action(async (action: StateCommandOptions["action"], raw: Raw) => {
+      const { state } = await import("../commands/state.ts");
+      const options = {
+        action,
+        inventory: raw.inventory as string | undefined,
+        state: raw.state as string | undefined,
+        vault: vaultOf(raw, environment),
+        newVault: newVaultOf(raw, environment),
+      };
+      done(await state(options, environment));
+    });
 }
 
 const FORMAT_OPTIONS: readonly [string, string][] = [

@@ -18,6 +18,31 @@ export function addVaultOptions(command: Command): void {
   addGroup(command, "Ansible Vault:", options);
 }
 
+/** The options of `state rekey`: Ansible's names, too. */
+export function addNewVaultOptions(command: Command): void {
+  addGroup(command, "Ansible Vault:", [
+    option(
+      "--new-vault-password-file <file>",
+      "rekey: the new password, or a program that prints it",
+    ).argParser(collect),
+    option("--new-vault-id <id>", "rekey: the same with an id, ID@FILE or ID@prompt").argParser(collect),
+  ]);
+}
+
+/** The passwords of those options. */
+export function newVaultOf(raw: Raw, environment: Environment): Vault {
+  const { newVaultId, newVaultPasswordFile } = raw;
+  // Nothing of the environment: it has the old password.
+  return vaultOf(
+    { vaultId: newVaultId, vaultPasswordFile: newVaultPasswordFile },
+    { ...environment, env: withoutVaults(environment.env) },
+  );
+}
+
+function withoutVaults(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANSIBLE_VAULT_")));
+}
+
 /**
  * The passwords for vaults that the command line, the environment and `config` name. They are fetched when a vault needs them.
  * @throws InputError where a file is not there

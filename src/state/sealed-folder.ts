@@ -138,6 +138,11 @@ export class SealedFolder extends Folder {
     return await this.#vault.seal(text, identity, id);
   }
 
+  /** With whose password the encrypted files are; undefined where there is none. */
+  async sealedBy(): Promise<VaultIdentity | undefined> {
+    return this.isEncrypted === true ? (await this.#sealForWriting())?.identity : undefined;
+  }
+
   async #sealForWriting(): Promise<Seal | undefined> {
     if (this.isEncrypted === false || (this.isEncrypted === undefined && !this.#vault.hasPassword))
       return undefined;
