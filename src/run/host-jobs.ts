@@ -65,12 +65,15 @@ export class Problems {
   }
 }
 
-/** The jobs of the hosts that are this run's, in order, and what warns of the passwords that they are given. */
+/**
+ * The jobs of the hosts that are this run's, in order, what warns of the passwords that they are given, and whether an apply
+ * would have to make some.
+ */
 export async function hostJobs(
   input: JobInput,
   selected: ReadonlyMap<string, readonly Play[]>,
   problems: Problems,
-): Promise<{ jobs: HostJob[]; warnings: string[] }> {
+): Promise<{ jobs: HostJob[]; warnings: string[]; lackSecrets: boolean }> {
   const { inventory, options } = input;
   const chosen: [string, readonly Play[]][] = [];
   for (const [host, plays] of selected) {
@@ -84,7 +87,10 @@ export async function hostJobs(
     if (job !== undefined) jobs.push(job);
     if (secrets !== undefined) logins.push(secrets);
   }
-  return { jobs: withNeighbours(jobs), warnings: sharedLogins(logins) };
+  const lackSecrets = logins.some(
+    ({ missing: { passwords, serverKeys, ca } }) => passwords.length > 0 || serverKeys.length > 0 || ca,
+  );
+  return { jobs: withNeighbours(jobs), warnings: sharedLogins(logins), lackSecrets };
 }
 
 async function hostJob(

@@ -57,7 +57,6 @@ export async function prepare(
   const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
   let inventory = await locked.unlock(wanted.keys(), vault);
   const state = await State.open(options.state, options.inventory[0], cwd, vault);
-  if (command === "apply") await state.prepareToWrite();
   const secrets = new Secrets(state, inventory, {
     rotate: options.rotate,
     baseDir: resolve(cwd, playbook.directory),
@@ -67,7 +66,7 @@ export async function prepare(
   const problems = new Problems(vault);
   const cache = new Map();
   const input: JobInput = { command, inventory, tags, secrets, options, environment, cache };
-  const { jobs, warnings } = await hostJobs(input, wanted, problems);
+  const { jobs, warnings, lackSecrets } = await hostJobs(input, wanted, problems);
   const vantages = new Map<string, ConnectionVariables>();
   inventory = await inventory.unlock(vantageNames(jobs), vault);
   for (const name of vantageNames(jobs)) {
@@ -77,6 +76,7 @@ export async function prepare(
     if (connection !== undefined) vantages.set(name, connection);
   }
   problems.throwIfAny();
+  if (command === "apply" && lackSecrets) await state.prepareToWrite();
   checkRotate(options.rotate, jobs);
   checkTags(playbook, tags, command);
   warn(
