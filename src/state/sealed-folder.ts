@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, type Problem } from "../lib/errors.ts";
 import { idOf, isVault } from "../vault/envelope.ts";
@@ -73,6 +72,8 @@ export class SealedFolder extends Folder {
     this.#files = await this.#secretFiles();
     const isClosed = this.isEncrypted === true && this.#plainFiles().length === 0;
     if (!isClosed) await this.refuseOpenFolder(false);
+    // Somebody may have decrypted it by hand.
+    if (this.isEncrypted === false) await this.#ignore(IGNORE_ALL);
   }
 
   /** @throws InputError where some secret files are plain beside encrypted ones: git would take them. */
@@ -129,7 +130,10 @@ export class SealedFolder extends Folder {
   override async write(name: string, text: string): Promise<void> {
     if (!isSecret(name)) return await super.write(name, text);
     const seal = await this.#sealForWriting();
+    // An earlier run without secrets may have left the other one.
+    if (seal === undefined) await this.#ignore(IGNORE_ALL);
     await super.write(name, seal === undefined ? text : await this.#sealed(text, seal));
+    if (seal !== undefined && this.isEncrypted === undefined) await this.#ignore(IGNORE_REST);
     if (!this.#files.some((file) => file.name === name))
       this.#files = [...this.#files, { name, id: seal?.id }];
   }
@@ -146,14 +150,12 @@ export class SealedFolder extends Folder {
   async #sealForWriting(): Promise<Seal | undefined> {
     if (this.isEncrypted === false || (this.isEncrypted === undefined && !this.#vault.hasPassword))
       return undefined;
+    const [encrypted] = this.#files.filter(({ id }) => id !== undefined);
+    // Whoever opens one of them knows the password for the others. Each time: it may have been changed meanwhile.
+    if (encrypted !== undefined) await this.read(encrypted.name);
     if (this.#seal === undefined) {
-      const [encrypted] = this.#files.filter(({ id }) => id !== undefined);
-      // Whoever opened one of them knows with which password the others are to be encrypted.
-      if (encrypted !== undefined) await this.read(encrypted.name);
-      else {
-        const { writer } = this.#vault;
-        this.#seal = { identity: writer, id: writer.id };
-      }
+      const { writer } = this.#vault;
+      this.#seal = { identity: writer, id: writer.id };
     }
     return this.#seal;
   }
@@ -200,11 +202,11 @@ export class SealedFolder extends Folder {
     await this.remove(NEXT);
   }
 
-  /** An own .gitignore of the user's stays. */
+  /** Changes .gitignore where it is redkeep's own. */
   async #ignore(text: string): Promise<void> {
-    const path = await this.pathFor(".gitignore");
-    const found = await readFile(path, "utf8").catch(() => "");
-    if (found === IGNORE_ALL || found === IGNORE_REST) await super.write(".gitignore", text);
+    const found = await super.read(".gitignore");
+    if (found !== text && (found === IGNORE_ALL || found === IGNORE_REST))
+      await super.write(".gitignore", text);
   }
 }
 

@@ -155,6 +155,21 @@ describe("the options of vaults", () => {
     expect(JSON.parse(stdout)._meta.hostvars).toEqual({ "redis-01": { ansible_port: "••••" } });
   });
 
+  it("leave nothing of what was encrypted in a record or on the terminal", async () => {
+    const { cwd } = await vaulted();
+    made.directory.write("site.yml", "- hosts: all\n  tasks: [limits: { nofile: 64 }]\n");
+    const secret = "host-that-only-the-vault-names.invalid";
+    made.directory.write(
+      "group_vars/redis.yml",
+      await encrypt(`ansible_host: ${secret}\n`, new Secret("one")),
+    );
+    const run = await redkeep(["plan", "site.yml", "-i", "hosts.yml", "--json", "run.json", ...ONE], { cwd });
+    expect(run.exitCode).toBe(4);
+    expect(run.stdout).toContain("••••");
+    const everything = run.stdout + run.stderr + readFileSync(join(cwd, "run.json"), "utf8");
+    expect(everything).not.toContain("only-the-vault-names");
+  });
+
   it("do not ask for a password that the limit makes needless", async () => {
     const { cwd } = await vaulted();
     made.directory.write("hosts.yml", "redis: { hosts: { redis-01: } }\nother: { hosts: { web-01: } }\n");

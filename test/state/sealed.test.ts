@@ -113,6 +113,19 @@ describe("a new state with a vault password at hand", () => {
     expect(await refusal(openAt(directory, "one"))).toContain("secrets.yml:1:1  has the marks of a merge");
   });
 
+  it("takes no file with the old password where another process has changed it", async () => {
+    const { directory } = await filledState("one");
+    const state = await openAt(directory, "one");
+    const vault = vaultWith("two");
+    await (await State.find(directory, undefined, "/", vaultWith("one"))).convert({
+      vault,
+      identity: vault.writer,
+    });
+    const files = await readdir(join(directory, "pki/clients"));
+    expect(await refusal(state.write("pki/clients/b.key", "b"))).toContain("does not open it");
+    expect(await readdir(join(directory, "pki/clients"))).toEqual(files);
+  });
+
   it("is refused where some of its secrets are plain: git would take them", async () => {
     const { directory } = await filledState("one");
     await writeFile(join(directory, "pki/clients/b.key"), "plain", { mode: 0o600 });
@@ -123,6 +136,28 @@ describe("a new state with a vault password at hand", () => {
 });
 
 describe("a plain state", () => {
+  it("is never left to git, whatever .gitignore an earlier run or a hand has left", async () => {
+    const directory = await newDirectory();
+    await (await openAt(directory, "one")).pathFor("runs/a.json");
+    expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
+    await (await openAt(directory)).generatePassword("admin");
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+
+    const encrypted = await filledState("one");
+    for (const name of SECRET_FILES)
+      await cp(join(directory, "secrets.yml"), join(encrypted.directory, name));
+    await openAt(encrypted.directory);
+    expect(await textOf(encrypted.directory, ".gitignore")).toBe("*\n");
+  });
+
+  it("of which only records were kept is encrypted from its first secret on, and may be committed", async () => {
+    const directory = await newDirectory();
+    await (await openAt(directory)).pathFor("runs/a.json");
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+    await (await openAt(directory, "one")).generatePassword("admin");
+    expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
+  });
+
   it("stays plain where a password is at hand", async () => {
     const { directory } = await filledState();
     const state = await openAt(directory, "one");
