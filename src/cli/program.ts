@@ -12,13 +12,14 @@ import {
   connectionOptions,
   forksOption,
   hostOptions,
+  inventoryOption,
   option,
   type Raw,
   type RunCommand,
   variableOption,
 } from "./options.ts";
-import { runOptions } from "./run-options.ts";
-import { addNewVaultOptions, addVaultOptions, newVaultOf, vaultOf } from "./vault-options.ts";
+import { inventoryOf, runOptions, stateOf } from "./run-options.ts";
+import { addNewVaultOptions, addVaultOptions, newVaultOf } from "./vault-options.ts";
 
 /** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
@@ -113,11 +114,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   const listing = program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
-    .requiredOption(
-      "-i, --inventory <path>",
-      "inventory file, directory, or list of hosts (a,b,); may be repeated",
-      collect,
-    )
+    .addOption(inventoryOption())
     .option("--list", "all hosts and their variables, as JSON (the default)")
     .option("--graph", "groups and hosts as a tree")
     .option("--host <name>", "one host's variables, as JSON")
@@ -132,10 +129,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(
         await inventory(
           {
-            inventory: raw.inventory as string[],
+            ...(await inventoryOf(raw, environment)),
             limit: raw.limit as string | undefined,
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
-            vault: vaultOf(raw, environment),
             list: raw.list === true,
             graph: raw.graph === true,
             host: raw.host as string | undefined,
@@ -151,7 +147,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .command("password")
     .description("print the password that redkeep generated for one host; reaches no host")
     .argument("<host>", "as the inventory names it")
-    .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
+    .addOption(inventoryOption())
     .option("--user <name>", "whose password (default: the user that redkeep logs in as)")
     .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
     .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
@@ -166,15 +162,15 @@ export function createProgram(environment: Environment, done: (code: number) => 
           {
             host,
             user: raw.user as string | undefined,
-            inventory: raw.inventory as string[],
+            ...(await inventoryOf(raw, environment)),
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             state: raw.state as string | undefined,
-            vault: vaultOf(raw, environment),
           },
           environment,
         ),
       );
     });
+
   addVaultOptions(printing);
   addState(program, environment, done);
 
@@ -278,9 +274,8 @@ function addState(program: Command, environment: Environment, done: (code: numbe
       const { state } = await import("../commands/state.ts");
       const options = {
         action,
-        inventory: raw.inventory as string | undefined,
+        ...(await stateOf(raw, environment)),
         state: raw.state as string | undefined,
-        vault: vaultOf(raw, environment),
         newVault: newVaultOf(raw, environment),
       };
       done(await state(options, environment));

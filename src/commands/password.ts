@@ -23,10 +23,17 @@ export interface PasswordOptions {
 /** Prints the generated password of one user on one host, as the host has it; reaches no host. */
 export async function password(
   options: PasswordOptions,
-  { cwd, stdout, stderr }: Environment,
+  { cwd, env, stdout, stderr, interrupted }: Environment,
 ): Promise<number> {
-  const { host, vault, extraVars } = options;
-  const locked = await loadInventory({ sources: options.inventory, extraVars, vault, cwd });
+  const { host, vault } = options;
+  const locked = await loadInventory({
+    sources: options.inventory,
+    extraVars: options.extraVars,
+    vault,
+    cwd,
+    interrupted,
+    env,
+  });
   const inventory = await locked.unlock([host], vault);
   if (!inventory.hosts.has(host))
     throw new InputError({

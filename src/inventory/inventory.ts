@@ -52,6 +52,16 @@ export interface Inventory {
   readonly unlock: (hosts: Iterable<string>, vault: Vault) => Promise<Inventory>;
   /** The same inventory with every such file closed: what does not depend on who is selected reads this. */
   readonly locked?: Inventory;
+  /** What templates may name besides variables. */
+  readonly surroundings?: Surroundings;
+}
+
+/** Where redkeep was started, for templates. */
+export interface Surroundings {
+  readonly cwd: string;
+  /** As given, from `cwd`; undefined where there is no playbook of your own. */
+  readonly playbookDir?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** What the playbook adds to a host's variables. */

@@ -1,17 +1,19 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { parseYaml } from "../lib/yaml.ts";
-import { readVaulted } from "../vault/read-file.ts";
+import { packageDirectory } from "../lib/package.ts";
 import { noVault, type Vault } from "../vault/vault.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
 import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
-import { parseInventory } from "./parse-inventory.ts";
+import type { ProgramContext } from "./program.ts";
+import { readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
 import { maskValues, type VariablePart, VaultedFile } from "./vaulted.ts";
+
+const PROGRAM_SECONDS = 30;
 
 export interface InventoryOptions {
   /** As -i gives them: files, directories, lists such as `a,b,`; later ones win. */
@@ -24,6 +26,12 @@ export interface InventoryOptions {
   vault?: Vault;
   /** What relative paths count from. */
   cwd: string;
+  /** Ends the inventory programs that are running. */
+  interrupted?: AbortSignal;
+  /** How long an inventory program may take for one answer. */
+  programSeconds?: number;
+  /** For templates that look something up in it. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -37,16 +45,21 @@ export async function loadInventory({
   extraVars = [],
   vault = noVault(),
   cwd,
+  interrupted,
+  programSeconds = PROGRAM_SECONDS,
+  env = {},
 }: InventoryOptions): Promise<Inventory> {
   const [firstSource] = given;
   if (firstSource === undefined) throw new InputError({ message: "no inventory: give one with -i" });
+  const warnings: string[] = [];
   const sources: Source[] = [];
-  for (const source of given) sources.push(await resolveSource(source, cwd));
+  for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
   const builder = new InventoryBuilder({ file: firstSource });
-  for (const source of sources) await readSource(source, builder, vault, cwd);
+  for (const source of sources) {
+    await readSource(source, builder, { cwd, interrupted, programSeconds, vault });
+  }
   builder.finish();
 
-  const warnings: string[] = [];
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
   const drafts = [...hostsBelow(groupNamed(builder, "all"))];
   const isName = (text: string) => builder.hosts.has(text) || builder.groups.has(text);
@@ -54,6 +67,7 @@ export async function loadInventory({
   for (const { variables } of [...builder.groups.values(), ...builder.hosts.values(), { variables: extra }])
     maskValues(variables.values(), isName);
   const groups = new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)]));
+  const surroundings = { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env };
   const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
   const finished = (locked?: Inventory): Inventory => {
     const inventory: Inventory = {
@@ -61,6 +75,7 @@ export async function loadInventory({
       groups,
       extraVars: extra,
       warnings,
+      surroundings,
       unlock: async (hosts, vault) => {
         const before = open.size;
         const wanted = new Set(hosts);
@@ -77,12 +92,12 @@ export async function loadInventory({
   return finished();
 }
 
-async function readSource(
-  source: Source,
-  builder: InventoryBuilder,
-  vault: Vault,
-  cwd: string,
-): Promise<void> {
+/** redkeep's own playbooks are in no fleet's repository: as for Ansible without a playbook, the current folder counts. */
+function isShipped(playbookDir: string | undefined, cwd: string): boolean {
+  return playbookDir !== undefined && resolve(cwd, playbookDir) === join(packageDirectory, "playbooks");
+}
+
+async function readSource(source: Source, builder: InventoryBuilder, context: ProgramContext): Promise<void> {
   if (source.kind === "list") {
     const place = { file: `-i ${source.given}` };
     const ungrouped = builder.addGroup("ungrouped", place);
@@ -95,10 +110,7 @@ async function readSource(
     }
     return;
   }
-  for (const file of source.files) {
-    const { text, fromVault } = await readVaulted(resolve(cwd, file), file, vault);
-    parseInventory(parseYaml(text, file, fromVault), builder);
-  }
+  for (const file of source.files) await readInventoryFile(file, context, builder);
 }
 
 /** group_vars and host_vars beside the sources, in their order, and beside the playbook. */

@@ -1,8 +1,8 @@
 import { InputError } from "../lib/errors.ts";
-import { vaultTexts } from "../lib/yaml-node.ts";
-import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
+import { Locked } from "../vault/locked.ts";
+import { hostVariables, type Inventory } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
-import { refuseUnrendered } from "./unrendered.ts";
+import { Rendering } from "./rendering.ts";
 
 /** What two names of one server have in common: how it is reached, and which unit is meant. */
 const WAY = [
@@ -31,15 +31,19 @@ export class ServerNames {
 
   /** @throws InputError for a `redkeep_password_name` that is no name. */
   of(host: string): string {
-    const variables = hostVariables(this.#inventory, host);
-    return givenName(host, variables) ?? this.#firstNames().get(this.#wayTo(host)) ?? host;
+    const rendering = this.#rendering(host);
+    return givenName(host, rendering) ?? this.#firstNames().get(this.#wayTo(host)) ?? host;
   }
 
-  #wayTo(host: string): string {
-    return wayTo(host, hostVariables(this.#inventory.locked ?? this.#inventory, host));
+  #rendering(host: string): Rendering {
+    return renderingOf(host, this.#inventory);
   }
 
   /** By what is told without a password: whoever a run selects, a server keeps its name. */
+  #wayTo(host: string): string {
+    return wayTo(host, renderingOf(host, this.#inventory.locked ?? this.#inventory));
+  }
+
   #firstNames(): Map<string, string> {
     if (this.#first !== undefined) return this.#first;
     this.#first = new Map();
@@ -51,21 +55,27 @@ export class ServerNames {
   }
 }
 
-function wayTo(host: string, variables: Variables): string {
-  const values = WAY.map((name) => {
-    const { value, node } = variables.get(name) ?? {};
-    // A !vault value as it was encrypted: that is the same before and after it is opened.
-    const [encrypted] = node === undefined ? [] : vaultTexts(node);
-    return (encrypted ?? value) || null;
-  });
-  const hasAddress = values.slice(0, 2).some((address) => address !== null);
-  return JSON.stringify(hasAddress ? values : [host, ...values]);
+function renderingOf(host: string, inventory: Inventory): Rendering {
+  return new Rendering(host, hostVariables(inventory, host), inventory);
 }
 
-function givenName(host: string, variables: Variables): string | undefined {
-  const given = variables.get(OWN_VARIABLES.passwordName);
+/** What cannot be rendered, or stands in a vault, is nobody else's way: two servers must never have one password for it. */
+function wayTo(host: string, rendering: Rendering): string {
+  try {
+    const found = WAY.map((name) => rendering.variable(name));
+    if (found.some((variable) => variable?.place.fromVault)) return JSON.stringify({ host });
+    const values = found.map((variable) => variable?.value || null);
+    const hasAddress = values.slice(0, 2).some((address) => address !== null);
+    return JSON.stringify(hasAddress ? values : [host, ...values]);
+  } catch (error) {
+    if (!(error instanceof InputError || error instanceof Locked)) throw error;
+    return JSON.stringify({ host });
+  }
+}
+
+function givenName(host: string, rendering: Rendering): string | undefined {
+  const given = rendering.variable(OWN_VARIABLES.passwordName);
   if (given === undefined || given.value === null || given.value === "") return undefined;
-  refuseUnrendered(given, OWN_VARIABLES.passwordName, host);
   if (typeof given.value === "string" && /^[^\p{Cc}]{1,255}$/u.test(given.value)) return given.value;
   throw new InputError({
     place: given.place,

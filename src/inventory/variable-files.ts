@@ -8,7 +8,7 @@ import { readVaulted } from "../vault/read-file.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
-import { kindOf, namesIn } from "./sources.ts";
+import { kindOf, linkToNothing, namesIn } from "./sources.ts";
 import { type VariablePart, VaultedFile } from "./vaulted.ts";
 
 /** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
@@ -56,7 +56,7 @@ export async function readVariableFiles(
       warnings.push(`${join(directory, other)} is not read, because ${join(directory, first)} comes first`);
     }
     const parts: VariablePart[] = [];
-    await readVariables(join(directory, first), cwd, parts);
+    await readVariables(join(directory, first), cwd, parts, warnings);
     result.set(name, parts);
   }
   for (const file of present) warnOfStranger(directory, file, what, names, warnings);
@@ -66,7 +66,18 @@ export async function readVariableFiles(
 async function directoryEntries(directory: string, cwd: string, warnings: string[]): Promise<Set<string>> {
   const kind = await kindOf(resolve(cwd, directory));
   if (kind === "file") warnings.push(`${directory} is not read: it is no directory`);
-  return new Set(kind === "directory" ? await namesIn(directory, cwd) : []);
+  return new Set(kind === "directory" ? await existingIn(directory, cwd, warnings) : []);
+}
+
+/** The names in a directory; a link to nothing becomes a warning. */
+async function existingIn(directory: string, cwd: string, warnings: string[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await namesIn(directory, cwd)) {
+    const path = join(directory, name);
+    if ((await kindOf(resolve(cwd, path))) === undefined) warnings.push(linkToNothing(path));
+    else names.push(name);
+  }
+  return names;
 }
 
 /** A file for a group that does not exist is usually a typo, and Ansible says nothing. */
@@ -87,7 +98,13 @@ function warnOfStranger(
 }
 
 /** Reads a file, or a directory's files in byte order, into `into`; later ones win. */
-async function readVariables(path: string, cwd: string, into: VariablePart[], depth = 0): Promise<void> {
+async function readVariables(
+  path: string,
+  cwd: string,
+  into: VariablePart[],
+  warnings: string[],
+  depth = 0,
+): Promise<void> {
   if (depth > MAX_DEPTH) {
     throw new InputError({ place: { file: path }, message: `lies more than ${MAX_DEPTH} directories deep` });
   }
@@ -98,12 +115,12 @@ async function readVariables(path: string, cwd: string, into: VariablePart[], de
     );
     return;
   }
-  for (const name of await namesIn(path, cwd)) {
+  for (const name of await existingIn(path, cwd, warnings)) {
     if (name.startsWith(".") || name.endsWith("~")) continue;
     const inner = join(path, name);
     const isDirectory = (await kindOf(resolve(cwd, inner))) === "directory";
     if (isDirectory ? extname(name) === "" : EXTENSIONS.includes(extname(name)))
-      await readVariables(inner, cwd, into, depth + 1);
+      await readVariables(inner, cwd, into, warnings, depth + 1);
   }
 }
 

@@ -1,8 +1,8 @@
-import { connectionVariables } from "../inventory/connection-variables.ts";
+import { connectionVariables, type PlayConnection } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
 import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
 import { probeVariables } from "../inventory/probe-variables.ts";
-import { refuseUnrendered } from "../inventory/unrendered.ts";
+import { Rendering } from "../inventory/rendering.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { TagSelection } from "../lib/tags.ts";
@@ -14,6 +14,7 @@ import type { HostTask } from "../tasks/task.ts";
 import { unlocking } from "../vault/locked.ts";
 import { openerOf, type Vault } from "../vault/vault.ts";
 import { isInShard } from "./choose-hosts.ts";
+import { connectionDefaults } from "./connection-defaults.ts";
 import { type HostJob, machineOf } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -94,13 +95,14 @@ export async function hostJobs(
 }
 
 async function hostJob(
-  { command, inventory, tags, secrets, options, environment: { cwd, env }, cache }: JobInput,
+  { command, inventory, tags, secrets, options, environment, cache }: JobInput,
   host: string,
   plays: readonly Play[],
   problems: Problems,
 ): Promise<{ job?: HostJob; secrets?: HostSecrets | undefined }> {
   const [first] = plays;
   if (first === undefined) return {};
+  const { cwd, env } = environment;
   const tasksWith = (facts?: FactsForTemplates): HostTasks => {
     const merged = mergeTasks(
       host,
@@ -120,16 +122,18 @@ async function hostJob(
   const collect = <T>(work: () => T | Promise<T>) => problems.of(host, work);
   const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
   const connection = await collect(() =>
-    connectionVariables(host, variables, connectionDefaults(options, first), {
-      cwd,
-      env,
-      cache,
-      openVault: openerOf(options.vault),
-    }),
+    connectionVariables(
+      host,
+      variables,
+      { ...connectionDefaults(options, environment), play: playConnection(first) },
+      { cwd, env, cache, inventory, openVault: openerOf(options.vault) },
+    ),
   );
   if (connection !== undefined) await collect(() => checkKeyFiles(connection, options, cwd));
   await collect(() => refuseUnknownVariables(variables));
-  const unit = await collect(() => unitName(host, variables.get(OWN_VARIABLES.unit)));
+  const unit = await collect(() =>
+    unitName(new Rendering(host, variables, inventory).variable(OWN_VARIABLES.unit)),
+  );
   const known = await collect(() => tasks());
   const secretsOf = (selected: readonly HostTask[]) => secrets.of(host, selected, known?.login);
   const hostSecrets = await collect(() => secretsOf(known?.tasks ?? []));
@@ -183,24 +187,15 @@ function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play):
   };
 }
 
-function connectionDefaults(options: RunOptions, play: Play) {
+function playConnection(play: Play): PlayConnection {
   return {
-    user: options.user,
-    privateKey: options.privateKey,
-    password: options.password,
-    become: options.become,
-    becomePassword: options.becomePassword,
-    timeoutSeconds: options.timeoutSeconds,
-    knownHosts: options.knownHosts,
-    play: {
-      place: play.place,
-      port: play.port,
-      remoteUser: play.remoteUser,
-      become: play.become,
-      becomeMethod: play.becomeMethod,
-      becomeUser: play.becomeUser,
-      connection: play.connection,
-    },
+    place: play.place,
+    port: play.port,
+    remoteUser: play.remoteUser,
+    become: play.become,
+    becomeMethod: play.becomeMethod,
+    becomeUser: play.becomeUser,
+    connection: play.connection,
   };
 }
 
@@ -221,11 +216,8 @@ function sharedLogins(secrets: readonly HostSecrets[]): string[] {
   });
 }
 
-function unitName(host: string, variable: Variable | undefined): string {
-  if (variable === undefined) return "";
-  refuseUnrendered(variable, OWN_VARIABLES.unit, host);
-  const { value, place } = variable;
-  if (value === null || value === "") return "";
+function unitName({ value, place }: Partial<Variable> = {}): string {
+  if (value === undefined || value === null || value === "") return "";
   if (typeof value === "string" && /^[A-Za-z0-9][A-Za-z0-9@:._\\-]{0,200}$/.test(value)) return value;
   throw new InputError({
     place,

@@ -1,3 +1,5 @@
+import type { HostKeys } from "../connection/settings.ts";
+import type { AnsibleSettings } from "../inventory/ansible-settings.ts";
 import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
@@ -7,6 +9,8 @@ import type { Vault } from "../vault/vault.ts";
 /** The options of plan, apply, verify and rollback, checked. */
 export interface RunOptions {
   inventory: readonly string[];
+  /** Of ansible.cfg and the environment, for what the options leave open. */
+  settings: AnsibleSettings;
   /** As given; undefined for the default. */
   playbook: string | undefined;
   limit: string | undefined;
@@ -27,6 +31,8 @@ export interface RunOptions {
   become: boolean | undefined;
   becomePassword: Secret | undefined;
   knownHosts: string | undefined;
+  /** Undefined where inventory and ~/.ssh/config decide. */
+  hostKeys: HostKeys | undefined;
   state: string | undefined;
   /** Opens what is encrypted with Ansible Vault. */
   vault: Vault;

@@ -9,7 +9,6 @@ import { loadPlaybook } from "../playbook/load-playbook.ts";
 import { templateRenderer } from "../playbook/templates.ts";
 import type { RunRecord } from "../record/record.ts";
 import { State } from "../state/state.ts";
-import { openerOf } from "../vault/vault.ts";
 import { loadWaivers } from "../waivers/load-waivers.ts";
 import { checkRecordPath, checkRotate, checkTags, unknownTags } from "./check-options.ts";
 import { selectPlays, unfinishedHosts } from "./choose-hosts.ts";
@@ -31,7 +30,7 @@ export async function prepare(
   environment: Environment,
 ): Promise<Run> {
   const startedAt = new Date();
-  const { cwd, env } = environment;
+  const { cwd, env, interrupted } = environment;
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
@@ -42,6 +41,8 @@ export async function prepare(
     extraVars: options.extraVars,
     vault,
     cwd,
+    interrupted,
+    env,
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(locked, await readLimit(options.limit, cwd));
@@ -51,7 +52,7 @@ export async function prepare(
       ? undefined
       : await loadWaivers(options.waivers, locked, options.inventory[0], cwd);
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const selected = selectPlays(locked, playbook, limit);
+  const { selected, warnings: selectionWarnings } = selectPlays(locked, playbook, limit);
   const unfinished =
     options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, locked, cwd);
   const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
@@ -71,7 +72,7 @@ export async function prepare(
   inventory = await inventory.unlock(vantageNames(jobs), vault);
   for (const name of vantageNames(jobs)) {
     const connection = await problems.of(name, () =>
-      vantageConnection(name, inventory, options, { cwd, env, cache, openVault: openerOf(vault) }),
+      vantageConnection(name, inventory, options, environment, cache),
     );
     if (connection !== undefined) vantages.set(name, connection);
   }
@@ -82,6 +83,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,
       ...(waived?.warnings ?? []),

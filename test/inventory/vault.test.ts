@@ -190,12 +190,44 @@ describe("a !vault value", () => {
   });
 
   it("that is damaged is refused by the line of the damage", async () => {
-    const text = (await value("x", "  ")).replace(/\n {2}6/, "\n  x");
+    const text = (await value("x", "  ")).replace(/(\n {2}\$.*\n {2})./, "$1x");
     const { inventory, vault } = await situation({ "host_vars/a.yml": `ansible_password: ${text}` });
     const broken = text.split("\n").findIndex((line) => line.startsWith("  x"));
     expect(await refusal(connectionTo(inventory, "a", vault))).toBe(
       `host_vars/a.yml:${broken + 1}:1  ansible_password of a: is damaged: should be hexadecimal digits`,
     );
+  });
+
+  it("is the value of a variable that names it, as of one from an encrypted file", async () => {
+    const { inventory, vault } = await situation({
+      "group_vars/g/vault.yml": await sealed("vault_password: from the file\n"),
+      "group_vars/g/vars.yml": `single: ${await value("single value", "  ")}ansible_become: yes
+ansible_become_password: "{{ vault_password }}"
+ansible_password: "{{ single }}"
+ansible_timeout: "{{ single }}"
+`,
+    });
+    const open = await inventory.unlock(["a"], vault);
+    const message = await refusal(connectionTo(open, "a", vault));
+    expect(message).toContain('ansible_timeout of a: expected seconds (more than 0), found "••••"');
+    const variables = new Map(hostVariables(open, "a"));
+    variables.delete("ansible_timeout");
+    const connection = await unlocking(vault, () =>
+      connectionVariables("a", variables, {}, { cwd: "/", env: {} }),
+    );
+    expect(connection.becomePassword?.reveal()).toBe("from the file");
+    expect(connection.password?.reveal()).toBe("single value");
+  });
+
+  it("in JSON is what ansible-inventory prints of one", async () => {
+    const text = await sealed("from JSON");
+    const { inventory, vault } = await situation({
+      "host_vars/a.json": JSON.stringify({ ansible_password: { __ansible_vault: text } }),
+    });
+    expect((await connectionTo(inventory, "a", vault)).password?.reveal()).toBe("from JSON");
+    expect(JSON.parse(inventoryHost(inventory, "a"))).toEqual({
+      ansible_password: { __ansible_vault: text },
+    });
   });
 
   it("holds text, never a template", async () => {
@@ -207,6 +239,15 @@ describe("a !vault value", () => {
 });
 
 describe("encrypted files beside them", () => {
+  it("an INI inventory that is encrypted as a whole", async () => {
+    const { inventory, vault } = await situation({
+      "hosts.yml": await sealed("[g]\nx ansible_port=2222 note=long-enough-to-mask-too\n"),
+    });
+    expect((await connectionTo(inventory, "x", vault)).port).toBe(2222);
+    expect(inventoryList(inventory)).not.toContain("2222");
+    expect(redact("long-enough-to-mask-too")).toBe("••••");
+  });
+
   it("an inventory that is encrypted as a whole", async () => {
     const { inventory, vault } = await situation({
       "hosts.yml": await sealed("g:\n  hosts:\n    x: {ansible_port: 2222, note: long-enough-to-mask}\n"),
