@@ -13,6 +13,7 @@ const SYSTEM = [
   "test/recipes/**/*.test.ts",
   "test/run/{hostile-hosts,strays}.test.ts",
   "test/transaction/{transaction,walk}.test.ts",
+  "test/vault/ansible.test.ts",
 ];
 
 export default defineConfig({

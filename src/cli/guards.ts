@@ -3,7 +3,7 @@ export const GUARDS = [
   ..."aof-rewrite-failed bind-absent-address bind-everywhere blast-radius blinding-rename certificate cluster disk-too-small".split(
     " ",
   ),
-  ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used memory-only-users oldest-backup".split(
+  ..."evicts-stored-keys firewall-empty firewall-open impact last-save-failed maxmemory-above-host maxmemory-below-used memory-only-users older-state oldest-backup".split(
     " ",
   ),
   ..."other-firewall other-password other-ports persistence-differs primary-without-persistence privileged-port replica-rename replication replication-needs-tls rules-of-others".split(

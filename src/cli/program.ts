@@ -1,4 +1,5 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
+import type { StateCommandOptions } from "../commands/state.ts";
 import { packageVersion } from "../lib/package.ts";
 import { printableText } from "../lib/printable.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
@@ -17,7 +18,8 @@ import {
   type RunCommand,
   variableOption,
 } from "./options.ts";
-import { inventoryOf, runOptions } from "./run-options.ts";
+import { inventoryOf, runOptions, stateOf } from "./run-options.ts";
+import { addNewVaultOptions, addVaultOptions, newVaultOf } from "./vault-options.ts";
 
 /** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
@@ -70,6 +72,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
         "playbook (default: ./playbooks/harden.yml, else the one that redkeep ships). Treat it as code: its expressions run on this machine",
       );
     addRunOptions(command, name);
+    addVaultOptions(command);
     command.addHelpText("after", `\nExamples:\n${examples}`);
     command.action(async (playbook: string | undefined, raw: Raw) => {
       const options = await runOptions(playbook, raw, environment);
@@ -108,7 +111,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   addReport(program, environment, done);
   addDiff(program, environment, done);
 
-  program
+  const listing = program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
     .addOption(inventoryOption())
@@ -126,7 +129,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(
         await inventory(
           {
-            inventory: await inventoryOf(raw, environment),
+            ...(await inventoryOf(raw, environment)),
             limit: raw.limit as string | undefined,
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             list: raw.list === true,
@@ -138,7 +141,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
       );
     });
 
-  program
+  addVaultOptions(listing);
+
+  const printing = program
     .command("password")
     .description("print the password that redkeep generated for one host; reaches no host")
     .argument("<host>", "as the inventory names it")
@@ -157,7 +162,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
           {
             host,
             user: raw.user as string | undefined,
-            inventory: await inventoryOf(raw, environment),
+            ...(await inventoryOf(raw, environment)),
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             state: raw.state as string | undefined,
           },
@@ -165,6 +170,9 @@ export function createProgram(environment: Environment, done: (code: number) => 
         ),
       );
     });
+
+  addVaultOptions(printing);
+  addState(program, environment, done);
 
   program
     .command("controls")
@@ -226,6 +234,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   addGroup(adopting, "Which hosts:", [...hostOptions(), variableOption(), forksOption()]);
   addGroup(adopting, "Output:", [option("--out <dir>", "folder to write into").default("adopted")]);
   addGroup(adopting, "Connection:", connectionOptions());
+  addVaultOptions(adopting);
   adopting.addHelpText(
     "after",
     "\nExamples:\n  redkeep adopt -i inventory/production.yml\n  redkeep plan adopted/playbook.yml -i inventory/production.yml --waivers adopted/waivers.yml\n",
@@ -245,6 +254,32 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(await init(directory, environment));
     });
   return program;
+}
+
+function addState(program: Command, environment: Environment, done: (code: number) => void): void {
+  const command = program
+    .command("state")
+    .description("tell what the controller's state holds, encrypt or decrypt it; reaches no host")
+    .addArgument(new Argument("<action>", "what to do").choices(["show", "encrypt", "decrypt", "rekey"]))
+    .option("-i, --inventory <path>", "the inventory that the state belongs to")
+    .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)");
+  addVaultOptions(command);
+  addNewVaultOptions(command);
+  command
+    .addHelpText(
+      "after",
+      "\nExamples:\n  redkeep state show -i inventory/\n  redkeep state encrypt -i inventory/ --vault-password-file ~/.vault\n  redkeep state rekey -i inventory/ --vault-password-file ~/.vault --new-vault-password-file ~/.vault.new\n",
+    )
+    .action(async (action: StateCommandOptions["action"], raw: Raw) => {
+      const { state } = await import("../commands/state.ts");
+      const options = {
+        action,
+        ...(await stateOf(raw, environment)),
+        state: raw.state as string | undefined,
+        newVault: newVaultOf(raw, environment),
+      };
+      done(await state(options, environment));
+    });
 }
 
 const FORMAT_OPTIONS: readonly [string, string][] = [

@@ -3,9 +3,11 @@ import { didYouMean, InputError } from "../lib/errors.ts";
 import { printableText } from "../lib/printable.ts";
 import type { Severity } from "../record/statuses.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
+import type { Vault } from "../vault/vault.ts";
 import { askSecret, showTyping } from "./ask-secret.ts";
 import { GUARDS } from "./guards.ts";
 import type { Raw } from "./options.ts";
+import { vaultOf } from "./vault-options.ts";
 
 /** What commander read, checked and with its passwords asked for. @throws InputError where an option cannot be meant. */
 export async function runOptions(
@@ -51,6 +53,7 @@ export async function runOptions(
     knownHosts: text("knownHosts"),
     hostKeys: raw.hostKeys as RunOptions["hostKeys"],
     state: text("state"),
+    vault: vaultOf(raw, environment, settings.vault),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),
@@ -63,8 +66,24 @@ export async function runOptions(
 }
 
 /** For a command that reads the inventory and goes to no host. @throws InputError where nobody names one */
-export async function inventoryOf(raw: Raw, environment: Environment): Promise<readonly string[]> {
-  return sourcesOf(raw, await settingsOf(raw, environment));
+export async function inventoryOf(
+  raw: Raw,
+  environment: Environment,
+): Promise<{ inventory: readonly string[]; vault: Vault }> {
+  const settings = await settingsOf(raw, environment);
+  return { inventory: sourcesOf(raw, settings), vault: vaultOf(raw, environment, settings.vault) };
+}
+
+/** For a command that needs the state alone: the inventory beside which it lies, where anybody names one. */
+export async function stateOf(
+  raw: Raw,
+  environment: Environment,
+): Promise<{ inventory: string | undefined; vault: Vault }> {
+  const given = raw.inventory as string | undefined;
+  const isPlaced = given !== undefined || raw.state !== undefined;
+  const settings = await ansibleSettings(environment, isPlaced);
+  const inventory = given ?? settings.inventory?.sources[0];
+  return { inventory, vault: vaultOf(raw, environment, settings.vault) };
 }
 
 /** Says what was read, and from where an inventory comes that the command line does not name. */

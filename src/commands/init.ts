@@ -22,8 +22,8 @@ export async function init(directory: string, { cwd, stdout, program }: Environm
       })),
     );
   }
-  // A repository has its own .gitignore, and .redkeep ignores itself: this one only says so where people look.
-  if (!existsSync(join(root, ".gitignore"))) files.set(".gitignore", ".redkeep/\n");
+  // A repository has its own .gitignore, and .redkeep has one that leaves out its secrets where they are not encrypted.
+  if (!existsSync(join(root, ".gitignore"))) files.set(".gitignore", ".redkeep/runs/\n");
   for (const [path, text] of files) {
     const target = join(root, path);
     try {

@@ -6,11 +6,13 @@ import { loadInventory } from "../inventory/load-inventory.ts";
 import { InputError } from "../lib/errors.ts";
 import { printableText } from "../lib/printable.ts";
 import type { Environment } from "../run/options.ts";
+import type { Vault } from "../vault/vault.ts";
 
 export interface InventoryCommandOptions {
   inventory: readonly string[];
   limit: string | undefined;
   extraVars: readonly string[];
+  vault: Vault;
   list: boolean;
   graph: boolean;
   host: string | undefined;
@@ -25,16 +27,24 @@ export async function inventory(
   if (asked > 1) throw new InputError({ message: "inventory takes one of --list, --graph and --host NAME" });
   // Beside the playbook that plan would take, so that its group_vars are listed as they will count.
   const playbook = join(cwd, "playbooks", "harden.yml");
-  const loaded = await loadInventory({
+  const locked = await loadInventory({
     sources: options.inventory,
     ...(existsSync(playbook) ? { playbookDir: dirname(playbook) } : {}),
     extraVars: options.extraVars,
+    vault: options.vault,
     cwd,
     interrupted,
   });
-  for (const warning of loaded.warnings) stderr.write(`warning: ${printableText(warning)}\n`);
+  for (const warning of locked.warnings) stderr.write(`warning: ${printableText(warning)}\n`);
   const hosts =
-    options.limit === undefined ? undefined : limitedHosts(loaded, await readLimit(options.limit, cwd));
+    options.limit === undefined ? undefined : limitedHosts(locked, await readLimit(options.limit, cwd));
+  // Only what is printed is opened: the names of the variables in an encrypted file, their values stay masked.
+  const shown = options.graph
+    ? []
+    : options.host === undefined
+      ? (hosts ?? locked.hosts.keys())
+      : [options.host];
+  const loaded = await locked.unlock(shown, options.vault);
   const text = options.graph
     ? inventoryGraph(loaded)
     : options.host !== undefined

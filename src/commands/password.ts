@@ -7,6 +7,8 @@ import { printable } from "../lib/printable.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Environment } from "../run/options.ts";
 import { State } from "../state/state.ts";
+import { unlocking } from "../vault/locked.ts";
+import type { Vault } from "../vault/vault.ts";
 
 export interface PasswordOptions {
   host: string;
@@ -15,6 +17,7 @@ export interface PasswordOptions {
   inventory: readonly string[];
   extraVars: readonly string[];
   state: string | undefined;
+  vault: Vault;
 }
 
 /** Prints the generated password of one user on one host, as the host has it; reaches no host. */
@@ -22,21 +25,24 @@ export async function password(
   options: PasswordOptions,
   { cwd, env, stdout, stderr, interrupted }: Environment,
 ): Promise<number> {
-  const { host } = options;
-  const inventory = await loadInventory({
+  const { host, vault } = options;
+  const locked = await loadInventory({
     sources: options.inventory,
     extraVars: options.extraVars,
+    vault,
     cwd,
     interrupted,
     env,
   });
+  const inventory = await locked.unlock([host], vault);
   if (!inventory.hosts.has(host))
     throw new InputError({
       message: `the inventory has no host ${JSON.stringify(host)}.${didYouMean(host, inventory.hosts.keys())}`,
     });
-  const state = await State.open(options.state, options.inventory[0], cwd);
+  const state = await State.open(options.state, options.inventory[0], cwd, vault);
   const user = options.user ?? onlyUser(state);
-  const found = passwordOn(state, user, new ServerNames(inventory).of(host));
+  const server = await unlocking(vault, () => new ServerNames(inventory).of(host));
+  const found = passwordOn(state, user, server);
   if (found === undefined)
     throw new InputError({
       place: { file: state.directory },

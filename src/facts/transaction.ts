@@ -1,5 +1,9 @@
 import { shellProgram } from "../shell/program.ts";
+import { parseAssignments } from "../shell/quote.ts";
 import type { Fact } from "./fact.ts";
+
+/** The variable of a transaction in which the host keeps the mark of the state that made it: see src/state/generation.ts. */
+export const STATE_MARK = "STATE_MARK";
 
 /** What redkeep itself left on the host: a transaction that still waits for its confirmation, and its recovery unit. */
 export interface TransactionFact {
@@ -16,6 +20,8 @@ export interface TransactionFact {
         restarted: boolean;
         /** It switched the firewall on, so undoing it switches it off. */
         firewall: boolean;
+        /** The marks of the states that made it and, where it is a rollback, what it undid. */
+        marks: readonly string[];
         written: readonly string[];
         set: readonly string[];
         /** Owner and mode that it gave to what stayed as it was otherwise, by path: `root:redis 750`. */
@@ -39,6 +45,7 @@ export const transactionFact: Fact<TransactionFact> = {
               isRollback: kinds.includes("rollback"),
               restarted: kinds.includes("restarted"),
               firewall: kinds.includes("firewall"),
+              marks: kinds.flatMap((line) => parseAssignments(line).get(STATE_MARK) ?? []),
               // `NUMBER PATH OWNER MODE` of files, `PATH OWNER MODE` of what was only set. No path holds a blank.
               written: sections.lines("last-files").map((line) => line.split(" ")[1] ?? ""),
               set: [...sections.lines("last-modes"), ...sections.lines("last-directories")].map(

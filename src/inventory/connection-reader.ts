@@ -151,9 +151,9 @@ export class ConnectionReader {
       }
       const source = parseSecretSource(value);
       if (typeof source === "string") throw new InputError({ message: source });
-      const { cwd, env, cache } = this.#context;
+      const { cwd } = this.#context;
       const baseDir = place.line === undefined ? cwd : resolve(cwd, dirname(place.file));
-      return await readSecretSource(source, { baseDir, env, place, key: this.#key(setting), cache });
+      return await readSecretSource(source, { ...this.#context, baseDir, place, key: this.#key(setting) });
     } catch (error) {
       this.#collect(error, setting);
       return undefined;
@@ -277,7 +277,10 @@ export class ConnectionReader {
       const variable = this.#variables.get(name);
       if (variable === undefined || variable.value === null) return [];
       const value = this.#rendered(variable, name);
-      return value === null || value === OMIT ? [] : [{ name, value, place: variable.place }];
+      const { place } = variable;
+      return value === null || value === OMIT
+        ? []
+        : [{ name, value, place: this.#rendering.fromVault ? { ...place, fromVault: true } : place }];
     });
     const strongest = settings.at(-1);
     if (strongest === undefined) return undefined;

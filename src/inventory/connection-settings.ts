@@ -1,6 +1,7 @@
 import type { HostKeys } from "../connection/settings.ts";
 import type { Place } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
+import type { SecretSourceOptions } from "../lib/secret-source.ts";
 import type { Inventory } from "./inventory.ts";
 
 /** What the command line and the play say about connections; the inventory wins over both. */
@@ -54,6 +55,7 @@ export interface SecretContext {
   env: NodeJS.ProcessEnv;
   /** Shared between hosts, so that a command which gives a password runs once. */
   cache?: Map<string, Promise<Secret>>;
+  openVault?: SecretSourceOptions["openVault"];
   /** For templates that name other hosts, groups or folders. */
   inventory?: Inventory;
 }

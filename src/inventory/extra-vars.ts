@@ -1,5 +1,6 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
+import type { Vault } from "../vault/vault.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
 import { readVariableFile } from "./variable-files.ts";
@@ -12,18 +13,22 @@ const PLACE: Place = { file: "-e" };
  *
  * @throws InputError for anything that sets no variable.
  */
-export async function parseExtraVars(args: readonly string[], cwd: string): Promise<Map<string, Variable>> {
+export async function parseExtraVars(
+  args: readonly string[],
+  cwd: string,
+  vault: Vault,
+): Promise<Map<string, Variable>> {
   const variables = new Map<string, Variable>();
   for (const arg of args) {
-    for (const [name, variable] of await parseExtraVar(arg.trim(), cwd)) variables.set(name, variable);
+    for (const [name, variable] of await parseExtraVar(arg.trim(), cwd, vault)) variables.set(name, variable);
   }
   return variables;
 }
 
-async function parseExtraVar(arg: string, cwd: string): Promise<Map<string, Variable>> {
+async function parseExtraVar(arg: string, cwd: string, vault: Vault): Promise<Map<string, Variable>> {
   if (arg.startsWith("@")) {
     const file = arg.slice(1);
-    const variables = await readVariableFile(file, cwd);
+    const variables = await readVariableFile(file, cwd, vault);
     if (variables.size === 0) throw new InputError({ place: { file }, message: "has no variables" });
     return variables;
   }
@@ -39,7 +44,7 @@ function variablesOf({ root }: YamlDocument): Map<string, Variable> {
     const found = root.kind === "mapping" ? "an empty one" : describe(root);
     throw new InputError({ place: PLACE, message: `expected a mapping of variables, found ${found}` });
   }
-  return new Map([...root.entries].map(([name, entry]) => [name, { ...variableOf(entry), place: PLACE }]));
+  return new Map([...root.entries].map(([name, entry]) => [name, variableOf({ ...entry, place: PLACE })]));
 }
 
 function keyValues(arg: string): Map<string, Variable> {

@@ -1,8 +1,12 @@
 import { isIP } from "node:net";
 import type { Place } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
+import type { Vault } from "../vault/vault.ts";
 
-/** A variable's value as written in the file, never rendered, with its place. */
+/**
+ * A variable's value as written in the file, never rendered, with its place. One from a vault has a place that says so, and
+ * is shown to nobody.
+ */
 export interface Variable {
   readonly value: unknown;
   readonly place: Place;
@@ -40,6 +44,14 @@ export interface Inventory {
   /** From `-e`: these win over everything else. */
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
+  /**
+   * The inventory with the encrypted files of variables opened that these hosts have. Of other hosts they stay closed, so
+   * that nobody is asked for a password that no selected host needs.
+   * @throws InputError where one cannot be opened
+   */
+  readonly unlock: (hosts: Iterable<string>, vault: Vault) => Promise<Inventory>;
+  /** The same inventory with every such file closed: what does not depend on who is selected reads this. */
+  readonly locked?: Inventory;
   /** What templates may name besides variables. */
   readonly surroundings?: Surroundings;
 }

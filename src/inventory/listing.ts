@@ -1,8 +1,10 @@
 import { didYouMean, InputError } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
 import { toValue, VaultText, type YamlNode } from "../lib/yaml-node.ts";
 import type { Host, Inventory, Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
+const MASK = String(new Secret(""));
 const MAX_GRAPH_LINES = 100_000;
 
 /**
@@ -83,7 +85,10 @@ function listedVariables(inventory: Inventory, host: Host): Map<string, Json> {
   const variables = new Map<string, Variable>([...host.variables, ...inventory.extraVars]);
   for (const name of MAGIC) variables.delete(name);
   return new Map(
-    [...variables].map(([name, { node, value }]) => [name, node ? jsonOf(node) : (value as Json)]),
+    [...variables].map(([name, { node, value, place }]) => [
+      name,
+      node ? jsonOf(node) : place.fromVault === true ? MASK : (value as Json),
+    ]),
   );
 }
 
@@ -106,6 +111,8 @@ export function jsonOf(node: YamlNode): Json {
       return new Map([...node.entries].map(([key, entry]) => [key, jsonOf(entry.node)]));
     case "scalar":
       if (node.value instanceof VaultText) return new Map([["__ansible_vault", node.value.text]]);
+      // Of a file that is encrypted as a whole: ansible-inventory would print it.
+      if (node.place.fromVault === true) return MASK;
       if (node.type === "unsafe") return new Map([["__ansible_unsafe", String(node.value)]]);
       return node.type === "float" ? new Raw(pythonFloat(Number(node.value))) : (toValue(node) as Json);
   }

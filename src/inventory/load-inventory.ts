@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
@@ -10,6 +11,7 @@ import type { ProgramContext } from "./program.ts";
 import { readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
+import { maskValues, type VariablePart, VaultedFile } from "./vaulted.ts";
 
 const PROGRAM_SECONDS = 30;
 
@@ -20,6 +22,8 @@ export interface InventoryOptions {
   playbookDir?: string;
   /** The arguments of -e. */
   extraVars?: readonly string[];
+  /** Opens what is encrypted. */
+  vault?: Vault;
   /** What relative paths count from. */
   cwd: string;
   /** Ends the inventory programs that are running. */
@@ -39,6 +43,7 @@ export async function loadInventory({
   sources: given,
   playbookDir,
   extraVars = [],
+  vault = noVault(),
   cwd,
   interrupted,
   programSeconds = PROGRAM_SECONDS,
@@ -51,23 +56,40 @@ export async function loadInventory({
   for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
   const builder = new InventoryBuilder({ file: firstSource });
   for (const source of sources) {
-    await readSource(source, builder, { cwd, interrupted, programSeconds });
+    await readSource(source, builder, { cwd, interrupted, programSeconds, vault });
   }
   builder.finish();
 
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
-  return {
-    hosts: new Map(
-      [...hostsBelow(groupNamed(builder, "all"))].map((host) => [
-        host.name,
-        finishedHost(host, builder, files),
-      ]),
-    ),
-    groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
-    extraVars: await parseExtraVars(extraVars, cwd),
-    warnings,
-    surroundings: { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env },
+  const drafts = [...hostsBelow(groupNamed(builder, "all"))];
+  const isName = (text: string) => builder.hosts.has(text) || builder.groups.has(text);
+  const extra = await parseExtraVars(extraVars, cwd, vault);
+  for (const { variables } of [...builder.groups.values(), ...builder.hosts.values(), { variables: extra }])
+    maskValues(variables.values(), isName);
+  const groups = new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)]));
+  const surroundings = { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env };
+  const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
+  const finished = (locked?: Inventory): Inventory => {
+    const inventory: Inventory = {
+      hosts: new Map(drafts.map((host) => [host.name, finishedHost(host, builder, files, open)])),
+      groups,
+      extraVars: extra,
+      warnings,
+      surroundings,
+      unlock: async (hosts, vault) => {
+        const before = open.size;
+        const wanted = new Set(hosts);
+        for (const host of drafts.filter(({ name }) => wanted.has(name)))
+          for (const part of partsOf(host, files))
+            if (part instanceof VaultedFile && !open.has(part))
+              open.set(part, await part.open(vault, isName));
+        return open.size === before ? inventory : finished(locked ?? inventory);
+      },
+      ...(locked === undefined ? {} : { locked }),
+    };
+    return inventory;
   };
+  return finished();
 }
 
 /** redkeep's own playbooks are in no fleet's repository: as for Ansible without a playbook, the current folder counts. */
@@ -138,11 +160,32 @@ async function readAllVariableFiles(
   return all;
 }
 
-function finishedHost(draft: DraftHost, builder: InventoryBuilder, files: AllVariableFiles): Host {
+/** The files that a host has variables in. */
+function partsOf(draft: DraftHost, files: AllVariableFiles): VariablePart[] {
+  const groups = ["all", ...groupsAbove(draft).map(({ name }) => name)];
+  const pick = (from: readonly VariableFiles[], names: readonly string[]) =>
+    from.flatMap((one) => names.flatMap((name) => one.get(name) ?? []));
+  return [
+    ...pick([...files.inventoryGroups, ...files.playbookGroups], groups),
+    ...pick([...files.inventoryHosts, ...files.playbookHosts], [draft.name]),
+  ];
+}
+
+/** @param open the encrypted files that were opened; the others say nothing */
+function finishedHost(
+  draft: DraftHost,
+  builder: InventoryBuilder,
+  files: AllVariableFiles,
+  open: ReadonlyMap<VaultedFile, ReadonlyMap<string, Variable>>,
+): Host {
   const groups = groupsAbove(draft);
   const groupNames = groups.map(({ name }) => name);
+  const variablesOf = (part: VariablePart): Iterable<[string, Variable]> =>
+    part instanceof VaultedFile ? (open.get(part) ?? []) : part;
   const pick = (from: VariableFiles[], names: readonly string[]): [string, Variable][] =>
-    from.flatMap((one) => names.flatMap((name) => [...(one.get(name) ?? [])]));
+    from.flatMap((one) =>
+      names.flatMap((name) => (one.get(name) ?? []).flatMap((part) => [...variablesOf(part)])),
+    );
   const variables = new Map<string, Variable>([
     ...groupNamed(builder, "all").variables,
     ...groups.flatMap((group) => [...group.variables]),

@@ -1,6 +1,6 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
-import { formatPath, toValue, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
+import { formatPath, toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
 import {
@@ -26,9 +26,16 @@ export function parseInventory(
   new InventoryParser(builder, exportCommand).parse(document.root);
 }
 
-/** A variable with the places of its parts. */
-export function variableOf(entry: YamlEntry): Variable {
-  return { value: toValue(entry.node), place: entry.place, node: entry.node };
+/** A variable with the places of its parts. A `!vault` part of it has its plain value once it was opened. */
+export function variableOf({ node, place }: YamlEntry): Variable {
+  if (vaultTexts(node).length === 0) return { value: toValue(node), place, node };
+  return {
+    get value() {
+      return toValue(node);
+    },
+    place: { ...place, fromVault: true },
+    node,
+  };
 }
 
 class InventoryParser {

@@ -6,6 +6,7 @@ import { printable } from "../lib/printable.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
 import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
+import type { Vault } from "../vault/vault.ts";
 import type { InventoryBuilder } from "./inventory-builder.ts";
 import { describe } from "./parse-inventory.ts";
 import { ProgramAnswer } from "./program-answer.ts";
@@ -17,6 +18,8 @@ const MAGIC = ["2321", "7f454c46", "cffaedfe", "cefaedfe", "cafebabe"];
 
 export interface ProgramContext {
   cwd: string;
+  /** Opens a file that is encrypted. */
+  vault: Vault;
   /** How long a program may take for one answer. */
   programSeconds: number;
   /** Ends a program that is running. */

@@ -1,8 +1,8 @@
 import { extname, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { readTextFile } from "../lib/text-file.ts";
 import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
 import { shellWord } from "../shell/quote.ts";
+import { readVaulted } from "../vault/read-file.ts";
 import { addIni, type IniInventory, looksLikeIni, parseIni } from "./ini.ts";
 import type { InventoryBuilder } from "./inventory-builder.ts";
 import { parseInventory } from "./parse-inventory.ts";
@@ -29,10 +29,10 @@ export async function readInventoryFile(
       message: `is TOML, which redkeep does not read. This makes YAML of it: ${exportCommand(file)}`,
     });
   }
-  const text = await readTextFile(path, file);
-  const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file) : undefined;
+  const { text, fromVault } = await readVaulted(path, file, context.vault);
+  const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file, fromVault) : undefined;
   if (yaml?.document !== undefined) return parseInventory(yaml.document, builder, exportCommand(file));
-  const ini = parseIni(text, file);
+  const ini = parseIni(text, file, fromVault);
   if (ini.problems.length === 0) addIni(ini, builder);
   else builder.problems.push(...problemsOf(text, file, ini, yaml?.error).problems);
   if (ini.lines.length + ini.problems.length === 0) builder.foundEmpty({ file, line: 1, column: 1 });
@@ -44,11 +44,13 @@ function exportCommand(file: string): string {
 }
 
 /** The document where Ansible's YAML reader takes it, or why it does not; neither for a text that is no mapping. */
-function readAsYaml(text: string, file: string): { document?: YamlDocument; error?: InputError } {
-  // No other reader has a word for it.
-  if (text.startsWith("$ANSIBLE_VAULT")) return { document: parseYaml(text, file) };
+function readAsYaml(
+  text: string,
+  file: string,
+  fromVault: boolean,
+): { document?: YamlDocument; error?: InputError } {
   try {
-    const document = parseYaml(text, file);
+    const document = parseYaml(text, file, fromVault);
     const { root } = document;
     if (root.kind === "mapping") return { document };
     if (root.kind === "scalar") return {};

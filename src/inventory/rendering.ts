@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { InputError, type Place } from "../lib/errors.ts";
 import { VaultText } from "../lib/yaml-node.ts";
+import { needOpened } from "../vault/locked.ts";
 import type { Inventory, Surroundings, Variable, Variables } from "./inventory.ts";
 import { type Expression, isTemplate, JinjaError, parseTemplate } from "./jinja-syntax.ts";
 import {
@@ -52,6 +53,7 @@ export class Rendering {
   #steps = 0;
   #characters = 0;
   #depth = 0;
+  #fromVault = false;
 
   /**
    * @param inventory without it there is no `hostvars`
@@ -71,18 +73,26 @@ export class Rendering {
     const found = this.#scope.look(name)?.variable;
     if (found === undefined) return undefined;
     const value = this.value(found, name);
-    return value === OMIT ? undefined : { ...found, value };
+    if (value === OMIT) return undefined;
+    return { ...found, value, place: this.#fromVault ? { ...found.place, fromVault: true } : found.place };
+  }
+
+  /** Whether anything of the last value stood in a vault. */
+  get fromVault(): boolean {
+    return this.#fromVault;
   }
 
   /**
    * The value of a variable with every template in it rendered; `OMIT` where it says so.
    *
-   * @throws InputError for a template that does more than name a value, for a name that is not there, and for a `!vault` value.
+   * @throws InputError for a template that does more than name a value, and for a name that is not there.
+   * @throws Locked for a `!vault` value that was not opened yet: see `unlocking`
    */
   value(variable: Variable, name: string): unknown {
     this.#steps = 0;
     this.#characters = 0;
     this.#depth = 0;
+    this.#fromVault = variable.place.fromVault === true;
     this.#ring = [`${this.#scope.host} ${name}`];
     const { host } = this.#scope;
     try {
@@ -130,13 +140,12 @@ export class Rendering {
     if (content.kind === "sequence" || content.kind === "mapping")
       return new Container({ content, scope, isPlain });
     const { value } = content;
+    if (placeOf(content)?.fromVault === true) this.#fromVault = true;
     if (value instanceof VaultText) {
-      throw new RenderingError(
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: write { env: NAME } or " +
-          "{ command: [ansible-vault, view, FILE] } where a secret is expected",
-        undefined,
-        placeOf(content),
-      );
+      this.#fromVault = true;
+      needOpened(value, this.#ring[0]?.replace(/^(\S+) (.*)$/, "$2 of $1") ?? "");
+      // What was encrypted is no template.
+      return value.opened?.reveal() ?? "";
     }
     if (content.kind === "scalar" && content.type === "float") return new Float(Number(value));
     const isText = content.kind === "plain" || content.type === "text";

@@ -1,4 +1,5 @@
 import { InputError } from "../lib/errors.ts";
+import { Locked } from "../vault/locked.ts";
 import { hostVariables, type Inventory } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { Rendering } from "./rendering.ts";
@@ -31,32 +32,43 @@ export class ServerNames {
   /** @throws InputError for a `redkeep_password_name` that is no name. */
   of(host: string): string {
     const rendering = this.#rendering(host);
-    return givenName(host, rendering) ?? this.#firstNames().get(wayTo(host, rendering)) ?? host;
+    return givenName(host, rendering) ?? this.#firstNames().get(this.#wayTo(host)) ?? host;
   }
 
   #rendering(host: string): Rendering {
-    return new Rendering(host, hostVariables(this.#inventory, host), this.#inventory);
+    return renderingOf(host, this.#inventory);
+  }
+
+  /** By what is told without a password: whoever a run selects, a server keeps its name. */
+  #wayTo(host: string): string {
+    return wayTo(host, renderingOf(host, this.#inventory.locked ?? this.#inventory));
   }
 
   #firstNames(): Map<string, string> {
     if (this.#first !== undefined) return this.#first;
     this.#first = new Map();
     for (const host of this.#inventory.hosts.keys()) {
-      const way = wayTo(host, this.#rendering(host));
+      const way = this.#wayTo(host);
       if (!this.#first.has(way)) this.#first.set(way, host);
     }
     return this.#first;
   }
 }
 
-/** What cannot be rendered is nobody else's way: two servers must never have one password for it. */
+function renderingOf(host: string, inventory: Inventory): Rendering {
+  return new Rendering(host, hostVariables(inventory, host), inventory);
+}
+
+/** What cannot be rendered, or stands in a vault, is nobody else's way: two servers must never have one password for it. */
 function wayTo(host: string, rendering: Rendering): string {
   try {
-    const values = WAY.map((name) => rendering.variable(name)?.value || null);
+    const found = WAY.map((name) => rendering.variable(name));
+    if (found.some((variable) => variable?.place.fromVault)) return JSON.stringify({ host });
+    const values = found.map((variable) => variable?.value || null);
     const hasAddress = values.slice(0, 2).some((address) => address !== null);
     return JSON.stringify(hasAddress ? values : [host, ...values]);
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof InputError || error instanceof Locked)) throw error;
     return JSON.stringify({ host });
   }
 }

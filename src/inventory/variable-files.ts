@@ -1,9 +1,15 @@
 import { extname, join, resolve } from "node:path";
 import { didYouMean, InputError } from "../lib/errors.ts";
-import { readYamlFile } from "../lib/yaml.ts";
+import { readTextFile } from "../lib/text-file.ts";
+import { parseYaml } from "../lib/yaml.ts";
+import type { YamlNode } from "../lib/yaml-node.ts";
+import { isVault } from "../vault/envelope.ts";
+import { readVaulted } from "../vault/read-file.ts";
+import type { Vault } from "../vault/vault.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
 import { kindOf, linkToNothing, namesIn } from "./sources.ts";
+import { type VariablePart, VaultedFile } from "./vaulted.ts";
 
 /** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
 const EXTENSIONS = ["", ".yml", ".yaml", ".json"];
@@ -23,14 +29,14 @@ const IGNORED_EXTENSIONS = [
 ];
 const MAX_DEPTH = 20;
 
-/** The variables of one group_vars or host_vars directory, by the name of the group or host. */
-export type VariableFiles = ReadonlyMap<string, ReadonlyMap<string, Variable>>;
+/** The variables of one group_vars or host_vars directory, by the name of the group or host: of several files the last wins. */
+export type VariableFiles = ReadonlyMap<string, readonly VariablePart[]>;
 
 /**
  * Reads `directory` (a group_vars or host_vars; one that does not exist is empty) for the groups or hosts in `names`. Files for other
  * names, and those that Ansible would skip because another one comes first, become `warnings`.
  *
- * @throws InputError for a file that cannot be read, is encrypted or is not a mapping.
+ * @throws InputError for a file that cannot be read or is not a mapping.
  */
 export async function readVariableFiles(
   directory: string,
@@ -39,7 +45,7 @@ export async function readVariableFiles(
   cwd: string,
   warnings: string[],
 ): Promise<VariableFiles> {
-  const result = new Map<string, Map<string, Variable>>();
+  const result = new Map<string, VariablePart[]>();
   const present = await directoryEntries(directory, cwd, warnings);
   for (const name of names) {
     const [first, ...others] = EXTENSIONS.map((extension) => name + extension).filter((file) =>
@@ -49,9 +55,9 @@ export async function readVariableFiles(
     for (const other of others) {
       warnings.push(`${join(directory, other)} is not read, because ${join(directory, first)} comes first`);
     }
-    const variables = new Map<string, Variable>();
-    await readVariables(join(directory, first), cwd, variables, warnings);
-    result.set(name, variables);
+    const parts: VariablePart[] = [];
+    await readVariables(join(directory, first), cwd, parts, warnings);
+    result.set(name, parts);
   }
   for (const file of present) warnOfStranger(directory, file, what, names, warnings);
   return result;
@@ -95,7 +101,7 @@ function warnOfStranger(
 async function readVariables(
   path: string,
   cwd: string,
-  into: Map<string, Variable>,
+  into: VariablePart[],
   warnings: string[],
   depth = 0,
 ): Promise<void> {
@@ -103,7 +109,10 @@ async function readVariables(
     throw new InputError({ place: { file: path }, message: `lies more than ${MAX_DEPTH} directories deep` });
   }
   if ((await kindOf(resolve(cwd, path))) !== "directory") {
-    for (const [name, variable] of await readVariableFile(path, cwd)) into.set(name, variable);
+    const text = await readTextFile(resolve(cwd, path), path);
+    into.push(
+      isVault(text) ? new VaultedFile(path, text, variablesIn) : variablesIn(parseYaml(text, path).root),
+    );
     return;
   }
   for (const name of await existingIn(path, cwd, warnings)) {
@@ -116,12 +125,20 @@ async function readVariables(
 }
 
 /**
- * The variables of one YAML or JSON file; none when it is empty.
+ * The variables of one YAML or JSON file, which may be encrypted; none when it is empty.
  *
  * @throws InputError when it is not a mapping.
  */
-export async function readVariableFile(file: string, cwd: string): Promise<Map<string, Variable>> {
-  const { root } = await readYamlFile(resolve(cwd, file), file);
+export async function readVariableFile(
+  file: string,
+  cwd: string,
+  vault: Vault,
+): Promise<Map<string, Variable>> {
+  const { text, fromVault } = await readVaulted(resolve(cwd, file), file, vault);
+  return variablesIn(parseYaml(text, file, fromVault).root);
+}
+
+function variablesIn(root: YamlNode): Map<string, Variable> {
   if (root.kind === "scalar" && root.value === null) return new Map();
   if (root.kind !== "mapping") {
     throw new InputError({

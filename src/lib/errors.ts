@@ -3,6 +3,8 @@ export interface Place {
   file: string;
   line?: number | undefined;
   column?: number | undefined;
+  /** It stands in a vault: a message about it shows no value. */
+  fromVault?: true | undefined;
 }
 
 /** One problem in the user's input: where, under which key, what was expected and what was found. */
@@ -20,7 +22,10 @@ export class InputError extends Error {
   readonly state: string;
 
   constructor(problems: Problem | readonly Problem[], state = "No host was touched.") {
-    const list: readonly Problem[] = "message" in problems ? [problems] : problems;
+    const given: readonly Problem[] = "message" in problems ? [problems] : problems;
+    const list = given.map((problem) =>
+      problem.place?.fromVault === true ? { ...problem, message: withoutValues(problem.message) } : problem,
+    );
     super(list.map(formatProblem).join("\n"));
     this.problems = list;
     this.state = state;
@@ -38,6 +43,13 @@ export function formatProblem({ place, key, message }: Problem): string {
     place && [place.file, place.line, place.column].filter((part) => part !== undefined).join(":");
   const what = key === undefined || key === "" ? message : `${key}: ${message}`;
   return where === undefined ? what : `${where}  ${what}`;
+}
+
+/** A message with `••••` for what it quotes and for what it found: that stands in a vault. */
+function withoutValues(message: string): string {
+  return message
+    .replace(/"(?:[^"\\]|\\.)*"?/g, '"••••"')
+    .replace(/(\bfound (?:the (?:number|boolean) )?)(?:-?[\d.]|true\b|false\b|[[{]).*$/s, "$1••••");
 }
 
 /** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */

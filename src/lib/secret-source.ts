@@ -17,6 +17,8 @@ export interface SecretSourceOptions {
   key?: string | undefined;
   /** Takes a text of several lines, such as a key in PEM form, as it stands. */
   multiline?: boolean | undefined;
+  /** Gives a file's text as it is, or opened where it is encrypted. */
+  openVault?: ((text: string, file: string) => Promise<string>) | undefined;
   /** Shared by callers that may name one source many times: each is then read once. */
   cache?: Map<string, Promise<Secret>> | undefined;
 }
@@ -77,7 +79,7 @@ async function readUncached(source: SecretSource, options: SecretSourceOptions):
 
 async function readText(
   source: SecretSource,
-  { baseDir, env }: SecretSourceOptions,
+  { baseDir, env, openVault = async (text) => text }: SecretSourceOptions,
   fail: (message: string) => InputError,
 ): Promise<string> {
   if ("env" in source) {
@@ -86,12 +88,14 @@ async function readText(
     return text;
   }
   if ("command" in source) return runCommand(source.command, baseDir, env, fail);
+  let text: string;
   try {
-    return await readTextFile(resolve(baseDir, source.file.replace(/^~(?=\/)/, homedir())), source.file);
+    text = await readTextFile(resolve(baseDir, source.file.replace(/^~(?=\/)/, homedir())), source.file);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     throw fail(`cannot be read: the file ${error.problems[0]?.message}`);
   }
+  return await openVault(text, source.file);
 }
 
 function describeSource(source: SecretSource): string {

@@ -34,6 +34,14 @@ export class Secret {
 /** Shorter ones are left alone: masking them would garble ordinary words and so tell where they stand. */
 const SHORTEST = 4;
 
+/**
+ * Whether a text is short enough to be a word or a number of everyday's language, such as `redis` or `6379`. Masking that
+ * everywhere would garble what is said of Redis, and tell by its place what it is.
+ */
+export function readsAsWord(text: string): boolean {
+  return text.length < 8 || (text.length < 16 && /^[a-z._-]*$/.test(text));
+}
+
 /** Texts that begin alike, sorted, each with the longest other one that it begins with, or -1. */
 interface Sorted {
   texts: readonly string[];
@@ -175,7 +183,7 @@ export class FoundSecrets {
    */
   add(values: Iterable<string>): void {
     for (const value of values) {
-      if (value.length < 8 || (value.length < 16 && /^[a-z._-]*$/.test(value))) continue;
+      if (readsAsWord(value)) continue;
       if (this.#values.has(value)) continue;
       if (value.length > LONGEST_FOUND || this.#values.size === MOST_FOUND) {
         this.#isTooMuch = true;

@@ -182,7 +182,7 @@ export class Composer {
     return node;
   }
 
-  #mapping(place: Place, unsafe: boolean): YamlMapping {
+  #mapping(place: Place, unsafe: boolean): YamlMapping | YamlScalar {
     const own = new Map<string, YamlEntry>();
     const merged = new Map<string, YamlEntry>();
     let mergePlace: Place | undefined;
@@ -206,6 +206,15 @@ export class Composer {
     }
     this.#take();
     const entries = new Map([...merged, ...own]);
+    const encrypted = this.#isJson ? entries.get("__ansible_vault")?.node : undefined;
+    // As ansible-inventory prints a !vault value.
+    if (encrypted?.kind === "scalar" && typeof encrypted.value === "string")
+      return {
+        kind: "scalar",
+        place,
+        value: new VaultText(encrypted.value, { ...place, fromVault: true }),
+        type: "vault",
+      };
     const node: YamlMapping = { kind: "mapping", place, entries };
     let size = 1;
     for (const entry of entries.values()) size += this.#sizes.get(entry.node) ?? 1;
@@ -291,7 +300,7 @@ export class Composer {
         break;
       case "!vault":
       case "!vault-encrypted":
-        return scalar("vault", new VaultText(text));
+        return scalar("vault", new VaultText(text, { ...place, fromVault: true }));
       case "!unsafe":
         return scalar("unsafe", text);
       case "!":

@@ -1,11 +1,25 @@
 import type { Place } from "./errors.ts";
+import { Secret } from "./secret.ts";
 
-/** The text of a `!vault` value: still encrypted, so it can be listed and passed on, but not used. */
+/** A `!vault` value: it is listed and passed on as it was encrypted, and used once it was opened. */
 export class VaultText {
+  /** As encrypted. */
   readonly text: string;
+  readonly place: Place;
+  #opened: Secret | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, place: Place) {
     this.text = text;
+    this.place = place;
+  }
+
+  /** What was encrypted; undefined until somebody has opened it. */
+  get opened(): Secret | undefined {
+    return this.#opened;
+  }
+
+  open(text: string): void {
+    this.#opened = new Secret(text);
   }
 
   toJSON(): { __ansible_vault: string } {
@@ -56,11 +70,14 @@ export function formatPath(path: YamlPath): string {
     .join("");
 }
 
-/** The plain value of a node. Aliased parts are copied, so that changing one place changes no other. */
+/**
+ * The plain value of a node: of a `!vault` value what was encrypted, where it was opened. Aliased parts are copied, so that
+ * changing one place changes no other.
+ */
 export function toValue(node: YamlNode): unknown {
   switch (node.kind) {
     case "scalar":
-      return node.value;
+      return node.value instanceof VaultText ? (node.value.opened?.reveal() ?? node.value) : node.value;
     case "sequence":
       return node.items.map(toValue);
     case "mapping": {
@@ -69,6 +86,19 @@ export function toValue(node: YamlNode): unknown {
       return object;
     }
   }
+}
+
+/** The `!vault` values in a node. */
+export function vaultTexts(root: YamlNode): VaultText[] {
+  const found: VaultText[] = [];
+  const todo: YamlNode[] = [root];
+  for (let node = todo.pop(); node; node = todo.pop()) {
+    if (node.kind === "sequence") todo.push(...node.items.toReversed());
+    else if (node.kind === "mapping")
+      todo.push(...[...node.entries.values()].map((entry) => entry.node).reverse());
+    else if (node.value instanceof VaultText) found.push(node.value);
+  }
+  return found;
 }
 
 /** Where `path` stands, or else the nearest parent of it. */

@@ -4,10 +4,12 @@ import type { Place } from "./errors.ts";
 /** Turns offsets into lines and columns. */
 export class Lines {
   readonly #file: string;
+  readonly #fromVault: boolean;
   readonly #starts: number[] = [0];
 
-  constructor(source: string, file: string) {
+  constructor(source: string, file: string, fromVault = false) {
     this.#file = file;
+    this.#fromVault = fromVault;
     for (const match of source.matchAll(/\r\n?|\n/g)) this.#starts.push(match.index + match[0].length);
   }
 
@@ -19,7 +21,8 @@ export class Lines {
       if ((this.#starts[middle] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
-    return { file: this.#file, line: low + 1, column: offset - (this.#starts[low] ?? 0) + 1 };
+    const place = { file: this.#file, line: low + 1, column: offset - (this.#starts[low] ?? 0) + 1 };
+    return this.#fromVault ? { ...place, fromVault: true } : place;
   }
 }
 

@@ -18,18 +18,19 @@ export interface YamlDocument {
  *
  * @throws InputError for a syntax error, a duplicate key, a second document, an unknown tag, an alias that contains itself
  * or expands without measure, an integer that would be rounded, and an Ansible Vault file.
+ * @param fromVault the text was encrypted: messages show no value of it.
  */
-export function parseYaml(text: string, file: string): YamlDocument {
+export function parseYaml(text: string, file: string, fromVault = false): YamlDocument {
   const source = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (source.startsWith("$ANSIBLE_VAULT")) {
     throw new InputError({
       place: { file, line: 1, column: 1 },
       message:
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: keep the secrets elsewhere and name them by " +
-        "{ env: NAME } or { command: [ansible-vault, view, FILE] }",
+        "is encrypted with Ansible Vault: redkeep opens inventories, files of variables, the state and files that " +
+        "{ file: PATH } names, and reads this one only as plain text",
     });
   }
-  const lines = new Lines(source, file);
+  const lines = new Lines(source, file, fromVault);
   const root = new Composer(source, lines).compose();
   return {
     root,

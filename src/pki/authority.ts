@@ -29,6 +29,7 @@ export function createAuthority(state: State, replaced: boolean): Promise<void> 
     const { certificate, key } = await makeAuthority();
     await state.write("pki/ca.key", key.reveal());
     await state.write("pki/ca.crt", certificate);
+    await state.countSecret();
   });
 }
 

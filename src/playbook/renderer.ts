@@ -3,6 +3,7 @@ import { OMIT, Rendering } from "../inventory/rendering.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import { evaluate, TemplateError } from "../lib/template.ts";
 import { VaultText, type YamlPath } from "../lib/yaml-node.ts";
+import { needOpened } from "../vault/locked.ts";
 import { type Play, placeIn, shown, type TaskEntry } from "./playbook.ts";
 
 /** The facts of a host that a playbook may name, as `facts.NAME`. */
@@ -106,10 +107,8 @@ export class Renderer {
     if (Array.isArray(value))
       return value.map((item, index) => this.#render(item, [...below, index], locate));
     if (value instanceof VaultText) {
-      const message =
-        "is encrypted with Ansible Vault, which redkeep does not decrypt: write { env: NAME } or " +
-        "{ command: [ansible-vault, view, FILE] } where a secret is expected";
-      throw new InputError({ ...locate(below), message });
+      needOpened(value, locate(below).key ?? "");
+      return value.opened?.reveal();
     }
     if (typeof value !== "object" || value === null) return value;
     const result: Record<string, unknown> = Object.create(null);

@@ -166,6 +166,7 @@ async function compileInput(
     facts,
     server,
     ...transaction,
+    state: run.state.mark,
     issued,
     before: loginBefore(observation),
     after: loginAfter(observation, config),

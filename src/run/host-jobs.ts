@@ -11,6 +11,8 @@ import { type FactsForTemplates, type HostTasks, hostTasks } from "../playbook/h
 import type { Play } from "../playbook/playbook.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostTask } from "../tasks/task.ts";
+import { unlocking } from "../vault/locked.ts";
+import { openerOf, type Vault } from "../vault/vault.ts";
 import { isInShard } from "./choose-hosts.ts";
 import { connectionDefaults } from "./connection-defaults.ts";
 import { type HostJob, machineOf } from "./job.ts";
@@ -33,11 +35,19 @@ export interface JobInput {
 /** The problems of all hosts, so that one run reports them all. */
 export class Problems {
   readonly #found = new Map<string, Problem>();
+  readonly #vault: Vault;
 
-  /** Undefined where the work throws an InputError about this host, which is kept. */
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /**
+   * `!vault` values that the work uses are opened, and it is done again: see `unlocking`.
+   * @returns undefined where the work throws an InputError about this host, which is kept
+   */
   async of<T>(host: string, work: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      return await work();
+      return await unlocking(this.#vault, work);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       // A mistake in the playbook shows on every host: report it once.
@@ -56,12 +66,15 @@ export class Problems {
   }
 }
 
-/** The jobs of the hosts that are this run's, in order, and what warns of the passwords that they are given. */
+/**
+ * The jobs of the hosts that are this run's, in order, what warns of the passwords that they are given, and whether an apply
+ * would have to make some.
+ */
 export async function hostJobs(
   input: JobInput,
   selected: ReadonlyMap<string, readonly Play[]>,
   problems: Problems,
-): Promise<{ jobs: HostJob[]; warnings: string[] }> {
+): Promise<{ jobs: HostJob[]; warnings: string[]; lackSecrets: boolean }> {
   const { inventory, options } = input;
   const chosen: [string, readonly Play[]][] = [];
   for (const [host, plays] of selected) {
@@ -75,7 +88,10 @@ export async function hostJobs(
     if (job !== undefined) jobs.push(job);
     if (secrets !== undefined) logins.push(secrets);
   }
-  return { jobs: withNeighbours(jobs), warnings: sharedLogins(logins) };
+  const lackSecrets = logins.some(
+    ({ missing: { passwords, serverKeys, ca } }) => passwords.length > 0 || serverKeys.length > 0 || ca,
+  );
+  return { jobs: withNeighbours(jobs), warnings: sharedLogins(logins), lackSecrets };
 }
 
 async function hostJob(
@@ -110,7 +126,7 @@ async function hostJob(
       host,
       variables,
       { ...connectionDefaults(options, environment), play: playConnection(first) },
-      { cwd, env, cache, inventory },
+      { cwd, env, cache, inventory, openVault: openerOf(options.vault) },
     ),
   );
   if (connection !== undefined) await collect(() => checkKeyFiles(connection, options, cwd));

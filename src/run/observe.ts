@@ -37,6 +37,7 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
     const refusal =
       refusalBeforePlanning(observation.server, accept) ??
       pendingTransaction(observation.facts) ??
+      (isAudit || run.command === "eject" ? undefined : olderState(run, observation.facts)) ??
       (isAudit ? undefined : loosePrograms(observation.facts));
     if (refusal !== undefined) return timed(as(host, stopped("refused", refusal)));
     // Without root, a plan would recreate what only root can read.
@@ -124,6 +125,18 @@ function pendingTransaction({ transaction }: HostFacts): Failure | undefined {
     where: "lock",
     found: `another run is at work here: ${holder || "unknown"} (${state})`,
     remedy: "wait until it has ended, then run again; an unconfirmed run rolls back within minutes",
+  };
+}
+
+/** What this copy of the state does not know yet may be what the host has: passwords, keys, a CA. */
+function olderState({ state, options: { accept } }: Run, { transaction }: HostFacts): Failure | undefined {
+  const newer = state.newerOn(transaction.last?.marks ?? []);
+  if (newer === undefined || accept.has("older-state")) return undefined;
+  return {
+    where: "older-state",
+    found: `this state is from before: ${state.name} has generation ${state.generation?.number}, and one with generation ${newer} has changed this host`,
+    remedy: `bring the newer one: git pull where it is in a repository, else copy ${state.name} from the controller that changed the host last`,
+    guards: ["older-state"],
   };
 }
 

@@ -4,6 +4,7 @@ import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
 import type { Severity } from "../record/statuses.ts";
+import type { Vault } from "../vault/vault.ts";
 
 /** The options of plan, apply, verify and rollback, checked. */
 export interface RunOptions {
@@ -33,6 +34,8 @@ export interface RunOptions {
   /** Undefined where inventory and ~/.ssh/config decide. */
   hostKeys: HostKeys | undefined;
   state: string | undefined;
+  /** Opens what is encrypted with Ansible Vault. */
+  vault: Vault;
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;
   /** Failures of a lower severity do not make the exit code 6. */

@@ -34,39 +34,42 @@ export async function prepare(
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
-  const inventory = await loadInventory({
+  const { vault } = options;
+  const locked = await loadInventory({
     sources: options.inventory,
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
+    vault,
     cwd,
     interrupted,
     env,
   });
   const limit =
-    options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
+    options.limit === undefined ? undefined : limitedHosts(locked, await readLimit(options.limit, cwd));
   // Nothing that a rollback does is checked: a waiver could only keep it from its work.
   const waived =
     command === "rollback" || command === "eject"
       ? undefined
-      : await loadWaivers(options.waivers, inventory, options.inventory[0], cwd);
-  const state = await State.open(options.state, options.inventory[0], cwd);
+      : await loadWaivers(options.waivers, locked, options.inventory[0], cwd);
+  const tags: TagSelection = { only: options.tags, skip: options.skipTags };
+  const { selected, warnings: selectionWarnings } = selectPlays(locked, playbook, limit);
+  const unfinished =
+    options.retryFailed === undefined ? undefined : await unfinishedHosts(options.retryFailed, locked, cwd);
+  const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
+  let inventory = await locked.unlock(wanted.keys(), vault);
+  const state = await State.open(options.state, options.inventory[0], cwd, vault);
   const secrets = new Secrets(state, inventory, {
     rotate: options.rotate,
     baseDir: resolve(cwd, playbook.directory),
     env,
+    vault,
   });
-  const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const { selected, warnings: selectionWarnings } = selectPlays(inventory, playbook, limit);
-  const unfinished =
-    options.retryFailed === undefined
-      ? undefined
-      : await unfinishedHosts(options.retryFailed, inventory, cwd);
-  const wanted = new Map([...selected].filter(([host]) => unfinished?.has(host) !== false));
-  const problems = new Problems();
+  const problems = new Problems(vault);
   const cache = new Map();
   const input: JobInput = { command, inventory, tags, secrets, options, environment, cache };
-  const { jobs, warnings } = await hostJobs(input, wanted, problems);
+  const { jobs, warnings, lackSecrets } = await hostJobs(input, wanted, problems);
   const vantages = new Map<string, ConnectionVariables>();
+  inventory = await inventory.unlock(vantageNames(jobs), vault);
   for (const name of vantageNames(jobs)) {
     const connection = await problems.of(name, () =>
       vantageConnection(name, inventory, options, environment, cache),
@@ -74,6 +77,7 @@ export async function prepare(
     if (connection !== undefined) vantages.set(name, connection);
   }
   problems.throwIfAny();
+  if (command === "apply" && lackSecrets) await state.prepareToWrite();
   checkRotate(options.rotate, jobs);
   checkTags(playbook, tags, command);
   warn(

@@ -65,6 +65,7 @@ function programOf(run: Run, observation: Observation, source: string, transacti
   const { server, secrets } = observation;
   const common = {
     ...transaction,
+    state: run.state.mark,
     server,
     before: loginBefore(observation),
     program: transactionProgram(),

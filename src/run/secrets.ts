@@ -17,6 +17,7 @@ import type { AclParams } from "../tasks/acl/parameters.ts";
 import type { HostTask } from "../tasks/task.ts";
 import { paramsOf } from "../tasks/task.ts";
 import type { TlsParams } from "../tasks/tls/parameters.ts";
+import { openerOf, type Vault } from "../vault/vault.ts";
 
 /** The secrets of one host's tasks that exist so far. */
 export interface HostSecrets extends Controller {
@@ -76,13 +77,18 @@ export class Secrets {
   constructor(
     state: State,
     inventory: Inventory,
-    { rotate, baseDir, env }: { rotate: ReadonlySet<string>; baseDir: string; env: NodeJS.ProcessEnv },
+    {
+      rotate,
+      baseDir,
+      env,
+      vault,
+    }: { rotate: ReadonlySet<string>; baseDir: string; env: NodeJS.ProcessEnv; vault: Vault },
   ) {
     this.#state = state;
     this.#inventory = inventory;
     this.#names = new ServerNames(inventory);
     this.#rotate = rotate;
-    this.#options = { baseDir, env, cache: new Map() };
+    this.#options = { baseDir, env, cache: new Map(), openVault: openerOf(vault) };
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { connectionVariables, type SecretContext } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import { openerOf } from "../vault/vault.ts";
 import { connectionDefaults } from "./connection-defaults.ts";
 import type { HostJob } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
@@ -29,6 +30,7 @@ export async function vantageConnection(
     env,
     cache,
     inventory,
+    openVault: openerOf(options.vault),
   });
   await checkKeyFiles(connection, options, cwd);
   return connection;

@@ -1,5 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS } from "../facts/redis-script.ts";
+import { STATE_MARK } from "../facts/transaction.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import { spanSeconds } from "../plan/restart.ts";
@@ -21,6 +22,8 @@ export interface CompileInput {
   server: Server;
   /** For the holder line that a second run is shown. */
   holder: string;
+  /** The mark of the controller's state. */
+  state: string;
   id: string;
   nonce: string;
   /** The certificate made for this host, where the plan asks for one. */
@@ -91,6 +94,7 @@ function environment(
   const { plan, facts, server, before } = input;
   return shellAssignments({
     NONCE: input.nonce,
+    [STATE_MARK]: input.state,
     CAP: capSeconds(server),
     WINDOW: CONFIRM_WINDOW,
     FIREWALL_WINDOW,

@@ -2,6 +2,7 @@ import { attributesIn, backupPath, type KeptRun } from "../facts/kept-runs.ts";
 import { type Actable, seen } from "../facts/origin.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import { MASK_PASSWORDS } from "../facts/redis-script.ts";
+import { STATE_MARK } from "../facts/transaction.ts";
 import { ownerMode } from "../lib/attributes.ts";
 import type { GiveBack } from "../plan/give-back.ts";
 import { configName } from "../redis/config-set.ts";
@@ -24,6 +25,8 @@ export interface CompileGiveBackInput {
   /** The last transaction that was confirmed here. */
   last: string;
   holder: string;
+  /** The mark of the controller's state. */
+  state: string;
   id: string;
   nonce: string;
   facts: HostFacts;
@@ -87,7 +90,7 @@ export function compileGiveBack(input: CompileGiveBackInput): string {
 
 /** @param env the kinds' variables, where they have nothing to do */
 function giveBackEnvironment(
-  { plan, first, facts, server, nonce }: CompileGiveBackInput,
+  { plan, first, facts, server, nonce, state }: CompileGiveBackInput,
   env: Required<Part>["env"],
 ): string {
   const planned = new Map<string, Actable>([
@@ -99,6 +102,7 @@ function giveBackEnvironment(
     !(sameSetting("save", [String(env.NEW_SAVE)], [String(env.OLD_SAVE)]) && env.NEW_AOF === env.OLD_AOF);
   return shellAssignments({
     NONCE: nonce,
+    [STATE_MARK]: state,
     CAP: capSeconds(server),
     WINDOW: CONFIRM_WINDOW,
     FIREWALL_WINDOW,

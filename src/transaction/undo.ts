@@ -1,4 +1,5 @@
 import type { ServerLogin } from "../facts/server-login.ts";
+import { STATE_MARK } from "../facts/transaction.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { configName } from "../redis/config-set.ts";
 import type { Server } from "../redis/server.ts";
@@ -10,6 +11,8 @@ export interface CompileUndoInput {
   /** The committed transaction whose changes are put back. */
   source: string;
   holder: string;
+  /** The mark of the controller's state. */
+  state: string;
   id: string;
   nonce: string;
   server: Server;
@@ -29,6 +32,7 @@ export function compileUndo(input: CompileUndoInput): string {
       "env.own",
       shellAssignments({
         NONCE: nonce,
+        [STATE_MARK]: input.state,
         CAP: capSeconds(server),
         WINDOW: CONFIRM_WINDOW,
         FIREWALL_WINDOW,

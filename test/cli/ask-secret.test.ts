@@ -1,7 +1,10 @@
 import { execFile } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
+import { encrypt } from "../../src/vault/envelope.ts";
 import { generateKey, startServer, type TestServer } from "../connection/support/server.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
@@ -66,6 +69,22 @@ describe("a password that is asked for", () => {
     const { shown, echoAtPrompts, echoAtEnd } = await atTerminal(server, ["-k"], steps);
     expect(passwords).toEqual(["Grüße-an und-mehr"]);
     expect(shown).not.toMatch(/Gr|mehr/);
+    expect(echoAtPrompts).toEqual([false]);
+    expect(echoAtEnd).toBe(true);
+  });
+
+  it("for a vault is asked for where something encrypted is needed, and not shown", async () => {
+    const { server, passwords } = await host();
+    mkdirSync(join(made.directory.path, "host_vars"));
+    const text = await encrypt("ansible_password: from-the-vault\n", new Secret("open sesame"));
+    made.directory.write("host_vars/h1.yml", text);
+    const steps: Step[] = [
+      ["await", "Vault password: "],
+      ["type", "open sesame\r"],
+    ];
+    const { shown, echoAtPrompts, echoAtEnd } = await atTerminal(server, ["-J"], steps);
+    expect(passwords).toEqual(["from-the-vault"]);
+    expect(shown).not.toMatch(/sesame|from-the-vault/);
     expect(echoAtPrompts).toEqual([false]);
     expect(echoAtEnd).toBe(true);
   });

@@ -47,7 +47,7 @@ describe("redkeep init", () => {
         .tasks.map(({ task }) => task)
         .toSorted(),
     ).toEqual(taskNames().toSorted());
-    expect(await readFile(join(cwd, ".gitignore"), "utf8")).toContain(".redkeep/");
+    expect(await readFile(join(cwd, ".gitignore"), "utf8")).toBe(".redkeep/runs/\n");
   });
 
   it("leaves an existing .gitignore alone", async () => {

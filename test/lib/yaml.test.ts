@@ -111,7 +111,14 @@ describe("a document", () => {
 
   it("gives a !vault value as encrypted text", () => {
     const { value } = parseYaml("p: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6261\n", "f");
-    expect((value as { p: unknown }).p).toEqual(new VaultText("$ANSIBLE_VAULT;1.1;AES256\n6261\n"));
+    const place = { file: "f", line: 1, column: 4, fromVault: true as const };
+    expect((value as { p: unknown }).p).toEqual(new VaultText("$ANSIBLE_VAULT;1.1;AES256\n6261\n", place));
+  });
+
+  it("shows no value of a text that was encrypted in a message about it", () => {
+    expect(() => parseYaml("a: !!int secret\n", "f", true)).toThrow(
+      'f:1:4  a: expected a value for !!int, found "••••"',
+    );
   });
 });
 

@@ -175,7 +175,7 @@ describe("templates in parameters", () => {
     [
       "a vault value",
       "{ private_ip: !vault abc, safe: no }",
-      "private_ip of h1: is encrypted with Ansible Vault",
+      "private_ip of h1: should begin with $ANSIBLE_VAULT;1.1;AES256",
     ],
     [
       "a template in an inventory value",
@@ -223,7 +223,10 @@ describe("templates in parameters", () => {
       '{ bind: { addresses: ["{{ private_ip }}"] } }',
       'tasks[0].bind.addresses[0]: is a Jinja template ("{{ private_ip }}"); a playbook of redkeep takes <%= NAME %>',
     ],
-    ["{ limits: { maxmemory: !vault abc } }", "tasks[0].limits.maxmemory: is encrypted with Ansible Vault"],
+    [
+      "{ limits: { maxmemory: !vault abc } }",
+      "tasks[0].limits.maxmemory: should begin with $ANSIBLE_VAULT;1.1;AES256",
+    ],
     [
       '{ limits: { maxmemory: "<%- size %>" } }',
       "tasks[0].limits.maxmemory: <%- inserts a value without checking",

@@ -1,6 +1,8 @@
 import { type FactsForTemplates, type HostTasks, hostTasks } from "../../src/playbook/host-tasks.ts";
 import { loadPlaybook } from "../../src/playbook/load-playbook.ts";
 import type { Play, Playbook } from "../../src/playbook/playbook.ts";
+import { unlocking } from "../../src/vault/locked.ts";
+import { noVault } from "../../src/vault/vault.ts";
 import { directoryWith, type Files, inventoryOf } from "../inventory/inventory-on-disk.ts";
 
 /** The playbook of this text, in a file named site.yml. */
@@ -41,7 +43,8 @@ export async function tasksOf({
     files: { "hosts.yml": `all: { hosts: { h1: ${host} } }\n`, ...files },
     extraVars,
   });
-  return hostTasks(inventory, "h1", await playOf(play), { only: tags, skip: skipTags }, facts);
+  const only = await playOf(play);
+  return unlocking(noVault(), () => hostTasks(inventory, "h1", only, { only: tags, skip: skipTags }, facts));
 }
 
 /** The parameters of the play's only task. */

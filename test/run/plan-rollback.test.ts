@@ -103,6 +103,7 @@ it.each([
       isRollback: false,
       restarted: false,
       firewall: false,
+      marks: [],
       written: [],
       set: [path],
       modes: new Map([[path, left]]),

@@ -315,6 +315,7 @@ describe("files of the state", () => {
     const text = await readFile(join(state.directory, "secrets.yml"), "utf8");
     expect(text).toMatch(/^# Passwords that redkeep generated\./);
     expect(parseYaml(text, "secrets.yml").value).toEqual({
+      generation: { id: expect.stringMatching(/^[\w-]{43}$/), number: 1 },
       passwords: { admin: state.password("admin")?.reveal() },
     });
   });

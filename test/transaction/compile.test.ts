@@ -54,6 +54,7 @@ function inputOf(facts: HostFacts, plan: HostPlan, more: Partial<CompileInput> =
     facts,
     server: server(facts),
     holder: "ops@laptop since 2026-01-01T00:00:00Z",
+    state: "3 0badcafe",
     id: ID,
     nonce: NONCE,
     issued: { certificate: "CERTIFICATE", key: new Secret("PRIVATE-KEY-OF-THE-SERVER") },
@@ -197,6 +198,7 @@ it("a rollback gives redis-cli no options that stand in the name of a socket", (
     compileUndo({
       source: ID,
       holder: "me",
+      state: "",
       id: ID,
       nonce: NONCE,
       server: server(hostWith()),
@@ -233,6 +235,7 @@ it("a refused rollback leaves no file of its run on the host, and none of its un
   const script = compileUndo({
     source: ID,
     holder: "me",
+    state: "",
     id,
     nonce: NONCE,
     server: server(hostWith()),

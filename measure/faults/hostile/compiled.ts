@@ -23,6 +23,7 @@ export function compile(
     facts,
     server: server(facts),
     holder: "ops@laptop since 2026-01-01T00:00:00Z",
+    state: "",
     id: "20260101T000000Z-0badcafe",
     nonce: "00112233445566778899aabbccddeeff",
     issued: { certificate: "CERTIFICATE", key: new Secret("PRIVATE-KEY-OF-THE-SERVER") },

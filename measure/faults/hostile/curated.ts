@@ -1140,7 +1140,13 @@ const LONG: [what: string, read: (text: string) => unknown, unit: string][] = [
   ),
 ];
 
-const nobody: Inventory = { hosts: new Map(), groups: new Map(), extraVars: new Map(), warnings: [] };
+const nobody: Inventory = {
+  hosts: new Map(),
+  groups: new Map(),
+  extraVars: new Map(),
+  warnings: [],
+  unlock: async () => nobody,
+};
 
 function fail(message: string): InputError {
   return new InputError({ message });

@@ -20,6 +20,7 @@ for txn in $(ls -1t /var/lib/redkeep/txn); do
   if [ -f "$txn/restarted" ]; then echo restarted; fi
   { while IFS= read -r line; do
     case $line in FIREWALL=*enable*) echo firewall ;;
+    STATE_MARK=*) printf '%s\n' "$line" ;;
     esac
   done <"$txn/env"; } 2>/dev/null
   set -- last-files "$txn/files" last-modes "$txn/modes" last-directories "$txn/directories"

@@ -1,0 +1,220 @@
+import { join } from "node:path";
+import { InputError, type Problem } from "../lib/errors.ts";
+import { idOf, isVault } from "../vault/envelope.ts";
+import type { VaultIdentity } from "../vault/identities.ts";
+import type { Vault } from "../vault/vault.ts";
+import { Folder } from "./folder.ts";
+
+/** With whose password a state is encrypted, and the id that its files have. */
+interface Seal {
+  identity: VaultIdentity;
+  id: string;
+}
+
+/** A secret file of a state, by its name in it. */
+export interface SecretFile {
+  name: string;
+  /** The vault id in its header; undefined where it is plain. */
+  id: string | undefined;
+}
+
+export const SECRETS = "secrets.yml";
+const CA_KEY = "pki/ca.key";
+const CLIENTS = "pki/clients";
+/** Where a conversion lays what will take the files' places, and says that all of it is there. */
+const NEXT = "next";
+const READY = `${NEXT}/ready`;
+
+const IGNORE_ALL = "*\n";
+/** Names what may be committed, so that nothing else is: records, the lock, files that are being written. */
+const IGNORE_REST = `# Secrets are encrypted here: commit what is not ignored.
+*
+!.gitignore
+!${SECRETS}
+!pki/
+!pki/ca.crt
+!${CA_KEY}
+!${CLIENTS}/
+!${CLIENTS}/*.crt
+!${CLIENTS}/*.key
+`;
+
+/**
+ * A state whose secret files are encrypted with Ansible Vault, or plain and for their owner alone. All of them are one or the
+ * other; a new state is encrypted where there is a password for it.
+ */
+export class SealedFolder extends Folder {
+  readonly #vault: Vault;
+  #files: readonly SecretFile[] = [];
+  #seal: Seal | undefined;
+  /** What was opened, by the encrypted text: many read the same key. */
+  readonly #opened = new Map<string, Promise<{ text: string; identity: VaultIdentity }>>();
+
+  protected constructor(place: Pick<Folder, "directory" | "name">, vault: Vault) {
+    super(place);
+    this.#vault = vault;
+  }
+
+  /** The files that are secret, as they lay here when the state was opened or last converted. */
+  get secretFiles(): readonly SecretFile[] {
+    return this.#files;
+  }
+
+  /** Undefined where nothing secret is here yet. */
+  get isEncrypted(): boolean | undefined {
+    return this.#files.length === 0 ? undefined : this.#files.some(({ id }) => id !== undefined);
+  }
+
+  /** Finds out what lies here. Ends a conversion that was killed while the new files took the old ones' places. */
+  protected async look(): Promise<void> {
+    if (this.lacking([READY]).length === 0) await this.exclusively(() => this.#finish());
+    await this.refuseOpenFolder(true);
+    this.#files = await this.#secretFiles();
+    const isClosed = this.isEncrypted === true && this.#plainFiles().length === 0;
+    if (!isClosed) await this.refuseOpenFolder(false);
+    // Somebody may have decrypted it by hand.
+    if (this.isEncrypted === false) await this.#ignore(IGNORE_ALL);
+  }
+
+  /** @throws InputError where some secret files are plain beside encrypted ones: git would take them. */
+  protected refuseMixed(): void {
+    const plain = this.#plainFiles();
+    if (this.isEncrypted !== true || plain.length === 0) return;
+    throw new InputError(
+      plain.map(
+        ({ name }): Problem => ({
+          place: { file: join(this.directory, name) },
+          message: "is plain text, and other secrets beside it are encrypted: say redkeep state encrypt",
+        }),
+      ),
+    );
+  }
+
+  #plainFiles(): SecretFile[] {
+    return this.#files.filter(({ id }) => id === undefined);
+  }
+
+  async #secretFiles(): Promise<SecretFile[]> {
+    const files = [await this.#secretFile(SECRETS), await this.#secretFile(CA_KEY)];
+    for (const name of (await this.list(CLIENTS)).toSorted())
+      if (name.endsWith(".key")) files.push(await this.#secretFile(`${CLIENTS}/${name}`));
+    return files.filter((file) => file !== undefined);
+  }
+
+  async #secretFile(name: string): Promise<SecretFile | undefined> {
+    const found = await super.read(name);
+    if (found === undefined) return undefined;
+    const text = withoutConflict(found);
+    return { name, id: isVault(text) ? idOf(text) : undefined };
+  }
+
+  /** The text of a file, decrypted where it is encrypted. */
+  override async read(name: string): Promise<string | undefined> {
+    const text = await super.read(name);
+    return text === undefined || !isSecret(name) || !isVault(withoutConflict(text))
+      ? text
+      : (await this.#open(name, text)).text;
+  }
+
+  async #open(name: string, text: string) {
+    const known = this.#opened.get(text);
+    if (known !== undefined) return await known;
+    const opening = this.#vault.open({ text, place: { file: join(this.directory, name) } });
+    this.#opened.set(text, opening);
+    const opened = await opening;
+    this.#seal ??= { identity: opened.identity, id: idOf(text) };
+    return opened;
+  }
+
+  /** Writes a file; a secret one encrypted where the state is, or where the state is new and there is a password. */
+  override async write(name: string, text: string): Promise<void> {
+    if (!isSecret(name)) return await super.write(name, text);
+    const seal = await this.#sealForWriting();
+    // An earlier run without secrets may have left the other one.
+    if (seal === undefined) await this.#ignore(IGNORE_ALL);
+    await super.write(name, seal === undefined ? text : await this.#sealed(text, seal));
+    if (seal !== undefined && this.isEncrypted === undefined) await this.#ignore(IGNORE_REST);
+    if (!this.#files.some((file) => file.name === name))
+      this.#files = [...this.#files, { name, id: seal?.id }];
+  }
+
+  async #sealed(text: string, { identity, id }: Seal): Promise<string> {
+    return await this.#vault.seal(text, identity, id);
+  }
+
+  /** With whose password the encrypted files are; undefined where there is none. */
+  async sealedBy(): Promise<VaultIdentity | undefined> {
+    return this.isEncrypted === true ? (await this.#sealForWriting())?.identity : undefined;
+  }
+
+  async #sealForWriting(): Promise<Seal | undefined> {
+    if (this.isEncrypted === false || (this.isEncrypted === undefined && !this.#vault.hasPassword))
+      return undefined;
+    const [encrypted] = this.#files.filter(({ id }) => id !== undefined);
+    // Whoever opens one of them knows the password for the others. Each time: it may have been changed meanwhile.
+    if (encrypted !== undefined) await this.read(encrypted.name);
+    if (this.#seal === undefined) {
+      const { writer } = this.#vault;
+      this.#seal = { identity: writer, id: writer.id };
+    }
+    return this.#seal;
+  }
+
+  /** Fetches the password that a new state will be encrypted with: before a run has other output than a question. */
+  async prepareToWrite(): Promise<void> {
+    const seal = await this.#sealForWriting();
+    if (seal !== undefined) await this.#vault.prepare(seal.identity);
+  }
+
+  protected override ignored(): string {
+    const isEncrypted = this.isEncrypted ?? this.#vault.hasPassword;
+    return isEncrypted ? IGNORE_REST : IGNORE_ALL;
+  }
+
+  /**
+   * Encrypts all secret files anew with this password, or has them all plain. Whenever it is killed, all are as before or all as
+   * after, from the next look on.
+   */
+  async convert(to: { vault: Vault; identity: VaultIdentity } | "plain"): Promise<void> {
+    await this.exclusively(async () => {
+      await this.remove(NEXT);
+      for (const { name } of await this.#secretFiles()) {
+        const text = (await this.read(name)) ?? "";
+        const next = to === "plain" ? text : await to.vault.seal(text, to.identity);
+        await super.write(`${NEXT}/${name}`, next);
+      }
+      await super.write(READY, to === "plain" ? "plain\n" : "encrypted\n");
+      await this.#finish();
+      this.#files = await this.#secretFiles();
+      this.#seal = to === "plain" ? undefined : { identity: to.identity, id: to.identity.id };
+    });
+  }
+
+  /** Puts what lies ready in its place. As often as it is killed, the next one goes on. */
+  async #finish(): Promise<void> {
+    const isPlain = (await super.read(READY))?.trim() === "plain";
+    // Nothing plain lies here before git leaves it out.
+    if (isPlain) await this.#ignore(IGNORE_ALL);
+    for (const { name } of await this.#secretFiles())
+      if (this.lacking([`${NEXT}/${name}`]).length === 0) await this.replace(name, `${NEXT}/${name}`);
+    if (!isPlain) await this.#ignore(IGNORE_REST);
+    await this.remove(READY);
+    await this.remove(NEXT);
+  }
+
+  /** Changes .gitignore where it is redkeep's own. */
+  async #ignore(text: string): Promise<void> {
+    const found = await super.read(".gitignore");
+    if (found !== text && (found === IGNORE_ALL || found === IGNORE_REST))
+      await super.write(".gitignore", text);
+  }
+}
+
+function isSecret(name: string): boolean {
+  return name === SECRETS || name === CA_KEY || (name.startsWith(`${CLIENTS}/`) && name.endsWith(".key"));
+}
+
+/** git may put its mark before the header of an encrypted file. */
+function withoutConflict(text: string): string {
+  return text.replace(/^<{7}[^\n]*\n/, "");
+}

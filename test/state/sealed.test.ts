@@ -1,0 +1,367 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
+import { createAuthority, readAuthority } from "../../src/pki/authority.ts";
+import { State } from "../../src/state/state.ts";
+import { isVault } from "../../src/vault/envelope.ts";
+import { vaultSettings } from "../../src/vault/identities.ts";
+import { Vault } from "../../src/vault/vault.ts";
+import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
+
+/** A vault with one password, asked for on a terminal of the test's own. */
+function vaultWith(password: string | undefined, id = "prod"): Vault {
+  const ids = password === undefined ? [] : [`${id}@prompt`];
+  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, "/"), {
+    env: {},
+    interrupted: new AbortController().signal,
+    ask: async () => new Secret(password ?? ""),
+  });
+}
+
+const newDirectory = async () => join(await directoryWith({}), ".redkeep");
+const openAt = (directory: string, password?: string) =>
+  State.open(directory, undefined, "/", vaultWith(password));
+const textOf = (directory: string, name: string) => readFile(join(directory, name), "utf8");
+const SECRET_FILES = ["secrets.yml", "pki/ca.key", "pki/clients/app.key"];
+
+/** A state with each kind of secret. */
+async function filledState(password?: string): Promise<{ directory: string; admin: string }> {
+  const directory = await newDirectory();
+  const state = await openAt(directory, password);
+  await state.generatePassword("admin");
+  await createAuthority(state, false);
+  await state.write("pki/clients/app.key", "key of the client");
+  await state.write("pki/clients/app.crt", "certificate of the client");
+  await state.write("runs/a.json", "{}");
+  return { directory, admin: state.password("admin")?.reveal() ?? "" };
+}
+
+describe("a new state with a vault password at hand", () => {
+  it("has its secrets encrypted, what is public plain, and git take both and nothing else", async () => {
+    const { directory, admin } = await filledState("one");
+    for (const name of SECRET_FILES) {
+      const text = await textOf(directory, name);
+      expect(text, name).toMatch(/^\$ANSIBLE_VAULT;1\.2;AES256;prod\n/);
+    }
+    expect(await textOf(directory, "pki/ca.crt")).toMatch(/^-----BEGIN CERTIFICATE/);
+    expect(await textOf(directory, "pki/clients/app.crt")).toBe("certificate of the client");
+    const again = await openAt(directory, "one");
+    expect(again.password("admin")?.reveal()).toBe(admin);
+    expect((await readAuthority(again))?.key.reveal()).toContain("PRIVATE KEY");
+    expect(await again.read("pki/clients/app.key")).toBe("key of the client");
+
+    await writeFile(join(directory, "lock"), "");
+    await writeFile(join(directory, "pki/ca.key.0badcafe"), "");
+    await git(dirname(directory), "init", "-q");
+    await git(dirname(directory), "add", ".");
+    expect((await git(dirname(directory), "ls-files")).trim().split("\n")).toEqual([
+      ".redkeep/.gitignore",
+      ".redkeep/pki/ca.crt",
+      ".redkeep/pki/ca.key",
+      ".redkeep/pki/clients/app.crt",
+      ".redkeep/pki/clients/app.key",
+      ".redkeep/secrets.yml",
+    ]);
+  });
+
+  it("keeps the password and the id that it has, whatever another controller calls it", async () => {
+    const { directory } = await filledState("one");
+    const state = await State.open(directory, undefined, "/", vaultWith("one", "mine"));
+    await state.generatePassword("metrics");
+    await state.write("pki/clients/b.key", "b");
+    for (const name of ["secrets.yml", "pki/clients/b.key"])
+      expect(await textOf(directory, name)).toMatch(/^\$ANSIBLE_VAULT;1\.2;AES256;prod\n/);
+  });
+
+  it("may be read by others, as a clone of a repository is", async () => {
+    const { directory } = await filledState("one");
+    const clone = await newDirectory();
+    const named = join(dirname(clone), "state");
+    await cp(directory, named, { recursive: true });
+    await chmod(named, 0o755);
+    expect((await openAt(named, "one")).password("admin")).toBeDefined();
+    await chmod(named, 0o777);
+    expect(await refusal(openAt(named, "one"))).toContain("--state: should be closed to others");
+  });
+
+  it("needs the password, and says so by name", async () => {
+    const { directory } = await filledState("one");
+    expect(await refusal(openAt(directory))).toContain(
+      `${directory}/secrets.yml  is encrypted with Ansible Vault (id prod), and there is no password: give the vault's password by --vault-password-file FILE`,
+    );
+    expect(await refusal(openAt(directory, "two"))).toContain(
+      `${directory}/secrets.yml  is encrypted with Ansible Vault (id prod), and the password of prod (--vault-id) does not open it`,
+    );
+  });
+
+  it("with the marks of a merge conflict is refused with what to do", async () => {
+    const { directory } = await filledState("one");
+    const text = await textOf(directory, "secrets.yml");
+    const [header = "", ...body] = text.split("\n");
+    await writeFile(
+      join(directory, "secrets.yml"),
+      [header, "<<<<<<< HEAD", ...body, "=======", ...body, ">>>>>>> theirs", ""].join("\n"),
+    );
+    expect(await refusal(openAt(directory, "one"))).toBe(
+      `${directory}/secrets.yml:2:1  has the marks of a merge conflict: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)`,
+    );
+    await writeFile(join(directory, "secrets.yml"), `<<<<<<< HEAD\n${text}=======\n${text}>>>>>>> x\n`);
+    expect(await refusal(openAt(directory, "one"))).toContain("secrets.yml:1:1  has the marks of a merge");
+  });
+
+  it("takes no file with the old password where another process has changed it", async () => {
+    const { directory } = await filledState("one");
+    const state = await openAt(directory, "one");
+    const vault = vaultWith("two");
+    await (await State.find(directory, undefined, "/", vaultWith("one"))).convert({
+      vault,
+      identity: vault.writer,
+    });
+    const files = await readdir(join(directory, "pki/clients"));
+    expect(await refusal(state.write("pki/clients/b.key", "b"))).toContain("does not open it");
+    expect(await readdir(join(directory, "pki/clients"))).toEqual(files);
+  });
+
+  it("is refused where some of its secrets are plain: git would take them", async () => {
+    const { directory } = await filledState("one");
+    await writeFile(join(directory, "pki/clients/b.key"), "plain", { mode: 0o600 });
+    expect(await refusal(openAt(directory, "one"))).toBe(
+      `${directory}/pki/clients/b.key  is plain text, and other secrets beside it are encrypted: say redkeep state encrypt`,
+    );
+  });
+});
+
+describe("a plain state", () => {
+  it("is never left to git, whatever .gitignore an earlier run or a hand has left", async () => {
+    const directory = await newDirectory();
+    await (await openAt(directory, "one")).pathFor("runs/a.json");
+    expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
+    await (await openAt(directory)).generatePassword("admin");
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+
+    const encrypted = await filledState("one");
+    for (const name of SECRET_FILES)
+      await cp(join(directory, "secrets.yml"), join(encrypted.directory, name));
+    await openAt(encrypted.directory);
+    expect(await textOf(encrypted.directory, ".gitignore")).toBe("*\n");
+  });
+
+  it("of which only records were kept is encrypted from its first secret on, and may be committed", async () => {
+    const directory = await newDirectory();
+    await (await openAt(directory)).pathFor("runs/a.json");
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+    await (await openAt(directory, "one")).generatePassword("admin");
+    expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
+  });
+
+  it("stays plain where a password is at hand", async () => {
+    const { directory } = await filledState();
+    const state = await openAt(directory, "one");
+    await state.generatePassword("metrics");
+    await state.write("pki/clients/b.key", "b");
+    expect(await textOf(directory, "secrets.yml")).toContain("metrics:");
+    expect(await textOf(directory, "pki/clients/b.key")).toBe("b");
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+    expect((await stat(join(directory, "secrets.yml"))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe("a state that is converted", () => {
+  const convertTo = async (directory: string, from: string | undefined, to: string | undefined) => {
+    const state = await State.find(directory, undefined, "/", vaultWith(from));
+    const vault = vaultWith(to);
+    await state.convert(to === undefined ? "plain" : { vault, identity: vault.writer });
+  };
+  /** Which password opens the state, if all of its files agree. */
+  const openedBy = async (directory: string, passwords: readonly (string | undefined)[]) => {
+    const found: (string | undefined)[] = [];
+    for (const password of passwords) {
+      const opens = await (async () => {
+        const state = await openAt(directory, password);
+        for (const name of SECRET_FILES) if ((await state.read(name)) === undefined) return "no file";
+        return "accepted";
+      })().catch((error: unknown) => (error instanceof Error ? error.message : "refused"));
+      if (opens === "accepted") found.push(password);
+    }
+    return found;
+  };
+
+  it("is the same inside, and .gitignore says what may be committed", async () => {
+    const { directory, admin } = await filledState();
+    await convertTo(directory, undefined, "one");
+    for (const name of SECRET_FILES) expect(isVault(await textOf(directory, name)), name).toBe(true);
+    expect((await openAt(directory, "one")).password("admin")?.reveal()).toBe(admin);
+    expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
+
+    await convertTo(directory, "one", "two");
+    expect(await openedBy(directory, [undefined, "one", "two"])).toEqual(["two"]);
+
+    await convertTo(directory, "two", undefined);
+    expect((await openAt(directory)).password("admin")?.reveal()).toBe(admin);
+    expect(await textOf(directory, ".gitignore")).toBe("*\n");
+    expect((await stat(join(directory, "pki/ca.key"))).mode & 0o777).toBe(0o600);
+    expect((await readdir(directory)).toSorted()).toEqual([".gitignore", "pki", "runs", "secrets.yml"]);
+  });
+
+  it("leaves the user's own .gitignore alone", async () => {
+    const { directory } = await filledState();
+    await writeFile(join(directory, ".gitignore"), "runs\n");
+    await convertTo(directory, undefined, "one");
+    expect(await textOf(directory, ".gitignore")).toBe("runs\n");
+  });
+
+  it.each([0, 1, 2, 3])(
+    "is all old or all new where it was killed after %i files took their places",
+    async (done) => {
+      const { directory } = await filledState("one");
+      const after = await newDirectory();
+      await cp(directory, after, { recursive: true });
+      await convertTo(after, "one", "two");
+      // As the conversion lays them down.
+      const next = join(directory, "next");
+      await mkdir(join(next, "pki/clients"), { recursive: true });
+      await cp(join(after, "secrets.yml"), join(next, "secrets.yml"));
+      expect(await openedBy(directory, ["one", "two"])).toEqual(["one"]);
+      for (const name of SECRET_FILES) await cp(join(after, name), join(next, name));
+      expect(await openedBy(directory, ["one", "two"])).toEqual(["one"]);
+      await writeFile(join(next, "ready"), "encrypted\n");
+      for (const name of SECRET_FILES.slice(0, done)) await rename(join(next, name), join(directory, name));
+      expect(await openedBy(directory, ["one", "two"])).toEqual(["two"]);
+      expect((await readdir(directory)).toSorted()).toEqual([".gitignore", "pki", "runs", "secrets.yml"]);
+    },
+  );
+
+  it("is all old or all new whenever it is killed", async () => {
+    const { directory } = await filledState("one");
+    const module = (path: string) => JSON.stringify(join(import.meta.dirname, "../../src", path));
+    const script = join(await directoryWith({}), "rekey.ts");
+    await writeFile(
+      script,
+      `import { State } from ${module("state/state.ts")};
+import { vaultSettings } from ${module("vault/identities.ts")};
+import { Vault } from ${module("vault/vault.ts")};
+import { Secret } from ${module("lib/secret.ts")};
+const [directory, from, to] = process.argv.slice(2);
+const vaultWith = (password) => new Vault(
+  vaultSettings({ ids: ["prod@prompt"], passwordFiles: [], ask: false }, {}, "/"),
+  { env: {}, interrupted: new AbortController().signal, ask: async () => new Secret(password) },
+);
+const state = await State.find(directory, undefined, "/", vaultWith(from));
+const vault = vaultWith(to);
+console.log("ready");
+await state.convert({ vault, identity: vault.writer });
+`,
+    );
+    let now = "one";
+    const seen = new Set<string>();
+    for (let after = 0; after < 12; after++) {
+      const other = now === "one" ? "two" : "one";
+      const child = spawn(process.execPath, [script, directory, now, other], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      await once(child.stdout, "data");
+      const timer = setTimeout(() => child.kill("SIGKILL"), after * 8);
+      await once(child, "exit");
+      clearTimeout(timer);
+      await rm(join(directory, "lock"), { force: true });
+      const [opens, ...more] = await openedBy(directory, ["one", "two"]);
+      expect(opens).toBeDefined();
+      expect(more).toEqual([]);
+      seen.add(opens === now ? "old" : "new");
+      now = opens ?? now;
+    }
+    expect([...seen].toSorted()).toContain("old");
+  });
+});
+
+describe("the lock of a state", () => {
+  it("names who holds it", async () => {
+    const { directory } = await filledState();
+    const state = await openAt(directory);
+    await state.exclusively(async () => {
+      const other = await openAt(directory);
+      expect(await refusal(other.generatePassword("x"))).toMatch(
+        new RegExp(
+          `^${directory}/lock  process ${process.pid} on ${hostname()} holds this lock since \\d{4}-\\S+: wait until it has ended; if it no longer runs there, remove the file$`,
+        ),
+      );
+    });
+    await state.generatePassword("x");
+  }, 15_000);
+
+  it("tells one that a dead process left, without waiting for it", async () => {
+    const { directory } = await filledState();
+    const child = spawn(process.execPath, ["-e", ""]);
+    await once(child, "exit");
+    await writeFile(join(directory, "lock"), `${child.pid} ${hostname()} 2026-11-30T00:00:00.000Z\n`);
+    const startedAt = performance.now();
+    expect(await refusal((await openAt(directory)).generatePassword("x"))).toBe(
+      `${directory}/lock  is left of process ${child.pid} on this machine, since 2026-11-30T00:00:00.000Z: it was killed, and nobody holds the lock: remove the file`,
+    );
+    expect(performance.now() - startedAt).toBeLessThan(4000);
+  });
+
+  it("does not take another machine's process for a dead one", async () => {
+    const { directory } = await filledState();
+    await writeFile(join(directory, "lock"), "999999999 elsewhere 2026-11-30T00:00:00.000Z\n");
+    expect(await refusal((await openAt(directory)).generatePassword("x"))).toContain(
+      "process 999999999 on elsewhere holds this lock since 2026-11-30T00:00:00.000Z",
+    );
+  }, 15_000);
+});
+
+describe("the generation of a state", () => {
+  it("grows with each secret that is made, and with nothing else", async () => {
+    const directory = await newDirectory();
+    const state = await openAt(directory);
+    expect(state.mark).toBe("");
+    await state.generatePassword("a");
+    await state.generatePassword("a");
+    await state.generateServerKey("admin");
+    await state.noteServers("admin", ["h"]);
+    await state.forgetPassword("a");
+    expect(state.generation?.number).toBe(2);
+    await state.replaceServerKey("admin");
+    await createAuthority(state, false);
+    await createAuthority(state, false);
+    expect((await openAt(directory)).generation?.number).toBe(4);
+  });
+
+  it("tells an older copy by the mark that a host keeps, and no other state", async () => {
+    const { directory } = await filledState();
+    const copy = await newDirectory();
+    await cp(directory, copy, { recursive: true });
+    const state = await openAt(directory);
+    await state.replacePassword("admin");
+    const old = await openAt(copy);
+    expect(old.newerOn([old.mark])).toBeUndefined();
+    expect(state.newerOn([old.mark])).toBeUndefined();
+    expect(old.newerOn([old.mark, state.mark])).toBe(state.generation?.number);
+    const stranger = await openAt((await filledState()).directory);
+    for (let again = 0; again < 3; again++) await stranger.replacePassword("admin");
+    expect(old.newerOn([stranger.mark, "", "9 abc", "x"])).toBeUndefined();
+  });
+
+  it("cannot be raised by a host, and its mark holds no secret", async () => {
+    const { directory } = await filledState();
+    const state = await openAt(directory);
+    const [number = "", signed = ""] = state.mark.split(" ");
+    expect(state.newerOn([`${Number(number) + 1} ${signed}`])).toBeUndefined();
+    expect(state.mark).not.toContain(state.generation?.id.reveal());
+  });
+});
+
+async function git(cwd: string, ...args: string[]): Promise<string> {
+  const child = spawn("git", args, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  const [code] = await once(child, "close");
+  expect(code).toBe(0);
+  return text;
+}

@@ -1,0 +1,79 @@
+import { execFileSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadInventory } from "../../src/inventory/load-inventory.ts";
+import { Secret } from "../../src/lib/secret.ts";
+import { encrypt } from "../../src/vault/envelope.ts";
+import { vaultSettings } from "../../src/vault/identities.ts";
+import { Vault } from "../../src/vault/vault.ts";
+import { directoryWith } from "../inventory/inventory-on-disk.ts";
+
+/** The real one, of Debian's ansible-core. */
+const ansibleVault = (cwd: string, ...args: string[]) => ansible("ansible-vault", cwd, args);
+
+function ansible(program: string, cwd: string, args: string[]): string {
+  return execFileSync(program, args, {
+    cwd,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, HOME: cwd, LC_ALL: "C.UTF-8" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+const TEXT = "redis_password: 'tröt$ \"x\"'\nlist: [1, 2]\n";
+
+function vaultIn(cwd: string, ids: string[]): Vault {
+  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, cwd), {
+    env: {},
+    interrupted: new AbortController().signal,
+    ask: () => Promise.reject(new Error("nobody is asked")),
+  });
+}
+
+describe("ansible-vault and redkeep", () => {
+  it.each(["default", "prod"])("open what the other encrypts, id %s", async (id) => {
+    const cwd = await directoryWith({ p: "pässword 1\n", "theirs.yml": TEXT });
+    ansibleVault(cwd, "encrypt", "--vault-id", `${id}@p`, "--encrypt-vault-id", id, "theirs.yml");
+    const theirs = await readFile(join(cwd, "theirs.yml"), "utf8");
+    expect(theirs.startsWith("$ANSIBLE_VAULT")).toBe(true);
+    const vault = vaultIn(cwd, [`${id}@p`]);
+    expect((await vault.open({ text: theirs, place: { file: "theirs.yml" } })).text).toBe(TEXT);
+
+    await writeFile(join(cwd, "ours.yml"), await encrypt(TEXT, new Secret("pässword 1"), id));
+    expect(ansibleVault(cwd, "view", "--vault-id", `${id}@p`, "ours.yml")).toBe(TEXT);
+  });
+
+  it("read an inventory with encrypted parts alike: what wins, and of which type", async () => {
+    const sealed = (text: string, password: string, id?: string) => encrypt(text, new Secret(password), id);
+    const value = await sealed("single value", "two", "app");
+    const cwd = await directoryWith({
+      p: "one\n",
+      q: "two\n",
+      "hosts.yml": await sealed("g:\n  hosts: {h: {a: host}}\n  vars: {from_hosts: 1}\n", "one"),
+      "group_vars/all/10.yml": "b: plain\nc: plain\nd: plain\n",
+      "group_vars/all/20.yml": await sealed("b: 08\nc: [1, yes, ~, 1.0]\n", "two", "app"),
+      "group_vars/all/30.yml": "c: plain again\n",
+      "group_vars/g.yml": `e: !vault |\n${value.trim().replace(/^/gm, "  ")}\n`,
+      "host_vars/h.json": await sealed('{"a": "vaulted", "f": {"deep": "{{ x }}"}}', "one", "other"),
+    });
+    const ids = ["main@p", "app@q"];
+    const listed = ansible("ansible-inventory", cwd, [
+      ...["-i", "hosts.yml", "--host", "h", "--vault-id", "main@p", "--vault-id", "app@q"],
+    ]);
+    const vault = vaultIn(cwd, ids);
+    const closed = await loadInventory({ sources: ["hosts.yml"], vault, cwd });
+    const inventory = await closed.unlock(["h"], vault);
+    const ours = Object.fromEntries(
+      [...(inventory.hosts.get("h")?.variables ?? [])].map(([name, variable]) => [name, variable.value]),
+    );
+    expect(JSON.parse(JSON.stringify(ours))).toEqual(JSON.parse(listed));
+  });
+
+  it("open a single value as ansible-vault encrypt_string writes it", async () => {
+    const cwd = await directoryWith({ p: "one\n" });
+    const yaml = ansibleVault(cwd, "encrypt_string", "--vault-id", "prod@p", "--name", "x", "the value");
+    const text = yaml.replace(/^x: !vault \|\n/, "").replace(/^ +/gm, "");
+    expect((await vaultIn(cwd, ["prod@p"]).open({ text, place: { file: "x.yml" } })).text).toBe("the value");
+  });
+});
