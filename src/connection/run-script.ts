@@ -1,10 +1,10 @@
-import type { ClientChannel } from "ssh2";
 import type { Secret } from "../lib/secret.ts";
 import type { BecomePasswords, Verdict } from "./become-passwords.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
 import { MAX_KEPT_STDERR_BYTES, MAX_NOISE_BYTES, MAX_OUTPUT_BYTES } from "./limits.ts";
 import { oneLine } from "./one-line.ts";
+import type { ScriptChannel } from "./session.ts";
 
 /** What a script needs to know of the connection that carries it. */
 export interface ScriptHost {
@@ -20,7 +20,7 @@ export interface ScriptHost {
   /** Milliseconds that the login shell and sudo have until the script can start. */
   startTimeoutMs: number;
   /** Opens a channel that runs `command`. @throws HostError */
-  open(command: string): Promise<ClientChannel>;
+  open(command: string): Promise<ScriptChannel>;
   /** The link is lost: what a channel reports from then on does not come from the host. */
   isLost(): boolean;
   /** Why the link was cut on this side; undefined where it was not. */
@@ -68,7 +68,7 @@ async function runOnce(
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const stdout = new Output(started, maxOutputBytes);
   const stderr = new Output(started, MAX_KEPT_STDERR_BYTES);
-  let channel: ClientChannel | undefined;
+  let channel: ScriptChannel | undefined;
   let isSettled = false;
   let passwordSentAt: number | undefined;
   let wasSent = false;
@@ -243,7 +243,7 @@ class Output {
 }
 
 /** Ends a channel whose outcome no longer matters; the script may go on, so a long one must bound itself. */
-function abandon(channel: ClientChannel): void {
+function abandon(channel: ScriptChannel): void {
   channel.signal("TERM");
   channel.close();
 }

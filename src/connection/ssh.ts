@@ -1,11 +1,10 @@
-import type { Client, ClientChannel } from "ssh2";
 import { BecomePasswords } from "./become-passwords.ts";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
 import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import { runScript, type ScriptHost } from "./run-script.ts";
-import { hangUp, type Session } from "./session.ts";
+import { LinkLost, type ScriptChannel, type Session } from "./session.ts";
 import type { ConnectionVariables } from "./settings.ts";
 import { type ResolvedConnection, resolveConnection } from "./ssh-config.ts";
 
@@ -50,7 +49,7 @@ class SshConnection implements Connection {
     const onEnd = () => {
       this.#isOpen = false;
     };
-    session.client.on("error", onEnd).on("end", onEnd).on("close", onEnd);
+    session.onEnd(onEnd);
     this.#host = {
       host: target.host,
       user: target.user,
@@ -75,10 +74,10 @@ class SshConnection implements Connection {
 
   close(): void {
     this.#isOpen = false;
-    hangUp(this.#session);
+    this.#session.hangUp();
   }
 
-  #open(command: string): Promise<ClientChannel> {
+  async #open(command: string): Promise<ScriptChannel> {
     const { host } = this.#host;
     const refusal = (reason: string) => {
       const failure = this.#session.failure();
@@ -87,21 +86,14 @@ class SshConnection implements Connection {
         ? new HostError("failed", `${host}: the host runs no command: ${oneLine(reason)}`)
         : new HostError("lost", `${host}: the connection was lost before a script ran`);
     };
-    if (!this.#isOpen) return Promise.reject(refusal(""));
+    if (!this.#isOpen) throw refusal("");
     this.#session.allow("script");
     this.channels++;
-    return new Promise((resolve, reject) => {
-      const client: Client = this.#session.client;
-      try {
-        client.exec(command, (error, channel) => {
-          if (error) reject(refusal(error.message));
-          else resolve(channel);
-        });
-      } catch {
-        // The link was lost just now, and its end was not reported yet.
-        this.#isOpen = false;
-        reject(refusal(""));
-      }
-    });
+    try {
+      return await this.#session.exec(command);
+    } catch (error) {
+      if (error instanceof LinkLost) this.#isOpen = false;
+      throw refusal((error as Error).message);
+    }
   }
 }
