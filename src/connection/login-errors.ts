@@ -8,6 +8,9 @@ import type { ResolvedConnection } from "./ssh-config.ts";
  * Why there is no login, in the same words whichever program speaks SSH. Text from the server must be one line already.
  */
 
+/** No login, and the agent refused to sign: its keys may be restricted to hosts, which ssh2 cannot prove to it. */
+export class AgentUnwilling extends HostError {}
+
 type Cause = Error | undefined;
 
 const unreachable = (message: string, cause: Cause, remedy = "") =>
@@ -54,7 +57,7 @@ export function endedEarly(
 /** @param hasLimit the server ended the login after too many attempts */
 export function refusedLogin(
   target: ResolvedConnection,
-  { tried, problems }: LoginNotes,
+  { tried, problems, isAgentUnwilling = false }: LoginNotes,
   hasLimit: boolean,
   cause?: Cause,
 ): HostError {
@@ -69,5 +72,7 @@ export function refusedLogin(
     tried.length > 0 || problems.length > 0
       ? ""
       : "Set ansible_ssh_private_key_file or ansible_password, or start an agent.";
-  return unreachable(message.join("; "), cause, remedy);
+  return new (isAgentUnwilling ? AgentUnwilling : HostError)("unreachable", message.join("; "), remedy, {
+    cause,
+  });
 }

@@ -151,6 +151,7 @@ function handshake(
     const isOfOneKey =
       error.level === "agent" ||
       (error.level === "client-authentication" && /^Error (?:while )?signing /.test(error.message));
+    if (error.level === "agent") notes.isAgentUnwilling = true;
     if (!isOfOneKey) fail(explain(error, target, { greeting, isKeyChecked, notes }));
   });
   client.on("close", () => fail(explain(new Error("closed"), target, { greeting, isKeyChecked, notes })));

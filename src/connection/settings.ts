@@ -1,4 +1,5 @@
 import type { Secret } from "../lib/secret.ts";
+import type { WantedTransport } from "./transport.ts";
 
 /** The `-o Key=value` options of ansible_ssh_*_args that concern us, already read from their command-line form. */
 export interface SshOptions {
@@ -35,4 +36,6 @@ export interface ConnectionVariables {
   becomePassword?: Secret;
   /** From --known-hosts: read instead of the user's own files. */
   knownHostsFile?: string;
+  /** From redkeep_transport; auto where nobody says. */
+  transport?: WantedTransport;
 }

@@ -34,6 +34,18 @@ export interface ResolvedConnection {
   timeoutSeconds: number;
   /** Jump hosts in the order in which they are passed. */
   jumps: ResolvedConnection[];
+  /** What the system's ssh is to be asked for: it reads ~/.ssh/config by this name, not by what that leads to. */
+  asked: { address: string; port: number | undefined; user: string | undefined };
+  /** The inventory or the command line names a key file, or files of host keys: ssh has to be told. */
+  namesIdentities: boolean;
+  /** Files of host keys that the inventory or the command line name. */
+  namedKnownHostsFiles: string[] | undefined;
+  /** A command of ~/.ssh/config that connects, and that only a shell understands. */
+  proxyCommand: string | undefined;
+  /** From ControlPath: where a connection of the user's own may stand. */
+  controlPath: string | undefined;
+  /** What ~/.ssh/config asks for and ssh2 cannot do, in words; what must not be left out comes first. */
+  beyondSsh2: { what: string; isNeeded: boolean; remedy: string }[];
 }
 
 /** Fills what `variables` leave open from `ssh -G`, jump hosts included. @throws HostError "unreachable". */
@@ -61,22 +73,12 @@ interface HostToResolve {
 type ResolvedHost = ResolvedConnection & { proxyJump: string[] };
 
 async function resolveHost(
-  role: "target" | "jump",
+  role: "target" | "jump" | "later jump",
   { host, address, port, user }: HostToResolve,
   variables: ConnectionVariables,
 ): Promise<ResolvedHost> {
   const config = await askSsh(address, port, user);
   const { sshOptions } = variables;
-  const command = config.get("knownhostscommand")?.[0] ?? "none";
-  if (command !== "none") {
-    // The command may say that a key is revoked.
-    throw new HostError(
-      "unreachable",
-      `~/.ssh/config has a KnownHostsCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
-      "Keep the host keys in a file that UserKnownHostsFile names.",
-    );
-  }
-
   const resolvedAddress = config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
   const resolvedUser = user ?? config.get("user")?.[0] ?? userInfo().username;
@@ -106,8 +108,19 @@ async function resolveHost(
   const userFiles = fromInventory === undefined ? ownFiles : expandAll(fromInventory);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
+  const inventoryJumps = role === "target" ? sshOptions.proxyJump : undefined;
+  // A later jump host is reached through the one before it.
+  const way = inventoryJumps !== undefined || role === "later jump" ? undefined : wayOf(config);
+  const proxyCommand = way?.proxyCommand;
   return {
     host,
+    asked: { address, port, user },
+    namesIdentities: named.length > 0,
+    namedKnownHostsFiles:
+      variables.knownHostsFile !== undefined || fromInventory !== undefined ? userFiles : undefined,
+    proxyCommand,
+    controlPath: config.get("controlpath")?.[0],
+    beyondSsh2: beyondSsh2(config, proxyCommand, host),
     address: resolvedAddress,
     port: resolvedPort,
     user: resolvedUser,
@@ -131,7 +144,7 @@ async function resolveHost(
     password: undefined,
     timeoutSeconds: sshOptions.connectTimeoutSeconds ?? variables.timeoutSeconds,
     jumps: [],
-    proxyJump: (role === "target" ? sshOptions.proxyJump : undefined) ?? jumpsOf(config, host),
+    proxyJump: inventoryJumps ?? way?.jumps ?? [],
   };
 }
 
@@ -149,7 +162,7 @@ async function resolveJumps(
   const chain: ResolvedConnection[] = [];
   for (const [index, jump] of jumps.entries()) {
     const { proxyJump, ...resolved } = await resolveHost(
-      "jump",
+      index === 0 ? "jump" : "later jump",
       { host: jump, ...parseJump(jump) },
       variables,
     );
@@ -177,19 +190,61 @@ function splitFiles(values: readonly string[] | undefined): string[] | undefined
   return values?.flatMap((value) => value.split(/\s+/)).filter((file) => file !== "");
 }
 
-function jumpsOf(config: SshAnswer, host: string): string[] {
+/** The jump hosts that ~/.ssh/config names, or its command, where that is more than a jump. */
+function wayOf(config: SshAnswer): { jumps: string[]; proxyCommand: string | undefined } {
   const jump = config.get("proxyjump")?.[0];
-  if (jump !== undefined && jump !== "none") return jump.split(",");
+  if (jump !== undefined && jump !== "none") return { jumps: jump.split(","), proxyCommand: undefined };
   const command = config.get("proxycommand")?.[0];
-  if (command === undefined || command === "none") return [];
+  if (command === undefined || command === "none") return { jumps: [], proxyCommand: undefined };
   const viaSsh = jumpOfProxyCommand(command);
-  if (viaSsh !== undefined) return [viaSsh];
-  throw new HostError(
-    "unreachable",
-    `~/.ssh/config has a ProxyCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
-    "Use ProxyJump, or the form ssh -W %h:%p HOST.",
-  );
+  return viaSsh === undefined
+    ? { jumps: [], proxyCommand: command }
+    : { jumps: [viaSsh], proxyCommand: undefined };
 }
+
+/** What the configuration asks for and ssh2 cannot do. */
+function beyondSsh2(
+  config: SshAnswer,
+  proxyCommand: string | undefined,
+  host: string,
+): ResolvedConnection["beyondSsh2"] {
+  const value = (keyword: Parameters<SshAnswer["get"]>[0]) => config.get(keyword)?.[0];
+  const isSet = (keyword: Parameters<SshAnswer["get"]>[0], ...defaults: string[]) => {
+    const found = value(keyword);
+    return found !== undefined && !["none", ...defaults].includes(found.toLowerCase());
+  };
+  const found: ResolvedConnection["beyondSsh2"] = [];
+  const add = (what: string, isNeeded: boolean, remedy = "") => found.push({ what, isNeeded, remedy });
+  // It may say that a key is revoked.
+  if (isSet("knownhostscommand")) {
+    add(
+      `~/.ssh/config has a KnownHostsCommand for ${host}: ${oneLine(value("knownhostscommand") ?? "")}`,
+      true,
+      "keep the host keys in a file that UserKnownHostsFile names",
+    );
+  }
+  if (proxyCommand !== undefined) {
+    add(
+      `~/.ssh/config has a ProxyCommand for ${host}: ${oneLine(proxyCommand)}`,
+      true,
+      "use ProxyJump, or the form ssh -W %h:%p HOST",
+    );
+  }
+  for (const [keyword, name, ...defaults] of OPENSSH_ONLY)
+    if (isSet(keyword, ...defaults)) add(`~/.ssh/config sets ${name} for ${host}`, false);
+  return found;
+}
+
+/** Keywords that ssh2 has no word for, and values with which they ask for nothing. */
+const OPENSSH_ONLY = [
+  ["certificatefile", "CertificateFile"],
+  ["pkcs11provider", "PKCS11Provider"],
+  ["securitykeyprovider", "SecurityKeyProvider", "internal"],
+  ["hostbasedauthentication", "HostbasedAuthentication", "no", "false"],
+  ["bindaddress", "BindAddress"],
+  ["bindinterface", "BindInterface"],
+  ["addressfamily", "AddressFamily", "any"],
+] as const;
 
 /** `[user@]host[:port]` for a command that is no more than `ssh -W %h:%p HOST`. */
 function jumpOfProxyCommand(command: string): string | undefined {

@@ -6,6 +6,7 @@ import { Secret } from "../lib/secret.ts";
 import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
 import type { Variable, Variables } from "./inventory.ts";
 import { parseSshArguments } from "./ssh-arguments.ts";
+import { wantedTransport } from "./transport-variable.ts";
 import { refuseUnrendered } from "./unrendered.ts";
 
 /** What the command line and the play say about connections; the inventory wins over both. */
@@ -117,6 +118,7 @@ export async function connectionVariables(
         ? ((await reader.secret(NAMES.becomePassword)) ?? defaults.becomePassword)
         : undefined,
       knownHostsFile: defaults.knownHosts,
+      transport: wantedTransport(host, variables),
     }),
   };
   reader.finish();

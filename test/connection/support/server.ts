@@ -210,6 +210,20 @@ export function temporaryDirectory(): Directory {
   };
 }
 
+/** What carries the scripts of the tests that run now; both transports run the same ones. */
+export const transport = (): "ssh2" | "openssh" =>
+  process.env.TEST_TRANSPORT === "openssh" ? "openssh" : "ssh2";
+
+/** Has the tests of a file run over the system's ssh until it is disposed of. */
+export function overOpenSsh(): Disposable {
+  process.env.TEST_TRANSPORT = "openssh";
+  return {
+    [Symbol.dispose]() {
+      delete process.env.TEST_TRANSPORT;
+    },
+  };
+}
+
 /** Variables of a host that is known and that a key opens; a test changes what it is about. */
 export function variablesFor(
   server: { port: number; hostKey?: KeyPair },
@@ -226,12 +240,17 @@ export function variablesFor(
     sshOptions: {},
     timeoutSeconds: 5,
     become: false,
+    ...(transport() === "openssh" ? { transport: "openssh" as const } : {}),
     knownHostsFile: directory.write("known_hosts", `[127.0.0.1]:${server.port} ${key}\n`),
     ...changes,
   };
 }
 
 export const userKey = generateKey();
+
+/** Messages to and from an agent, by the numbers of its protocol. */
+const EXTENSION = 27;
+const FAILURE = 5;
 
 /** An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it. */
 export async function startAgent(
@@ -254,7 +273,18 @@ export async function startAgent(
       if (key) protocol.signReply(request, key.sign(data));
       else protocol.failureReply(request);
     });
-    socket.pipe(protocol).pipe(socket);
+    let received = Buffer.alloc(0);
+    socket.on("data", (data) => {
+      received = Buffer.concat([received, data]);
+      while (received.length >= 4 && received.length >= 4 + received.readUInt32BE()) {
+        const message = received.subarray(0, 4 + received.readUInt32BE());
+        received = received.subarray(message.length);
+        // ssh2's agent reads what an extension says as further messages.
+        if (message[4] === EXTENSION) socket.write(Buffer.from([0, 0, 0, 1, FAILURE]));
+        else protocol.write(message);
+      }
+    });
+    protocol.pipe(socket);
   });
   const socket = join(directory.path, "agent");
   await new Promise<void>((resolve) => listener.listen(socket, resolve));
