@@ -72,6 +72,8 @@ async function runOnce(
   let isSettled = false;
   let passwordSentAt: number | undefined;
   let wasSent = false;
+  /** The script left whole. As long as its end is still here, because the host does not take it, the host cannot run it. */
+  const isSent = () => wasSent && channel?.writableLength === 0;
   let endedWhole = false;
 
   const settle = (how: () => void) => {
@@ -93,7 +95,7 @@ async function runOnce(
       const waited = `silent for ${seconds(Math.min(host.startTimeoutMs, timeoutMs))}`;
       const error = notStarted(host, waited, stderr.noise, start);
       // The script is on its way: even if the link dies now, it may run without our hearing of it.
-      giveUp(wasSent ? new HostError("lost", error.message, error.remedy) : error);
+      giveUp(isSent() ? new HostError("lost", error.message, error.remedy) : error);
     },
     Math.min(host.startTimeoutMs, timeoutMs),
   );
@@ -109,7 +111,7 @@ async function runOnce(
   };
   const tooMuch = (limit: number) =>
     new HostError("failed", `${host.host}: a script wrote more than ${limit} bytes`, "", {
-      mayHaveRun: wasSent,
+      mayHaveRun: isSent(),
     });
   const onStdout = (data: Buffer) => {
     if (isSettled) return;
@@ -148,13 +150,13 @@ async function runOnce(
         if (refused) judge("refused");
         reject(
           lost
-            ? linkLost(host, wasSent)
+            ? linkLost(host, isSent())
             : refused
               ? notTaken(host)
               : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start),
         );
       } else if (host.isLost() && !endedWhole) {
-        reject(linkLost(host, wasSent));
+        reject(linkLost(host, isSent()));
       } else if (stderr.text.includes(start.incomplete)) {
         reject(
           new HostError(

@@ -1,5 +1,8 @@
 import type { Secret } from "../lib/secret.ts";
-import type { WantedTransport } from "./transport.ts";
+
+/** What may carry the scripts: ssh2, the system's ssh, or whichever of them can. */
+export const TRANSPORTS = ["auto", "ssh2", "openssh"] as const;
+export type WantedTransport = (typeof TRANSPORTS)[number];
 
 /** The `-o Key=value` options of ansible_ssh_*_args that concern us, already read from their command-line form. */
 export interface SshOptions {

@@ -46,13 +46,13 @@ export async function connect(
   }
   const transport = await chooseTransport(target, wanted);
   onTransport?.(transport);
-  if (transport.name === "openssh") return connected(await loginByOpenSsh(target, signal), 1);
+  if (transport.name === "openssh") return connected(await loginByOpenSsh(target, "host", signal), 1);
   try {
     return connected(await login(target, true, signal), 1);
   } catch (error) {
     if (!(error instanceof AgentUnwilling) || wanted !== "auto") throw error;
     onTransport?.(afterUnwillingAgent(target.identityAgent));
-    return connected(await loginByOpenSsh(target, signal), 2);
+    return connected(await loginByOpenSsh(target, "host", signal), 2);
   }
 }
 

@@ -6,6 +6,7 @@ import { beyondSsh2, nameOfType } from "./key-kind.ts";
 import { isNamed } from "./known-hosts.ts";
 import { tilde } from "./names.ts";
 import { readIdentity } from "./private-key.ts";
+import type { WantedTransport } from "./settings.ts";
 import { allowsGssapi } from "./ssh-answers.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
@@ -15,9 +16,6 @@ export interface Transport {
   /** One sentence without its end: why. */
   reason: string;
 }
-
-export const TRANSPORTS = ["auto", "ssh2", "openssh"] as const;
-export type WantedTransport = (typeof TRANSPORTS)[number];
 
 const FORCED = "redkeep_transport says so";
 

@@ -1,4 +1,4 @@
-import { TRANSPORTS, type WantedTransport } from "../connection/transport.ts";
+import { TRANSPORTS, type WantedTransport } from "../connection/settings.ts";
 import { InputError } from "../lib/errors.ts";
 import type { Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";

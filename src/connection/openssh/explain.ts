@@ -3,6 +3,7 @@ import { nameInKnownHosts, refusal, refusedHostKey, textOf } from "../host-key.t
 import { checkHostKey } from "../known-hosts.ts";
 import {
   endedEarly,
+  gaveUp,
   noAddress,
   noAnswer,
   noRoute,
@@ -14,7 +15,7 @@ import { oneLine } from "../one-line.ts";
 import { readIdentity } from "../private-key.ts";
 import type { ResolvedConnection } from "../ssh-config.ts";
 import type { SshLog } from "./log.ts";
-import type { Exit } from "./login.ts";
+import type { Exit } from "./master.ts";
 
 /**
  * Why `ssh` ended before it was logged in, in the words that ssh2's errors have too.
@@ -46,6 +47,8 @@ export function explain(
   if (says(isRefused) || (exit.name === "SIGTERM" && log.hasRefused)) {
     return refusedLogin(target, { tried: log.tried, problems: problems(target, log) }, says(/Too many/i));
   }
+  const breach = log.said.find((line) => BREACH.test(line));
+  if (breach !== undefined && log.isKeyChecked) return gaveUp(target, breachOf(breach));
   const { greeting, isKeyChecked } = log;
   if (target.proxyCommand !== undefined && greeting === "") {
     return new HostError(
@@ -60,20 +63,24 @@ export function explain(
   });
 }
 
-/** Why `ssh` ended after the login, where that was not the link; it continues a sentence that names the host. */
+/** Why `ssh` ended after the login, where the server is to blame; undefined where the link was lost. */
 export function explainEnd(target: ResolvedConnection, log: SshLog, { name }: Exit): string | undefined {
-  if (name === "SIGXCPU" || name === "SIGKILL") {
+  if (name === "SIGXCPU" || name === "SIGKILL")
     return `gave up on ${endpoint(target)}: what it sends takes too much of this machine's time`;
-  }
-  const breach = log.said.findLast((line) => BREACHES.test(line));
-  return breach === undefined
-    ? undefined
-    : `gave up on ${endpoint(target)}: it breaks the SSH protocol: ${oneLine(breach)}`;
+  if (log.said.some((line) => /^Host key verification failed/.test(line)))
+    return `gave up on ${endpoint(target)}: it shows another host key in a new key exchange`;
+  const breach = log.said.findLast((line) => !LINK_LOST.test(line));
+  return breach && `gave up on ${endpoint(target)}: ${breachOf(breach)}`;
 }
 
-/** What ssh says where it ends a connection because of what the server sent. */
-const BREACHES =
-  /nonexistent channel|[Pp]rotocol error|[Bb]ad packet|[Cc]orrupted|message authentication|[Hh]ost key|unexpected|invalid format|incomplete message|^ssh_dispatch_run_fatal: .*: (?!Broken pipe|Connection)/;
+/** What ssh says where the connection ended without a fault of the protocol. */
+const LINK_LOST =
+  /Connection (?:to .* )?(?:closed|reset|timed out)|Broken pipe|not responding|^Received disconnect|^Disconnected from|^Stdio forwarding/i;
+
+/** What ssh says before the login where it ends the connection because of what the server sent. */
+const BREACH = /bad message|protocol error|[Cc]orrupted|[Bb]ad packet|invalid format|incomplete message/;
+
+const breachOf = (line: string) => `it breaks the SSH protocol: ${oneLine(line)}`;
 
 function refusedKey(target: ResolvedConnection, log: SshLog): HostError {
   const [name, port] = nameInKnownHosts(target);

@@ -62,11 +62,12 @@ export class SshLog {
     if (step !== undefined) this.#step(step);
     else if (/^Authenticated to /.test(line)) {
       this.isLoggedIn = true;
+      this.said.length = 0;
       this.#onLogin();
-    } else if (!/^(?:OpenSSH_|debug\d: |no such identity: |$)/.test(line)) {
+    } else if (!NOISE.test(line)) {
       const refused = /^channel \d+: open failed: (.*)$/.exec(line)?.[1];
       if (refused !== undefined) this.refusedForwards.push(oneLine(refused));
-      this.said.push(line);
+      else this.said.push(line);
       if (this.said.length > KEPT_LINES) this.said.shift();
     }
   }
@@ -107,6 +108,10 @@ export class SshLog {
     else if (method !== undefined) this.tried.push(method);
   }
 }
+
+/** What ssh says besides its steps and tells nothing. */
+const NOISE =
+  /^(?:OpenSSH_|debug\d: |no such identity: |Transferred: |Bytes per second: |Killed by signal |$)/;
 
 /** ssh writes bytes that are not printable as `\033`. */
 function unescaped(line: string): string {

@@ -3,6 +3,7 @@ import { lstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { accountOf } from "../account.ts";
 import { Bastions } from "../bastion.ts";
+import { HostError } from "../connection.ts";
 import { nameInKnownHosts, notAddable } from "../host-key.ts";
 import { checkKnownHostsFile, isNamed } from "../known-hosts.ts";
 import { ALLOWANCES } from "../limits.ts";
@@ -15,13 +16,15 @@ import { masterArguments } from "./arguments.ts";
 import { askpass } from "./askpass.ts";
 import { explain, explainEnd } from "./explain.ts";
 import { SshLog } from "./log.ts";
-import { Master } from "./master.ts";
+import { type Exit, Master } from "./master.ts";
 import { Mux } from "./mux.ts";
 
 /** A session with its control socket, so that another login can go through it. */
 interface OpenSshSession extends Session {
   controlPath: string;
   log: SshLog;
+  /** Settled once its ssh has ended. */
+  ended: Promise<unknown>;
 }
 
 const bastions = new Bastions<OpenSshSession>();
@@ -33,9 +36,11 @@ const bastions = new Bastions<OpenSshSession>();
  */
 export async function loginByOpenSsh(
   target: ResolvedConnection,
+  role: "host" | "jump host",
   signal?: AbortSignal,
 ): Promise<OpenSshSession> {
-  return await logInPatiently(target, (progress, giveUp) => logInOnce(target, progress, giveUp), signal);
+  const once = (progress: Progress, giveUp: AbortSignal) => logInOnce(target, role, progress, giveUp);
+  return await logInPatiently(target, once, signal);
 }
 
 /**
@@ -66,35 +71,44 @@ export async function joinStanding(target: ResolvedConnection): Promise<Session 
 
 async function logInOnce(
   target: ResolvedConnection,
+  role: "host" | "jump host",
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
   progress.waitingFor = `no answer from ${endpoint(target)}`;
   if (target.jumps.length === 0)
     return await withNewHostKey(target, signal, (acceptsNew) =>
-      handshake(target, { acceptsNew, via: undefined }, progress, signal),
+      handshake(target, { role, acceptsNew, via: undefined }, progress, signal),
     );
   const via = target.jumps.at(-1)?.host;
   progress.waitingFor = `no login at jump host ${via}`;
-  const bastion = bastions.enter(target.jumps, (jumpHost) => loginByOpenSsh(jumpHost));
+  let outer: OpenSshSession | undefined;
+  const outerFailure = () => {
+    const failure = outer?.failure();
+    return failure && `jump host ${via}: ${failure}`;
+  };
+  const bastion = bastions.enter(target.jumps, (jumpHost) => loginByOpenSsh(jumpHost, "jump host"));
   try {
-    const outer = await withSignal(bastion.session, signal);
+    const jump = await withSignal(bastion.session, signal);
+    outer = jump;
     progress.waitingFor = `no answer from ${endpoint(target)} to jump host ${via}`;
-    outer.allow("forward");
+    jump.allow("forward");
     const session = await withNewHostKey(target, signal, (acceptsNew) =>
-      handshake(target, { acceptsNew, via: outer }, progress, signal),
+      handshake(target, { role, acceptsNew, via: jump }, progress, signal),
     );
     session.onEnd(bastion.leave);
-    const outerFailure = () => {
-      const failure = outer.failure();
-      return failure && `jump host ${via}: ${failure}`;
-    };
     return { ...session, failure: () => session.failure() ?? outerFailure() };
   } catch (error) {
+    // Where the jump host's own connection has just ended, that is the reason, and it is known in a moment.
+    if (outer !== undefined && !signal.aborted) await Promise.race([outer.ended, sleep(SETTLE_MS)]);
     bastion.leave();
-    throw error;
+    const failure = outerFailure();
+    throw failure === undefined ? error : new HostError("unreachable", failure, "", { cause: error });
   }
 }
+
+/** Milliseconds in which an ssh whose connection was lost says why and ends. */
+const SETTLE_MS = 200;
 
 /** By name and file: who logs in to a host whose key is not on file yet. */
 const newHosts = new Map<string, Promise<unknown>>();
@@ -138,6 +152,7 @@ async function withNewHostKey<T>(
 }
 
 interface Way {
+  role: "host" | "jump host";
   acceptsNew: boolean;
   /** The connection to the jump host. */
   via: OpenSshSession | undefined;
@@ -145,7 +160,7 @@ interface Way {
 
 async function handshake(
   target: ResolvedConnection,
-  { acceptsNew, via }: Way,
+  { role, acceptsNew, via }: Way,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
@@ -154,6 +169,7 @@ async function handshake(
   account.allow(ALLOWANCES.login);
   const master = new Master();
   const onAbort = () => master.kill();
+  const isOver = new AbortController();
   const refusedBefore = via?.log.refusedForwards.length ?? 0;
   signal.addEventListener("abort", onAbort, { once: true });
   let answers: Awaited<ReturnType<typeof askpass>>;
@@ -171,7 +187,7 @@ async function handshake(
     });
     const env: Record<string, string> =
       answers === undefined ? {} : { SSH_ASKPASS: answers.program, SSH_ASKPASS_REQUIRE: "force" };
-    const child = master.start(args, env);
+    const child = master.start(role, args, env);
     let isTooMuch = false;
     child.stderr?.on("data", (data: Buffer) => {
       if (log.add(data)) return;
@@ -187,35 +203,29 @@ async function handshake(
     });
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
-    const mux = await withSignal(Promise.race([openMux(controlPath, account, signal), early]), signal);
+    const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
+    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, account, settled));
+    const mux = await withSignal(Promise.race([opened, early]), signal);
     return sessionOf(target, { master, mux, log, ended, account });
   } catch (error) {
     master.kill();
     throw signal.aborted ? signal.reason : error;
   } finally {
+    isOver.abort();
     answers?.end();
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-export interface Exit {
-  code: number | null;
-  name: NodeJS.Signals | null;
-}
-
-/** The socket appears a moment after ssh says that it is in. */
-async function openMux(
-  path: string,
-  account: ReturnType<typeof accountOf>,
-  signal: AbortSignal,
-): Promise<Mux> {
+/** The socket appears a moment after ssh says that it is in; where ssh ends instead, that is noticed elsewhere. */
+async function openMux(path: string, isOver: AbortSignal, open: () => Promise<Mux>): Promise<Mux> {
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
-    signal.throwIfAborted();
     try {
-      if (lstatSync(path).isSocket()) return await Mux.open(path, account);
-    } catch (error) {
-      if (!["ENOENT", "ECONNREFUSED"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      if (lstatSync(path).isSocket()) return await open();
+    } catch {
+      // Not yet, or no more.
     }
+    if (isOver.aborted) return await new Promise(() => {});
     await sleep(pause);
   }
 }
@@ -255,6 +265,7 @@ function sessionOf(
   return {
     controlPath: master.controlPath,
     log,
+    ended,
     ...(log.connectMs === undefined ? {} : { connectMs: log.connectMs }),
     failure: () => mux.failure ?? failure,
     allow: (what) => account.allow(ALLOWANCES[what]),

@@ -13,11 +13,17 @@ exec 3<&0
 (read -r _ <&3; rm -rf -- "$directory"; kill -s TERM -- -$$) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-`;
 
-/** Seconds of CPU time that one `ssh` may take. A login takes less than 0.1 s, a gigabyte a few seconds. */
-const CPU_SECONDS = 30;
+/** Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a jump host share its `ssh`. */
+const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
 
 /** The longest path of a folder in which a socket can be: OpenSSH adds 18 characters while it makes one, and macOS takes 104 in all. */
 const MAX_DIRECTORY = 80;
+
+/** How a process ended: by itself, or by a signal. */
+export interface Exit {
+  code: number | null;
+  name: NodeJS.Signals | null;
+}
 
 /** One `ssh` that redkeep started, and its folder, which only we may enter. */
 export class Master {
@@ -35,10 +41,10 @@ export class Master {
    * Runs `ssh` with these arguments.
    * @param env is added to our own environment
    */
-  start(args: readonly string[], env: Record<string, string>): ChildProcess {
+  start(role: keyof typeof CPU_SECONDS, args: readonly string[], env: Record<string, string>): ChildProcess {
     const child = spawn(
       "/bin/sh",
-      ["-c", LAUNCH, "sh", String(CPU_SECONDS), this.directory, "ssh", ...args],
+      ["-c", LAUNCH, "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
       {
         detached: true,
         stdio: ["pipe", "ignore", "pipe"],

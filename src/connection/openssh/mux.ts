@@ -50,8 +50,11 @@ export class Mux {
     this.#account = account;
   }
 
-  /** @throws Error where nobody who speaks the protocol is behind the socket */
-  static open(path: string, account: Account): Promise<Mux> {
+  /**
+   * @param beforeEnd awaited where the connection is lost, before anybody hears of it: whoever is asked why then knows
+   * @throws Error where nobody who speaks the protocol is behind the socket
+   */
+  static open(path: string, account: Account, beforeEnd = async () => {}): Promise<Mux> {
     const socket = connect(path);
     const mux = new Mux(socket, account);
     socket.write(frame(uint32(MUX.hello), uint32(MUX.version)));
@@ -61,7 +64,7 @@ export class Mux {
       socket.on("error", reject);
       socket.on("close", () => {
         reject(new Error("it hung up"));
-        mux.#end();
+        void beforeEnd().then(() => mux.#end());
       });
     });
   }

@@ -252,10 +252,14 @@ export const userKey = generateKey();
 const EXTENSION = 27;
 const FAILURE = 5;
 
-/** An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it. */
+/**
+ * An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it.
+ * @param options.signsFor "bound": it signs only where it was told for which host, as for a key with restrictions
+ */
 export async function startAgent(
   directory: Directory,
   keys: readonly [key: KeyPair, passphrase?: string][],
+  { signsFor = "all" }: { signsFor?: "all" | "bound" } = {},
 ): Promise<AsyncDisposable & { socket: string; signatures: number }> {
   const held = keys.map(([key, passphrase]) => {
     const parsed = ssh2.utils.parseKey(key.private, passphrase) as ParsedKey | ParsedKey[];
@@ -267,7 +271,9 @@ export async function startAgent(
     socket.on("error", () => {});
     const protocol = new ssh2.AgentProtocol(false);
     protocol.on("identities", (request) => protocol.getIdentitiesReply(request, held));
+    let isBound = signsFor === "all";
     protocol.on("sign", (request, publicKey, data) => {
+      if (!isBound) return protocol.failureReply(request);
       agent.signatures++;
       const key = held.find((candidate) => candidate.getPublicSSH().equals(publicKey.getPublicSSH()));
       if (key) protocol.signReply(request, key.sign(data));
@@ -280,8 +286,10 @@ export async function startAgent(
         const message = received.subarray(0, 4 + received.readUInt32BE());
         received = received.subarray(message.length);
         // ssh2's agent reads what an extension says as further messages.
-        if (message[4] === EXTENSION) socket.write(Buffer.from([0, 0, 0, 1, FAILURE]));
-        else protocol.write(message);
+        if (message[4] === EXTENSION) {
+          isBound = true;
+          socket.write(Buffer.from([0, 0, 0, 1, FAILURE]));
+        } else protocol.write(message);
       }
     });
     protocol.pipe(socket);
