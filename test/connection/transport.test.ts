@@ -125,7 +125,7 @@ describe("what carries the scripts", () => {
       "rsa_keygen_bits:2048",
       "-out",
       path,
-    ]);
+    ], { stdio: "ignore" });
     await using server = await startServer({
       authenticate: (context) =>
         context.method === "publickey" ? context.accept() : context.reject(["publickey"]),
