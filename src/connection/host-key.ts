@@ -61,6 +61,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   if (verdict.outcome === "unknown" && target.strictHostKeyChecking === "accept-new" && file !== undefined) {
     try {
       addKnownHost(file, name, port, key);
+      target.onNewHostKey?.(storedHostKey(target, shown, file));
       return;
     } catch (error) {
       throw notAddable(target, file, error as Error);
@@ -129,16 +130,19 @@ export function refusedHostKey(
 
 /** @param message continues a sentence that begins with the host key */
 export function refusal(target: ResolvedConnection, message: string, remedy = ""): HostError {
-  return new HostError(
-    "unreachable",
-    `the host key of ${target.host} (${endpoint(target)}) ${message}`,
-    remedy,
-  );
+  return new HostError("unreachable", `${nameOf(target)} ${message}`, remedy);
 }
 
 export function notAddable(target: ResolvedConnection, file: string, reason: Error): HostError {
   return refusal(target, `is new and cannot be added to ${tilde(file)}: ${reason.message}`);
 }
+
+/** What is said of a host's first key once it is stored. */
+export function storedHostKey(target: ResolvedConnection, shown: ShownKey, file: string): string {
+  return `${nameOf(target)} is new: ${textOf(shown)} was stored in ${tilde(file)}`;
+}
+
+const nameOf = (target: ResolvedConnection) => `the host key of ${target.host} (${endpoint(target)})`;
 
 export const textOf = ({ type, fingerprint }: ShownKey) => `${type} ${fingerprint}`;
 

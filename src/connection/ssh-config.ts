@@ -32,19 +32,27 @@ export interface ResolvedConnection {
   privateKeyPassphrase: Secret | undefined;
   password: Secret | undefined;
   timeoutSeconds: number;
+  /** Told of each host key that `accept-new` stores. */
+  onNewHostKey?: ((message: string) => void) | undefined;
   /** Jump hosts in the order in which they are passed. */
   jumps: ResolvedConnection[];
   /** What the system's ssh is to be asked for: it reads ~/.ssh/config by this name, not by what that leads to. */
-  asked: { address: string; port: number | undefined; user: string | undefined };
-  /** The inventory or the command line names a key file, or files of host keys: ssh has to be told. */
+  asked: {
+    address: string;
+    port: number | undefined;
+    user: string | undefined;
+    configFile: string | undefined;
+  };
+  /** The inventory or the command line names a key file: ssh has to be told. */
   namesIdentities: boolean;
-  /** Files of host keys that the inventory or the command line name. */
-  namedKnownHostsFiles: string[] | undefined;
-  /** A command of ~/.ssh/config that connects, and that only a shell understands. */
+  userKnownHostsFiles: string[];
+  /** A command that connects, and that only a shell understands. */
   proxyCommand: string | undefined;
+  /** Options of the inventory that only ssh knows, as keyword and value. */
+  otherOptions: [keyword: string, value: string][];
   /** From ControlPath: where a connection of the user's own may stand. */
   controlPath: string | undefined;
-  /** What ~/.ssh/config asks for and ssh2 cannot do, in words; what must not be left out comes first. */
+  /** What the inventory or ~/.ssh/config asks for and ssh2 cannot do, in words; what must not be left out comes first. */
   beyondSsh2: { what: string; isNeeded: boolean; remedy: string }[];
 }
 
@@ -77,13 +85,17 @@ async function resolveHost(
   { host, address, port, user }: HostToResolve,
   variables: ConnectionVariables,
 ): Promise<ResolvedHost> {
-  const config = await askSsh(address, port, user);
-  const { sshOptions } = variables;
-  const resolvedAddress = config.get("hostname")?.[0] ?? address;
+  const { sshOptions, hostKeys } = variables;
+  const { configFile } = sshOptions;
+  const config = await askSsh(address, port, user, configFile);
+  const others = role === "target" ? (sshOptions.others ?? []) : [];
+  const other = (wanted: string) => others.find(([keyword]) => keyword === wanted)?.[1];
+  const resolvedAddress =
+    other("HostName")?.replaceAll("%h", address) ?? config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
   const resolvedUser = user ?? config.get("user")?.[0] ?? userInfo().username;
-  const expand = (path: string) =>
-    expandPath(path, { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser });
+  const tokens = { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser };
+  const expand = (path: string) => expandPath(path, tokens);
 
   const configured = config.get("identityfile") ?? DEFAULT_IDENTITIES;
   const isDefault = configured.every((file) => DEFAULT_IDENTITIES.includes(file));
@@ -91,40 +103,56 @@ async function resolveHost(
   // A jump host's own keys from ssh_config come first; then the host's key, since many fleets have only one.
   // Naming any file disables the defaults.
   const fromConfig = role === "target" && isDefault && named.length > 0 ? [] : configured;
-  const ordered = role === "target" ? [...named, ...fromConfig] : [...fromConfig, ...named];
+  const ofJump = role !== "target" ? (sshOptions.jumpIdentityFiles ?? []) : [];
+  const ordered = role === "target" ? [...named, ...fromConfig] : [...ofJump, ...fromConfig, ...named];
   const identityFiles = [...new Set(ordered)].map((file) => ({
     path: expand(file),
-    isNamed: named.includes(file) || !isDefault,
+    isNamed: named.includes(file) || ofJump.includes(file) || !isDefault,
   }));
 
   const isNamed = (file: string) => !/^none$/i.test(file);
   const expandAll = (files: readonly string[]) => files.filter(isNamed).map(expand);
+  const configuredFiles = splitFiles(config.get("userknownhostsfile"));
+  // With accept-new, files that forget every key are overridden, wherever they are named.
+  const keep = (files: readonly string[] | undefined) =>
+    hostKeys === "accept-new" ? files?.filter((file) => !file.startsWith("/dev/")) : files;
+  const filled = (files: readonly string[] | undefined) => (files?.length ? files : USER_KNOWN_HOSTS);
+  // The inventory names the file of -F, so what that file names is the inventory's word too.
+  const isOwnConfig = sshOptions.configFile === undefined;
   const ownFiles = expandAll(
     variables.knownHostsFile
       ? [variables.knownHostsFile]
-      : (splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS),
+      : filled(keep(isOwnConfig ? configuredFiles : undefined)),
   );
-  const fromInventory = variables.knownHostsFile ? undefined : sshOptions.userKnownHostsFiles;
+  const fromInventory = variables.knownHostsFile
+    ? undefined
+    : (sshOptions.userKnownHostsFiles ?? (isOwnConfig ? undefined : keep(configuredFiles)));
   const userFiles = fromInventory === undefined ? ownFiles : expandAll(fromInventory);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
+  const inventoryCommand = other("ProxyCommand");
   const inventoryJumps = role === "target" ? sshOptions.proxyJump : undefined;
   // A later jump host is reached through the one before it.
-  const way = inventoryJumps !== undefined || role === "later jump" ? undefined : wayOf(config);
-  const proxyCommand = way?.proxyCommand;
+  const isWayKnown = inventoryCommand !== undefined || inventoryJumps !== undefined || role === "later jump";
+  const way = isWayKnown ? undefined : wayOf(config);
+  const proxyCommand = inventoryCommand ?? way?.proxyCommand;
+  const needed = role === "target" ? sshOptions.needsOpenssh : undefined;
   return {
     host,
-    asked: { address, port, user },
-    namesIdentities: named.length > 0,
-    namedKnownHostsFiles:
-      variables.knownHostsFile !== undefined || fromInventory !== undefined ? userFiles : undefined,
+    asked: { address, port, user, configFile },
+    namesIdentities: named.length > 0 || ofJump.length > 0,
+    userKnownHostsFiles: userFiles,
     proxyCommand,
+    otherOptions: others,
     controlPath: config.get("controlpath")?.[0],
-    beyondSsh2: beyondSsh2(config, proxyCommand, host),
+    beyondSsh2: [
+      ...(needed === undefined ? [] : [inventoryNeeds(host, needed, other(needed))]),
+      ...beyondSsh2(config, way?.proxyCommand, host),
+    ],
     address: resolvedAddress,
     port: resolvedPort,
     user: resolvedUser,
-    hostKeyAlias: config.get("hostkeyalias")?.[0],
+    hostKeyAlias: other("HostKeyAlias") ?? config.get("hostkeyalias")?.[0],
     knownHostsFiles: [...userFiles, ...expandAll(globalFiles)],
     revokedKeysFiles: (config.get("revokedhostkeys") ?? [])
       .filter(isNamed)
@@ -143,8 +171,9 @@ async function resolveHost(
     privateKeyPassphrase: variables.privateKeyPassphrase,
     password: undefined,
     timeoutSeconds: sshOptions.connectTimeoutSeconds ?? variables.timeoutSeconds,
+    ...(variables.onNewHostKey && { onNewHostKey: variables.onNewHostKey }),
     jumps: [],
-    proxyJump: inventoryJumps ?? way?.jumps ?? [],
+    proxyJump: (inventoryJumps ?? way?.jumps ?? []).map((jump) => expandTokens(jump, tokens)),
   };
 }
 
@@ -200,6 +229,14 @@ function wayOf(config: SshAnswer): { jumps: string[]; proxyCommand: string | und
   return viaSsh === undefined
     ? { jumps: [], proxyCommand: command }
     : { jumps: [viaSsh], proxyCommand: undefined };
+}
+
+function inventoryNeeds(host: string, keyword: string, value = ""): ResolvedConnection["beyondSsh2"][number] {
+  return {
+    what: `the inventory has the ssh option ${keyword} for ${host}: ${oneLine(value)}`,
+    isNeeded: true,
+    remedy: "reach the host without that option",
+  };
 }
 
 /** What the configuration asks for and ssh2 cannot do. */
@@ -287,6 +324,12 @@ function agentSocket(setting: string | undefined, expand: (path: string) => stri
   if (setting === undefined || setting === "SSH_AUTH_SOCK") return process.env.SSH_AUTH_SOCK || undefined;
   if (setting.startsWith("$") && !setting.startsWith("${")) return process.env[setting.slice(1)] || undefined;
   return expand(setting);
+}
+
+/** The tokens that ssh expands in a jump host: `%r@bastion` logs in there by the name that it has at the host. */
+function expandTokens(text: string, tokens: Record<"h" | "n" | "p" | "r", string>): string {
+  const all = new Map(Object.entries({ ...tokens, "%": "%" }));
+  return text.replace(/%(.)/g, (whole, token: string) => all.get(token) ?? whole);
 }
 
 /** `~`, `${NAME}` and the tokens of ssh_config(5), TOKENS, that concern files. */

@@ -69,7 +69,12 @@ async function firstReason(hop: ResolvedConnection): Promise<string | undefined>
     const kinds = (await agentKeyTypes(identityAgent)).flatMap((type) => nameOfType(type) ?? []);
     if (kinds[0] !== undefined) return `a key of the agent ${kinds[0]}`;
   }
-  return (await hasTicket()) && (await allowsGssapi(hop.asked)) ? "there is a Kerberos ticket" : undefined;
+  const isAllowed = hop.otherOptions.some(
+    ([keyword, value]) => keyword === "GSSAPIAuthentication" && /^yes$/i.test(value),
+  );
+  return (await hasTicket()) && (isAllowed || (await allowsGssapi(hop.asked)))
+    ? "there is a Kerberos ticket"
+    : undefined;
 }
 
 function isUsable(path: string, { privateKeyPassphrase }: ResolvedConnection): boolean {

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -117,15 +117,11 @@ describe("what carries the scripts", () => {
 
   it("is the system's ssh for a key in PKCS #8, which then opens the host", async () => {
     const path = join(directory.path, "pkcs8");
-    execFileSync("openssl", [
-      "genpkey",
-      "-algorithm",
-      "RSA",
-      "-pkeyopt",
-      "rsa_keygen_bits:2048",
-      "-out",
-      path,
-    ], { stdio: "ignore" });
+    execFileSync(
+      "openssl",
+      ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", path],
+      { stdio: "ignore" },
+    );
     await using server = await startServer({
       authenticate: (context) =>
         context.method === "publickey" ? context.accept() : context.reject(["publickey"]),
@@ -143,6 +139,41 @@ describe("what carries the scripts", () => {
     await expect(link.open()).rejects.toThrow(
       /no login as root at \S+: it refused \S+id_ed25519 \(by the system's ssh: redkeep_transport says so\)$/,
     );
+  });
+
+  it("is the system's ssh for a command and options that the inventory gives, and they are used", async () => {
+    await using server = await startServer();
+    const witness = join(directory.path, "witness");
+    const command = `bash -c 'echo %n >${witness}; exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & cat >&3; kill $!'`;
+    const link = new Link(
+      variablesFor(server, directory, {
+        knownHostsFile: directory.write("alias", `redis-alias ${server.hostKey.public}\n`),
+        sshOptions: {
+          others: [
+            ["ProxyCommand", command],
+            ["HostKeyAlias", "redis-alias"],
+          ],
+          needsOpenssh: "ProxyCommand",
+        },
+      }),
+      new BecomePasswords(),
+    );
+    await link.open();
+    link.close();
+    expect(link.transport?.reason).toContain(
+      "the inventory has the ssh option ProxyCommand for redis-01: bash",
+    );
+    expect(link.wasDirect).toBe(false);
+    expect(readFileSync(witness, "utf8")).toBe("127.0.0.1\n");
+  });
+
+  it("gets no user name that a shell could act on", async () => {
+    await using server = await startServer();
+    const witness = join(directory.path, "witness");
+    configure("Host *\n  ProxyCommand sh -c 'echo %r'\n");
+    const reaching = connect(variablesFor(server, directory, { user: `root;touch\${IFS}${witness}` }));
+    await expect(reaching).rejects.toThrow("is not a user name: a shell could act on it");
+    expect(existsSync(witness)).toBe(false);
   });
 
   it("is named in the error where there is no ssh", async () => {

@@ -43,7 +43,7 @@ interface Way {
 
 /** The arguments of the `ssh` that logs in to `target` and then carries channels: no secret is among them. */
 export function masterArguments(target: ResolvedConnection, way: Way): string[] {
-  const { asked, identityFiles, namedKnownHostsFiles } = target;
+  const { asked, identityFiles, userKnownHostsFiles } = target;
   const options: [string, string][] = [
     ...Object.entries(DECIDED),
     ["StrictHostKeyChecking", way.acceptsNew ? "accept-new" : "yes"],
@@ -55,15 +55,15 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     ...(target.namesIdentities
       ? identityFiles.map(({ path }): [string, string] => ["IdentityFile", quoted(path)])
       : []),
-    ...(namedKnownHostsFiles === undefined
-      ? []
-      : [["UserKnownHostsFile", namedKnownHostsFiles.map(quoted).join(" ")] satisfies [string, string]]),
+    ["UserKnownHostsFile", userKnownHostsFiles.map(quoted).join(" ") || "none"],
     ...proxy(target, way.via),
+    ...target.otherOptions,
   ];
   return [
     // With -v it says which step it has come to, and which key it offers.
     ...["-v", "-N", "-M", "-S", way.controlPath],
     ...options.flatMap(([keyword, value]) => ["-o", `${keyword}=${value}`]),
+    ...(asked.configFile === undefined ? [] : ["-F", asked.configFile]),
     ...(asked.port === undefined ? [] : ["-p", String(asked.port)]),
     ...(asked.user === undefined ? [] : ["-l", asked.user]),
     "--",

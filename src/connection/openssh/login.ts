@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { accountOf } from "../account.ts";
 import { Bastions } from "../bastion.ts";
 import { HostError } from "../connection.ts";
-import { nameInKnownHosts, notAddable } from "../host-key.ts";
-import { checkKnownHostsFile, isNamed } from "../known-hosts.ts";
+import { nameInKnownHosts, notAddable, storedHostKey } from "../host-key.ts";
+import { checkHostKey, checkKnownHostsFile, isNamed } from "../known-hosts.ts";
 import { ALLOWANCES } from "../limits.ts";
 import { gaveUp } from "../login-errors.ts";
 import { endpoint } from "../names.ts";
@@ -172,12 +172,12 @@ async function handshake(
   const isOver = new AbortController();
   const refusedBefore = via?.log.refusedForwards.length ?? 0;
   signal.addEventListener("abort", onAbort, { once: true });
+  const loggedIn = Promise.withResolvers<void>();
+  const log = new SshLog(target, progress, loggedIn.resolve);
   let answers: Awaited<ReturnType<typeof askpass>>;
   try {
     answers = await askpass(master.directory, target);
     signal.throwIfAborted();
-    const loggedIn = Promise.withResolvers<void>();
-    const log = new SshLog(target, progress, loggedIn.resolve);
     const { controlPath } = master;
     const args = masterArguments(target, {
       controlPath,
@@ -213,8 +213,18 @@ async function handshake(
   } finally {
     isOver.abort();
     answers?.end();
+    if (acceptsNew) tellOfNewKey(target, log);
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** ssh stores a new key as soon as it has checked it, whether or not the login succeeds. */
+function tellOfNewKey(target: ResolvedConnection, { hostKey }: SshLog): void {
+  const [name, port] = nameInKnownHosts(target);
+  const file = target.newHostKeysFile;
+  if (hostKey === undefined || file === undefined) return;
+  if (checkHostKey(name, port, hostKey, [file]).outcome === "ok")
+    target.onNewHostKey?.(storedHostKey(target, hostKey, file));
 }
 
 /** The socket appears a moment after ssh says that it is in; where ssh ends instead, that is noticed elsewhere. */
