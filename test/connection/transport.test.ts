@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -213,18 +213,25 @@ describe("the system's ssh", () => {
 
   it("gets no secret by its arguments, its environment or a file", async () => {
     const seen: string[] = [];
+    const modes: number[] = [];
     await using server = await startServer({
       authenticate: (context) => {
         if (context.method !== "password") return context.reject(["password"]);
         seen.push(execFileSync("ps", ["axeww", "-o", "args"]).toString());
-        seen.push(execFileSync("sh", ["-c", "cat /tmp/redkeep-*/askpass"]).toString());
+        const [folder = ""] = readdirSync(process.env.TMPDIR ?? "");
+        const path = join(process.env.TMPDIR ?? "", folder);
+        seen.push(readFileSync(join(path, "askpass"), "utf8"));
+        modes.push(...[path, join(path, "password")].map((file) => statSync(file).mode & 0o777));
         context.accept();
       },
     });
+    vi.stubEnv("TMPDIR", join(directory.path, "tmp"));
+    mkdirSync(join(directory.path, "tmp"));
     const password = new Secret("not-for-the-process-list");
     const connection = await connect(variablesFor(server, directory, { ...overSsh, password }));
     connection.close();
     expect(seen[0]).toContain("/askpass");
+    expect(modes).toEqual([0o700, 0o600]);
     expect(seen.join("")).not.toContain("not-for-the-process-list");
   });
 
@@ -240,6 +247,19 @@ describe("the system's ssh", () => {
     expect(child.signalCode).toBe("SIGKILL");
     expect(server.connections).toBe(1);
     await vi.waitFor(() => expect(server.open).toBe(0), { timeout: 5_000 });
+  });
+
+  it("is ended at once, with its folder, where the run is interrupted during the login", async () => {
+    const interruption = new AbortController();
+    await using server = await startServer({
+      authenticate: () => interruption.abort(new Error("interrupted")),
+    });
+    vi.stubEnv("TMPDIR", join(directory.path, "tmp"));
+    mkdirSync(join(directory.path, "tmp"));
+    const variables = variablesFor(server, directory, overSsh);
+    await expect(connect(variables, { signal: interruption.signal })).rejects.toThrow("interrupted");
+    await vi.waitFor(() => expect(server.open).toBe(0), { timeout: 5_000 });
+    expect(readdirSync(process.env.TMPDIR ?? "")).toEqual([]);
   });
 
   it("does not accept a new key for a host that a @cert-authority knows", async () => {
