@@ -1,4 +1,4 @@
-import { hostList, plural } from "../lib/words.ts";
+import { plural } from "../lib/words.ts";
 import { controlCount } from "./checks-text.ts";
 import { hanging, type Page } from "./layout.ts";
 
@@ -10,22 +10,7 @@ export function headingText(page: Page): string[] {
   const hosts = `${plural(page.hosts.length, "host")}${kinds === "" ? "" : ` (${kinds})`}`;
   const asked = [hosts, ...scopeOf(page)].join(", ");
   const heading = names.length === 0 ? asked : `${names.join(", ")}: ${asked}`;
-  return [
-    ...hanging("", heading, page.width).map((line) => page.paint("bold", line)),
-    ...(page.verbose ? transportsText(page) : []),
-  ];
-}
-
-/** What carried the scripts, and why: hosts for which both are the same share a line. */
-function transportsText({ hosts, width }: Page): string[] {
-  const kinds = Map.groupBy(
-    hosts.filter(({ transport }) => transport !== undefined),
-    ({ transport }) =>
-      `${transport?.name === "openssh" ? "the system's ssh" : transport?.name}: ${transport?.reason}`,
-  );
-  return [...kinds].flatMap(([text, alike]) =>
-    hanging("  ", `${hostList(alike.map(({ host }) => host))}: by ${text}`, width),
-  );
+  return hanging("", heading, page.width).map((line) => page.paint("bold", line));
 }
 
 function scopeOf(page: Page): string[] {
