@@ -7,6 +7,8 @@ import { OpenSSHAgent } from "./ssh2.ts";
 export interface LoginNotes {
   tried: string[];
   problems: string[];
+  /** The agent did not sign with a key that it holds and that the server takes. */
+  isAgentUnwilling?: boolean;
 }
 
 /**

@@ -2,46 +2,55 @@ import type { Client, ClientChannel } from "ssh2";
 import { HostError } from "./connection.ts";
 import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
-import { hangUp, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
 /** One host's use of a connection to a jump host, until it calls `leave`. */
-interface Bastion {
-  session: Promise<Session>;
+interface Bastion<S extends Session> {
+  session: Promise<S>;
   leave(): void;
 }
 
-/** One connection for each chain of jump hosts, shared by all hosts behind it and closed when the last has left. */
-const bastions = new Map<string, { session: Promise<Session>; guests: number }>();
+type LogIn<S extends Session> = (jumpHost: ResolvedConnection) => Promise<S>;
 
-type LogIn = (jumpHost: ResolvedConnection) => Promise<Session>;
+/**
+ * One connection for each chain of jump hosts, shared by all hosts behind it and closed when the last has left. Each
+ * transport has its own.
+ */
+export class Bastions<S extends Session> {
+  readonly #open = new Map<string, { session: Promise<S>; guests: number }>();
 
-/** @param chain the jump hosts in the order in which they are passed, at least one */
-export function enterBastion(chain: readonly ResolvedConnection[], logIn: LogIn): Bastion {
-  const key = JSON.stringify(chain);
-  const shared = bastions.get(key) ?? { session: open(chain, logIn), guests: 0 };
-  const forget = () => {
-    if (bastions.get(key) === shared) bastions.delete(key);
-  };
-  if (shared.guests === 0) {
-    bastions.set(key, shared);
-    shared.session.then(({ client }) => client.once("close", forget), forget);
+  /** @param chain the jump hosts in the order in which they are passed, at least one */
+  enter(chain: readonly ResolvedConnection[], logIn: LogIn<S>): Bastion<S> {
+    const key = JSON.stringify(chain);
+    const bastions = this.#open;
+    const shared = bastions.get(key) ?? { session: open(chain, logIn), guests: 0 };
+    const forget = () => {
+      if (bastions.get(key) === shared) bastions.delete(key);
+    };
+    if (shared.guests === 0) {
+      bastions.set(key, shared);
+      shared.session.then((session) => session.onEnd(forget), forget);
+    }
+    shared.guests++;
+    let isInside = true;
+    return {
+      session: shared.session,
+      leave: () => {
+        if (!isInside) return;
+        isInside = false;
+        if (--shared.guests > 0) return;
+        forget();
+        shared.session.then(
+          (session) => session.hangUp(),
+          () => {},
+        );
+      },
+    };
   }
-  shared.guests++;
-  let isInside = true;
-  return {
-    session: shared.session,
-    leave: () => {
-      if (!isInside) return;
-      isInside = false;
-      if (--shared.guests > 0) return;
-      forget();
-      shared.session.then(hangUp, () => {});
-    },
-  };
 }
 
-async function open(chain: readonly ResolvedConnection[], logIn: LogIn): Promise<Session> {
+async function open<S extends Session>(chain: readonly ResolvedConnection[], logIn: LogIn<S>): Promise<S> {
   const last = chain.at(-1) as ResolvedConnection;
   try {
     return await logIn({ ...last, jumps: chain.slice(0, -1) });

@@ -25,6 +25,8 @@ export interface Connection {
   /** Channels opened so far: each is one round trip of the run record. */
   readonly channels: number;
   readonly isOpen: boolean;
+  /** SSH connections that were opened for it; none where one of the user's own stood already. */
+  readonly connections: number;
   /** The name or address that was connected to, ~/.ssh/config's aliases resolved. */
   readonly address: string;
   /** No jump host lies between. */

@@ -5,9 +5,11 @@ import {
   addKnownHost,
   checkHostKey,
   fingerprint,
+  type HostKeyVerdict,
   keyType,
   knownHostsName,
   knownKeyTypes,
+  type ShownKey,
 } from "./known-hosts.ts";
 import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
@@ -39,72 +41,113 @@ export function hostKeyAlgorithms(target: ResolvedConnection): ServerHostKeyAlgo
 /** @throws HostError when the key is revoked, differs from the one on file, or is new and may not be accepted or cannot be kept. */
 export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
-  const files = target.knownHostsFiles;
-  const of = `the host key of ${target.host} (${endpoint(target)})`;
-  const shown = `${keyType(key)} ${fingerprint(key)}`;
-  const refuse = (message: string, remedy: string) =>
-    new HostError("unreachable", `${of} ${message}`, remedy);
-  const at = (place: { file: string; line?: number | undefined }) => `${tilde(place.file)}:${place.line}`;
-
+  const shown = { type: keyType(key), fingerprint: fingerprint(key) };
   for (const file of target.revokedKeysFiles) {
     let revoked: boolean;
     try {
       revoked = isRevoked(key, file);
     } catch (error) {
-      throw refuse(
+      throw refusal(
+        target,
         `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine((error as Error).message)}`,
         "Correct the file, or remove RevokedHostKeys.",
       );
     }
-    if (revoked) throw refuse(`is revoked by ${tilde(file)}: ${shown}`, "");
+    if (revoked) throw refusal(target, `is revoked by ${tilde(file)}: ${textOf(shown)}`);
   }
-  const verdict = checkHostKey(name, port, key, files);
+  const verdict = checkHostKey(name, port, key, target.knownHostsFiles);
   if (verdict.outcome === "ok") return;
-  if (verdict.outcome === "revoked") throw refuse(`is marked @revoked in ${at(verdict.place)}: ${shown}`, "");
+  const file = target.newHostKeysFile;
+  if (verdict.outcome === "unknown" && target.strictHostKeyChecking === "accept-new" && file !== undefined) {
+    try {
+      addKnownHost(file, name, port, key);
+      target.onNewHostKey?.(storedHostKey(target, shown, file));
+      return;
+    } catch (error) {
+      throw notAddable(target, file, error as Error);
+    }
+  }
+  throw refusedHostKey(
+    target,
+    shown,
+    verdict,
+    (authority) =>
+      `; the @cert-authority in ${authority} does not count, as ssh2 knows no host certificates: that needs redkeep_transport: openssh`,
+  );
+}
+
+/**
+ * Why `shown` does not count for the host, and what to do.
+ * @param ofAuthority what to say of a @cert-authority line that names the host, by its place
+ */
+export function refusedHostKey(
+  target: ResolvedConnection,
+  shown: ShownKey,
+  verdict: Exclude<HostKeyVerdict, { outcome: "ok" }>,
+  ofAuthority: (place: string) => string,
+): HostError {
+  const [name, port] = nameInKnownHosts(target);
+  const files = target.knownHostsFiles;
+  const at = (place: { file: string; line?: number | undefined }) => `${tilde(place.file)}:${place.line}`;
+  if (verdict.outcome === "revoked")
+    return refusal(target, `is marked @revoked in ${at(verdict.place)}: ${textOf(shown)}`);
   if (verdict.outcome === "changed") {
     const removal = `ssh-keygen -R ${quoteIfNeeded(knownHostsName(name, port))} -f ${quoteIfNeeded(verdict.place.file)}`;
-    throw refuse(
-      `has changed: it shows ${shown}, but ${at(verdict.place)} has ${verdict.type} ${verdict.fingerprint}`,
+    return refusal(
+      target,
+      `has changed: it shows ${textOf(shown)}, but ${at(verdict.place)} has ${verdict.type} ${verdict.fingerprint}`,
       `Somebody may be intercepting the connection. Only if the host was reinstalled: ${removal}, then add the new key.`,
     );
   }
   const file = target.newHostKeysFile;
-  if (target.strictHostKeyChecking === "accept-new" && file !== undefined) {
-    try {
-      addKnownHost(file, name, port, key);
-      target.onNewHostKey?.(`${of} is new: ${shown} was stored in ${tilde(file)}`);
-      return;
-    } catch (error) {
-      throw refuse(`is new and cannot be added to ${tilde(file)}: ${(error as Error).message}`, "");
-    }
-  }
-  if (target.strictHostKeyChecking === "accept-new" && target.inventoryNamesKnownHosts) {
-    throw refuse(
-      `is new: ${shown}; accept-new writes only to your own known_hosts files, and not to ${tilde(files[0] ?? "")}, which the inventory names`,
+  if (
+    target.strictHostKeyChecking === "accept-new" &&
+    target.inventoryNamesKnownHosts &&
+    file === undefined
+  ) {
+    return refusal(
+      target,
+      `is new: ${textOf(shown)}; accept-new writes only to your own known_hosts files, and not to ${tilde(files[0] ?? "")}, which the inventory names`,
       OWN_FILE,
     );
   }
-  const authority = verdict.certAuthority;
-  const unsupported = authority
-    ? `; the @cert-authority in ${at(authority)} does not count, as redkeep knows no host certificates`
-    : "";
+  const authority = verdict.certAuthority === undefined ? "" : ofAuthority(at(verdict.certAuthority));
   const portOption = target.port === 22 ? "" : ` -p ${target.port}`;
   // ssh-keyscan prints the name that it was given; we look the key up under the alias.
   const { hostKeyAlias } = target;
   const renamed = hostKeyAlias === undefined ? "" : ` | sed 's/^[^ ]*/${hostKeyAlias}/'`;
   const scan = `ssh-keyscan${portOption} ${quoteIfNeeded(target.address)}${renamed} >>${quoteIfNeeded(tilde(file ?? "~/.ssh/known_hosts"))}`;
-  throw refuse(
-    `is not in ${files.length === 0 ? "any known_hosts file" : tilde(files[0] ?? "")}: ${shown}${unsupported}`,
+  return refusal(
+    target,
+    `is not in ${files.length === 0 ? "any known_hosts file" : tilde(files[0] ?? "")}: ${textOf(shown)}${authority}`,
     target.inventoryNamesKnownHosts && file === undefined
       ? OWN_FILE
-      : target.jumps.length > 0 || !isPlainName(hostKeyAlias)
+      : target.jumps.length > 0 || target.proxyCommand !== undefined || !isPlainName(hostKeyAlias)
         ? "Log in once with ssh and compare the fingerprint with the host's own."
         : `Compare the fingerprint with the host's own, then: ${scan}`,
   );
 }
 
+/** @param message continues a sentence that begins with the host key */
+export function refusal(target: ResolvedConnection, message: string, remedy = ""): HostError {
+  return new HostError("unreachable", `${nameOf(target)} ${message}`, remedy);
+}
+
+export function notAddable(target: ResolvedConnection, file: string, reason: Error): HostError {
+  return refusal(target, `is new and cannot be added to ${tilde(file)}: ${reason.message}`);
+}
+
+/** What is said of a host's first key once it is stored. */
+export function storedHostKey(target: ResolvedConnection, shown: ShownKey, file: string): string {
+  return `${nameOf(target)} is new: ${textOf(shown)} was stored in ${tilde(file)}`;
+}
+
+const nameOf = (target: ResolvedConnection) => `the host key of ${target.host} (${endpoint(target)})`;
+
+export const textOf = ({ type, fingerprint }: ShownKey) => `${type} ${fingerprint}`;
+
 /** Name and port that known_hosts has the host under; an alias has no port there. */
-function nameInKnownHosts({ hostKeyAlias, address, port }: ResolvedConnection): [string, number] {
+export function nameInKnownHosts({ hostKeyAlias, address, port }: ResolvedConnection): [string, number] {
   return hostKeyAlias === undefined ? [address, port] : [hostKeyAlias, 22];
 }
 

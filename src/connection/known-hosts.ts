@@ -42,6 +42,12 @@ export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replaceAll("=", "")}`;
 }
 
+/** A host key as a program shows it: its type and its fingerprint, as `fingerprint` gives it. */
+export interface ShownKey {
+  type: string;
+  fingerprint: string;
+}
+
 /** The algorithm that a key blob names in itself: `ssh-ed25519`. */
 export function keyType(key: Buffer): string {
   if (key.length < 4) return "unknown";
@@ -55,16 +61,19 @@ export function keyType(key: Buffer): string {
 export function checkHostKey(
   address: string,
   port: number,
-  key: Buffer,
+  key: Buffer | ShownKey,
   files: readonly string[],
 ): HostKeyVerdict {
   const lines = linesFor(knownHostsName(address, port), files);
-  const revoked = lines.find((line) => line.marker === "@revoked" && line.key.equals(key));
+  const isSame = (line: KnownHost) =>
+    Buffer.isBuffer(key) ? line.key.equals(key) : fingerprint(line.key) === key.fingerprint;
+  const type = Buffer.isBuffer(key) ? keyType(key) : key.type;
+  const revoked = lines.find((line) => line.marker === "@revoked" && isSame(line));
   if (revoked) return { outcome: "revoked", place: revoked.place };
 
   const known = lines.filter((line) => line.marker === "");
-  if (known.some((line) => line.key.equals(key))) return { outcome: "ok" };
-  const other = known.find((line) => line.type === keyType(key)) ?? known[0];
+  if (known.some(isSame)) return { outcome: "ok" };
+  const other = known.find((line) => line.type === type) ?? known[0];
   if (other) {
     return { outcome: "changed", place: other.place, type: other.type, fingerprint: fingerprint(other.key) };
   }
@@ -93,15 +102,32 @@ export function knownKeyTypes(address: string, port: number, files: readonly str
  * again, and accepted too.
  */
 export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
+  checkKnownHostsFile(file);
+  const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
+  appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
+  if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
+}
+
+/** Makes the folder of a file for new host keys. @throws Error where a key may not be added to the file */
+export function checkKnownHostsFile(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
     throw new Error("it is not a regular file, so every key would be new again");
   const strange = strangeLine(file);
   if (strange !== undefined)
     throw new Error(`line ${strange} does not look like known_hosts, so this may be another kind of file`);
-  const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
-  appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
-  if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
+}
+
+/** Whether a line names the host, plainly or as one whose certificates count. */
+export function isNamed(
+  address: string,
+  port: number,
+  files: readonly string[],
+): "key" | "authority" | undefined {
+  const names = new Set([knownHostsName(address, port), knownHostsName(address, 22)]);
+  const markers = [...names].flatMap((name) => linesFor(name, files)).map(({ marker }) => marker);
+  if (markers.includes("")) return "key";
+  return markers.includes("@cert-authority") ? "authority" : undefined;
 }
 
 /** The number of the first line that OpenSSH would not write into a known_hosts file; keys of its protocol 1 are numbers. */

@@ -1,8 +1,9 @@
 import { FoundSecrets } from "../lib/secret.ts";
 import type { BecomePasswords } from "./become-passwords.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, HostError } from "./connection.ts";
 import type { ConnectionVariables } from "./settings.ts";
 import { connect } from "./ssh.ts";
+import type { Transport } from "./transport.ts";
 
 /**
  * Reaches one host throughout a run: opens its connections, counts what they cost, and masks in its output the secrets that
@@ -18,6 +19,7 @@ export class Link {
   #found = new FoundSecrets();
   #wasDirect = false;
   #connectMs: number | undefined;
+  #transport: Transport | undefined;
 
   /** @param becomePasswords shared by the hosts of a run */
   constructor(variables: ConnectionVariables, becomePasswords: BecomePasswords) {
@@ -25,20 +27,43 @@ export class Link {
     this.#becomePasswords = becomePasswords;
   }
 
-  /** A new connection, beside the one in use. @throws HostError, or the reason of `signal` */
-  async dial(signal: AbortSignal = new AbortController().signal): Promise<Connection> {
+  /**
+   * A new connection, beside the one in use: always a login of its own, since it proves that the host still lets you in. No
+   * transport gives a channel of an earlier connection for it, and one that you hold open yourself (ControlPath) is not joined.
+   * @throws HostError, or the reason of `signal`
+   */
+  async dial(signal?: AbortSignal): Promise<Connection> {
+    return await this.#connect(signal, true);
+  }
+
+  async #connect(signal: AbortSignal = new AbortController().signal, isFresh: boolean): Promise<Connection> {
     this.#connections++;
     const becomePasswords = this.#becomePasswords;
-    const connection = await connect(this.#variables, { signal, becomePasswords });
+    const onTransport = (transport: Transport) => {
+      this.#transport = transport;
+    };
+    const options = { signal, becomePasswords, isFresh, onTransport };
+    const connection = await connect(this.#variables, options).catch((error: unknown) => {
+      throw this.#named(error);
+    });
+    this.#connections += connection.connections - 1;
     this.#opened.push(connection);
     this.#wasDirect = connection.isDirect;
     this.#connectMs = connection.connectMs;
     return connection;
   }
 
-  /** A new connection, in use from now on. @throws as `dial` */
+  /** An error of a login, with what carried it: where that is not ssh2, the system's configuration has a say. */
+  #named(error: unknown): unknown {
+    if (!(error instanceof HostError) || this.#transport?.name !== "openssh") return error;
+    const { kind, message, remedy, mayHaveRun } = error;
+    const named = `${message} (by the system's ssh: ${this.#transport.reason})`;
+    return new HostError(kind, named, remedy, { mayHaveRun, cause: error });
+  }
+
+  /** A connection, in use from now on: a new one, or one that you hold open yourself. @throws as `dial` */
   async open(signal?: AbortSignal): Promise<Connection> {
-    return this.use(await this.dial(signal));
+    return this.use(await this.#connect(signal, false));
   }
 
   use(connection: Connection): Connection {
@@ -64,6 +89,11 @@ export class Link {
   /** Channels that were run, on all of them. */
   get roundTrips(): number {
     return this.#opened.reduce((count, { channels }) => count + channels, this.#roundTrips);
+  }
+
+  /** What carried the scripts last, and why; undefined where nothing was tried. */
+  get transport(): Transport | undefined {
+    return this.#transport;
   }
 
   /** The last connection was established, without a jump host. */

@@ -1,25 +1,31 @@
-import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Algorithms, AuthHandlerMiddleware } from "ssh2";
 import { accountOf } from "./account.ts";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
-import { enterBastion, forward } from "./bastion.ts";
+import { Bastions, forward } from "./bastion.ts";
 import { HostError } from "./connection.ts";
 import { loginEagerly } from "./eager-login.ts";
-import { gateOf, type LoginOutcome } from "./gate.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
 import { ALLOWANCES } from "./limits.ts";
-import { endpoint, tilde } from "./names.ts";
+import {
+  endedEarly,
+  gaveUp,
+  noAddress,
+  noAnswer,
+  noRoute,
+  refusedConnection,
+  refusedLogin,
+} from "./login-errors.ts";
+import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
+import { logInPatiently, type Progress, withSignal } from "./patience.ts";
 import { Peer, ProtocolError } from "./peer.ts";
-import { cut, type Session } from "./session.ts";
+import { cut, hangUp, LinkLost, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 import { Client } from "./ssh2.ts";
 
-const MAX_TRIES = 3;
 /** A dead link is noticed within 15 s: ssh2 gives up at the third interval without an answer. */
 const KEEPALIVE = { keepaliveInterval: 5_000, keepaliveCountMax: 2 };
 
@@ -36,30 +42,20 @@ const ALGORITHMS = {
   compress: ["none"] satisfies Algorithms["compress"],
 };
 
-/** The server hung up, which it does when it has no room for another login: try again. */
-class Dropped extends HostError {
-  constructor(message: string) {
-    super(
-      "unreachable",
-      message,
-      "Its sshd may limit logins (MaxStartups) or block this address: use fewer --forks.",
-    );
-  }
-}
-
 interface LoginOptions {
   opensSession: boolean;
   signal: AbortSignal;
 }
 
-/** What we are waiting for, for the message if it does not come. */
-interface Progress {
-  waitingFor: string;
+/** A session whose client ssh2 is, so that another login can go through it. */
+export interface Ssh2Session extends Session {
+  client: Client;
 }
 
+const bastions = new Bastions<Ssh2Session>();
+
 /**
- * Connects and logs in, and tries again where the server had no room, all within the target's timeout. Where many hosts wait
- * for the same server, the time before its turn does not count.
+ * Connects and logs in by ssh2, with patience.
  * @param opensSession true for a host that runs a script; false for a jump host, which only forwards
  * @throws HostError "unreachable", or the reason of `signal`
  */
@@ -67,53 +63,17 @@ export async function login(
   target: ResolvedConnection,
   opensSession: boolean,
   signal?: AbortSignal,
-): Promise<Session> {
-  const progress: Progress = { waitingFor: "" };
-  const giveUp = new AbortController();
-  const onAbort = () => giveUp.abort(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const gate = gateOf(target.jumps.map(endpoint), target.address, target.port);
-  let leftMs = target.timeoutSeconds * 1000;
-  const within = async <T>(work: () => Promise<T>): Promise<T> => {
-    const begun = performance.now();
-    const timer = setTimeout(() => {
-      giveUp.abort(new HostError("unreachable", `${progress.waitingFor} within ${target.timeoutSeconds} s`));
-    }, leftMs);
-    try {
-      return await work();
-    } finally {
-      clearTimeout(timer);
-      leftMs -= performance.now() - begun;
-    }
-  };
-  try {
-    for (let tries = 1; ; tries++) {
-      const leave = await gate.enter(giveUp.signal);
-      let outcome: LoginOutcome = "failed";
-      try {
-        const options = { opensSession, signal: giveUp.signal };
-        const session = await within(() => logInOnce(target, progress, options));
-        outcome = "done";
-        return session;
-      } catch (error) {
-        if (error instanceof Dropped) outcome = "dropped";
-        if (!(error instanceof Dropped) || tries === MAX_TRIES) throw error;
-      } finally {
-        leave(outcome);
-      }
-      const pause = tries * randomInt(200, 800);
-      await within(() => withSignal(sleep(pause, undefined, { ref: false }), giveUp.signal));
-    }
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-  }
+): Promise<Ssh2Session> {
+  const once = (progress: Progress, giveUp: AbortSignal) =>
+    logInOnce(target, progress, { opensSession, signal: giveUp });
+  return await logInPatiently(target, once, signal);
 }
 
 async function logInOnce(
   target: ResolvedConnection,
   progress: Progress,
   options: LoginOptions,
-): Promise<Session> {
+): Promise<Ssh2Session> {
   const where = endpoint(target);
   const { signal } = options;
   if (target.jumps.length === 0) {
@@ -132,7 +92,7 @@ async function logInOnce(
   }
   const via = target.jumps.at(-1)?.host;
   progress.waitingFor = `no login at jump host ${via}`;
-  const bastion = enterBastion(target.jumps, (jumpHost) => login(jumpHost, false));
+  const bastion = bastions.enter(target.jumps, (jumpHost) => login(jumpHost, false));
   try {
     const outer = await withSignal(bastion.session, signal);
     const outerFailure = () => {
@@ -144,7 +104,7 @@ async function logInOnce(
       outer.allow("forward");
       const channel = await withSignal(forward(outer.client, target), signal);
       const session = await handshake(channel, target, progress, options);
-      session.client.once("close", bastion.leave);
+      session.onEnd(bastion.leave);
       return { ...session, failure: () => session.failure() ?? outerFailure() };
     } catch (error) {
       const failure = outerFailure();
@@ -162,10 +122,10 @@ function handshake(
   target: ResolvedConnection,
   progress: Progress,
   options: LoginOptions,
-): Promise<Session> {
+): Promise<Ssh2Session> {
   const where = endpoint(target);
   const { opensSession, signal } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Session>();
+  const { promise, resolve, reject } = Promise.withResolvers<Ssh2Session>();
   const client = new Client();
   const notes: LoginNotes = { tried: [], problems: [] };
   let greeting = "";
@@ -191,6 +151,7 @@ function handshake(
     const isOfOneKey =
       error.level === "agent" ||
       (error.level === "client-authentication" && /^Error (?:while )?signing /.test(error.message));
+    if (error.level === "agent") notes.isAgentUnwilling = true;
     if (!isOfOneKey) fail(explain(error, target, { greeting, isKeyChecked, notes }));
   });
   client.on("close", () => fail(explain(new Error("closed"), target, { greeting, isKeyChecked, notes })));
@@ -208,9 +169,23 @@ function handshake(
     signal.removeEventListener("abort", onAbort);
     resolve({
       client,
-      socket,
       failure: () => failure,
       allow: (what) => account.allow(ALLOWANCES[what]),
+      onEnd: (listener) => {
+        client.on("error", listener).on("end", listener).on("close", listener);
+      },
+      exec: (command) =>
+        new Promise((resolveChannel, rejectChannel) => {
+          try {
+            client.exec(command, (error, channel) =>
+              error ? rejectChannel(error) : resolveChannel(channel),
+            );
+          } catch (error) {
+            // ssh2 throws where there is no link.
+            rejectChannel(new LinkLost("", { cause: error }));
+          }
+        }),
+      hangUp: () => hangUp(client, socket),
     });
   });
 
@@ -260,61 +235,21 @@ function explain(
   target: ResolvedConnection,
   { greeting, isKeyChecked, notes }: { greeting: string; isKeyChecked: boolean; notes: LoginNotes },
 ): HostError {
-  const where = endpoint(target);
-  const unreachable = (message: string, remedy = "") =>
-    new HostError("unreachable", message, remedy, { cause: error });
-  if (error instanceof ProtocolError) return unreachable(`gave up on ${where}: ${error.message}`);
+  if (error instanceof ProtocolError) return gaveUp(target, error.message, error);
   if (error.level === "client-authentication" || /too many authentication failures/i.test(error.message)) {
-    return refusedLogin(target, notes, error);
+    return refusedLogin(target, notes, /too many/i.test(error.message), error);
   }
   switch (error.code) {
     case "ECONNREFUSED":
-      return unreachable(`connection refused by ${where}`);
+      return refusedConnection(target, error);
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return unreachable(`the name ${target.address} has no address`, "Set ansible_host.");
+      return noAddress(target, error);
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return unreachable(`no route to ${where}`);
+      return noRoute(target, error);
     case "ETIMEDOUT":
-      return unreachable(`no answer from ${where}`);
+      return noAnswer(target, error);
   }
-  if (greeting === "") return new Dropped(`${where} closed the connection before the login`);
-  if (!greeting.startsWith("SSH-")) {
-    // OpenSSH 9.8 and newer says why it hangs up. Every further try would prolong a block by PerSourcePenalties.
-    if (/MaxStartups/i.test(greeting))
-      return new Dropped(`${where} has no room for another login: ${greeting}`);
-    return unreachable(`${where} does not speak SSH: ${greeting}`);
-  }
-  const what = isKeyChecked
-    ? `the login of ${target.user} at ${where} failed`
-    : `no key exchange with ${where}`;
-  return unreachable(`${what}: ${oneLine(error.message)}`);
-}
-
-function refusedLogin(target: ResolvedConnection, { tried, problems }: LoginNotes, cause: Error): HostError {
-  const ways =
-    tried.length > 0 ? `it refused ${tried.map(tilde).join(", ")}` : "there is nothing to log in with";
-  const limit = /too many/i.test(cause.message)
-    ? " (too many attempts; IdentitiesOnly=yes offers fewer keys)"
-    : "";
-  const message = [
-    `no login as ${target.user} at ${endpoint(target)}: ${ways}${limit}`,
-    ...problems.map(tilde),
-  ];
-  const remedy =
-    tried.length > 0 || problems.length > 0
-      ? ""
-      : "Set ansible_ssh_private_key_file or ansible_password, or start an agent.";
-  return new HostError("unreachable", message.join("; "), remedy, { cause });
-}
-
-/** `promise`, unless `signal` comes first. */
-function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+  return endedEarly(target, { greeting, isKeyChecked, said: oneLine(error.message) }, error);
 }

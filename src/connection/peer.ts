@@ -260,6 +260,6 @@ export class Peer {
   }
 }
 
-function breach(what: string, options?: ErrorOptions): ProtocolError {
+export function breach(what: string, options?: ErrorOptions): ProtocolError {
   return new ProtocolError(`it breaks the SSH protocol: ${what}`, options);
 }

@@ -1,10 +1,10 @@
-import type { ClientChannel } from "ssh2";
 import type { Secret } from "../lib/secret.ts";
 import type { BecomePasswords, Verdict } from "./become-passwords.ts";
 import { type Bootstrap, bootstrap } from "./bootstrap.ts";
 import { type CommandResult, HostError, type RunOptions } from "./connection.ts";
 import { MAX_KEPT_STDERR_BYTES, MAX_NOISE_BYTES, MAX_OUTPUT_BYTES } from "./limits.ts";
 import { oneLine } from "./one-line.ts";
+import type { ScriptChannel } from "./session.ts";
 
 /** What a script needs to know of the connection that carries it. */
 export interface ScriptHost {
@@ -20,7 +20,7 @@ export interface ScriptHost {
   /** Milliseconds that the login shell and sudo have until the script can start. */
   startTimeoutMs: number;
   /** Opens a channel that runs `command`. @throws HostError */
-  open(command: string): Promise<ClientChannel>;
+  open(command: string): Promise<ScriptChannel>;
   /** The link is lost: what a channel reports from then on does not come from the host. */
   isLost(): boolean;
   /** Why the link was cut on this side; undefined where it was not. */
@@ -68,10 +68,12 @@ async function runOnce(
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const stdout = new Output(started, maxOutputBytes);
   const stderr = new Output(started, MAX_KEPT_STDERR_BYTES);
-  let channel: ClientChannel | undefined;
+  let channel: ScriptChannel | undefined;
   let isSettled = false;
   let passwordSentAt: number | undefined;
   let wasSent = false;
+  /** The script left whole. As long as its end is still here, because the host does not take it, the host cannot run it. */
+  const isSent = () => wasSent && channel?.writableLength === 0;
   let endedWhole = false;
 
   const settle = (how: () => void) => {
@@ -93,7 +95,7 @@ async function runOnce(
       const waited = `silent for ${seconds(Math.min(host.startTimeoutMs, timeoutMs))}`;
       const error = notStarted(host, waited, stderr.noise, start);
       // The script is on its way: even if the link dies now, it may run without our hearing of it.
-      giveUp(wasSent ? new HostError("lost", error.message, error.remedy) : error);
+      giveUp(isSent() ? new HostError("lost", error.message, error.remedy) : error);
     },
     Math.min(host.startTimeoutMs, timeoutMs),
   );
@@ -109,7 +111,7 @@ async function runOnce(
   };
   const tooMuch = (limit: number) =>
     new HostError("failed", `${host.host}: a script wrote more than ${limit} bytes`, "", {
-      mayHaveRun: wasSent,
+      mayHaveRun: isSent(),
     });
   const onStdout = (data: Buffer) => {
     if (isSettled) return;
@@ -148,13 +150,13 @@ async function runOnce(
         if (refused) judge("refused");
         reject(
           lost
-            ? linkLost(host, wasSent)
+            ? linkLost(host, isSent())
             : refused
               ? notTaken(host)
               : notStarted(host, ended, `${stdout.noise}\n${stderr.noise}`, start),
         );
       } else if (host.isLost() && !endedWhole) {
-        reject(linkLost(host, wasSent));
+        reject(linkLost(host, isSent()));
       } else if (stderr.text.includes(start.incomplete)) {
         reject(
           new HostError(
@@ -243,7 +245,7 @@ class Output {
 }
 
 /** Ends a channel whose outcome no longer matters; the script may go on, so a long one must bound itself. */
-function abandon(channel: ClientChannel): void {
+function abandon(channel: ScriptChannel): void {
   channel.signal("TERM");
   channel.close();
 }

@@ -1,24 +1,38 @@
 import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Client } from "ssh2";
 
-/** An authenticated client and the stream under it. */
+/** A channel on which a command runs. It emits "close" with the exit status and the signal, where they came. */
+export interface ScriptChannel extends Duplex {
+  readonly stderr: Readable;
+  signal(name: string): void;
+  close(): void;
+}
+
+/** An authenticated connection to a server, whichever program speaks SSH. */
 export interface Session {
-  client: Client;
-  socket: Duplex;
   /** Milliseconds until the TCP connection was established. Undefined behind a jump host. */
   connectMs?: number;
   /** Why the connection to the server, or to a jump host before it, was cut on this side; undefined where it was not. */
   failure(): string | undefined;
   /** What we may ask of the server from now on: a script, or a connection through it. */
   allow(what: "script" | "forward"): void;
+  /** Calls `listener` when the connection has ended, possibly several times. */
+  onEnd(listener: () => void): void;
+  /** @throws Error with the server's reason; LinkLost where the link was lost just now, and its end was not reported yet. */
+  exec(command: string): Promise<ScriptChannel>;
+  /** Says goodbye without waiting for the answer: that would cost another round trip, or never come from a lost peer. */
+  hangUp(): void;
+}
+
+export class LinkLost extends Error {
+  override readonly name = "LinkLost";
 }
 
 /** Milliseconds that a server gets to react to our goodbye. */
-const GOODBYE = 1_000;
+export const GOODBYE = 1_000;
 
-/** Says goodbye without waiting for the answer: that would cost another round trip, or never come from a lost peer. */
-export function hangUp({ client, socket }: Session): void {
+export function hangUp(client: Client, socket: Duplex): void {
   socket.once("finish", () => socket.destroy());
   client.end();
   setTimeout(() => cut(socket), GOODBYE).unref();

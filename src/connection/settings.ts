@@ -1,5 +1,9 @@
 import type { Secret } from "../lib/secret.ts";
 
+/** What may carry the scripts: ssh2, the system's ssh, or whichever of them can. */
+export const TRANSPORTS = ["auto", "ssh2", "openssh"] as const;
+export type WantedTransport = (typeof TRANSPORTS)[number];
+
 /** The ssh options of ansible_ssh_*_args and ansible.cfg that concern us, already read from their command-line form. */
 export interface SshOptions {
   userKnownHostsFiles?: string[];
@@ -43,6 +47,8 @@ export interface ConnectionVariables {
   becomePassword?: Secret;
   /** From --known-hosts: read instead of the user's own files. */
   knownHostsFile?: string;
+  /** From redkeep_transport; auto where nobody says. */
+  transport?: WantedTransport;
   /** From --host-keys: `accept-new` beats whatever switches host keys off, `strict` beats every accept-new. */
   hostKeys?: HostKeys;
   /** Told of each host key that is stored: it is the host's first one. */

@@ -6,17 +6,25 @@ import { oneLine } from "./one-line.ts";
 
 /** The keywords of OpenSSH's configuration that we read, in the spelling of `ssh -G`. */
 const KEYWORDS = [
+  "addressfamily",
+  "bindaddress",
+  "bindinterface",
+  "certificatefile",
+  "controlpath",
   "globalknownhostsfile",
+  "hostbasedauthentication",
   "hostkeyalias",
   "hostname",
   "identitiesonly",
   "identityagent",
   "identityfile",
   "knownhostscommand",
+  "pkcs11provider",
   "port",
   "proxycommand",
   "proxyjump",
   "revokedhostkeys",
+  "securitykeyprovider",
   "stricthostkeychecking",
   "user",
   "userknownhostsfile",
@@ -47,6 +55,10 @@ export function askSsh(
   if (address === "" || address.startsWith("-")) {
     throw new HostError("unreachable", `${JSON.stringify(address)} is not a host name or address`);
   }
+  // What ssh itself refuses since 9.6: a command of its configuration may hold the user's name (%r), and a shell reads it.
+  if (user !== undefined && /['"`;&<>|(){}]|\\$/.test(user)) {
+    throw new HostError("unreachable", `${JSON.stringify(user)} is not a user name: a shell could act on it`);
+  }
   const key = JSON.stringify([process.env.PATH, address, port, user, configFile]);
   let answer = answers.get(key);
   if (answer === undefined) {
@@ -54,6 +66,12 @@ export function askSsh(
     answers.set(key, answer);
   }
   return answer;
+}
+
+/** Whether ssh may log in to this host by Kerberos. Debian's configuration allows it everywhere, so it is no keyword to look for. */
+export async function allowsGssapi(question: Question): Promise<boolean> {
+  const { text } = await atOnce(() => ask(question));
+  return /^gssapiauthentication yes$/m.test(text);
 }
 
 interface Question {
@@ -115,7 +133,7 @@ function isKeyword(word: string): word is (typeof KEYWORDS)[number] {
 async function ask(
   { address, port, user, configFile }: Question,
   options: readonly string[] = [],
-): Promise<{ answer: SshAnswer; log: string }> {
+): Promise<{ answer: SshAnswer; text: string; log: string }> {
   const args = [
     "-G",
     ...options,
@@ -127,8 +145,8 @@ async function ask(
   ];
   return await new Promise((resolve, reject) => {
     execFile("ssh", args, { timeout: 10_000 }, (error, stdout, stderr) => {
-      if (error === null) resolve({ answer: parseAnswer(stdout), log: stderr });
-      else if (error.code === "ENOENT") resolve({ answer: new Map(), log: "" });
+      if (error === null) resolve({ answer: parseAnswer(stdout), text: stdout, log: stderr });
+      else if (error.code === "ENOENT") resolve({ answer: new Map(), text: "", log: "" });
       else {
         const said = stderr.replace(/^(?:debug\d:|OpenSSH_).*\n?/gm, "");
         reject(

@@ -36,18 +36,29 @@ export interface ResolvedConnection {
   onNewHostKey?: ((message: string) => void) | undefined;
   /** Jump hosts in the order in which they are passed. */
   jumps: ResolvedConnection[];
+  /** What the system's ssh is to be asked for: it reads ~/.ssh/config by this name, not by what that leads to. */
+  asked: {
+    address: string;
+    port: number | undefined;
+    user: string | undefined;
+    configFile: string | undefined;
+  };
+  /** The inventory or the command line names a key file: ssh has to be told. */
+  namesIdentities: boolean;
+  userKnownHostsFiles: string[];
+  /** A command that connects, and that only a shell understands. */
+  proxyCommand: string | undefined;
+  /** Options of the inventory that only ssh knows, as keyword and value. */
+  otherOptions: [keyword: string, value: string][];
+  /** From ControlPath: where a connection of the user's own may stand. */
+  controlPath: string | undefined;
+  /** What the inventory or ~/.ssh/config asks for and ssh2 cannot do, in words; what must not be left out comes first. */
+  beyondSsh2: { what: string; isNeeded: boolean; remedy: string }[];
 }
 
 /** Fills what `variables` leave open from `ssh -G`, jump hosts included. @throws HostError "unreachable". */
 export async function resolveConnection(variables: ConnectionVariables): Promise<ResolvedConnection> {
   const { host, sshOptions, privateKeyPassphrase, password } = variables;
-  if (sshOptions.needsOpenssh !== undefined) {
-    throw new HostError(
-      "unreachable",
-      `${host} needs the ssh option ${sshOptions.needsOpenssh}, which redkeep's own SSH does not have`,
-      "Reach it without that option.",
-    );
-  }
   const port = variables.port ?? sshOptions.port;
   const user = variables.user ?? sshOptions.user;
   const target = { host, address: variables.address, port, user };
@@ -70,23 +81,17 @@ interface HostToResolve {
 type ResolvedHost = ResolvedConnection & { proxyJump: string[] };
 
 async function resolveHost(
-  role: "target" | "jump",
+  role: "target" | "jump" | "later jump",
   { host, address, port, user }: HostToResolve,
   variables: ConnectionVariables,
 ): Promise<ResolvedHost> {
   const { sshOptions, hostKeys } = variables;
-  const config = await askSsh(address, port, user, sshOptions.configFile);
-  const command = config.get("knownhostscommand")?.[0] ?? "none";
-  if (command !== "none") {
-    // The command may say that a key is revoked.
-    throw new HostError(
-      "unreachable",
-      `~/.ssh/config has a KnownHostsCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
-      "Keep the host keys in a file that UserKnownHostsFile names.",
-    );
-  }
-
-  const resolvedAddress = config.get("hostname")?.[0] ?? address;
+  const { configFile } = sshOptions;
+  const config = await askSsh(address, port, user, configFile);
+  const others = role === "target" ? (sshOptions.others ?? []) : [];
+  const other = (wanted: string) => others.find(([keyword]) => keyword === wanted)?.[1];
+  const resolvedAddress =
+    other("HostName")?.replaceAll("%h", address) ?? config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
   const resolvedUser = user ?? config.get("user")?.[0] ?? userInfo().username;
   const tokens = { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser };
@@ -98,7 +103,7 @@ async function resolveHost(
   // A jump host's own keys from ssh_config come first; then the host's key, since many fleets have only one.
   // Naming any file disables the defaults.
   const fromConfig = role === "target" && isDefault && named.length > 0 ? [] : configured;
-  const ofJump = role === "jump" ? (sshOptions.jumpIdentityFiles ?? []) : [];
+  const ofJump = role !== "target" ? (sshOptions.jumpIdentityFiles ?? []) : [];
   const ordered = role === "target" ? [...named, ...fromConfig] : [...ofJump, ...fromConfig, ...named];
   const identityFiles = [...new Set(ordered)].map((file) => ({
     path: expand(file),
@@ -125,12 +130,29 @@ async function resolveHost(
   const userFiles = fromInventory === undefined ? ownFiles : expandAll(fromInventory);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
+  const inventoryCommand = other("ProxyCommand");
+  const inventoryJumps = role === "target" ? sshOptions.proxyJump : undefined;
+  // A later jump host is reached through the one before it.
+  const isWayKnown = inventoryCommand !== undefined || inventoryJumps !== undefined || role === "later jump";
+  const way = isWayKnown ? undefined : wayOf(config);
+  const proxyCommand = inventoryCommand ?? way?.proxyCommand;
+  const needed = role === "target" ? sshOptions.needsOpenssh : undefined;
   return {
     host,
+    asked: { address, port, user, configFile },
+    namesIdentities: named.length > 0 || ofJump.length > 0,
+    userKnownHostsFiles: userFiles,
+    proxyCommand,
+    otherOptions: others,
+    controlPath: config.get("controlpath")?.[0],
+    beyondSsh2: [
+      ...(needed === undefined ? [] : [inventoryNeeds(host, needed, other(needed))]),
+      ...beyondSsh2(config, way?.proxyCommand, host),
+    ],
     address: resolvedAddress,
     port: resolvedPort,
     user: resolvedUser,
-    hostKeyAlias: config.get("hostkeyalias")?.[0],
+    hostKeyAlias: other("HostKeyAlias") ?? config.get("hostkeyalias")?.[0],
     knownHostsFiles: [...userFiles, ...expandAll(globalFiles)],
     revokedKeysFiles: (config.get("revokedhostkeys") ?? [])
       .filter(isNamed)
@@ -151,9 +173,7 @@ async function resolveHost(
     timeoutSeconds: sshOptions.connectTimeoutSeconds ?? variables.timeoutSeconds,
     ...(variables.onNewHostKey && { onNewHostKey: variables.onNewHostKey }),
     jumps: [],
-    proxyJump: ((role === "target" ? sshOptions.proxyJump : undefined) ?? jumpsOf(config, host)).map((jump) =>
-      expandTokens(jump, tokens),
-    ),
+    proxyJump: (inventoryJumps ?? way?.jumps ?? []).map((jump) => expandTokens(jump, tokens)),
   };
 }
 
@@ -171,7 +191,7 @@ async function resolveJumps(
   const chain: ResolvedConnection[] = [];
   for (const [index, jump] of jumps.entries()) {
     const { proxyJump, ...resolved } = await resolveHost(
-      "jump",
+      index === 0 ? "jump" : "later jump",
       { host: jump, ...parseJump(jump) },
       variables,
     );
@@ -199,19 +219,69 @@ function splitFiles(values: readonly string[] | undefined): string[] | undefined
   return values?.flatMap((value) => value.split(/\s+/)).filter((file) => file !== "");
 }
 
-function jumpsOf(config: SshAnswer, host: string): string[] {
+/** The jump hosts that ~/.ssh/config names, or its command, where that is more than a jump. */
+function wayOf(config: SshAnswer): { jumps: string[]; proxyCommand: string | undefined } {
   const jump = config.get("proxyjump")?.[0];
-  if (jump !== undefined && jump !== "none") return jump.split(",");
+  if (jump !== undefined && jump !== "none") return { jumps: jump.split(","), proxyCommand: undefined };
   const command = config.get("proxycommand")?.[0];
-  if (command === undefined || command === "none") return [];
+  if (command === undefined || command === "none") return { jumps: [], proxyCommand: undefined };
   const viaSsh = jumpOfProxyCommand(command);
-  if (viaSsh !== undefined) return [viaSsh];
-  throw new HostError(
-    "unreachable",
-    `~/.ssh/config has a ProxyCommand for ${host} that redkeep does not run: ${oneLine(command)}`,
-    "Use ProxyJump, or the form ssh -W %h:%p HOST.",
-  );
+  return viaSsh === undefined
+    ? { jumps: [], proxyCommand: command }
+    : { jumps: [viaSsh], proxyCommand: undefined };
 }
+
+function inventoryNeeds(host: string, keyword: string, value = ""): ResolvedConnection["beyondSsh2"][number] {
+  return {
+    what: `the inventory has the ssh option ${keyword} for ${host}: ${oneLine(value)}`,
+    isNeeded: true,
+    remedy: "reach the host without that option",
+  };
+}
+
+/** What the configuration asks for and ssh2 cannot do. */
+function beyondSsh2(
+  config: SshAnswer,
+  proxyCommand: string | undefined,
+  host: string,
+): ResolvedConnection["beyondSsh2"] {
+  const value = (keyword: Parameters<SshAnswer["get"]>[0]) => config.get(keyword)?.[0];
+  const isSet = (keyword: Parameters<SshAnswer["get"]>[0], ...defaults: string[]) => {
+    const found = value(keyword);
+    return found !== undefined && !["none", ...defaults].includes(found.toLowerCase());
+  };
+  const found: ResolvedConnection["beyondSsh2"] = [];
+  const add = (what: string, isNeeded: boolean, remedy = "") => found.push({ what, isNeeded, remedy });
+  // It may say that a key is revoked.
+  if (isSet("knownhostscommand")) {
+    add(
+      `~/.ssh/config has a KnownHostsCommand for ${host}: ${oneLine(value("knownhostscommand") ?? "")}`,
+      true,
+      "keep the host keys in a file that UserKnownHostsFile names",
+    );
+  }
+  if (proxyCommand !== undefined) {
+    add(
+      `~/.ssh/config has a ProxyCommand for ${host}: ${oneLine(proxyCommand)}`,
+      true,
+      "use ProxyJump, or the form ssh -W %h:%p HOST",
+    );
+  }
+  for (const [keyword, name, ...defaults] of OPENSSH_ONLY)
+    if (isSet(keyword, ...defaults)) add(`~/.ssh/config sets ${name} for ${host}`, false);
+  return found;
+}
+
+/** Keywords that ssh2 has no word for, and values with which they ask for nothing. */
+const OPENSSH_ONLY = [
+  ["certificatefile", "CertificateFile"],
+  ["pkcs11provider", "PKCS11Provider"],
+  ["securitykeyprovider", "SecurityKeyProvider", "internal"],
+  ["hostbasedauthentication", "HostbasedAuthentication", "no", "false"],
+  ["bindaddress", "BindAddress"],
+  ["bindinterface", "BindInterface"],
+  ["addressfamily", "AddressFamily", "any"],
+] as const;
 
 /** `[user@]host[:port]` for a command that is no more than `ssh -W %h:%p HOST`. */
 function jumpOfProxyCommand(command: string): string | undefined {

@@ -1,18 +1,24 @@
-import type { Client, ClientChannel } from "ssh2";
 import { BecomePasswords } from "./become-passwords.ts";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
-import { endpoint } from "./names.ts";
+import { AgentUnwilling } from "./login-errors.ts";
+import { endpoint, tilde } from "./names.ts";
 import { oneLine } from "./one-line.ts";
+import { joinStanding, loginByOpenSsh } from "./openssh/login.ts";
 import { runScript, type ScriptHost } from "./run-script.ts";
-import { hangUp, type Session } from "./session.ts";
+import { LinkLost, type ScriptChannel, type Session } from "./session.ts";
 import type { ConnectionVariables } from "./settings.ts";
 import { type ResolvedConnection, resolveConnection } from "./ssh-config.ts";
+import { afterUnwillingAgent, chooseTransport, type Transport } from "./transport.ts";
 
 export interface ConnectOptions {
   signal?: AbortSignal | undefined;
   /** Shared by the hosts of a run. */
   becomePasswords?: BecomePasswords;
+  /** A login of its own in any case: a connection of the user's that stands already does not count. */
+  isFresh?: boolean;
+  /** Is told what carries the scripts before it connects. */
+  onTransport?: (transport: Transport) => void;
 }
 
 /**
@@ -21,15 +27,38 @@ export interface ConnectOptions {
  */
 export async function connect(
   variables: ConnectionVariables,
-  { signal, becomePasswords = new BecomePasswords() }: ConnectOptions = {},
+  { signal, becomePasswords = new BecomePasswords(), isFresh = false, onTransport }: ConnectOptions = {},
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const target = await resolveConnection(variables);
-  return new SshConnection(await login(target, true, signal), target, variables, becomePasswords);
+  const { transport: wanted = "auto" } = variables;
+  const connected = (session: Session, connections: number) =>
+    new SshConnection(session, connections, target, variables, becomePasswords);
+  if (!isFresh && wanted !== "ssh2") {
+    const standing = await joinStanding(target);
+    if (standing !== undefined) {
+      onTransport?.({
+        name: "openssh",
+        reason: `your connection ${tilde(target.controlPath ?? "")} stands (ControlPath)`,
+      });
+      return connected(standing, 0);
+    }
+  }
+  const transport = await chooseTransport(target, wanted);
+  onTransport?.(transport);
+  if (transport.name === "openssh") return connected(await loginByOpenSsh(target, "host", signal), 1);
+  try {
+    return connected(await login(target, true, signal), 1);
+  } catch (error) {
+    if (!(error instanceof AgentUnwilling) || wanted !== "auto") throw error;
+    onTransport?.(afterUnwillingAgent(target.identityAgent));
+    return connected(await loginByOpenSsh(target, "host", signal), 2);
+  }
 }
 
 class SshConnection implements Connection {
   channels = 0;
+  readonly connections: number;
   readonly address: string;
   readonly isDirect: boolean;
   readonly connectMs: number | undefined;
@@ -39,18 +68,20 @@ class SshConnection implements Connection {
 
   constructor(
     session: Session,
+    connections: number,
     target: ResolvedConnection,
     { become, becomePassword }: ConnectionVariables,
     becomePasswords: BecomePasswords,
   ) {
     this.#session = session;
+    this.connections = connections;
     this.address = target.address;
-    this.isDirect = target.jumps.length === 0;
+    this.isDirect = target.jumps.length === 0 && target.proxyCommand === undefined && connections > 0;
     this.connectMs = session.connectMs;
     const onEnd = () => {
       this.#isOpen = false;
     };
-    session.client.on("error", onEnd).on("end", onEnd).on("close", onEnd);
+    session.onEnd(onEnd);
     this.#host = {
       host: target.host,
       user: target.user,
@@ -75,10 +106,10 @@ class SshConnection implements Connection {
 
   close(): void {
     this.#isOpen = false;
-    hangUp(this.#session);
+    this.#session.hangUp();
   }
 
-  #open(command: string): Promise<ClientChannel> {
+  async #open(command: string): Promise<ScriptChannel> {
     const { host } = this.#host;
     const refusal = (reason: string) => {
       const failure = this.#session.failure();
@@ -87,21 +118,14 @@ class SshConnection implements Connection {
         ? new HostError("failed", `${host}: the host runs no command: ${oneLine(reason)}`)
         : new HostError("lost", `${host}: the connection was lost before a script ran`);
     };
-    if (!this.#isOpen) return Promise.reject(refusal(""));
+    if (!this.#isOpen) throw refusal("");
     this.#session.allow("script");
     this.channels++;
-    return new Promise((resolve, reject) => {
-      const client: Client = this.#session.client;
-      try {
-        client.exec(command, (error, channel) => {
-          if (error) reject(refusal(error.message));
-          else resolve(channel);
-        });
-      } catch {
-        // The link was lost just now, and its end was not reported yet.
-        this.#isOpen = false;
-        reject(refusal(""));
-      }
-    });
+    try {
+      return await this.#session.exec(command);
+    } catch (error) {
+      if (error instanceof LinkLost) this.#isOpen = false;
+      throw refusal((error as Error).message);
+    }
   }
 }

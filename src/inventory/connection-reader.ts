@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
-import type { SshOptions } from "../connection/settings.ts";
+import { type SshOptions, TRANSPORTS, type WantedTransport } from "../connection/settings.ts";
 import { InputError, type Place, type Problem } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
@@ -11,6 +11,7 @@ import {
   type SecretContext,
 } from "./connection-settings.ts";
 import type { Variable, Variables } from "./inventory.ts";
+import { OWN_VARIABLES } from "./own-variables.ts";
 import { OMIT, Rendering } from "./rendering.ts";
 import { mergeSshOptions, parseSshArguments, WAY_OUT } from "./ssh-arguments.ts";
 
@@ -53,6 +54,14 @@ export class ConnectionReader {
         (isIP(value) !== 0 || /^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,252}$/u.test(value));
       if (isAddress) return value;
       throw expected("a host name or an IP address", value);
+    });
+  }
+
+  transport(): WantedTransport | undefined {
+    return this.#read([OWN_VARIABLES.transport], (value) => {
+      const transport = TRANSPORTS.find((name) => name === value);
+      if (transport !== undefined) return transport;
+      throw expected("auto, ssh2 or openssh", value);
     });
   }
 

@@ -67,6 +67,7 @@ export async function connectionVariables(
         ? ((await reader.secret(NAMES.becomePassword)) ?? defaults.becomePassword)
         : undefined,
       knownHostsFile: defaults.knownHosts,
+      transport: reader.transport(),
       hostKeys: defaults.hostKeys,
       onNewHostKey: defaults.onNewHostKey,
     }),

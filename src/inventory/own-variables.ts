@@ -4,6 +4,7 @@ import type { Variables } from "./inventory.ts";
 /** The host variables that redkeep itself reads, besides Ansible's. */
 export const OWN_VARIABLES = {
   unit: "redkeep_unit",
+  transport: "redkeep_transport",
   passwordName: "redkeep_password_name",
   replicationGroup: "redkeep_replication_group",
   probeAllowed: "redkeep_probe_allowed",

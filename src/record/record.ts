@@ -165,6 +165,13 @@ const server = z
   })
   .describe("what runs on the host");
 
+const transport = z
+  .object({
+    name: z.enum(["ssh2", "openssh"]).describe("ssh2, which redkeep brings along, or the system's ssh"),
+    reason: z.string().describe("why that one"),
+  })
+  .describe("what carried the scripts, on the last connection");
+
 const access = z
   .object({
     method: z
@@ -251,6 +258,7 @@ const host = z.object({
     .exactOptional()
     .describe("where the inventory names the host: a path as it was given with -i, and a line from 1"),
   server: server.exactOptional().describe("absent where the host was not reached"),
+  transport: transport.exactOptional().describe("absent where nobody tried to connect"),
   certificates: z
     .array(certificate)
     .exactOptional()

@@ -26,6 +26,7 @@ import {
   widthOf,
 } from "./layout.ts";
 import { impactLines, leftText } from "./plan-text.ts";
+import { transportText } from "./transport-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 
 /** Up to so many hosts have a row each; more of them share a row where they ended alike, in as many rows. */
@@ -52,6 +53,7 @@ export function applyText(record: RunRecord, context: TextContext): string {
       betterText(page),
       knownText(page),
       [...allowedControlsText(page), ...waiversText(page)],
+      transportText(page),
       errorsText(news),
       lastLines(answer(page), next(page), page),
     ),

@@ -17,6 +17,7 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
+import { transportText } from "./transport-text.ts";
 
 /** Kinds of impact that are told, unless -v is given. */
 const IMPACTS_TOLD = 8;
@@ -67,6 +68,7 @@ function planBlocks(page: Page): string[][] {
     controllerText(page),
     noticeText([...pending, ...page.hosts.filter(tellsOfUsers)], page),
     allowedParametersText(page),
+    transportText(page),
     errorsText(page),
   ];
 }

@@ -28,6 +28,7 @@ import {
   pageOf,
   type TextContext,
 } from "./layout.ts";
+import { transportText } from "./transport-text.ts";
 import { vantagesText } from "./vantages-text.ts";
 import { expiredWaiversText, waiversText } from "./waivers-text.ts";
 
@@ -56,6 +57,7 @@ export function verifyText(record: RunRecord, context: TextContext): string {
       ],
       certificatesText(page),
       accessText(page),
+      transportText(page),
       errorsText(news),
       lastLines(answer, next(page), page),
     ),

@@ -99,6 +99,7 @@ export function recordOf({ job, link, outcome, findings, work, durationMs, trans
     ...seen,
     ...undone,
     ...(transaction === undefined ? {} : { transaction }),
+    ...(link.transport === undefined ? {} : { transport: link.transport }),
   };
 }
 

@@ -189,11 +189,13 @@ async function askVantage(
   signal: AbortSignal,
 ): Promise<{ record: VantageRecord; sights: readonly View["sight"][] }> {
   const startedAt = performance.now();
+  let connections = 1;
   let roundTrips = 0;
   let error: string | null = null;
   let sights: readonly View["sight"][];
   try {
     const connection = await connect(variables, { signal });
+    ({ connections } = connection);
     try {
       const nonce = randomBytes(12).toString("hex");
       const { stdout } = await connection.run(vantageScript(looks, nonce), {
@@ -212,7 +214,7 @@ async function askVantage(
     sights = looks.map(() => ({ lost }));
   }
   const durationMs = Math.round(performance.now() - startedAt);
-  return { record: { host, targets: looks.length, connections: 1, roundTrips, durationMs, error }, sights };
+  return { record: { host, targets: looks.length, connections, roundTrips, durationMs, error }, sights };
 }
 
 function reasonOf(error: unknown): string {

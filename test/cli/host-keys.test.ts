@@ -80,10 +80,16 @@ it("--host-keys strict refuses a new key where the inventory would accept it", a
   expect(server.attempts).toEqual([]);
 });
 
-it("a host that needs an option of the system's ssh is refused before the login", async () => {
+it("a host that needs an option of the system's ssh is refused before the login where ssh2 is asked for", async () => {
   await using server = await startServer();
-  const { exitCode, stdout } = await plan(server, "ansible_ssh_common_args: -o ProxyCommand='nc %h %p'");
+  const option = "ansible_ssh_common_args: -o ProxyCommand='nc %h %p'";
+  const { exitCode, stdout } = await plan(server, `${option}, redkeep_transport: ssh2`);
   expect(exitCode).toBe(4);
-  expect(stdout).toContain("h needs the ssh option ProxyCommand, which redkeep's own SSH does not have");
+  expect(stdout.replace(/\s+/g, " ")).toContain(
+    "the inventory has the ssh option ProxyCommand for h: nc %h %p, which ssh2 cannot do, and redkeep_transport is ssh2",
+  );
+  const without = await plan(server, option);
+  expect(without.exitCode).toBe(4);
+  expect(without.stdout).toContain("there is no ssh on this machine");
   expect(server.connections).toBe(0);
 });

@@ -34,6 +34,13 @@ function target(changes: Partial<ResolvedConnection>): ResolvedConnection {
     password: undefined,
     timeoutSeconds: 5,
     jumps: [],
+    asked: { address: "10.0.0.5", port: undefined, user: undefined, configFile: undefined },
+    namesIdentities: false,
+    userKnownHostsFiles: [],
+    otherOptions: [],
+    proxyCommand: undefined,
+    controlPath: undefined,
+    beyondSsh2: [],
     ...changes,
   };
 }

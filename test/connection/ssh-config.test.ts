@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { resolveConnection } from "../../src/connection/ssh-config.ts";
+import { chooseTransport } from "../../src/connection/transport.ts";
 import { type Directory, temporaryDirectory } from "./support/server.ts";
 
 /** What `ssh -G` of OpenSSH 9.2 printed, in so far as it concerns us. */
@@ -90,7 +91,7 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     const without = await resolveConnection(variables("redis-01.example.com"));
     sshKnows({ "redis-02.example.com": "" });
     const withSsh = await resolveConnection(variables("redis-02.example.com"));
-    expect({ ...withSsh, address: "redis-01.example.com" }).toEqual(without);
+    expect({ ...withSsh, address: "redis-01.example.com", asked: without.asked }).toEqual(without);
     expect(without).toMatchObject({
       port: 22,
       user: userInfo().username,
@@ -294,12 +295,33 @@ describe("jump hosts", () => {
     "ssh -W localhost:22 gate",
     "ssh -F /x -W %h:%p gate",
     "ssh gate nc %h %p",
-  ])("are not made from ProxyCommand %s", async (command) => {
+  ])("are not made from ProxyCommand %s, which is left to ssh", async (command) => {
     const host = `no-${command.length}`;
     sshKnows({ [host]: `proxycommand ${command}` });
-    await expect(resolveConnection(variables(host))).rejects.toMatchObject({
+    const resolved = await resolveConnection(variables(host));
+    expect(resolved).toMatchObject({ jumps: [], proxyCommand: command });
+    expect(await chooseTransport(resolved, "auto")).toEqual({
+      name: "openssh",
+      reason: `~/.ssh/config has a ProxyCommand for redis-01: ${command}`,
+    });
+    await expect(chooseTransport(resolved, "ssh2")).rejects.toMatchObject({
       kind: "unreachable",
-      message: expect.stringContaining(command),
+      message: expect.stringContaining(`${command}, which ssh2 cannot do, and redkeep_transport is ssh2`),
+    });
+  });
+
+  it("are what the inventory says, whatever command ~/.ssh/config has", async () => {
+    sshKnows({ commanded: "proxycommand nc %h %p", gate: "" });
+    const sshOptions = { proxyJump: ["gate"] };
+    const resolved = await resolveConnection(variables("commanded", { sshOptions }));
+    expect(resolved).toMatchObject({ proxyCommand: undefined, beyondSsh2: [], jumps: [{ address: "gate" }] });
+  });
+
+  it("that ssh2 cannot reach have the system's ssh carry the hosts behind them too", async () => {
+    sshKnows({ behind: "proxyjump walled", walled: "proxycommand nc -x proxy %h %p" });
+    expect(await chooseTransport(await resolveConnection(variables("behind")), "auto")).toEqual({
+      name: "openssh",
+      reason: "jump host walled: ~/.ssh/config has a ProxyCommand for walled: nc -x proxy %h %p",
     });
   });
 
@@ -338,13 +360,12 @@ describe("what ~/.ssh/config says of host keys", () => {
     expect(other.jumps[0]?.revokedKeysFiles).toEqual(["/etc/ssh/revoked"]);
   });
 
-  it("stops the host where only a command could tell the known keys", async () => {
+  it("is left to ssh where only a command can tell the known keys", async () => {
     sshKnows({ "command-host": "knownhostscommand /usr/bin/keys %H" });
-    await expect(resolveConnection(variables("command-host"))).rejects.toMatchObject({
-      kind: "unreachable",
-      message:
-        "~/.ssh/config has a KnownHostsCommand for redis-01 that redkeep does not run: /usr/bin/keys %H",
-    });
+    const resolved = await resolveConnection(variables("command-host"));
+    const reason = "~/.ssh/config has a KnownHostsCommand for redis-01: /usr/bin/keys %H";
+    expect(await chooseTransport(resolved, "auto")).toEqual({ name: "openssh", reason });
+    await expect(chooseTransport(resolved, "ssh2")).rejects.toThrow(reason);
   });
 });
 

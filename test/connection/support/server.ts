@@ -210,6 +210,20 @@ export function temporaryDirectory(): Directory {
   };
 }
 
+/** What carries the scripts of the tests that run now; both transports run the same ones. */
+export const transport = (): "ssh2" | "openssh" =>
+  process.env.TEST_TRANSPORT === "openssh" ? "openssh" : "ssh2";
+
+/** Has the tests of a file run over the system's ssh until it is disposed of. */
+export function overOpenSsh(): Disposable {
+  process.env.TEST_TRANSPORT = "openssh";
+  return {
+    [Symbol.dispose]() {
+      delete process.env.TEST_TRANSPORT;
+    },
+  };
+}
+
 /** Variables of a host that is known and that a key opens; a test changes what it is about. */
 export function variablesFor(
   server: { port: number; hostKey?: KeyPair },
@@ -226,6 +240,7 @@ export function variablesFor(
     sshOptions: {},
     timeoutSeconds: 5,
     become: false,
+    ...(transport() === "openssh" ? { transport: "openssh" as const } : {}),
     knownHostsFile: directory.write("known_hosts", `[127.0.0.1]:${server.port} ${key}\n`),
     ...changes,
   };
@@ -233,10 +248,18 @@ export function variablesFor(
 
 export const userKey = generateKey();
 
-/** An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it. */
+/** Messages to and from an agent, by the numbers of its protocol. */
+const EXTENSION = 27;
+const FAILURE = 5;
+
+/**
+ * An agent that holds these keys and counts its signatures; SSH_AUTH_SOCK names it.
+ * @param options.signsFor "bound": it signs only where it was told for which host, as for a key with restrictions
+ */
 export async function startAgent(
   directory: Directory,
   keys: readonly [key: KeyPair, passphrase?: string][],
+  { signsFor = "all" }: { signsFor?: "all" | "bound" } = {},
 ): Promise<AsyncDisposable & { socket: string; signatures: number }> {
   const held = keys.map(([key, passphrase]) => {
     const parsed = ssh2.utils.parseKey(key.private, passphrase) as ParsedKey | ParsedKey[];
@@ -248,13 +271,28 @@ export async function startAgent(
     socket.on("error", () => {});
     const protocol = new ssh2.AgentProtocol(false);
     protocol.on("identities", (request) => protocol.getIdentitiesReply(request, held));
+    let isBound = signsFor === "all";
     protocol.on("sign", (request, publicKey, data) => {
+      if (!isBound) return protocol.failureReply(request);
       agent.signatures++;
       const key = held.find((candidate) => candidate.getPublicSSH().equals(publicKey.getPublicSSH()));
       if (key) protocol.signReply(request, key.sign(data));
       else protocol.failureReply(request);
     });
-    socket.pipe(protocol).pipe(socket);
+    let received = Buffer.alloc(0);
+    socket.on("data", (data) => {
+      received = Buffer.concat([received, data]);
+      while (received.length >= 4 && received.length >= 4 + received.readUInt32BE()) {
+        const message = received.subarray(0, 4 + received.readUInt32BE());
+        received = received.subarray(message.length);
+        // ssh2's agent reads what an extension says as further messages.
+        if (message[4] === EXTENSION) {
+          isBound = true;
+          socket.write(Buffer.from([0, 0, 0, 1, FAILURE]));
+        } else protocol.write(message);
+      }
+    });
+    protocol.pipe(socket);
   });
   const socket = join(directory.path, "agent");
   await new Promise<void>((resolve) => listener.listen(socket, resolve));

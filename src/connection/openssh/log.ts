@@ -1,0 +1,121 @@
+import { performance } from "node:perf_hooks";
+import { MAX_LOGIN_BYTES } from "../limits.ts";
+import { endpoint } from "../names.ts";
+import { oneLine } from "../one-line.ts";
+import type { Progress } from "../patience.ts";
+import type { ResolvedConnection } from "../ssh-config.ts";
+
+/** Lines that are kept of what ssh says besides its steps: the last ones say why it ends. */
+const KEPT_LINES = 30;
+const MAX_LINE = 4_096;
+
+/**
+ * What `ssh -v` says while it logs in. It is for messages only: a server has a say in it, so whether a host key was taken
+ * or a login succeeded is never read from here.
+ */
+export class SshLog {
+  /** The first line that the server sent. */
+  greeting = "";
+  /** What the server showed for a host key. */
+  hostKey: { type: string; fingerprint: string } | undefined;
+  isKeyChecked = false;
+  /** ssh said that it is in: its control socket will be there at once. */
+  isLoggedIn = false;
+  /** The methods that a server offered when it refused one; undefined where none was refused. */
+  hasRefused = false;
+  /** Keys that were offered, and passwords. */
+  readonly tried: string[] = [];
+  /** What ssh said besides its steps. */
+  readonly said: string[] = [];
+  /** Why a server did not connect through, each time. */
+  readonly refusedForwards: string[] = [];
+  connectMs: number | undefined;
+  readonly #target: ResolvedConnection;
+  readonly #progress: Progress;
+  readonly #onLogin: () => void;
+  #rest = "";
+  #bytes = 0;
+  #begun = 0;
+
+  constructor(target: ResolvedConnection, progress: Progress, onLogin: () => void) {
+    this.#target = target;
+    this.#progress = progress;
+    this.#onLogin = onLogin;
+  }
+
+  /** @returns false where the server has said too much before a login */
+  add(data: Buffer): boolean {
+    this.#bytes += data.length;
+    const lines = (this.#rest + data.toString("latin1")).split("\n");
+    this.#rest = (lines.pop() ?? "").slice(0, MAX_LINE);
+    for (const line of lines) this.#read(unescaped(line.replace(/\r$/, "").slice(0, MAX_LINE)));
+    return this.isLoggedIn || this.#bytes <= MAX_LOGIN_BYTES;
+  }
+
+  /** The last things that it said, as one line. */
+  get lastWords(): string {
+    return oneLine(this.said.slice(-3).join("; "));
+  }
+
+  #read(line: string): void {
+    const step = /^debug1: (.*)$/.exec(line)?.[1];
+    if (step !== undefined) this.#step(step);
+    else if (/^Authenticated to /.test(line)) {
+      this.isLoggedIn = true;
+      this.said.length = 0;
+      this.#onLogin();
+    } else if (!NOISE.test(line)) {
+      const refused = /^channel \d+: open failed: (.*)$/.exec(line)?.[1];
+      if (refused !== undefined) this.refusedForwards.push(oneLine(refused));
+      else this.said.push(line);
+      if (this.said.length > KEPT_LINES) this.said.shift();
+    }
+  }
+
+  #step(step: string): void {
+    const where = endpoint(this.#target);
+    const waitFor = (what: string) => {
+      this.#progress.waitingFor = what;
+    };
+    const found = (pattern: RegExp) => pattern.exec(step);
+    if (found(/^Connecting to /)) {
+      this.#begun = performance.now();
+    } else if (found(/^Connection established/)) {
+      this.connectMs = performance.now() - this.#begun;
+      waitFor(`no SSH banner from ${where}`);
+    } else if (found(/^Executing proxy command/)) {
+      waitFor(`no SSH banner from ${where}`);
+    } else if (found(/^Remote protocol version /)) {
+      this.greeting ||= "SSH-2.0";
+      waitFor(`no end of the key exchange with ${where}`);
+    } else if (found(/^SSH2_MSG_NEWKEYS received/)) {
+      this.isKeyChecked = true;
+      waitFor(`no answer to the login of ${this.#target.user} at ${where}`);
+    } else if (found(/^Authentications that can continue: /)) {
+      this.hasRefused = this.tried.length > 0;
+    }
+    const banner = found(/^kex_exchange_identification: banner line \d+: (.*)$/)?.[1];
+    if (banner !== undefined) this.greeting ||= oneLine(banner) || " ";
+    const [, type, fingerprint] = found(/^Server host (?:key|certificate): (\S+) (SHA256:\S+)/) ?? [];
+    if (type !== undefined && fingerprint !== undefined) this.hostKey = { type, fingerprint };
+    const [, key, how = ""] = found(/^Offering public key: (.*) \S+ SHA256:\S+(.*)$/) ?? [];
+    if (key !== undefined) this.tried.push(/\bagent\b/.test(how) ? `${oneLine(key)} (agent)` : oneLine(key));
+    const method = found(
+      /^Next authentication method: (password|keyboard-interactive|gssapi-with-mic|hostbased)$/,
+    )?.[1];
+    if (method === "password" || method === "keyboard-interactive")
+      this.tried.push(method === "password" ? method : `password (${method})`);
+    else if (method !== undefined) this.tried.push(method);
+  }
+}
+
+/** What ssh says besides its steps and tells nothing. */
+const NOISE =
+  /^(?:OpenSSH_|debug\d: |no such identity: |Transferred: |Bytes per second: |Killed by signal |$)/;
+
+/** ssh writes bytes that are not printable as `\033`. */
+function unescaped(line: string): string {
+  return line.replace(/\\([0-3][0-7]{2})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}

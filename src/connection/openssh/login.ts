@@ -1,0 +1,288 @@
+import { once } from "node:events";
+import { lstatSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { accountOf } from "../account.ts";
+import { Bastions } from "../bastion.ts";
+import { HostError } from "../connection.ts";
+import { nameInKnownHosts, notAddable, storedHostKey } from "../host-key.ts";
+import { checkHostKey, checkKnownHostsFile, isNamed } from "../known-hosts.ts";
+import { ALLOWANCES } from "../limits.ts";
+import { gaveUp } from "../login-errors.ts";
+import { endpoint } from "../names.ts";
+import { logInPatiently, type Progress, withSignal } from "../patience.ts";
+import type { Session } from "../session.ts";
+import type { ResolvedConnection } from "../ssh-config.ts";
+import { masterArguments } from "./arguments.ts";
+import { askpass } from "./askpass.ts";
+import { explain, explainEnd } from "./explain.ts";
+import { SshLog } from "./log.ts";
+import { type Exit, Master } from "./master.ts";
+import { Mux } from "./mux.ts";
+
+/** A session with its control socket, so that another login can go through it. */
+interface OpenSshSession extends Session {
+  controlPath: string;
+  log: SshLog;
+  /** Settled once its ssh has ended. */
+  ended: Promise<unknown>;
+}
+
+const bastions = new Bastions<OpenSshSession>();
+
+/**
+ * Connects and logs in by the system's `ssh`, with patience: one `ssh` keeps the one connection, and its control socket
+ * takes the channels. Each call makes a connection of its own, never a channel of one that stands.
+ * @throws HostError "unreachable", or the reason of `signal`
+ */
+export async function loginByOpenSsh(
+  target: ResolvedConnection,
+  role: "host" | "jump host",
+  signal?: AbortSignal,
+): Promise<OpenSshSession> {
+  const once = (progress: Progress, giveUp: AbortSignal) => logInOnce(target, role, progress, giveUp);
+  return await logInPatiently(target, once, signal);
+}
+
+/**
+ * A session over a connection of the user's own, where the socket that ControlPath names is theirs and answers. Nobody logs in
+ * for it, and its end is not the connection's.
+ */
+export async function joinStanding(target: ResolvedConnection): Promise<Session | undefined> {
+  const { controlPath } = target;
+  if (controlPath === undefined || controlPath === "none") return undefined;
+  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  let mux: Mux;
+  try {
+    const found = lstatSync(controlPath);
+    // In a folder that others write to, it could be somebody else's.
+    if (!found.isSocket() || found.uid !== process.geteuid?.()) return undefined;
+    mux = await Mux.open(controlPath, account);
+  } catch {
+    return undefined;
+  }
+  return {
+    failure: () => mux.failure,
+    allow: (what) => account.allow(ALLOWANCES[what]),
+    onEnd: (listener) => mux.onEnd(listener),
+    exec: (command) => mux.exec(command),
+    hangUp: () => mux.close(),
+  };
+}
+
+async function logInOnce(
+  target: ResolvedConnection,
+  role: "host" | "jump host",
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<OpenSshSession> {
+  progress.waitingFor = `no answer from ${endpoint(target)}`;
+  if (target.jumps.length === 0)
+    return await withNewHostKey(target, signal, (acceptsNew) =>
+      handshake(target, { role, acceptsNew, via: undefined }, progress, signal),
+    );
+  const via = target.jumps.at(-1)?.host;
+  progress.waitingFor = `no login at jump host ${via}`;
+  let outer: OpenSshSession | undefined;
+  const outerFailure = () => {
+    const failure = outer?.failure();
+    return failure && `jump host ${via}: ${failure}`;
+  };
+  const bastion = bastions.enter(target.jumps, (jumpHost) => loginByOpenSsh(jumpHost, "jump host"));
+  try {
+    const jump = await withSignal(bastion.session, signal);
+    outer = jump;
+    progress.waitingFor = `no answer from ${endpoint(target)} to jump host ${via}`;
+    jump.allow("forward");
+    const session = await withNewHostKey(target, signal, (acceptsNew) =>
+      handshake(target, { role, acceptsNew, via: jump }, progress, signal),
+    );
+    session.onEnd(bastion.leave);
+    return { ...session, failure: () => session.failure() ?? outerFailure() };
+  } catch (error) {
+    // Where the jump host's own connection has just ended, that is the reason, and it is known in a moment.
+    if (outer !== undefined && !signal.aborted) await Promise.race([outer.ended, sleep(SETTLE_MS)]);
+    bastion.leave();
+    const failure = outerFailure();
+    throw failure === undefined ? error : new HostError("unreachable", failure, "", { cause: error });
+  }
+}
+
+/** Milliseconds in which an ssh whose connection was lost says why and ends. */
+const SETTLE_MS = 200;
+
+/** By name and file: who logs in to a host whose key is not on file yet. */
+const newHosts = new Map<string, Promise<unknown>>();
+
+/**
+ * Decides whether a new key may be accepted: where no line of known_hosts names the host, not even one that vouches for it by
+ * certificate. `ssh` itself would also accept a key of another type than the one on file, which an impostor needs only offer. One
+ * login at a time learns a host's key; the others then know it.
+ */
+async function withNewHostKey<T>(
+  target: ResolvedConnection,
+  signal: AbortSignal,
+  work: (acceptsNew: boolean) => Promise<T>,
+): Promise<T> {
+  const [name, port] = nameInKnownHosts(target);
+  const file = target.newHostKeysFile;
+  const isNew = () => isNamed(name, port, target.knownHostsFiles) === undefined;
+  if (target.strictHostKeyChecking !== "accept-new" || file === undefined || !isNew())
+    return await work(false);
+  try {
+    checkKnownHostsFile(file);
+  } catch (error) {
+    throw notAddable(target, file, error as Error);
+  }
+  const key = JSON.stringify([name, port, file]);
+  const before = newHosts.get(key) ?? Promise.resolve();
+  const mine = before.then(() => {
+    signal.throwIfAborted();
+    return work(isNew());
+  });
+  const settled = mine.then(
+    () => {},
+    () => {},
+  );
+  newHosts.set(key, settled);
+  try {
+    return await withSignal(mine, signal);
+  } finally {
+    if (newHosts.get(key) === settled) newHosts.delete(key);
+  }
+}
+
+interface Way {
+  role: "host" | "jump host";
+  acceptsNew: boolean;
+  /** The connection to the jump host. */
+  via: OpenSshSession | undefined;
+}
+
+async function handshake(
+  target: ResolvedConnection,
+  { role, acceptsNew, via }: Way,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<OpenSshSession> {
+  signal.throwIfAborted();
+  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  account.allow(ALLOWANCES.login);
+  const master = new Master();
+  const onAbort = () => master.kill();
+  const isOver = new AbortController();
+  const refusedBefore = via?.log.refusedForwards.length ?? 0;
+  signal.addEventListener("abort", onAbort, { once: true });
+  const loggedIn = Promise.withResolvers<void>();
+  const log = new SshLog(target, progress, loggedIn.resolve);
+  let answers: Awaited<ReturnType<typeof askpass>>;
+  try {
+    answers = await askpass(master.directory, target);
+    signal.throwIfAborted();
+    const { controlPath } = master;
+    const args = masterArguments(target, {
+      controlPath,
+      acceptsNew,
+      asks: answers !== undefined,
+      via: via?.controlPath,
+    });
+    const env: Record<string, string> =
+      answers === undefined ? {} : { SSH_ASKPASS: answers.program, SSH_ASKPASS_REQUIRE: "force" };
+    const child = master.start(role, args, env);
+    let isTooMuch = false;
+    child.stderr?.on("data", (data: Buffer) => {
+      if (log.add(data)) return;
+      isTooMuch = true;
+      master.kill();
+    });
+    const ended = once(child, "close").then(([code, name]) => ({ code, name }) as Exit);
+    const early = ended.then((exit) => {
+      if (isTooMuch) throw gaveUp(target, "it says too much before the login");
+      // Others may be refused at the same time: then nobody knows which reason is ours.
+      const refused = via?.log.refusedForwards.slice(refusedBefore) ?? [];
+      throw explain(target, log, exit, refused.length === 1 ? refused[0] : undefined);
+    });
+    early.catch(() => {});
+    await withSignal(Promise.race([loggedIn.promise, early]), signal);
+    const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
+    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, account, settled));
+    const mux = await withSignal(Promise.race([opened, early]), signal);
+    return sessionOf(target, { master, mux, log, ended, account });
+  } catch (error) {
+    master.kill();
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    isOver.abort();
+    answers?.end();
+    if (acceptsNew) tellOfNewKey(target, log);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** ssh stores a new key as soon as it has checked it, whether or not the login succeeds. */
+function tellOfNewKey(target: ResolvedConnection, { hostKey }: SshLog): void {
+  const [name, port] = nameInKnownHosts(target);
+  const file = target.newHostKeysFile;
+  if (hostKey === undefined || file === undefined) return;
+  if (checkHostKey(name, port, hostKey, [file]).outcome === "ok")
+    target.onNewHostKey?.(storedHostKey(target, hostKey, file));
+}
+
+/** The socket appears a moment after ssh says that it is in; where ssh ends instead, that is noticed elsewhere. */
+async function openMux(path: string, isOver: AbortSignal, open: () => Promise<Mux>): Promise<Mux> {
+  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+    try {
+      if (lstatSync(path).isSocket()) return await open();
+    } catch {
+      // Not yet, or no more.
+    }
+    if (isOver.aborted) return await new Promise(() => {});
+    await sleep(pause);
+  }
+}
+
+function sessionOf(
+  target: ResolvedConnection,
+  {
+    master,
+    mux,
+    log,
+    ended,
+    account,
+  }: {
+    master: Master;
+    mux: Mux;
+    log: SshLog;
+    ended: Promise<Exit>;
+    account: ReturnType<typeof accountOf>;
+  },
+): OpenSshSession {
+  let isOurs = false;
+  let failure: string | undefined;
+  const listeners: (() => void)[] = [];
+  const onEnd = () => {
+    for (const listener of listeners.splice(0)) listener();
+    master.end();
+  };
+  mux.onEnd(onEnd);
+  void ended.then((exit) => {
+    if (!isOurs) failure = explainEnd(target, log, exit);
+    mux.close();
+  });
+  const hangUp = () => {
+    isOurs = true;
+    mux.close();
+  };
+  return {
+    controlPath: master.controlPath,
+    log,
+    ended,
+    ...(log.connectMs === undefined ? {} : { connectMs: log.connectMs }),
+    failure: () => mux.failure ?? failure,
+    allow: (what) => account.allow(ALLOWANCES[what]),
+    onEnd: (listener) => {
+      listeners.push(listener);
+    },
+    exec: (command) => mux.exec(command),
+    hangUp,
+  };
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GOODBYE } from "../session.ts";
+
+/**
+ * Starts `ssh` in a process group of its own, bounded in CPU time, and ends the group when our end of its standard input
+ * closes: also when redkeep is killed, no connection stays behind. $1 is the limit in seconds, $2 the folder of the socket.
+ */
+const LAUNCH = `ulimit -t "$1"; directory=$2; shift 2
+exec 3<&0
+(read -r _ <&3; rm -rf -- "$directory"; kill -s TERM -- -$$) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-`;
+
+/** Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a jump host share its `ssh`. */
+const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
+
+/** The longest path of a folder in which a socket can be: OpenSSH adds 18 characters while it makes one, and macOS takes 104 in all. */
+const MAX_DIRECTORY = 80;
+
+/** How a process ended: by itself, or by a signal. */
+export interface Exit {
+  code: number | null;
+  name: NodeJS.Signals | null;
+}
+
+/** One `ssh` that redkeep started, and its folder, which only we may enter. */
+export class Master {
+  readonly directory: string;
+  readonly controlPath: string;
+  #child: ChildProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.directory = privateDirectory();
+    this.controlPath = join(this.directory, "s");
+  }
+
+  /**
+   * Runs `ssh` with these arguments.
+   * @param env is added to our own environment
+   */
+  start(role: keyof typeof CPU_SECONDS, args: readonly string[], env: Record<string, string>): ChildProcess {
+    const child = spawn(
+      "/bin/sh",
+      ["-c", LAUNCH, "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
+      {
+        detached: true,
+        stdio: ["pipe", "ignore", "pipe"],
+        // What it says is read: no translation.
+        env: { ...process.env, LC_ALL: "C", ...env },
+      },
+    );
+    this.#child = child;
+    child.stdin?.on("error", () => {});
+    child.once("close", () => {
+      clearTimeout(this.#timer);
+      child.stdin?.destroy();
+      this.#remove();
+    });
+    child.once("error", () => this.#remove());
+    return child;
+  }
+
+  /** Asks it to go, and makes it go soon after. */
+  end(): void {
+    if (this.#child === undefined) {
+      this.#remove();
+      return;
+    }
+    this.#child.stdin?.end();
+    this.#timer ??= setTimeout(() => this.kill(), GOODBYE).unref();
+  }
+
+  /** Ends it, and all that it started, at once. */
+  kill(): void {
+    this.#remove();
+    const { pid, exitCode, signalCode } = this.#child ?? {};
+    // A pid may be another's once its process has been waited for.
+    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It has just ended.
+    }
+  }
+
+  #remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function privateDirectory(): string {
+  const make = (parent: string) => mkdtempSync(join(parent, "redkeep-"));
+  const name = join(tmpdir(), "redkeep-XXXXXX");
+  return make(Buffer.byteLength(name) > MAX_DIRECTORY ? "/tmp" : tmpdir());
+}
