@@ -46,8 +46,8 @@ async function completed(shell: "bash" | "zsh", line: string): Promise<string> {
     ["type", `${line}\t\x18`],
     ["await", "<<"],
     ["await", ">>"],
-    // SIGHUP: the terminal is closed.
-    ["signal", 1],
+    // Ctrl-U takes the line away.
+    ["type", "\x15exit\r"],
   ];
   const { stdout } = await run("python3", [TERMINAL, JSON.stringify(steps), ...START[shell]], {
     cwd: directory.path,
