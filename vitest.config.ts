@@ -4,11 +4,12 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 const ROOT = import.meta.dirname;
 
-/** Hundreds of processes or of peers: minutes that need no lab host, and that nobody waits for before each commit. */
+/** Hundreds of processes or of peers, or Ansible: minutes that need no lab host, and that nobody waits for before each commit. */
 const SYSTEM = [
   "test/cli/ask-secret.test.ts",
   "test/cli/completion.test.ts",
   "test/hostile/**/*.test.ts",
+  "test/inventory/equality/**/*.test.ts",
   "test/measure/scale/**/*.test.ts",
   "test/recipes/**/*.test.ts",
   "test/run/{hostile-hosts,strays}.test.ts",
@@ -28,6 +29,7 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/redkeep-tests") },
     // For what hangs alone: a busy machine takes ten times as long as a quiet one.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is awaited comes, or the test fails: a busy machine only takes longer.
     expect: { poll: { timeout: 30_000 } },
     projects: [

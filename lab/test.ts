@@ -96,10 +96,9 @@ function results(file: string): { name: string; passed: boolean }[] {
 
 const heading = (text: string): void => console.log(`\n== ${text}`);
 
-// In a fresh clone this waits for packages, while the gates that need no lab run. Without a browser or a shell their tests say so.
+// In a fresh clone this waits for packages, while the gates that need no lab run. Without a browser, a shell or Ansible their tests say so.
 const lab = run(["sh", "lab/setup.sh"], {}, true).then(async (made) => {
-  await run(["sh", "lab/browser.sh"]);
-  await run(["sh", "lab/shells.sh"]);
+  for (const script of ["browser", "shells", "ansible"]) await run(["sh", `lab/${script}.sh`]);
   return made;
 });
 heading("Types: tsc");

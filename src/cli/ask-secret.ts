@@ -1,11 +1,6 @@
-import { InputError } from "../lib/errors.ts";
+import { Cancelled, InputError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import type { Environment } from "../run/options.ts";
-
-/** The question was left without an answer, by Ctrl-C, Ctrl-D or a signal. Nothing had begun: exit code 130. */
-export class Cancelled extends Error {
-  override readonly name = "Cancelled";
-}
 
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;

@@ -1,11 +1,11 @@
 import { CommanderError } from "commander";
-import { InputError } from "../lib/errors.ts";
+import { Cancelled, InputError } from "../lib/errors.ts";
 import { ownCommand } from "../lib/package.ts";
 import { printableText } from "../lib/printable.ts";
 import { redact } from "../lib/secret.ts";
 import type { Environment } from "../run/options.ts";
 import { blame } from "../run/strays.ts";
-import { Cancelled, showTyping } from "./ask-secret.ts";
+import { showTyping } from "./ask-secret.ts";
 import { createProgram } from "./program.ts";
 
 /** The whole program: arguments in, exit code out. Only this file, cli.ts and the question for a password use `process`. */

@@ -19,7 +19,7 @@ export interface InventoryCommandOptions {
 /** What ansible-inventory prints; reaches no host. */
 export async function inventory(
   options: InventoryCommandOptions,
-  { cwd, stdout, stderr }: Environment,
+  { cwd, stdout, stderr, interrupted }: Environment,
 ): Promise<number> {
   const asked = [options.list, options.graph, options.host !== undefined].filter(Boolean).length;
   if (asked > 1) throw new InputError({ message: "inventory takes one of --list, --graph and --host NAME" });
@@ -30,6 +30,7 @@ export async function inventory(
     ...(existsSync(playbook) ? { playbookDir: dirname(playbook) } : {}),
     extraVars: options.extraVars,
     cwd,
+    interrupted,
   });
   for (const warning of loaded.warnings) stderr.write(`warning: ${printableText(warning)}\n`);
   const hosts =

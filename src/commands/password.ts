@@ -20,10 +20,16 @@ export interface PasswordOptions {
 /** Prints the generated password of one user on one host, as the host has it; reaches no host. */
 export async function password(
   options: PasswordOptions,
-  { cwd, stdout, stderr }: Environment,
+  { cwd, env, stdout, stderr, interrupted }: Environment,
 ): Promise<number> {
   const { host } = options;
-  const inventory = await loadInventory({ sources: options.inventory, extraVars: options.extraVars, cwd });
+  const inventory = await loadInventory({
+    sources: options.inventory,
+    extraVars: options.extraVars,
+    cwd,
+    interrupted,
+    env,
+  });
   if (!inventory.hosts.has(host))
     throw new InputError({
       message: `the inventory has no host ${JSON.stringify(host)}.${didYouMean(host, inventory.hosts.keys())}`,

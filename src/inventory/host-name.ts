@@ -25,7 +25,7 @@ export function parseHostKey(key: string, place: Place): { names: string[]; port
  *
  * @throws InputError
  */
-function checkHostName(name: string, key: string, place: Place): void {
+export function checkHostName(name: string, key: string, place: Place): void {
   if (name === "all")
     throw refusal(key, place, '"all" is the group of every host, a host cannot have that name');
   if (isIP(name) === 6 && !name.includes("%")) return;

@@ -10,6 +10,8 @@ export interface Limit {
   readonly terms: readonly string[];
 }
 
+/** Ansible's own machine: every inventory has it, so that leaving it out is no typo. */
+const OWN_MACHINE = ["!localhost", "!127.0.0.1", "!::1"];
 const LIMIT_PLACE: Place = { file: "--limit" };
 
 /** What a pattern selects, and which of its terms match nothing. */
@@ -126,6 +128,7 @@ function evaluate(inventory: Inventory, terms: readonly string[], place: Place |
   const match = (term: string): readonly string[] => {
     const found = matchTerm(inventory, term.replace(/^[&!]/, ""), place);
     if (typeof found !== "string") return found;
+    if (OWN_MACHINE.includes(term)) return [];
     unmatched.push({ place, key: term, message: found });
     return [];
   };

@@ -30,14 +30,20 @@ export class InventoryBuilder {
   readonly groups = new Map<string, DraftGroup>();
   readonly hosts = new Map<string, DraftHost>();
   readonly problems: Problem[] = [];
+  readonly #empty: Place[] = [];
+  readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;
-  readonly #ungrouped: DraftGroup;
 
   constructor(place: Place) {
     this.#all = this.addGroup("all", place);
-    this.#ungrouped = this.addGroup("ungrouped", place);
-    this.#all.children.set(this.#ungrouped, place);
-    this.#ungrouped.parents.add(this.#all);
+    this.ungrouped = this.addGroup("ungrouped", place);
+    this.#all.children.set(this.ungrouped, place);
+    this.ungrouped.parents.add(this.#all);
+  }
+
+  /** A file with nothing in it: a problem only where no other one has a host. */
+  foundEmpty(place: Place): void {
+    this.#empty.push(place);
   }
 
   addGroup(name: string, place: Place): DraftGroup {
@@ -81,6 +87,18 @@ export class InventoryBuilder {
     }
   }
 
+  /** Sets a variable, or the group's priority. @param key under which the variable stands, for messages */
+  setGroupVariable(group: DraftGroup, name: string, variable: Variable, key = name): void {
+    if (name !== "ansible_group_priority") {
+      group.variables.set(name, variable);
+      return;
+    }
+    const { value, place } = variable;
+    const text = typeof value === "object" ? "" : String(value);
+    if (/^[-+]?[0-9]{1,9}$/.test(text)) group.priority = Number(text);
+    else this.problems.push({ place, key, message: `expected an integer, found ${shown(value)}` });
+  }
+
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
     let host = this.hosts.get(name);
     if (host === undefined) {
@@ -112,13 +130,13 @@ export class InventoryBuilder {
       if (group !== this.#all && group.parents.size === 0) this.addChild(this.#all, group, group.place);
     }
     for (const host of this.hosts.values()) {
-      const isGrouped = [...host.groups].some((group) => group !== this.#all && group !== this.#ungrouped);
+      const isGrouped = [...host.groups].some((group) => group !== this.#all && group !== this.ungrouped);
       if (isGrouped) {
-        this.#ungrouped.hosts.delete(host);
-        host.groups.delete(this.#ungrouped);
+        this.ungrouped.hosts.delete(host);
+        host.groups.delete(this.ungrouped);
       } else {
-        this.#ungrouped.hosts.add(host);
-        host.groups.add(this.#ungrouped);
+        this.ungrouped.hosts.add(host);
+        host.groups.add(this.ungrouped);
       }
       if (this.groups.has(host.name)) {
         this.problems.push({
@@ -132,7 +150,11 @@ export class InventoryBuilder {
     this.#setDepths();
     if (this.problems.length > 0) throw new InputError(this.problems);
     if (this.hosts.size === 0) {
-      throw new InputError({ place: this.#all.place, message: "the inventory has no hosts" });
+      const message = "the inventory file is empty: it has no hosts";
+      const empty = this.#empty.map((place) => ({ place, message }));
+      throw new InputError(
+        empty.length > 0 ? empty : { place: this.#all.place, message: "the inventory has no hosts" },
+      );
     }
   }
 
@@ -195,4 +217,9 @@ export function unknownGroupKey(key: string, place: Place, path: string): Proble
     key: path,
     message: `unknown key "${key}" in a group, expected hosts, children or vars.${didYouMean(key, ["hosts", "children", "vars"])}`,
   };
+}
+
+function shown(value: unknown): string {
+  if (value === null) return "nothing";
+  return typeof value === "object" ? "a list or mapping" : JSON.stringify(value).slice(0, 80);
 }

@@ -40,6 +40,16 @@ export interface Inventory {
   /** From `-e`: these win over everything else. */
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
+  /** What templates may name besides variables. */
+  readonly surroundings?: Surroundings;
+}
+
+/** Where redkeep was started, for templates. */
+export interface Surroundings {
+  readonly cwd: string;
+  /** As given, from `cwd`; undefined where there is no playbook of your own. */
+  readonly playbookDir?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** What the playbook adds to a host's variables. */

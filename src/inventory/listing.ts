@@ -98,7 +98,7 @@ class Raw {
 
 type Json = string | number | boolean | null | Raw | Json[] | Map<string, Json>;
 
-function jsonOf(node: YamlNode): Json {
+export function jsonOf(node: YamlNode): Json {
   switch (node.kind) {
     case "sequence":
       return node.items.map(jsonOf);
@@ -112,7 +112,7 @@ function jsonOf(node: YamlNode): Json {
 }
 
 /** A float as Python writes it: `1.0`, `1e+16`, `1e-05`, `Infinity`. */
-function pythonFloat(value: number): string {
+export function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Object.is(value, -0)) return "-0.0";
   const size = Math.abs(value);
@@ -123,7 +123,7 @@ function pythonFloat(value: number): string {
 }
 
 /** JSON as Python's json.dumps(sort_keys=True, indent=4, ensure_ascii=False) writes it. */
-function printJson(value: Json, indent = ""): string {
+export function printJson(value: Json, indent = ""): string {
   const inner = `${indent}    `;
   if (value instanceof Raw) return value.text;
   if (Array.isArray(value)) {

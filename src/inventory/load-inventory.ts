@@ -1,14 +1,17 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { readYamlFile } from "../lib/yaml.ts";
+import { packageDirectory } from "../lib/package.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
 import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
-import { parseInventory } from "./parse-inventory.ts";
+import type { ProgramContext } from "./program.ts";
+import { readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
+
+const PROGRAM_SECONDS = 30;
 
 export interface InventoryOptions {
   /** As -i gives them: files, directories, lists such as `a,b,`; later ones win. */
@@ -19,6 +22,12 @@ export interface InventoryOptions {
   extraVars?: readonly string[];
   /** What relative paths count from. */
   cwd: string;
+  /** Ends the inventory programs that are running. */
+  interrupted?: AbortSignal;
+  /** How long an inventory program may take for one answer. */
+  programSeconds?: number;
+  /** For templates that look something up in it. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -31,16 +40,21 @@ export async function loadInventory({
   playbookDir,
   extraVars = [],
   cwd,
+  interrupted,
+  programSeconds = PROGRAM_SECONDS,
+  env = {},
 }: InventoryOptions): Promise<Inventory> {
   const [firstSource] = given;
   if (firstSource === undefined) throw new InputError({ message: "no inventory: give one with -i" });
+  const warnings: string[] = [];
   const sources: Source[] = [];
-  for (const source of given) sources.push(await resolveSource(source, cwd));
+  for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
   const builder = new InventoryBuilder({ file: firstSource });
-  for (const source of sources) await readSource(source, builder, cwd);
+  for (const source of sources) {
+    await readSource(source, builder, { cwd, interrupted, programSeconds });
+  }
   builder.finish();
 
-  const warnings: string[] = [];
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
   return {
     hosts: new Map(
@@ -52,10 +66,16 @@ export async function loadInventory({
     groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
     extraVars: await parseExtraVars(extraVars, cwd),
     warnings,
+    surroundings: { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env },
   };
 }
 
-async function readSource(source: Source, builder: InventoryBuilder, cwd: string): Promise<void> {
+/** redkeep's own playbooks are in no fleet's repository: as for Ansible without a playbook, the current folder counts. */
+function isShipped(playbookDir: string | undefined, cwd: string): boolean {
+  return playbookDir !== undefined && resolve(cwd, playbookDir) === join(packageDirectory, "playbooks");
+}
+
+async function readSource(source: Source, builder: InventoryBuilder, context: ProgramContext): Promise<void> {
   if (source.kind === "list") {
     const place = { file: `-i ${source.given}` };
     const ungrouped = builder.addGroup("ungrouped", place);
@@ -68,7 +88,7 @@ async function readSource(source: Source, builder: InventoryBuilder, cwd: string
     }
     return;
   }
-  for (const file of source.files) parseInventory(await readYamlFile(resolve(cwd, file), file), builder);
+  for (const file of source.files) await readInventoryFile(file, context, builder);
 }
 
 /** group_vars and host_vars beside the sources, in their order, and beside the playbook. */

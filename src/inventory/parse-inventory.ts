@@ -15,9 +15,15 @@ type Path = readonly string[];
 /**
  * Adds an inventory file in Ansible's YAML layout to `builder`. Where Ansible only warns, or drops a whole file, this
  * reports a problem.
+ *
+ * @param exportCommand turns a plugin's configuration into a file, for messages
  */
-export function parseInventory(document: YamlDocument, builder: InventoryBuilder): void {
-  new InventoryParser(builder).parse(document.root);
+export function parseInventory(
+  document: YamlDocument,
+  builder: InventoryBuilder,
+  exportCommand: string,
+): void {
+  new InventoryParser(builder, exportCommand).parse(document.root);
 }
 
 /** A variable with the places of its parts. */
@@ -27,27 +33,26 @@ export function variableOf(entry: YamlEntry): Variable {
 
 class InventoryParser {
   readonly #builder: InventoryBuilder;
+  readonly #exportCommand: string;
 
-  constructor(builder: InventoryBuilder) {
+  constructor(builder: InventoryBuilder, exportCommand: string) {
     this.#builder = builder;
+    this.#exportCommand = exportCommand;
   }
 
   parse(root: YamlNode): void {
-    if (isEmpty(root)) {
-      this.#problem(root.place, [], "the inventory file is empty: it has no hosts");
-      return;
-    }
-    if (root.kind !== "mapping") {
-      this.#problem(root.place, [], `expected a mapping of groups, found ${describe(root)}`);
+    if (root.kind !== "mapping" || root.entries.size === 0) {
+      this.#builder.foundEmpty(root.place);
       return;
     }
     const plugin = root.entries.get("plugin");
-    if (plugin?.node.kind === "scalar" && plugin.node.value) {
+    if (plugin && !isEmpty(plugin.node)) {
+      const name = plugin.node.kind === "scalar" ? ` ${plugin.node.value}` : "";
       this.#problem(
         plugin.place,
         ["plugin"],
-        "this is the configuration of a dynamic inventory, which redkeep does not run: save what " +
-          "ansible-inventory --list --yaml --export prints, and give that",
+        `this is the configuration of the inventory plugin${name}, which redkeep does not run. This makes a file of what it ` +
+          `finds: ${this.#exportCommand}. That file holds in plain text what vaulted files hold: keep it to yourself`,
       );
       return;
     }
@@ -56,7 +61,7 @@ class InventoryParser {
       this.#problem(
         meta.place,
         ["_meta"],
-        "this is the JSON form of inventory scripts: save what ansible-inventory --list --yaml --export prints, and give that",
+        `this is the JSON that inventory programs print. This makes a file of it: ${this.#exportCommand}, with the program itself after -i`,
       );
       return;
     }
@@ -78,7 +83,8 @@ class InventoryParser {
       switch (key) {
         case "vars":
           for (const [variable, value] of this.#section(section, sectionPath)) {
-            this.#groupVariable(group, variable, value, [...sectionPath, variable]);
+            const key = formatPath([...sectionPath, variable]);
+            this.#builder.setGroupVariable(group, variable, variableOf(value), key);
           }
           break;
         case "children":
@@ -112,17 +118,6 @@ class InventoryParser {
       node.kind === "sequence" ? '; write each name with a ":" after it instead of "- " before it' : "";
     this.#problem(entry.place, path, `expected a mapping, found ${describe(node)}${hint}`);
     return [];
-  }
-
-  #groupVariable(group: DraftGroup, name: string, entry: YamlEntry, path: Path): void {
-    if (name !== "ansible_group_priority") {
-      group.variables.set(name, variableOf(entry));
-      return;
-    }
-    const { node } = entry;
-    const text = node.kind === "scalar" ? String(node.value) : "";
-    if (/^[-+]?[0-9]{1,9}$/.test(text)) group.priority = Number(text);
-    else this.#problem(entry.place, path, `expected an integer, found ${describe(node)}`);
   }
 
   #host(group: DraftGroup, key: string, entry: YamlEntry, path: Path): void {
@@ -170,8 +165,10 @@ function isNull(node: YamlNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
+/** What Python takes for false: a plugin's name that is none. */
 function isEmpty(node: YamlNode): boolean {
-  return isNull(node) || (node.kind === "mapping" && node.entries.size === 0);
+  if (node.kind === "scalar") return !node.value;
+  return node.kind === "mapping" ? node.entries.size === 0 : node.items.length === 0;
 }
 
 /** `a list`, `the number 3`, `the text "abc"`. */

@@ -1,12 +1,17 @@
-/** Splits a line as a POSIX shell does, without expanding anything. Undefined when a quote is not closed. */
-export function splitShellWords(line: string): string[] | undefined {
+/**
+ * Splits a line as a POSIX shell does, without expanding anything. Undefined when a quote is not closed.
+ *
+ * @param comments whether `#` outside of quotes ends the line, also within a word, as for Python's shlex
+ */
+export function splitShellWords(line: string, { comments = false } = {}): string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
   let quote = "";
   for (let i = 0; i < line.length; i++) {
     const char = line.charAt(i);
     const next = line.charAt(i + 1);
-    if (quote === "" && /\s/.test(char)) {
+    if (quote === "" && comments && char === "#") break;
+    if (quote === "" && /[ \t\r\n]/.test(char)) {
       if (word !== undefined) words.push(word);
       word = undefined;
     } else if (char === quote) {

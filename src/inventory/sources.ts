@@ -1,6 +1,5 @@
-import { constants } from "node:fs";
-import { access, open, readdir, stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { compareBytes } from "./order.ts";
@@ -19,17 +18,18 @@ const MAX_DEPTH = 20;
  * Resolves one `-i`: a file, a directory (its files in byte order, also those of its sub-directories) or a list of hosts
  * such as `a,b,`.
  *
- * @throws InputError when it does not exist, or is not YAML.
+ * A link to nothing in a directory becomes one of `warnings`.
+ *
+ * @throws InputError when it does not exist.
  */
-export async function resolveSource(given: string, cwd: string): Promise<Source> {
+export async function resolveSource(given: string, cwd: string, warnings: string[]): Promise<Source> {
   if (given === "")
     throw new InputError({ message: "-i: expected a file, a directory or a list of hosts, found nothing" });
   const kind = await kindOf(resolve(cwd, given));
   if (kind === "directory") {
-    return { kind: "files", given, directory: given, files: await filesBelow(given, cwd, 0) };
+    return { kind: "files", given, directory: given, files: await filesBelow(given, cwd, warnings) };
   }
   if (kind === "file") {
-    await refuseOtherFormats(given, cwd);
     return { kind: "files", given, directory: dirname(given), files: [given] };
   }
   if (given.includes(",")) return hostList(given, cwd);
@@ -67,7 +67,7 @@ export async function kindOf(path: string): Promise<"file" | "directory" | undef
   }
 }
 
-async function filesBelow(directory: string, cwd: string, depth: number): Promise<string[]> {
+async function filesBelow(directory: string, cwd: string, warnings: string[], depth = 0): Promise<string[]> {
   if (depth > MAX_DEPTH) {
     throw new InputError({
       place: { file: directory },
@@ -78,14 +78,17 @@ async function filesBelow(directory: string, cwd: string, depth: number): Promis
   for (const name of await namesIn(directory, cwd)) {
     if (name.startsWith(".") || IGNORED_NAMES.has(name) || IGNORED_ENDINGS.test(name)) continue;
     const path = join(directory, name);
-    if ((await kindOf(resolve(cwd, path))) === "directory") {
-      files.push(...(await filesBelow(path, cwd, depth + 1)));
-    } else {
-      await refuseOtherFormats(path, cwd);
-      files.push(path);
-    }
+    const kind = await kindOf(resolve(cwd, path));
+    if (kind === "directory") files.push(...(await filesBelow(path, cwd, warnings, depth + 1)));
+    else if (kind === "file") files.push(path);
+    else warnings.push(linkToNothing(path));
   }
   return files;
+}
+
+/** The warning for a name in a directory that leads nowhere. */
+export function linkToNothing(path: string): string {
+  return `${path} is not read: it is a link to something that does not exist`;
 }
 
 /** The names in a directory in byte order. */
@@ -94,38 +97,5 @@ export async function namesIn(directory: string, cwd: string): Promise<string[]>
     return (await readdir(resolve(cwd, directory))).sort(compareBytes);
   } catch (error) {
     throw unreadable(error, directory);
-  }
-}
-
-async function refuseOtherFormats(file: string, cwd: string): Promise<void> {
-  if (await isScript(resolve(cwd, file), file)) {
-    throw new InputError({
-      place: { file },
-      message:
-        "is a script, which redkeep does not run: save what ansible-inventory --list --yaml --export prints, and give that",
-    });
-  }
-  if (!["", ".yml", ".yaml", ".json"].includes(extname(file))) {
-    throw new InputError({
-      place: { file },
-      message:
-        "expected a YAML inventory (.yml, .yaml, .json or no extension); an INI inventory is turned into one by " +
-        `ansible-inventory -i ${file} --list --yaml --export`,
-    });
-  }
-}
-
-async function isScript(path: string, file: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-  } catch {
-    return false;
-  }
-  try {
-    await using handle = await open(path);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer.toString("latin1") === "#!";
-  } catch (error) {
-    throw unreadable(error, file);
   }
 }

@@ -3,7 +3,7 @@ import { didYouMean, InputError } from "../lib/errors.ts";
 import { readYamlFile } from "../lib/yaml.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
-import { kindOf, namesIn } from "./sources.ts";
+import { kindOf, linkToNothing, namesIn } from "./sources.ts";
 
 /** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
 const EXTENSIONS = ["", ".yml", ".yaml", ".json"];
@@ -50,7 +50,7 @@ export async function readVariableFiles(
       warnings.push(`${join(directory, other)} is not read, because ${join(directory, first)} comes first`);
     }
     const variables = new Map<string, Variable>();
-    await readVariables(join(directory, first), cwd, variables);
+    await readVariables(join(directory, first), cwd, variables, warnings);
     result.set(name, variables);
   }
   for (const file of present) warnOfStranger(directory, file, what, names, warnings);
@@ -60,7 +60,18 @@ export async function readVariableFiles(
 async function directoryEntries(directory: string, cwd: string, warnings: string[]): Promise<Set<string>> {
   const kind = await kindOf(resolve(cwd, directory));
   if (kind === "file") warnings.push(`${directory} is not read: it is no directory`);
-  return new Set(kind === "directory" ? await namesIn(directory, cwd) : []);
+  return new Set(kind === "directory" ? await existingIn(directory, cwd, warnings) : []);
+}
+
+/** The names in a directory; a link to nothing becomes a warning. */
+async function existingIn(directory: string, cwd: string, warnings: string[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await namesIn(directory, cwd)) {
+    const path = join(directory, name);
+    if ((await kindOf(resolve(cwd, path))) === undefined) warnings.push(linkToNothing(path));
+    else names.push(name);
+  }
+  return names;
 }
 
 /** A file for a group that does not exist is usually a typo, and Ansible says nothing. */
@@ -85,6 +96,7 @@ async function readVariables(
   path: string,
   cwd: string,
   into: Map<string, Variable>,
+  warnings: string[],
   depth = 0,
 ): Promise<void> {
   if (depth > MAX_DEPTH) {
@@ -94,12 +106,12 @@ async function readVariables(
     for (const [name, variable] of await readVariableFile(path, cwd)) into.set(name, variable);
     return;
   }
-  for (const name of await namesIn(path, cwd)) {
+  for (const name of await existingIn(path, cwd, warnings)) {
     if (name.startsWith(".") || name.endsWith("~")) continue;
     const inner = join(path, name);
     const isDirectory = (await kindOf(resolve(cwd, inner))) === "directory";
     if (isDirectory ? extname(name) === "" : EXTENSIONS.includes(extname(name)))
-      await readVariables(inner, cwd, into, depth + 1);
+      await readVariables(inner, cwd, into, warnings, depth + 1);
   }
 }
 

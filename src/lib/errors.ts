@@ -27,6 +27,11 @@ export class InputError extends Error {
   }
 }
 
+/** A question was left without an answer, or a program was ended, by Ctrl-C, Ctrl-D or a signal. Nothing had begun: exit code 130. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+}
+
 /** `file:line:column  key: message`, leaving out what is not known. */
 export function formatProblem({ place, key, message }: Problem): string {
   const where =

@@ -1,25 +1,32 @@
 import { matchHosts } from "../inventory/host-pattern.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
-import { inShard, REPLICATION_GROUP, type Shard, shardKey } from "../inventory/shard.ts";
-import { InputError, type Problem } from "../lib/errors.ts";
+import { Rendering } from "../inventory/rendering.ts";
+import { inShard, type Shard, shardKey } from "../inventory/shard.ts";
+import { formatProblem, InputError, type Problem } from "../lib/errors.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import type { HostStatus } from "../record/statuses.ts";
 
-/** Hosts in the order in which the plays name them, each with its plays. */
+/**
+ * Hosts in the order in which the plays name them, each with its plays. A term that matches nothing beside others that do becomes a
+ * warning: it may be a group of another inventory.
+ *
+ * @throws InputError when no play matches a host, and for an exclusion that excludes nothing: a typo in it would run on the host
+ */
 export function selectPlays(
   inventory: Inventory,
   playbook: Playbook,
   limit: readonly string[] | undefined,
-): Map<string, Play[]> {
+): { selected: Map<string, Play[]>; warnings: string[] } {
   const limited = limit === undefined ? undefined : new Set(limit);
   const selected = new Map<string, Play[]>();
   const unmatched: Problem[] = [];
   let matched = false;
   for (const play of playbook.plays) {
     const match = matchHosts(inventory, play.hosts, play.place);
-    if (match.hosts.length > 0 && match.unmatched.length > 0) throw new InputError(match.unmatched);
-    if (match.hosts.length === 0) unmatched.push(...match.unmatched);
-    else matched = true;
+    const exclusions = match.unmatched.filter(({ key }) => key?.startsWith("!"));
+    if (match.hosts.length > 0 && exclusions.length > 0) throw new InputError(exclusions);
+    unmatched.push(...match.unmatched);
+    matched ||= match.hosts.length > 0;
     for (const host of ordered(match.hosts, play.order)) {
       if (limited?.has(host) === false) continue;
       selected.set(host, [...(selected.get(host) ?? []), play]);
@@ -38,7 +45,7 @@ export function selectPlays(
   }
   if (selected.size === 0)
     throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
-  return selected;
+  return { selected, warnings: unmatched.map(formatProblem) };
 }
 
 function ordered(hosts: readonly string[], order: Play["order"]): string[] {
@@ -66,7 +73,7 @@ export function isInShard(
     host,
     first && { playDefaults: first.defaults, playVars: first.vars },
   );
-  return inShard(shardKey(host, variables.get(REPLICATION_GROUP)), shard);
+  return inShard(shardKey(host, new Rendering(host, variables, inventory)), shard);
 }
 
 const FINISHED: readonly HostStatus[] = ["changed", "restored", "unchanged"];

@@ -30,7 +30,7 @@ export async function prepare(
   environment: Environment,
 ): Promise<Run> {
   const startedAt = new Date();
-  const { cwd, env } = environment;
+  const { cwd, env, interrupted } = environment;
   await checkRecordPath(options.json, cwd);
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
@@ -39,6 +39,8 @@ export async function prepare(
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
     cwd,
+    interrupted,
+    env,
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
@@ -54,7 +56,7 @@ export async function prepare(
     env,
   });
   const tags: TagSelection = { only: options.tags, skip: options.skipTags };
-  const selected = selectPlays(inventory, playbook, limit);
+  const { selected, warnings: selectionWarnings } = selectPlays(inventory, playbook, limit);
   const unfinished =
     options.retryFailed === undefined
       ? undefined
@@ -67,7 +69,7 @@ export async function prepare(
   const vantages = new Map<string, ConnectionVariables>();
   for (const name of vantageNames(jobs)) {
     const connection = await problems.of(name, () =>
-      vantageConnection(name, inventory, options, { cwd, env, cache }),
+      vantageConnection(name, inventory, options, environment, cache),
     );
     if (connection !== undefined) vantages.set(name, connection);
   }
@@ -77,6 +79,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,
       ...(waived?.warnings ?? []),

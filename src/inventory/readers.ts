@@ -1,0 +1,83 @@
+import { extname, resolve } from "node:path";
+import { InputError } from "../lib/errors.ts";
+import { readTextFile } from "../lib/text-file.ts";
+import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
+import { shellWord } from "../shell/quote.ts";
+import { addIni, type IniInventory, looksLikeIni, parseIni } from "./ini.ts";
+import type { InventoryBuilder } from "./inventory-builder.ts";
+import { parseInventory } from "./parse-inventory.ts";
+import { addProgram, isProgram, type ProgramContext } from "./program.ts";
+
+const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
+
+/**
+ * Reads one inventory file into `builder` with the reader that Ansible gives it: a program is run; a name with one of YAML's
+ * endings, or with none, is read as YAML or JSON; what is not that, and every other name, as INI.
+ *
+ * @throws InputError where no reader takes it: the error of the one that the file was written for.
+ */
+export async function readInventoryFile(
+  file: string,
+  context: ProgramContext,
+  builder: InventoryBuilder,
+): Promise<void> {
+  const path = resolve(context.cwd, file);
+  if (await isProgram(path, file)) return addProgram(path, file, context, builder);
+  if (extname(file) === ".toml") {
+    throw new InputError({
+      place: { file },
+      message: `is TOML, which redkeep does not read. This makes YAML of it: ${exportCommand(file)}`,
+    });
+  }
+  const text = await readTextFile(path, file);
+  const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file) : undefined;
+  if (yaml?.document !== undefined) return parseInventory(yaml.document, builder, exportCommand(file));
+  const ini = parseIni(text, file);
+  if (ini.problems.length === 0) addIni(ini, builder);
+  else builder.problems.push(...problemsOf(text, file, ini, yaml?.error).problems);
+  if (ini.lines.length + ini.problems.length === 0) builder.foundEmpty({ file, line: 1, column: 1 });
+}
+
+/** The command that turns what redkeep does not read into a file that it reads. */
+function exportCommand(file: string): string {
+  return `ansible-inventory -i ${shellWord(file)} --list --yaml --export --output FILE.yml`;
+}
+
+/** The document where Ansible's YAML reader takes it, or why it does not; neither for a text that is no mapping. */
+function readAsYaml(text: string, file: string): { document?: YamlDocument; error?: InputError } {
+  // No other reader has a word for it.
+  if (text.startsWith("$ANSIBLE_VAULT")) return { document: parseYaml(text, file) };
+  try {
+    const document = parseYaml(text, file);
+    const { root } = document;
+    if (root.kind === "mapping") return { document };
+    if (root.kind === "scalar") return {};
+    const message = "expected a mapping of groups, found a list";
+    return { error: new InputError({ place: root.place, message }) };
+  } catch (error) {
+    if (error instanceof InputError) return { error };
+    throw error;
+  }
+}
+
+/** Of the readers that gave up, the words of the one that the file was written for. */
+function problemsOf(text: string, file: string, ini: IniInventory, yaml: InputError | undefined): InputError {
+  const isIni = looksLikeIni(text);
+  if (yaml !== undefined && !isIni && (extname(file) !== "" || looksLikeYaml(text))) return yaml;
+  const [first, ...others] = ini.problems;
+  if (first === undefined || isIni) return new InputError(ini.problems);
+  return new InputError([{ ...first, message: `${first.message}${hint(text, file)}` }, ...others]);
+}
+
+function looksLikeYaml(text: string): boolean {
+  return /^(?:---|\{|[ \t]*["']?[\w.-]+["']?:[ \t]*(?:#.*)?$)/m.test(text);
+}
+
+/** What else the file may be, where it does not look like INI. */
+function hint(text: string, file: string): string {
+  if (text.startsWith("#!")) return "; it begins as a program does, but may not be executed";
+  if (!looksLikeYaml(text)) return "";
+  return YAML_ENDINGS.includes(extname(file))
+    ? ""
+    : `; as YAML, Ansible reads only .yml, .yaml, .json and names without an ending`;
+}
