@@ -103,6 +103,27 @@ describe("the installed package", () => {
     ]);
   });
 
+  it("loads the library for certificates only where one is made", () => {
+    const dist = join(installed.path, "node_modules/redkeep/dist");
+    const holding = readdirSync(dist).filter(
+      (file) => file.endsWith(".cjs") && readFileSync(join(dist, file), "utf8").includes("asn1js"),
+    );
+    const loading = readdirSync(dist).filter((file) =>
+      /require\("\.\/sign\.cjs"\)/.test(readFileSync(join(dist, file), "utf8")),
+    );
+    expect(holding).toEqual(["sign.cjs"]);
+    for (const file of loading)
+      expect(readFileSync(join(dist, file), "utf8")).toMatch(/then\(.*require\("\.\/sign\.cjs"\)\)/);
+  });
+
+  it("uses nothing of the language that came after Node 22", () => {
+    const newer =
+      /\b(?:Async)?DisposableStack\b|\bRegExp\.escape\b|\bError\.isError\b|\bawait using\b|\bMath\.sumPrecise\b|\bUint8Array\.from(?:Base64|Hex)\b/;
+    const dist = join(installed.path, "node_modules/redkeep/dist");
+    const using = readdirSync(dist).filter((file) => newer.test(readFileSync(join(dist, file), "utf8")));
+    expect(using).toEqual([]);
+  });
+
   it("names the licence of each library that it holds", () => {
     const text = readFileSync(
       join(installed.path, "node_modules/redkeep/dist/THIRD-PARTY-LICENCES.txt"),

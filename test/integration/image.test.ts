@@ -58,8 +58,9 @@ it("the image hardens a host, with the inventory mounted and the key in an agent
 
   const mounts = ["-v", `${fleet.path}:${fleet.path}`, "-w", fleet.path, "--read-only", "--network", "host"];
   const variables = ["-e", `SSH_AUTH_SOCK=${agent}`, "-e", "APP_PASSWORD=k5Tq8vWz2RbN7mXc"];
-  const words = ["apply", "-i", inventory, "--tags", "limits", "--yes"];
+  const words = ["apply", "-i", inventory, "--tags", "limits,tls", "--yes"];
   const said = docker("run", "--rm", ...mounts, ...variables, IMAGE, ...words);
   expect(said).toContain("1 host: 1 changed");
-  expect(existsSync(join(fleet.path, ".redkeep/runs"))).toBe(true);
+  for (const made of ["runs", "pki/ca.key", "pki/clients/app.crt"])
+    expect(existsSync(join(fleet.path, ".redkeep", made))).toBe(true);
 });
