@@ -7,6 +7,7 @@ const ROOT = import.meta.dirname;
 /** Hundreds of processes or of peers, or Ansible: minutes that need no lab host, and that nobody waits for before each commit. */
 const SYSTEM = [
   "test/cli/ask-secret.test.ts",
+  "test/cli/completion.test.ts",
   "test/hostile/**/*.test.ts",
   "test/inventory/equality/**/*.test.ts",
   "test/measure/scale/**/*.test.ts",

@@ -1,7 +1,6 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import {
   chmodSync,
-  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,13 +8,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Directory, temporaryDirectory } from "./connection/support/server.ts";
+import { packInto, runHere, searchPath } from "./support/package.ts";
+import { repository } from "./support/pages.ts";
 import { writeProject } from "./support/project.ts";
 import { type RecordedHost, startRecordedHost } from "./support/recorded-host.ts";
-
-const repository = resolve(import.meta.dirname, "..");
 
 /** What `npm install` makes of the package in an empty folder: nothing of the repository's node_modules can be found from there. */
 let installed: Directory;
@@ -25,30 +24,15 @@ beforeAll(() => {
   installed = temporaryDirectory();
   project = temporaryDirectory();
   using folder = temporaryDirectory();
-  const { files } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-  for (const file of ["package.json", "README.md", ...files.filter((name: string) => name !== "dist")])
-    cpSync(join(repository, file), join(folder.path, file), { recursive: true });
-  const config = join(repository, "rolldown.config.ts");
-  run("rolldown", ["-c", config, "--dir", join(folder.path, "dist"), "--logLevel", "warn"], repository);
-  // Built already: npm's own build would write into the repository.
-  const [packed] = JSON.parse(run("npm", ["pack", "--ignore-scripts", "--json"], folder.path));
-  published = packed.files.map(({ path }: { path: string }) => path);
+  const { file, contents } = packInto(folder.path);
+  published = contents;
   const options = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
-  run("npm", ["install", ...options, join(folder.path, packed.filename)], installed.path);
+  runHere("npm", ["install", ...options, file], installed.path);
 }, 120_000);
 afterAll(() => {
   installed?.[Symbol.dispose]();
   project?.[Symbol.dispose]();
 });
-
-function run(program: string, args: readonly string[], cwd: string): string {
-  return execFileSync(program, args, { cwd, env: { ...process.env, PATH: searchPath() }, encoding: "utf8" });
-}
-
-/** The Node that runs this test is the first that the package finds, whichever npm's scripts have. */
-function searchPath(): string {
-  return [dirname(process.execPath), join(repository, "node_modules/.bin"), process.env.PATH].join(":");
-}
 
 function redkeep(args: readonly string[], home = project.path, more: Record<string, string> = {}) {
   const env = {
@@ -117,6 +101,27 @@ describe("the installed package", () => {
       "src/shell/transaction/*",
       "templates/*",
     ]);
+  });
+
+  it("loads the library for certificates only where one is made", () => {
+    const dist = join(installed.path, "node_modules/redkeep/dist");
+    const holding = readdirSync(dist).filter(
+      (file) => file.endsWith(".cjs") && readFileSync(join(dist, file), "utf8").includes("asn1js"),
+    );
+    const loading = readdirSync(dist).filter((file) =>
+      /require\("\.\/sign\.cjs"\)/.test(readFileSync(join(dist, file), "utf8")),
+    );
+    expect(holding).toEqual(["sign.cjs"]);
+    for (const file of loading)
+      expect(readFileSync(join(dist, file), "utf8")).toMatch(/then\(.*require\("\.\/sign\.cjs"\)\)/);
+  });
+
+  it("uses nothing of the language that came after Node 22", () => {
+    const newer =
+      /\b(?:Async)?DisposableStack\b|\bRegExp\.escape\b|\bError\.isError\b|\bawait using\b|\bMath\.sumPrecise\b|\bUint8Array\.from(?:Base64|Hex)\b/;
+    const dist = join(installed.path, "node_modules/redkeep/dist");
+    const using = readdirSync(dist).filter((file) => newer.test(readFileSync(join(dist, file), "utf8")));
+    expect(using).toEqual([]);
   });
 
   it("names the licence of each library that it holds", () => {

@@ -5,6 +5,7 @@ import { printableText } from "../lib/printable.ts";
 import { SERVERS, type ServerName } from "../lint/server-version.ts";
 import { SEVERITIES, type Severity } from "../record/statuses.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
+import { addGuidance } from "./guidance.ts";
 import {
   addGroup,
   addRunOptions,
@@ -253,6 +254,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       const { init } = await import("../commands/init.ts");
       done(await init(directory, environment));
     });
+  addGuidance(program, environment, done);
   return program;
 }
 

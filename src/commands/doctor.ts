@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { packageDirectory } from "../lib/package.ts";
+import { terminalOf } from "../report/colours.ts";
+import { doctorText, type Examined } from "../report/doctor-text.ts";
+import { examineController } from "../run/examine-controller.ts";
+import { examineHost } from "../run/examine-host.ts";
+import { observeAll } from "../run/observe-all.ts";
+import type { Environment, RunOptions } from "../run/options.ts";
+import { prepare } from "../run/prepare.ts";
+import { startProgress } from "../run/terminal.ts";
+
+/** What is examined: this machine, and the hosts of a pattern by one login each. */
+export interface DoctorOptions {
+  knownHosts: string | undefined;
+  state: string | undefined;
+  inventory: readonly string[];
+  /** Undefined where no host is named. */
+  run: RunOptions | undefined;
+}
+
+/** Says what this machine and a host lack, each with its remedy. Changes nothing. */
+export async function doctor(
+  { run: options, ...here }: DoctorOptions,
+  environment: Environment,
+): Promise<number> {
+  const { cwd, env, stdout } = environment;
+  const controller = await examineController({ ...here, cwd, env });
+  const examined: Examined[] = [{ title: "This machine", findings: controller }];
+  let isUnreachable = false;
+  if (options !== undefined) {
+    // Asks for all facts, and takes no secret that only a user's own playbook knows.
+    const playbook = join(packageDirectory, "playbooks", "adopt.yml");
+    const run = await prepare("plan", { ...options, playbook }, environment);
+    const progress = startProgress(run);
+    const hosts = await observeAll(run, progress);
+    await progress.stop();
+    for (const host of hosts.all()) {
+      examined.push({ title: host.job.host, findings: examineHost(host) });
+      isUnreachable ||= host.outcome.status === "unreachable";
+    }
+  }
+  stdout.write(doctorText(examined, terminalOf(stdout, env)));
+  if (isUnreachable) return 4;
+  const isLacking = examined.some(({ findings }) => findings.some(({ verdict }) => verdict === "lacking"));
+  return isLacking ? 3 : 0;
+}

@@ -1,0 +1,118 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { InputError } from "../lib/errors.ts";
+import { plural } from "../lib/words.ts";
+import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
+import { State } from "../state/state.ts";
+
+/** What is asked about on this machine; the inventory where one was named. */
+export interface ControllerQuestion {
+  inventory: readonly string[];
+  knownHosts: string | undefined;
+  state: string | undefined;
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/** Looks at what a run needs of this machine. Changes nothing and reaches no host. */
+export async function examineController(question: ControllerQuestion): Promise<Finding[]> {
+  const { env } = question;
+  return [
+    good("Node", process.versions.node),
+    await sshFinding(env),
+    await keyFinding(env),
+    knownHostsFinding(question),
+    await stateFinding(question),
+  ];
+}
+
+async function sshFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
+  const { code, said } = await outputOf("ssh", ["-V"], env);
+  if (code === 0) return good("ssh", said.split(",")[0] ?? "");
+  return note(
+    "ssh",
+    code === "ENOENT" ? "not found" : `ssh -V failed: ${said}`,
+    "Install OpenSSH's client: without it redkeep reads no ~/.ssh/config, and has no second way to log in.",
+  );
+}
+
+const KEY_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+async function keyFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
+  const files = KEY_FILES.filter((name) => existsSync(join(homedir(), ".ssh", name))).map(
+    (name) => `~/.ssh/${name}`,
+  );
+  const here = files.length === 0 ? "no key in ~/.ssh" : files.join(", ");
+  if (!env.SSH_AUTH_SOCK) {
+    const found = `${here}; no agent (SSH_AUTH_SOCK is not set)`;
+    if (files.length > 0) return good("login keys", found);
+    return note(
+      "login keys",
+      found,
+      "Name a key by ansible_ssh_private_key_file or --private-key, or start an agent.",
+    );
+  }
+  const { code, said } = await outputOf("ssh-add", ["-l"], env);
+  if (code === 0)
+    return good("login keys", `${plural(said.split("\n").length, "key")} in the agent; ${here}`);
+  if (code === 1)
+    return files.length > 0
+      ? good("login keys", `${here}; the agent is empty`)
+      : note("login keys", `${here}; the agent is empty`, "Add your key: ssh-add FILE.");
+  return lacking(
+    "login keys",
+    `the agent at ${env.SSH_AUTH_SOCK} does not answer; ${here}`,
+    'Start one and add your key (eval "$(ssh-agent)"; ssh-add), or unset SSH_AUTH_SOCK.',
+  );
+}
+
+function knownHostsFinding({ knownHosts, cwd }: ControllerQuestion): Finding {
+  const files =
+    knownHosts === undefined
+      ? [join(homedir(), ".ssh/known_hosts"), "/etc/ssh/ssh_known_hosts"]
+      : [resolve(cwd, knownHosts)];
+  const keys = files.map(keysIn).reduce((sum, count) => sum + count, 0);
+  const named = files.filter((file) => existsSync(file)).join(", ") || files[0];
+  if (keys > 0) return good("host keys", `${plural(keys, "key")} in ${named}`);
+  // The inventory may name a file of its own, or --host-keys take the first key: logging in to a host tells.
+  return note(
+    "host keys",
+    `none: ${named} ${existsSync(files[0] ?? "") ? "is empty" : "is not there"}`,
+    "Log in to each host once with ssh and compare its fingerprint: redkeep never skips that check.",
+  );
+}
+
+function keysIn(file: string): number {
+  try {
+    return readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => /^\s*[^#\s]/.test(line)).length;
+  } catch {
+    return 0;
+  }
+}
+
+async function stateFinding({ state, inventory, cwd }: ControllerQuestion): Promise<Finding> {
+  try {
+    const { directory, name } = await State.open(state, inventory[0], cwd);
+    return good("state", existsSync(directory) ? `${name}, closed to others` : `${name} is not there yet`);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return lacking("state", error.message, "Mend the file or folder that it names.");
+  }
+}
+
+/** What a program says, and its exit code; "ENOENT" where there is none. */
+function outputOf(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | string; said: string }> {
+  return new Promise((done) => {
+    execFile(program, args, { env, timeout: 10_000 }, (error, stdout, stderr) =>
+      done({ code: error === null ? 0 : (error.code ?? "timeout"), said: (stdout || stderr).trim() }),
+    );
+  });
+}

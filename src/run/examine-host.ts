@@ -1,0 +1,40 @@
+import { managerOf } from "../firewall/manager.ts";
+import { plural } from "../lib/words.ts";
+import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
+import type { Host } from "./host.ts";
+
+/** What a host that was asked once has of what redkeep needs; where it could not go on, why. */
+export function examineHost({ outcome: { error }, observation, link, plan }: Host): Finding[] {
+  const cost = `${plural(link.connections, "connection")}, ${plural(link.roundTrips, "round trip")}`;
+  if (observation === undefined) {
+    return [
+      lacking(error?.where ?? "login", error?.found ?? "was not asked", error?.remedy ?? "Run it again."),
+    ];
+  }
+  const { facts, server } = observation;
+  const manager = managerOf(facts);
+  return [
+    good("login", `as root, in ${cost}`),
+    good("system", `${facts.host.os.prettyName}, with all tools that redkeep needs`),
+    good("server", `${server.version.name}, ${facts.service.unit}`),
+    facts.redis.user !== undefined
+      ? good("Redis' login", `as ${facts.redis.user}`)
+      : note(
+          "Redis' login",
+          facts.redis.loginError ?? "redkeep was not let in",
+          "plan shows what it takes: redkeep logs in as the user with preset admin of your playbook, or by requirepass.",
+        ),
+    facts.host.tools.has("openssl")
+      ? good("openssl", "is there")
+      : note("openssl", "is not there", "Install openssl on the host: some TLS checks need it."),
+    manager === undefined
+      ? note(
+          "firewall",
+          facts.firewall.installed ? "ufw is installed and off" : "no ufw, and nothing turns packets away",
+          "The firewall task switches ufw on; where something in front of the host filters, say backend: none.",
+        )
+      : good("firewall", manager.text),
+    // A guard that stops every plan, whatever the playbook asks for.
+    ...(plan === undefined && error !== null ? [lacking(error.where, error.found, error.remedy)] : []),
+  ];
+}
