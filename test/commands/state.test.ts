@@ -180,6 +180,17 @@ describe("the options of vaults", () => {
     expect(stdout).toContain("web-01");
   });
 
+  it("are needless where an ansible.cfg says all of it, also of the state", async () => {
+    const { cwd } = await vaulted();
+    made.directory.write("ansible.cfg", "[defaults]\ninventory = hosts.yml\nvault_password_file = one\n");
+    expect((await redkeep(["inventory"], { cwd })).exitCode).toBe(0);
+    mkdirSync(join(cwd, ".redkeep"), { mode: 0o700 });
+    made.directory.write(".redkeep/secrets.yml", SECRETS);
+    expect((await redkeep(["state", "encrypt"], { cwd })).exitCode).toBe(0);
+    expect(readFileSync(join(cwd, ".redkeep/secrets.yml"), "utf8")).toMatch(/^\$ANSIBLE_VAULT;1\.1;AES256\n/);
+    expect((await redkeep(["state", "show"], { cwd })).stdout).toContain("Generation  3\n");
+  });
+
   it("run a program for the password", async () => {
     const { cwd } = await vaulted();
     const program = made.directory.write("get-password", "#!/bin/sh\necho one\n");
