@@ -13,7 +13,10 @@ export function addGroup(command: Command, title: string, options: readonly Opti
 
 export function hostOptions(): Option[] {
   return [
-    option("-i, --inventory <path>", "inventory file, program, directory, or list of hosts (a,b,); may be repeated")
+    option(
+      "-i, --inventory <path>",
+      "inventory file, program, directory, or list of hosts (a,b,); may be repeated",
+    )
       .argParser(collect)
       .makeOptionMandatory(),
     option("-l, --limit <pattern>", "only these hosts; @FILE names one a line"),

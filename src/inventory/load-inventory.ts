@@ -5,8 +5,7 @@ import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
 import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
-import type { ProgramContext } from "./program.ts";
-import { readInventoryFile } from "./readers.ts";
+import { type ReadContext, readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
 
@@ -47,7 +46,7 @@ export async function loadInventory({
   for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
   const builder = new InventoryBuilder({ file: firstSource });
   for (const source of sources) {
-    await readSource(source, builder, { cwd, interrupted, programSeconds });
+    await readSource(source, builder, { sources: given, cwd, interrupted, programSeconds });
   }
   builder.finish();
 
@@ -65,7 +64,7 @@ export async function loadInventory({
   };
 }
 
-async function readSource(source: Source, builder: InventoryBuilder, context: ProgramContext): Promise<void> {
+async function readSource(source: Source, builder: InventoryBuilder, context: ReadContext): Promise<void> {
   if (source.kind === "list") {
     const place = { file: `-i ${source.given}` };
     const ungrouped = builder.addGroup("ungrouped", place);
