@@ -250,6 +250,8 @@ class ConnectionReader {
           throw new InputError({ message: "has a line break or a NUL in it, expected one line" });
         return new Secret(value);
       }
+      const { digits } = setting.variable;
+      if (digits !== undefined) return new Secret(digits);
       if (typeof value !== "object") {
         throw new InputError({
           message: `expected a text, found a ${typeof value}: quote it (YAML drops the zeros that a number starts with)`,

@@ -15,8 +15,6 @@ const SECTION = new RegExp(`^\\[([^:\\]${BLANK}]+)(?::([\\p{L}\\p{N}_]+))?\\][${
 const GROUP_NAME = new RegExp(`^([^:\\]${BLANK}]+)[${BLANK}]*(?:#.*)?$`, "u");
 const KINDS = ["hosts", "children", "vars"];
 
-const PASSWORD = /^ansible_\w*pass(?:word|phrase)?$/;
-
 type IniLine = { place: Place } & (
   | { kind: "section"; group: string; holds: string }
   | { kind: "host"; pattern: string; variables: [name: string, value: YamlNode][] }
@@ -36,8 +34,8 @@ export function looksLikeIni(text: string): boolean {
   return text.split(LINE_END).some((line) => SECTION.test(line.replace(AROUND, "")));
 }
 
-/** Reads the lines of an INI inventory as Ansible does. `file` is the name for messages. */
-export function parseIni(text: string, file: string): IniInventory {
+/** Reads the lines of an INI inventory as Ansible does. @param origin the file, for the places of its values */
+export function parseIni(text: string, origin: Place): IniInventory {
   const lines: IniLine[] = [];
   const problems: Problem[] = [];
   let holds = "hosts";
@@ -45,7 +43,7 @@ export function parseIni(text: string, file: string): IniInventory {
     const line = written.replace(AROUND, "");
     if (line === "" || line.startsWith(";") || line.startsWith("#")) continue;
     if (holds === "" && !line.startsWith("[")) continue;
-    const place = { file, line: index + 1 };
+    const place = { ...origin, line: index + 1 };
     try {
       const parsed = parseLine(line, holds, place);
       if (parsed.kind === "section") holds = parsed.holds;
@@ -177,14 +175,14 @@ class IniReader {
           break;
         case "host":
           for (const host of this.#hosts(line.pattern, line.place)) {
-            for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
+            for (const [name, node] of line.variables) host.variables.set(name, variable(node));
           }
           break;
         case "child":
           this.#child(line.name, line.place);
           break;
         case "variable":
-          this.#builder.setGroupVariable(this.#group, line.name, variable(line.name, line.value));
+          this.#builder.setGroupVariable(this.#group, line.name, variable(line.value));
       }
     }
     this.#reportPending();
@@ -245,11 +243,10 @@ class IniReader {
   }
 }
 
-/** A password of digits is taken as text, which is what Ansible hands to ssh and sudo; it is listed as the number that it is. */
-function variable(name: string, node: YamlNode): Variable {
+function variable(node: YamlNode): Variable {
   const read = variableOf({ place: node.place, keyIsText: true, node });
   const isDigits = node.kind === "scalar" && node.type === "int" && Number(node.value) >= 0;
-  return isDigits && PASSWORD.test(name) ? { ...read, value: String(node.value) } : read;
+  return isDigits ? { ...read, digits: String(node.value) } : read;
 }
 
 function refusal(place: Place, message: string): InputError {

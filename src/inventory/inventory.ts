@@ -8,6 +8,8 @@ export interface Variable {
   readonly place: Place;
   /** The value's parts with their places, where it was written as YAML. */
   readonly node?: YamlNode;
+  /** Of a whole number in INI: what Ansible hands to ssh and sudo where it is a password. */
+  readonly digits?: string;
 }
 
 export type Variables = ReadonlyMap<string, Variable>;

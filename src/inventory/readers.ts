@@ -42,7 +42,7 @@ export async function readInventoryFile(
       exportCommand(/(?:^|\.)constructed$/.test(plugin) ? context.sources : [file]);
     return parseInventory(yaml.document, builder, command);
   }
-  const ini = parseIni(text, file);
+  const ini = parseIni(text, { file });
   if (ini.problems.length === 0) addIni(ini, builder);
   else builder.problems.push(...problemsOf(text, file, ini, yaml?.error).problems);
   if (ini.lines.length + ini.problems.length === 0) builder.foundEmpty({ file, line: 1, column: 1 });
