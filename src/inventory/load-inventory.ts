@@ -78,6 +78,11 @@ async function readSource(source: Source, builder: InventoryBuilder, context: Re
     return;
   }
   for (const file of source.files) await readInventoryFile(file, context, builder);
+  for (const file of source.skipped)
+    builder.foundEmpty(
+      { file },
+      `is not read: of a folder Ansible takes no .ini and no .cfg. Name the file itself: -i ${file}`,
+    );
 }
 
 /** group_vars and host_vars beside the sources, in their order, and beside the playbook. */
