@@ -28,6 +28,7 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/redkeep-tests") },
     // For what hangs alone: a busy machine takes ten times as long as a quiet one.
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is awaited comes, or the test fails: a busy machine only takes longer.
     expect: { poll: { timeout: 30_000 } },
     projects: [

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-if (Number(process.versions.node.split(".")[0]) < 24) {
-  process.stderr.write(`redkeep needs Node 24 or newer, found ${process.versions.node}\n`);
+if (Number(process.versions.node.split(".")[0]) < 22) {
+  process.stderr.write(`redkeep needs Node 22 or newer, found ${process.versions.node}\n`);
   process.exit(1);
 }
 const { hideTyping } = await import("./lib/hide-typing.ts");

@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Directory, temporaryDirectory } from "./connection/support/server.ts";
 import { writeProject } from "./support/project.ts";
@@ -17,44 +17,56 @@ import { type RecordedHost, startRecordedHost } from "./support/recorded-host.ts
 
 const repository = resolve(import.meta.dirname, "..");
 
-/** The files that npm would publish, away from the repository: nothing of its node_modules can be found from there. */
+/** What `npm install` makes of the package in an empty folder: nothing of the repository's node_modules can be found from there. */
 let installed: Directory;
 let project: Directory;
+let published: string[];
 beforeAll(() => {
   installed = temporaryDirectory();
   project = temporaryDirectory();
+  using folder = temporaryDirectory();
   const { files } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-  for (const file of ["package.json", ...files.filter((name: string) => name !== "dist")])
-    cpSync(join(repository, file), join(installed.path, file), { recursive: true });
+  for (const file of ["package.json", "README.md", ...files.filter((name: string) => name !== "dist")])
+    cpSync(join(repository, file), join(folder.path, file), { recursive: true });
   const config = join(repository, "rolldown.config.ts");
-  execFileSync(
-    join(repository, "node_modules/.bin/rolldown"),
-    ["-c", config, "--dir", join(installed.path, "dist"), "--logLevel", "warn"],
-    { cwd: repository },
-  );
+  run("rolldown", ["-c", config, "--dir", join(folder.path, "dist"), "--logLevel", "warn"], repository);
+  // Built already: npm's own build would write into the repository.
+  const [packed] = JSON.parse(run("npm", ["pack", "--ignore-scripts", "--json"], folder.path));
+  published = packed.files.map(({ path }: { path: string }) => path);
+  const options = ["--offline", "--no-audit", "--no-fund", "--loglevel=error"];
+  run("npm", ["install", ...options, join(folder.path, packed.filename)], installed.path);
 }, 120_000);
 afterAll(() => {
   installed?.[Symbol.dispose]();
   project?.[Symbol.dispose]();
 });
 
+function run(program: string, args: readonly string[], cwd: string): string {
+  return execFileSync(program, args, { cwd, env: { ...process.env, PATH: searchPath() }, encoding: "utf8" });
+}
+
+/** The Node that runs this test is the first that the package finds, whichever npm's scripts have. */
+function searchPath(): string {
+  return [dirname(process.execPath), join(repository, "node_modules/.bin"), process.env.PATH].join(":");
+}
+
 function redkeep(args: readonly string[], home = project.path, more: Record<string, string> = {}) {
   const env = {
-    PATH: process.env.PATH,
+    PATH: searchPath(),
     HOME: home,
     NO_COLOR: "1",
     APP_PASSWORD: "k5Tq8vWz2RbN7mXc",
     ...more,
   };
-  const words = [join(installed.path, "dist/cli.js"), ...args];
+  const program = join(installed.path, "node_modules/.bin/redkeep");
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, words, { cwd: project.path, env }, (error, stdout, stderr) =>
+    execFile(program, args, { cwd: project.path, env }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });
 }
 
-describe("the built package", () => {
+describe("the installed package", () => {
   it("plans on a host with nothing beside it: libraries, tasks, playbook and templates are inside", async () => {
     await using host: RecordedHost = await startRecordedHost("stock");
     const options = writeProject(project, { "redis-01": host }).slice(1);
@@ -69,9 +81,61 @@ describe("the built package", () => {
     expect(status).toBe(2);
   });
 
+  it("takes a new user from init to a plan that says why it cannot go on", async () => {
+    const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+    expect(await redkeep(["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    const { status, stdout } = await redkeep(["init", "fleet"]);
+    expect([status, stdout]).toEqual([0, expect.stringContaining("fleet/inventory/hosts.yml")]);
+    project.write(
+      "port-of-nobody.yml",
+      "redis: { hosts: { redis-01: { ansible_host: 127.0.0.1, ansible_port: 1 } } }\n",
+    );
+    const graph = await redkeep(["inventory", "-i", "port-of-nobody.yml", "--graph"]);
+    expect([graph.status, graph.stdout]).toEqual([0, expect.stringContaining("|--redis-01")]);
+    project.write("redis.conf", "bind 0.0.0.0\nprotected-mode no\n");
+    const lint = await redkeep(["lint", "redis.conf"]);
+    expect([lint.status, lint.stdout]).toEqual([6, expect.stringContaining("RK-NET-02")]);
+    const plan = await redkeep(["plan", "-i", "port-of-nobody.yml"]);
+    expect([plan.status, plan.stderr + plan.stdout]).toEqual([4, expect.stringContaining("127.0.0.1")]);
+  });
+
+  it("holds what its programs and pages need, and nothing else", () => {
+    const kinds = [...new Set(published.map((path) => path.replace(/\/[^/]*$/, "/*")))].toSorted();
+    expect(kinds).toEqual([
+      "CHANGELOG.md",
+      "CONTRIBUTING.md",
+      "LICENSE",
+      "README.md",
+      "SECURITY.md",
+      "dist/*",
+      "docs/*",
+      "package.json",
+      "playbooks/*",
+      "schema/*",
+      "src/shell/*",
+      "src/shell/probe/*",
+      "src/shell/transaction/*",
+      "templates/*",
+    ]);
+  });
+
   it("names the licence of each library that it holds", () => {
-    const text = readFileSync(join(installed.path, "dist/THIRD-PARTY-LICENCES.txt"), "utf8");
-    for (const library of ["commander", "diff", "ejs", "ipaddr.js", "js-yaml", "listr2", "ssh2", "zod"])
+    const text = readFileSync(
+      join(installed.path, "node_modules/redkeep/dist/THIRD-PARTY-LICENCES.txt"),
+      "utf8",
+    );
+    for (const library of [
+      "@peculiar/asn1-x509",
+      "asn1js",
+      "commander",
+      "diff",
+      "ejs",
+      "ipaddr.js",
+      "js-yaml",
+      "listr2",
+      "ssh2",
+      "zod",
+    ])
       expect(text).toMatch(new RegExp(`^${library} \\d+\\.\\d+\\.\\d+$`, "m"));
   });
 });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { dump } from "js-yaml";
 import { ownPassword } from "../../src/facts/server-login.ts";
 import { Secret } from "../../src/lib/secret.ts";
-import { type KeyPair as Issued, issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
+import { type KeyPair as Issued, issueServerCertificate, makeAuthority } from "../../src/pki/issue.ts";
 import { hashPassword } from "../../src/redis/acl-user.ts";
 import { generateKey, startTcp, userKey } from "../../test/connection/support/server.ts";
 import { type ActingHost, answerAsAsked, startActingHost } from "../../test/support/acting-host.ts";

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
-// We import the default: on an older Node a missing name would end the program before it could say that it needs Node 24.
+// We import the default: on an older Node a missing name would end the program before it could say that it needs Node 22.
 import nodeModule from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";

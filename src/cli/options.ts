@@ -11,16 +11,15 @@ export function addGroup(command: Command, title: string, options: readonly Opti
   }
 }
 
+export function inventoryOption(): Option {
+  return option(
+    "-i, --inventory <path>",
+    "inventory file, program, directory, or list of hosts (a,b,); may be repeated (default: that of ansible.cfg)",
+  ).argParser(collect);
+}
+
 export function hostOptions(): Option[] {
-  return [
-    option(
-      "-i, --inventory <path>",
-      "inventory file, program, directory, or list of hosts (a,b,); may be repeated",
-    )
-      .argParser(collect)
-      .makeOptionMandatory(),
-    option("-l, --limit <pattern>", "only these hosts; @FILE names one a line"),
-  ];
+  return [inventoryOption(), option("-l, --limit <pattern>", "only these hosts; @FILE names one a line")];
 }
 
 export function variableOption(): Option {
@@ -31,7 +30,9 @@ export function variableOption(): Option {
 }
 
 export function forksOption(): Option {
-  return option("-f, --forks <n>", "hosts at a time").argParser(wholeNumber(1, 1000)).default(50);
+  return option("-f, --forks <n>", "hosts at a time (default: that of ansible.cfg, else 50)").argParser(
+    wholeNumber(1, 1000),
+  );
 }
 
 /** The options of a command that goes to the hosts. */
@@ -113,7 +114,13 @@ export function connectionOptions(): Option[] {
     option("-b, --become", "become root with sudo"),
     option("-K, --ask-become-pass", "ask for sudo's password"),
     option("--known-hosts <file>", "host keys to trust, instead of your own known_hosts files"),
-    option("-T, --timeout <seconds>", "seconds to connect").argParser(wholeNumber(1, 3600)).default(10),
+    option(
+      "--host-keys <how>",
+      "accept-new: store a host's first key, refuse a changed one, whatever switches host keys off; strict: refuse every key that is not on file",
+    ).choices(["strict", "accept-new"]),
+    option("-T, --timeout <seconds>", "seconds to connect (default: that of ansible.cfg, else 10)").argParser(
+      wholeNumber(1, 3600),
+    ),
     option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)"),
   ];
 }

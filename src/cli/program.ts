@@ -11,12 +11,13 @@ import {
   connectionOptions,
   forksOption,
   hostOptions,
+  inventoryOption,
   option,
   type Raw,
   type RunCommand,
   variableOption,
 } from "./options.ts";
-import { runOptions } from "./run-options.ts";
+import { inventoryOf, runOptions } from "./run-options.ts";
 
 /** Each is loaded when it is asked for: `--help` needs none of them. */
 const COMMANDS: Record<
@@ -110,11 +111,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
   program
     .command("inventory")
     .description("print the inventory as ansible-inventory does; reaches no host")
-    .requiredOption(
-      "-i, --inventory <path>",
-      "inventory file, program, directory, or list of hosts (a,b,); may be repeated",
-      collect,
-    )
+    .addOption(inventoryOption())
     .option("--list", "all hosts and their variables, as JSON (the default)")
     .option("--graph", "groups and hosts as a tree")
     .option("--host <name>", "one host's variables, as JSON")
@@ -129,7 +126,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
       done(
         await inventory(
           {
-            inventory: raw.inventory as string[],
+            inventory: await inventoryOf(raw, environment),
             limit: raw.limit as string | undefined,
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             list: raw.list === true,
@@ -145,7 +142,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
     .command("password")
     .description("print the password that redkeep generated for one host; reaches no host")
     .argument("<host>", "as the inventory names it")
-    .requiredOption("-i, --inventory <path>", "inventory file or directory; may be repeated", collect)
+    .addOption(inventoryOption())
     .option("--user <name>", "whose password (default: the user that redkeep logs in as)")
     .option("-e, --extra-vars <vars>", "key=value or @file; may be repeated", collect)
     .option("--state <dir>", "the controller's state (default: .redkeep beside the inventory)")
@@ -160,7 +157,7 @@ export function createProgram(environment: Environment, done: (code: number) => 
           {
             host,
             user: raw.user as string | undefined,
-            inventory: raw.inventory as string[],
+            inventory: await inventoryOf(raw, environment),
             extraVars: (raw.extraVars as string[] | undefined) ?? [],
             state: raw.state as string | undefined,
           },

@@ -1,4 +1,6 @@
+import { type AnsibleSettings, ansibleSettings } from "../inventory/ansible-settings.ts";
 import { didYouMean, InputError } from "../lib/errors.ts";
+import { printableText } from "../lib/printable.ts";
 import type { Severity } from "../record/statuses.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { askSecret, showTyping } from "./ask-secret.ts";
@@ -13,30 +15,41 @@ export async function runOptions(
 ): Promise<RunOptions> {
   const list = (name: string) => (raw[name] as string[] | undefined) ?? [];
   const text = (name: string) => raw[name] as string | undefined;
-  const password = raw.askPass === true ? await askSecret("SSH password: ", "-k", environment) : undefined;
-  const becomePassword =
-    raw.askBecomePass === true ? await askSecret("sudo password: ", "-K", environment) : undefined;
+  const settings = await settingsOf(raw, environment);
+  if (settings.hostKeysOff !== undefined && raw.hostKeys === undefined) {
+    const message = `${settings.hostKeysOff} switches host keys off, which redkeep does not follow: to take each host's first key, give --host-keys accept-new`;
+    environment.stderr.write(`warning: ${printableText(message)}\n`);
+  }
+  const asks = (name: string, bySetting: boolean) => raw[name] === true || bySetting;
+  const password = asks("askPass", settings.asksPassword)
+    ? await askSecret("SSH password: ", "-k", environment)
+    : undefined;
+  const becomePassword = asks("askBecomePass", settings.asksBecomePassword)
+    ? await askSecret("sudo password: ", "-K", environment)
+    : undefined;
   showTyping(environment);
   return {
-    inventory: list("inventory"),
+    inventory: sourcesOf(raw, settings),
+    settings,
     playbook,
     limit: text("limit"),
     tags: tagNames("--tags", list("tags")),
     skipTags: tagNames("--skip-tags", list("skipTags")),
     extraVars: list("extraVars"),
-    forks: raw.forks as number,
+    forks: (raw.forks as number | undefined) ?? settings.forks ?? 50,
     diff: raw.diff === true,
     yes: raw.yes === true,
     check: raw.check === true,
     json: text("json"),
     verbose: raw.verbose === true,
-    timeoutSeconds: raw.timeout as number,
+    timeoutSeconds: (raw.timeout as number | undefined) ?? settings.timeoutSeconds ?? 10,
     user: text("user"),
     privateKey: text("privateKey"),
     password,
     become: raw.become === true ? true : undefined,
     becomePassword,
     knownHosts: text("knownHosts"),
+    hostKeys: raw.hostKeys as RunOptions["hostKeys"],
     state: text("state"),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
@@ -47,6 +60,32 @@ export async function runOptions(
     shard: shard(text("shard")),
     to: raw.to === "original" ? "original" : "last",
   };
+}
+
+/** For a command that reads the inventory and goes to no host. @throws InputError where nobody names one */
+export async function inventoryOf(raw: Raw, environment: Environment): Promise<readonly string[]> {
+  return sourcesOf(raw, await settingsOf(raw, environment));
+}
+
+/** Says what was read, and from where an inventory comes that the command line does not name. */
+async function settingsOf(raw: Raw, environment: Environment): Promise<AnsibleSettings> {
+  const settings = await ansibleSettings(environment, raw.inventory !== undefined);
+  const say = (text: string) => environment.stderr.write(`${printableText(text)}\n`);
+  if (raw.verbose === true && settings.file !== undefined) say(`configuration: ${settings.file}`);
+  if (settings.inventory !== undefined)
+    say(`inventory: ${settings.inventory.sources.join(", ")}, from ${settings.inventory.from}`);
+  for (const warning of settings.warnings) say(`warning: ${warning}`);
+  return settings;
+}
+
+function sourcesOf(raw: Raw, { inventory, file }: AnsibleSettings): readonly string[] {
+  const given = (raw.inventory as string[] | undefined) ?? inventory?.sources;
+  if (given !== undefined) return given;
+  throw new InputError({
+    place: file === undefined ? undefined : { file },
+    key: "--inventory",
+    message: "name an inventory with it, or in ansible.cfg by inventory = PATH in [defaults]",
+  });
 }
 
 /** An empty list, as from an empty variable in a CI job, would select everything: we refuse it. */

@@ -20,7 +20,7 @@ export interface PasswordOptions {
 /** Prints the generated password of one user on one host, as the host has it; reaches no host. */
 export async function password(
   options: PasswordOptions,
-  { cwd, stdout, stderr, interrupted }: Environment,
+  { cwd, env, stdout, stderr, interrupted }: Environment,
 ): Promise<number> {
   const { host } = options;
   const inventory = await loadInventory({
@@ -28,6 +28,7 @@ export async function password(
     extraVars: options.extraVars,
     cwd,
     interrupted,
+    env,
   });
   if (!inventory.hosts.has(host))
     throw new InputError({

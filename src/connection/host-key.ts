@@ -72,6 +72,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   if (target.strictHostKeyChecking === "accept-new" && file !== undefined) {
     try {
       addKnownHost(file, name, port, key);
+      target.onNewHostKey?.(`${of} is new: ${shown} was stored in ${tilde(file)}`);
       return;
     } catch (error) {
       throw refuse(`is new and cannot be added to ${tilde(file)}: ${(error as Error).message}`, "");

@@ -1,11 +1,19 @@
 import type { Secret } from "../lib/secret.ts";
 
-/** The `-o Key=value` options of ansible_ssh_*_args that concern us, already read from their command-line form. */
+/** The ssh options of ansible_ssh_*_args and ansible.cfg that concern us, already read from their command-line form. */
 export interface SshOptions {
   userKnownHostsFiles?: string[];
   strictHostKeyChecking?: "yes" | "accept-new";
-  /** Jump hosts in the order in which they are passed, each `[user@]host[:port]`. */
+  /** Jump hosts in the order in which they are passed, each `[user@]host[:port]`; ssh's tokens such as `%r` are not expanded yet. */
   proxyJump?: string[];
+  /** Keys for the jump hosts, from `ssh -i KEY -W %h:%p HOST`. */
+  jumpIdentityFiles?: string[];
+  /** From -F: ssh reads it instead of its own files. */
+  configFile?: string;
+  /** What only the system's ssh can do, as keyword and value, the first of a keyword counts. No host key option is among them. */
+  others?: [keyword: string, value: string][];
+  /** The keyword in `others` without which the host must not be reached: ssh2 cannot do it. */
+  needsOpenssh?: string;
   identityFiles?: string[];
   identitiesOnly?: boolean;
   port?: number;
@@ -35,4 +43,10 @@ export interface ConnectionVariables {
   becomePassword?: Secret;
   /** From --known-hosts: read instead of the user's own files. */
   knownHostsFile?: string;
+  /** From --host-keys: `accept-new` beats whatever switches host keys off, `strict` beats every accept-new. */
+  hostKeys?: HostKeys;
+  /** Told of each host key that is stored: it is the host's first one. */
+  onNewHostKey?: (message: string) => void;
 }
+
+export type HostKeys = "accept-new" | "strict";

@@ -29,8 +29,8 @@ export type SshAnswer = ReadonlyMap<(typeof KEYWORDS)[number], string[]>;
 const atOnce = pLimit(8);
 
 const answers = new Map<string, Promise<SshAnswer>>();
-/** Whether the files that ssh reads may change any of these keywords. Kept by PATH: another ssh reads other files. */
-const filesMatter = new Map<string | undefined, Promise<boolean>>();
+/** Whether the files that ssh reads may change any of these keywords. Kept by PATH and -F: another ssh reads other files. */
+const filesMatter = new Map<string, Promise<boolean>>();
 
 /**
  * What OpenSSH itself would do with `address`: its defaults where ssh is not installed, or where no file that it reads sets
@@ -41,14 +41,16 @@ export function askSsh(
   address: string,
   port: number | undefined,
   user: string | undefined,
+  /** Read instead of ssh's own files. */
+  configFile?: string,
 ): Promise<SshAnswer> {
   if (address === "" || address.startsWith("-")) {
     throw new HostError("unreachable", `${JSON.stringify(address)} is not a host name or address`);
   }
-  const key = JSON.stringify([process.env.PATH, address, port, user]);
+  const key = JSON.stringify([process.env.PATH, address, port, user, configFile]);
   let answer = answers.get(key);
   if (answer === undefined) {
-    answer = answerFor({ address, port, user });
+    answer = answerFor({ address, port, user, configFile });
     answers.set(key, answer);
   }
   return answer;
@@ -58,10 +60,11 @@ interface Question {
   address: string;
   port: number | undefined;
   user: string | undefined;
+  configFile: string | undefined;
 }
 
 async function answerFor(question: Question): Promise<SshAnswer> {
-  const path = process.env.PATH;
+  const path = JSON.stringify([process.env.PATH, question.configFile]);
   const matter = filesMatter.get(path);
   if (matter === undefined) {
     // With -v OpenSSH names itself and the files that it reads, included ones too, wherever it was installed.
@@ -110,7 +113,7 @@ function isKeyword(word: string): word is (typeof KEYWORDS)[number] {
 }
 
 async function ask(
-  { address, port, user }: Question,
+  { address, port, user, configFile }: Question,
   options: readonly string[] = [],
 ): Promise<{ answer: SshAnswer; log: string }> {
   const args = [
@@ -118,6 +121,7 @@ async function ask(
     ...options,
     ...(port === undefined ? [] : ["-p", String(port)]),
     ...(user === undefined ? [] : ["-l", user]),
+    ...(configFile === undefined ? [] : ["-F", configFile]),
     "--",
     address,
   ];
@@ -131,7 +135,7 @@ async function ask(
           new HostError(
             "unreachable",
             `ssh -G ${address} failed: ${oneLine(said) || error.message}`,
-            "Correct ~/.ssh/config.",
+            `Correct ${configFile ?? "~/.ssh/config"}.`,
           ),
         );
       }

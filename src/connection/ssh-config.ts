@@ -32,6 +32,8 @@ export interface ResolvedConnection {
   privateKeyPassphrase: Secret | undefined;
   password: Secret | undefined;
   timeoutSeconds: number;
+  /** Told of each host key that `accept-new` stores. */
+  onNewHostKey?: ((message: string) => void) | undefined;
   /** Jump hosts in the order in which they are passed. */
   jumps: ResolvedConnection[];
 }
@@ -39,6 +41,13 @@ export interface ResolvedConnection {
 /** Fills what `variables` leave open from `ssh -G`, jump hosts included. @throws HostError "unreachable". */
 export async function resolveConnection(variables: ConnectionVariables): Promise<ResolvedConnection> {
   const { host, sshOptions, privateKeyPassphrase, password } = variables;
+  if (sshOptions.needsOpenssh !== undefined) {
+    throw new HostError(
+      "unreachable",
+      `${host} needs the ssh option ${sshOptions.needsOpenssh}, which redkeep's own SSH does not have`,
+      "Reach it without that option.",
+    );
+  }
   const port = variables.port ?? sshOptions.port;
   const user = variables.user ?? sshOptions.user;
   const target = { host, address: variables.address, port, user };
@@ -65,8 +74,8 @@ async function resolveHost(
   { host, address, port, user }: HostToResolve,
   variables: ConnectionVariables,
 ): Promise<ResolvedHost> {
-  const config = await askSsh(address, port, user);
-  const { sshOptions } = variables;
+  const { sshOptions, hostKeys } = variables;
+  const config = await askSsh(address, port, user, sshOptions.configFile);
   const command = config.get("knownhostscommand")?.[0] ?? "none";
   if (command !== "none") {
     // The command may say that a key is revoked.
@@ -80,8 +89,8 @@ async function resolveHost(
   const resolvedAddress = config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
   const resolvedUser = user ?? config.get("user")?.[0] ?? userInfo().username;
-  const expand = (path: string) =>
-    expandPath(path, { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser });
+  const tokens = { h: resolvedAddress, n: address, p: String(resolvedPort), r: resolvedUser };
+  const expand = (path: string) => expandPath(path, tokens);
 
   const configured = config.get("identityfile") ?? DEFAULT_IDENTITIES;
   const isDefault = configured.every((file) => DEFAULT_IDENTITIES.includes(file));
@@ -89,20 +98,30 @@ async function resolveHost(
   // A jump host's own keys from ssh_config come first; then the host's key, since many fleets have only one.
   // Naming any file disables the defaults.
   const fromConfig = role === "target" && isDefault && named.length > 0 ? [] : configured;
-  const ordered = role === "target" ? [...named, ...fromConfig] : [...fromConfig, ...named];
+  const ofJump = role === "jump" ? (sshOptions.jumpIdentityFiles ?? []) : [];
+  const ordered = role === "target" ? [...named, ...fromConfig] : [...ofJump, ...fromConfig, ...named];
   const identityFiles = [...new Set(ordered)].map((file) => ({
     path: expand(file),
-    isNamed: named.includes(file) || !isDefault,
+    isNamed: named.includes(file) || ofJump.includes(file) || !isDefault,
   }));
 
   const isNamed = (file: string) => !/^none$/i.test(file);
   const expandAll = (files: readonly string[]) => files.filter(isNamed).map(expand);
+  const configuredFiles = splitFiles(config.get("userknownhostsfile"));
+  // With accept-new, files that forget every key are overridden, wherever they are named.
+  const keep = (files: readonly string[] | undefined) =>
+    hostKeys === "accept-new" ? files?.filter((file) => !file.startsWith("/dev/")) : files;
+  const filled = (files: readonly string[] | undefined) => (files?.length ? files : USER_KNOWN_HOSTS);
+  // The inventory names the file of -F, so what that file names is the inventory's word too.
+  const isOwnConfig = sshOptions.configFile === undefined;
   const ownFiles = expandAll(
     variables.knownHostsFile
       ? [variables.knownHostsFile]
-      : (splitFiles(config.get("userknownhostsfile")) ?? USER_KNOWN_HOSTS),
+      : filled(keep(isOwnConfig ? configuredFiles : undefined)),
   );
-  const fromInventory = variables.knownHostsFile ? undefined : sshOptions.userKnownHostsFiles;
+  const fromInventory = variables.knownHostsFile
+    ? undefined
+    : (sshOptions.userKnownHostsFiles ?? (isOwnConfig ? undefined : keep(configuredFiles)));
   const userFiles = fromInventory === undefined ? ownFiles : expandAll(fromInventory);
   const globalFiles = splitFiles(config.get("globalknownhostsfile")) ?? GLOBAL_KNOWN_HOSTS;
 
@@ -130,8 +149,11 @@ async function resolveHost(
     privateKeyPassphrase: variables.privateKeyPassphrase,
     password: undefined,
     timeoutSeconds: sshOptions.connectTimeoutSeconds ?? variables.timeoutSeconds,
+    ...(variables.onNewHostKey && { onNewHostKey: variables.onNewHostKey }),
     jumps: [],
-    proxyJump: (role === "target" ? sshOptions.proxyJump : undefined) ?? jumpsOf(config, host),
+    proxyJump: ((role === "target" ? sshOptions.proxyJump : undefined) ?? jumpsOf(config, host)).map((jump) =>
+      expandTokens(jump, tokens),
+    ),
   };
 }
 
@@ -232,6 +254,12 @@ function agentSocket(setting: string | undefined, expand: (path: string) => stri
   if (setting === undefined || setting === "SSH_AUTH_SOCK") return process.env.SSH_AUTH_SOCK || undefined;
   if (setting.startsWith("$") && !setting.startsWith("${")) return process.env[setting.slice(1)] || undefined;
   return expand(setting);
+}
+
+/** The tokens that ssh expands in a jump host: `%r@bastion` logs in there by the name that it has at the host. */
+function expandTokens(text: string, tokens: Record<"h" | "n" | "p" | "r", string>): string {
+  const all = new Map(Object.entries({ ...tokens, "%": "%" }));
+  return text.replace(/%(.)/g, (whole, token: string) => all.get(token) ?? whole);
 }
 
 /** `~`, `${NAME}` and the tokens of ssh_config(5), TOKENS, that concern files. */

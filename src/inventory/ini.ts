@@ -15,6 +15,8 @@ const SECTION = new RegExp(`^\\[([^:\\]${BLANK}]+)(?::([\\p{L}\\p{N}_]+))?\\][${
 const GROUP_NAME = new RegExp(`^([^:\\]${BLANK}]+)[${BLANK}]*(?:#.*)?$`, "u");
 const KINDS = ["hosts", "children", "vars"];
 
+const PASSWORD = /^ansible_\w*pass(?:word|phrase)?$/;
+
 type IniLine = { place: Place } & (
   | { kind: "section"; group: string; holds: string }
   | { kind: "host"; pattern: string; variables: [name: string, value: YamlNode][] }
@@ -175,14 +177,14 @@ class IniReader {
           break;
         case "host":
           for (const host of this.#hosts(line.pattern, line.place)) {
-            for (const [name, node] of line.variables) host.variables.set(name, variable(node));
+            for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
           }
           break;
         case "child":
           this.#child(line.name, line.place);
           break;
         case "variable":
-          this.#builder.setGroupVariable(this.#group, line.name, variable(line.value));
+          this.#builder.setGroupVariable(this.#group, line.name, variable(line.name, line.value));
       }
     }
     this.#reportPending();
@@ -243,10 +245,11 @@ class IniReader {
   }
 }
 
-function variable(node: YamlNode): Variable {
+/** A password of digits is taken as text, which is what Ansible hands to ssh and sudo; it is listed as the number that it is. */
+function variable(name: string, node: YamlNode): Variable {
   const read = variableOf({ place: node.place, keyIsText: true, node });
   const isDigits = node.kind === "scalar" && node.type === "int" && Number(node.value) >= 0;
-  return isDigits ? { ...read, digits: String(node.value) } : read;
+  return isDigits && PASSWORD.test(name) ? { ...read, value: String(node.value) } : read;
 }
 
 function refusal(place: Place, message: string): InputError {

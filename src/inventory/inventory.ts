@@ -8,8 +8,6 @@ export interface Variable {
   readonly place: Place;
   /** The value's parts with their places, where it was written as YAML. */
   readonly node?: YamlNode;
-  /** Of a whole number in INI: what Ansible hands to ssh and sudo where it is a password. */
-  readonly digits?: string;
 }
 
 export type Variables = ReadonlyMap<string, Variable>;
@@ -42,6 +40,16 @@ export interface Inventory {
   /** From `-e`: these win over everything else. */
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
+  /** What templates may name besides variables. */
+  readonly surroundings?: Surroundings;
+}
+
+/** Where redkeep was started, for templates. */
+export interface Surroundings {
+  readonly cwd: string;
+  /** As given, from `cwd`; undefined where there is no playbook of your own. */
+  readonly playbookDir?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** What the playbook adds to a host's variables. */

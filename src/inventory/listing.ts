@@ -112,7 +112,7 @@ export function jsonOf(node: YamlNode): Json {
 }
 
 /** A float as Python writes it: `1.0`, `1e+16`, `1e-05`, `Infinity`. */
-function pythonFloat(value: number): string {
+export function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (Object.is(value, -0)) return "-0.0";
   const size = Math.abs(value);

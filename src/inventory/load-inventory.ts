@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
+import { packageDirectory } from "../lib/package.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
@@ -24,6 +25,8 @@ export interface InventoryOptions {
   interrupted?: AbortSignal;
   /** How long an inventory program may take for one answer. */
   programSeconds?: number;
+  /** For templates that look something up in it. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -38,6 +41,7 @@ export async function loadInventory({
   cwd,
   interrupted,
   programSeconds = PROGRAM_SECONDS,
+  env = {},
 }: InventoryOptions): Promise<Inventory> {
   const [firstSource] = given;
   if (firstSource === undefined) throw new InputError({ message: "no inventory: give one with -i" });
@@ -61,7 +65,13 @@ export async function loadInventory({
     groups: new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)])),
     extraVars: await parseExtraVars(extraVars, cwd),
     warnings,
+    surroundings: { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env },
   };
+}
+
+/** redkeep's own playbooks are in no fleet's repository: as for Ansible without a playbook, the current folder counts. */
+function isShipped(playbookDir: string | undefined, cwd: string): boolean {
+  return playbookDir !== undefined && resolve(cwd, playbookDir) === join(packageDirectory, "playbooks");
 }
 
 async function readSource(source: Source, builder: InventoryBuilder, context: ReadContext): Promise<void> {

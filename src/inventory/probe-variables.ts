@@ -3,7 +3,7 @@ import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.
 import { isWildcard } from "../lib/network.ts";
 import type { Inventory, Variable, Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
-import { refuseUnrendered } from "./unrendered.ts";
+import { Rendering } from "./rendering.ts";
 
 /** From where, besides the host itself, verify looks at a host, and what it should find. */
 export interface ProbeVariables {
@@ -32,12 +32,11 @@ const STANCES = ["auto", "allowed", "denied", "off"] as const;
  */
 export function probeVariables(host: string, variables: Variables, inventory: Inventory): ProbeVariables {
   const problems: Problem[] = [];
+  const rendering = new Rendering(host, variables, inventory);
   const read = <T>(name: string, otherwise: T, parse: (variable: Variable) => T): T => {
-    const variable = variables.get(name);
-    if (variable === undefined || variable.value === null) return otherwise;
     try {
-      refuseUnrendered(variable, name, host);
-      return parse(variable);
+      const variable = rendering.variable(name);
+      return variable === undefined || variable.value === null ? otherwise : parse(variable);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       problems.push(...error.problems);

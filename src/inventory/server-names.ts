@@ -1,7 +1,7 @@
 import { InputError } from "../lib/errors.ts";
-import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
+import { hostVariables, type Inventory } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
-import { refuseUnrendered } from "./unrendered.ts";
+import { Rendering } from "./rendering.ts";
 
 /** What two names of one server have in common: how it is reached, and which unit is meant. */
 const WAY = [
@@ -30,31 +30,40 @@ export class ServerNames {
 
   /** @throws InputError for a `redkeep_password_name` that is no name. */
   of(host: string): string {
-    const variables = hostVariables(this.#inventory, host);
-    return givenName(host, variables) ?? this.#firstNames().get(wayTo(host, variables)) ?? host;
+    const rendering = this.#rendering(host);
+    return givenName(host, rendering) ?? this.#firstNames().get(wayTo(host, rendering)) ?? host;
+  }
+
+  #rendering(host: string): Rendering {
+    return new Rendering(host, hostVariables(this.#inventory, host), this.#inventory);
   }
 
   #firstNames(): Map<string, string> {
     if (this.#first !== undefined) return this.#first;
     this.#first = new Map();
     for (const host of this.#inventory.hosts.keys()) {
-      const way = wayTo(host, hostVariables(this.#inventory, host));
+      const way = wayTo(host, this.#rendering(host));
       if (!this.#first.has(way)) this.#first.set(way, host);
     }
     return this.#first;
   }
 }
 
-function wayTo(host: string, variables: Variables): string {
-  const values = WAY.map((name) => variables.get(name)?.value || null);
-  const hasAddress = values.slice(0, 2).some((address) => address !== null);
-  return JSON.stringify(hasAddress ? values : [host, ...values]);
+/** What cannot be rendered is nobody else's way: two servers must never have one password for it. */
+function wayTo(host: string, rendering: Rendering): string {
+  try {
+    const values = WAY.map((name) => rendering.variable(name)?.value || null);
+    const hasAddress = values.slice(0, 2).some((address) => address !== null);
+    return JSON.stringify(hasAddress ? values : [host, ...values]);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return JSON.stringify({ host });
+  }
 }
 
-function givenName(host: string, variables: Variables): string | undefined {
-  const given = variables.get(OWN_VARIABLES.passwordName);
+function givenName(host: string, rendering: Rendering): string | undefined {
+  const given = rendering.variable(OWN_VARIABLES.passwordName);
   if (given === undefined || given.value === null || given.value === "") return undefined;
-  refuseUnrendered(given, OWN_VARIABLES.passwordName, host);
   if (typeof given.value === "string" && /^[^\p{Cc}]{1,255}$/u.test(given.value)) return given.value;
   throw new InputError({
     place: given.place,

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../lib/errors.ts";
-import type { Variable } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
-import { refuseUnrendered } from "./unrendered.ts";
+import type { Rendering } from "./rendering.ts";
 
 /** `--shard I/N`: this run has the I-th of N parts of the hosts, counted from 1. */
 export interface Shard {
@@ -18,9 +17,9 @@ export const REPLICATION_GROUP = OWN_VARIABLES.replicationGroup;
  * replication group in the inventory, else its own name. A group named after one of its hosts is in that host's shard.
  * @throws InputError for a group that is not a valid name.
  */
-export function shardKey(host: string, group: Variable | undefined): string {
+export function shardKey(host: string, rendering: Rendering): string {
+  const group = rendering.variable(REPLICATION_GROUP);
   if (group === undefined || group.value === null || group.value === "") return host;
-  refuseUnrendered(group, REPLICATION_GROUP, host);
   const name = typeof group.value === "number" ? String(group.value) : group.value;
   if (typeof name === "string" && /^[^\p{Cc}]{1,255}$/u.test(name)) return name;
   throw new InputError({

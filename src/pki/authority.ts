@@ -4,7 +4,7 @@ import { Secret } from "../lib/secret.ts";
 import { bringAuthority } from "../state/bring-state.ts";
 import type { State } from "../state/state.ts";
 import { isKeyOf } from "./certificate.ts";
-import { type KeyPair, makeAuthority } from "./openssl.ts";
+import { type KeyPair, makeAuthority } from "./issue.ts";
 
 /** The CA that redkeep made and keeps; undefined where there is none yet. */
 export async function readAuthority(state: State): Promise<KeyPair | undefined> {

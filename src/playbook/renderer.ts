@@ -1,5 +1,5 @@
 import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
-import { refuseUnrendered } from "../inventory/unrendered.ts";
+import { OMIT, Rendering } from "../inventory/rendering.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import { evaluate, TemplateError } from "../lib/template.ts";
 import { VaultText, type YamlPath } from "../lib/yaml-node.ts";
@@ -18,6 +18,8 @@ interface Scope {
   variables: ReadonlyMap<string, Variable>;
   /** The variables that the playbook sets. They are its own text, so they may be templates and name each other. */
   own: ReadonlySet<Variable>;
+  /** Renders what the inventory sets. */
+  inventory: Rendering;
 }
 
 type Location = Pick<Problem, "place" | "key">;
@@ -44,9 +46,11 @@ export class Renderer {
     this.#facts = facts;
     this.#gather = () => {
       const own = { playDefaults: play.defaults, playVars: play.vars, taskVars: entry.vars };
+      const variables = hostVariables(inventory, host, own);
       return {
-        variables: hostVariables(inventory, host, own),
+        variables,
         own: new Set(Object.values(own).flatMap((variables) => [...variables.values()])),
+        inventory: new Rendering(host, variables, inventory, (name) => this.#forInventory(name)),
       };
     };
   }
@@ -146,8 +150,8 @@ export class Renderer {
     const variable = this.#scope.variables.get(name);
     if (variable === undefined) return undefined;
     if (!this.#scope.own.has(variable)) {
-      refuseUnrendered(variable, name, this.#host);
-      return variable.value;
+      const value = this.#scope.inventory.value(variable, name);
+      return value === OMIT ? undefined : value;
     }
     const { place } = variable;
     if (this.#beingRendered.includes(name)) {
@@ -158,6 +162,14 @@ export class Renderer {
     const value = this.#render(variable.value, [], () => ({ place, key: name }));
     this.#beingRendered.pop();
     return value;
+  }
+
+  /** An inventory's template may name a variable of the playbook, whose texts are the playbook's own templates. */
+  #forInventory(name: string): { variable: Variable; isPlain?: boolean } | undefined {
+    const variable = this.#scope.variables.get(name);
+    if (variable === undefined || !this.#scope.own.has(variable)) return variable && { variable };
+    const { node: _, ...rest } = variable;
+    return { variable: { ...rest, value: this.#variable(name) }, isPlain: true };
   }
 
   #hint({ message, cause }: TemplateError): string {

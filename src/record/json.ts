@@ -48,7 +48,9 @@ export async function writeText(text: string | Iterable<string>, path: string, m
     (found) => found.isFile(),
     () => true,
   );
-  if (!isRegular) return await writeInto(await open(target, "w"), text);
+  // On Linux /dev/stdout is a link to the file that it leads to; on a Mac it stays a name below /dev, where no file can be made.
+  if (!isRegular || /^\/dev\/(?:fd\/\d+|std(?:out|err))$/.test(target))
+    return await writeInto(await open(target, "w"), text);
 
   const temporary = join(dirname(target), `.redkeep.${randomBytes(6).toString("hex")}`);
   try {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { HostFacts } from "../facts/probe.ts";
 import { Secret } from "../lib/secret.ts";
-import { issueServerCertificate } from "../pki/openssl.ts";
+import { issueServerCertificate } from "../pki/issue.ts";
 import { noticedSince } from "../plan/noticed.ts";
 import { changesOf, type HostPlan } from "../plan/plan.ts";
 import type { Changed } from "../record/outcome.ts";

@@ -1,6 +1,7 @@
 import { matchHosts } from "../inventory/host-pattern.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
-import { inShard, REPLICATION_GROUP, type Shard, shardKey } from "../inventory/shard.ts";
+import { Rendering } from "../inventory/rendering.ts";
+import { inShard, type Shard, shardKey } from "../inventory/shard.ts";
 import { formatProblem, InputError, type Problem } from "../lib/errors.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import type { HostStatus } from "../record/statuses.ts";
@@ -72,7 +73,7 @@ export function isInShard(
     host,
     first && { playDefaults: first.defaults, playVars: first.vars },
   );
-  return inShard(shardKey(host, variables.get(REPLICATION_GROUP)), shard);
+  return inShard(shardKey(host, new Rendering(host, variables, inventory)), shard);
 }
 
 const FINISHED: readonly HostStatus[] = ["changed", "restored", "unchanged"];

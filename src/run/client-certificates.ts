@@ -6,7 +6,7 @@ import {
   endCondition,
   sameCertificate,
 } from "../pki/certificate.ts";
-import { issueClientCertificate } from "../pki/openssl.ts";
+import { issueClientCertificate } from "../pki/issue.ts";
 import type { CertificateRecord, ChangeRecord, ControllerRecord, Impact } from "../record/record.ts";
 import type { State } from "../state/state.ts";
 import { type Check, check } from "../verify/controls.ts";

@@ -1,7 +1,8 @@
-import { connectionVariables } from "../inventory/connection-variables.ts";
+import { connectionVariables, type PlayConnection } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
 import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
 import { probeVariables } from "../inventory/probe-variables.ts";
+import { Rendering } from "../inventory/rendering.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { TagSelection } from "../lib/tags.ts";
@@ -11,6 +12,7 @@ import type { Play } from "../playbook/playbook.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostTask } from "../tasks/task.ts";
 import { isInShard } from "./choose-hosts.ts";
+import { connectionDefaults } from "./connection-defaults.ts";
 import { type HostJob, machineOf } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
 import type { Environment, RunOptions } from "./options.ts";
@@ -77,13 +79,14 @@ export async function hostJobs(
 }
 
 async function hostJob(
-  { command, inventory, tags, secrets, options, environment: { cwd, env }, cache }: JobInput,
+  { command, inventory, tags, secrets, options, environment, cache }: JobInput,
   host: string,
   plays: readonly Play[],
   problems: Problems,
 ): Promise<{ job?: HostJob; secrets?: HostSecrets | undefined }> {
   const [first] = plays;
   if (first === undefined) return {};
+  const { cwd, env } = environment;
   const tasksWith = (facts?: FactsForTemplates): HostTasks => {
     const merged = mergeTasks(
       host,
@@ -103,11 +106,18 @@ async function hostJob(
   const collect = <T>(work: () => T | Promise<T>) => problems.of(host, work);
   const variables = hostVariables(inventory, host, { playDefaults: first.defaults, playVars: first.vars });
   const connection = await collect(() =>
-    connectionVariables(host, variables, connectionDefaults(options, first), { cwd, env, cache }),
+    connectionVariables(
+      host,
+      variables,
+      { ...connectionDefaults(options, environment), play: playConnection(first) },
+      { cwd, env, cache, inventory },
+    ),
   );
   if (connection !== undefined) await collect(() => checkKeyFiles(connection, options, cwd));
   await collect(() => refuseUnknownVariables(variables));
-  const unit = await collect(() => unitName(variables.get(OWN_VARIABLES.unit)));
+  const unit = await collect(() =>
+    unitName(new Rendering(host, variables, inventory).variable(OWN_VARIABLES.unit)),
+  );
   const known = await collect(() => tasks());
   const secretsOf = (selected: readonly HostTask[]) => secrets.of(host, selected, known?.login);
   const hostSecrets = await collect(() => secretsOf(known?.tasks ?? []));
@@ -161,24 +171,15 @@ function mergeTasks(host: string, parts: readonly HostTasks[], { place }: Play):
   };
 }
 
-function connectionDefaults(options: RunOptions, play: Play) {
+function playConnection(play: Play): PlayConnection {
   return {
-    user: options.user,
-    privateKey: options.privateKey,
-    password: options.password,
-    become: options.become,
-    becomePassword: options.becomePassword,
-    timeoutSeconds: options.timeoutSeconds,
-    knownHosts: options.knownHosts,
-    play: {
-      place: play.place,
-      port: play.port,
-      remoteUser: play.remoteUser,
-      become: play.become,
-      becomeMethod: play.becomeMethod,
-      becomeUser: play.becomeUser,
-      connection: play.connection,
-    },
+    place: play.place,
+    port: play.port,
+    remoteUser: play.remoteUser,
+    become: play.become,
+    becomeMethod: play.becomeMethod,
+    becomeUser: play.becomeUser,
+    connection: play.connection,
   };
 }
 

@@ -14,10 +14,7 @@ export async function checkKeyFiles(
   cwd: string,
 ): Promise<void> {
   const named: [key: string, file: string | undefined][] = [
-    [
-      privateKeyFile === options.privateKey ? "--private-key" : `ansible_ssh_private_key_file of ${host}`,
-      privateKeyFile,
-    ],
+    [privateKeyName(privateKeyFile, host, options), privateKeyFile],
     ["--known-hosts", knownHostsFile],
   ];
   for (const [key, file] of named) {
@@ -38,4 +35,13 @@ export async function checkKeyFiles(
       throw new InputError(problems.map((problem) => ({ ...problem, key })));
     }
   }
+}
+
+function privateKeyName(
+  file: string | undefined,
+  host: string,
+  { privateKey, settings }: RunOptions,
+): string {
+  if (file === privateKey) return "--private-key";
+  return file === settings.privateKey ? "private_key_file" : `ansible_ssh_private_key_file of ${host}`;
 }

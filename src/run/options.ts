@@ -1,3 +1,5 @@
+import type { HostKeys } from "../connection/settings.ts";
+import type { AnsibleSettings } from "../inventory/ansible-settings.ts";
 import type { Shard } from "../inventory/shard.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { Destination } from "../plan/kept-state.ts";
@@ -6,6 +8,8 @@ import type { Severity } from "../record/statuses.ts";
 /** The options of plan, apply, verify and rollback, checked. */
 export interface RunOptions {
   inventory: readonly string[];
+  /** Of ansible.cfg and the environment, for what the options leave open. */
+  settings: AnsibleSettings;
   /** As given; undefined for the default. */
   playbook: string | undefined;
   limit: string | undefined;
@@ -26,6 +30,8 @@ export interface RunOptions {
   become: boolean | undefined;
   becomePassword: Secret | undefined;
   knownHosts: string | undefined;
+  /** Undefined where inventory and ~/.ssh/config decide. */
+  hostKeys: HostKeys | undefined;
   state: string | undefined;
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;

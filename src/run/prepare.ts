@@ -40,6 +40,7 @@ export async function prepare(
     extraVars: options.extraVars,
     cwd,
     interrupted,
+    env,
   });
   const limit =
     options.limit === undefined ? undefined : limitedHosts(inventory, await readLimit(options.limit, cwd));
@@ -68,7 +69,7 @@ export async function prepare(
   const vantages = new Map<string, ConnectionVariables>();
   for (const name of vantageNames(jobs)) {
     const connection = await problems.of(name, () =>
-      vantageConnection(name, inventory, options, { cwd, env, cache }),
+      vantageConnection(name, inventory, options, environment, cache),
     );
     if (connection !== undefined) vantages.set(name, connection);
   }

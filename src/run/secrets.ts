@@ -7,7 +7,7 @@ import type { Secret } from "../lib/secret.ts";
 import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../lib/secret-source.ts";
 import { createAuthority, readAuthority } from "../pki/authority.ts";
 import { authorityProblem } from "../pki/certificate.ts";
-import type { KeyPair } from "../pki/openssl.ts";
+import type { KeyPair } from "../pki/issue.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { hashPassword } from "../redis/acl-user.ts";

@@ -83,6 +83,7 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
       ...(options.become === true ? ["--become"] : []),
       ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
       ...given("--known-hosts", options.knownHosts),
+      ...given("--host-keys", options.hostKeys),
       ...given("--state", options.state),
       ...given("--waivers", options.waivers),
     ],

@@ -1,9 +1,10 @@
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { connectionVariables, type SecretContext } from "../inventory/connection-variables.ts";
 import { hostVariables, type Inventory } from "../inventory/inventory.ts";
+import { connectionDefaults } from "./connection-defaults.ts";
 import type { HostJob } from "./job.ts";
 import { checkKeyFiles } from "./key-files.ts";
-import type { RunOptions } from "./options.ts";
+import type { Environment, RunOptions } from "./options.ts";
 
 /** The hosts from which those of a run are to be looked at. */
 export function vantageNames(jobs: readonly HostJob[]): Set<string> {
@@ -15,14 +16,20 @@ export async function vantageConnection(
   host: string,
   inventory: Inventory,
   options: RunOptions,
-  context: SecretContext,
+  environment: Environment,
+  cache: NonNullable<SecretContext["cache"]>,
 ): Promise<ConnectionVariables> {
   const variables = [...hostVariables(inventory, host)].filter(
     ([name]) => !/^ansible_(become|sudo)/.test(name),
   );
-  const { user, privateKey, password, timeoutSeconds, knownHosts } = options;
-  const defaults = { user, privateKey, password, timeoutSeconds, knownHosts };
-  const connection = await connectionVariables(host, new Map(variables), defaults, context);
-  await checkKeyFiles(connection, options, context.cwd);
+  const { become, becomePassword, ...defaults } = connectionDefaults(options, environment);
+  const { cwd, env } = environment;
+  const connection = await connectionVariables(host, new Map(variables), defaults, {
+    cwd,
+    env,
+    cache,
+    inventory,
+  });
+  await checkKeyFiles(connection, options, cwd);
   return connection;
 }

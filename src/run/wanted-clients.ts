@@ -1,6 +1,6 @@
 import type { HostFacts } from "../facts/probe.ts";
 import { lastingCopy } from "../lib/copy.ts";
-import type { KeyPair } from "../pki/openssl.ts";
+import type { KeyPair } from "../pki/issue.ts";
 import { tlsPaths } from "../pki/server-files.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import type { Server } from "../redis/server.ts";

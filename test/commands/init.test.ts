@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { init } from "../../src/commands/init.ts";
+import { ansibleSettings } from "../../src/inventory/ansible-settings.ts";
 import { taskNames } from "../../src/playbook/task-files.ts";
 import type { Environment } from "../../src/run/options.ts";
 import { prepare } from "../../src/run/prepare.ts";
@@ -36,6 +37,7 @@ describe("redkeep init", () => {
       skipTags: [],
       extraVars: [],
       rotate: new Set<string>(),
+      settings: await ansibleSettings({ cwd, env: { ANSIBLE_CONFIG: "/dev/null" } }, true),
     };
     const run = await prepare("plan", options as unknown as Parameters<typeof prepare>[1], environment);
     expect(run.jobs.map(({ host }) => host)).toEqual(["redis-01"]);

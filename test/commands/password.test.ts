@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ownPassword } from "../../src/facts/server-login.ts";
+import { ansibleSettings } from "../../src/inventory/ansible-settings.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { prepare } from "../../src/run/prepare.ts";
 import { redkeep } from "../support/cli.ts";
@@ -103,6 +104,7 @@ describe("a password of the operator's for the login", () => {
         playbook: "play/site.yml",
         tags: [],
         skipTags: [],
+        settings: await ansibleSettings({ cwd: path, env: { ANSIBLE_CONFIG: "/dev/null" } }, true),
       };
       const run = await prepare(
         "plan",

@@ -347,3 +347,33 @@ describe("what ~/.ssh/config says of host keys", () => {
     });
   });
 });
+
+describe("a jump host", () => {
+  it("is named with the tokens that ssh expands there: %r is the user at the host", async () => {
+    sshKnows({ db: "hostname 10.0.0.9", "gate-10.0.0.9": "user other", gate: "" });
+    const jumpsOf = async (proxyJump: string[]) =>
+      (
+        await resolveConnection(variables("db", { user: "ops", port: 2200, sshOptions: { proxyJump } }))
+      ).jumps.map(({ user, address, port }) => `${user}@${address}:${port}`);
+    expect(await jumpsOf(["%r@gate"])).toEqual(["ops@gate:22"]);
+    expect(await jumpsOf(["%r-%n-%%@gate-%h:%p"])).toEqual(["ops-db-%@gate-10.0.0.9:2200"]);
+  });
+
+  it("is shown its own key first", async () => {
+    sshKnows({ db: "", gate: "" });
+    const sshOptions = { proxyJump: ["gate"], jumpIdentityFiles: ["/keys/gate"] };
+    const target = await resolveConnection(variables("db", { privateKeyFile: "/keys/db", sshOptions }));
+    expect(target.jumps[0]?.identityFiles[0]).toEqual({ path: "/keys/gate", isNamed: true });
+    expect(target.identityFiles.map(({ path }) => path)).toEqual(["/keys/db"]);
+  });
+});
+
+it("a file of -F is asked instead of ssh's own, and its known_hosts is only read", async () => {
+  sshKnows({ db: "userknownhostsfile /srv/known" });
+  const sshOptions = { configFile: "ssh.cfg" };
+  const target = await resolveConnection(variables("db", { sshOptions, hostKeys: "accept-new" }));
+  expect(readFileSync(join(directory.path, "ssh.log"), "utf8")).toContain("-F ssh.cfg -- db");
+  expect(target.inventoryNamesKnownHosts).toBe(true);
+  expect(target.knownHostsFiles[0]).toBe("/srv/known");
+  expect(target.newHostKeysFile).toBe(join(homedir(), ".ssh/known_hosts"));
+});

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Secret } from "../../src/lib/secret.ts";
-import { issueClientCertificate, issueServerCertificate } from "../../src/pki/openssl.ts";
+import { issueClientCertificate, issueServerCertificate } from "../../src/pki/issue.ts";
 import { type LabHost, startHost } from "./support/lab.ts";
 import { onHost, redisProcess } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";

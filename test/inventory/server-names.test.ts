@@ -39,6 +39,24 @@ describe("the name that a server's own password is made for", () => {
       "a",
       "a",
     ],
+    [
+      "its own, where one template gives two addresses",
+      "    b: { ansible_host: '{{ ip }}', ip: 10.0.0.1 }\n    a: { ansible_host: '{{ ip }}', ip: 10.0.0.2 }\n",
+      "a",
+      "a",
+    ],
+    [
+      "the first, where two templates give one address",
+      "    b: { ansible_host: '{{ ip }}', ip: 10.0.0.1 }\n    a: { ansible_host: '10.0.0.{{ n }}', n: 1 }\n",
+      "a",
+      "b",
+    ],
+    [
+      "its own, where the address cannot be rendered",
+      "    b: { ansible_host: '{{ ip }}' }\n    a: { ansible_host: '{{ ip }}' }\n",
+      "a",
+      "a",
+    ],
     ["what redkeep_password_name says", "    b: {}\n    a: { redkeep_password_name: old }\n", "a", "old"],
   ])("is %s", async (_, hosts, host, expected) => {
     expect(await nameOf(host, hosts)).toBe(expected);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hostVariables, type Inventory } from "../../src/inventory/inventory.ts";
+import { Rendering } from "../../src/inventory/rendering.ts";
 import { inShard, REPLICATION_GROUP, shardKey } from "../../src/inventory/shard.ts";
 import { inventoryOf, refusal } from "../inventory/inventory-on-disk.ts";
 
@@ -70,7 +71,7 @@ function randomInventory(seed: number): { text: string; groups: string[][] } {
 }
 
 const keyOf = (inventory: Inventory, host: string) =>
-  shardKey(host, hostVariables(inventory, host).get(REPLICATION_GROUP));
+  shardKey(host, new Rendering(host, hostVariables(inventory, host), inventory));
 
 function shardOf(inventory: Inventory, host: string, count: number): number[] {
   return Array.from({ length: count }, (_, index) => index + 1).filter((index) =>
@@ -109,7 +110,7 @@ describe("redkeep_replication_group", () => {
 
   it.each([
     ["[a, b]", /hosts\.yml:3:\d+ {2}redkeep_replication_group of r1: should be a name, found \["a","b"\]/],
-    ['"{{ group_names[0] }}"', /redkeep_replication_group of r1: is a Jinja template/],
+    ['"{{ group_names | first }}"', /redkeep_replication_group of r1: is a Jinja template/],
   ])("of %s is refused, with its place", async (value, message) => {
     const inventory = await inventoryOf(`all:\n  hosts:\n    r1: { ${REPLICATION_GROUP}: ${value} }\n`);
     expect(await refusal((async () => keyOf(inventory, "r1"))())).toMatch(message);

@@ -9,7 +9,7 @@ import type { Sight } from "../../src/outside/sight.ts";
 import type { Target } from "../../src/outside/target.ts";
 import { parseVantageAnswer } from "../../src/outside/vantage-answer.ts";
 import { type Look, vantageScript } from "../../src/outside/vantage-script.ts";
-import type { KeyPair } from "../../src/pki/openssl.ts";
+import type { KeyPair } from "../../src/pki/issue.ts";
 import { temporaryDirectory } from "../connection/support/server.ts";
 import { CA_EXTENSIONS, EC, Workshop } from "../pki/support.ts";
 import { closedPort, plainServer, tlsServer } from "./servers.ts";

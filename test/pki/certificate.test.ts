@@ -13,7 +13,7 @@ import {
   issueServerCertificate,
   type KeyPair,
   makeAuthority,
-} from "../../src/pki/openssl.ts";
+} from "../../src/pki/issue.ts";
 import { CA_EXTENSIONS, EC, Workshop } from "./support.ts";
 
 const DAY = 86_400;

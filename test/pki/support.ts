@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Secret } from "../../src/lib/secret.ts";
-import type { KeyPair } from "../../src/pki/openssl.ts";
+import type { KeyPair } from "../../src/pki/issue.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 
 /** A folder with openssl in it, for certificates that redkeep itself would not make. */
@@ -57,6 +57,12 @@ export class Workshop {
     return { certificate: read("crt"), key: new Secret(read("key")) };
   }
 }
+
+/** Of a server: one of each kind that a certificate may name. */
+export const NAMES = {
+  dns: ["redis-01.example.com", "localhost", "*.cache.example.com", "redis_1"],
+  ip: ["127.0.0.1", "10.0.0.11", "::1", "2001:db8::5", "::ffff:10.0.0.12", "2001:db8:1:2:3:4:5:6", "::"],
+};
 
 export const EC = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 export const CA_EXTENSIONS = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];

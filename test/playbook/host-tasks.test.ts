@@ -129,6 +129,22 @@ describe("templates in parameters", () => {
     expect(params).toMatchObject({ addresses: ["127.0.0.1", "10.0.0.11"], protected_mode: false });
   });
 
+  it.each([
+    "{ private_ip: '{{ ip }}', ip: 10.0.0.11, safe: '{{ no_tls }}', no_tls: no }",
+    "{ private_ip: \"{{ hostvars['h1']['ip'] }}\", ip: 10.0.0.11, safe: '{{ absent | default(false) }}' }",
+    "{ private_ip: '10.0.0.{{ number }}', number: 11, safe: '{{ from_play }}' }",
+  ])("take an inventory's variable with its own templates rendered: %s", async (host) => {
+    const vars = 'vars: { part: no, from_play: "<%= part %>" }\n';
+    const params = await paramsOf({ play: `${vars}${play}`, host });
+    expect(params).toMatchObject({ addresses: ["127.0.0.1", "10.0.0.11"], protected_mode: false });
+  });
+
+  it("never render what a template of the inventory took from the playbook or from a value a second time", async () => {
+    const limits = 'vars: { own: "<%= text %>" }\ntasks: [{ acl: { file: "<%= path %>" } }]';
+    const host = "{ path: '/x/{{ own }}', text: '<%= 1 + 1 %>' }";
+    expect(await refusal(paramsOf({ play: limits, host }))).toContain('found "/x/<%= 1 + 1 %>"');
+  });
+
   it("may be a whole list, a whole mapping, or a part of a text", async () => {
     const params = await paramsOf({
       play: 'tasks: [{ acl: { file: "<%= dir %>/users.acl", users: "<%= users %>" } }]',
@@ -400,6 +416,10 @@ describe("a wrong parameter is refused with its exact place", () => {
       "rename-command.commands.A B: should be a command without arguments",
     ],
     ["tls: { port: 0 }", "tls.port: should be at least 1, found 0"],
+    [
+      "tls: { clients: [app, metrics, App] }",
+      "tls.clients: should differ in more than upper and lower case, found app and App",
+    ],
     ["tls: { port: 70000 }", "tls.port: should be at most 65535, found 70000"],
     ["tls: { port: 63.8 }", "tls.port: should be a whole number, found 63.8"],
     ["tls: { port: '6380' }", 'tls.port: should be a number, found "6380"'],

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
-import { issueClientCertificate, type KeyPair, makeAuthority } from "../../src/pki/openssl.ts";
+import { issueClientCertificate, type KeyPair, makeAuthority } from "../../src/pki/issue.ts";
 import type { HostStatus } from "../../src/record/statuses.ts";
 import { ClientCertificates } from "../../src/run/client-certificates.ts";
 import type { Host } from "../../src/run/host.ts";

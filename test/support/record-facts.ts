@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { dump } from "js-yaml";
-import { makeAuthority } from "../../src/pki/openssl.ts";
+import { makeAuthority } from "../../src/pki/issue.ts";
 import {
   type LabHost,
   labKey,

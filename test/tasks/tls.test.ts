@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { HostFacts } from "../../src/facts/probe.ts";
 import { publicKeyDigest } from "../../src/pki/certificate.ts";
-import { issueServerCertificate, makeAuthority } from "../../src/pki/openssl.ts";
+import { issueServerCertificate, makeAuthority } from "../../src/pki/issue.ts";
 import { EC, Workshop } from "../pki/support.ts";
 import { editedFacts, FACTS, factsOf, privateNetwork, withRunning } from "../support/facts.ts";
 import { hostWith } from "../support/host-facts.ts";

@@ -7,7 +7,7 @@ import {
   issueServerCertificate,
   type KeyPair,
   makeAuthority,
-} from "../../../src/pki/openssl.ts";
+} from "../../../src/pki/issue.ts";
 import type { LabHost } from "../../../test/integration/support/lab.ts";
 import { onHost } from "../../../test/integration/support/observe.ts";
 import { openProject, type Project } from "../../../test/integration/support/project.ts";

@@ -68,13 +68,19 @@ export const parameters = weakenable(
 );
 
 export const params = parameters.schema.superRefine(
-  ({ port, plain_port, valid_days, renew_before_days }, issue) => {
+  ({ port, plain_port, clients, valid_days, renew_before_days }, issue) => {
     const problem = (key: string, message: string) =>
       issue.addIssue({ code: "custom", path: [key], message });
     if (plain_port === port) problem("plain_port", "should be another port than the one with TLS");
     // A fresh certificate has a day less than it is valid: it would be issued again by every run.
     if (renew_before_days >= valid_days - 1)
       problem("renew_before_days", `should be less than valid_days (${valid_days}) by two at least`);
+    // Their files are named after them, and a Mac takes App.key and app.key for one file.
+    const byFile = Map.groupBy(clients, (client) => client.toLowerCase());
+    for (const alike of byFile.values()) {
+      if (new Set(alike).size > 1)
+        problem("clients", `should differ in more than upper and lower case, found ${alike.join(" and ")}`);
+    }
   },
 );
 

@@ -1,0 +1,86 @@
+import { InputError, type Place } from "../lib/errors.ts";
+
+/** One value of an ansible.cfg, as Python's configparser gives it to Ansible: nothing is interpolated. */
+export interface CfgValue {
+  value: string;
+  place: Place;
+}
+
+/** By section and key; keys are in lower case. */
+export type Cfg = ReadonlyMap<string, ReadonlyMap<string, CfgValue>>;
+
+/** Its keys hold in every section. */
+const DEFAULT_SECTION = "DEFAULT";
+
+/**
+ * Reads an ansible.cfg as Ansible does, by the rules of Python's configparser: `#` and `;` begin a comment line, ` ;` a comment
+ * behind a value, deeper indented lines go on with a value.
+ *
+ * @throws InputError with the first line that Ansible refuses.
+ */
+export function parseCfg(text: string, file: string): Cfg {
+  const sections = new Map<string, Map<string, { lines: string[]; place: Place }>>();
+  const seen = new Set<string>();
+  let section: Map<string, { lines: string[]; place: Place }> | undefined;
+  let sectionName = "";
+  let lines: string[] | undefined;
+  let indent = 0;
+  for (const [index, line] of text.split(/\r\n|[\n\r]/).entries()) {
+    const place = { file, line: index + 1 };
+    const fail = (message: string) => new InputError({ place, message });
+    const comment = commentStart(line);
+    const content = (comment === undefined ? line : line.slice(0, comment)).trim();
+    if (content === "") {
+      if (comment === undefined) lines?.push("");
+      continue;
+    }
+    const depth = line.search(/\S/);
+    if (lines !== undefined && depth > indent) {
+      lines.push(content);
+      continue;
+    }
+    indent = depth;
+    const [, header] = /^\[(.+)\]/.exec(content) ?? [];
+    if (header !== undefined) {
+      if (header !== DEFAULT_SECTION && sections.has(header)) throw fail(`a second section [${header}]`);
+      section = sections.get(header) ?? new Map();
+      sections.set(header, section);
+      sectionName = header;
+      lines = undefined;
+      continue;
+    }
+    if (section === undefined) throw fail(`expected a section such as [defaults], found ${shown(content)}`);
+    const [, key = "", value] = /^(.*?)\s*[=:]\s*(.*)$/.exec(content) ?? [];
+    if (key === "" || value === undefined) throw fail(`expected key = value, found ${shown(content)}`);
+    const name = key.toLowerCase();
+    if (seen.has(`${sectionName}]${name}`)) throw fail(`a second ${name} in [${sectionName}]`);
+    seen.add(`${sectionName}]${name}`);
+    lines = [value.trim()];
+    section.set(name, { lines, place });
+  }
+  const common = sections.get(DEFAULT_SECTION) ?? new Map();
+  sections.delete(DEFAULT_SECTION);
+  return new Map(
+    [...sections].map(([name, entries]) => [
+      name,
+      new Map(
+        [...common, ...entries].map(([key, { lines, place }]) => [
+          key,
+          { value: lines.join("\n").trimEnd(), place },
+        ]),
+      ),
+    ]),
+  );
+}
+
+/** Where a comment begins; undefined where there is none. */
+function commentStart(line: string): number | undefined {
+  if (/^\s*[#;]/.test(line)) return 0;
+  const at = line.search(/(?<=^|\s);/);
+  return at < 0 ? undefined : at;
+}
+
+function shown(text: string): string {
+  // A line that is broken may hold a password.
+  return JSON.stringify(text.replace(/[=:].*$/, "…").slice(0, 40));
+}

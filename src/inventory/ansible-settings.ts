@@ -1,0 +1,356 @@
+import { existsSync, statSync } from "node:fs";
+import { access, constants } from "node:fs/promises";
+import { dirname, extname, isAbsolute, join, normalize, relative, resolve } from "node:path";
+import { InputError, type Place } from "../lib/errors.ts";
+import { Secret } from "../lib/secret.ts";
+import { readTextFile } from "../lib/text-file.ts";
+import { type Cfg, parseCfg } from "./ansible-cfg.ts";
+import type { ConfigSetting, ConnectionConfig } from "./connection-settings.ts";
+
+/** What an ansible.cfg and Ansible's variables of the environment say, as far as redkeep follows it. Weaker than the command line. */
+export interface AnsibleSettings {
+  /** The file that was read, as messages name it. */
+  file: string | undefined;
+  warnings: readonly string[];
+  /** Where host keys are switched off, which is not followed. */
+  hostKeysOff: string | undefined;
+  /** The sources, with where they were named. */
+  inventory: { sources: readonly string[]; from: string } | undefined;
+  user: string | undefined;
+  /** Absolute. */
+  privateKey: string | undefined;
+  forks: number | undefined;
+  timeoutSeconds: number | undefined;
+  become: boolean | undefined;
+  asksPassword: boolean;
+  asksBecomePassword: boolean;
+  becomePassword: Secret | undefined;
+  connection: ConnectionConfig;
+  vault: {
+    /** Absolute. */
+    passwordFile: string | undefined;
+    identityList: readonly string[] | undefined;
+    idMatch: boolean | undefined;
+    encryptIdentity: string | undefined;
+    places: Partial<Record<"passwordFile" | "identityList", Place>>;
+  };
+}
+
+/** Each setting's variable of the environment, which is the stronger, and its sections and keys, the last of which counts. */
+const NAMES = {
+  inventory: ["ANSIBLE_INVENTORY", "defaults.inventory"],
+  user: ["ANSIBLE_REMOTE_USER", "defaults.remote_user"],
+  port: ["ANSIBLE_REMOTE_PORT", "defaults.remote_port"],
+  privateKey: ["ANSIBLE_PRIVATE_KEY_FILE", "defaults.private_key_file"],
+  forks: ["ANSIBLE_FORKS", "defaults.forks"],
+  timeout: ["ANSIBLE_TIMEOUT", "defaults.timeout"],
+  transport: ["ANSIBLE_TRANSPORT", "defaults.transport"],
+  asksPassword: ["ANSIBLE_ASK_PASS", "defaults.ask_pass"],
+  hashBehaviour: ["ANSIBLE_HASH_BEHAVIOUR", "defaults.hash_behaviour"],
+  vaultPasswordFile: ["ANSIBLE_VAULT_PASSWORD_FILE", "defaults.vault_password_file"],
+  vaultIdentityList: ["ANSIBLE_VAULT_IDENTITY_LIST", "defaults.vault_identity_list"],
+  vaultIdMatch: ["ANSIBLE_VAULT_ID_MATCH", "defaults.vault_id_match"],
+  vaultEncryptIdentity: ["ANSIBLE_VAULT_ENCRYPT_IDENTITY", "defaults.vault_encrypt_identity"],
+  become: ["ANSIBLE_BECOME", "privilege_escalation.become"],
+  becomeMethod: ["ANSIBLE_BECOME_METHOD", "privilege_escalation.become_method"],
+  becomeUser: ["ANSIBLE_BECOME_USER", "privilege_escalation.become_user"],
+  becomePassword: ["ANSIBLE_BECOME_PASS", "sudo_become_plugin.password", "ANSIBLE_SUDO_PASS"],
+  asksBecomePassword: ["ANSIBLE_BECOME_ASK_PASS", "privilege_escalation.become_ask_pass"],
+  hostKeyChecking: [
+    "ANSIBLE_HOST_KEY_CHECKING",
+    "defaults.host_key_checking",
+    "ssh_connection.host_key_checking",
+    "ANSIBLE_SSH_HOST_KEY_CHECKING",
+  ],
+  ansible_ssh_args: ["ANSIBLE_SSH_ARGS", "ssh_connection.ssh_args"],
+  ansible_ssh_common_args: ["ANSIBLE_SSH_COMMON_ARGS", "ssh_connection.ssh_common_args"],
+  ansible_ssh_extra_args: ["ANSIBLE_SSH_EXTRA_ARGS", "ssh_connection.ssh_extra_args"],
+  ansible_ssh_executable: ["ANSIBLE_SSH_EXECUTABLE", "ssh_connection.ssh_executable"],
+  ansible_ssh_pkcs11_provider: ["ANSIBLE_PKCS11_PROVIDER", "ssh_connection.pkcs11_provider"],
+  ansible_become_exe: [
+    "ANSIBLE_BECOME_EXE",
+    "privilege_escalation.become_exe",
+    "sudo_become_plugin.executable",
+    "ANSIBLE_SUDO_EXE",
+  ],
+  ansible_become_flags: [
+    "ANSIBLE_BECOME_FLAGS",
+    "privilege_escalation.become_flags",
+    "sudo_become_plugin.flags",
+    "ANSIBLE_SUDO_FLAGS",
+  ],
+} as const;
+/** These are instead of the variable of their name. */
+const VARIABLES = [
+  "ansible_ssh_args",
+  "ansible_ssh_common_args",
+  "ansible_ssh_extra_args",
+  "ansible_ssh_executable",
+  "ansible_ssh_pkcs11_provider",
+  "ansible_become_exe",
+  "ansible_become_flags",
+] as const;
+/** What sudo is given by Ansible anyway. */
+const NO_CHANGE = /^(?:sudo|\s*(?:-[HSn]+\s*)*)$/;
+
+/**
+ * Finds the ansible.cfg that Ansible would take (ANSIBLE_CONFIG, that of the current folder, ~/.ansible.cfg, /etc/ansible/ansible.cfg)
+ * and reads it together with the environment.
+ *
+ * @param hasInventory the command line names the inventory: then that of the settings is not looked at
+ * @throws InputError naming file, line and key of whatever is not valid or names what is not there
+ */
+export async function ansibleSettings(
+  { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },
+  hasInventory: boolean,
+): Promise<AnsibleSettings> {
+  const found = await findCfg(cwd, env);
+  const shown = found.path && shownPath(found.path, cwd);
+  const cfg =
+    found.path === undefined ? new Map() : parseCfg(await readTextFile(found.path, shown), shown ?? "");
+  const reader = new SettingsReader(cfg, found.path, cwd, env);
+  const inventory = hasInventory ? undefined : await reader.inventory();
+  const [vaultPasswordFile, vaultIdentityList] = [
+    reader.find("vaultPasswordFile"),
+    reader.find("vaultIdentityList"),
+  ];
+  reader.refuseMerge();
+  const unchecked = reader.boolean("hostKeyChecking") === false ? reader.find("hostKeyChecking") : undefined;
+  const settings: AnsibleSettings = {
+    file: shown,
+    warnings: found.warnings,
+    hostKeysOff: unchecked && whereOf(unchecked),
+    inventory,
+    user: reader.user(),
+    privateKey: await reader.file("privateKey"),
+    forks: reader.number("forks", 1000),
+    timeoutSeconds: reader.number("timeout", 3600),
+    become: reader.boolean("become"),
+    asksPassword: reader.boolean("asksPassword") ?? false,
+    asksBecomePassword: reader.boolean("asksBecomePassword") ?? false,
+    becomePassword: reader.secret("becomePassword"),
+    connection: {
+      port: reader.number("port", 65535),
+      connection: reader.find("transport"),
+      becomeMethod: reader.find("becomeMethod"),
+      becomeUser: reader.find("becomeUser"),
+      variables: new Map(
+        VARIABLES.flatMap((name) => {
+          const setting = reader.find(name);
+          const isNothing =
+            setting === undefined || (name.startsWith("ansible_become") && NO_CHANGE.test(setting.value));
+          return isNothing ? [] : [[name, setting] as const];
+        }),
+      ),
+    },
+    vault: {
+      passwordFile: await reader.file("vaultPasswordFile"),
+      identityList: vaultIdentityList && listOf(vaultIdentityList.value),
+      idMatch: reader.boolean("vaultIdMatch"),
+      encryptIdentity: reader.find("vaultEncryptIdentity")?.value,
+      places: {
+        ...(vaultPasswordFile?.place && { passwordFile: vaultPasswordFile.place }),
+        ...(vaultIdentityList?.place && { identityList: vaultIdentityList.place }),
+      },
+    },
+  };
+  reader.finish();
+  return settings;
+}
+
+interface FoundCfg {
+  path?: string;
+  warnings: string[];
+}
+
+async function findCfg(cwd: string, env: NodeJS.ProcessEnv): Promise<FoundCfg> {
+  const given = env.ANSIBLE_CONFIG;
+  if (given !== undefined && given !== "") {
+    const path = expanded(given, cwd, env);
+    if (path === "/dev/null") return { warnings: [] };
+    const file = isDirectory(path) ? join(path, "ansible.cfg") : path;
+    if (!existsSync(file))
+      throw new InputError({ place: { file: given }, key: "ANSIBLE_CONFIG", message: "does not exist" });
+    if (![".cfg", ".ini"].includes(extname(file)))
+      throw new InputError({
+        place: { file: given },
+        key: "ANSIBLE_CONFIG",
+        message: "expected a file that ends in .cfg or .ini",
+      });
+    return { path: file, warnings: [] };
+  }
+  const here = join(cwd, "ansible.cfg");
+  // Whoever may write there could choose the programs that are run.
+  const isOpen = (statSync(cwd, { throwIfNoEntry: false })?.mode ?? 0) & 0o002;
+  const warnings =
+    isOpen && existsSync(here) ? ["ansible.cfg is not read, as every user may write to this folder"] : [];
+  const home = env.HOME === undefined ? [] : [join(env.HOME, ".ansible.cfg")];
+  for (const path of [...(isOpen ? [] : [here]), ...home, "/etc/ansible/ansible.cfg"])
+    if (await isReadable(path)) return { path, warnings };
+  return { warnings };
+}
+
+interface FoundSetting extends ConfigSetting {
+  /** With its quotes. */
+  raw: string;
+}
+
+/** Collects every problem, so that you see all of them at once. */
+class SettingsReader {
+  readonly #cfg: Cfg;
+  readonly #directory: string;
+  readonly #cwd: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #problems = new Map<string, InputError>();
+
+  constructor(cfg: Cfg, path: string | undefined, cwd: string, env: NodeJS.ProcessEnv) {
+    this.#cfg = cfg;
+    this.#directory = path === undefined ? cwd : dirname(path);
+    this.#cwd = cwd;
+    this.#env = env;
+  }
+
+  finish(): void {
+    const problems = [...this.#problems.values()].flatMap((error) => error.problems);
+    if (problems.length > 0) throw new InputError(problems);
+  }
+
+  /** Undefined where it is not set, or empty. A pair of quotes around the whole value is not part of it. */
+  find(name: keyof typeof NAMES): FoundSetting | undefined {
+    let fromFile: ConfigSetting | undefined;
+    let fromEnvironment: ConfigSetting | undefined;
+    for (const source of NAMES[name]) {
+      const [section = "", key] = source.split(".");
+      if (key === undefined) {
+        const value = this.#env[source];
+        if (value !== undefined) fromEnvironment = { value, key: source };
+        continue;
+      }
+      const entry = this.#cfg.get(section)?.get(key);
+      if (entry !== undefined) fromFile = { ...entry, key };
+    }
+    const setting = fromEnvironment ?? fromFile;
+    if (setting === undefined) return undefined;
+    const value = unquoted(setting.value);
+    return value === "" ? undefined : { ...setting, value, raw: setting.value };
+  }
+
+  boolean(name: keyof typeof NAMES): boolean | undefined {
+    const setting = this.find(name);
+    if (setting === undefined) return undefined;
+    const word = setting.value.toLowerCase().trim();
+    if (["y", "yes", "on", "1", "true", "t"].includes(word)) return true;
+    if (!["n", "no", "off", "0", "false", "f"].includes(word))
+      this.#problem(setting, "expected true or false");
+    return false;
+  }
+
+  number(name: keyof typeof NAMES, most: number): number | undefined {
+    const setting = this.find(name);
+    if (setting === undefined) return undefined;
+    const number = /^\d{1,6}$/.test(setting.value) ? Number(setting.value) : 0;
+    if (number >= 1 && number <= most) return number;
+    return this.#problem(setting, `expected a whole number from 1 to ${most}`);
+  }
+
+  /** One word that ssh cannot take for an option. */
+  user(): string | undefined {
+    const setting = this.find("user");
+    if (setting === undefined || /^[^-\s][^\s]*$/.test(setting.value)) return setting?.value;
+    return this.#problem(setting, "expected a user name");
+  }
+
+  secret(name: keyof typeof NAMES): Secret | undefined {
+    const setting = this.find(name);
+    return setting && new Secret(setting.value);
+  }
+
+  /** Absolute. */
+  async file(name: keyof typeof NAMES): Promise<string | undefined> {
+    const setting = this.find(name);
+    if (setting === undefined) return undefined;
+    const path = this.#path(setting);
+    return existsSync(path) ? path : this.#problem(setting, "names a file that does not exist");
+  }
+
+  async inventory(): Promise<AnsibleSettings["inventory"]> {
+    const setting = this.find("inventory");
+    if (setting === undefined) return undefined;
+    // Ansible takes the quotes of a path for a part of it.
+    const sources = setting.raw
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "")
+      .map((item) => this.#path({ ...setting, raw: item }));
+    const missing = sources.find((source) => !existsSync(source));
+    if (missing !== undefined)
+      return this.#problem(setting, `names ${shownPath(missing, this.#cwd)}, which does not exist`);
+    return { sources: sources.map((source) => shownPath(source, this.#cwd)), from: whereOf(setting) };
+  }
+
+  refuseMerge(): void {
+    const setting = this.find("hashBehaviour");
+    if (setting === undefined || setting.value === "replace") return;
+    this.#problem(
+      setting,
+      "expected replace: redkeep replaces mappings as Ansible does by default. Write each mapping in full, or set hash_behaviour back",
+    );
+  }
+
+  /** A value of the file counts from the file's folder, one of the environment from the current one. */
+  #path({ place, raw }: FoundSetting): string {
+    const base = place === undefined ? this.#cwd : this.#directory;
+    return expanded(raw.replaceAll("{{CWD}}", this.#cwd), base, this.#env);
+  }
+
+  #problem({ place, key, value }: ConfigSetting, message: string): undefined {
+    const found = `${message}, found ${JSON.stringify(value.slice(0, 80))}`;
+    this.#problems.set(key, new InputError({ place, key, message: found }));
+    return undefined;
+  }
+}
+
+function whereOf({ place, key }: ConfigSetting): string {
+  return place === undefined ? key : `${place.file}:${place.line} (${key})`;
+}
+
+/** `~` and variables of the environment, as Python expands them. */
+function expanded(path: string, base: string, env: NodeJS.ProcessEnv): string {
+  const known = (whole: string, name: string) => (Object.hasOwn(env, name) ? (env[name] ?? whole) : whole);
+  const named = path
+    .replace(/\$(?:(\w+)|\{([^}]*)\})/g, (whole, plain?: string, braced?: string) =>
+      known(whole, plain ?? braced ?? ""),
+    )
+    .replace(/^~(?=\/|$)/, env.HOME ?? "~");
+  return normalize(isAbsolute(named) ? named : resolve(base, named));
+}
+
+function unquoted(value: string): string {
+  const [quote] = value;
+  const isQuoted =
+    value.length > 1 && (quote === '"' || quote === "'") && value.endsWith(quote) && value.at(-2) !== "\\";
+  return isQuoted ? value.slice(1, -1) : value;
+}
+
+function listOf(value: string): string[] {
+  return value.split(",").map((item) => unquoted(item.trim()));
+}
+
+/** As short as it can be written from here. */
+function shownPath(path: string, cwd: string): string {
+  const from = relative(cwd, path);
+  return from === "" ? "." : from.startsWith("..") ? path : from;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
