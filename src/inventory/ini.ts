@@ -36,11 +36,8 @@ export function looksLikeIni(text: string): boolean {
   return text.split(LINE_END).some((line) => SECTION.test(line.replace(AROUND, "")));
 }
 
-/**
- * Reads the lines of an INI inventory as Ansible does. `file` is the name for messages.
- * @param fromVault the text was encrypted: messages show no value of it.
- */
-export function parseIni(text: string, file: string, fromVault = false): IniInventory {
+/** Reads the lines of an INI inventory as Ansible does. @param origin the file, for the places of its values */
+export function parseIni(text: string, origin: Place): IniInventory {
   const lines: IniLine[] = [];
   const problems: Problem[] = [];
   let holds = "hosts";
@@ -48,7 +45,7 @@ export function parseIni(text: string, file: string, fromVault = false): IniInve
     const line = written.replace(AROUND, "");
     if (line === "" || line.startsWith(";") || line.startsWith("#")) continue;
     if (holds === "" && !line.startsWith("[")) continue;
-    const place: Place = { file, line: index + 1, ...(fromVault ? { fromVault } : {}) };
+    const place = { ...origin, line: index + 1 };
     try {
       const parsed = parseLine(line, holds, place);
       if (parsed.kind === "section") holds = parsed.holds;

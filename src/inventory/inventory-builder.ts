@@ -30,7 +30,7 @@ export class InventoryBuilder {
   readonly groups = new Map<string, DraftGroup>();
   readonly hosts = new Map<string, DraftHost>();
   readonly problems: Problem[] = [];
-  readonly #empty: Place[] = [];
+  readonly #empty: Problem[] = [];
   readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;
 
@@ -41,9 +41,9 @@ export class InventoryBuilder {
     this.ungrouped.parents.add(this.#all);
   }
 
-  /** A file with nothing in it: a problem only where no other one has a host. */
-  foundEmpty(place: Place): void {
-    this.#empty.push(place);
+  /** A file that gives no host: a problem only where no other one has any. */
+  foundEmpty(place: Place, message = "the inventory file is empty: it has no hosts"): void {
+    this.#empty.push({ place, message });
   }
 
   addGroup(name: string, place: Place): DraftGroup {
@@ -150,11 +150,8 @@ export class InventoryBuilder {
     this.#setDepths();
     if (this.problems.length > 0) throw new InputError(this.problems);
     if (this.hosts.size === 0) {
-      const message = "the inventory file is empty: it has no hosts";
-      const empty = this.#empty.map((place) => ({ place, message }));
-      throw new InputError(
-        empty.length > 0 ? empty : { place: this.#all.place, message: "the inventory has no hosts" },
-      );
+      const nowhere = { place: this.#all.place, message: "the inventory has no hosts" };
+      throw new InputError(this.#empty.length > 0 ? this.#empty : nowhere);
     }
   }
 

@@ -7,8 +7,7 @@ import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory, Variable } from "./inventory.ts";
 import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
-import type { ProgramContext } from "./program.ts";
-import { readInventoryFile } from "./readers.ts";
+import { type ReadContext, readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
 import { maskValues, type VariablePart, VaultedFile } from "./vaulted.ts";
@@ -56,7 +55,7 @@ export async function loadInventory({
   for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
   const builder = new InventoryBuilder({ file: firstSource });
   for (const source of sources) {
-    await readSource(source, builder, { cwd, interrupted, programSeconds, vault });
+    await readSource(source, builder, { sources: given, cwd, interrupted, programSeconds, vault });
   }
   builder.finish();
 
@@ -97,7 +96,7 @@ function isShipped(playbookDir: string | undefined, cwd: string): boolean {
   return playbookDir !== undefined && resolve(cwd, playbookDir) === join(packageDirectory, "playbooks");
 }
 
-async function readSource(source: Source, builder: InventoryBuilder, context: ProgramContext): Promise<void> {
+async function readSource(source: Source, builder: InventoryBuilder, context: ReadContext): Promise<void> {
   if (source.kind === "list") {
     const place = { file: `-i ${source.given}` };
     const ungrouped = builder.addGroup("ungrouped", place);
@@ -111,6 +110,11 @@ async function readSource(source: Source, builder: InventoryBuilder, context: Pr
     return;
   }
   for (const file of source.files) await readInventoryFile(file, context, builder);
+  for (const file of source.skipped)
+    builder.foundEmpty(
+      { file },
+      `is not read: of a folder Ansible takes no .ini and no .cfg. Name the file itself: -i ${file}`,
+    );
 }
 
 /** group_vars and host_vars beside the sources, in their order, and beside the playbook. */

@@ -21,7 +21,7 @@ type Path = readonly string[];
 export function parseInventory(
   document: YamlDocument,
   builder: InventoryBuilder,
-  exportCommand: string,
+  exportCommand: (plugin: string) => string,
 ): void {
   new InventoryParser(builder, exportCommand).parse(document.root);
 }
@@ -40,9 +40,9 @@ export function variableOf({ node, place }: YamlEntry): Variable {
 
 class InventoryParser {
   readonly #builder: InventoryBuilder;
-  readonly #exportCommand: string;
+  readonly #exportCommand: (plugin: string) => string;
 
-  constructor(builder: InventoryBuilder, exportCommand: string) {
+  constructor(builder: InventoryBuilder, exportCommand: (plugin: string) => string) {
     this.#builder = builder;
     this.#exportCommand = exportCommand;
   }
@@ -54,12 +54,12 @@ class InventoryParser {
     }
     const plugin = root.entries.get("plugin");
     if (plugin && !isEmpty(plugin.node)) {
-      const name = plugin.node.kind === "scalar" ? ` ${plugin.node.value}` : "";
+      const name = plugin.node.kind === "scalar" ? String(plugin.node.value) : "of no name";
       this.#problem(
         plugin.place,
         ["plugin"],
-        `this is the configuration of the inventory plugin${name}, which redkeep does not run. This makes a file of what it ` +
-          `finds: ${this.#exportCommand}. That file holds in plain text what vaulted files hold: keep it to yourself`,
+        `this is the configuration of the inventory plugin ${name}, which redkeep does not run. This makes a file of what it ` +
+          `finds: ${this.#exportCommand(name)}. That file holds in plain text what vaulted files hold: keep it to yourself`,
       );
       return;
     }
@@ -68,7 +68,7 @@ class InventoryParser {
       this.#problem(
         meta.place,
         ["_meta"],
-        `this is the JSON that inventory programs print. This makes a file of it: ${this.#exportCommand}, with the program itself after -i`,
+        `this is the JSON that inventory programs print. This makes a file of it: ${this.#exportCommand("")}, with the program itself after -i`,
       );
       return;
     }

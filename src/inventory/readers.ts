@@ -10,6 +10,11 @@ import { addProgram, isProgram, type ProgramContext } from "./program.ts";
 
 const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
 
+export interface ReadContext extends ProgramContext {
+  /** Every -i. */
+  sources: readonly string[];
+}
+
 /**
  * Reads one inventory file into `builder` with the reader that Ansible gives it: a program is run; a name with one of YAML's
  * endings, or with none, is read as YAML or JSON; what is not that, and every other name, as INI.
@@ -18,7 +23,7 @@ const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
  */
 export async function readInventoryFile(
   file: string,
-  context: ProgramContext,
+  context: ReadContext,
   builder: InventoryBuilder,
 ): Promise<void> {
   const path = resolve(context.cwd, file);
@@ -26,21 +31,27 @@ export async function readInventoryFile(
   if (extname(file) === ".toml") {
     throw new InputError({
       place: { file },
-      message: `is TOML, which redkeep does not read. This makes YAML of it: ${exportCommand(file)}`,
+      message: `is TOML, which redkeep does not read. This makes YAML of it: ${exportCommand([file])}`,
     });
   }
   const { text, fromVault } = await readVaulted(path, file, context.vault);
   const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file, fromVault) : undefined;
-  if (yaml?.document !== undefined) return parseInventory(yaml.document, builder, exportCommand(file));
-  const ini = parseIni(text, file, fromVault);
+  if (yaml?.document !== undefined) {
+    // A constructed group is made of what the other sources have.
+    const command = (plugin: string) =>
+      exportCommand(/(?:^|\.)constructed$/.test(plugin) ? context.sources : [file]);
+    return parseInventory(yaml.document, builder, command);
+  }
+  const ini = parseIni(text, { file, ...(fromVault ? { fromVault } : {}) });
   if (ini.problems.length === 0) addIni(ini, builder);
   else builder.problems.push(...problemsOf(text, file, ini, yaml?.error).problems);
   if (ini.lines.length + ini.problems.length === 0) builder.foundEmpty({ file, line: 1, column: 1 });
 }
 
 /** The command that turns what redkeep does not read into a file that it reads. */
-function exportCommand(file: string): string {
-  return `ansible-inventory -i ${shellWord(file)} --list --yaml --export --output FILE.yml`;
+function exportCommand(files: readonly string[]): string {
+  const given = files.map((file) => `-i ${shellWord(file)}`).join(" ");
+  return `ansible-inventory ${given} --list --yaml --export --output FILE.yml`;
 }
 
 /** The document where Ansible's YAML reader takes it, or why it does not; neither for a text that is no mapping. */

@@ -7,8 +7,11 @@ import { compareBytes } from "./order.ts";
 /** What one `-i` names. Paths are as the user wrote them, for messages. */
 export type Source =
   | { kind: "list"; given: string; hosts: string[] }
-  /** `directory` is where its group_vars and host_vars are. */
-  | { kind: "files"; given: string; directory: string; files: string[] };
+  /**
+   * `directory` is where its group_vars and host_vars are; `skipped` has its files that are inventories by their endings, which Ansible
+   * does not read in a directory.
+   */
+  | { kind: "files"; given: string; directory: string; files: string[]; skipped: string[] };
 
 const IGNORED_ENDINGS = /(?:~|\.(?:pyc|pyo|swp|bak|rpm|md|txt|rst|orig|ini|cfg|retry))$/;
 const IGNORED_NAMES = new Set(["group_vars", "host_vars", "vars_plugins"]);
@@ -27,10 +30,12 @@ export async function resolveSource(given: string, cwd: string, warnings: string
     throw new InputError({ message: "-i: expected a file, a directory or a list of hosts, found nothing" });
   const kind = await kindOf(resolve(cwd, given));
   if (kind === "directory") {
-    return { kind: "files", given, directory: given, files: await filesBelow(given, cwd, warnings) };
+    const found: Found = { files: [], skipped: [], warnings };
+    await filesBelow(given, cwd, found);
+    return { kind: "files", given, directory: given, files: found.files, skipped: found.skipped };
   }
   if (kind === "file") {
-    return { kind: "files", given, directory: dirname(given), files: [given] };
+    return { kind: "files", given, directory: dirname(given), files: [given], skipped: [] };
   }
   if (given.includes(",")) return hostList(given, cwd);
   throw new InputError({
@@ -67,23 +72,28 @@ export async function kindOf(path: string): Promise<"file" | "directory" | undef
   }
 }
 
-async function filesBelow(directory: string, cwd: string, warnings: string[], depth = 0): Promise<string[]> {
+interface Found {
+  files: string[];
+  skipped: string[];
+  warnings: string[];
+}
+
+async function filesBelow(directory: string, cwd: string, found: Found, depth = 0): Promise<void> {
   if (depth > MAX_DEPTH) {
     throw new InputError({
       place: { file: directory },
       message: `lies more than ${MAX_DEPTH} directories deep`,
     });
   }
-  const files: string[] = [];
   for (const name of await namesIn(directory, cwd)) {
-    if (name.startsWith(".") || IGNORED_NAMES.has(name) || IGNORED_ENDINGS.test(name)) continue;
     const path = join(directory, name);
+    if (/\.(?:ini|cfg)$/.test(name)) found.skipped.push(path);
+    if (name.startsWith(".") || IGNORED_NAMES.has(name) || IGNORED_ENDINGS.test(name)) continue;
     const kind = await kindOf(resolve(cwd, path));
-    if (kind === "directory") files.push(...(await filesBelow(path, cwd, warnings, depth + 1)));
-    else if (kind === "file") files.push(path);
-    else warnings.push(linkToNothing(path));
+    if (kind === "directory") await filesBelow(path, cwd, found, depth + 1);
+    else if (kind === "file") found.files.push(path);
+    else found.warnings.push(linkToNothing(path));
   }
-  return files;
 }
 
 /** The warning for a name in a directory that leads nowhere. */

@@ -2,7 +2,7 @@ import { chmod, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
-import { directoryWith, type Files } from "./inventory-on-disk.ts";
+import { directoryWith, type Files, refusal } from "./inventory-on-disk.ts";
 
 async function hostsOf(files: Files, source: string, lay: (cwd: string) => Promise<void>) {
   const cwd = await directoryWith(files);
@@ -45,4 +45,11 @@ describe("a file that may be executed", () => {
     expect([...hosts.keys()]).toEqual(["h"]);
     expect(await readdir(cwd)).toEqual(["hosts.yml"]);
   });
+});
+
+it("a folder with nothing but a hosts.ini names the file that Ansible skips there", async () => {
+  const cwd = await directoryWith({ "inv/hosts.ini": "[g]\nh\n", "inv/group_vars/g.yml": "x: 1\n" });
+  expect(await refusal(loadInventory({ sources: ["inv"], cwd }))).toBe(
+    "inv/hosts.ini  is not read: of a folder Ansible takes no .ini and no .cfg. Name the file itself: -i inv/hosts.ini",
+  );
 });

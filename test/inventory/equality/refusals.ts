@@ -126,6 +126,13 @@ export const REFUSALS: Record<string, Refusal> = {
       "i/aws_ec2.yml:1:1  plugin: this is the configuration of the inventory plugin aws_ec2, which redkeep does not run. This makes a file of what it finds: ansible-inventory -i i/aws_ec2.yml --list --yaml --export --output FILE.yml. That file holds in plain text what vaulted files hold",
     docs: "the configuration of a plugin (`plugin: aws_ec2`)",
   },
+  "a plugin that builds on other sources": {
+    sources: ["hosts", "x.yml"],
+    files: { hosts: "[web]\nh\n", "x.yml": "plugin: ansible.builtin.constructed\ngroups: {a: true}\n" },
+    message:
+      "makes a file of what it finds: ansible-inventory -i i/hosts -i i/x.yml --list --yaml --export --output FILE.yml",
+    docs: "the configuration of a plugin (`plugin: aws_ec2`)",
+  },
   TOML: {
     files: { "hosts.toml": "[web.hosts.h]\nansible_port = 22\n" },
     message:
