@@ -2,6 +2,7 @@ import type { Argument, Command, Option } from "commander";
 import { topics } from "../../report/topics.ts";
 import { CONTROLS } from "../../verify/catalogue.ts";
 import { GUARDS } from "../guards.ts";
+import { collect } from "../options.ts";
 
 /** What may stand in one place of a command line: one of these words, a file, a folder, or what only the user knows. */
 export type Value = readonly string[] | "file" | "folder" | "anything";
@@ -53,7 +54,7 @@ function optionsOf(command: Command): OptionWords[] {
       flags: [option.short, option.long].filter((flag) => flag !== undefined),
       description: option.description,
       value: option.required ? acceptedBy(option) : undefined,
-      isRepeatable: option.parseArg !== undefined && option.defaultValue === undefined,
+      isRepeatable: option.parseArg === collect,
     })),
     { ...help, isRepeatable: false },
   ];
