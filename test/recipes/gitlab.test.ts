@@ -1,140 +1,116 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { z } from "zod";
-import { carry, type Fleet, readRecord, recipe, runShell, startFleet } from "./support.ts";
+import { dump } from "js-yaml";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Fleet, readRecord, recipeText, runShell, startFleet, type Workspace } from "./support.ts";
 
-const artifacts = z.strictObject({
-  when: z.literal("always"),
-  paths: z.array(z.string()),
-  expire_in: z.string(),
-  reports: z.strictObject({ junit: z.string() }).optional(),
-});
-const job = z.strictObject({
-  stage: z.string(),
-  rules: z.array(z.strictObject({ if: z.string(), when: z.enum(["always", "manual"]).optional() })),
-  parallel: z.int().optional(),
-  timeout: z.string().optional(),
-  needs: z.array(z.strictObject({ job: z.string(), artifacts: z.literal(true) })).optional(),
-  cache: z
-    .strictObject({ key: z.string(), paths: z.array(z.string()), when: z.literal("always") })
-    .optional(),
-  environment: z.string().optional(),
-  resource_group: z.string().optional(),
-  interruptible: z.boolean().optional(),
-  script: z.array(z.string()),
-  artifacts,
-});
-const pipeline = recipe(
-  "gitlab/.gitlab-ci.yml",
-  z.strictObject({
-    stages: z.array(z.string()),
-    default: z.strictObject({
-      image: z.string(),
-      tags: z.array(z.string()),
-      before_script: z.array(z.string()),
-    }),
-    verify: job,
-    report: job,
-    apply: job,
-  }),
-);
+/*
+ * The pipeline runs as it is in gitlab-ci-local, which reads it by GitLab's schema and rules, and carries artifacts and
+ * caches between jobs. Jobs run in a shell instead of an image.
+ */
+
+const GITLAB = createRequire(import.meta.url).resolve("gitlab-ci-local/dist/index.js");
 
 // A night has some ten processes, which share a busy machine.
 vi.setConfig({ testTimeout: 300_000 });
 
 let fleet: Fleet;
-beforeEach(async () => {
-  fleet = await startFleet();
-});
 afterEach(async () => await fleet[Symbol.asyncDispose]());
 
-/** Runs a job's lines in one shell, as a runner does; `variables` are those of the project and of the job. */
-async function runJob(
-  { script, cache, artifacts }: z.infer<typeof job>,
-  store: string,
-  variables: Record<string, string> = {},
-) {
-  const workspace = fleet.checkout();
-  const file = (name: string, content: string) => workspace.write(`tmp/${name}`, `${content}\n`);
-  const env = {
-    REDKEEP_SSH_KEY: file("REDKEEP_SSH_KEY", fleet.secrets.key),
-    REDKEEP_KNOWN_HOSTS: file("REDKEEP_KNOWN_HOSTS", fleet.secrets.knownHosts),
-    REDKEEP_SECRETS: file("REDKEEP_SECRETS", fleet.secrets.generated.trimEnd()),
-    REDKEEP_CA: file("REDKEEP_CA", fleet.secrets.ca.cert),
-    REDKEEP_CA_KEY: file("REDKEEP_CA_KEY", fleet.secrets.ca.key),
-    ...variables,
-  };
-  const key = cache?.key.replace(/\$(\w+)/g, (_, name: string) => variables[name] ?? "") ?? "";
-  for (const path of cache?.paths ?? []) carry(join(store, "caches", key, path), join(workspace.path, path));
-  carry(join(store, "artifacts"), workspace.path);
-  // What it installs is beside the workspace already.
-  const lines = [...pipeline.default.before_script.filter((line) => line !== "npm ci"), ...script];
-  const result = await runShell(["bash", "-eo", "pipefail", "-c", lines.join("\n")], {
-    cwd: workspace.path,
-    env,
-  });
-  for (const path of cache?.paths ?? []) carry(join(workspace.path, path), join(store, "caches", key, path));
-  for (const path of artifacts.paths) carry(join(workspace.path, path), join(store, "artifacts", path));
-  return { ...result, workspace: workspace.path };
-}
+const pipelineFile = { ".gitlab-ci.yml": recipeText("gitlab/.gitlab-ci.yml") };
 
-async function verifyAll(store: string) {
-  const { parallel = 0 } = pipeline.verify;
-  return await Promise.all(
-    Array.from({ length: parallel }, (_, index) =>
-      runJob(pipeline.verify, store, { CI_NODE_INDEX: `${index + 1}`, CI_NODE_TOTAL: `${parallel}` }),
-    ),
+/** Runs the pipeline: as the schedule does, or with one job that somebody starts. */
+async function runPipeline(repository: Workspace, manual?: string) {
+  const file = (text: string) => ({ type: "file", values: { "*": `${text}\n` } });
+  const variables = {
+    REDKEEP_SSH_KEY: file(fleet.secrets.key),
+    ANSIBLE_VAULT_PASSWORD_FILE: file(fleet.secrets.vaultPassword),
+  };
+  const home = mkdtempSync(join(repository.path, ".git/home-"));
+  repository.write(
+    `${home.slice(repository.path.length + 1)}/.gitlab-ci-local/variables.yml`,
+    dump({ global: variables }),
+  );
+  const source = `CI_PIPELINE_SOURCE=${manual === undefined ? "schedule" : "web"}`;
+  return await runShell(
+    [
+      process.execPath,
+      GITLAB,
+      "--force-shell-executor",
+      "--shell-isolation",
+      "--ignore-predefined-vars=CI_PIPELINE_SOURCE,CI_COMMIT_BRANCH,CI_DEFAULT_BRANCH",
+      ...[source, "CI_COMMIT_BRANCH=main", "CI_DEFAULT_BRANCH=main"].map((text) => `--variable=${text}`),
+      ...(manual === undefined ? [] : [manual]),
+    ],
+    { cwd: repository.path, env: { HOME: home } },
   );
 }
 
-describe("the GitLab pipeline", () => {
-  it("has each host once in its report, and compares with the night before", async () => {
-    const store = fleet.checkout().path;
-    const shards = await verifyAll(store);
-    expect(shards.map(({ status }) => status)).toContain(6);
-    for (const { workspace } of shards)
-      expect(readFileSync(join(workspace, "inventory/.redkeep/secrets.yml"), "utf8")).toBe(
-        fleet.secrets.generated,
-      );
-    const report = await runJob(pipeline.report, store);
-    expect(report).toMatchObject({ status: 6, output: "" });
-    const merged = readRecord(join(report.workspace, "report/run.json"));
+/** How each job ended, by the lines that gitlab-ci-local prints. */
+function ends(output: string): Record<string, string> {
+  const lines = output.matchAll(/^(verify: \[\d\/3\]|report|apply) +finished in .*?(?:FAIL (\d+))? *$/gm);
+  return Object.fromEntries([...lines].map(([, name = "", code = "0"]) => [name, code]));
+}
+
+const allShards = (code: string) =>
+  Object.fromEntries([1, 2, 3].map((shard) => [`verify: [${shard}/3]`, code]));
+
+describe("the nightly pipeline", () => {
+  it("tells a finding that is new, knows it the next night, and is clean once it is mended", async () => {
+    fleet = await startFleet("recorded", pipelineFile);
+    const repository = fleet.checkout();
+    const first = await runPipeline(repository);
+    expect(ends(first.output)).toEqual({ ...allShards("6"), report: "6" });
+    const merged = readRecord(join(repository.path, "report/run.json"));
     expect(merged.hosts.map(({ host }) => host)).toEqual(fleet.hosts);
-    const junit = pipeline.report.artifacts.reports?.junit ?? "";
-    expect(readFileSync(join(report.workspace, junit), "utf8").match(/<testsuite /g)).toHaveLength(6);
-    const told = (await verifyAll(store)).map(({ output }) => output).join("");
-    expect(told).toMatch(/known\s+since\s+[\d-]+:[^✖?]*RK-LIM-01/);
-    expect(told).not.toMatch(/RK-LIM-01 [^✖?]*wanted/);
-  });
+    const junit = readFileSync(join(repository.path, "report/junit.xml"), "utf8");
+    expect(junit.match(/<testsuite /g)).toHaveLength(6);
 
-  it("reports also after a failed check, from the artifacts of all shards", () => {
-    const { report, verify } = pipeline;
-    expect(report.needs).toEqual([{ job: "verify", artifacts: true }]);
-    expect(report.rules).toEqual([{ ...verify.rules[0], when: "always" }]);
-    expect(pipeline.stages).toEqual([verify.stage, report.stage, pipeline.apply.stage]);
-  });
+    const second = await runPipeline(repository);
+    expect(ends(second.output)).toEqual({ ...allShards("6"), report: "6" });
+    expect(second.output).toMatch(/> ✖ RK-LIM-01 .*\(medium\): .*known/);
+    expect(second.output).not.toMatch(/RK-LIM-01 [^✖?]*wanted/);
 
-  it("applies only where somebody starts it, and never twice at once", async () => {
-    const { apply } = pipeline;
-    expect(apply.rules.map(({ when }) => when)).toEqual(["manual"]);
-    expect(apply).toMatchObject({
-      environment: "production",
-      resource_group: "redkeep",
-      interruptible: false,
+    fleet.mend();
+    const clean = await runPipeline(repository);
+    expect(ends(clean.output)).toEqual({ ...allShards("0"), report: "0" });
+    // Who may read artifacts, caches and logs learns no secret.
+    const kept = await runShell(["grep", "-rl", "generated-password-of-app", "."], {
+      cwd: repository.path,
+      env: {},
     });
-    await fleet[Symbol.asyncDispose]();
-    fleet = await startFleet("acting");
-    const { status, workspace } = await runJob(apply, fleet.checkout().path);
-    expect(status).toBe(0);
-    for (const [name, text] of Object.entries(fleet.secrets.ca))
-      expect(
-        readFileSync(
-          join(workspace, "inventory/.redkeep/pki", { cert: "ca.crt", key: "ca.key" }[name] ?? ""),
-          "utf8",
-        ).trim(),
-      ).toBe(text);
-    const { hosts } = readRecord(join(workspace, "records/apply.json"));
+    expect(kept.output).toBe("");
+  });
+
+  it("reports all hosts also where a host of one shard is away", async () => {
+    fleet = await startFleet("recorded", pipelineFile);
+    fleet.mend();
+    await fleet.stop("redis-03");
+    const repository = fleet.checkout();
+    const { output } = await runPipeline(repository);
+    expect(Object.values(ends(output)).toSorted()).toEqual(["0", "0", "4", "4"]);
+    const { hosts } = readRecord(join(repository.path, "report/run.json"));
+    expect(hosts.map(({ host, status }) => `${host} ${status}`)).toEqual(
+      fleet.hosts.map((host) => `${host} ${host === "redis-03" ? "unreachable" : "unchanged"}`),
+    );
+  });
+
+  it("ends with an error in each shard where the vault password is another one", async () => {
+    fleet = await startFleet("recorded", pipelineFile);
+    fleet.secrets.vaultPassword = "password-of-another-team";
+    const { output } = await runPipeline(fleet.checkout());
+    expect(ends(output)).toMatchObject(allShards("1"));
+  });
+});
+
+describe("the job that applies", () => {
+  it("is never part of a night, and changes the hosts where somebody starts it", async () => {
+    fleet = await startFleet("acting", pipelineFile);
+    const repository = fleet.checkout();
+    const { output } = await runPipeline(repository, "apply");
+    expect(ends(output)).toEqual({ apply: "0" });
+    const { hosts } = readRecord(join(repository.path, "records/apply.json"));
     expect(hosts.map(({ host, status }) => `${host} ${status}`)).toEqual(
       fleet.hosts.map((host) => `${host} changed`),
     );

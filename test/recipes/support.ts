@@ -7,6 +7,7 @@ import type { RunRecord } from "../../src/record/record.ts";
 import { type TestServer, temporaryDirectory, userKey } from "../connection/support/server.ts";
 import { startActingHost } from "../support/acting-host.ts";
 import { PROGRAM } from "../support/cli.ts";
+import { editedAnswer, type SectionEdits, withRunning } from "../support/facts.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
 /*
@@ -44,43 +45,107 @@ export interface Workspace {
 }
 
 export interface Fleet extends AsyncDisposable {
-  /** What a repository of the user holds: inventory, playbook and the program. */
+  /** A clone of the user's repository: inventory, playbook, host keys, the encrypted state and the program. */
   checkout(): Workspace;
   /** What the service's secret store holds. */
-  secrets: { key: string; knownHosts: string; generated: string; ca: { cert: string; key: string } };
+  secrets: { key: string; vaultPassword: string };
   hosts: readonly string[];
+  /** Gives each server the bound on its memory that the playbook asks for, and that all of them lack. */
+  mend(): void;
+  /** Switches a host off for good. */
+  stop(host: string): Promise<void>;
 }
 
-/** Six hosts on loopback, of which one has a control that fails; or such that can be changed. */
-export async function startFleet(kind: "recorded" | "acting" = "recorded"): Promise<Fleet> {
+/** What the repository's redkeep is: a package that `npm ci` links, whose program is this checkout's. */
+const PACKAGE = { version: "0.1.0", bin: { redkeep: "redkeep.sh" } };
+const LOCK = {
+  name: "fleet",
+  lockfileVersion: 3,
+  packages: {
+    "": { name: "fleet", dependencies: { redkeep: "file:redkeep" } },
+    "node_modules/redkeep": { resolved: "redkeep", link: true },
+    redkeep: PACKAGE,
+  },
+};
+const LIMITS = {
+  recorded: "{ maxmemory: 512mb, lazyfree: false }",
+  acting: "{ maxmemory: 512mb, maxclients: 9000, nofile: 64 }",
+};
+const VAULT_PASSWORD = "vault-password-of-the-team";
+
+/**
+ * Six hosts on loopback, each with one control that fails and one that is waived; or such that can be changed.
+ *
+ * @param more files of the repository beside what every fleet has.
+ */
+export async function startFleet(
+  kind: "recorded" | "acting" = "recorded",
+  more: Record<string, string> = {},
+): Promise<Fleet> {
   const stack = new AsyncDisposableStack();
   const hosts = Array.from({ length: 6 }, (_, index) => `redis-0${index + 1}`);
   const started: TestServer[] = [];
+  let edits: SectionEdits = {};
   for (const _ of hosts)
-    started.push(stack.use(await (kind === "acting" ? startActingHost() : startRecordedHost("stock"))));
+    started.push(
+      stack.use(
+        await (kind === "acting"
+          ? startActingHost()
+          : startRecordedHost("stock", () => editedAnswer("stock", edits))),
+      ),
+    );
   const lines = hosts.map(
     (host, index) =>
       `    ${host}: { ansible_host: 127.0.0.1, ansible_port: ${started[index]?.port}, ansible_user: root }\n`,
   );
+  const repository = workspaceIn(stack.use(temporaryDirectory()).path);
+  const files = {
+    "package.json": JSON.stringify(LOCK.packages[""]),
+    "package-lock.json": JSON.stringify(LOCK),
+    "redkeep/package.json": JSON.stringify({ name: "redkeep", ...PACKAGE }),
+    ".gitignore": "node_modules/\n",
+    "inventory/hosts.yml": `all:\n  hosts:\n${lines.join("")}`,
+    "inventory/known_hosts": started
+      .map(({ port, hostKey }) => `[127.0.0.1]:${port} ${hostKey.public}\n`)
+      .join(""),
+    "inventory/.redkeep/secrets.yml": "passwords: { app: generated-password-of-app }\n",
+    "playbooks/harden.yml": `- hosts: all\n  tasks:\n    - limits: ${LIMITS[kind]}\n`,
+    "inventory/waivers.yml":
+      "- { control: RK-ACL-07, hosts: all, reason: scripts go next month, owner: anna, expires: 2099-12-31 }\n",
+    ...more,
+  };
+  for (const [name, text] of Object.entries(files)) repository.write(name, text);
+  repository.write("redkeep/redkeep.sh", `#!/bin/sh\nexec ${PROGRAM} "$@"\n`, 0o755);
+  const password = workspaceIn(stack.use(temporaryDirectory()).path).write("password", VAULT_PASSWORD);
+  const prepared = await runShell(
+    [
+      "sh",
+      "-euc",
+      `redkeep/redkeep.sh state encrypt -i inventory/hosts.yml --vault-password-file ${password}
+git init --quiet --initial-branch=main
+git config user.name operator
+git config user.email operator@example.com
+git add .
+git commit --quiet --message 'Harden the fleet'`,
+    ],
+    { cwd: repository.path, env: {} },
+  );
+  if (prepared.status !== 0) throw new Error(prepared.output);
   return {
     hosts,
-    secrets: {
-      key: userKey.private,
-      knownHosts: started.map(({ port, hostKey }) => `[127.0.0.1]:${port} ${hostKey.public}`).join("\n"),
-      generated: "passwords: { app: generated-password-of-app }\n",
-      ca: { cert: "certificate of the CA", key: "key of the CA" },
-    },
+    secrets: { key: userKey.private, vaultPassword: VAULT_PASSWORD },
     checkout() {
       const directory = workspaceIn(stack.use(temporaryDirectory()).path);
-      directory.write("package.json", '{ "private": true }\n');
-      directory.write("inventory/hosts.yml", `all:\n  hosts:\n${lines.join("")}`);
-      directory.write(
-        "playbooks/harden.yml",
-        "- hosts: all\n  tasks:\n    - limits: { maxmemory: 512mb, maxclients: 9000, nofile: 64 }\n",
-      );
-      directory.write("node_modules/.bin/redkeep", `#!/bin/sh\nexec ${PROGRAM} "$@"\n`, 0o755);
+      cpSync(repository.path, directory.path, { recursive: true });
       return directory;
     },
+    mend() {
+      edits = {
+        running: withRunning("maxmemory", "536870912"),
+        "config /etc/redis/redis.conf": (text) => `${text}maxmemory 512mb\n`,
+      };
+    },
+    stop: async (host) => await started[hosts.indexOf(host)]?.[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
