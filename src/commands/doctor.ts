@@ -3,6 +3,7 @@ import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
 import { terminalOf } from "../report/colours.ts";
 import { doctorText, type Examined } from "../report/doctor-text.ts";
+import type { Progress } from "../report/progress.ts";
 import { examineController } from "../run/examine-controller.ts";
 import { examineHost } from "../run/examine-host.ts";
 import { observeAll } from "../run/observe-all.ts";
@@ -45,8 +46,14 @@ export async function doctor(
         stdout.write(doctorText(examined, terminalOf(stdout, env)));
       throw error;
     }
-    const progress = startProgress(run);
-    const hosts = await observeAll(run, progress);
+    const progress = startProgress(run, "Looking");
+    // What a playbook would change is none of its findings.
+    const told: Progress = {
+      ...progress,
+      done: (name, status, text) =>
+        status === "would-change" ? progress.done(name, "unchanged", "") : progress.done(name, status, text),
+    };
+    const hosts = await observeAll(run, told);
     await progress.stop();
     for (const host of hosts.all()) {
       examined.push({ title: host.job.host, findings: examineHost(host) });

@@ -154,8 +154,10 @@ describe("doctor on a host", () => {
   it("says what a sound host has, after one login and one round trip", async () => {
     const host = made.servers.use(await startRecordedHost("stock"));
     const options = writeProject(made.directory, { "redis-01": host }).slice(1);
-    const { exitCode, stdout } = await doctor(["redis-01", ...options]);
+    const { exitCode, stdout, stderr } = await doctor(["redis-01", ...options]);
     expect(exitCode).toBe(0);
+    expect(stderr).toMatch(/^Looking: 1 host\nredis-01: asking\nredis-01: [a-z ]+\n$/);
+    expect(stderr).not.toContain("change,");
     expect(stdout).toContain("✔ login         as root, in 1 connection, 1 round trip");
     expect(stdout).toMatch(/✔ system {8}Debian .*with all tools/);
     expect(stdout).toMatch(/✔ server {8}Redis 7\.0\.\d+, redis-server\.service/);
