@@ -52,6 +52,7 @@ export async function runOptions(
     becomePassword,
     knownHosts: text("knownHosts"),
     hostKeys: raw.hostKeys as RunOptions["hostKeys"],
+    allowInventoryCommands: raw.allowInventoryCommands === true,
     state: text("state"),
     vault: vaultOf(raw, environment, settings.vault),
     waivers: text("waivers"),

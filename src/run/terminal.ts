@@ -85,6 +85,7 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
       ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
       ...given("--known-hosts", options.knownHosts),
       ...given("--host-keys", options.hostKeys),
+      ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
       ...given("--state", options.state),
       ...given("--waivers", options.waivers),
     ],

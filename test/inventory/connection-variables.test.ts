@@ -6,19 +6,23 @@ import { unlocking } from "../../src/vault/locked.ts";
 import { noVault } from "../../src/vault/vault.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
-/** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */
-async function connectionOf(host: string, { group = "", defaults = {}, extraVars = [] as string[] } = {}) {
+/** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. Their commands are allowed. */
+async function connectionOf(
+  host: string,
+  { group = "", defaults = {} as ConnectionDefaults, extraVars = [] as string[] } = {},
+) {
   const inventory = await inventoryOf({
     files: { "hosts.yml": `g:\n  hosts:\n    h: {${host}}\n  vars: {${group}}\n` },
     extraVars,
   });
   const env = { ...process.env, SSH_PASSWORD: "from-env" };
   return unlocking(noVault(), () =>
-    connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
-      cwd: "/",
-      env,
-      inventory,
-    }),
+    connectionVariables(
+      "h",
+      hostVariables(inventory, "h"),
+      { allowInventoryCommands: true, ...defaults },
+      { cwd: "/", env, inventory },
+    ),
   );
 }
 
@@ -517,5 +521,37 @@ describe("a connection variable that is refused, with its place", () => {
       connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
     );
     expect(problem.split("\n")).toHaveLength(4);
+  });
+});
+
+describe("what an inventory would run on this machine", () => {
+  const WAYS: [variables: string, named: string][] = [
+    ["ansible_ssh_common_args: -o ProxyCommand='nc %h %p'", "ProxyCommand=nc %h %p"],
+    ["ansible_ssh_args: -o ProxyCommand='ssh -F other -W %h:%p b'", "ProxyCommand=ssh -F other -W %h:%p b"],
+    ["ansible_ssh_extra_args: -I /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
+    ["ansible_ssh_common_args: -o SecurityKeyProvider=/usr/lib/sk.so", "SecurityKeyProvider=/usr/lib/sk.so"],
+    ["ansible_ssh_pkcs11_provider: /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
+    ["ansible_ssh_common_args: -F ssh.cfg", "-F ssh.cfg"],
+  ];
+
+  it.each(WAYS)("is refused with the option that allows it: {%s}", async (variables, named) => {
+    const message = await refusal(connectionOf(variables, { defaults: { allowInventoryCommands: false } }));
+    expect(message).toContain(`${named} names a command, a library or another configuration of ssh`);
+    expect(message).toContain("give --allow-inventory-commands");
+  });
+
+  it.each(["-o ProxyCommand='ssh -W %h:%p b'", "-o ProxyCommand=none", "-J b", "-o PKCS11Provider=none"])(
+    "is nothing by %s",
+    async (options) => {
+      const variables = `ansible_ssh_common_args: ${options}`;
+      await connectionOf(variables, { defaults: { allowInventoryCommands: false } });
+    },
+  );
+
+  it("is yours to choose behind -e", async () => {
+    const extraVars = ["ansible_ssh_common_args=\"-o ProxyCommand='nc %h %p'\""];
+    const defaults = { allowInventoryCommands: false };
+    const { sshOptions } = await connectionOf("", { extraVars, defaults });
+    expect(sshOptions.others).toEqual([["ProxyCommand", "nc %h %p"]]);
   });
 });
