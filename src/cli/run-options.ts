@@ -75,6 +75,19 @@ export async function inventoryOf(
   return { inventory: sourcesOf(raw, settings), vault: vaultOf(raw, environment, settings.vault) };
 }
 
+/** For a command that looks at this machine: the inventory may be none. */
+export async function hereOf(
+  raw: Raw,
+  environment: Environment,
+): Promise<{ inventory: readonly string[]; extraVars: readonly string[]; vault: Vault }> {
+  const settings = await settingsOf(raw, environment);
+  return {
+    inventory: (raw.inventory as string[] | undefined) ?? settings.inventory?.sources ?? [],
+    extraVars: (raw.extraVars as string[] | undefined) ?? [],
+    vault: vaultOf(raw, environment, settings.vault),
+  };
+}
+
 /** For a command that needs the state alone: the inventory beside which it lies, where anybody names one. */
 export async function stateOf(
   raw: Raw,

@@ -317,7 +317,7 @@ describe("ssh options", () => {
 
   it("that switch host keys off count as accept-new with --host-keys accept-new, also a jump host's", async () => {
     const { sshOptions } = await connectionOf(
-      `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ProxyCommand='ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W %h:%p b'"`,
+      `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o ProxyCommand='ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W %h:%p b'"`,
       { defaults: { hostKeys: "accept-new" } },
     );
     expect(sshOptions).toEqual({ strictHostKeyChecking: "accept-new", proxyJump: ["b"] });
@@ -340,13 +340,21 @@ describe("ssh options", () => {
     ["-o UserKnownHostsFile=NONE", "UserKnownHostsFile=NONE would forget every host key"],
     ["-o UserKnownHostsFile=none", "UserKnownHostsFile=none would forget every host key"],
     ["-o 'UserKnownHostsFile a /dev/null'", "UserKnownHostsFile=/dev/null"],
+    ["-o GlobalKnownHostsFile=/dev/null", "give --host-keys accept-new"],
+    [
+      "-o GlobalKnownHostsFile=known",
+      "GlobalKnownHostsFile: redkeep reads the system's host keys where ~/.ssh/config says",
+    ],
     ["-o NoHostAuthenticationForLocalhost=yes", "skips host keys"],
     ["-o VerifyHostKeyDNS=yes", "skips host keys"],
     [
       "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p b'",
       "StrictHostKeyChecking=no would let anybody pose",
     ],
-    ["-o KnownHostsCommand=/bin/echo", "unknown ssh option KnownHostsCommand"],
+    [
+      "-o KnownHostsCommand=/bin/echo",
+      "KnownHostsCommand: redkeep follows it in ~/.ssh/config alone: set it there",
+    ],
     ["-o PrefferedAuthentications=x", "unknown ssh option PrefferedAuthentications"],
     [
       "-o ProxyJmp=b",
@@ -358,12 +366,18 @@ describe("ssh options", () => {
     ],
     ["-o ProxyCommand='sshpass -p x ssh -W %h:%p b'", "sshpass shows its password to every user"],
     ["-o CertificateFil=x", 'Did you mean "CertificateFile"?'],
-    ["-o LocalCommand=id", "unknown ssh option LocalCommand"],
+    [
+      "-o LocalCommand=id",
+      "LocalCommand: redkeep's connection carries one script and nothing else: remove it",
+    ],
     ["-J -oProxyCommand=id", "expected a jump host as [user@]host[:port]"],
     ["-J b:99999", "expected a jump host"],
     ["-J 'b c'", "expected a jump host"],
-    ["-L 80:b:80", "unknown ssh option -L; redkeep takes -o Key=value, -F, -J, -p, -i and -l"],
-    ["-tL", "unknown ssh option -tL"],
+    [
+      "-L 80:b:80",
+      "the ssh option -L is not for redkeep, or no option: redkeep takes -o Key=value, -F, -J, -p, -i and -l",
+    ],
+    ["-tL", "the ssh option -tL is not for redkeep"],
     ["host", 'expected an ssh option, found "host"'],
     ["-o", "the option -o has no value"],
     ["-o Port", "expected -o Key=value, found -o Port"],
@@ -440,7 +454,7 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
     [
       "ansible_host: '{{ private_ip }}'",
-      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set; redkeep renders templates that only name other variables: write the value, or pass -e ansible_host=…',
+      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set: write the value, or pass -e ansible_host=…',
     ],
     ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
     ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
