@@ -17,6 +17,14 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+/** Has `ssh` read these lines as its configuration. */
+function configure(lines: string): void {
+  const file = directory.write("config", lines);
+  directory.write("ssh", `#!/bin/sh\nexec /usr/bin/ssh -F ${file} "$@"\n`);
+  chmodSync(join(directory.path, "ssh"), 0o755);
+  vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+}
+
 const overSsh = { transport: "openssh" as const };
 
 /** RFC 4252, 5.4, and RFC 4253, 11.3. */
@@ -45,10 +53,7 @@ describe("the system's ssh", () => {
     await using server = await startServer();
     const others = directory.write("authorized_keys", "");
     const own = directory.write("own", "");
-    const config = directory.write("config", `Host *\n  UserKnownHostsFile ${own}\n`);
-    directory.write("ssh", `#!/bin/sh\nexec /usr/bin/ssh -F ${config} "$@"\n`);
-    chmodSync(join(directory.path, "ssh"), 0o755);
-    vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+    configure(`Host *\n  UserKnownHostsFile ${own}\n`);
     const { knownHostsFile: _, ...variables } = variablesFor(server, directory, overSsh);
     const connection = await connect({
       ...variables,
@@ -76,6 +81,16 @@ describe("the system's ssh", () => {
       /is new and cannot be added to \S+: its name there, "\*", would stand for other hosts too$/,
     );
     expect(readFileSync(knownHostsFile, "utf8")).toBe("");
+  });
+
+  it("takes no RevokedHostKeys of an inventory instead of your own", async () => {
+    await using server = await startServer();
+    configure(`Host *\n  RevokedHostKeys ${directory.write("revoked", `${server.hostKey.public}\n`)}\n`);
+    const sshOptions = { others: [["RevokedHostKeys", "none"] as [string, string]] };
+    await expect(connect(variablesFor(server, directory, { ...overSsh, sshOptions }))).rejects.toThrow(
+      "the inventory has RevokedHostKeys for redis-01, which would replace those of ~/.ssh/config",
+    );
+    expect(server.attempts).toEqual([]);
   });
 
   it("gives the host's password to no ssh that a ProxyCommand runs", async () => {
