@@ -37,6 +37,8 @@ export interface RunOptions {
   state: string | undefined;
   /** Opens what is encrypted with Ansible Vault. */
   vault: Vault;
+  /** The options that name its passwords, as given, for the command that is printed as the next one. */
+  vaultArguments: readonly string[];
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;
   /** Failures of a lower severity do not make the exit code 6. */

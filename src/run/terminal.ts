@@ -87,6 +87,7 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
       ...given("--host-keys", options.hostKeys),
       ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
       ...given("--state", options.state),
+      ...options.vaultArguments,
       ...given("--waivers", options.waivers),
     ],
     ...(written === undefined ? {} : { recordPath: written }),

@@ -87,7 +87,7 @@ it("a host that needs an option of the system's ssh is refused before the login 
   const { exitCode, stdout } = await plan(server, `${option}, redkeep_transport: ssh2`, ALLOW);
   expect(exitCode).toBe(4);
   expect(stdout.replace(/\s+/g, " ")).toContain(
-    "the inventory has the ssh option ProxyCommand for h: nc %h %p, which ssh2 cannot do, and redkeep_transport is ssh2",
+    "the ssh option ProxyCommand is given for h: nc %h %p, which ssh2 cannot do, and redkeep_transport is ssh2",
   );
   const without = await plan(server, option, ALLOW);
   expect(without.exitCode).toBe(4);
