@@ -13,6 +13,9 @@ interface SshReader {
   hostKeys: HostKeys | undefined;
 }
 
+/** Of all options of a host. */
+const MOST_CHARACTERS = 8_192;
+
 /** Flags without a value that change neither whom redkeep trusts nor how it logs in. */
 const IGNORED_FLAGS = /^-[46AaCKkNnqTtvXxYy]+$/;
 /** Flags with a value, and the keyword that each stands for. */
@@ -37,6 +40,7 @@ const FLAGS: Readonly<Record<string, string>> = {
  */
 export function parseSshArguments(text: string, fail: Fail, hostKeys?: HostKeys): SshOptions {
   const reader: SshReader = { fail, hostKeys };
+  if (text.length > MOST_CHARACTERS) throw fail(`expected at most ${MOST_CHARACTERS} characters`);
   const words = splitShellWords(text);
   if (words === undefined) throw fail("a quote is not closed");
   const options: SshOptions = {};

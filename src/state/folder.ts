@@ -44,7 +44,8 @@ export class Folder {
   /** Does `work` under the lock of this state: for code that reads first and then writes. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const lock = await this.pathFor("lock");
-    for (let waited = 0; ; waited += LOCK_RETRY_MS) {
+    const end = Date.now() + LOCK_TIMEOUT_MS;
+    for (;;) {
       try {
         const text = `${process.pid} ${hostname()} ${new Date().toISOString()}\n`;
         await writeFile(lock, text, { flag: "wx", mode: 0o600 });
@@ -53,7 +54,7 @@ export class Folder {
         if (codeOf(error) !== "EEXIST") throw unwritable(error, lock);
         const holder = await holderOf(lock);
         // A process that has ended never lets go.
-        if (waited >= LOCK_TIMEOUT_MS || holder.hasEnded)
+        if (Date.now() >= end || holder.hasEnded)
           throw new InputError({ place: { file: lock }, message: holder.message });
         await setTimeout(LOCK_RETRY_MS);
       }
@@ -128,13 +129,19 @@ export class Folder {
     }
   }
 
+  /** Whether redkeep may set the folder's mode. A link of that name, such as one in a repository, leads to any folder. */
+  async #isOwn(): Promise<boolean> {
+    const found = await lstat(this.directory).catch(() => undefined);
+    return basename(this.directory) === OWN_NAME && found?.isSymbolicLink() !== true;
+  }
+
   /** The path of a file in the state; makes its folder. */
   async pathFor(name: string): Promise<string> {
     const path = join(this.directory, name);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       // A CI cache that restores this folder may lose its mode, so we set it. A folder that --state names must already be private.
-      if (basename(this.directory) === OWN_NAME) await chmod(this.directory, 0o700);
+      if (await this.#isOwn()) await chmod(this.directory, 0o700);
       await writeFile(join(this.directory, ".gitignore"), this.ignored(), { flag: "wx", mode: 0o600 });
     } catch (error) {
       // Keep an existing .gitignore: --state may name a folder that you use for other things.
@@ -186,7 +193,7 @@ export class Folder {
     const us = process.getuid?.();
     // Root may be root of a container, with a folder of the user who started it.
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
-    const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && basename(this.directory) !== OWN_NAME;
+    const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
     if (!isTheirs && !isOpen) return;
     const mode = (found.mode & 0o7777).toString(8).padStart(4, "0");
     throw new InputError({
