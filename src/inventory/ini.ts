@@ -36,6 +36,9 @@ export function looksLikeIni(text: string): boolean {
   return text.split(LINE_END).some((line) => SECTION.test(stripped(line)));
 }
 
+/** A file of which so many lines are wrong is no INI, and the first of them tell enough. */
+const MOST_PROBLEMS = 100;
+
 /** Reads the lines of an INI inventory as Ansible does. @param origin the file, for the places of its values */
 export function parseIni(text: string, origin: Place): IniInventory {
   const lines: IniLine[] = [];
@@ -53,6 +56,7 @@ export function parseIni(text: string, origin: Place): IniInventory {
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       problems.push(...error.problems);
+      if (problems.length >= MOST_PROBLEMS) break;
       // What kind of lines come next is not known.
       if (line.startsWith("[")) holds = "";
     }

@@ -68,6 +68,12 @@ describe("a large file", () => {
     },
   );
 
+  it("that is no inventory is refused with the first hundred of its problems", async () => {
+    const problems = await refusal(hostsOf({ hosts: "h a b\n".repeat(500_000) }, "hosts", async () => {}));
+    expect(problems.split("\n")).toHaveLength(100);
+    expect(problems).toMatch(/^hosts:1 {2}expected key=value after the host h, found "a"/);
+  });
+
   it("of more than 32 MiB is refused", async () => {
     const files = { hosts: `h\n${"#\n".repeat(16 * 1024 * 1024)}` };
     expect(await refusal(hostsOf(files, "hosts", async () => {}))).toContain("hosts  is larger than 32 MiB");
