@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { type SshOptions, TRANSPORTS, type WantedTransport } from "../connection/settings.ts";
 import { InputError, type Place, type Problem } from "../lib/errors.ts";
-import { Secret } from "../lib/secret.ts";
+import { readsAsWord, Secret } from "../lib/secret.ts";
 import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
 import {
   type ConfigSetting,
@@ -122,7 +122,11 @@ export class ConnectionReader {
     const options = names.map((name) =>
       this.#read([name], (value) => {
         if (typeof value !== "string") throw expected("ssh options as one text", value);
-        return parseSshArguments(value, fail, hostKeys);
+        const parsed = parseSshArguments(value, fail, hostKeys);
+        // The reason for a transport names them one by one.
+        if (this.#rendering.fromVault)
+          for (const [, option] of parsed.others ?? []) if (!readsAsWord(option)) new Secret(option);
+        return parsed;
       }),
     );
     const [first = {}, second = {}] = options;

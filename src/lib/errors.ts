@@ -47,9 +47,13 @@ export function formatProblem({ place, key, message }: Problem): string {
 
 /** A message with `••••` for what it quotes and for what it found: that stands in a vault. */
 function withoutValues(message: string): string {
-  return message
-    .replace(/"(?:[^"\\]|\\.)*"?/g, '"••••"')
-    .replace(/(\bfound (?:the (?:number|boolean) )?)(?:-?[\d.]|true\b|false\b|[[{]).*$/s, "$1••••");
+  return (
+    message
+      .replace(/"(?:[^"\\]|\\.)*"?/g, '"••••"')
+      // A password that begins with * or ! is an alias or a tag to YAML, one of digits a number.
+      .replace(/(\balias \*|\btag !|^the number )[^\s;]+/g, "$1••••")
+      .replace(/(\bfound (?:the (?:number|boolean) )?)(?:-?[\d.]|true\b|false\b|[[{]).*$/s, "$1••••")
+  );
 }
 
 /** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */
