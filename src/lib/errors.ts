@@ -56,11 +56,17 @@ function withoutValues(message: string): string {
   );
 }
 
+/** Pairs of characters that this process may yet compare for hints: with thousands of slips among thousands of names it would never end. */
+let effort = 20_000_000;
+
 /** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    effort -= candidate.length * word.length;
+    if (effort < 0) return "";
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
