@@ -125,6 +125,18 @@ describe("an encrypted file of variables", () => {
     );
   });
 
+  it("has a command of its ssh options masked too, and a plain text that has the tag by mistake", async () => {
+    const { inventory, vault } = await situation({
+      "group_vars/g.yml": await sealed(
+        "ansible_ssh_common_args: -o ProxyCommand='proxy --token=Zq7xW0kP2m %h'\nnote: !vault Zq7xW0kP2m\n",
+      ),
+    });
+    const open = await inventory.unlock(["a"], vault);
+    await connectionTo(open, "a", vault);
+    expect(redact("by proxy --token=Zq7xW0kP2m %h")).toBe("by ••••");
+    expect(inventoryHost(open, "a")).not.toContain("Zq7xW0kP2m");
+  });
+
   it("is no reason for a message to show what it holds", async () => {
     const { inventory, vault } = await situation({
       "group_vars/g.yml": await sealed("ansible_port: nope\nansible_user: '{{ x }}'\nansible_timeout: -5\n"),
