@@ -7,7 +7,7 @@ import type { Vault } from "../vault/vault.ts";
 import { askSecret, showTyping } from "./ask-secret.ts";
 import { GUARDS } from "./guards.ts";
 import type { Raw } from "./options.ts";
-import { vaultOf } from "./vault-options.ts";
+import { vaultArguments, vaultOf } from "./vault-options.ts";
 
 /** What commander read, checked and with its passwords asked for. @throws InputError where an option cannot be meant. */
 export async function runOptions(
@@ -54,6 +54,7 @@ export async function runOptions(
     hostKeys: raw.hostKeys as RunOptions["hostKeys"],
     state: text("state"),
     vault: vaultOf(raw, environment, settings.vault),
+    vaultArguments: vaultArguments(raw),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),

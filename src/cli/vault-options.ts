@@ -29,6 +29,17 @@ export function addNewVaultOptions(command: Command): void {
   ]);
 }
 
+/** The words by which another command takes the same passwords. */
+export function vaultArguments(raw: Raw): string[] {
+  const pairs = (flag: string, name: string) =>
+    ((raw[name] as string[] | undefined) ?? []).flatMap((value) => [flag, value]);
+  return [
+    ...pairs("--vault-password-file", "vaultPasswordFile"),
+    ...pairs("--vault-id", "vaultId"),
+    ...(raw.askVaultPass === true ? ["--ask-vault-pass"] : []),
+  ];
+}
+
 /** The passwords of those options. */
 export function newVaultOf(raw: Raw, environment: Environment): Vault {
   const { newVaultId, newVaultPasswordFile } = raw;

@@ -13,7 +13,8 @@ export interface TextContext {
   plays: readonly { name: string; taskCount: number }[];
   /** By host: such as `Redis 7.0.15` and `Debian 12`. Hosts that could not be asked are missing. */
   hostFacts: ReadonlyMap<string, { product: string; os: string }>;
-  inventoryArgument: string;
+  /** What `-i` named; undefined where the configuration does. */
+  inventoryArgument?: string;
   playbookArgument?: string;
   /**
    * Further words of the command line that the next command needs to mean the same hosts, tasks and values: more
@@ -141,8 +142,7 @@ export function nextCommand(page: Page, verb: string, extra: readonly string[] =
     ...(page.program ?? ["redkeep"]),
     verb,
     ...playbook,
-    "-i",
-    page.inventoryArgument,
+    ...(page.inventoryArgument === undefined ? [] : ["-i", page.inventoryArgument]),
     // Both become root unasked.
     ...(verb === "rollback" || verb === "eject" ? kept.filter((word) => word !== "--become") : kept),
     ...extra,

@@ -36,6 +36,8 @@ export interface RunOptions {
   state: string | undefined;
   /** Opens what is encrypted with Ansible Vault. */
   vault: Vault;
+  /** The options of the command line by which it does. */
+  vaultArguments: readonly string[];
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;
   /** Failures of a lower severity do not make the exit code 6. */

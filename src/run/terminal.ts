@@ -56,37 +56,16 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
   const written = recordPath ?? (options.json === "-" ? undefined : options.json);
   const stream = options.json === "-" ? environment.stderr : environment.stdout;
   const { colour, interactive, unicode, width } = terminalOf(stream, environment.env);
-  const [first = "", ...more] = options.inventory;
-  const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
-  const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
+  const [first, ...more] = inventoryAgain(options);
   return {
     plays: run.playbook.plays.map(({ name, tasks }) => ({ name, taskCount: tasks.length })),
     hostFacts: new Map(
       hosts.flatMap(({ job, system }) => (system === undefined ? [] : [[job.host, system]])),
     ),
     program: environment.program,
-    inventoryArgument: first,
     ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
-    otherArguments: [
-      ...pairs("-i", more),
-      ...given("--to", options.to === "last" ? undefined : options.to),
-      ...given("--limit", options.limit),
-      ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
-      ...given("--retry-failed", options.retryFailed),
-      ...pairs("--tags", options.tags),
-      ...pairs("--skip-tags", options.skipTags),
-      ...pairs("-e", options.extraVars),
-      ...pairs("--accept", [...options.accept]),
-      ...given("--user", options.user),
-      ...given("--private-key", options.privateKey),
-      ...(options.password === undefined ? [] : ["--ask-pass"]),
-      ...(options.become === true ? ["--become"] : []),
-      ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
-      ...given("--known-hosts", options.knownHosts),
-      ...given("--host-keys", options.hostKeys),
-      ...given("--state", options.state),
-      ...given("--waivers", options.waivers),
-    ],
+    ...(first === undefined ? {} : { inventoryArgument: first }),
+    otherArguments: [...more.flatMap((path) => ["-i", path]), ...optionsAgain(options)],
     ...(written === undefined ? {} : { recordPath: written }),
     failOnImpact: stopsOnImpact(options),
     verbose: options.verbose,
@@ -96,6 +75,37 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
     colour,
     unicode,
   };
+}
+
+/** What another command has to be given by `-i`: it finds by itself what the configuration names. */
+export function inventoryAgain({ inventory, settings }: RunOptions): readonly string[] {
+  return settings.inventory === undefined ? inventory : [];
+}
+
+/** The words behind `-i` by which another command takes the same hosts and variables, and reaches them in the same way. */
+export function optionsAgain(options: RunOptions): string[] {
+  const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
+  const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
+  return [
+    ...given("--to", options.to === "last" ? undefined : options.to),
+    ...given("--limit", options.limit),
+    ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
+    ...given("--retry-failed", options.retryFailed),
+    ...pairs("--tags", options.tags),
+    ...pairs("--skip-tags", options.skipTags),
+    ...pairs("-e", options.extraVars),
+    ...pairs("--accept", [...options.accept]),
+    ...given("--user", options.user),
+    ...given("--private-key", options.privateKey),
+    ...(options.password === undefined ? [] : ["--ask-pass"]),
+    ...(options.become === true ? ["--become"] : []),
+    ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
+    ...given("--known-hosts", options.knownHosts),
+    ...given("--host-keys", options.hostKeys),
+    ...given("--state", options.state),
+    ...options.vaultArguments,
+    ...given("--waivers", options.waivers),
+  ];
 }
 
 /** Whether `--fail-on-impact` was given, and not taken back for this run by `--accept impact`. */
