@@ -88,7 +88,7 @@ export async function stateOf(
 }
 
 /** Says what was read, and from where an inventory comes that the command line does not name. */
-async function settingsOf(raw: Raw, environment: Environment): Promise<AnsibleSettings> {
+export async function settingsOf(raw: Raw, environment: Environment): Promise<AnsibleSettings> {
   const settings = await ansibleSettings(environment, raw.inventory !== undefined);
   const say = (text: string) => environment.stderr.write(`${printableText(text)}\n`);
   if (raw.verbose === true && settings.file !== undefined) say(`configuration: ${settings.file}`);

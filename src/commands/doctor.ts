@@ -7,13 +7,18 @@ import { examineHost } from "../run/examine-host.ts";
 import { observeAll } from "../run/observe-all.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare } from "../run/prepare.ts";
-import { startProgress } from "../run/terminal.ts";
+import { startAsking } from "../run/terminal.ts";
+import type { Vault } from "../vault/vault.ts";
 
 /** What is examined: this machine, and the hosts of a pattern by one login each. */
 export interface DoctorOptions {
   knownHosts: string | undefined;
   state: string | undefined;
   inventory: readonly string[];
+  /** The key that the command line or ansible.cfg names. */
+  privateKey: string | undefined;
+  /** Opens the state where that is encrypted. */
+  vault: Vault;
   /** Undefined where no host is named. */
   run: RunOptions | undefined;
 }
@@ -31,7 +36,7 @@ export async function doctor(
     // Asks for all facts, and takes no secret that only a user's own playbook knows.
     const playbook = join(packageDirectory, "playbooks", "adopt.yml");
     const run = await prepare("plan", { ...options, playbook }, environment);
-    const progress = startProgress(run);
+    const progress = startAsking(run);
     const hosts = await observeAll(run, progress);
     await progress.stop();
     for (const host of hosts.all()) {

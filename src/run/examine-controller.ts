@@ -2,16 +2,22 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { tilde } from "../connection/names.ts";
 import { InputError } from "../lib/errors.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
 import { State } from "../state/state.ts";
+import type { Vault } from "../vault/vault.ts";
 
 /** What is asked about on this machine; the inventory where one was named. */
 export interface ControllerQuestion {
   inventory: readonly string[];
   knownHosts: string | undefined;
   state: string | undefined;
+  /** The key that the command line or ansible.cfg names. */
+  privateKey: string | undefined;
+  /** Opens the state where that is encrypted. */
+  vault: Vault;
   cwd: string;
   env: NodeJS.ProcessEnv;
 }
@@ -22,7 +28,7 @@ export async function examineController(question: ControllerQuestion): Promise<F
   return [
     good("Node", process.versions.node),
     await sshFinding(env),
-    await keyFinding(env),
+    await keyFinding(question),
     knownHostsFinding(question),
     await stateFinding(question),
   ];
@@ -40,7 +46,13 @@ async function sshFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
 
 const KEY_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
-async function keyFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
+async function keyFinding({ env, cwd, privateKey }: ControllerQuestion): Promise<Finding> {
+  if (privateKey !== undefined) {
+    const path = resolve(cwd, privateKey);
+    return existsSync(path)
+      ? good("login keys", `${tilde(path)}, as named`)
+      : lacking("login keys", `${tilde(path)} is not there`, "Correct --private-key.");
+  }
   const files = KEY_FILES.filter((name) => existsSync(join(homedir(), ".ssh", name))).map(
     (name) => `~/.ssh/${name}`,
   );
@@ -51,7 +63,7 @@ async function keyFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
     return note(
       "login keys",
       found,
-      "Name a key by ansible_ssh_private_key_file or --private-key, or start an agent.",
+      "Name a key by ansible_ssh_private_key_file, --private-key or private_key_file in ansible.cfg, or start an agent.",
     );
   }
   const { code, said } = await outputOf("ssh-add", ["-l"], env);
@@ -94,10 +106,11 @@ function keysIn(file: string): number {
   }
 }
 
-async function stateFinding({ state, inventory, cwd }: ControllerQuestion): Promise<Finding> {
+async function stateFinding({ state, inventory, cwd, vault }: ControllerQuestion): Promise<Finding> {
   try {
-    const { directory, name } = await State.open(state, inventory[0], cwd);
-    return good("state", existsSync(directory) ? `${name}, closed to others` : `${name} is not there yet`);
+    const { directory, name, isEncrypted } = await State.open(state, inventory[0], cwd, vault);
+    if (!existsSync(directory)) return good("state", `${name} is not there yet`);
+    return good("state", `${name}, ${isEncrypted === true ? "encrypted, and opened" : "closed to others"}`);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     return lacking("state", error.message, "Mend the file or folder that it names.");

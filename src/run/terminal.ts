@@ -1,7 +1,9 @@
 import { createInterface } from "node:readline/promises";
 import { InputError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
+import { NO_BREAK, plural } from "../lib/words.ts";
 import type { RunRecord } from "../record/record.ts";
+import { hasFailed } from "../record/summary.ts";
 import { terminalOf } from "../report/colours.ts";
 import type { TextContext } from "../report/layout.ts";
 import { noticedOn } from "../report/plan-text.ts";
@@ -27,11 +29,15 @@ export function outcomeText(run: Run, host: Host): string {
             : `${failing} of ${record.checks.length} checks fail`,
           ...(open === 0 ? [] : [`${open} not checked`]),
         ].join(", ");
-  const parts = run.command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
+  const parts =
+    run.command === "verify"
+      ? [checks]
+      : [changes === 0 ? "" : plural(changes, "change").replaceAll(NO_BREAK, " "), checks];
   return parts.filter(Boolean).join(", ");
 }
 
-export function startProgress({ command, jobs, environment }: Run): Progress {
+export function startProgress(run: Run, title?: string): Progress {
+  const { command, jobs, environment } = run;
   const verb = {
     plan: "Planning",
     apply: "Applying",
@@ -44,10 +50,20 @@ export function startProgress({ command, jobs, environment }: Run): Progress {
   return createProgress({
     stream: environment.stderr,
     hosts,
-    title: `${verb} ${printable(names)}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
+    title: title ?? `${verb} ${printable(names)}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
     command,
     env: environment.env,
   });
+}
+
+/** The progress of a command that only wants to know something: no word of a plan, which nobody asked for. */
+export function startAsking(run: Run): Progress {
+  const progress = startProgress(run, `Asking ${plural(run.jobs.length, "host").replaceAll(NO_BREAK, " ")}`);
+  return {
+    ...progress,
+    done: (host, status, text) =>
+      hasFailed(status) ? progress.done(host, status, text) : progress.update(host, "has answered"),
+  };
 }
 
 /** @param recordPath where the record was written, where not where `--json` says */

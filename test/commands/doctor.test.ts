@@ -34,12 +34,44 @@ describe("doctor on this machine", () => {
     expect(readdirSync(made.directory.path)).toEqual([".ssh"]);
   });
 
+  it("takes the inventory and the key from ansible.cfg", async () => {
+    made.directory.write("fleet_key", "");
+    made.directory.write("hosts", "h1\n");
+    made.directory.write("ansible.cfg", "[defaults]\ninventory = hosts\nprivate_key_file = fleet_key\n");
+    const { exitCode, stdout } = await doctor(["--state", "kept"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("✔ login keys    ~/fleet_key, as named");
+    const missing = await doctor(["--private-key", "gone"]);
+    expect(missing.exitCode).toBe(3);
+    expect(missing.stdout).toMatch(/✖ login keys {4}~\/gone is not there\n +Correct --private-key\./);
+    expect(missing.stderr).toContain("inventory: hosts, from ansible.cfg:2 (inventory)");
+  });
+
   it("says what is not there, and what to do about it", async () => {
     const { exitCode, stdout } = await doctor([], { PATH: "/nonexistent" });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/! ssh {11}not found\n +Install OpenSSH's client/);
     expect(stdout).toMatch(/! login keys {4}no key in ~\/\.ssh; no agent .*\n +Name a key/);
     expect(stdout).toMatch(/! host keys {5}none: .*known_hosts is not there\n +Log in to each host once/);
+  });
+
+  it("opens an encrypted state with the vault's password, and says where that lacks", async () => {
+    made.directory.write("hosts.yml", "all: { hosts: { h1: {} } }\n");
+    made.directory.write("pw", "password-of-the-vault\n");
+    mkdirSync(join(made.directory.path, ".redkeep"), { mode: 0o700 });
+    made.directory.write(".redkeep/secrets.yml", "passwords: { app: password-of-the-application }\n");
+    const encrypted = await redkeep(["state", "encrypt", "-i", "hosts.yml", "--vault-password-file", "pw"], {
+      cwd: made.directory.path,
+    });
+    expect(encrypted.exitCode).toBe(0);
+    const given = await doctor(["-i", "hosts.yml", "--vault-password-file", "pw"]);
+    expect(given.stdout).toContain("✔ state         .redkeep, encrypted, and opened\n");
+    made.directory.write("ansible.cfg", "[defaults]\ninventory = hosts.yml\nvault_password_file = pw\n");
+    expect((await doctor([])).stdout).toContain("✔ state         .redkeep, encrypted, and opened\n");
+    made.directory.write("ansible.cfg", "");
+    const without = await doctor(["-i", "hosts.yml"]);
+    expect(without.exitCode).toBe(3);
+    expect(without.stdout).toMatch(/✖ state {9}.*secrets\.yml {2}is encrypted with Ansible Vault/);
   });
 
   it("is not content with an agent that does not answer, or a state that others may enter", async () => {
@@ -58,13 +90,16 @@ describe("doctor on a host", () => {
   it("says what a sound host has, after one login and one round trip", async () => {
     const host = made.servers.use(await startRecordedHost("stock"));
     const options = writeProject(made.directory, { "redis-01": host }).slice(1);
-    const { exitCode, stdout } = await doctor(["redis-01", ...options]);
+    const { exitCode, stdout, stderr } = await doctor(["redis-01", ...options]);
     expect(exitCode).toBe(0);
+    expect(stderr).toBe("Asking 1 host\nredis-01: asking\nredis-01: has answered\n");
     expect(stdout).toContain("✔ login         as root, in 1 connection, 1 round trip");
     expect(stdout).toMatch(/✔ system {8}Debian .*with all tools/);
     expect(stdout).toMatch(/✔ server {8}Redis 7\.0\.\d+, redis-server\.service/);
     expect(stdout).toContain("✔ openssl");
     expect(stdout).toMatch(/! firewall {6}ufw is installed and off\n +The firewall task/);
+    const other = await doctor(["redis-01", ...options, "-e", "ansible_user=deploy"]);
+    expect(other.stdout).toContain("✔ login         as deploy, with root's rights, in 1 connection");
   });
 
   it("says why it could not be asked", async () => {
