@@ -210,6 +210,9 @@ describe("a team with one repository", () => {
   it("lets verify go on with the copy from before, since it changes nothing", async () => {
     const night = await bob.redkeep("verify", "--known-hosts", "known_hosts");
     expect(night.record?.hosts.map(({ error }) => error)).toEqual([null, null]);
+    expect(night.stderr).toMatch(
+      /^warning: this state is from before: \.redkeep has generation \d+, and one with generation \d+ has changed redis-01 and redis-02: a check may fail .* git pull/m,
+    );
   });
 
   it("has nothing to do again after git pull", async () => {
