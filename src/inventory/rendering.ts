@@ -106,7 +106,7 @@ export class Rendering {
       const message =
         error.template === undefined
           ? error.message
-          : `is a Jinja template${shown} ${error.message}; redkeep renders templates that only name other variables: write the value, or pass -e ${name}=…`;
+          : `is a Jinja template${shown} ${error.message}${error.remedy ?? "; redkeep renders templates that only name other variables: write the value"}, or pass -e ${name}=…`;
       throw new InputError({
         place: error.place ?? variable.place,
         key: `${name} of ${host}`,
@@ -185,7 +185,7 @@ export class Rendering {
       return this.#asAnsibleReads(result);
     } catch (error) {
       if (!(error instanceof JinjaError)) throw error;
-      throw new RenderingError(error.message, text, placeOf(content));
+      throw new RenderingError(error.message, text, placeOf(content), error.remedy);
     } finally {
       this.#depth--;
     }
@@ -200,7 +200,8 @@ export class Rendering {
   }
 
   #known(value: Value): Scalar | Container | typeof OMIT {
-    if (value instanceof Undefined) throw new JinjaError(`that names ${value.name}, which is not set`);
+    if (value instanceof Undefined)
+      throw new JinjaError(`that names ${value.name}, which is not set`, "; set it, write | default(…)");
     if (value instanceof Scope || value instanceof HostVars)
       throw new JinjaError("that names all variables of a host");
     return value;
@@ -255,7 +256,7 @@ export class Rendering {
       const names = [...this.#ring.slice(this.#ring.indexOf(step)), step].map((text) =>
         text.slice(text.indexOf(" ") + 1),
       );
-      throw new JinjaError(`that names itself: ${names.join(" → ")}`);
+      throw new JinjaError(`that names itself: ${names.join(" → ")}`, "; write the value");
     }
     this.#ring.push(step);
     const value = this.#read(rawOf(found.variable, scope, found.isPlain === true));
@@ -292,10 +293,13 @@ export class Rendering {
 class RenderingError extends Error {
   readonly template: string | undefined;
   readonly place: Place | undefined;
+  /** As of JinjaError. */
+  readonly remedy: string | undefined;
 
-  constructor(message: string, template?: string, place?: Place) {
+  constructor(message: string, template?: string, place?: Place, remedy?: string) {
     super(message);
     this.template = template;
     this.place = place;
+    this.remedy = remedy;
   }
 }

@@ -436,7 +436,15 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
     [
       "ansible_host: '{{ private_ip }}'",
-      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set; redkeep renders templates that only name other variables: write the value, or pass -e ansible_host=…',
+      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set; set it, write | default(…), or pass -e ansible_host=…',
+    ],
+    [
+      "ansible_host: '{{ ansible_host }}'",
+      'ansible_host of h: is a Jinja template ("{{ ansible_host }}") that names itself: ansible_host → ansible_host; write the value, or pass -e ansible_host=…',
+    ],
+    [
+      "ansible_host: '{{ inventory_hostname | upper }}'",
+      "with the filter upper; redkeep renders templates that only name other variables: write the value, or pass -e ansible_host=…",
     ],
     ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
     ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
