@@ -1,8 +1,8 @@
 import { Argument, type Command } from "commander";
 import type { Environment } from "../run/options.ts";
 import { addGroup, connectionOptions, inventoryOption, type Raw, variableOption } from "./options.ts";
-import { runOptions, settingsOf } from "./run-options.ts";
-import { addVaultOptions, vaultOf } from "./vault-options.ts";
+import { hereOf, runOptions } from "./run-options.ts";
+import { addVaultOptions } from "./vault-options.ts";
 
 /** The commands that are about redkeep itself. They see all others, so they are added last. */
 export function addGuidance(program: Command, environment: Environment, done: (code: number) => void): void {
@@ -20,13 +20,12 @@ export function addGuidance(program: Command, environment: Environment, done: (c
   examining.action(async (host: string | undefined, raw: Raw) => {
     const run =
       host === undefined ? undefined : await runOptions(undefined, { ...raw, limit: host }, environment);
-    const settings = run?.settings ?? (await settingsOf(raw, environment));
-    const inventory = (raw.inventory as string[] | undefined) ?? settings.inventory?.sources ?? [];
-    const privateKey = (raw.privateKey as string | undefined) ?? settings.privateKey;
-    const [knownHosts, state] = [raw.knownHosts as string | undefined, raw.state as string | undefined];
-    const vault = run?.vault ?? vaultOf(raw, environment, settings.vault);
+    const here = run ?? (await hereOf(raw, environment));
+    const { inventory, extraVars, vault } = here;
+    const privateKey = (raw.privateKey as string | undefined) ?? here.settings.privateKey;
     const { doctor } = await import("../commands/doctor.ts");
-    done(await doctor({ knownHosts, state, inventory, privateKey, vault, run }, environment));
+    const [knownHosts, state] = [raw.knownHosts as string | undefined, raw.state as string | undefined];
+    done(await doctor({ knownHosts, state, inventory, extraVars, privateKey, vault, run }, environment));
   });
 
   program

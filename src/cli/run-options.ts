@@ -52,6 +52,7 @@ export async function runOptions(
     becomePassword,
     knownHosts: text("knownHosts"),
     hostKeys: raw.hostKeys as RunOptions["hostKeys"],
+    allowInventoryCommands: raw.allowInventoryCommands === true,
     state: text("state"),
     vault: vaultOf(raw, environment, settings.vault),
     vaultArguments: vaultArguments(raw),
@@ -75,6 +76,20 @@ export async function inventoryOf(
   return { inventory: sourcesOf(raw, settings), vault: vaultOf(raw, environment, settings.vault) };
 }
 
+/** For a command that looks at this machine: the inventory may be none. */
+export async function hereOf(
+  raw: Raw,
+  environment: Environment,
+): Promise<Pick<RunOptions, "settings" | "inventory" | "extraVars" | "vault">> {
+  const settings = await settingsOf(raw, environment);
+  return {
+    settings,
+    inventory: (raw.inventory as string[] | undefined) ?? settings.inventory?.sources ?? [],
+    extraVars: (raw.extraVars as string[] | undefined) ?? [],
+    vault: vaultOf(raw, environment, settings.vault),
+  };
+}
+
 /** For a command that needs the state alone: the inventory beside which it lies, where anybody names one. */
 export async function stateOf(
   raw: Raw,
@@ -88,7 +103,7 @@ export async function stateOf(
 }
 
 /** Says what was read, and from where an inventory comes that the command line does not name. */
-export async function settingsOf(raw: Raw, environment: Environment): Promise<AnsibleSettings> {
+async function settingsOf(raw: Raw, environment: Environment): Promise<AnsibleSettings> {
   const settings = await ansibleSettings(environment, raw.inventory !== undefined);
   const say = (text: string) => environment.stderr.write(`${printableText(text)}\n`);
   if (raw.verbose === true && settings.file !== undefined) say(`configuration: ${settings.file}`);

@@ -102,14 +102,20 @@ export function knownKeyTypes(address: string, port: number, files: readonly str
  * again, and accepted too.
  */
 export function addKnownHost(file: string, address: string, port: number, key: Buffer): void {
-  checkKnownHostsFile(file);
+  checkKnownHostsFile(file, address);
   const line = `${knownHostsName(address, port)} ${keyType(key)} ${key.toString("base64")}\n`;
   appendFileSync(file, endsInLine(file) ? line : `\n${line}`, { mode: 0o600 });
   if (checkHostKey(address, port, key, [file]).outcome !== "ok") throw new Error("it cannot be read back");
 }
 
-/** Makes the folder of a file for new host keys. @throws Error where a key may not be added to the file */
-export function checkKnownHostsFile(file: string): void {
+/**
+ * Makes the folder of a file for new host keys.
+ * @param name of the new host, which an inventory can choose by HostKeyAlias
+ * @throws Error where a key may not be added to the file
+ */
+export function checkKnownHostsFile(file: string, name: string): void {
+  if (/[*?!,\s]|^[|@#]/.test(name))
+    throw new Error(`its name there, ${JSON.stringify(name)}, would stand for other hosts too`);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (statSync(file, { throwIfNoEntry: false })?.isFile() === false)
     throw new Error("it is not a regular file, so every key would be new again");
@@ -128,6 +134,13 @@ export function isNamed(
   const markers = [...names].flatMap((name) => linesFor(name, files)).map(({ marker }) => marker);
   if (markers.includes("")) return "key";
   return markers.includes("@cert-authority") ? "authority" : undefined;
+}
+
+/** The keys that a file has for a host. */
+export function keysOf(address: string, port: number, file: string): ShownKey[] {
+  return linesFor(knownHostsName(address, port), [file])
+    .filter(({ marker }) => marker === "")
+    .map(({ key }) => ({ type: keyType(key), fingerprint: fingerprint(key) }));
 }
 
 /** The number of the first line that OpenSSH would not write into a known_hosts file; keys of its protocol 1 are numbers. */

@@ -90,6 +90,13 @@ async function resolveHost(
   const config = await askSsh(address, port, user, configFile);
   const others = role === "target" ? (sshOptions.others ?? []) : [];
   const other = (wanted: string) => others.find(([keyword]) => keyword === wanted)?.[1];
+  // For ssh the first one counts, which would be the inventory's.
+  if (other("RevokedHostKeys") !== undefined && config.has("revokedhostkeys"))
+    throw new HostError(
+      "unreachable",
+      `the inventory has RevokedHostKeys for ${host}, which would replace those of ~/.ssh/config`,
+      "Take it out of the inventory, and add its keys to your own file.",
+    );
   const resolvedAddress =
     other("HostName")?.replaceAll("%h", address) ?? config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);

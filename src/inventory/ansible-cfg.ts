@@ -50,12 +50,12 @@ export function parseCfg(text: string, file: string): Cfg {
       continue;
     }
     if (section === undefined) throw fail(`expected a section such as [defaults], found ${shown(content)}`);
-    const [, key = "", value] = /^(.*?)\s*[=:]\s*(.*)$/.exec(content) ?? [];
-    if (key === "" || value === undefined) throw fail(`expected key = value, found ${shown(content)}`);
-    const name = key.toLowerCase();
+    const sign = content.search(/[=:]/);
+    const name = content.slice(0, Math.max(sign, 0)).trimEnd().toLowerCase();
+    if (name === "") throw fail(`expected key = value, found ${shown(content)}`);
     if (seen.has(`${sectionName}]${name}`)) throw fail(`a second ${name} in [${sectionName}]`);
     seen.add(`${sectionName}]${name}`);
-    lines = [value.trim()];
+    lines = [content.slice(sign + 1).trim()];
     section.set(name, { lines, place });
   }
   const common = sections.get(DEFAULT_SECTION) ?? new Map();
@@ -82,5 +82,5 @@ function commentStart(line: string): number | undefined {
 
 function shown(text: string): string {
   // A line that is broken may hold a password.
-  return JSON.stringify(text.replace(/[=:].*$/, "…").slice(0, 40));
+  return JSON.stringify(text.replace(/(?<=\S)[\s=:][\s\S]*$/, "…").slice(0, 40));
 }

@@ -10,7 +10,7 @@ import { splitShellWords } from "./shell-words.ts";
 // Python's idea of a blank and of a line's end, which is wider than JavaScript's.
 const BLANK = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const LINE_END = /\r\n|[\n-\r\x1c-\x1e\x85\u2028\u2029]/;
-const AROUND = new RegExp(`^[${BLANK}]+|[${BLANK}]+$`, "g");
+const IS_BLANK = new RegExp(`[${BLANK}]`);
 const SECTION = new RegExp(`^\\[([^:\\]${BLANK}]+)(?::([\\p{L}\\p{N}_]+))?\\][${BLANK}]*(?:#.*)?$`, "u");
 const GROUP_NAME = new RegExp(`^([^:\\]${BLANK}]+)[${BLANK}]*(?:#.*)?$`, "u");
 const KINDS = ["hosts", "children", "vars"];
@@ -33,7 +33,7 @@ export interface IniInventory {
 
 /** Whether a line of `text` is the head of a section, as in hardly a file of another form. */
 export function looksLikeIni(text: string): boolean {
-  return text.split(LINE_END).some((line) => SECTION.test(line.replace(AROUND, "")));
+  return text.split(LINE_END).some((line) => SECTION.test(stripped(line)));
 }
 
 /** Reads the lines of an INI inventory as Ansible does. @param origin the file, for the places of its values */
@@ -42,7 +42,7 @@ export function parseIni(text: string, origin: Place): IniInventory {
   const problems: Problem[] = [];
   let holds = "hosts";
   for (const [index, written] of text.split(LINE_END).entries()) {
-    const line = written.replace(AROUND, "");
+    const line = stripped(written);
     if (line === "" || line.startsWith(";") || line.startsWith("#")) continue;
     if (holds === "" && !line.startsWith("[")) continue;
     const place = { ...origin, line: index + 1 };
@@ -86,12 +86,12 @@ function parseLine(line: string, holds: string, place: Place): IniLine {
 function variableLine(line: string, place: Place): IniLine {
   const equals = line.indexOf("=");
   if (equals < 0) throw refusal(place, `expected key=value in this section, found ${found(line)}`);
-  const name = line.slice(0, equals).replace(AROUND, "");
+  const name = stripped(line.slice(0, equals));
   return {
     kind: "variable",
     place,
     name,
-    value: iniValue(name, line.slice(equals + 1).replace(AROUND, ""), place),
+    value: iniValue(name, stripped(line.slice(equals + 1)), place),
   };
 }
 
@@ -250,6 +250,14 @@ function variable(name: string, node: YamlNode): Variable {
   const read = variableOf({ place: node.place, keyIsText: true, node });
   const isDigits = node.kind === "scalar" && node.type === "int" && Number(node.value) >= 0;
   return isDigits && PASSWORD.test(name) ? { ...read, value: String(node.value) } : read;
+}
+
+/** Without the blanks around it. A pattern would try each blank within it for the end, which takes hours in a long line. */
+function stripped(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && IS_BLANK.test(text.charAt(start))) start++;
+  while (end > start && IS_BLANK.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
 }
 
 function refusal(place: Place, message: string): InputError {

@@ -16,13 +16,6 @@ export type Template = readonly (string | Expression)[];
 /** What is beyond a plain name, as the end of the sentence "is a Jinja template …". */
 export class JinjaError extends Error {
   override readonly name = "JinjaError";
-  /** What to do, as the end of the message, where it is not to leave the template. */
-  readonly remedy: string | undefined;
-
-  constructor(message: string, remedy?: string) {
-    super(message);
-    this.remedy = remedy;
-  }
 }
 
 const MOST_CHARACTERS = 65_536;

@@ -134,7 +134,16 @@ const PYTHON_WORDS = new Set(
 /** Whether Python's literal_eval may read a list, mapping or set in the text: any other word in it, and it does not. */
 export function mayBePython(text: string): boolean {
   if (!/^(?:\{[\s\S]*\}|\[[\s\S]*\])\s*$/.test(text)) return false;
-  const code = text.replace(/'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*"/g, "''");
+  let isWhole = true;
+  // Also a string that does not end is taken: to look for an end from each of its quotes takes too long.
+  const code = text.replace(
+    /'(?:[^'\\]|\\[\s\S])*('?)|"(?:[^"\\]|\\[\s\S])*("?)/g,
+    (_, ...ends: string[]) => {
+      isWhole &&= Boolean(ends[0] || ends[1]);
+      return "''";
+    },
+  );
+  if (!isWhole) return false;
   return (code.match(/(?<![\w.])[\p{L}_][\p{L}\p{N}_]*/gu) ?? []).every((word) => PYTHON_WORDS.has(word));
 }
 

@@ -4,7 +4,7 @@ import type { HostKeys, SshOptions } from "../connection/settings.ts";
 import { didYouMean, type InputError } from "../lib/errors.ts";
 import { jumpOfProxyCommand } from "./proxy-command.ts";
 import { splitShellWords } from "./shell-words.ts";
-import { IGNORED_KEYWORDS, KEYWORDS, OTHER_KEYWORDS, spellingOf } from "./ssh-keywords.ts";
+import { IGNORED_KEYWORDS, KEYWORDS, OTHER_KEYWORDS, REFUSED, spellingOf } from "./ssh-keywords.ts";
 
 type Fail = (message: string) => InputError;
 
@@ -12,6 +12,9 @@ interface SshReader {
   fail: Fail;
   hostKeys: HostKeys | undefined;
 }
+
+/** Of all options of a host. */
+const MOST_CHARACTERS = 8_192;
 
 /** Flags without a value that change neither whom redkeep trusts nor how it logs in. */
 const IGNORED_FLAGS = /^-[46AaCKkNnqTtvXxYy]+$/;
@@ -37,6 +40,7 @@ const FLAGS: Readonly<Record<string, string>> = {
  */
 export function parseSshArguments(text: string, fail: Fail, hostKeys?: HostKeys): SshOptions {
   const reader: SshReader = { fail, hostKeys };
+  if (text.length > MOST_CHARACTERS) throw fail(`expected at most ${MOST_CHARACTERS} characters`);
   const words = splitShellWords(text);
   if (words === undefined) throw fail("a quote is not closed");
   const options: SshOptions = {};
@@ -87,10 +91,10 @@ function hasProxy({ proxyJump, others = [] }: SshOptions): boolean {
 }
 
 function unknownWord(word: string): string {
-  const what = word.startsWith("-")
-    ? `unknown ssh option ${word}`
-    : `expected an ssh option, found "${word}"`;
-  return `${what}; redkeep takes -o Key=value, -F, -J, -p, -i and -l`;
+  const takes = "redkeep takes -o Key=value, -F, -J, -p, -i and -l";
+  return word.startsWith("-")
+    ? `the ssh option ${word} is not for redkeep, or no option: ${takes}`
+    : `expected an ssh option, found "${word}"; ${takes}`;
 }
 
 /** `Key=value`, `Key value`, `Key = value`; ssh compares keywords without case. */
@@ -112,6 +116,12 @@ function setOption(written: string, value: string, options: SshOptions, reader: 
       if (files.length > 0) options.userKnownHostsFiles ??= files;
       break;
     }
+    case "globalknownhostsfile":
+      // Without its keys a host is new, and `accept-new` takes new hosts.
+      if (reader.hostKeys === "accept-new" && knownHostsFiles(value, reader).length === 0) break;
+      throw fail(
+        `${written}: redkeep reads the system's host keys where ~/.ssh/config says. Set it there, or name a file by UserKnownHostsFile${WAY_OUT}`,
+      );
     case "nohostauthenticationforlocalhost":
     case "verifyhostkeydns":
       if (/^(?:no|false)$/i.test(value) || reader.hostKeys === "accept-new") break;
@@ -149,6 +159,8 @@ function setOption(written: string, value: string, options: SshOptions, reader: 
 function setOther(written: string, keyword: string, value: string, options: SshOptions, fail: Fail): void {
   if (IGNORED_KEYWORDS.has(keyword)) return;
   const kind = OTHER_KEYWORDS.get(keyword);
+  const refusal = REFUSED.get(keyword);
+  if (refusal !== undefined) throw fail(`${written}: ${refusal}`);
   if (kind === undefined) {
     throw fail(
       `unknown ssh option ${written}: redkeep does not support it here; remove it, or set it in ~/.ssh/config.${didYouMean(written, KEYWORDS)}`,

@@ -33,6 +33,7 @@ export interface RunOptions {
   knownHosts: string | undefined;
   /** Undefined where inventory and ~/.ssh/config decide. */
   hostKeys: HostKeys | undefined;
+  allowInventoryCommands: boolean;
   state: string | undefined;
   /** Opens what is encrypted with Ansible Vault. */
   vault: Vault;

@@ -36,7 +36,8 @@ export function outcomeText(run: Run, host: Host): string {
   return parts.filter(Boolean).join(", ");
 }
 
-export function startProgress(run: Run, title?: string): Progress {
+/** @param does what is done to the hosts, where the command and the playbook's name do not say it */
+export function startProgress(run: Run, does?: string): Progress {
   const { command, jobs, environment } = run;
   const verb = {
     plan: "Planning",
@@ -50,7 +51,7 @@ export function startProgress(run: Run, title?: string): Progress {
   return createProgress({
     stream: environment.stderr,
     hosts,
-    title: title ?? `${verb} ${printable(names)}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
+    title: `${does ?? `${verb} ${printable(names)}`}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
     command,
     env: environment.env,
   });
@@ -58,7 +59,7 @@ export function startProgress(run: Run, title?: string): Progress {
 
 /** The progress of a command that only wants to know something: no word of a plan, which nobody asked for. */
 export function startAsking(run: Run): Progress {
-  const progress = startProgress(run, `Asking ${plural(run.jobs.length, "host").replaceAll(NO_BREAK, " ")}`);
+  const progress = startProgress(run, "Looking");
   return {
     ...progress,
     done: (host, status, text) =>
@@ -118,6 +119,7 @@ export function optionsAgain(options: RunOptions): string[] {
     ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
     ...given("--known-hosts", options.knownHosts),
     ...given("--host-keys", options.hostKeys),
+    ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
     ...given("--state", options.state),
     ...options.vaultArguments,
     ...given("--waivers", options.waivers),

@@ -128,13 +128,19 @@ export class Folder {
     }
   }
 
+  /** Whether redkeep may set the folder's mode. A link of that name, such as one in a repository, leads to any folder. */
+  async #isOwn(): Promise<boolean> {
+    const found = await lstat(this.directory).catch(() => undefined);
+    return basename(this.directory) === OWN_NAME && found?.isSymbolicLink() !== true;
+  }
+
   /** The path of a file in the state; makes its folder. */
   async pathFor(name: string): Promise<string> {
     const path = join(this.directory, name);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       // A CI cache that restores this folder may lose its mode, so we set it. A folder that --state names must already be private.
-      if (basename(this.directory) === OWN_NAME) await chmod(this.directory, 0o700);
+      if (await this.#isOwn()) await chmod(this.directory, 0o700);
       await writeFile(join(this.directory, ".gitignore"), this.ignored(), { flag: "wx", mode: 0o600 });
     } catch (error) {
       // Keep an existing .gitignore: --state may name a folder that you use for other things.
@@ -186,7 +192,7 @@ export class Folder {
     const us = process.getuid?.();
     // Root may be root of a container, with a folder of the user who started it.
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
-    const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && basename(this.directory) !== OWN_NAME;
+    const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
     if (!isTheirs && !isOpen) return;
     const mode = (found.mode & 0o7777).toString(8).padStart(4, "0");
     throw new InputError({

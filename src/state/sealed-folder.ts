@@ -46,7 +46,6 @@ const IGNORE_REST = `# Secrets are encrypted here: commit what is not ignored.
 export class SealedFolder extends Folder {
   readonly #vault: Vault;
   #files: readonly SecretFile[] = [];
-  #seal: Seal | undefined;
   /** What was opened, by the encrypted text: many read the same key. */
   readonly #opened = new Map<string, Promise<{ text: string; identity: VaultIdentity }>>();
 
@@ -55,7 +54,7 @@ export class SealedFolder extends Folder {
     this.#vault = vault;
   }
 
-  /** The files that are secret, as they lay here when the state was opened or last converted. */
+  /** The files that are secret, as they lay here when the state was opened, written to or last converted. */
   get secretFiles(): readonly SecretFile[] {
     return this.#files;
   }
@@ -77,7 +76,7 @@ export class SealedFolder extends Folder {
   }
 
   /** @throws InputError where some secret files are plain beside encrypted ones: git would take them. */
-  protected refuseMixed(): void {
+  refuseMixed(): void {
     const plain = this.#plainFiles();
     if (this.isEncrypted !== true || plain.length === 0) return;
     throw new InputError(
@@ -121,9 +120,7 @@ export class SealedFolder extends Folder {
     if (known !== undefined) return await known;
     const opening = this.#vault.open({ text, place: { file: join(this.directory, name) } });
     this.#opened.set(text, opening);
-    const opened = await opening;
-    this.#seal ??= { identity: opened.identity, id: idOf(text) };
-    return opened;
+    return await opening;
   }
 
   /** Writes a file; a secret one encrypted where the state is, or where the state is new and there is a password. */
@@ -148,16 +145,18 @@ export class SealedFolder extends Folder {
   }
 
   async #sealForWriting(): Promise<Seal | undefined> {
+    // Each time: another process may have encrypted it, or changed its password.
+    this.#files = await this.#secretFiles();
     if (this.isEncrypted === false || (this.isEncrypted === undefined && !this.#vault.hasPassword))
       return undefined;
     const [encrypted] = this.#files.filter(({ id }) => id !== undefined);
-    // Whoever opens one of them knows the password for the others. Each time: it may have been changed meanwhile.
-    if (encrypted !== undefined) await this.read(encrypted.name);
-    if (this.#seal === undefined) {
-      const { writer } = this.#vault;
-      this.#seal = { identity: writer, id: writer.id };
+    if (encrypted !== undefined) {
+      // Whoever opens one of them knows the password for the others.
+      const text = (await super.read(encrypted.name)) ?? "";
+      return { identity: (await this.#open(encrypted.name, text)).identity, id: idOf(text) };
     }
-    return this.#seal;
+    const { writer } = this.#vault;
+    return { identity: writer, id: writer.id };
   }
 
   /** Fetches the password that a new state will be encrypted with: before a run has other output than a question. */
@@ -186,7 +185,6 @@ export class SealedFolder extends Folder {
       await super.write(READY, to === "plain" ? "plain\n" : "encrypted\n");
       await this.#finish();
       this.#files = await this.#secretFiles();
-      this.#seal = to === "plain" ? undefined : { identity: to.identity, id: to.identity.id };
     });
   }
 

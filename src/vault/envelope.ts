@@ -84,7 +84,7 @@ export function parseEnvelope(text: string): Envelope {
       1,
     );
   for (const [index, line] of body.entries())
-    if (!/^\s*[0-9a-fA-F]*\s*$/.test(line))
+    if (!/^[0-9a-fA-F]*$/.test(line.trim()))
       throw new VaultDamage("is damaged: should be hexadecimal digits", index + 2);
   const cut = (): VaultDamage =>
     new VaultDamage("is damaged: it is cut off, or a part of it is missing", lines.length);

@@ -126,6 +126,38 @@ describe("a new state with a vault password at hand", () => {
     expect(await readdir(join(directory, "pki/clients"))).toEqual(files);
   });
 
+  it("takes the new password where another process has changed it and both are at hand", async () => {
+    const { directory } = await filledState("one");
+    const both = new Vault(
+      vaultSettings({ ids: ["prod@prompt", "next@prompt"], passwordFiles: [], ask: false }, {}, "/"),
+      {
+        env: {},
+        interrupted: new AbortController().signal,
+        ask: async (question) => new Secret(question.includes("next") ? "two" : "one"),
+      },
+    );
+    const state = await State.open(directory, undefined, "/", both);
+    const vault = vaultWith("two", "next");
+    const other = await State.find(directory, undefined, "/", vaultWith("one"));
+    await other.convert({ vault, identity: vault.writer });
+    await state.generatePassword("metrics");
+    await state.write("pki/clients/b.key", "b");
+    const after = await State.open(directory, undefined, "/", vaultWith("two", "next"));
+    expect(after.password("metrics")).toBeDefined();
+    expect(await after.read("pki/clients/b.key")).toBe("b");
+  });
+
+  it("gets no plain file from a process that saw it plain", async () => {
+    const { directory } = await filledState();
+    const state = await openAt(directory, "one");
+    const vault = vaultWith("one");
+    await (await State.find(directory, undefined, "/", vault)).convert({ vault, identity: vault.writer });
+    await state.generatePassword("metrics");
+    await state.write("pki/clients/b.key", "b");
+    for (const name of [...SECRET_FILES, "pki/clients/b.key"])
+      expect(isVault(await textOf(directory, name)), name).toBe(true);
+  });
+
   it("is refused where some of its secrets are plain: git would take them", async () => {
     const { directory } = await filledState("one");
     await writeFile(join(directory, "pki/clients/b.key"), "plain", { mode: 0o600 });

@@ -22,6 +22,16 @@ describe("the place of the state", () => {
     expect((await State.open(undefined, inventory, cwd)).directory).toBe(join(cwd, expected));
   });
 
+  it("is no folder of another's choice: a link in a repository counts as a folder that --state names", async () => {
+    const cwd = await directoryWith({ "target/file": "" });
+    await chmod(join(cwd, "target"), 0o755);
+    await symlink(join(cwd, "target"), join(cwd, ".redkeep"));
+    const opening = (async () => (await State.open(undefined, undefined, cwd)).generatePassword("admin"))();
+    expect(await refusal(opening)).toContain("should be closed to others (mode 0700), found mode 0755");
+    expect(await modeOf(join(cwd, "target"))).toBe("755");
+    expect(await readdir(join(cwd, "target"))).toEqual(["file"]);
+  });
+
   it("is the folder that --state names", async () => {
     expect((await State.open("elsewhere", "hosts.yml", "/srv")).directory).toBe("/srv/elsewhere");
   });

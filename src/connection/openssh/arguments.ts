@@ -19,6 +19,7 @@ const DECIDED = {
   RemoteCommand: "none",
   RequestTTY: "no",
   Tunnel: "no",
+  GSSAPIDelegateCredentials: "no",
   // One connection, which is noticed within 15 s when it is dead. With compression, a few bytes can expand without limit.
   Compression: "no",
   ConnectionAttempts: "1",
@@ -43,7 +44,7 @@ interface Way {
 
 /** The arguments of the `ssh` that logs in to `target` and then carries channels: no secret is among them. */
 export function masterArguments(target: ResolvedConnection, way: Way): string[] {
-  const { asked, identityFiles, userKnownHostsFiles } = target;
+  const { asked, identityFiles } = target;
   const options: [string, string][] = [
     ...Object.entries(DECIDED),
     ["StrictHostKeyChecking", way.acceptsNew ? "accept-new" : "yes"],
@@ -55,7 +56,7 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     ...(target.namesIdentities
       ? identityFiles.map(({ path }): [string, string] => ["IdentityFile", quoted(path)])
       : []),
-    ["UserKnownHostsFile", userKnownHostsFiles.map(quoted).join(" ") || "none"],
+    ["UserKnownHostsFile", knownHostsFiles(target, way.acceptsNew).map(quoted).join(" ") || "none"],
     ...proxy(target, way.via),
     ...target.otherOptions,
   ];
@@ -69,6 +70,15 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     "--",
     asked.address,
   ];
+}
+
+/** ssh adds a new key to the first of them: to no file that the inventory names, which could be any file of yours. */
+function knownHostsFiles(
+  { userKnownHostsFiles, newHostKeysFile }: ResolvedConnection,
+  acceptsNew: boolean,
+): string[] {
+  if (!acceptsNew || newHostKeysFile === undefined) return userKnownHostsFiles;
+  return [newHostKeysFile, ...userKnownHostsFiles.filter((file) => file !== newHostKeysFile)];
 }
 
 /** First what asks for no secret. A server that may ask questions of its own could ask for a key's passphrase, before OpenSSH 8.5. */

@@ -19,7 +19,7 @@ export class SshLog {
   /** What the server showed for a host key. */
   hostKey: { type: string; fingerprint: string } | undefined;
   isKeyChecked = false;
-  /** ssh said that it is in: its control socket will be there at once. */
+  /** Its control socket answers: what ssh says from then on counts among what the server may send. Set by whoever asked it. */
   isLoggedIn = false;
   /** The methods that a server offered when it refused one; undefined where none was refused. */
   hasRefused = false;
@@ -27,8 +27,9 @@ export class SshLog {
   readonly tried: string[] = [];
   /** What ssh said besides its steps. */
   readonly said: string[] = [];
-  /** Why a server did not connect through, each time. */
-  readonly refusedForwards: string[] = [];
+  /** How often a server did not connect through, and why the last time. */
+  refusedForwards = 0;
+  lastRefusal = "";
   connectMs: number | undefined;
   readonly #target: ResolvedConnection;
   readonly #progress: Progress;
@@ -61,13 +62,14 @@ export class SshLog {
     const step = /^debug1: (.*)$/.exec(line)?.[1];
     if (step !== undefined) this.#step(step);
     else if (/^Authenticated to /.test(line)) {
-      this.isLoggedIn = true;
       this.said.length = 0;
       this.#onLogin();
     } else if (!NOISE.test(line)) {
       const refused = /^channel \d+: open failed: (.*)$/.exec(line)?.[1];
-      if (refused !== undefined) this.refusedForwards.push(oneLine(refused));
-      else this.said.push(line);
+      if (refused !== undefined) {
+        this.refusedForwards++;
+        this.lastRefusal = oneLine(refused);
+      } else this.said.push(line);
       if (this.said.length > KEPT_LINES) this.said.shift();
     }
   }

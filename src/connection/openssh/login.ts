@@ -5,7 +5,7 @@ import { accountOf } from "../account.ts";
 import { Bastions } from "../bastion.ts";
 import { HostError } from "../connection.ts";
 import { nameInKnownHosts, notAddable, storedHostKey } from "../host-key.ts";
-import { checkHostKey, checkKnownHostsFile, isNamed } from "../known-hosts.ts";
+import { checkKnownHostsFile, isNamed, keysOf } from "../known-hosts.ts";
 import { ALLOWANCES } from "../limits.ts";
 import { gaveUp } from "../login-errors.ts";
 import { endpoint } from "../names.ts";
@@ -129,7 +129,7 @@ async function withNewHostKey<T>(
   if (target.strictHostKeyChecking !== "accept-new" || file === undefined || !isNew())
     return await work(false);
   try {
-    checkKnownHostsFile(file);
+    checkKnownHostsFile(file, name);
   } catch (error) {
     throw notAddable(target, file, error as Error);
   }
@@ -170,7 +170,7 @@ async function handshake(
   const master = new Master();
   const onAbort = () => master.kill();
   const isOver = new AbortController();
-  const refusedBefore = via?.log.refusedForwards.length ?? 0;
+  const refusedBefore = via?.log.refusedForwards ?? 0;
   signal.addEventListener("abort", onAbort, { once: true });
   const loggedIn = Promise.withResolvers<void>();
   const log = new SshLog(target, progress, loggedIn.resolve);
@@ -190,22 +190,24 @@ async function handshake(
     const child = master.start(role, args, env);
     let isTooMuch = false;
     child.stderr?.on("data", (data: Buffer) => {
-      if (log.add(data)) return;
-      isTooMuch = true;
-      master.kill();
+      account.charge(data.length, () => {
+        isTooMuch ||= !log.add(data);
+      });
+      if (isTooMuch || account.overdrawn !== undefined) master.kill();
     });
     const ended = once(child, "close").then(([code, name]) => ({ code, name }) as Exit);
     const early = ended.then((exit) => {
       if (isTooMuch) throw gaveUp(target, "it says too much before the login");
       // Others may be refused at the same time: then nobody knows which reason is ours.
-      const refused = via?.log.refusedForwards.slice(refusedBefore) ?? [];
-      throw explain(target, log, exit, refused.length === 1 ? refused[0] : undefined);
+      const refused = (via?.log.refusedForwards ?? 0) - refusedBefore;
+      throw explain(target, log, exit, refused === 1 ? via?.log.lastRefusal : undefined);
     });
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
     const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
     const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, account, settled));
     const mux = await withSignal(Promise.race([opened, early]), signal);
+    log.isLoggedIn = true;
     return sessionOf(target, { master, mux, log, ended, account });
   } catch (error) {
     master.kill();
@@ -213,18 +215,20 @@ async function handshake(
   } finally {
     isOver.abort();
     answers?.end();
-    if (acceptsNew) tellOfNewKey(target, log);
+    if (acceptsNew) tellOfNewKey(target);
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-/** ssh stores a new key as soon as it has checked it, whether or not the login succeeds. */
-function tellOfNewKey(target: ResolvedConnection, { hostKey }: SshLog): void {
+/**
+ * ssh stores a new key as soon as it has checked it, whether or not the login succeeds. What was stored is read from the file:
+ * what ssh says of it, a server can say too.
+ */
+function tellOfNewKey(target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
   const file = target.newHostKeysFile;
-  if (hostKey === undefined || file === undefined) return;
-  if (checkHostKey(name, port, hostKey, [file]).outcome === "ok")
-    target.onNewHostKey?.(storedHostKey(target, hostKey, file));
+  if (file === undefined) return;
+  for (const key of keysOf(name, port, file)) target.onNewHostKey?.(storedHostKey(target, key, file));
 }
 
 /** The socket appears a moment after ssh says that it is in; where ssh ends instead, that is noticed elsewhere. */

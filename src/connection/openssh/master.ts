@@ -4,11 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GOODBYE } from "../session.ts";
 
+/** The variable of the environment that has the process id of the `ssh` that we started. */
+export const OWN_SSH = "REDKEEP_SSH_PID";
+
 /**
  * Starts `ssh` in a process group of its own, bounded in CPU time, and ends the group when our end of its standard input
  * closes: also when redkeep is killed, no connection stays behind. $1 is the limit in seconds, $2 the folder of the socket.
  */
 const LAUNCH = `ulimit -t "$1"; directory=$2; shift 2
+export ${OWN_SSH}=$$
 exec 3<&0
 (read -r _ <&3; rm -rf -- "$directory"; kill -s TERM -- -$$) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-`;

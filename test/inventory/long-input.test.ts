@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import { parseCfg } from "../../src/inventory/ansible-cfg.ts";
+import { looksLikeIni, parseIni } from "../../src/inventory/ini.ts";
+import { mayBePython } from "../../src/inventory/jinja-values.ts";
+import { parseSshArguments } from "../../src/inventory/ssh-arguments.ts";
+import { InputError } from "../../src/lib/errors.ts";
+import { parseEnvelope } from "../../src/vault/envelope.ts";
+
+/** As long as a file may be. With time that grows by the square, each of these takes minutes to hours. */
+const LONG = 1_000_000;
+const BLANKS = " ".repeat(LONG);
+const PLACE = { file: "hosts" };
+
+const fail = (message: string) => new InputError({ message });
+
+/** What refuses it is no matter here. */
+function tried(work: () => unknown): void {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(Error);
+  }
+}
+
+it.each([
+  ["a line of an INI inventory", () => parseIni(`[a:vars]\nname=a${BLANKS}b`, PLACE)],
+  ["a file that may be INI", () => looksLikeIni(`a${BLANKS}b`)],
+  ["a line of an ansible.cfg", () => parseCfg(`[defaults]\na${BLANKS}b`, "ansible.cfg")],
+  ["a text that may be Python's", () => mayBePython(`['${"\\'".repeat(LONG / 2)}]`)],
+  [
+    "the ssh options of a host",
+    () => parseSshArguments(`-o 'ProxyCommand=ssh ${"-o A=b ".repeat(LONG / 7)}'`, fail),
+  ],
+  ["an encrypted text", () => parseEnvelope(`$ANSIBLE_VAULT;1.1;AES256\n${BLANKS}x`)],
+])("%s is read in no time, however long it is", (_, work) => {
+  const begun = performance.now();
+  tried(work);
+  expect(performance.now() - begun).toBeLessThan(2_000);
+});
+
+it.each([
+  ["['a', \"b\"]", true],
+  ["['it\\'s']", true],
+  ["[maybe 'a']", false],
+  ["['a]", false],
+])("%s is taken for a list of Python's: %s", (text, expected) => {
+  expect(mayBePython(text)).toBe(expected);
+});
