@@ -129,6 +129,7 @@ describe("a team with one repository", () => {
     writeFileSync(join(alice.clone, "site.yml"), PLAYBOOK);
     const applied = await alice.redkeep("apply", "--yes", "--known-hosts", "known_hosts");
     expect(statuses(applied), applied.stdout + applied.stderr).toEqual(["changed", "changed"]);
+    expect(applied.stdout).toContain("\nState: .redkeep has new secrets: commit it.");
     expect(alice.publish("Harden the fleet").filter((name) => name.startsWith(".redkeep/"))).toEqual([
       ".redkeep/.gitignore",
       ".redkeep/pki/ca.crt",
@@ -171,6 +172,7 @@ describe("a team with one repository", () => {
     expect(own?.filter(({ outcome }) => outcome === "fail")).toEqual([]);
     const applied = await job.redkeep("apply", "--yes", "--known-hosts", "known_hosts");
     expect(statuses(applied), applied.stdout + applied.stderr).toEqual(["unchanged", "unchanged"]);
+    expect(applied.stdout).not.toContain("commit");
     expect(applied.status).toBe(0);
     expect(job.git("status", "--porcelain")).toBe("");
   });
