@@ -43,7 +43,7 @@ describe("an ansible.cfg", () => {
     directory.write("pw", "secret\n");
     const { stdout } = await plan("-l", "h1", "--vault-password-file", "pw", "--vault-id", "ops@pw");
     expect(stdout.replace(/\s+/g, " ")).toContain(
-      " plan site.yml --limit h1 --vault-password-file pw --vault-id ops@pw exit 4",
+      " plan site.yml --limit h1 --vault-id ops@pw --vault-password-file pw exit 4",
     );
   });
 
