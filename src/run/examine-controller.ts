@@ -6,6 +6,7 @@ import { InputError } from "../lib/errors.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
 import { State } from "../state/state.ts";
+import { noVault } from "../vault/vault.ts";
 
 /** What is asked about on this machine; the inventory where one was named. */
 export interface ControllerQuestion {
@@ -96,7 +97,9 @@ function keysIn(file: string): number {
 
 async function stateFinding({ state, inventory, cwd }: ControllerQuestion): Promise<Finding> {
   try {
-    const { directory, name } = await State.open(state, inventory[0], cwd);
+    const { directory, name, isEncrypted } = await State.find(state, inventory[0], cwd, noVault());
+    if (isEncrypted === true) return good("state", `${name}, encrypted with Ansible Vault`);
+    await State.open(state, inventory[0], cwd);
     return good("state", existsSync(directory) ? `${name}, closed to others` : `${name} is not there yet`);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Secret } from "../../src/lib/secret.ts";
+import { encrypt } from "../../src/vault/envelope.ts";
 import { redkeep } from "../support/cli.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
@@ -40,6 +42,15 @@ describe("doctor on this machine", () => {
     expect(stdout).toMatch(/! ssh {11}not found\n +Install OpenSSH's client/);
     expect(stdout).toMatch(/! login keys {4}no key in ~\/\.ssh; no agent .*\n +Name a key/);
     expect(stdout).toMatch(/! host keys {5}none: .*known_hosts is not there\n +Log in to each host once/);
+  });
+
+  it("is content with an encrypted state, for which it needs no password", async () => {
+    mkdirSync(join(made.directory.path, ".redkeep"));
+    const text = await encrypt("passwords: {}\n", new Secret("one"));
+    made.directory.write(".redkeep/secrets.yml", text);
+    const { exitCode, stdout } = await doctor([]);
+    expect(stdout).toContain("✔ state         .redkeep, encrypted with Ansible Vault");
+    expect(exitCode).toBe(0);
   });
 
   it("is not content with an agent that does not answer, or a state that others may enter", async () => {
