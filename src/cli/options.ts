@@ -118,6 +118,10 @@ export function connectionOptions(): Option[] {
       "--host-keys <how>",
       "accept-new: store a host's first key, refuse a changed one, whatever switches host keys off; strict: refuse every key that is not on file",
     ).choices(["strict", "accept-new"]),
+    option(
+      "--allow-inventory-commands",
+      "let the inventory's ssh options run commands and load libraries on this machine (ProxyCommand, PKCS11Provider, -F)",
+    ),
     option("-T, --timeout <seconds>", "seconds to connect (default: that of ansible.cfg, else 10)").argParser(
       wholeNumber(1, 3600),
     ),

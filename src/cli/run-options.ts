@@ -7,7 +7,7 @@ import type { Vault } from "../vault/vault.ts";
 import { askSecret, showTyping } from "./ask-secret.ts";
 import { GUARDS } from "./guards.ts";
 import type { Raw } from "./options.ts";
-import { vaultOf } from "./vault-options.ts";
+import { vaultArguments, vaultOf } from "./vault-options.ts";
 
 /** What commander read, checked and with its passwords asked for. @throws InputError where an option cannot be meant. */
 export async function runOptions(
@@ -52,8 +52,10 @@ export async function runOptions(
     becomePassword,
     knownHosts: text("knownHosts"),
     hostKeys: raw.hostKeys as RunOptions["hostKeys"],
+    allowInventoryCommands: raw.allowInventoryCommands === true,
     state: text("state"),
     vault: vaultOf(raw, environment, settings.vault),
+    vaultArguments: vaultArguments(raw),
     waivers: text("waivers"),
     failOn: raw.failOn as Severity | undefined,
     accept: new Set(guards(list("accept"))),
@@ -72,6 +74,19 @@ export async function inventoryOf(
 ): Promise<{ inventory: readonly string[]; vault: Vault }> {
   const settings = await settingsOf(raw, environment);
   return { inventory: sourcesOf(raw, settings), vault: vaultOf(raw, environment, settings.vault) };
+}
+
+/** For a command that looks at this machine: the inventory may be none. */
+export async function hereOf(
+  raw: Raw,
+  environment: Environment,
+): Promise<{ inventory: readonly string[]; extraVars: readonly string[]; vault: Vault }> {
+  const settings = await settingsOf(raw, environment);
+  return {
+    inventory: (raw.inventory as string[] | undefined) ?? settings.inventory?.sources ?? [],
+    extraVars: (raw.extraVars as string[] | undefined) ?? [],
+    vault: vaultOf(raw, environment, settings.vault),
+  };
 }
 
 /** For a command that needs the state alone: the inventory beside which it lies, where anybody names one. */

@@ -18,6 +18,17 @@ export function addVaultOptions(command: Command): void {
   addGroup(command, "Ansible Vault:", options);
 }
 
+/** These options as they were given. */
+export function vaultArguments(raw: Raw): string[] {
+  const pairs = (flag: string, values: unknown) =>
+    ((values as string[] | undefined) ?? []).flatMap((value) => [flag, value]);
+  return [
+    ...pairs("--vault-id", raw.vaultId),
+    ...pairs("--vault-password-file", raw.vaultPasswordFile),
+    ...(raw.askVaultPass === true ? ["--ask-vault-pass"] : []),
+  ];
+}
+
 /** The options of `state rekey`: Ansible's names, too. */
 export function addNewVaultOptions(command: Command): void {
   addGroup(command, "Ansible Vault:", [

@@ -24,7 +24,7 @@ export async function adopt(
   refuseToOverwrite(["playbook.yml", "waivers.yml", "host_vars"], directory, cwd);
   const playbook = options.playbook ?? join(packageDirectory, "playbooks", "adopt.yml");
   const run = await prepare("plan", { ...options, playbook }, environment);
-  const progress = startProgress(run);
+  const progress = startProgress(run, "Looking");
   // What verify would ask, so that its failures can be waived.
   const observed = await observeAll({ ...run, command: "verify" }, progress);
   await progress.stop();

@@ -56,9 +56,11 @@ async function open<S extends Session>(chain: readonly ResolvedConnection[], log
     return await logIn({ ...last, jumps: chain.slice(0, -1) });
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    throw new HostError("unreachable", `jump host ${last.host}: ${error.message}`, error.remedy, {
-      cause: error,
-    });
+    // A host's variables say nothing of the hosts before it.
+    const remedy = error.remedy.includes("ansible_")
+      ? "Set HostName, User or IdentityFile for it in ~/.ssh/config, or put its key into an agent."
+      : error.remedy;
+    throw new HostError("unreachable", `jump host ${last.host}: ${error.message}`, remedy, { cause: error });
   }
 }
 

@@ -240,7 +240,7 @@ function wayOf(config: SshAnswer): { jumps: string[]; proxyCommand: string | und
 
 function inventoryNeeds(host: string, keyword: string, value = ""): ResolvedConnection["beyondSsh2"][number] {
   return {
-    what: `the inventory has the ssh option ${keyword} for ${host}: ${oneLine(value)}`,
+    what: `the ssh option ${keyword} is given for ${host}: ${oneLine(value)}`,
     isNeeded: true,
     remedy: "reach the host without that option",
   };

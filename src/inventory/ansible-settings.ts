@@ -284,16 +284,16 @@ class SettingsReader {
       .map((item) => this.#path({ ...setting, raw: item }));
     const missing = sources.find((source) => !existsSync(source));
     if (missing !== undefined)
-      return this.#problem(setting, `names ${shownPath(missing, this.#cwd)}, which does not exist`);
+      return this.#refuse(setting, `names ${shownPath(missing, this.#cwd)}, which does not exist`);
     return { sources: sources.map((source) => shownPath(source, this.#cwd)), from: whereOf(setting) };
   }
 
   refuseMerge(): void {
     const setting = this.find("hashBehaviour");
     if (setting === undefined || setting.value === "replace") return;
-    this.#problem(
+    this.#refuse(
       setting,
-      "expected replace: redkeep replaces mappings as Ansible does by default. Write each mapping in full, or set hash_behaviour back",
+      `expected replace, found ${shownValue(setting)}: redkeep replaces mappings, as Ansible does by default. Write each mapping in full, and take this line out`,
     );
   }
 
@@ -303,11 +303,18 @@ class SettingsReader {
     return expanded(raw.replaceAll("{{CWD}}", this.#cwd), base, this.#env);
   }
 
-  #problem({ place, key, value }: ConfigSetting, message: string): undefined {
-    const found = `${message}, found ${JSON.stringify(value.slice(0, 80))}`;
-    this.#problems.set(key, new InputError({ place, key, message: found }));
+  #problem(setting: ConfigSetting, expectation: string): undefined {
+    return this.#refuse(setting, `${expectation}, found ${shownValue(setting)}`);
+  }
+
+  #refuse({ place, key }: ConfigSetting, message: string): undefined {
+    this.#problems.set(key, new InputError({ place, key, message }));
     return undefined;
   }
+}
+
+function shownValue({ value }: ConfigSetting): string {
+  return JSON.stringify(value.slice(0, 80));
 }
 
 function whereOf({ place, key }: ConfigSetting): string {

@@ -15,6 +15,8 @@ import { OWN_VARIABLES } from "./own-variables.ts";
 import { OMIT, Rendering } from "./rendering.ts";
 import { mergeSshOptions, parseSshArguments, WAY_OUT } from "./ssh-arguments.ts";
 
+/** Their values run, or are loaded, on this machine. */
+const RUNS_CODE = ["ProxyCommand", "PKCS11Provider", "SecurityKeyProvider"];
 const HOST_KEY_CHECKING = ["ansible_host_key_checking", "ansible_ssh_host_key_checking"];
 /** One word that no program can mistake for an option. */
 const USER_NAME = /^[^-\s\0][^\s\0]*$/;
@@ -123,6 +125,7 @@ export class ConnectionReader {
       this.#read([name], (value) => {
         if (typeof value !== "string") throw expected("ssh options as one text", value);
         const parsed = parseSshArguments(value, fail, hostKeys);
+        if (this.#isInventorys(name)) this.#refuseCode(parsed);
         // The reason for a transport names them one by one.
         if (this.#rendering.fromVault)
           for (const [, option] of parsed.others ?? []) if (!readsAsWord(option)) new Secret(option);
@@ -136,14 +139,39 @@ export class ConnectionReader {
   /** A token on a card or in a module: only the system's ssh can log in with it. */
   withPkcs11(options: SshOptions): SshOptions {
     const provider = this.#read(["ansible_ssh_pkcs11_provider"], (value) => {
-      if (typeof value === "string" && !/[\0\r\n]/.test(value)) return value;
-      throw expected("the path of a PKCS#11 library", value);
+      if (typeof value !== "string" || /[\0\r\n]/.test(value))
+        throw expected("the path of a PKCS#11 library", value);
+      if (value !== "" && this.#isInventorys("ansible_ssh_pkcs11_provider"))
+        this.#refuseCode({ others: [["PKCS11Provider", value]] });
+      return value;
     });
     if (provider === undefined || provider === "") return options;
     return mergeSshOptions(
       { others: [["PKCS11Provider", provider]], needsOpenssh: "PKCS11Provider" },
       options,
     );
+  }
+
+  /** Not ansible.cfg's, and not what the command line gives by -e. */
+  #isInventorys(name: string): boolean {
+    return this.#isSet(name) && this.#context.inventory?.extraVars.has(name) !== true;
+  }
+
+  /**
+   * Whoever writes the inventory must not run anything on this machine, as long as you do not say so.
+   * @throws InputError
+   */
+  #refuseCode({ configFile, others = [] }: SshOptions): void {
+    if (this.#defaults.allowInventoryCommands === true) return;
+    const [keyword, value] =
+      others.find(([keyword, value]) => RUNS_CODE.includes(keyword) && !/^none$/i.test(value)) ?? [];
+    const found = configFile === undefined ? keyword && `${keyword}=${value}` : `-F ${configFile}`;
+    if (found === undefined) return;
+    throw new InputError({
+      message:
+        `${found} names a command, a library or another configuration of ssh, which runs on this machine. Where you trust whoever ` +
+        "writes the inventory, give --allow-inventory-commands; else set it in ~/.ssh/config or ansible.cfg",
+    });
   }
 
   async secret(names: readonly string[]): Promise<Secret | undefined> {

@@ -14,6 +14,8 @@ export interface ConnectionDefaults {
   timeoutSeconds?: number | undefined;
   knownHosts?: string | undefined;
   hostKeys?: HostKeys | undefined;
+  /** The inventory's ssh options may run commands and load libraries on this machine. */
+  allowInventoryCommands?: boolean | undefined;
   onNewHostKey?: ((message: string) => void) | undefined;
   /** From ansible.cfg and its variables of the environment, weaker than any variable of the same meaning. */
   config?: ConnectionConfig | undefined;

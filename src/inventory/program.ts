@@ -12,7 +12,7 @@ import type { InventoryBuilder } from "./inventory-builder.ts";
 import { describe } from "./parse-inventory.ts";
 import { ProgramAnswer } from "./program-answer.ts";
 
-const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
+export const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
 const MAX_STDERR_BYTES = 8 * 1024;
 /** `#!`, and how a compiled program begins on Linux and macOS. */
 const MAGIC = ["2321", "7f454c46", "cffaedfe", "cefaedfe", "cafebabe"];

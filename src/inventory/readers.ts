@@ -6,7 +6,7 @@ import { readVaulted } from "../vault/read-file.ts";
 import { addIni, type IniInventory, looksLikeIni, parseIni } from "./ini.ts";
 import type { InventoryBuilder } from "./inventory-builder.ts";
 import { parseInventory } from "./parse-inventory.ts";
-import { addProgram, isProgram, type ProgramContext } from "./program.ts";
+import { addProgram, isProgram, MAX_OUTPUT_BYTES, type ProgramContext } from "./program.ts";
 
 const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
 
@@ -34,7 +34,8 @@ export async function readInventoryFile(
       message: `is TOML, which redkeep does not read. This makes YAML of it: ${exportCommand([file])}`,
     });
   }
-  const { text, fromVault } = await readVaulted(path, file, context.vault);
+  // What ansible-inventory --export writes of a cloud is as much as its program prints: some KiB a host.
+  const { text, fromVault } = await readVaulted(path, file, context.vault, MAX_OUTPUT_BYTES);
   const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file, fromVault) : undefined;
   if (yaml?.document !== undefined) {
     // A constructed group is made of what the other sources have.

@@ -109,7 +109,7 @@ export class Rendering {
       const message =
         error.template === undefined
           ? error.message
-          : `is a Jinja template${shown} ${reason}; redkeep renders templates that only name other variables: write the value, or pass -e ${name}=…`;
+          : `is a Jinja template${shown} ${reason}${error.isBeyond ? "; redkeep renders templates that only name other variables" : ""}: write the value, or pass -e ${name}=…`;
       throw new InputError({
         place,
         key: `${name} of ${host}`,
@@ -188,7 +188,7 @@ export class Rendering {
       return this.#asAnsibleReads(result);
     } catch (error) {
       if (!(error instanceof JinjaError)) throw error;
-      throw new RenderingError(error.message, text, placeOf(content));
+      throw new RenderingError(error.message, text, placeOf(content), !(error instanceof NameError));
     } finally {
       this.#depth--;
     }
@@ -203,7 +203,7 @@ export class Rendering {
   }
 
   #known(value: Value): Scalar | Container | typeof OMIT {
-    if (value instanceof Undefined) throw new JinjaError(`that names ${value.name}, which is not set`);
+    if (value instanceof Undefined) throw new NameError(`that names ${value.name}, which is not set`);
     if (value instanceof Scope || value instanceof HostVars)
       throw new JinjaError("that names all variables of a host");
     return value;
@@ -258,7 +258,7 @@ export class Rendering {
       const names = [...this.#ring.slice(this.#ring.indexOf(step)), step].map((text) =>
         text.slice(text.indexOf(" ") + 1),
       );
-      throw new JinjaError(`that names itself: ${names.join(" → ")}`);
+      throw new NameError(`that names itself: ${names.join(" → ")}`);
     }
     this.#ring.push(step);
     const value = this.#read(rawOf(found.variable, scope, found.isPlain === true));
@@ -295,10 +295,16 @@ export class Rendering {
 class RenderingError extends Error {
   readonly template: string | undefined;
   readonly place: Place | undefined;
+  /** The template asks for more than redkeep renders. */
+  readonly isBeyond: boolean;
 
-  constructor(message: string, template?: string, place?: Place) {
+  constructor(message: string, template?: string, place?: Place, isBeyond = true) {
     super(message);
     this.template = template;
     this.place = place;
+    this.isBeyond = isBeyond;
   }
 }
+
+/** What a template names cannot be had, whoever renders it. */
+class NameError extends JinjaError {}

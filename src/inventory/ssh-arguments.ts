@@ -4,7 +4,7 @@ import type { HostKeys, SshOptions } from "../connection/settings.ts";
 import { didYouMean, type InputError } from "../lib/errors.ts";
 import { jumpOfProxyCommand } from "./proxy-command.ts";
 import { splitShellWords } from "./shell-words.ts";
-import { IGNORED_KEYWORDS, KEYWORDS, OTHER_KEYWORDS, spellingOf } from "./ssh-keywords.ts";
+import { IGNORED_KEYWORDS, KEYWORDS, OTHER_KEYWORDS, REFUSED, spellingOf } from "./ssh-keywords.ts";
 
 type Fail = (message: string) => InputError;
 
@@ -91,10 +91,10 @@ function hasProxy({ proxyJump, others = [] }: SshOptions): boolean {
 }
 
 function unknownWord(word: string): string {
-  const what = word.startsWith("-")
-    ? `unknown ssh option ${word}`
-    : `expected an ssh option, found "${word}"`;
-  return `${what}; redkeep takes -o Key=value, -F, -J, -p, -i and -l`;
+  const takes = "redkeep takes -o Key=value, -F, -J, -p, -i and -l";
+  return word.startsWith("-")
+    ? `the ssh option ${word} is not for redkeep, or no option: ${takes}`
+    : `expected an ssh option, found "${word}"; ${takes}`;
 }
 
 /** `Key=value`, `Key value`, `Key = value`; ssh compares keywords without case. */
@@ -116,6 +116,12 @@ function setOption(written: string, value: string, options: SshOptions, reader: 
       if (files.length > 0) options.userKnownHostsFiles ??= files;
       break;
     }
+    case "globalknownhostsfile":
+      // Without its keys a host is new, and `accept-new` takes new hosts.
+      if (reader.hostKeys === "accept-new" && knownHostsFiles(value, reader).length === 0) break;
+      throw fail(
+        `${written}: redkeep reads the system's host keys where ~/.ssh/config says. Set it there, or name a file by UserKnownHostsFile${WAY_OUT}`,
+      );
     case "nohostauthenticationforlocalhost":
     case "verifyhostkeydns":
       if (/^(?:no|false)$/i.test(value) || reader.hostKeys === "accept-new") break;
@@ -153,6 +159,8 @@ function setOption(written: string, value: string, options: SshOptions, reader: 
 function setOther(written: string, keyword: string, value: string, options: SshOptions, fail: Fail): void {
   if (IGNORED_KEYWORDS.has(keyword)) return;
   const kind = OTHER_KEYWORDS.get(keyword);
+  const refusal = REFUSED.get(keyword);
+  if (refusal !== undefined) throw fail(`${written}: ${refusal}`);
   if (kind === undefined) {
     throw fail(
       `unknown ssh option ${written}: redkeep does not support it here; remove it, or set it in ~/.ssh/config.${didYouMean(written, KEYWORDS)}`,

@@ -10,14 +10,14 @@ const FOLLOWED = words(
  * keep-alives, agents that are forwarded, logging, the order of login methods. None of them changes whom redkeep trusts.
  */
 const IGNORED = words(`
-  AddKeysToAgent AddressFamily BatchMode ChallengeResponseAuthentication CheckHostIP ClearAllForwardings Compression
-  CompressionLevel ConnectionAttempts ControlMaster ControlPath ControlPersist EnableEscapeCommandline EscapeChar
+  AddKeysToAgent AddressFamily BatchMode ChallengeResponseAuthentication ChannelTimeout CheckHostIP ClearAllForwardings Compression
+  CompressionLevel ConnectionAttempts ControlMaster ControlPath ControlPersist EnableEscapeCommandline EnableSSHKeysign EscapeChar
   ExitOnForwardFailure FingerprintHash ForkAfterAuthentication ForwardAgent ForwardX11 ForwardX11Timeout ForwardX11Trusted
   GatewayPorts HashKnownHosts HostbasedAuthentication IgnoreUnknown IPQoS KbdInteractiveAuthentication KbdInteractiveDevices
   LogLevel LogVerbose NumberOfPasswordPrompts ObscureKeystrokeTiming PasswordAuthentication PermitLocalCommand
   PreferredAuthentications Protocol PubkeyAuthentication RekeyLimit RequestTTY RSAAuthentication SendEnv ServerAliveCountMax
-  ServerAliveInterval SetEnv StdinNull StreamLocalBindMask StreamLocalBindUnlink SyslogFacility TCPKeepAlive UpdateHostKeys
-  UsePrivilegedPort UseRoaming VisualHostKey XAuthLocation`);
+  ServerAliveInterval SetEnv StdinNull StreamLocalBindMask StreamLocalBindUnlink SyslogFacility Tag TCPKeepAlive UpdateHostKeys
+  UseKeychain UsePrivilegedPort UseRoaming VisualHostKey WarnWeakCrypto XAuthLocation`);
 
 /** Only the system's ssh can do these. */
 const NEEDS_OPENSSH = words(`
@@ -43,6 +43,16 @@ export const IGNORED_KEYWORDS: ReadonlySet<string> = new Set(lower(IGNORED));
 export const OTHER_KEYWORDS: ReadonlyMap<string, "needs openssh" | "for openssh"> = new Map([
   ...lower(NEEDS_OPENSSH).map((keyword) => [keyword, "needs openssh"] as const),
   ...lower(FOR_OPENSSH).map((keyword) => [keyword, "for openssh"] as const),
+]);
+
+const CARRIES_NOTHING_ELSE = "redkeep's connection carries one script and nothing else: remove it";
+
+/** ssh knows these, and redkeep follows them nowhere or elsewhere; in lower case, with the end of the sentence. */
+export const REFUSED: ReadonlyMap<string, string> = new Map([
+  ...words(
+    "DynamicForward LocalCommand LocalForward RemoteCommand RemoteForward SessionType Tunnel TunnelDevice",
+  ).map((keyword) => [keyword.toLowerCase(), CARRIES_NOTHING_ELSE] as const),
+  ["knownhostscommand", "redkeep follows it in ~/.ssh/config alone: set it there"],
 ]);
 
 /** A keyword as ssh_config(5) writes it. */

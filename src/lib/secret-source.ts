@@ -5,8 +5,11 @@ import { InputError, type Place } from "./errors.ts";
 import { excerpt, Secret } from "./secret.ts";
 import { readTextFile } from "./text-file.ts";
 
-/** Where a secret comes from, as people write it: an environment variable, a file, or a command's output. */
-export type SecretSource = { env: string } | { file: string } | { command: string[] };
+/**
+ * Where a secret comes from, as people write it: an environment variable, a file, or a command's output. `vaulted` is a variable
+ * whose value a vault had, and is there already.
+ */
+export type SecretSource = { env: string } | { file: string } | { command: string[] } | { vaulted: Secret };
 
 export interface SecretSourceOptions {
   /** What a relative file counts from, and where a command runs. */
@@ -52,6 +55,8 @@ export function parseSecretSource(value: unknown): SecretSource | string {
  * @throws InputError when there is none, or it is empty or has a line break or NUL, which no password prompt takes.
  */
 export function readSecretSource(source: SecretSource, options: SecretSourceOptions): Promise<Secret> {
+  // As JSON all of these are the same.
+  if ("vaulted" in source) return readUncached(source, options);
   const { cache, baseDir } = options;
   const key = JSON.stringify([source, baseDir]);
   const known = cache?.get(key);
@@ -82,6 +87,7 @@ async function readText(
   { baseDir, env, openVault = async (text) => text }: SecretSourceOptions,
   fail: (message: string) => InputError,
 ): Promise<string> {
+  if ("vaulted" in source) return source.vaulted.reveal();
   if ("env" in source) {
     const text = env[source.env];
     if (text === undefined) throw fail("is not there: the variable is not set");
@@ -101,6 +107,7 @@ async function readText(
 function describeSource(source: SecretSource): string {
   if ("env" in source) return `the environment variable ${source.env}`;
   if ("file" in source) return source.file;
+  if ("vaulted" in source) return "Ansible Vault";
   return `the command ${source.command[0]}`;
 }
 

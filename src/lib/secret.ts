@@ -63,6 +63,10 @@ class Forms {
   readonly #byStart = new Map<string, Set<string>>();
   readonly #sorted = new Map<string, Sorted>();
 
+  has(text: string): boolean {
+    return this.#texts.has(text);
+  }
+
   add(text: string): void {
     if (text.length < SHORTEST || this.#texts.has(text)) return;
     this.#texts.add(text);
@@ -154,6 +158,11 @@ function know(value: string): void {
   // A key in PEM form leaks line by line, too: messages hold single lines.
   const lines = value.includes("\n") ? value.split(/\r?\n/) : [];
   for (const line of lines) if (/^[^\s-]{16,}$/.test(line)) known.add(line);
+}
+
+/** Whether the whole text is one that this process knows as a secret, such as the value of a variable from a vault. */
+export function isKnownSecret(text: string): boolean {
+  return known.has(text);
 }
 
 /** Far more than a server has: masking costs time and memory for each. */

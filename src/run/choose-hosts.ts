@@ -3,6 +3,7 @@ import { hostVariables, type Inventory } from "../inventory/inventory.ts";
 import { Rendering } from "../inventory/rendering.ts";
 import { inShard, type Shard, shardKey } from "../inventory/shard.ts";
 import { formatProblem, InputError, type Problem } from "../lib/errors.ts";
+import { packageDirectory } from "../lib/package.ts";
 import type { Play, Playbook } from "../playbook/playbook.ts";
 import type { HostStatus } from "../record/statuses.ts";
 
@@ -35,7 +36,7 @@ export function selectPlays(
   if (!matched) {
     throw new InputError(
       unmatched.length > 0
-        ? unmatched
+        ? unmatched.map((problem) => ({ ...problem, message: `${problem.message}${hintFor(playbook)}` }))
         : {
             place: { file: playbook.file },
             key: "hosts",
@@ -46,6 +47,13 @@ export function selectPlays(
   if (selected.size === 0)
     throw new InputError({ key: "--limit", message: "leaves no host of the playbook's plays" });
   return { selected, warnings: unmatched.map(formatProblem) };
+}
+
+/** Whoever has named no playbook has not chosen its group. */
+function hintFor({ file }: Playbook): string {
+  return file.startsWith(packageDirectory)
+    ? " This playbook ships with redkeep: copy it to playbooks/harden.yml, and name your group behind hosts"
+    : "";
 }
 
 function ordered(hosts: readonly string[], order: Play["order"]): string[] {

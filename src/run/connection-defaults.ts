@@ -4,7 +4,7 @@ import { warn } from "./terminal.ts";
 
 /** What the command line, else ansible.cfg, says about every connection of a run. */
 export function connectionDefaults(options: RunOptions, environment: Environment): ConnectionDefaults {
-  const { settings, password, timeoutSeconds, knownHosts, hostKeys } = options;
+  const { settings, password, timeoutSeconds, knownHosts, hostKeys, allowInventoryCommands } = options;
   return {
     user: options.user ?? settings.user,
     privateKey: options.privateKey ?? settings.privateKey,
@@ -14,6 +14,7 @@ export function connectionDefaults(options: RunOptions, environment: Environment
     timeoutSeconds,
     knownHosts,
     hostKeys,
+    allowInventoryCommands,
     config: settings.connection,
     onNewHostKey: (message) => warn([message], environment),
   };

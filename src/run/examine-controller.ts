@@ -6,26 +6,32 @@ import { InputError } from "../lib/errors.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
 import { State } from "../state/state.ts";
-import { noVault } from "../vault/vault.ts";
+import type { Vault } from "../vault/vault.ts";
+import { examineVault } from "./examine-vault.ts";
 
-/** What is asked about on this machine; the inventory where one was named. */
+/** What the command line, ansible.cfg and the environment say of this machine; the inventory where one was named. */
 export interface ControllerQuestion {
   inventory: readonly string[];
+  extraVars: readonly string[];
+  vault: Vault;
   knownHosts: string | undefined;
   state: string | undefined;
   cwd: string;
   env: NodeJS.ProcessEnv;
+  interrupted: AbortSignal;
 }
 
 /** Looks at what a run needs of this machine. Changes nothing and reaches no host. */
 export async function examineController(question: ControllerQuestion): Promise<Finding[]> {
   const { env } = question;
+  const state = await stateHere(question);
   return [
     good("Node", process.versions.node),
     await sshFinding(env),
     await keyFinding(env),
     knownHostsFinding(question),
-    await stateFinding(question),
+    ...(await examineVault({ ...question, state: state instanceof State ? state : undefined })),
+    state instanceof State ? await stateFinding(state) : unusable(state),
   ];
 }
 
@@ -95,16 +101,31 @@ function keysIn(file: string): number {
   }
 }
 
-async function stateFinding({ state, inventory, cwd }: ControllerQuestion): Promise<Finding> {
+async function stateHere({ state, inventory, cwd, vault }: ControllerQuestion): Promise<State | InputError> {
   try {
-    const { directory, name, isEncrypted } = await State.find(state, inventory[0], cwd, noVault());
-    if (isEncrypted === true) return good("state", `${name}, encrypted with Ansible Vault`);
-    await State.open(state, inventory[0], cwd);
-    return good("state", existsSync(directory) ? `${name}, closed to others` : `${name} is not there yet`);
+    return await State.find(state, inventory[0], cwd, vault);
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
+
+async function stateFinding(state: State): Promise<Finding> {
+  if (!existsSync(state.directory)) return good("state", `${state.name} is not there yet`);
+  try {
+    state.refuseMixed();
+    // Whether an encrypted one can be opened is told of the vault's password.
+    if (state.isEncrypted === true) return good("state", `${state.name}, encrypted`);
+    await state.readSecrets();
+    return good("state", `${state.name}, closed to others`);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return lacking("state", error.message, "Mend the file or folder that it names.");
+    return unusable(error);
   }
+}
+
+function unusable(error: InputError): Finding {
+  return lacking("state", error.message, "Mend the file or folder that it names.");
 }
 
 /** What a program says, and its exit code; "ENOENT" where there is none. */

@@ -33,9 +33,12 @@ export interface RunOptions {
   knownHosts: string | undefined;
   /** Undefined where inventory and ~/.ssh/config decide. */
   hostKeys: HostKeys | undefined;
+  allowInventoryCommands: boolean;
   state: string | undefined;
   /** Opens what is encrypted with Ansible Vault. */
   vault: Vault;
+  /** The options that name its passwords, as given, for the command that is printed as the next one. */
+  vaultArguments: readonly string[];
   /** A file of waivers; undefined for the one beside the inventory. */
   waivers: string | undefined;
   /** Failures of a lower severity do not make the exit code 6. */

@@ -31,7 +31,8 @@ export function outcomeText(run: Run, host: Host): string {
   return parts.filter(Boolean).join(", ");
 }
 
-export function startProgress({ command, jobs, environment }: Run): Progress {
+/** @param does what is done to the hosts, where the command and the playbook's name do not say it */
+export function startProgress({ command, jobs, environment }: Run, does?: string): Progress {
   const verb = {
     plan: "Planning",
     apply: "Applying",
@@ -44,7 +45,7 @@ export function startProgress({ command, jobs, environment }: Run): Progress {
   return createProgress({
     stream: environment.stderr,
     hosts,
-    title: `${verb} ${printable(names)}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
+    title: `${does ?? `${verb} ${printable(names)}`}: ${hosts.length} host${hosts.length === 1 ? "" : "s"}`,
     command,
     env: environment.env,
   });
@@ -84,7 +85,9 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
       ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
       ...given("--known-hosts", options.knownHosts),
       ...given("--host-keys", options.hostKeys),
+      ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
       ...given("--state", options.state),
+      ...options.vaultArguments,
       ...given("--waivers", options.waivers),
     ],
     ...(written === undefined ? {} : { recordPath: written }),

@@ -44,7 +44,8 @@ export class Folder {
   /** Does `work` under the lock of this state: for code that reads first and then writes. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const lock = await this.pathFor("lock");
-    for (let waited = 0; ; waited += LOCK_RETRY_MS) {
+    const end = Date.now() + LOCK_TIMEOUT_MS;
+    for (;;) {
       try {
         const text = `${process.pid} ${hostname()} ${new Date().toISOString()}\n`;
         await writeFile(lock, text, { flag: "wx", mode: 0o600 });
@@ -53,7 +54,7 @@ export class Folder {
         if (codeOf(error) !== "EEXIST") throw unwritable(error, lock);
         const holder = await holderOf(lock);
         // A process that has ended never lets go.
-        if (waited >= LOCK_TIMEOUT_MS || holder.hasEnded)
+        if (Date.now() >= end || holder.hasEnded)
           throw new InputError({ place: { file: lock }, message: holder.message });
         await setTimeout(LOCK_RETRY_MS);
       }

@@ -76,7 +76,7 @@ export class SealedFolder extends Folder {
   }
 
   /** @throws InputError where some secret files are plain beside encrypted ones: git would take them. */
-  protected refuseMixed(): void {
+  refuseMixed(): void {
     const plain = this.#plainFiles();
     if (this.isEncrypted !== true || plain.length === 0) return;
     throw new InputError(

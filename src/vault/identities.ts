@@ -59,19 +59,22 @@ export function vaultSettings(
   const list = env.ANSIBLE_VAULT_IDENTITY_LIST;
   const configured =
     list === undefined ? (config.identityList ?? []) : list.split(",").map((item) => item.trim());
-  const listName = list === undefined ? nameOf(config.places?.identityList) : "ANSIBLE_VAULT_IDENTITY_LIST";
+  const listOrigin =
+    list === undefined
+      ? { key: "vault_identity_list", place: config.places?.identityList ?? CONFIG }
+      : { key: "ANSIBLE_VAULT_IDENTITY_LIST" };
   const file = env.ANSIBLE_VAULT_PASSWORD_FILE ?? config.passwordFile;
-  const fileName =
+  const fileOrigin =
     env.ANSIBLE_VAULT_PASSWORD_FILE === undefined
-      ? nameOf(config.places?.passwordFile)
-      : "ANSIBLE_VAULT_PASSWORD_FILE";
+      ? { key: "vault_password_file", place: config.places?.passwordFile ?? CONFIG }
+      : { key: "ANSIBLE_VAULT_PASSWORD_FILE" };
   const match = env.ANSIBLE_VAULT_ID_MATCH;
   return {
     identities: [
-      ...configured.filter(Boolean).map((text) => identityOf(text, listName, cwd)),
-      ...options.ids.map((text) => identityOf(text, "--vault-id", cwd)),
-      ...options.passwordFiles.map((text) => passwordFile(text, "--vault-password-file", cwd)),
-      ...(file ? [passwordFile(file, fileName, cwd)] : []),
+      ...configured.filter(Boolean).map((text) => identityOf(text, listOrigin, cwd)),
+      ...options.ids.map((text) => identityOf(text, { key: "--vault-id" }, cwd)),
+      ...options.passwordFiles.map((text) => passwordFile(text, { key: "--vault-password-file" }, cwd)),
+      ...(file ? [passwordFile(file, fileOrigin, cwd)] : []),
       ...(options.ask
         ? [{ id: DEFAULT_ID, source: { question: "Vault password: " }, given: "--ask-vault-pass" }]
         : []),
@@ -81,46 +84,55 @@ export function vaultSettings(
   };
 }
 
-function nameOf(place: Place | undefined): string {
-  return place === undefined ? "ansible.cfg" : [place.file, place.line].filter(Boolean).join(":");
+/** Where a password was named: an option, a variable of the environment, or a key of an ansible.cfg. */
+interface Origin {
+  key: string;
+  place?: Place;
+}
+
+const CONFIG: Place = { file: "ansible.cfg" };
+
+function nameOf({ key, place }: Origin): string {
+  return place === undefined ? key : [place.file, place.line].filter(Boolean).join(":");
 }
 
 /** `ID@SOURCE`, or `SOURCE` alone; a source is `prompt` or a file. */
-export function identityOf(text: string, given: string, cwd: string): VaultIdentity {
+function identityOf(text: string, origin: Origin, cwd: string): VaultIdentity {
   const at = text.indexOf("@");
   const [name, source] = at < 0 ? ["", text] : [text.slice(0, at), text.slice(at + 1)];
-  const id = checkedId(name || DEFAULT_ID, given);
+  const id = checkedId(name || DEFAULT_ID, origin);
+  const given = nameOf(origin);
   if (source === "prompt" || source === "prompt_ask_vault_pass")
     return { id, source: { question: `Vault password (${id}): ` }, given };
-  return { id, source: { file: existing(source, given, cwd) }, given };
+  return { id, source: { file: existing(source, origin, cwd) }, given };
 }
 
 /** A file whose name has an `@` is meant where it is there. */
-function passwordFile(text: string, given: string, cwd: string): VaultIdentity {
+function passwordFile(text: string, origin: Origin, cwd: string): VaultIdentity {
   const isNamed = text.includes("@") && !existsSync(absolute(text, cwd));
-  if (isNamed) return identityOf(text, given, cwd);
-  return { id: DEFAULT_ID, source: { file: existing(text, given, cwd) }, given };
+  if (isNamed) return identityOf(text, origin, cwd);
+  return { id: DEFAULT_ID, source: { file: existing(text, origin, cwd) }, given: nameOf(origin) };
 }
 
 function absolute(file: string, cwd: string): string {
   return resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
 }
 
-function existing(file: string, given: string, cwd: string): string {
+function existing(file: string, origin: Origin, cwd: string): string {
   const path = absolute(file, cwd);
   if (file === "" || !existsSync(path))
     throw new InputError({
-      key: given,
+      ...origin,
       message: `expected a file with the vault's password, or a program that prints it; found ${file === "" ? "nothing" : `no file ${JSON.stringify(file)}`}`,
     });
   return path;
 }
 
 /** It stands in the header of what is encrypted, and on a client program's command line. */
-function checkedId(id: string, given: string): string {
+function checkedId(id: string, origin: Origin): string {
   if (/^[^\s;@\p{Cc}-][^\s;@\p{Cc}]{0,99}$/u.test(id)) return id;
   throw new InputError({
-    key: given,
+    ...origin,
     message: `expected ID@FILE with an id of one word, found the id ${JSON.stringify(id.slice(0, 100))}`,
   });
 }

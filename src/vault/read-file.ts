@@ -9,8 +9,13 @@ export interface VaultedText {
 }
 
 /** Reads a text file, and opens it where it is encrypted. @throws InputError also where it cannot be opened */
-export async function readVaulted(path: string, file: string, vault: Vault): Promise<VaultedText> {
-  const text = await readTextFile(path, file);
+export async function readVaulted(
+  path: string,
+  file: string,
+  vault: Vault,
+  maxBytes?: number,
+): Promise<VaultedText> {
+  const text = await readTextFile(path, file, maxBytes);
   if (!isVault(text)) return { text, fromVault: false };
   return { text: (await vault.open({ text, place: { file } })).text, fromVault: true };
 }

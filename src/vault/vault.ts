@@ -18,6 +18,9 @@ export interface Opened {
   identity: VaultIdentity;
 }
 
+/** No password opens an encrypted text: there is none, it cannot be had, or it is another's. */
+export class VaultRefusal extends InputError {}
+
 /** Opens what a file that `{ file: PATH }` names holds, where it is encrypted. */
 export function openerOf(vault: Vault): (text: string, file: string) => Promise<string> {
   return async (text, file) => (isVault(text) ? (await vault.open({ text, place: { file } })).text : text);
@@ -43,6 +46,7 @@ export class Vault {
   readonly #settings: VaultSettings;
   readonly #context: PasswordContext;
   readonly #passwords = new Map<VaultIdentity, Promise<Secret>>();
+  #opened = 0;
 
   constructor(settings: VaultSettings, context: PasswordContext) {
     this.#settings = settings;
@@ -54,18 +58,30 @@ export class Vault {
     return this.#settings.identities.length > 0;
   }
 
+  /** The passwords to try, and where each comes from: `default (ansible.cfg:3)`. */
+  get names(): string {
+    return idsOf(this.#settings.identities);
+  }
+
+  /** How many encrypted texts were opened. */
+  get opened(): number {
+    return this.#opened;
+  }
+
   /**
    * @throws InputError that names the text's place: without a password, with none that fits, or where the text is damaged.
    */
   async open(sealed: Sealed): Promise<Opened> {
-    return await this.#open(sealed, this.#settings.identities);
+    const opened = await this.#open(sealed, this.#settings.identities);
+    this.#opened += 1;
+    return opened;
   }
 
   async #open({ text, place, key }: Sealed, identities: readonly VaultIdentity[]): Promise<Opened> {
     const envelope = envelopeOf({ text, place, key });
     const id = idOf(text);
     const refuse = (message: string, more: InputError[] = []) =>
-      new InputError([{ place, key, message }, ...more.flatMap(({ problems }) => problems)]);
+      new VaultRefusal([{ place, key, message }, ...more.flatMap(({ problems }) => problems)]);
     if (identities.length === 0)
       throw refuse(`is encrypted with Ansible Vault (id ${id}), and there is no password: ${NO_PASSWORD}`);
     const own = identities.filter((identity) => identity.id === envelope.id);

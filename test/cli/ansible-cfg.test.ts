@@ -100,7 +100,7 @@ describe("an ansible.cfg", () => {
     [
       "[defaults]",
       "inventory = gone.yml",
-      'ansible.cfg:2  inventory: names gone.yml, which does not exist, found "gone.yml"',
+      "ansible.cfg:2  inventory: names gone.yml, which does not exist\n",
     ],
     [
       "[defaults]",
@@ -114,6 +114,12 @@ describe("an ansible.cfg", () => {
     ],
     [
       "[defaults]",
+      "vault_identity_list = prod@gone",
+      'ansible.cfg:2  vault_identity_list: expected a file with the vault\'s password, or a program that prints it; found no file "gone"',
+    ],
+    ["[defaults]", "vault_identity_list = a b@x", "ansible.cfg:2  vault_identity_list: expected ID@FILE"],
+    [
+      "[defaults]",
       "forks = many",
       'ansible.cfg:2  forks: expected a whole number from 1 to 1000, found "many"',
     ],
@@ -121,7 +127,7 @@ describe("an ansible.cfg", () => {
     [
       "[defaults]",
       "hash_behaviour = merge",
-      "ansible.cfg:2  hash_behaviour: expected replace: redkeep replaces mappings",
+      'ansible.cfg:2  hash_behaviour: expected replace, found "merge": redkeep replaces mappings',
     ],
     [
       "[defaults]",

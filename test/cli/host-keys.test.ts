@@ -29,6 +29,7 @@ function plan({ port }: TestServer, variables: string, ...options: string[]): Pr
   return redkeep(["plan", "site.yml", "-i", "hosts.yml", ...options], { cwd: directory.path });
 }
 
+const ALLOW = "--allow-inventory-commands";
 const known = () => readFileSync(join(directory.path, ".ssh/known_hosts"), "utf8");
 
 describe("host keys that an inventory switches off", () => {
@@ -83,12 +84,12 @@ it("--host-keys strict refuses a new key where the inventory would accept it", a
 it("a host that needs an option of the system's ssh is refused before the login where ssh2 is asked for", async () => {
   await using server = await startServer();
   const option = "ansible_ssh_common_args: -o ProxyCommand='nc %h %p'";
-  const { exitCode, stdout } = await plan(server, `${option}, redkeep_transport: ssh2`);
+  const { exitCode, stdout } = await plan(server, `${option}, redkeep_transport: ssh2`, ALLOW);
   expect(exitCode).toBe(4);
   expect(stdout.replace(/\s+/g, " ")).toContain(
-    "the inventory has the ssh option ProxyCommand for h: nc %h %p, which ssh2 cannot do, and redkeep_transport is ssh2",
+    "the ssh option ProxyCommand is given for h: nc %h %p, which ssh2 cannot do, and redkeep_transport is ssh2",
   );
-  const without = await plan(server, option);
+  const without = await plan(server, option, ALLOW);
   expect(without.exitCode).toBe(4);
   expect(without.stdout).toContain("there is no ssh on this machine");
   expect(server.connections).toBe(0);

@@ -36,21 +36,25 @@ describe("doctor on this machine", () => {
     expect(readdirSync(made.directory.path)).toEqual([".ssh"]);
   });
 
+  it("takes the inventory and the key from ansible.cfg", async () => {
+    made.directory.write("fleet_key", "");
+    made.directory.write("hosts", "h1\n");
+    made.directory.write("ansible.cfg", "[defaults]\ninventory = hosts\nprivate_key_file = fleet_key\n");
+    const { exitCode, stdout } = await doctor(["--state", "kept"]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("✔ login keys    ~/fleet_key, as named");
+    const missing = await doctor(["--private-key", "gone"]);
+    expect(missing.exitCode).toBe(3);
+    expect(missing.stdout).toMatch(/✖ login keys {4}~\/gone is not there\n +Correct --private-key\./);
+    expect(missing.stderr).toContain("inventory: hosts, from ansible.cfg:2 (inventory)");
+  });
+
   it("says what is not there, and what to do about it", async () => {
     const { exitCode, stdout } = await doctor([], { PATH: "/nonexistent" });
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/! ssh {11}not found\n +Install OpenSSH's client/);
     expect(stdout).toMatch(/! login keys {4}no key in ~\/\.ssh; no agent .*\n +Name a key/);
     expect(stdout).toMatch(/! host keys {5}none: .*known_hosts is not there\n +Log in to each host once/);
-  });
-
-  it("is content with an encrypted state, for which it needs no password", async () => {
-    mkdirSync(join(made.directory.path, ".redkeep"));
-    const text = await encrypt("passwords: {}\n", new Secret("one"));
-    made.directory.write(".redkeep/secrets.yml", text);
-    const { exitCode, stdout } = await doctor([]);
-    expect(stdout).toContain("✔ state         .redkeep, encrypted with Ansible Vault");
-    expect(exitCode).toBe(0);
   });
 
   it("is not content with an agent that does not answer, or a state that others may enter", async () => {
@@ -65,17 +69,114 @@ describe("doctor on this machine", () => {
   });
 });
 
+describe("doctor on what is encrypted here", () => {
+  const lineOf = (stdout: string, what: string) =>
+    stdout.replace(/\n {3,}/g, " ").match(new RegExp(`^ {2}. ${what} .*$`, "m"))?.[0];
+
+  beforeEach(async () => {
+    made.directory.write("password", "one\n");
+    made.directory.write("other", "two\n");
+    made.directory.write("hosts.yml", "all: { hosts: { h1: {}, h2: {} } }\n");
+    const vaulted = await encrypt("topsecret: value-of-all\n", new Secret("one"));
+    mkdirSync(join(made.directory.path, "group_vars"));
+    made.directory.write("group_vars/all.yml", vaulted);
+    mkdirSync(join(made.directory.path, ".redkeep"), { mode: 0o755 });
+    made.directory.write(".redkeep/secrets.yml", await encrypt("passwords: {}\n", new Secret("one")));
+  });
+
+  it("says which password opens all of it", async () => {
+    const value = (await encrypt("value-of-h1", new Secret("one"))).trim().replaceAll("\n", "\n  ");
+    mkdirSync(join(made.directory.path, "host_vars"));
+    made.directory.write("host_vars/h1.yml", `pw: !vault |\n  ${value}\n`);
+    const { exitCode, stdout } = await doctor(["-i", "hosts.yml", "--vault-password-file", "password"]);
+    expect(lineOf(stdout, "vault")).toBe(
+      "  ✔ vault         default (--vault-password-file) opens what is encrypted here (3 texts)",
+    );
+    expect(stdout).toContain("✔ inventory     2 hosts in hosts.yml");
+    expect(stdout).toContain("✔ state         .redkeep, encrypted");
+    expect(exitCode).toBe(0);
+  });
+
+  it("takes inventory and password from ansible.cfg", async () => {
+    made.directory.write(
+      "ansible.cfg",
+      "[defaults]\ninventory = hosts.yml\nvault_password_file = password\n",
+    );
+    const { exitCode, stdout } = await doctor([]);
+    expect(lineOf(stdout, "vault")).toContain("✔ vault         default (ansible.cfg:3) opens");
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([
+    { args: [], says: "there is no password: give the vault's password by" },
+    {
+      args: ["--vault-password-file", "other"],
+      says: "the password of default (--vault-password-file) does not open it",
+    },
+  ])("is not content where $says", async ({ args, says }) => {
+    const { exitCode, stdout } = await doctor(["-i", "hosts.yml", ...args]);
+    const line = lineOf(stdout, "vault");
+    expect(line).toContain(
+      "✖ vault         group_vars/all.yml  is encrypted with Ansible Vault (id default)",
+    );
+    expect(line).toContain(".redkeep/secrets.yml");
+    expect(line).toContain(says);
+    expect(stdout).toContain("1 thing in the way.");
+    expect(exitCode).toBe(3);
+  });
+
+  it("looks at the state alone where nobody names an inventory", async () => {
+    const { exitCode, stdout } = await doctor([], { ANSIBLE_VAULT_PASSWORD_FILE: "other" });
+    expect(lineOf(stdout, "vault")).toMatch(
+      /✖ vault .*secrets\.yml .*\(ANSIBLE_VAULT_PASSWORD_FILE\) does not/,
+    );
+    expect(stdout).not.toContain("inventory");
+    expect(exitCode).toBe(3);
+  });
+
+  it("says before it goes to a host why it cannot", async () => {
+    const { exitCode, stdout, stderr } = await doctor(["h1", "-i", "hosts.yml"]);
+    expect(lineOf(stdout, "vault")).toContain("✖ vault");
+    expect(stderr).toContain("No host was touched.");
+    expect(exitCode).toBe(1);
+  });
+
+  it("tries a password that nothing needs yet", async () => {
+    const args = ["--state", "new", "--vault-password-file"];
+    made.directory.write("failing", "#!/bin/sh\nexit 7\n");
+    chmodSync(join(made.directory.path, "failing"), 0o700);
+    const failing = await doctor([...args, "failing"]);
+    expect(lineOf(failing.stdout, "vault")).toContain("gave no password: it ended with 7");
+    expect(failing.exitCode).toBe(3);
+    expect((await doctor([...args, "password"])).stdout).toContain(
+      "✔ vault         default (--vault-password-file) is at hand; nothing is encrypted here",
+    );
+  });
+
+  it("tells an inventory that cannot be read from a password that does not fit", async () => {
+    made.directory.write("hosts.yml", "all: { host: { h1: {} } }\n");
+    const { stdout } = await doctor(["-i", "hosts.yml", "--vault-password-file", "password"]);
+    expect(lineOf(stdout, "inventory")).toContain(
+      '✖ inventory     hosts.yml:1:8  all.host: unknown key "host"',
+    );
+    expect(lineOf(stdout, "vault")).toContain("✔ vault");
+  });
+});
+
 describe("doctor on a host", () => {
   it("says what a sound host has, after one login and one round trip", async () => {
     const host = made.servers.use(await startRecordedHost("stock"));
     const options = writeProject(made.directory, { "redis-01": host }).slice(1);
-    const { exitCode, stdout } = await doctor(["redis-01", ...options]);
+    const { exitCode, stdout, stderr } = await doctor(["redis-01", ...options]);
     expect(exitCode).toBe(0);
+    expect(stderr).toBe("Looking: 1 host\nredis-01: asking\nredis-01: has answered\n");
     expect(stdout).toContain("✔ login         as root, in 1 connection, 1 round trip");
     expect(stdout).toMatch(/✔ system {8}Debian .*with all tools/);
     expect(stdout).toMatch(/✔ server {8}Redis 7\.0\.\d+, redis-server\.service/);
     expect(stdout).toContain("✔ openssl");
     expect(stdout).toMatch(/! firewall {6}ufw is installed and off\n +The firewall task/);
+    const other = await doctor(["redis-01", ...options, "-e", "ansible_user=deploy"]);
+    expect(other.stdout).toContain("✔ login         as deploy, with root's rights, in 1 connection");
   });
 
   it("says why it could not be asked", async () => {

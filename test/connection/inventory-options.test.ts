@@ -42,7 +42,7 @@ it.each([
 ])("the system's ssh is given %s, and the reason says so", async (options, keyword) => {
   await using server = await startServer();
   expect(await carriedBy(server, options)).toEqual(
-    expect.stringContaining(`openssh: the inventory has the ssh option ${keyword} for redis-01`),
+    expect.stringContaining(`openssh: the ssh option ${keyword} is given for redis-01`),
   );
   expect(server.connections).toBe(1);
 });

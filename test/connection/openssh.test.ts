@@ -5,4 +5,4 @@ import { overOpenSsh } from "./support/server.ts";
 const over = overOpenSsh();
 afterAll(() => over[Symbol.dispose]());
 
-await import("./ssh.test.ts");
+await import("./ssh.test.ts?openssh");

@@ -8,7 +8,7 @@ import { changeShape } from "./support/ssh2-shape.ts";
 const changed = changeShape(Protocol.prototype, "authPK");
 afterAll(() => changed[Symbol.dispose]());
 
-await import("./ssh.test.ts");
+await import("./ssh.test.ts?plain");
 
 it("a plain login asks first whether the server takes the key, as ssh2 does by itself", async () => {
   using directory = temporaryDirectory();

@@ -803,7 +803,16 @@ describe("a host that cannot be reached", () => {
 
   it("is reported where its name does not resolve", async () => {
     const variables = variablesFor({ port: 22 }, directory, { address: "redis-01.invalid" });
-    expect((await failure(variables)).message).toBe("the name redis-01.invalid has no address");
+    const { message, remedy } = await failure(variables);
+    expect(message).toBe("the name redis-01.invalid has no address");
+    expect(remedy).toBe("Set ansible_host.");
+  });
+
+  it("is reported where its jump host's name does not resolve, and the remedy is about the jump host", async () => {
+    const variables = variablesFor({ port: 22 }, directory, { sshOptions: { proxyJump: ["jump.invalid"] } });
+    const { message, remedy } = await failure(variables);
+    expect(message).toBe("jump host jump.invalid: the name jump.invalid has no address");
+    expect(remedy).toMatch(/^Set HostName, .* in ~\/\.ssh\/config/);
   });
 
   it("is reported where it says nothing", async () => {

@@ -160,9 +160,7 @@ describe("what carries the scripts", () => {
     );
     await link.open();
     link.close();
-    expect(link.transport?.reason).toContain(
-      "the inventory has the ssh option ProxyCommand for redis-01: bash",
-    );
+    expect(link.transport?.reason).toContain("the ssh option ProxyCommand is given for redis-01: bash");
     expect(link.wasDirect).toBe(false);
     expect(readFileSync(witness, "utf8")).toBe("127.0.0.1\n");
   });

@@ -5,4 +5,4 @@ import { overOpenSsh } from "../connection/support/server.ts";
 const over = overOpenSsh();
 afterAll(() => over[Symbol.dispose]());
 
-await import("./hostile.test.ts");
+await import("./hostile.test.ts?openssh");

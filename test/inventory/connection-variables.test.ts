@@ -6,19 +6,23 @@ import { unlocking } from "../../src/vault/locked.ts";
 import { noVault } from "../../src/vault/vault.ts";
 import { inventoryOf, refusal } from "./inventory-on-disk.ts";
 
-/** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. */
-async function connectionOf(host: string, { group = "", defaults = {}, extraVars = [] as string[] } = {}) {
+/** The connection of host h, whose own variables are `host` and its group's `group`, both in flow style. Their commands are allowed. */
+async function connectionOf(
+  host: string,
+  { group = "", defaults = {} as ConnectionDefaults, extraVars = [] as string[] } = {},
+) {
   const inventory = await inventoryOf({
     files: { "hosts.yml": `g:\n  hosts:\n    h: {${host}}\n  vars: {${group}}\n` },
     extraVars,
   });
   const env = { ...process.env, SSH_PASSWORD: "from-env" };
   return unlocking(noVault(), () =>
-    connectionVariables("h", hostVariables(inventory, "h"), defaults as ConnectionDefaults, {
-      cwd: "/",
-      env,
-      inventory,
-    }),
+    connectionVariables(
+      "h",
+      hostVariables(inventory, "h"),
+      { allowInventoryCommands: true, ...defaults },
+      { cwd: "/", env, inventory },
+    ),
   );
 }
 
@@ -313,7 +317,7 @@ describe("ssh options", () => {
 
   it("that switch host keys off count as accept-new with --host-keys accept-new, also a jump host's", async () => {
     const { sshOptions } = await connectionOf(
-      `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ProxyCommand='ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W %h:%p b'"`,
+      `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o ProxyCommand='ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W %h:%p b'"`,
       { defaults: { hostKeys: "accept-new" } },
     );
     expect(sshOptions).toEqual({ strictHostKeyChecking: "accept-new", proxyJump: ["b"] });
@@ -336,13 +340,21 @@ describe("ssh options", () => {
     ["-o UserKnownHostsFile=NONE", "UserKnownHostsFile=NONE would forget every host key"],
     ["-o UserKnownHostsFile=none", "UserKnownHostsFile=none would forget every host key"],
     ["-o 'UserKnownHostsFile a /dev/null'", "UserKnownHostsFile=/dev/null"],
+    ["-o GlobalKnownHostsFile=/dev/null", "give --host-keys accept-new"],
+    [
+      "-o GlobalKnownHostsFile=known",
+      "GlobalKnownHostsFile: redkeep reads the system's host keys where ~/.ssh/config says",
+    ],
     ["-o NoHostAuthenticationForLocalhost=yes", "skips host keys"],
     ["-o VerifyHostKeyDNS=yes", "skips host keys"],
     [
       "-o ProxyCommand='ssh -o StrictHostKeyChecking=no -W %h:%p b'",
       "StrictHostKeyChecking=no would let anybody pose",
     ],
-    ["-o KnownHostsCommand=/bin/echo", "unknown ssh option KnownHostsCommand"],
+    [
+      "-o KnownHostsCommand=/bin/echo",
+      "KnownHostsCommand: redkeep follows it in ~/.ssh/config alone: set it there",
+    ],
     ["-o PrefferedAuthentications=x", "unknown ssh option PrefferedAuthentications"],
     [
       "-o ProxyJmp=b",
@@ -354,12 +366,18 @@ describe("ssh options", () => {
     ],
     ["-o ProxyCommand='sshpass -p x ssh -W %h:%p b'", "sshpass shows its password to every user"],
     ["-o CertificateFil=x", 'Did you mean "CertificateFile"?'],
-    ["-o LocalCommand=id", "unknown ssh option LocalCommand"],
+    [
+      "-o LocalCommand=id",
+      "LocalCommand: redkeep's connection carries one script and nothing else: remove it",
+    ],
     ["-J -oProxyCommand=id", "expected a jump host as [user@]host[:port]"],
     ["-J b:99999", "expected a jump host"],
     ["-J 'b c'", "expected a jump host"],
-    ["-L 80:b:80", "unknown ssh option -L; redkeep takes -o Key=value, -F, -J, -p, -i and -l"],
-    ["-tL", "unknown ssh option -tL"],
+    [
+      "-L 80:b:80",
+      "the ssh option -L is not for redkeep, or no option: redkeep takes -o Key=value, -F, -J, -p, -i and -l",
+    ],
+    ["-tL", "the ssh option -tL is not for redkeep"],
     ["host", 'expected an ssh option, found "host"'],
     ["-o", "the option -o has no value"],
     ["-o Port", "expected -o Key=value, found -o Port"],
@@ -436,7 +454,7 @@ describe("a connection variable that is refused, with its place", () => {
     ["ansible_ssh_host_key_checking: 'False'", "-o StrictHostKeyChecking=accept-new"],
     [
       "ansible_host: '{{ private_ip }}'",
-      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set; redkeep renders templates that only name other variables: write the value, or pass -e ansible_host=…',
+      'ansible_host of h: is a Jinja template ("{{ private_ip }}") that names private_ip, which is not set: write the value, or pass -e ansible_host=…',
     ],
     ["ansible_port: '{% if x %}22{% endif %}'", "ansible_port of h: is a Jinja template"],
     ["ansible_user: '{# x #}'", "ansible_user of h: is a Jinja template"],
@@ -503,5 +521,37 @@ describe("a connection variable that is refused, with its place", () => {
       connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
     );
     expect(problem.split("\n")).toHaveLength(4);
+  });
+});
+
+describe("what an inventory would run on this machine", () => {
+  const WAYS: [variables: string, named: string][] = [
+    ["ansible_ssh_common_args: -o ProxyCommand='nc %h %p'", "ProxyCommand=nc %h %p"],
+    ["ansible_ssh_args: -o ProxyCommand='ssh -F other -W %h:%p b'", "ProxyCommand=ssh -F other -W %h:%p b"],
+    ["ansible_ssh_extra_args: -I /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
+    ["ansible_ssh_common_args: -o SecurityKeyProvider=/usr/lib/sk.so", "SecurityKeyProvider=/usr/lib/sk.so"],
+    ["ansible_ssh_pkcs11_provider: /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
+    ["ansible_ssh_common_args: -F ssh.cfg", "-F ssh.cfg"],
+  ];
+
+  it.each(WAYS)("is refused with the option that allows it: {%s}", async (variables, named) => {
+    const message = await refusal(connectionOf(variables, { defaults: { allowInventoryCommands: false } }));
+    expect(message).toContain(`${named} names a command, a library or another configuration of ssh`);
+    expect(message).toContain("give --allow-inventory-commands");
+  });
+
+  it.each(["-o ProxyCommand='ssh -W %h:%p b'", "-o ProxyCommand=none", "-J b", "-o PKCS11Provider=none"])(
+    "is nothing by %s",
+    async (options) => {
+      const variables = `ansible_ssh_common_args: ${options}`;
+      await connectionOf(variables, { defaults: { allowInventoryCommands: false } });
+    },
+  );
+
+  it("is yours to choose behind -e", async () => {
+    const extraVars = ["ansible_ssh_common_args=\"-o ProxyCommand='nc %h %p'\""];
+    const defaults = { allowInventoryCommands: false };
+    const { sshOptions } = await connectionOf("", { extraVars, defaults });
+    expect(sshOptions.others).toEqual([["ProxyCommand", "nc %h %p"]]);
   });
 });

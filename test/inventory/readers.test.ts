@@ -53,3 +53,23 @@ it("a folder with nothing but a hosts.ini names the file that Ansible skips ther
     "inv/hosts.ini  is not read: of a folder Ansible takes no .ini and no .cfg. Name the file itself: -i inv/hosts.ini",
   );
 });
+
+describe("a large file", () => {
+  it.each(["hosts", "hosts.yml"])(
+    "such as ansible-inventory exports of a cloud is read: %s",
+    async (name) => {
+      const names = Array.from({ length: 500 }, (_, index) => `redis-${index}`);
+      const tags = "x".repeat(4_000);
+      const files = {
+        hosts: names.map((host) => `${host} tags=${tags}\n`).join(""),
+        "hosts.yml": `all:\n  hosts:\n${names.map((host) => `    ${host}: { tags: ${tags} }\n`).join("")}`,
+      };
+      expect((await hostsOf(files, name, async () => {})).hosts).toEqual(names);
+    },
+  );
+
+  it("of more than 32 MiB is refused", async () => {
+    const files = { hosts: `h\n${"#\n".repeat(16 * 1024 * 1024)}` };
+    expect(await refusal(hostsOf(files, "hosts", async () => {}))).toContain("hosts  is larger than 32 MiB");
+  });
+});

@@ -132,6 +132,7 @@ const FLEET_FILES: Record<string, string> = {
   "hosts.yml": "inventory/hosts.yml",
   "harden.yml": "playbooks/harden.yml",
   known_hosts: "inventory/known_hosts",
+  "waivers.yml": "inventory/waivers.yml",
 };
 
 /** A path below a mount point as it is here; any other text as it stands. */

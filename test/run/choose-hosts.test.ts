@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { packageDirectory } from "../../src/lib/package.ts";
 import { loadPlaybook } from "../../src/playbook/load-playbook.ts";
 import { selectPlays } from "../../src/run/choose-hosts.ts";
 import { directoryWith, inventoryOf, refusal } from "../inventory/inventory-on-disk.ts";
@@ -40,5 +42,13 @@ describe("the hosts of a playbook", () => {
     ["an intersection with nothing", ["prod_redis:&stage"], "&stage: no host or group"],
   ])("%s is refused", async (_name, patterns, message) => {
     expect(await refusal(selected(...patterns))).toContain(message);
+  });
+
+  it("of the playbook that ships, which has another group than this fleet, say what to do", async () => {
+    const inventory = await inventoryOf("prod_redis: {hosts: r1}\n");
+    const shipped = await loadPlaybook(join(packageDirectory, "playbooks", "harden.yml"), "/");
+    expect(() => selectPlays(inventory, shipped, undefined)).toThrow(
+      'no host or group of the inventory matches "redis". This playbook ships with redkeep: copy it to playbooks/harden.yml, and name your group behind hosts',
+    );
   });
 });

@@ -179,7 +179,7 @@ describe("generated passwords", () => {
     expect(await refusal(state.generatePassword("admin"))).toBe(
       `${directory}/lock  another run holds this lock; if none is running, one was killed: remove the file`,
     );
-  }, 15_000);
+  });
 
   it("say where the state cannot be read or written", async () => {
     const file = join(await directoryWith({ file: "" }), "file");

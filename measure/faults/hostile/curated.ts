@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { checkHostKey, knownKeyTypes } from "../../../src/connection/known-hosts.ts";
 import { resolveConnection } from "../../../src/connection/ssh-config.ts";
+import { chooseTransport } from "../../../src/connection/transport.ts";
 import { parseRules } from "../../../src/firewall/ufw-rules.ts";
 import { parseHostKey } from "../../../src/inventory/host-name.ts";
 import { matchHosts } from "../../../src/inventory/host-pattern.ts";
@@ -360,8 +361,6 @@ const SSH_ARGS: Text[] = [
   "-o UserKnownHostsFile=none",
   "-o VerifyHostKeyDNS=yes",
   "-o NoHostAuthenticationForLocalhost=yes",
-  "-o HostKeyAlgorithms=+ssh-dss",
-  "-o Ciphers=none",
   "-o PKCS11Provider=/tmp/evil.so",
   "-o SecurityKeyProvider=/tmp/evil.so",
   "-o Include=/etc/shadow",
@@ -478,7 +477,8 @@ const NO_YAML: [what: string, text: string | Uint8Array][] = [
 const yaml: Curated[] = [
   ...NO_YAML.map(([what, text]) => ({
     name: `inventory, YAML with ${what}`,
-    run: (sandbox: Sandbox) => refuses(sandbox, LIST, { "hosts.yml": text }, /^hosts\.yml(?::\d+:\d+)? {2}/m),
+    run: (sandbox: Sandbox) =>
+      refuses(sandbox, LIST, { "hosts.yml": text }, /^hosts\.yml(?::\d+(?::\d+)?)? {2}/m),
   })),
   ...NO_YAML.map(([what, text]) => ({
     name: `playbook, YAML with ${what}`,
@@ -967,16 +967,20 @@ const KNOWN_HOSTS: [what: string, text: string | Uint8Array, outcome: string][] 
   ["a line of a megabyte", `${"x".repeat(1 << 20)} ssh-ed25519 ${B64}\n`, "unknown"],
 ];
 
-const SSH_CONFIG: [what: string, lines: Text][] = [
+/** These are the operator's own, and only the system's ssh follows them. */
+const SSH_CONFIG_OTHER: [what: string, lines: Text][] = [
   ["a ProxyCommand", (canary) => `proxycommand touch ${canary}`],
   ["a ProxyCommand behind ssh", (canary) => `proxycommand ssh -W %h:%p h; touch ${canary}`],
   ["a ProxyCommand with a shell", (canary) => `proxycommand sh -c "touch ${canary}"`],
   ["a ProxyCommand within one", (canary) => `proxycommand ssh -oProxyCommand="touch ${canary}" -W %h:%p h`],
   ["a KnownHostsCommand", (canary) => `knownhostscommand /bin/touch ${canary}`],
   ["a ProxyUseFdpass", (canary) => `proxyusefdpass yes\nproxycommand touch ${canary}`],
+  ["a ProxyCommand that is ssh alone", "proxycommand ssh"],
+];
+
+const SSH_CONFIG: [what: string, lines: Text][] = [
   ["a jump that is an option", (canary) => `proxyjump -oProxyCommand=touch ${canary}`],
   ["a jump that is nothing", "proxyjump ,"],
-  ["a ProxyCommand that is ssh alone", "proxycommand ssh"],
 ];
 
 const SSH_CONFIG_LITERAL: [what: string, lines: Text][] = [
@@ -1026,6 +1030,14 @@ const openssh: Curated[] = [
     run: async (sandbox: Sandbox) => {
       const resolved = sshConfig(textOf(lines, sandbox), sandbox);
       await assert.rejects(resolved, (error) => isRefusal(error));
+    },
+  })),
+  ...SSH_CONFIG_OTHER.map(([what, lines]) => ({
+    name: `~/.ssh/config with ${what}, which ssh2 does not follow`,
+    run: async (sandbox: Sandbox) => {
+      const resolved = await sshConfig(textOf(lines, sandbox), sandbox);
+      await assert.rejects(chooseTransport(resolved, "ssh2"), (error) => isRefusal(error));
+      assert.equal((await chooseTransport(resolved, "auto")).name, "openssh");
     },
   })),
   ...SSH_CONFIG_LITERAL.map(([what, lines]) => ({

@@ -1,4 +1,5 @@
-import { type CommandWords, type OptionWords, type ProgramWords, quoted, type Value } from "./words.ts";
+import { shellQuote } from "../../shell/quote.ts";
+import type { CommandWords, OptionWords, ProgramWords, Value } from "./words.ts";
 
 /** A script that fish sources, or finds as `redkeep.fish` in its folder of completions. */
 export function fishCompletion({ commands, options }: ProgramWords): string {
@@ -8,7 +9,7 @@ export function fishCompletion({ commands, options }: ProgramWords): string {
     "complete -c redkeep -f",
     ...options.map((option) => optionLine(first, option)),
     ...commands.flatMap((command) => [
-      `complete -c redkeep -n ${first} -a ${command.name} -d ${quoted(command.description)}`,
+      `complete -c redkeep -n ${first} -a ${command.name} -d ${shellQuote(command.description)}`,
       ...commandLines(command),
     ]),
   ];
@@ -16,7 +17,7 @@ export function fishCompletion({ commands, options }: ProgramWords): string {
 }
 
 function commandLines({ name, options, arguments: places }: CommandWords): string[] {
-  const seen = quoted(`__fish_seen_subcommand_from ${name}`);
+  const seen = shellQuote(`__fish_seen_subcommand_from ${name}`);
   const value = places.at(-1)?.value ?? "anything";
   return [
     ...options.map((option) => optionLine(seen, option)),
@@ -27,10 +28,10 @@ function commandLines({ name, options, arguments: places }: CommandWords): strin
 function optionLine(condition: string, { flags, description, value }: OptionWords): string {
   const names = flags.map((flag) => (flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
   const taken = value === undefined ? [] : value === "anything" ? ["-x"] : ["-r", offer(value)];
-  return ["complete -c redkeep -n", condition, ...names, ...taken, "-d", quoted(description)].join(" ");
+  return ["complete -c redkeep -n", condition, ...names, ...taken, "-d", shellQuote(description)].join(" ");
 }
 
 function offer(value: Value): string {
   if (value === "file") return "-F";
-  return `-f -a ${quoted(value === "folder" ? "(__fish_complete_directories)" : value.toString().replaceAll(",", " "))}`;
+  return `-f -a ${shellQuote(value === "folder" ? "(__fish_complete_directories)" : value.toString().replaceAll(",", " "))}`;
 }

@@ -69,8 +69,3 @@ function acceptedBy(place: Option | Argument): Value {
   if (name === "dir") return "folder";
   return /^(?:file|files|path|playbook)$|\.json$/.test(name) ? "file" : "anything";
 }
-
-/** A text in single quotes, as every POSIX shell and fish read it where it holds no backslash. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}

@@ -1,4 +1,5 @@
-import { type CommandWords, type OptionWords, type ProgramWords, quoted, type Value } from "./words.ts";
+import { shellQuote } from "../../shell/quote.ts";
+import type { CommandWords, OptionWords, ProgramWords, Value } from "./words.ts";
 
 /** A script that zsh sources, or finds as `_redkeep` in a folder of `fpath`. */
 export function zshCompletion({ commands, options }: ProgramWords): string {
@@ -9,7 +10,7 @@ _redkeep() {
   local -a line commands
   local -A opt_args
   commands=(
-${commands.map(({ name, description }) => `    ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`).join("\n")}
+${commands.map(({ name, description }) => `    ${shellQuote(`${name}:${description.replaceAll(":", "\\:")}`)}`).join("\n")}
   )
   _arguments -C ${options.map(optionOf).join(" ")} '1:command:->command' '*::argument:->argument' && return
   case $state in
@@ -27,7 +28,7 @@ if [[ $funcstack[1] == _redkeep ]]; then _redkeep "$@"; else compdef _redkeep re
 
 function branchOf({ name, options, arguments: places }: CommandWords): string {
   const positions = places.map((place, index) =>
-    quoted(`${place.isVariadic ? "*" : index + 1}:${place.name}:${actionOf(place.value)}`),
+    shellQuote(`${place.isVariadic ? "*" : index + 1}:${place.name}:${actionOf(place.value)}`),
   );
   const words = [...options.map(optionOf), ...positions];
   return `        ${name})
@@ -41,7 +42,7 @@ function optionOf({ flags, description, value, isRepeatable }: OptionWords): str
   const told = `[${description.replaceAll(/[[\]:\\]/g, "\\$&")}]`;
   const taken = value === undefined ? "" : `:value:${actionOf(value)}`;
   const named = flags.length > 1 ? `{${flags.join(",")}}` : flags.join("");
-  return `${quoted(isRepeatable ? "*" : `(${flags.join(" ")})`)}${named}${quoted(told + taken)}`;
+  return `${shellQuote(isRepeatable ? "*" : `(${flags.join(" ")})`)}${named}${shellQuote(told + taken)}`;
 }
 
 function actionOf(value: Value): string {

@@ -60,6 +60,6 @@ function pythonOfAnsible(): string[] {
     }
   }
   throw new Error(
-    'ansible-inventory is not installed: run "sh lab/ansible.sh" as root, or install ansible-core by hand (pipx install ansible-core)',
+    'ansible-inventory is not installed: run "sh lab/tools.sh" as root, or install ansible-core by hand (pipx install ansible-core)',
   );
 }

@@ -16,6 +16,7 @@ const NO_HOST = "an inventory without a host, and a file that does not exist";
 const FAILING =
   "a program that fails, prints something else than JSON in the form of an inventory, or takes too long";
 const TWICE = "a key that stands twice";
+const TAGS = "a YAML tag beside `!vault`, `!unsafe` and those of YAML's plain types, such as `!!set`";
 const NO_GROUP = "a group that is a text or a list, a host whose variables are `false`, `0` or empty text";
 const NAMES =
   "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's with others than these and spaces";
@@ -206,6 +207,21 @@ export const REFUSALS: Record<string, Refusal> = {
     ...ini("[web]\nh x=\"{'a': 1, 'a': 2}\"\n"),
     message: 'i/hosts:2  x: has the key "a" twice',
     docs: TWICE,
+  },
+  "a set in YAML": {
+    ...yaml("web:\n  hosts: {a: {s: !!set {x: }}}\n"),
+    message: "web.hosts.a.s: unknown tag !!set; redkeep knows !vault, !unsafe and YAML's plain types",
+    docs: TAGS,
+  },
+  "bytes in YAML": {
+    ...yaml("web:\n  hosts: {a: {b: !!binary aGk=}}\n"),
+    message: "web.hosts.a.b: unknown tag !!binary",
+    docs: TAGS,
+  },
+  "a tag of Python's in YAML": {
+    ...yaml("web:\n  hosts: {a: {p: !!python/tuple [1]}}\n"),
+    message: "web.hosts.a.p: unknown tag !!python/tuple",
+    docs: TAGS,
   },
   "an unknown key in a group": {
     ...yaml("web:\n  host: {a: }\n  hosts: {b: }\n"),

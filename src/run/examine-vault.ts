@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Inventory } from "../inventory/inventory.ts";
+import { loadInventory } from "../inventory/load-inventory.ts";
+import { InputError } from "../lib/errors.ts";
+import { plural } from "../lib/words.ts";
+import { vaultTexts } from "../lib/yaml-node.ts";
+import { type Finding, good, lacking } from "../report/doctor-text.ts";
+import type { State } from "../state/state.ts";
+import { type Vault, VaultRefusal } from "../vault/vault.ts";
+
+/** What may be encrypted here, and what opens it. */
+export interface VaultQuestion {
+  /** Empty where nobody names one. */
+  inventory: readonly string[];
+  extraVars: readonly string[];
+  vault: Vault;
+  /** Undefined where it cannot be used at all. */
+  state: State | undefined;
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+  interrupted: AbortSignal;
+}
+
+/**
+ * Whether the inventory can be read, and whether the vault's password opens all that is encrypted in it and in the state.
+ * Reaches no host.
+ */
+export async function examineVault(question: VaultQuestion): Promise<Finding[]> {
+  const { vault, state, inventory } = question;
+  const refusals = new Set<string>();
+  const findings: Finding[] = [];
+  if (inventory.length > 0) {
+    const problem = await problemOf(async () => {
+      const { hosts } = await openAll(question);
+      findings.push(good("inventory", `${plural(hosts.size, "host")} in ${inventory.join(", ")}`));
+    });
+    if (problem instanceof VaultRefusal) refusals.add(problem.message);
+    else if (problem !== undefined)
+      findings.push(lacking("inventory", problem.message, "Mend what it names."));
+  }
+  for (const { name, id } of state?.secretFiles ?? []) {
+    if (id === undefined) continue;
+    const problem = await problemOf(async () => await state?.read(name));
+    if (problem !== undefined) refusals.add(problem.message);
+    // The others have the same password.
+    if (problem instanceof VaultRefusal) break;
+  }
+  return [...findings, await passwordFinding(vault, [...refusals])];
+}
+
+/** The inventory with all that is encrypted in it opened, whichever hosts need it. */
+async function openAll({
+  inventory: sources,
+  extraVars,
+  vault,
+  cwd,
+  env,
+  interrupted,
+}: VaultQuestion): Promise<Inventory> {
+  const isOwn = existsSync(join(cwd, "playbooks", "harden.yml"));
+  const playbookDir = isOwn ? { playbookDir: join(cwd, "playbooks") } : {};
+  const locked = await loadInventory({ sources, ...playbookDir, extraVars, vault, cwd, env, interrupted });
+  const inventory = await locked.unlock(locked.hosts.keys(), vault);
+  const variables = [...inventory.hosts.values(), { variables: inventory.extraVars }].flatMap((one) => [
+    ...one.variables,
+  ]);
+  const values = new Map(
+    variables.flatMap(([key, { node }]) =>
+      node === undefined ? [] : vaultTexts(node).map((value) => [value, key] as const),
+    ),
+  );
+  for (const [{ text, place }, key] of values) await vault.open({ text, place, key });
+  return inventory;
+}
+
+async function passwordFinding(vault: Vault, refusals: readonly string[]): Promise<Finding> {
+  const what = "vault";
+  if (refusals.length > 0)
+    return lacking(
+      what,
+      refusals.join("\n"),
+      vault.hasPassword ? "Ask your team for the present password." : "",
+    );
+  if (!vault.hasPassword) return good(what, "nothing is encrypted here, and no password is named");
+  if (vault.opened > 0)
+    return good(what, `${vault.names} opens what is encrypted here (${plural(vault.opened, "text")})`);
+  const problem = await problemOf(async () => await vault.prepare(vault.writer));
+  if (problem !== undefined) return lacking(what, problem.message, "Mend what it names.");
+  return good(what, `${vault.names} is at hand; nothing is encrypted here`);
+}
+
+async function problemOf(work: () => Promise<unknown>): Promise<InputError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+}
