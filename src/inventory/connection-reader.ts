@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { type SshOptions, TRANSPORTS, type WantedTransport } from "../connection/settings.ts";
 import { InputError, type Place, type Problem } from "../lib/errors.ts";
-import { Secret } from "../lib/secret.ts";
+import { readsAsWord, Secret } from "../lib/secret.ts";
 import { parseSecretSource, readSecretSource } from "../lib/secret-source.ts";
 import {
   type ConfigSetting,
@@ -124,9 +124,12 @@ export class ConnectionReader {
     const options = names.map((name) =>
       this.#read([name], (value) => {
         if (typeof value !== "string") throw expected("ssh options as one text", value);
-        const options = parseSshArguments(value, fail, hostKeys);
-        if (this.#isInventorys(name)) this.#refuseCode(options);
-        return options;
+        const parsed = parseSshArguments(value, fail, hostKeys);
+        if (this.#isInventorys(name)) this.#refuseCode(parsed);
+        // The reason for a transport names them one by one.
+        if (this.#rendering.fromVault)
+          for (const [, option] of parsed.others ?? []) if (!readsAsWord(option)) new Secret(option);
+        return parsed;
       }),
     );
     const [first = {}, second = {}] = options;
@@ -160,14 +163,12 @@ export class ConnectionReader {
    */
   #refuseCode({ configFile, others = [] }: SshOptions): void {
     if (this.#defaults.allowInventoryCommands === true) return;
-    const [keyword, value] =
+    const [keyword] =
       others.find(([keyword, value]) => RUNS_CODE.includes(keyword) && !/^none$/i.test(value)) ?? [];
-    const found = configFile === undefined ? keyword && `${keyword}=${value}` : `-F ${configFile}`;
+    const found = configFile === undefined ? keyword : "-F";
     if (found === undefined) return;
     throw new InputError({
-      message:
-        `${found} names a command, a library or another configuration of ssh, which runs on this machine. Where you trust whoever ` +
-        "writes the inventory, give --allow-inventory-commands; else set it in ~/.ssh/config or ansible.cfg",
+      message: `${found} names a command, a library or another configuration of ssh, which runs on this machine. Where you trust whoever writes the inventory, give --allow-inventory-commands; else set it in ~/.ssh/config or ansible.cfg`,
     });
   }
 

@@ -2,6 +2,9 @@ import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.
 import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
+/** In all: more would fill this machine's memory. */
+const MOST_HOSTS = 500_000;
+
 /** A host while sources are read. */
 export interface DraftHost {
   readonly name: string;
@@ -102,6 +105,8 @@ export class InventoryBuilder {
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
     let host = this.hosts.get(name);
     if (host === undefined) {
+      if (this.hosts.size === MOST_HOSTS)
+        throw new InputError({ place, message: `the inventory has more than ${MOST_HOSTS} hosts` });
       host = { name, place, port, groups: new Set(), variables: new Map() };
       if (port !== undefined) host.variables.set("ansible_port", { value: port, place });
       this.hosts.set(name, host);

@@ -1,6 +1,7 @@
 import { didYouMean, InputError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { toValue, VaultText, type YamlNode } from "../lib/yaml-node.ts";
+import { isVault } from "../vault/envelope.ts";
 import type { Host, Inventory, Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
@@ -110,7 +111,11 @@ export function jsonOf(node: YamlNode): Json {
     case "mapping":
       return new Map([...node.entries].map(([key, entry]) => [key, jsonOf(entry.node)]));
     case "scalar":
-      if (node.value instanceof VaultText) return new Map([["__ansible_vault", node.value.text]]);
+      if (node.value instanceof VaultText) {
+        const { text } = node.value;
+        // In a file that is encrypted as a whole, a plain text may have the tag by mistake.
+        return isVault(text) ? new Map([["__ansible_vault", text]]) : MASK;
+      }
       // Of a file that is encrypted as a whole: ansible-inventory would print it.
       if (node.place.fromVault === true) return MASK;
       if (node.type === "unsafe") return new Map([["__ansible_unsafe", String(node.value)]]);

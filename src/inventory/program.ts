@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, open, stat } from "node:fs/promises";
 import { Cancelled, InputError } from "../lib/errors.ts";
+import { openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
@@ -60,6 +61,8 @@ export async function addProgram(
   context: ProgramContext,
   builder: InventoryBuilder,
 ): Promise<void> {
+  const open = await openToOthers(path);
+  if (open !== undefined) throw new InputError({ place: { file }, message: open });
   const ask = async (args: string[]): Promise<Answer> => {
     const words = `${file} ${args.join(" ")}`;
     return { words, text: await run(path, args, words, context) };

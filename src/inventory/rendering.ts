@@ -99,6 +99,9 @@ export class Rendering {
       return this.#whole(rawOf(variable, this.#scope, false));
     } catch (error) {
       if (!(error instanceof RenderingError)) throw error;
+      const place = error.place ?? variable.place;
+      // What it names may be a part of a password.
+      const reason = place.fromVault === true ? "that redkeep does not render" : error.message;
       const shown =
         error.template === undefined || /pass|secret|token/i.test(name)
           ? ""
@@ -106,9 +109,9 @@ export class Rendering {
       const message =
         error.template === undefined
           ? error.message
-          : `is a Jinja template${shown} ${error.message}${error.isBeyond ? "; redkeep renders templates that only name other variables" : ""}: write the value, or pass -e ${name}=…`;
+          : `is a Jinja template${shown} ${reason}${error.isBeyond ? "; redkeep renders templates that only name other variables" : ""}: write the value, or pass -e ${name}=…`;
       throw new InputError({
-        place: error.place ?? variable.place,
+        place,
         key: `${name} of ${host}`,
         message: message.replaceAll("NAME", name),
       });

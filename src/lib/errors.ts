@@ -47,9 +47,22 @@ export function formatProblem({ place, key, message }: Problem): string {
 
 /** A message with `••••` for what it quotes and for what it found: that stands in a vault. */
 function withoutValues(message: string): string {
-  return message
-    .replace(/"(?:[^"\\]|\\.)*"?/g, '"••••"')
-    .replace(/(\bfound (?:the (?:number|boolean) )?)(?:-?[\d.]|true\b|false\b|[[{]).*$/s, "$1••••");
+  return (
+    message
+      .replace(/"(?:[^"\\]|\\.)*"?/g, '"••••"')
+      // A password that begins with * or ! is an alias or a tag to YAML, one of digits a number.
+      .replace(/(\balias \*|\btag !|^the number )[^\s;]+/g, "$1••••")
+      .replace(/(\bfound (?:the (?:number|boolean) )?)(?:-?[\d.]|true\b|false\b|[[{]).*$/s, "$1••••")
+  );
+}
+
+/** Pairs of characters that this process may yet compare for hints: with thousands of slips among thousands of names it would never end. */
+const MOST_EFFORT = 20_000_000;
+let effort = MOST_EFFORT;
+
+/** For the tests of several files in one process. */
+export function restoreHints(): void {
+  effort = MOST_EFFORT;
 }
 
 /** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */
@@ -57,6 +70,9 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    effort -= candidate.length * word.length;
+    if (effort < 0) return "";
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import { InputError } from "../lib/errors.ts";
+import { openToOthers } from "../lib/own-program.ts";
 import { Secret } from "../lib/secret.ts";
 import { readTextFile } from "../lib/text-file.ts";
 import { isVault } from "./envelope.ts";
@@ -40,6 +41,8 @@ export async function fetchPassword(
   const { file } = source;
   const problem = (message: string) => new InputError({ place: { file }, key: given, message });
   if (await isExecutable(file)) {
+    const open = await openToOthers(file);
+    if (open !== undefined) throw problem(open);
     const printed = await runProgram(file, id, context, problem);
     const password = printed.replace(/^[\r\n]+|[\r\n]+$/g, "");
     if (password === "") throw problem("printed no password");

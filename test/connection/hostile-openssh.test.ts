@@ -83,6 +83,19 @@ describe("the system's ssh", () => {
     expect(readFileSync(knownHostsFile, "utf8")).toBe("");
   });
 
+  it("adds no key where an inventory has ssh look for it under another name", async () => {
+    await using server = await startServer();
+    const knownHostsFile = directory.write("empty", "");
+    const sshOptions = {
+      strictHostKeyChecking: "accept-new" as const,
+      others: [["CanonicalizeHostname", "yes"] as [string, string]],
+    };
+    await expect(
+      connect(variablesFor(server, directory, { ...overSsh, knownHostsFile, sshOptions })),
+    ).rejects.toThrow("is not in");
+    expect(readFileSync(knownHostsFile, "utf8")).toBe("");
+  });
+
   it("takes no RevokedHostKeys of an inventory instead of your own", async () => {
     await using server = await startServer();
     configure(`Host *\n  RevokedHostKeys ${directory.write("revoked", `${server.hostKey.public}\n`)}\n`);
@@ -161,10 +174,10 @@ describe("the system's ssh", () => {
     });
     const connection = await connect(variablesFor(server, directory, overSsh));
     try {
-      await vi.waitFor(() => expect(connection.isOpen).toBe(false), { timeout: 3_000 });
+      await vi.waitFor(() => expect(connection.isOpen).toBe(false), { timeout: 20_000 });
     } finally {
       clearInterval(flood);
     }
     await expect(connection.run("true", { timeoutMs: 1_000 })).rejects.toThrow("takes too much");
-  });
+  }, 30_000);
 });

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import { parseCfg } from "../../src/inventory/ansible-cfg.ts";
 import { looksLikeIni, parseIni } from "../../src/inventory/ini.ts";
+import { InventoryBuilder } from "../../src/inventory/inventory-builder.ts";
 import { mayBePython } from "../../src/inventory/jinja-values.ts";
 import { parseSshArguments } from "../../src/inventory/ssh-arguments.ts";
-import { InputError } from "../../src/lib/errors.ts";
+import { didYouMean, InputError } from "../../src/lib/errors.ts";
 import { parseEnvelope } from "../../src/vault/envelope.ts";
 
 /** As long as a file may be. With time that grows by the square, each of these takes minutes to hours. */
@@ -36,6 +37,21 @@ it.each([
   const begun = performance.now();
   tried(work);
   expect(performance.now() - begun).toBeLessThan(2_000);
+});
+
+it("slips among many names cost no more time than a second or two", () => {
+  const names = Array.from({ length: 5_000 }, (_, index) => `redis-${index}.example.com`);
+  const begun = performance.now();
+  for (const name of names) didYouMean(`x${name}`, names);
+  expect(performance.now() - begun).toBeLessThan(8_000);
+});
+
+it("more hosts than memory has room for are refused", () => {
+  const builder = new InventoryBuilder(PLACE);
+  const addAll = () => {
+    for (let index = 0; ; index++) builder.addHost(`h${index}`, undefined, builder.ungrouped, PLACE);
+  };
+  expect(addAll).toThrow("hosts  the inventory has more than 500000 hosts");
 });
 
 it.each([

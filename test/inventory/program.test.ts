@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
@@ -30,6 +30,25 @@ const CLI = join(import.meta.dirname, "../../src/cli.ts");
 const HANGING = "sleep 600 & echo $! >child; echo $$ >self; wait";
 
 describe("a program that is an inventory", () => {
+  it.each([
+    ["fleet.sh", 0o777, "it"],
+    [".", 0o777, "its folder"],
+  ])("is not run where every user may write to %s", async (name, mode, what) => {
+    const cwd = await directoryWith({ "fleet.sh": "#!/bin/sh\necho >ran; echo '{}'\n" });
+    await chmod(join(cwd, name), mode);
+    const message = await refusal(loadInventory({ sources: ["fleet.sh"], cwd }));
+    expect(message).toContain(
+      `fleet.sh  is not run, as every user may write to ${what}: say chmod o-w ${cwd}`,
+    );
+    await expect(readFile(join(cwd, "ran"))).rejects.toThrow("ENOENT");
+  });
+
+  it("is run in a folder such as /tmp, where nobody changes another's files", async () => {
+    const cwd = await directoryWith({ "fleet.sh": `#!/bin/sh\necho '{"g": {"hosts": ["a"]}}'\n` });
+    await chmod(cwd, 0o1777);
+    expect((await loadInventory({ sources: ["fleet.sh"], cwd })).hosts.size).toBe(1);
+  });
+
   it("is ended with its children when it does not answer in time", async () => {
     const { cwd, inventory } = await fleet(HANGING, { programSeconds: 2 });
     expect(await refusal(inventory)).toBe(

@@ -68,6 +68,14 @@ describe("a template", () => {
     expect(message).not.toContain("hunter2");
   });
 
+  it("is not shown, and neither is what it names, where it stands in a vault", () => {
+    const place = { file: "secrets.yml", line: 2, fromVault: true as const };
+    const rendering = new Rendering("h", new Map([["v", { value: "hun{{ ter2 }}", place }]]));
+    expect(() => rendering.value({ value: "hun{{ ter2 }}", place }, "v")).toThrow(
+      'secrets.yml:2  v of h: is a Jinja template ("••••") that redkeep does not render: write the value',
+    );
+  });
+
   it("of no file has the place of its variable", () => {
     const variable = { value: { a: ["{{ x }}"] }, place: { file: "-e" } };
     const rendering = new Rendering("h", new Map([["v", variable]]));

@@ -40,7 +40,7 @@ const connectionTo = (inventory: Inventory, host: string, vault: Vault) =>
     connectionVariables(
       host,
       hostVariables(inventory, host),
-      {},
+      { allowInventoryCommands: true },
       { cwd: "/", env: {}, openVault: openerOf(vault) },
     ),
   );
@@ -123,6 +123,18 @@ describe("an encrypted file of variables", () => {
     expect(redact("redis-01.example.com at 10.20.30.40: redis on 6379 takes Tr0ub4dor&3")).toBe(
       "redis-01.example.com at ••••: redis on 6379 takes ••••",
     );
+  });
+
+  it("has a command of its ssh options masked too, and a plain text that has the tag by mistake", async () => {
+    const { inventory, vault } = await situation({
+      "group_vars/g.yml": await sealed(
+        "ansible_ssh_common_args: -o ProxyCommand='proxy --token=Zq7xW0kP2m %h'\nnote: !vault Zq7xW0kP2m\n",
+      ),
+    });
+    const open = await inventory.unlock(["a"], vault);
+    await connectionTo(open, "a", vault);
+    expect(redact("by proxy --token=Zq7xW0kP2m %h")).toBe("by ••••");
+    expect(inventoryHost(open, "a")).not.toContain("Zq7xW0kP2m");
   });
 
   it("is no reason for a message to show what it holds", async () => {

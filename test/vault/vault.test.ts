@@ -197,6 +197,17 @@ describe("a vault that cannot be opened", () => {
     expect(message).toContain(expected);
   });
 
+  it("runs no program for the password that every user may write to", async () => {
+    const { vault, cwd } = await vaultOf({
+      files: { p: "#!/bin/sh\necho one\n" },
+      options: { passwordFiles: ["p"] },
+    });
+    await chmod(join(cwd, "p"), 0o757);
+    expect(await refusal(vault.open(await sealed("one")))).toContain(
+      `${cwd}/p  --vault-password-file: is not run, as every user may write to it: say chmod o-w ${cwd}/p`,
+    );
+  });
+
   it("says so where a client program does not know the id", async () => {
     const given = {
       files: { "x-client": "#!/bin/sh\nexit 2\n" },

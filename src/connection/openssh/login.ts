@@ -125,7 +125,9 @@ async function withNewHostKey<T>(
 ): Promise<T> {
   const [name, port] = nameInKnownHosts(target);
   const file = target.newHostKeysFile;
-  const isNew = () => isNamed(name, port, target.knownHostsFiles) === undefined;
+  // By those options ssh looks for the host's key under a name that we do not know.
+  const isRenamed = target.otherOptions.some(([keyword]) => keyword === "CanonicalizeHostname");
+  const isNew = () => !isRenamed && isNamed(name, port, target.knownHostsFiles) === undefined;
   if (target.strictHostKeyChecking !== "accept-new" || file === undefined || !isNew())
     return await work(false);
   try {
