@@ -20,10 +20,12 @@ export function addGuidance(program: Command, environment: Environment, done: (c
   examining.action(async (host: string | undefined, raw: Raw) => {
     const run =
       host === undefined ? undefined : await runOptions(undefined, { ...raw, limit: host }, environment);
-    const { inventory, extraVars, vault } = run ?? (await hereOf(raw, environment));
+    const here = run ?? (await hereOf(raw, environment));
+    const { inventory, extraVars, vault } = here;
+    const privateKey = (raw.privateKey as string | undefined) ?? here.settings.privateKey;
     const { doctor } = await import("../commands/doctor.ts");
     const [knownHosts, state] = [raw.knownHosts as string | undefined, raw.state as string | undefined];
-    done(await doctor({ knownHosts, state, inventory, extraVars, vault, run }, environment));
+    done(await doctor({ knownHosts, state, inventory, extraVars, privateKey, vault, run }, environment));
   });
 
   program

@@ -80,9 +80,10 @@ export async function inventoryOf(
 export async function hereOf(
   raw: Raw,
   environment: Environment,
-): Promise<{ inventory: readonly string[]; extraVars: readonly string[]; vault: Vault }> {
+): Promise<Pick<RunOptions, "settings" | "inventory" | "extraVars" | "vault">> {
   const settings = await settingsOf(raw, environment);
   return {
+    settings,
     inventory: (raw.inventory as string[] | undefined) ?? settings.inventory?.sources ?? [],
     extraVars: (raw.extraVars as string[] | undefined) ?? [],
     vault: vaultOf(raw, environment, settings.vault),

@@ -23,8 +23,8 @@ export function vaultArguments(raw: Raw): string[] {
   const pairs = (flag: string, values: unknown) =>
     ((values as string[] | undefined) ?? []).flatMap((value) => [flag, value]);
   return [
-    ...pairs("--vault-id", raw.vaultId),
     ...pairs("--vault-password-file", raw.vaultPasswordFile),
+    ...pairs("--vault-id", raw.vaultId),
     ...(raw.askVaultPass === true ? ["--ask-vault-pass"] : []),
   ];
 }

@@ -9,7 +9,7 @@ import { observeAll } from "../run/observe-all.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare } from "../run/prepare.ts";
 import { runRecordOf } from "../run/run-record.ts";
-import { startProgress } from "../run/terminal.ts";
+import { inventoryAgain, optionsAgain, startProgress } from "../run/terminal.ts";
 
 /**
  * Reads a live fleet as plan does, and writes a playbook, variables and waivers under which the first run changes nothing
@@ -34,11 +34,11 @@ export async function adopt(
   const files =
     adopted.length === 0 ? new Map<string, string>() : adoptedFiles(adopted, isWhole, run.startedAt);
   await writeAll(files, directory);
-  const { inventory } = options;
+  const again = [...inventoryAgain(options).flatMap((path) => ["-i", path]), ...optionsAgain(options)];
   stdout.write(
     adoptText(
       { adopted, hosts: records, exitCode },
-      { cwd, directory, written: [...files.keys()], program, inventory },
+      { cwd, directory, written: [...files.keys()], program, options: again },
     ),
   );
   return exitCode;

@@ -3,14 +3,13 @@ import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
 import { terminalOf } from "../report/colours.ts";
 import { doctorText, type Examined } from "../report/doctor-text.ts";
-import type { Progress } from "../report/progress.ts";
 import { examineController } from "../run/examine-controller.ts";
 import { examineHost } from "../run/examine-host.ts";
 import { observeAll } from "../run/observe-all.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { prepare } from "../run/prepare.ts";
 import type { Run } from "../run/run.ts";
-import { startProgress } from "../run/terminal.ts";
+import { startAsking } from "../run/terminal.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What is examined: this machine, and the hosts of a pattern by one login each. */
@@ -20,6 +19,8 @@ export interface DoctorOptions {
   /** Empty where nobody names one. */
   inventory: readonly string[];
   extraVars: readonly string[];
+  /** The key that the command line or ansible.cfg names. */
+  privateKey: string | undefined;
   vault: Vault;
   /** Undefined where no host is named. */
   run: RunOptions | undefined;
@@ -46,14 +47,8 @@ export async function doctor(
         stdout.write(doctorText(examined, terminalOf(stdout, env)));
       throw error;
     }
-    const progress = startProgress(run, "Looking");
-    // What a playbook would change is none of its findings.
-    const told: Progress = {
-      ...progress,
-      done: (name, status, text) =>
-        status === "would-change" ? progress.done(name, "unchanged", "") : progress.done(name, status, text),
-    };
-    const hosts = await observeAll(run, told);
+    const progress = startAsking(run);
+    const hosts = await observeAll(run, progress);
     await progress.stop();
     for (const host of hosts.all()) {
       examined.push({ title: host.job.host, findings: examineHost(host) });

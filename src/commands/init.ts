@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { ansibleSettings } from "../inventory/ansible-settings.ts";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
+import { printableText } from "../lib/printable.ts";
 import type { Environment } from "../run/options.ts";
 import { shellWord } from "../shell/quote.ts";
 
 /** Writes a starter: inventory, playbook and .gitignore. Never over a file that is there. */
-export async function init(directory: string, { cwd, stdout, program }: Environment): Promise<number> {
+export async function init(directory: string, { cwd, env, stdout, program }: Environment): Promise<number> {
   const root = resolve(cwd, directory);
-  const files = new Map([
-    ["inventory/hosts.yml", INVENTORY],
-    ["playbooks/harden.yml", await starterPlaybook()],
-  ]);
+  const configured = root === cwd ? await configuredInventory(cwd, env) : undefined;
+  const files = new Map([["playbooks/harden.yml", await starterPlaybook()]]);
+  if (configured === undefined) files.set("inventory/hosts.yml", INVENTORY);
   const there = [...files.keys()].filter((path) => existsSync(join(root, path)));
   if (there.length > 0) {
     throw new InputError(
@@ -37,12 +38,26 @@ export async function init(directory: string, { cwd, stdout, program }: Environm
   const written = [...files.keys()].map((path) => join(at, path));
   // Here, the playbook is found without its name.
   const playbook = at === "" ? [] : [join(at, "playbooks/harden.yml")];
-  const words = [...program, "plan", ...playbook, "-i", join(at, "inventory/hosts.yml")];
+  const inventory = configured === undefined ? ["-i", join(at, "inventory/hosts.yml")] : [];
+  const words = [...program, "plan", ...playbook, ...inventory];
+  const first =
+    configured === undefined
+      ? `put your hosts into ${join(at, "inventory/hosts.yml")}`
+      : `have the playbook select your Redis hosts (hosts: redis), and give them private_ip and app_subnet in ${configured.join(", ")}`;
   stdout.write(`Wrote ${written.join(", ")}.
-Next: put your hosts into ${join(at, "inventory/hosts.yml")}, then
+Next: ${printableText(first)}, then
   ${words.map(shellWord).join(" ")}
 `);
   return 0;
+}
+
+/** The inventory that this folder's own ansible.cfg names: a second one beside it would only be in the way. */
+async function configuredInventory(
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<readonly string[] | undefined> {
+  if (!existsSync(join(cwd, "ansible.cfg"))) return undefined;
+  return (await ansibleSettings({ cwd, env }, false)).inventory?.sources;
 }
 
 /** The shipped playbook, but with a password that redkeep makes: a first plan then needs nothing from outside. */

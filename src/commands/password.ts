@@ -5,6 +5,7 @@ import { ServerNames } from "../inventory/server-names.ts";
 import { didYouMean, InputError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
 import type { Secret } from "../lib/secret.ts";
+import { listOf } from "../lib/words.ts";
 import type { Environment } from "../run/options.ts";
 import { State } from "../state/state.ts";
 import { unlocking } from "../vault/locked.ts";
@@ -43,11 +44,12 @@ export async function password(
   const user = options.user ?? onlyUser(state);
   const server = await unlocking(vault, () => new ServerNames(inventory).of(host));
   const found = passwordOn(state, user, server);
+  const known = [...new Set([...state.users(), ...state.serverUsers()])].toSorted();
   if (found === undefined)
     throw new InputError({
       place: { file: state.directory },
       key: "--user",
-      message: `no password of ${JSON.stringify(user)} was generated here`,
+      message: `no password of ${JSON.stringify(user)} was generated here${known.length === 0 ? "" : `, only of ${listOf(known)}`}`,
     });
   if (found.isOld)
     stderr.write(

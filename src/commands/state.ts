@@ -79,7 +79,8 @@ async function rekey(found: State, newVault: Vault): Promise<string> {
   const identity = newVault.writer;
   await found.convert({ vault: newVault, identity });
   return `Encrypted ${count(found)} of ${printable(found.name)} anew, with the password of vault id ${identity.id}.
-Commit them, and give the new password to the others and to the CI job: from then on the old one opens nothing here.
+Commit them, and give the new password to the others and to the CI job: the old one opens nothing of this state any more.
+Files that ansible-vault encrypted, such as group_vars, still have the password that they had: ansible-vault rekey FILE.
 Older commits still open with the old password. If that has leaked, replace the secrets too: redkeep apply --rotate NAME.
 `;
 }
@@ -116,7 +117,7 @@ async function insides(found: State): Promise<[string, string][]> {
   if (users.length > 0)
     lines.push([
       "Passwords",
-      `${users.map((name) => printable(name)).join(", ")}: each the same on all servers`,
+      `${users.map((name) => printable(name)).join(", ")}: ${users.length > 1 ? "each " : ""}the same on all servers`,
     ]);
   for (const user of found.serverUsers().toSorted()) {
     const { names, previous } = found.serverKey(user) ?? { names: new Set(), previous: [] };

@@ -7,6 +7,7 @@ import { withChecks, withClientChecks, withGroupChecks } from "../run/group-chec
 import { type Host, keepEssence, NO_WORK, recordOf } from "../run/host.ts";
 import { keepForNextVerify } from "../run/keep-verify.ts";
 import { refuseNoChecks } from "../run/no-checks.ts";
+import { OlderState } from "../run/observe.ts";
 import { observeAll, onlyLookedAt } from "../run/observe-all.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { Outside } from "../run/outside.ts";
@@ -41,11 +42,16 @@ export async function verify(options: RunOptions, environment: Environment): Pro
 async function lookAtAll(run: Run) {
   const progress = startProgress(run);
   const outside = new Outside(run);
+  const older = new OlderState(run);
   const observed = await observeAll(run, progress, {
-    finish: keepEssence,
+    finish: (host) => {
+      older.look(host);
+      return keepEssence(host);
+    },
     afterwards: (host) => outside.lookFromHere(host),
   });
   await progress.stop();
+  warn(older.warnings, run.environment);
   const { checks, vantages } = await outside.lookFromVantages(observed.all());
   return { hosts: observed.all().map((host) => withChecks(host, checks.get(host.job) ?? [])), vantages };
 }

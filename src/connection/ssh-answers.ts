@@ -37,8 +37,11 @@ export type SshAnswer = ReadonlyMap<(typeof KEYWORDS)[number], string[]>;
 const atOnce = pLimit(8);
 
 const answers = new Map<string, Promise<SshAnswer>>();
-/** Whether the files that ssh reads may change any of these keywords. Kept by PATH and -F: another ssh reads other files. */
-const filesMatter = new Map<string, Promise<boolean>>();
+/**
+ * What holds for every host where no file that ssh reads sets any of these keywords; undefined where one may. Kept by PATH and
+ * -F: another ssh reads other files.
+ */
+const sameForAll = new Map<string, Promise<SshAnswer | undefined>>();
 
 /**
  * What OpenSSH itself would do with `address`: its defaults where ssh is not installed, or where no file that it reads sets
@@ -83,21 +86,26 @@ interface Question {
 
 async function answerFor(question: Question): Promise<SshAnswer> {
   const path = JSON.stringify([process.env.PATH, question.configFile]);
-  const matter = filesMatter.get(path);
-  if (matter === undefined) {
+  const known = sameForAll.get(path);
+  if (known === undefined) {
     // With -v OpenSSH names itself and the files that it reads, included ones too, wherever it was installed.
     const first = ask(question, ["-v"]);
-    filesMatter.set(
+    sameForAll.set(
       path,
       first.then(
-        ({ log }) => !log.startsWith("OpenSSH_") || filesIn(log).some(mayMatter),
-        () => true,
+        ({ log, answer }) =>
+          !log.startsWith("OpenSSH_") || filesIn(log).some(mayMatter) ? undefined : defaultsIn(answer),
+        () => undefined,
       ),
     );
     return (await first).answer;
   }
-  if (!(await matter)) return new Map();
-  return (await atOnce(() => ask(question))).answer;
+  return (await known) ?? (await atOnce(() => ask(question))).answer;
+}
+
+/** Of one host's answer, what ssh takes from the machine alone: it looks into the account's home, whatever HOME says. */
+function defaultsIn(answer: SshAnswer): SshAnswer {
+  return new Map([...answer].filter(([keyword]) => keyword === "userknownhostsfile"));
 }
 
 function filesIn(log: string): string[] {

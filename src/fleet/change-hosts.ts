@@ -5,6 +5,7 @@ import { type Changed, NOT_STARTED } from "../record/outcome.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { applyText } from "../report/apply-text.ts";
+import type { TextContext } from "../report/layout.ts";
 import { planPreview, planText } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Listener } from "../run/change-host.ts";
@@ -64,6 +65,7 @@ interface Intent {
  */
 export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number> {
   const name = recordName(run);
+  const generation = run.state.generation?.number;
   let progress = startProgress(run);
   const hosts = await observeAll(run, progress, steps.look);
   const intent = await intend(run, hosts, steps);
@@ -98,7 +100,11 @@ export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number>
   hosts.put(...intent.machines.aliases.flatMap(({ alias, done }) => endedLike(alias, hosts.of(done.job))));
   await steps.after?.(hosts.all());
   hosts.put(...hosts.all().map(settled));
-  return await conclude(run, hosts, name, recordNow(), steps);
+  const stateToCommit =
+    run.state.isEncrypted === true && run.state.generation?.number !== generation
+      ? { stateToCommit: run.state.name }
+      : {};
+  return await conclude(run, hosts, name, recordNow(), { ...steps, stateToCommit });
 }
 
 /** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
@@ -188,7 +194,7 @@ async function conclude(
   hosts: Hosts,
   name: string,
   ended: RunRecord,
-  { closing }: ChangeSteps,
+  { closing, stateToCommit }: ChangeSteps & { stateToCommit: Pick<TextContext, "stateToCommit"> },
 ): Promise<number> {
   const { command, state } = run;
   const { record, differences } =
@@ -197,7 +203,7 @@ async function conclude(
       : { record: ended, differences: [] };
   const path = await keepRecord(state, name, record);
   await pruneRecords(state, command);
-  const text = applyText(record, { ...textContext(run, hosts.all(), path), differences });
+  const text = applyText(record, { ...textContext(run, hosts.all(), path), ...stateToCommit, differences });
   return await report(run, record, `${text}${closing?.(record) ?? ""}`);
 }
 

@@ -163,14 +163,12 @@ export class ConnectionReader {
    */
   #refuseCode({ configFile, others = [] }: SshOptions): void {
     if (this.#defaults.allowInventoryCommands === true) return;
-    const [keyword, value] =
+    const [keyword] =
       others.find(([keyword, value]) => RUNS_CODE.includes(keyword) && !/^none$/i.test(value)) ?? [];
-    const found = configFile === undefined ? keyword && `${keyword}=${value}` : `-F ${configFile}`;
+    const found = configFile === undefined ? keyword : "-F";
     if (found === undefined) return;
     throw new InputError({
-      message:
-        `${found} names a command, a library or another configuration of ssh, which runs on this machine. Where you trust whoever ` +
-        "writes the inventory, give --allow-inventory-commands; else set it in ~/.ssh/config or ansible.cfg",
+      message: `${found} names a command, a library or another configuration of ssh, which runs on this machine. Where you trust whoever writes the inventory, give --allow-inventory-commands; else set it in ~/.ssh/config or ansible.cfg`,
     });
   }
 

@@ -57,7 +57,13 @@ function withoutValues(message: string): string {
 }
 
 /** Pairs of characters that this process may yet compare for hints: with thousands of slips among thousands of names it would never end. */
-let effort = 20_000_000;
+const MOST_EFFORT = 20_000_000;
+let effort = MOST_EFFORT;
+
+/** For the tests of several files in one process. */
+export function restoreHints(): void {
+  effort = MOST_EFFORT;
+}
 
 /** `, did you mean "x"?` for the candidate nearest to `word`, or nothing when none is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {

@@ -17,5 +17,5 @@ export const secretSource = z.unknown().transform((value, context): SecretSource
 /** A secret from the user, or one that redkeep makes and keeps. */
 export const secretOrGenerated = z.union([z.strictObject({ generate: z.literal(true) }), secretSource], {
   error:
-    "expected { env: NAME }, { file: PATH }, { command: [PROGRAM, ARGUMENT, …] }, { generate: true } or a variable from Ansible Vault, never plain text",
+    "expected, instead of the secret itself, { env: NAME }, { file: PATH } (ansible-vault may have encrypted it), { command: [PROGRAM, ARGUMENT, …] }, { generate: true } or a variable from Ansible Vault",
 });

@@ -20,13 +20,14 @@ export function adoptText(
     directory,
     written,
     program,
-    inventory,
+    options,
   }: {
     cwd: string;
     directory: string;
     written: readonly string[];
     program: readonly string[];
-    inventory: readonly string[];
+    /** By which the next command takes the same hosts and reaches them in the same way. */
+    options: readonly string[];
   },
 ): string {
   const reports = [
@@ -43,12 +44,7 @@ export function adoptText(
   const files = written.map((path) => printable(join(at, path)));
   const failures = adopted.reduce((count, { failures }) => count + failures.length, 0);
   const start = program.map(shellWord).join(" ");
-  const again = [
-    join(at, "playbook.yml"),
-    ...inventory.flatMap((path) => ["-i", path]),
-    "--waivers",
-    join(at, "waivers.yml"),
-  ]
+  const again = [join(at, "playbook.yml"), ...options, "--waivers", join(at, "waivers.yml")]
     .map((word) => shellWord(printable(word)))
     .join(" ");
   return printableText(

@@ -13,7 +13,8 @@ export interface TextContext {
   plays: readonly { name: string; taskCount: number }[];
   /** By host: such as `Redis 7.0.15` and `Debian 12`. Hosts that could not be asked are missing. */
   hostFacts: ReadonlyMap<string, { product: string; os: string }>;
-  inventoryArgument: string;
+  /** What `-i` named; undefined where the configuration does. */
+  inventoryArgument?: string;
   playbookArgument?: string;
   /**
    * Further words of the command line that the next command needs to mean the same hosts, tasks and values: more
@@ -24,6 +25,8 @@ export interface TextContext {
   otherArguments?: readonly string[];
   /** Where the record was written, for the last lines. */
   recordPath?: string;
+  /** An encrypted state that has other secrets than before the run: whoever has a copy needs it. */
+  stateToCommit?: string;
   /** `--fail-on-impact`: somebody who would notice is a reason to stop. */
   failOnImpact?: boolean;
   verbose: boolean;
@@ -141,8 +144,7 @@ export function nextCommand(page: Page, verb: string, extra: readonly string[] =
     ...(page.program ?? ["redkeep"]),
     verb,
     ...playbook,
-    "-i",
-    page.inventoryArgument,
+    ...(page.inventoryArgument === undefined ? [] : ["-i", page.inventoryArgument]),
     // Both become root unasked.
     ...(verb === "rollback" || verb === "eject" ? kept.filter((word) => word !== "--become") : kept),
     ...extra,
@@ -170,6 +172,8 @@ export function limitTo(hosts: readonly string[], all: readonly HostRecord[]): s
 /** The last lines: the answer, where the record lies, what to do next, and at the very end the exit code. */
 export function lastLines(answer: string, next: readonly string[], page: Page): string[] {
   const record = page.recordPath === undefined ? [] : [`Record: ${printable(page.recordPath)}`];
+  if (page.stateToCommit !== undefined)
+    record.push(`State: ${printable(page.stateToCommit)} has new secrets: commit it.`);
   const lines = [...hanging("", answer, page.width), ...record, ...next];
   const last = lines.at(-1) ?? "";
   const exit = `exit ${page.record.exitCode}`;

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { tilde } from "../connection/names.ts";
 import { InputError } from "../lib/errors.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
@@ -16,6 +17,8 @@ export interface ControllerQuestion {
   vault: Vault;
   knownHosts: string | undefined;
   state: string | undefined;
+  /** The key that the command line or ansible.cfg names. */
+  privateKey: string | undefined;
   cwd: string;
   env: NodeJS.ProcessEnv;
   interrupted: AbortSignal;
@@ -28,7 +31,7 @@ export async function examineController(question: ControllerQuestion): Promise<F
   return [
     good("Node", process.versions.node),
     await sshFinding(env),
-    await keyFinding(env),
+    await keyFinding(question),
     knownHostsFinding(question),
     ...(await examineVault({ ...question, state: state instanceof State ? state : undefined })),
     state instanceof State ? await stateFinding(state) : unusable(state),
@@ -47,7 +50,13 @@ async function sshFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
 
 const KEY_FILES = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
-async function keyFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
+async function keyFinding({ env, cwd, privateKey }: ControllerQuestion): Promise<Finding> {
+  if (privateKey !== undefined) {
+    const path = resolve(cwd, privateKey);
+    return existsSync(path)
+      ? good("login keys", `${tilde(path)}, as named`)
+      : lacking("login keys", `${tilde(path)} is not there`, "Correct --private-key.");
+  }
   const files = KEY_FILES.filter((name) => existsSync(join(homedir(), ".ssh", name))).map(
     (name) => `~/.ssh/${name}`,
   );
@@ -58,7 +67,7 @@ async function keyFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
     return note(
       "login keys",
       found,
-      "Name a key by ansible_ssh_private_key_file or --private-key, or start an agent.",
+      "Name a key by ansible_ssh_private_key_file, --private-key or private_key_file in ansible.cfg, or start an agent.",
     );
   }
   const { code, said } = await outputOf("ssh-add", ["-l"], env);

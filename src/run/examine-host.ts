@@ -2,9 +2,10 @@ import { managerOf } from "../firewall/manager.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
 import type { Host } from "./host.ts";
+import type { HostJob } from "./job.ts";
 
 /** What a host that was asked once has of what redkeep needs; where it could not go on, why. */
-export function examineHost({ outcome: { error }, observation, link, plan }: Host): Finding[] {
+export function examineHost({ job, outcome: { error }, observation, link, plan }: Host): Finding[] {
   const cost = `${plural(link.connections, "connection")}, ${plural(link.roundTrips, "round trip")}`;
   if (observation === undefined) {
     return [
@@ -14,7 +15,7 @@ export function examineHost({ outcome: { error }, observation, link, plan }: Hos
   const { facts, server } = observation;
   const manager = managerOf(facts);
   return [
-    good("login", `as root, in ${cost}`),
+    good("login", `${loginOf(job)}, in ${cost}`),
     good("system", `${facts.host.os.prettyName}, with all tools that redkeep needs`),
     good("server", `${server.version.name}, ${facts.service.unit}`),
     facts.redis.user !== undefined
@@ -37,4 +38,11 @@ export function examineHost({ outcome: { error }, observation, link, plan }: Hos
     // A guard that stops every plan, whatever the playbook asks for.
     ...(plan === undefined && error !== null ? [lacking(error.where, error.found, error.remedy)] : []),
   ];
+}
+
+/** The probe ran as root, so the login gave root's rights in one way or another. */
+function loginOf({ connection: { user, sshOptions } }: HostJob): string {
+  const name = user ?? sshOptions.user;
+  if (name === "root") return "as root";
+  return name === undefined ? "with root's rights" : `as ${name}, with root's rights`;
 }

@@ -28,25 +28,25 @@ export interface VaultQuestion {
  */
 export async function examineVault(question: VaultQuestion): Promise<Finding[]> {
   const { vault, state, inventory } = question;
-  const refusals = new Set<string>();
+  const problems: InputError[] = [];
   const findings: Finding[] = [];
   if (inventory.length > 0) {
     const problem = await problemOf(async () => {
       const { hosts } = await openAll(question);
       findings.push(good("inventory", `${plural(hosts.size, "host")} in ${inventory.join(", ")}`));
     });
-    if (problem instanceof VaultRefusal) refusals.add(problem.message);
+    if (problem instanceof VaultRefusal) problems.push(problem);
     else if (problem !== undefined)
       findings.push(lacking("inventory", problem.message, "Mend what it names."));
   }
   for (const { name, id } of state?.secretFiles ?? []) {
     if (id === undefined) continue;
     const problem = await problemOf(async () => await state?.read(name));
-    if (problem !== undefined) refusals.add(problem.message);
+    if (problem !== undefined) problems.push(problem);
     // The others have the same password.
     if (problem instanceof VaultRefusal) break;
   }
-  return [...findings, await passwordFinding(vault, [...refusals])];
+  return [...findings, await passwordFinding(vault, problems)];
 }
 
 /** The inventory with all that is encrypted in it opened, whichever hosts need it. */
@@ -74,14 +74,16 @@ async function openAll({
   return inventory;
 }
 
-async function passwordFinding(vault: Vault, refusals: readonly string[]): Promise<Finding> {
+async function passwordFinding(vault: Vault, problems: readonly InputError[]): Promise<Finding> {
   const what = "vault";
-  if (refusals.length > 0)
+  if (problems.length > 0) {
+    const isWrong = problems.every((problem) => problem instanceof VaultRefusal && problem.isWrong);
     return lacking(
       what,
-      refusals.join("\n"),
-      vault.hasPassword ? "Ask your team for the present password." : "",
+      problems.map(({ message }) => message).join("\n"),
+      isWrong ? "Ask your team for the present password." : "",
     );
+  }
   if (!vault.hasPassword) return good(what, "nothing is encrypted here, and no password is named");
   if (vault.opened > 0)
     return good(what, `${vault.names} opens what is encrypted here (${plural(vault.opened, "text")})`);

@@ -1,10 +1,12 @@
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import { lastingCopy } from "../lib/copy.ts";
+import { listOf } from "../lib/words.ts";
 import { claimsOf } from "../plan/claims.ts";
 import { hasChanges } from "../plan/plan.ts";
 import { restartEstimate } from "../plan/restart.ts";
 import { type Failure, type Looked, NOT_STARTED, stopped } from "../record/outcome.ts";
 import type { Server } from "../redis/server.ts";
+import type { State } from "../state/state.ts";
 import { toRecord } from "../verify/check-record.ts";
 import { ask, isRoot } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
@@ -134,10 +136,40 @@ function olderState({ state, options: { accept } }: Run, { transaction }: HostFa
   if (newer === undefined || accept.has("older-state")) return undefined;
   return {
     where: "older-state",
-    found: `this state is from before: ${state.name} has generation ${state.generation?.number}, and one with generation ${newer} has changed this host`,
-    remedy: `bring the newer one: git pull where it is in a repository, else copy ${state.name} from the controller that changed the host last`,
+    found: `${isFromBefore(state, newer)} has changed this host`,
+    remedy: newerStateRemedy(state),
     guards: ["older-state"],
   };
+}
+
+const isFromBefore = ({ name, generation }: State, newer: number): string =>
+  `this state is from before: ${name} has generation ${generation?.number}, and one with generation ${newer}`;
+
+const newerStateRemedy = ({ name }: State): string =>
+  `bring the newer one: git pull where it is in a repository, else copy ${name} from the controller that changed the host last`;
+
+/** Collects what `verify` says of a state from before: it looks at the hosts all the same, and some of its checks then fail. */
+export class OlderState {
+  readonly #state: State;
+  readonly #hosts: string[] = [];
+  #newest = 0;
+
+  constructor({ state }: Run) {
+    this.#state = state;
+  }
+
+  look({ job, observation }: Host): void {
+    const newer = this.#state.newerOn(observation?.facts.transaction.last?.marks ?? []);
+    if (newer === undefined) return;
+    this.#hosts.push(job.host);
+    this.#newest = Math.max(this.#newest, newer);
+  }
+
+  get warnings(): string[] {
+    if (this.#hosts.length === 0) return [];
+    const told = `${isFromBefore(this.#state, this.#newest)} has changed ${listOf(this.#hosts.toSorted())}`;
+    return [`${told}: a check may fail for what this one does not know; ${newerStateRemedy(this.#state)}`];
+  }
 }
 
 function systemOf({ facts, server }: Observation): { product: string; os: string } {

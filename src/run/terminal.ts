@@ -1,7 +1,9 @@
 import { createInterface } from "node:readline/promises";
 import { InputError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
+import { NO_BREAK, plural } from "../lib/words.ts";
 import type { RunRecord } from "../record/record.ts";
+import { hasFailed } from "../record/summary.ts";
 import { terminalOf } from "../report/colours.ts";
 import type { TextContext } from "../report/layout.ts";
 import { noticedOn } from "../report/plan-text.ts";
@@ -27,12 +29,16 @@ export function outcomeText(run: Run, host: Host): string {
             : `${failing} of ${record.checks.length} checks fail`,
           ...(open === 0 ? [] : [`${open} not checked`]),
         ].join(", ");
-  const parts = run.command === "verify" ? [checks] : [changes === 0 ? "" : `${changes} changes`, checks];
+  const parts =
+    run.command === "verify"
+      ? [checks]
+      : [changes === 0 ? "" : plural(changes, "change").replaceAll(NO_BREAK, " "), checks];
   return parts.filter(Boolean).join(", ");
 }
 
 /** @param does what is done to the hosts, where the command and the playbook's name do not say it */
-export function startProgress({ command, jobs, environment }: Run, does?: string): Progress {
+export function startProgress(run: Run, does?: string): Progress {
+  const { command, jobs, environment } = run;
   const verb = {
     plan: "Planning",
     apply: "Applying",
@@ -51,45 +57,32 @@ export function startProgress({ command, jobs, environment }: Run, does?: string
   });
 }
 
+/** The progress of a command that only wants to know something: no word of a plan, which nobody asked for. */
+export function startAsking(run: Run): Progress {
+  const progress = startProgress(run, "Looking");
+  return {
+    ...progress,
+    done: (host, status, text) =>
+      hasFailed(status) ? progress.done(host, status, text) : progress.update(host, "has answered"),
+  };
+}
+
 /** @param recordPath where the record was written, where not where `--json` says */
 export function textContext(run: Run, hosts: readonly Host[], recordPath?: string): TextContext {
   const { options, environment } = run;
   const written = recordPath ?? (options.json === "-" ? undefined : options.json);
   const stream = options.json === "-" ? environment.stderr : environment.stdout;
   const { colour, interactive, unicode, width } = terminalOf(stream, environment.env);
-  const [first = "", ...more] = options.inventory;
-  const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
-  const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
+  const [first, ...more] = inventoryAgain(options);
   return {
     plays: run.playbook.plays.map(({ name, tasks }) => ({ name, taskCount: tasks.length })),
     hostFacts: new Map(
       hosts.flatMap(({ job, system }) => (system === undefined ? [] : [[job.host, system]])),
     ),
     program: environment.program,
-    inventoryArgument: first,
     ...(options.playbook === undefined ? {} : { playbookArgument: options.playbook }),
-    otherArguments: [
-      ...pairs("-i", more),
-      ...given("--to", options.to === "last" ? undefined : options.to),
-      ...given("--limit", options.limit),
-      ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
-      ...given("--retry-failed", options.retryFailed),
-      ...pairs("--tags", options.tags),
-      ...pairs("--skip-tags", options.skipTags),
-      ...pairs("-e", options.extraVars),
-      ...pairs("--accept", [...options.accept]),
-      ...given("--user", options.user),
-      ...given("--private-key", options.privateKey),
-      ...(options.password === undefined ? [] : ["--ask-pass"]),
-      ...(options.become === true ? ["--become"] : []),
-      ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
-      ...given("--known-hosts", options.knownHosts),
-      ...given("--host-keys", options.hostKeys),
-      ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
-      ...given("--state", options.state),
-      ...options.vaultArguments,
-      ...given("--waivers", options.waivers),
-    ],
+    ...(first === undefined ? {} : { inventoryArgument: first }),
+    otherArguments: [...more.flatMap((path) => ["-i", path]), ...optionsAgain(options)],
     ...(written === undefined ? {} : { recordPath: written }),
     failOnImpact: stopsOnImpact(options),
     verbose: options.verbose,
@@ -99,6 +92,38 @@ export function textContext(run: Run, hosts: readonly Host[], recordPath?: strin
     colour,
     unicode,
   };
+}
+
+/** What another command has to be given by `-i`: it finds by itself what the configuration names. */
+export function inventoryAgain({ inventory, settings }: RunOptions): readonly string[] {
+  return settings.inventory === undefined ? inventory : [];
+}
+
+/** The words behind `-i` by which another command takes the same hosts and variables, and reaches them in the same way. */
+export function optionsAgain(options: RunOptions): string[] {
+  const pairs = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);
+  const given = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
+  return [
+    ...given("--to", options.to === "last" ? undefined : options.to),
+    ...given("--limit", options.limit),
+    ...given("--shard", options.shard && `${options.shard.index}/${options.shard.count}`),
+    ...given("--retry-failed", options.retryFailed),
+    ...pairs("--tags", options.tags),
+    ...pairs("--skip-tags", options.skipTags),
+    ...pairs("-e", options.extraVars),
+    ...pairs("--accept", [...options.accept]),
+    ...given("--user", options.user),
+    ...given("--private-key", options.privateKey),
+    ...(options.password === undefined ? [] : ["--ask-pass"]),
+    ...(options.become === true ? ["--become"] : []),
+    ...(options.becomePassword === undefined ? [] : ["--ask-become-pass"]),
+    ...given("--known-hosts", options.knownHosts),
+    ...given("--host-keys", options.hostKeys),
+    ...(options.allowInventoryCommands ? ["--allow-inventory-commands"] : []),
+    ...given("--state", options.state),
+    ...options.vaultArguments,
+    ...given("--waivers", options.waivers),
+  ];
 }
 
 /** Whether `--fail-on-impact` was given, and not taken back for this run by `--accept impact`. */

@@ -1,4 +1,4 @@
-import { InputError, type Place } from "../lib/errors.ts";
+import { InputError, type Place, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { decrypt, type Envelope, encrypt, idOf, isVault, parseEnvelope, VaultDamage } from "./envelope.ts";
 import type { VaultIdentity, VaultSettings } from "./identities.ts";
@@ -19,7 +19,15 @@ export interface Opened {
 }
 
 /** No password opens an encrypted text: there is none, it cannot be had, or it is another's. */
-export class VaultRefusal extends InputError {}
+export class VaultRefusal extends InputError {
+  /** A password was tried. */
+  readonly isWrong: boolean;
+
+  constructor(problems: readonly Problem[], isWrong: boolean) {
+    super(problems);
+    this.isWrong = isWrong;
+  }
+}
 
 /** Opens what a file that `{ file: PATH }` names holds, where it is encrypted. */
 export function openerOf(vault: Vault): (text: string, file: string) => Promise<string> {
@@ -80,8 +88,8 @@ export class Vault {
   async #open({ text, place, key }: Sealed, identities: readonly VaultIdentity[]): Promise<Opened> {
     const envelope = envelopeOf({ text, place, key });
     const id = idOf(text);
-    const refuse = (message: string, more: InputError[] = []) =>
-      new VaultRefusal([{ place, key, message }, ...more.flatMap(({ problems }) => problems)]);
+    const refuse = (message: string, more: InputError[] = [], isWrong = false) =>
+      new VaultRefusal([{ place, key, message }, ...more.flatMap(({ problems }) => problems)], isWrong);
     if (identities.length === 0)
       throw refuse(`is encrypted with Ansible Vault (id ${id}), and there is no password: ${NO_PASSWORD}`);
     const own = identities.filter((identity) => identity.id === envelope.id);
@@ -103,6 +111,7 @@ export class Vault {
     throw refuse(
       `is encrypted with Ansible Vault (id ${id}), and ${candidates.length - failures.length === 1 ? "the password" : "none of the passwords"} of ${idsOf(candidates)} ${candidates.length - failures.length === 1 ? "does not open it" : "opens it"}: it has another, or is damaged`,
       failures,
+      true,
     );
   }
 

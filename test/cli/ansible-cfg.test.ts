@@ -38,6 +38,15 @@ describe("an ansible.cfg", () => {
     expect(JSON.parse(listed.stdout)._meta.hostvars.h1.ansible_port).toBe(1);
   });
 
+  it("gives the next command its inventory too, and the options for a vault are repeated there", async () => {
+    cfg("[defaults]\ninventory = hosts.yml\n");
+    directory.write("pw", "secret\n");
+    const { stdout } = await plan("-l", "h1", "--vault-password-file", "pw", "--vault-id", "ops@pw");
+    expect(stdout.replace(/\s+/g, " ")).toContain(
+      " plan site.yml --limit h1 --vault-id ops@pw --vault-password-file pw exit 4",
+    );
+  });
+
   it("is weaker than -i", async () => {
     cfg("[defaults]\ninventory = gone.yml\n");
     const { exitCode, stderr } = await plan("-i", "hosts.yml");

@@ -63,7 +63,7 @@ describe("a password of the playbook that names a variable", () => {
     const { exitCode, stderr } = await plan({ "main.yml": "app_password: another-password-in-plain-text\n" });
     expect(exitCode).toBe(1);
     expect(stderr).toContain(
-      "acl.users[0].password: expected { env: NAME }, { file: PATH }, { command: [PROGRAM, ARGUMENT, …] }, { generate: true } or a variable from Ansible Vault, never plain text on redis-01 (app_password: group_vars/all/main.yml:1)",
+      "acl.users[0].password: expected, instead of the secret itself, { env: NAME }, { file: PATH } (ansible-vault may have encrypted it), { command: [PROGRAM, ARGUMENT, …] }, { generate: true } or a variable from Ansible Vault on redis-01 (app_password: group_vars/all/main.yml:1)",
     );
   });
 });

@@ -58,6 +58,15 @@ const ADOPTED = ["adopted/playbook.yml"];
 const WAIVED = ["--waivers", "adopted/waivers.yml"];
 
 describe("redkeep adopt", () => {
+  it("goes on with the hosts that it adopted, reached in the same way", async () => {
+    const args = await fleet("stock", "aof");
+    const { stdout } = await run("adopt", [...args, "-l", "stock"]);
+    expect(stdout).toMatch(
+      /^Next: \S.* plan adopted\/playbook\.yml -i \S+ --limit stock .*--waivers adopted/m,
+    );
+    expect(stdout).toMatch(/^ +\S.* verify adopted\/playbook\.yml -i \S+ --limit stock .*--waivers adopted/m);
+  });
+
   it.each([["stock"], ["strange"], ["aof"], ["redis-6-stock"], ["valkey-8-stock"]])(
     "describes %s so that the first apply changes nothing and verify finds nothing new",
     async (name) => {

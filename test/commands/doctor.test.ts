@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Secret } from "../../src/lib/secret.ts";
@@ -121,7 +121,17 @@ describe("doctor on what is encrypted here", () => {
     );
     expect(line).toContain(".redkeep/secrets.yml");
     expect(line).toContain(says);
+    expect(stdout.includes("Ask your team for the present password.")).toBe(args.length > 0);
     expect(stdout).toContain("1 thing in the way.");
+    expect(exitCode).toBe(3);
+  });
+
+  it("does not blame the password for a merge conflict", async () => {
+    const text = readFileSync(join(made.directory.path, ".redkeep/secrets.yml"), "utf8");
+    made.directory.write(".redkeep/secrets.yml", `<<<<<<< ours\n${text}=======\n${text}>>>>>>> theirs\n`);
+    const { exitCode, stdout } = await doctor(["-i", "hosts.yml", "--vault-password-file", "password"]);
+    expect(lineOf(stdout, "vault")).toContain("has the marks of a merge conflict");
+    expect(stdout).not.toContain("Ask your team");
     expect(exitCode).toBe(3);
   });
 

@@ -48,6 +48,16 @@ describe("redkeep help", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('there is no topic or command "gards". Did you mean "guards"?');
   });
+
+  it.each([
+    ["vault", '"vault". It has a part in redkeep help secrets. redkeep help lists them'],
+    ["exit-codes", '"exit-codes". It has a part in redkeep help commands. redkeep help lists them'],
+    ["tls", "redkeep help playbook"],
+  ])("names the page that has a part on it: %s", async (topic, told) => {
+    const { exitCode, stderr } = await help(topic);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(told);
+  });
 });
 
 describe("a page at a terminal", () => {

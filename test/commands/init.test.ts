@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,15 @@ describe("redkeep init", () => {
         .toSorted(),
     ).toEqual(taskNames().toSorted());
     expect(await readFile(join(cwd, ".gitignore"), "utf8")).toBe(".redkeep/runs/\n");
+  });
+
+  it("writes no second inventory where the folder's ansible.cfg names one", async () => {
+    await writeFile(join(cwd, "hosts"), "[redis]\nh1\n");
+    await writeFile(join(cwd, "ansible.cfg"), "[defaults]\ninventory = hosts\n");
+    expect(await init(".", environment)).toBe(0);
+    expect(output).toContain("Wrote playbooks/harden.yml, .gitignore.\n");
+    expect(output).toMatch(/private_ip and app_subnet in hosts, then\n {2}npx redkeep plan\n/);
+    expect(existsSync(join(cwd, "inventory"))).toBe(false);
   });
 
   it("leaves an existing .gitignore alone", async () => {

@@ -56,7 +56,7 @@ describe("redkeep password", () => {
       "a user who has none",
       ["redis-01", "--user", "ops"],
       SECRETS,
-      'no password of "ops" was generated here',
+      'no password of "ops" was generated here, only of admin and metrics',
     ],
     ["a state without any", ["redis-01"], "", "--user: is needed where not exactly one user has passwords"],
   ])("says what is wrong with %s", async (_, args, secrets, message) => {

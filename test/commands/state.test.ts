@@ -39,7 +39,7 @@ Secrets     plain
             secrets.yml: plain
             pki/clients/app.key: plain
 Generation  3
-Passwords   metrics: each the same on all servers
+Passwords   metrics: the same on all servers
             admin: one for each server, in use on 1, 1 earlier
 `);
   });

@@ -177,6 +177,20 @@ userknownhostsfile ~/kh1 /etc/kh2`,
     );
   });
 
+  it("is looked for in one home for all hosts: that of the account, as ssh does, whatever HOME says", async () => {
+    const known = "userknownhostsfile /account/.ssh/known_hosts /account/.ssh/known_hosts2";
+    directory.write("config", "");
+    const script = `echo "OpenSSH_9.2p1" >&2\necho "debug1: Reading configuration data ${directory.path}/config" >&2\necho "${known}"`;
+    directory.write("ssh", `#!/bin/sh\n${script}\n`);
+    chmodSync(join(directory.path, "ssh"), 0o755);
+    vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
+    vi.stubEnv("HOME", directory.path);
+    for (const name of ["home-1", "home-2"]) {
+      const { newHostKeysFile } = await resolveConnection(variables(name));
+      expect(newHostKeysFile, name).toBe("/account/.ssh/known_hosts");
+    }
+  });
+
   it("cannot switch host key checking off", async () => {
     sshKnows({ off: "stricthostkeychecking false" });
     expect(await resolveConnection(variables("off"))).toMatchObject({ strictHostKeyChecking: "yes" });

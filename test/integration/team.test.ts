@@ -129,6 +129,7 @@ describe("a team with one repository", () => {
     writeFileSync(join(alice.clone, "site.yml"), PLAYBOOK);
     const applied = await alice.redkeep("apply", "--yes", "--known-hosts", "known_hosts");
     expect(statuses(applied), applied.stdout + applied.stderr).toEqual(["changed", "changed"]);
+    expect(applied.stdout).toContain("\nState: .redkeep has new secrets: commit it.");
     expect(alice.publish("Harden the fleet").filter((name) => name.startsWith(".redkeep/"))).toEqual([
       ".redkeep/.gitignore",
       ".redkeep/pki/ca.crt",
@@ -171,6 +172,7 @@ describe("a team with one repository", () => {
     expect(own?.filter(({ outcome }) => outcome === "fail")).toEqual([]);
     const applied = await job.redkeep("apply", "--yes", "--known-hosts", "known_hosts");
     expect(statuses(applied), applied.stdout + applied.stderr).toEqual(["unchanged", "unchanged"]);
+    expect(applied.stdout).not.toContain("commit");
     expect(applied.status).toBe(0);
     expect(job.git("status", "--porcelain")).toBe("");
   });
@@ -210,6 +212,9 @@ describe("a team with one repository", () => {
   it("lets verify go on with the copy from before, since it changes nothing", async () => {
     const night = await bob.redkeep("verify", "--known-hosts", "known_hosts");
     expect(night.record?.hosts.map(({ error }) => error)).toEqual([null, null]);
+    expect(night.stderr).toMatch(
+      /^warning: this state is from before: \.redkeep has generation \d+, and one with generation \d+ has changed redis-01 and redis-02: a check may fail .* git pull/m,
+    );
   });
 
   it("has nothing to do again after git pull", async () => {

@@ -526,12 +526,12 @@ describe("a connection variable that is refused, with its place", () => {
 
 describe("what an inventory would run on this machine", () => {
   const WAYS: [variables: string, named: string][] = [
-    ["ansible_ssh_common_args: -o ProxyCommand='nc %h %p'", "ProxyCommand=nc %h %p"],
-    ["ansible_ssh_args: -o ProxyCommand='ssh -F other -W %h:%p b'", "ProxyCommand=ssh -F other -W %h:%p b"],
-    ["ansible_ssh_extra_args: -I /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
-    ["ansible_ssh_common_args: -o SecurityKeyProvider=/usr/lib/sk.so", "SecurityKeyProvider=/usr/lib/sk.so"],
-    ["ansible_ssh_pkcs11_provider: /usr/lib/p.so", "PKCS11Provider=/usr/lib/p.so"],
-    ["ansible_ssh_common_args: -F ssh.cfg", "-F ssh.cfg"],
+    ["ansible_ssh_common_args: -o ProxyCommand='nc %h %p'", "ProxyCommand"],
+    ["ansible_ssh_args: -o ProxyCommand='ssh -F other -W %h:%p b'", "ProxyCommand"],
+    ["ansible_ssh_extra_args: -I /usr/lib/p.so", "PKCS11Provider"],
+    ["ansible_ssh_common_args: -o SecurityKeyProvider=/usr/lib/sk.so", "SecurityKeyProvider"],
+    ["ansible_ssh_pkcs11_provider: /usr/lib/p.so", "PKCS11Provider"],
+    ["ansible_ssh_common_args: -F ssh.cfg", "-F"],
   ];
 
   it.each(WAYS)("is refused with the option that allows it: {%s}", async (variables, named) => {

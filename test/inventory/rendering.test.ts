@@ -72,7 +72,7 @@ describe("a template", () => {
     const place = { file: "secrets.yml", line: 2, fromVault: true as const };
     const rendering = new Rendering("h", new Map([["v", { value: "hun{{ ter2 }}", place }]]));
     expect(() => rendering.value({ value: "hun{{ ter2 }}", place }, "v")).toThrow(
-      'secrets.yml:2  v of h: is a Jinja template ("••••") that redkeep does not render; redkeep renders',
+      'secrets.yml:2  v of h: is a Jinja template ("••••") that redkeep does not render: write the value',
     );
   });
 

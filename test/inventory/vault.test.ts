@@ -40,7 +40,7 @@ const connectionTo = (inventory: Inventory, host: string, vault: Vault) =>
     connectionVariables(
       host,
       hostVariables(inventory, host),
-      {},
+      { allowInventoryCommands: true },
       { cwd: "/", env: {}, openVault: openerOf(vault) },
     ),
   );

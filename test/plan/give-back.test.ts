@@ -120,6 +120,20 @@ it("rollback says to whom a port closes, which port closes, and that a client ce
   expect(told.filter((text) => text.startsWith("port-opens"))).toEqual([]);
 });
 
+it.each([
+  ["+get", false],
+  ["-get", true],
+])(
+  "rollback tells of a user's rules only where they permit something else: %s at their end",
+  (more, isOther) => {
+    const file = factsOf("hardened").configFiles.aclFiles.get(ACL) ?? "";
+    const line = file.split("\n").find((text) => text.startsWith("user app "));
+    const { told, changes } = back("bind 127.0.0.1\nport 6379", { extra: `${line} ${more}` });
+    expect(changes.has("users.acl:app")).toBe(isOther);
+    expect(told.some((text) => text.startsWith("rules-back: user app "))).toBe(isOther);
+  },
+);
+
 it("rollback says which plain port closes", () => {
   const rules4 = rulesFor(factsOf("hardened"), "10.0.0.0/8").replaceAll("6380", "6379");
   const { told } = back("bind 0.0.0.0\nport 0\ntls-port 6380", {

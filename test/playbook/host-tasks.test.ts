@@ -393,7 +393,10 @@ describe("a wrong parameter is refused with its exact place", () => {
     ["bind: { addresses: [10.0.0.300] }", "bind.addresses[0]: should be an IP address"],
     ["bind: { unix_socket: 5 }", "bind.unix_socket: should be auto, null or an absolute path, found 5"],
     ["acl: { unlisted: forget }", 'acl.unlisted: should be one of keep, remove, found "forget"'],
-    ["acl: { users: [{ name: a, preset: admin }] }", "acl.users[0].password: expected { env: NAME }"],
+    [
+      "acl: { users: [{ name: a, preset: admin }] }",
+      "acl.users[0].password: expected, instead of the secret itself, { env: NAME }",
+    ],
     [
       "acl: { users: [{ preset: admin, password: { env: A } }] }",
       "acl.users[0].name: should be text, found nothing",

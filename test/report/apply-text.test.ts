@@ -62,6 +62,11 @@ Record: inventory/.redkeep/runs/2026-11-24T06-30-12Z.json        exit 0
     expect(text).toContain("3 hosts: 0 changed, 3 as wanted, 3 checks pass, 0 fail, in 4.2 s.\n");
   });
 
+  it("says what to commit where the run made secrets of an encrypted state", () => {
+    const text = applied([changedHost("redis-01")], { stateToCommit: "inventory/.redkeep" });
+    expect(text).toMatch(/Record: .*\nState: inventory\/\.redkeep has new secrets: commit it\. +exit 0\n$/);
+  });
+
   it("shows 1 000 hosts in a few rows, and one failure of many hosts once", () => {
     const hosts = hostNames(1_000).map((host, index) =>
       index % 100 === 0

@@ -3,8 +3,10 @@ import type { DefaultPolicy } from "../../firewall/evaluate.ts";
 import { parseKernelRules } from "../../firewall/kernel-rules.ts";
 import { parseRules, type UfwEntry } from "../../firewall/ufw-rules.ts";
 import { Secret } from "../../lib/secret.ts";
+import type { CommandTable } from "../../redis/acl-commands.ts";
 import { type AclUser, hashPassword } from "../../redis/acl-user.ts";
 import { type ConfigDocument, parseConfig } from "../../redis/config-document.ts";
+import { diffUsers } from "../../redis/diff-users.ts";
 import { foundUsers } from "../../redis/found-users.ts";
 import { parseAclFile, parseAclUser } from "../../redis/parse-acl.ts";
 import type { Server } from "../../redis/server.ts";
@@ -153,5 +155,16 @@ function usersAfter(
         : `#${hashPassword(new Secret(requirepass))}`;
     after.set("default", parseAclUser(["user", "default", "on", login, "~*", "&*", "+@all"]));
   }
-  return after;
+  const table = server.commands;
+  return table === undefined
+    ? after
+    : new Map([...after].map(([name, user]) => [name, inFormOf(before.get(name), user, table)]));
+}
+
+/** The user in the words of now, where it may do the same then: redkeep writes rules in one form, and Redis rewrites them in another. */
+function inFormOf(now: AclUser | undefined, user: AclUser, table: CommandTable): AclUser {
+  if (now === undefined) return user;
+  const { passwords, nopass } = user;
+  const otherwise = diffUsers(now, { ...user, passwords: now.passwords, nopass: now.nopass }, table);
+  return otherwise.length === 0 ? { ...now, passwords, nopass } : user;
 }
