@@ -97,6 +97,8 @@ async function resolveHost(
       `the inventory has RevokedHostKeys for ${host}, which would replace those of ~/.ssh/config`,
       "Take it out of the inventory, and add its keys to your own file.",
     );
+  checkName(other("HostName"));
+  checkName(other("HostKeyAlias"));
   const resolvedAddress =
     other("HostName")?.replaceAll("%h", address) ?? config.get("hostname")?.[0] ?? address;
   const resolvedPort = port ?? Number(config.get("port")?.[0] ?? 22);
@@ -182,6 +184,16 @@ async function resolveHost(
     jumps: [],
     proxyJump: (inventoryJumps ?? way?.jumps ?? []).map((jump) => expandTokens(jump, tokens)),
   };
+}
+
+/**
+ * A name that an inventory gives to ssh alone. ssh puts it into the command that leads to the host (`%h`, `%k`), of ~/.ssh/config or
+ * of ours through a jump host, and a shell reads that.
+ * @throws HostError "unreachable"
+ */
+function checkName(name: string | undefined): void {
+  if (name !== undefined && !/^[\p{L}\p{N}_:[%][\p{L}\p{N}_.:[\]%-]*$/u.test(name))
+    throw new HostError("unreachable", `${JSON.stringify(name)} is not a host name or address`);
 }
 
 /**

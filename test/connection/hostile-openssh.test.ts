@@ -1,5 +1,6 @@
 /* What servers, jump hosts and inventories may try on the system's ssh, and what they must not get. */
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthContext, PasswordAuthContext } from "ssh2";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -70,11 +71,12 @@ describe("the system's ssh", () => {
   it("adds no key under a name that stands for other hosts as well", async () => {
     await using server = await startServer();
     const knownHostsFile = directory.write("empty", "");
+    configure("Host *\n  HostKeyAlias *\n");
     const connecting = connect(
       variablesFor(server, directory, {
         ...overSsh,
         knownHostsFile,
-        sshOptions: { strictHostKeyChecking: "accept-new", others: [["HostKeyAlias", "*"]] },
+        sshOptions: { strictHostKeyChecking: "accept-new" },
       }),
     );
     await expect(connecting).rejects.toThrow(
@@ -94,6 +96,24 @@ describe("the system's ssh", () => {
       connect(variablesFor(server, directory, { ...overSsh, knownHostsFile, sshOptions })),
     ).rejects.toThrow("is not in");
     expect(readFileSync(knownHostsFile, "utf8")).toBe("");
+  });
+
+  it("gives no shell a name that the inventory chose for the host", async () => {
+    await using bastion = await startServer();
+    // In lower case, as ssh writes a host's name.
+    const witness = join(tmpdir(), `redkeep-witness-${process.pid}`);
+    const variables = variablesFor(bastion, directory, {
+      ...overSsh,
+      sshOptions: {
+        proxyJump: [`root@127.0.0.1:${bastion.port}`],
+        others: [["HostName", `"x$(touch ${witness})"`]],
+      },
+    });
+    const error = await connect(variables).catch((reason: Error) => reason);
+    const hasRun = existsSync(witness);
+    rmSync(witness, { force: true });
+    expect(hasRun).toBe(false);
+    expect(String(error)).toContain("is not a host name or address");
   });
 
   it("takes no RevokedHostKeys of an inventory instead of your own", async () => {
