@@ -81,8 +81,8 @@ const hostOf = (record: RunRecord, name: string): HostRecord => {
 const essence = ({ status, tasks, checks, error }: HostRecord) => ({ status, tasks, checks, error });
 const nameOf = ({ name }: Way) => name.replace(/[^a-z0-9]+/gi, "-");
 
-/** So many at once: with all of them one thread that plays them would be what is slow. */
-const PART = 24;
+/** So many at once: with all of them the thread that plays them, or an ssh for each, would be what is slow. */
+const PART = transport() === "openssh" ? 8 : 24;
 const PARTS = (["host", "jump host"] as const).flatMap((role) => {
   const ways = WAYS.filter(({ only }) => role === "jump host" || only !== "jump").sort(
     (one, other) => Number(one.waits ?? false) - Number(other.waits ?? false),
