@@ -92,7 +92,8 @@ describe("the pages", () => {
     }
   });
 
-  it("begin with a heading and a sentence", () => {
+  it("begin with a heading and a sentence, and have no mark of a merge", () => {
+    for (const page of PAGES) expect(read(page), page).not.toMatch(/^(?:<{7}|={7}|>{7})(?: |$)/m);
     for (const page of PAGES) expect(read(page), page).toMatch(/^# .+\n\n(?:[A-Z]|redkeep )/);
   });
 });
