@@ -12,8 +12,8 @@ import { shellWord } from "../shell/quote.ts";
 export async function init(directory: string, { cwd, env, stdout, program }: Environment): Promise<number> {
   const root = resolve(cwd, directory);
   const configured = root === cwd ? await configuredInventory(cwd, env) : undefined;
-  const files = new Map([["playbooks/harden.yml", await starterPlaybook()]]);
-  if (configured === undefined) files.set("inventory/hosts.yml", INVENTORY);
+  const files = new Map(configured === undefined ? [["inventory/hosts.yml", INVENTORY]] : []);
+  files.set("playbooks/harden.yml", await starterPlaybook());
   const there = [...files.keys()].filter((path) => existsSync(join(root, path)));
   if (there.length > 0) {
     throw new InputError(
