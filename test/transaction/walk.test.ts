@@ -23,8 +23,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { transactionProgram } from "../../src/shell/program.ts";
+
+// Some do a thing a hundred times over in a shell, beside a process that races them: minutes on a busy machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** Programs that follow a path, or act on what it leads to, with their words. */
 const TOUCHING =
@@ -200,7 +203,7 @@ const look = (path: string) => {
 function run(
   shell: string,
   script: string,
-  timeout = 30_000,
+  timeout = 120_000,
 ): { status: number | null; out: string; err: string } {
   const { status, stdout, stderr } = spawnSync(shell, [join(folder, "transaction.sh"), "eval", script], {
     encoding: "utf8",
