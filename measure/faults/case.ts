@@ -172,7 +172,7 @@ const ON_HOST: Partial<Record<Fault, string>> = {
 
 /**
  * Runs a shell command on the host as soon as the line is in the transaction's journal, and says so; false where it has not
- * come within a minute.
+ * come within three minutes: a busy machine starts slowly.
  * @param delay milliseconds to wait after the line
  */
 export async function strikeAt(
