@@ -8,6 +8,7 @@ import {
   MAX_REKEYS,
   MIN_PACKET_SIZE,
 } from "./limits.ts";
+import { MESSAGE } from "./messages.ts";
 import { oneLine } from "./one-line.ts";
 import { MAX_WINDOW } from "./ssh2.ts";
 
@@ -33,27 +34,6 @@ interface Insides {
   _protocol: Protocol;
   _chanMgr: { get(channel: number): unknown };
 }
-
-/** RFC 4250, 4.1.2. */
-const MESSAGE = {
-  ignore: 2,
-  unimplemented: 3,
-  debug: 4,
-  keyExchange: 20,
-  firstOfLogin: 50,
-  loginSuccess: 52,
-  lastOfLogin: 79,
-  globalRequest: 80,
-  channelOpen: 90,
-  openConfirmation: 91,
-  openFailure: 92,
-  windowAdjust: 93,
-  data: 94,
-  extendedData: 95,
-  endOfData: 96,
-  close: 97,
-  channelRequest: 98,
-} as const;
 
 /** A channel that the server has confirmed: what the server may still do on it. */
 interface Channel {

@@ -131,8 +131,7 @@ export class Folder {
 
   /** Whether redkeep may set the folder's mode. A link of that name, such as one in a repository, leads to any folder. */
   async #isOwn(): Promise<boolean> {
-    const found = await lstat(this.directory).catch(() => undefined);
-    return basename(this.directory) === OWN_NAME && found?.isSymbolicLink() !== true;
+    return basename(this.directory) === OWN_NAME && !(await lstat(this.directory)).isSymbolicLink();
   }
 
   /** The path of a file in the state; makes its folder. */

@@ -1,5 +1,5 @@
 /* What servers, jump hosts and inventories may try on the system's ssh, and what they must not get. */
-import { chmodSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AuthContext, PasswordAuthContext } from "ssh2";
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { connect } from "../../src/connection/ssh.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { type Directory, startServer, temporaryDirectory, variablesFor } from "./support/server.ts";
+import { configureSsh } from "./support/ssh-configuration.ts";
 
 let directory: Directory;
 beforeEach(() => {
@@ -18,13 +19,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Has `ssh` read these lines as its configuration. */
-function configure(lines: string): void {
-  const file = directory.write("config", lines);
-  directory.write("ssh", `#!/bin/sh\nexec /usr/bin/ssh -F ${file} "$@"\n`);
-  chmodSync(join(directory.path, "ssh"), 0o755);
-  vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
-}
+const configure = (lines: string) => configureSsh(directory, lines);
 
 const overSsh = { transport: "openssh" as const };
 

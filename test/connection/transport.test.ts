@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -20,6 +20,7 @@ import {
   userKey,
   variablesFor,
 } from "./support/server.ts";
+import { configureSsh } from "./support/ssh-configuration.ts";
 
 let directory: Directory;
 beforeEach(() => {
@@ -31,13 +32,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Has `ssh` read these lines as its configuration. */
-function configure(lines: string): void {
-  const file = directory.write("config", lines);
-  directory.write("ssh", `#!/bin/sh\nexec /usr/bin/ssh -F ${file} "$@"\n`);
-  chmodSync(join(directory.path, "ssh"), 0o755);
-  vi.stubEnv("PATH", `${directory.path}:/usr/bin:/bin`);
-}
+const configure = (lines: string) => configureSsh(directory, lines);
 
 let names = 0;
 /** A host of a name that nobody asked ssh about yet. */

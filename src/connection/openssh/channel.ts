@@ -1,21 +1,7 @@
 import { Duplex, Readable } from "node:stream";
+import { MESSAGE } from "../messages.ts";
 import type { ScriptChannel } from "../session.ts";
 import { string, uint32 } from "./wire.ts";
-
-/** RFC 4250, 4.1.2. */
-export const MESSAGE = {
-  channelOpen: 90,
-  openConfirmation: 91,
-  openFailure: 92,
-  windowAdjust: 93,
-  data: 94,
-  extendedData: 95,
-  endOfData: 96,
-  close: 97,
-  channelRequest: 98,
-  success: 99,
-  failure: 100,
-} as const;
 
 /** Bytes that the server may send on a channel without asking for more, and in one packet. */
 export const WINDOW = 2 * 1024 * 1024;

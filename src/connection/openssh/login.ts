@@ -204,6 +204,7 @@ async function handshake(
       const refused = (via?.log.refusedForwards ?? 0) - refusedBefore;
       throw explain(target, log, exit, refused === 1 ? via?.log.lastRefusal : undefined);
     });
+    // Both races below tell it. Where ssh ends after them, that is the end of a session, which says so itself.
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
     const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);

@@ -1,10 +1,11 @@
 import { connect, type Socket } from "node:net";
 import type { Account } from "../account.ts";
 import { MAX_IDLE_MESSAGES, MIN_PACKET_SIZE } from "../limits.ts";
+import { MESSAGE } from "../messages.ts";
 import { oneLine } from "../one-line.ts";
 import { breach, ProtocolError } from "../peer.ts";
 import { LinkLost, type ScriptChannel } from "../session.ts";
-import { MESSAGE, MuxChannel, PACKET, WINDOW } from "./channel.ts";
+import { MuxChannel, PACKET, WINDOW } from "./channel.ts";
 import { string, uint32, WireReader } from "./wire.ts";
 
 /** OpenSSH's PROTOCOL.mux: version 4 since 5.4, its proxy mode since 7.4. */

@@ -1,0 +1,22 @@
+/** The numbers of SSH's messages: RFC 4250, 4.1.2. */
+export const MESSAGE = {
+  ignore: 2,
+  unimplemented: 3,
+  debug: 4,
+  keyExchange: 20,
+  firstOfLogin: 50,
+  loginSuccess: 52,
+  lastOfLogin: 79,
+  globalRequest: 80,
+  channelOpen: 90,
+  openConfirmation: 91,
+  openFailure: 92,
+  windowAdjust: 93,
+  data: 94,
+  extendedData: 95,
+  endOfData: 96,
+  close: 97,
+  channelRequest: 98,
+  success: 99,
+  failure: 100,
+} as const;
