@@ -30,12 +30,15 @@ export interface HostFact {
   listeners: readonly Listener[];
   /** Below this port only root, or who has CAP_NET_BIND_SERVICE, may listen. */
   firstUnprivilegedPort: number;
+  selinux: "enforcing" | "permissive" | "off";
   /** The ports on which sshd is configured to listen, as `sshd -T` says; none where it cannot be asked. */
   sshPorts: readonly number[];
   /** The live SSH session's own ends, as the host sees them: behind NAT these are not the controller's. */
   sshPeer: { address: string; port: number; localAddress: string; localPort: number } | undefined;
 }
 
+/** `1` where SELinux denies, `0` where it only logs; without SELinux there is no such file. */
+const SELINUX = "/sys/fs/selinux/enforce";
 /** Settings of the kernel. */
 const KERNEL_FILES = [
   "/proc/sys/net/ipv4/ip_unprivileged_port_start",
@@ -44,6 +47,7 @@ const KERNEL_FILES = [
   "/proc/sys/net/core/somaxconn",
   "/proc/sys/crypto/fips_enabled",
   "/proc/sys/kernel/core_pattern",
+  SELINUX,
 ];
 /** Where other file systems are mounted, which may be on a single file: the fifth word of a line. */
 export const MOUNTS = "/proc/self/mountinfo";
@@ -78,6 +82,7 @@ export const hostFact: Fact<HostFact> = {
       firstUnprivilegedPort: Number(
         sections.fileLines("/proc/sys/net/ipv4/ip_unprivileged_port_start")[0] ?? 1024,
       ),
+      selinux: selinuxOf(sections.fileLines(SELINUX)[0]),
       sshPorts: sections.lines("sshd").flatMap((line) => {
         const port = /^port (\d+)$/.exec(line)?.[1];
         return port === undefined ? [] : [Number(port)];
@@ -89,6 +94,11 @@ export const hostFact: Fact<HostFact> = {
     };
   },
 };
+
+function selinuxOf(enforce: string | undefined): HostFact["selinux"] {
+  if (enforce === undefined) return "off";
+  return enforce === "0" ? "permissive" : "enforcing";
+}
 
 /** `2: eth0    inet 10.0.0.5/24 brd …` */
 function parseAddress(line: string): HostFact["addresses"][number][] {

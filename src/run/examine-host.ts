@@ -1,3 +1,4 @@
+import type { HostFact } from "../facts/host.ts";
 import { managerOf } from "../firewall/manager.ts";
 import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
@@ -35,9 +36,20 @@ export function examineHost({ job, outcome: { error }, observation, link, plan }
           "The firewall task switches ufw on; where something in front of the host filters, say backend: none.",
         )
       : good("firewall", manager.text),
+    selinuxOf(facts.host.selinux),
     // A guard that stops every plan, whatever the playbook asks for.
     ...(plan === undefined && error !== null ? [lacking(error.where, error.found, error.remedy)] : []),
   ];
+}
+
+function selinuxOf(mode: HostFact["selinux"]): Finding {
+  if (mode === "off") return good("SELinux", "is not there");
+  if (mode === "permissive") return good("SELinux", "permissive: it denies nothing");
+  return note(
+    "SELinux",
+    "enforcing: it may keep Redis from a port or a file, and redkeep does not read its rules",
+    "apply puts the host back where Redis does not come up. Look before it: semanage port -l, semanage fcontext -l.",
+  );
 }
 
 /** The probe ran as root, so the login gave root's rights in one way or another. */
