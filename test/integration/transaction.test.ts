@@ -37,6 +37,19 @@ function startApply(project: Project) {
 /** Kills the transaction with all its processes, as the kernel would without memory. */
 const KILL = "systemctl kill -s KILL 'redkeep-apply-*'";
 
+/** Does at the next boot what systemd's soft-reboot does: the kernel still has the rules that it had. */
+const KEEP_RULES = `cat >/etc/systemd/system/keep-rules.service <<'END'
+[Unit]
+DefaultDependencies=no
+Before=redkeep-recover.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'for t in iptables ip6tables; do for c in INPUT OUTPUT; do $t -I $c -m comment --comment redkeep -j ACCEPT; done; done'
+[Install]
+WantedBy=multi-user.target
+END
+systemctl enable -q keep-rules`;
+
 describe.concurrent("a transaction that is killed", () => {
   it("while the candidate runs leaves no server, no file and no timer behind", async ({ expect }) => {
     await using host = await startHost();
@@ -114,6 +127,24 @@ describe.concurrent("a transaction that is killed", () => {
     expect(await host.redis("DBSIZE")).toBe("1000");
     expect(await onHost(host, "ufw status")).toBe("Status: inactive");
     expect(await residueOf(host)).toBe("");
+  });
+
+  it("by a soft-reboot, which keeps the rules that held the firewall open, leaves none of them", async ({
+    expect,
+  }) => {
+    await using host = await startHost();
+    using project = openProject({ "redis-01": host });
+    const controller = startApply(project);
+    await asSoonAs(host, `ls ${TXN} >/dev/null 2>&1 && systemctl is-active -q 'redkeep-apply-*'`, "true");
+    await controller.kill();
+    await asSoonAs(host, `grep -q ^applied ${TXN}/state`, "true");
+    await onHost(host, KEEP_RULES);
+    await host.kill();
+    await host.restart();
+    expect(await onHost(host, `systemctl show -p Result --value keep-rules; cat ${TXN}/state`)).toBe(
+      "success\nrolled_back",
+    );
+    expect(await onHost(host, "iptables -S; ip6tables -S")).not.toContain("redkeep");
   });
 });
 

@@ -73,7 +73,10 @@ rollback() {
   note "rollback $1"
   : >"$d/edited"
   firewall=back
-  if [ "$1" != boot ]; then let_in || firewall=; fi
+  if [ "$1" != boot ]; then let_in || firewall=; else
+    # systemd's soft-reboot keeps the kernel's tables.
+    case $FIREWALL in enable | disable) let_go || firewall= ;; esac
+  fi
   release
   if [ -f "$d/taken" ]; then
     read -r m o p <"$d/taken" && within "$p" give_back_here "$m $o"
