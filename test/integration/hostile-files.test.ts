@@ -30,13 +30,18 @@ async function attack(host: LabHost, python: string): Promise<AsyncDisposable> {
   };
 }
 
-/** What is not Redis' and not of the plan: kind, owner, mode and links of all of it, and the content of what counts most. */
+/**
+ * What is not Redis' and not of the plan: kind, owner, mode and links of all of it, and the content of what counts most. A
+ * link in Redis' own folders does not count: what the service user puts under a name there goes when redkeep replaces the name.
+ */
 const others = (host: LabHost) =>
   onHost(
     host,
-    `find /etc /root /usr/local /var/log /var/lib /home -xdev \\( -path /etc/redis -o -path /etc/ufw -o -path /etc/systemd/system \\
+    `find /etc/redis /var/lib/redis -links +1 -type f -printf '%i\\n' >/tmp/in-redis-own
+     find /etc /root /usr/local /var/log /var/lib /home -xdev \\( -path /etc/redis -o -path /etc/ufw -o -path /etc/systemd/system \\
        -o -path /var/lib/redis -o -path /var/log/redis -o -path /var/lib/redkeep -o -path /var/log/journal -o -path /var/lib/systemd \\) -prune \\
-       -o ! -path /etc/default/ufw ! -path /etc/default ! -path /etc -printf '%p %y %u:%g %m %n\\n' | sort
+       -o ! -path /etc/default/ufw ! -path /etc/default ! -path /etc -printf '%i %n %p %y %u:%g %m\\n' |
+       awk 'FILENAME != "-" { within[$1]++; next } { $2 -= within[$1]; $1 = ""; print }' /tmp/in-redis-own - | sort
      stat -c '%n %U:%G %a' /etc /etc/default; sha256sum /etc/shadow /etc/passwd`,
   );
 

@@ -8,10 +8,12 @@ export async function onHost(host: LabHost, script: string, input?: string): Pro
   return stdout.replace(/\n$/, "");
 }
 
-/** Does something on a host as soon as a shell condition holds there; throws where it does not within a minute. */
+/**
+ * Does something on a host as soon as a shell condition holds there, and returns what both wrote; throws where it does not hold
+ * within a minute. Between two looks no program starts but the condition's own: some moments last only a hundredth of a second.
+ */
 export async function asSoonAs(host: LabHost, condition: string, action: string): Promise<string> {
-  const wait = `until ${condition}; do [ "$(date +%s)" -lt "$end" ] || exit 1; done`;
-  return await onHost(host, `end=$(($(date +%s) + 60)); ${wait}; ${action}`);
+  return await onHost(host, `timeout 60 sh -s || exit 1; ${action}`, `until ${condition}; do :; done`);
 }
 
 /** Which process Redis is: another one after any restart. */
