@@ -10,7 +10,7 @@ import { planPreview, planText } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Listener } from "../run/change-host.ts";
 import type { ClientCertificates } from "../run/client-certificates.ts";
-import { as, forget, type Host } from "../run/host.ts";
+import { as, forget, type Host, type PendingHost, wouldChange } from "../run/host.ts";
 import type { Hosts } from "../run/hosts.ts";
 import { type Look, observeAll } from "../run/observe-all.ts";
 import { partOf } from "../run/part-of.ts";
@@ -38,12 +38,15 @@ export interface ChangeSteps {
   /** Hosts of the run that must not be changed, with the reason. */
   readonly guard?: (hosts: readonly Host[]) => readonly Host[];
   /** The same of those that would change, each machine once. */
-  readonly guardPending?: (hosts: readonly Host[], pending: readonly Host[]) => Promise<readonly Host[]>;
+  readonly guardPending?: (
+    hosts: readonly Host[],
+    pending: readonly PendingHost[],
+  ) => Promise<readonly Host[]>;
   /** What is to be issued on the controller beside it. */
   readonly certificates?: (hosts: readonly Host[]) => Promise<ClientCertificates>;
   /** Before the first host is changed, once for all of them. */
-  readonly before?: (pending: readonly Host[]) => Promise<readonly Host[]>;
-  readonly work: (host: Host, listener: Listener) => Promise<Host<Changed>>;
+  readonly before?: (pending: readonly PendingHost[]) => Promise<readonly PendingHost[]>;
+  readonly work: (host: PendingHost, listener: Listener) => Promise<Host<Changed>>;
   /** Once all have ended. */
   readonly after?: (hosts: readonly Host[]) => Promise<void>;
   /** What else is to be said at the end, as sentences. */
@@ -52,7 +55,7 @@ export interface ChangeSteps {
 
 /** What is about to be done. */
 interface Intent {
-  readonly pending: readonly Host[];
+  readonly pending: readonly PendingHost[];
   readonly machines: Machines;
   readonly splits: readonly string[];
   readonly certificates: ClientCertificates | undefined;
@@ -177,12 +180,14 @@ async function changeAll(
   const jobs = pending.map(({ job }) => job);
   await inBatches(playbook.plays, hosts, jobs, groups, interrupted, (batch) =>
     groups.work(batch, options.forks, async (job) => {
-      if (interrupted.aborted || hosts.all().some(({ needsHuman }) => needsHuman)) return;
+      const host = hosts.of(job);
+      const mayStart = !interrupted.aborted && !hosts.all().some(({ needsHuman }) => needsHuman);
+      if (!mayStart || !wouldChange(host)) return;
       const listener: Listener = {
         doing: (text) => progress.update(job.host, text),
-        stands: (host) => hosts.put(host),
+        stands: (now) => hosts.put(now),
       };
-      await partOf(hosts, job, environment, async () => hosts.put(await work(hosts.of(job), listener)));
+      await partOf(hosts, job, environment, async () => hosts.put(await work(host, listener)));
       progress.done(job.host, hosts.of(job).outcome.status, outcomeText(run, hosts.of(job)));
     }),
   );
@@ -205,10 +210,6 @@ async function conclude(
   await pruneRecords(state, command);
   const text = applyText(record, { ...textContext(run, hosts.all(), path), ...stateToCommit, differences });
   return await report(run, record, `${text}${closing?.(record) ?? ""}`);
-}
-
-function wouldChange({ outcome }: Host): boolean {
-  return outcome.status === "would-change";
 }
 
 /** The alias with the outcome of the host that did the work; [] for success, where the alias keeps its own: unchanged. */

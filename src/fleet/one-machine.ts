@@ -1,17 +1,17 @@
-import type { Host } from "../run/host.ts";
+import type { Host, PendingHost } from "../run/host.ts";
 
 /** Several names for one machine, which is changed once. */
 export interface Machines {
-  readonly pending: readonly Host[];
+  readonly pending: readonly PendingHost[];
   /** The other names while one name does the work. */
   readonly aliases: readonly { readonly alias: Host; readonly done: Host }[];
 }
 
 /** Tells one name of each machine from the others: the same machine-id and the same start of the same unit. */
-export function onePerMachine(hosts: readonly Host[]): Machines {
-  const byMachine = Map.groupBy(hosts, ({ observation }) => {
-    const facts = observation?.facts;
-    return `${facts?.host.machineId} ${facts?.service.unit} ${facts?.service.properties.get("InvocationID")}`;
+export function onePerMachine(hosts: readonly PendingHost[]): Machines {
+  const byMachine = Map.groupBy(hosts, ({ observation: { facts } }) => {
+    const { unit, properties } = facts.service;
+    return `${facts.host.machineId} ${unit} ${properties.get("InvocationID")}`;
   });
   const machines = [...byMachine.values()].flatMap(([first, ...others]) =>
     first === undefined ? [] : [{ first, others }],

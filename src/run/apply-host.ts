@@ -17,35 +17,34 @@ import { toRecord } from "../verify/check-record.ts";
 import { ask } from "./ask.ts";
 import { changeHost, type Listener, type Proof } from "./change-host.ts";
 import { checksFor, provedFindings } from "./findings.ts";
-import type { Host, Observation } from "./host.ts";
+import type { Host, Observation, PendingHost } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 
 /** Passwords and the CA that the hosts will need: stored here before any host is touched. */
-export async function makeMissing(run: Run, pending: readonly Host[]): Promise<Host[]> {
+export async function makeMissing(run: Run, pending: readonly PendingHost[]): Promise<PendingHost[]> {
   const missing = { passwords: new Set<string>(), serverKeys: new Set<string>(), ca: false };
   for (const { observation } of pending) {
-    for (const name of observation?.secrets.missing.passwords ?? []) missing.passwords.add(name);
-    for (const user of observation?.secrets.missing.serverKeys ?? []) missing.serverKeys.add(user);
-    missing.ca ||= observation?.secrets.missing.ca ?? false;
+    const { passwords, serverKeys, ca } = observation.secrets.missing;
+    for (const name of passwords) missing.passwords.add(name);
+    for (const user of serverKeys) missing.serverKeys.add(user);
+    missing.ca ||= ca;
   }
   await run.secrets.make(missing);
   return await Promise.all(
     pending.map(async (host) => {
       const { job, observation } = host;
-      if (observation === undefined) return host;
-      return {
-        ...host,
-        observation: { ...observation, secrets: await job.secrets(observation.tasks.tasks) },
-      };
+      const secrets = await job.secrets(observation.tasks.tasks);
+      return { ...host, observation: { ...observation, secrets } };
     }),
   );
 }
 
 /** Carries the plan out, and proves it over a new login before it counts. */
-export async function applyHost(run: Run, planned: Host, listener: Listener): Promise<Host<Changed>> {
+export async function applyHost(run: Run, planned: PendingHost, listener: Listener): Promise<Host<Changed>> {
   const { interrupted } = run.environment;
-  return await changeHost(planned, listener, interrupted, async (observation, transaction) => {
+  const { observation } = planned;
+  return await changeHost(planned, listener, interrupted, async (transaction) => {
     // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
     const plan = planFor(observation, planContext(run), drawName);
     const { restart } = plan.actions;

@@ -10,7 +10,7 @@ import {
 } from "../transaction/controller-side.ts";
 import type { TransactionReport } from "../transaction/report.ts";
 import { outcomeOf } from "./failure.ts";
-import type { Host, Observation } from "./host.ts";
+import type { Host, PendingHost } from "./host.ts";
 
 /** Hears how a host gets on while it is changed. */
 export interface Listener {
@@ -45,24 +45,23 @@ export interface Proof {
 
 /**
  * Changes one host in one transaction, which is confirmed over a new login or rolled back. Errors become the host's outcome.
- * @param compile what is to be done, by what was observed
+ * @param compile what is to be done
  */
 export async function changeHost(
-  planned: Host,
+  planned: PendingHost,
   listener: Listener,
   signal: AbortSignal,
-  compile: (observation: Observation, transaction: Transaction) => Promise<Change>,
+  compile: (transaction: Transaction) => Promise<Change>,
 ): Promise<Host<Changed>> {
   const startedAt = performance.now() - planned.durationMs;
-  const { link } = planned;
-  let host = planned;
+  const { link, observation } = planned;
+  let host: Host = planned;
   let hasBegun = false;
   try {
-    const observation = observationOf(planned);
     const transaction = newTransaction();
     host = { ...host, transaction: transaction.id };
     listener.stands(host);
-    const change = await compile(observation, transaction);
+    const change = await compile(transaction);
     // You may have read the plan for longer than a firewall keeps an idle connection.
     if (!link.isOpen) await link.open(signal);
     listener.doing(change.doing);
@@ -83,12 +82,6 @@ export async function changeHost(
     const outcome = outcomeOf(error);
     return afterwards(host, hasBegun ? notKnown(outcome) : outcome, startedAt);
   }
-}
-
-/** What was observed of a host that is to be changed. */
-export function observationOf({ observation }: Host): Observation {
-  if (observation === undefined) throw new Error("not observed");
-  return observation;
 }
 
 /** The host once its change has ended: how long all of it took, and what became of its tasks. */

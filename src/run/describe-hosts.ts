@@ -9,7 +9,7 @@ import { paramsOf } from "../tasks/task.ts";
 import { toRecord } from "../verify/check-record.ts";
 import { auditedChecks } from "./findings.ts";
 import { withGroupChecks } from "./group-checks.ts";
-import { as, type Host, type Observation, recordOf } from "./host.ts";
+import { as, type Host, type Observation, type PlannedHost, recordOf } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 
@@ -24,14 +24,13 @@ export async function describeHosts(
   const described = new Map<string, Adopted>();
   const checked: Host[] = [];
   for (const host of observed) {
-    const { observation, outcome, plan, job } = host;
     // A guard that stops the plan does not keep the host from being described.
-    if (observation !== undefined && plan !== undefined) {
-      const { adopted, checks } = await describe(run, host, observation);
-      described.set(job.host, adopted);
+    if (host.plan !== undefined) {
+      const { adopted, checks } = await describe(run, host);
+      described.set(host.job.host, adopted);
       const findings = { ...host.findings, checks };
       checked.push({ ...host, findings, outcome: { status: "unchanged", error: null } });
-    } else checked.push(withoutChecks(outcome.error === null ? as(host, NOT_ROOT) : host));
+    } else checked.push(withoutChecks(host.outcome.error === null ? as(host, NOT_ROOT) : host));
   }
   const adopted = withGroupChecks(checked)
     .map(recordOf)
@@ -55,8 +54,7 @@ function withoutChecks(host: Host): Host {
 /** What a playbook can say of the host, and the checks that verify would make with it. */
 async function describe(
   run: Run,
-  { job }: Host,
-  observation: Observation,
+  { job, observation }: PlannedHost,
 ): Promise<{ adopted: Adopted; checks: CheckRecord[] }> {
   const { facts, server, tasks } = observation;
   const found: Found = { facts, server, passwords: knownPasswords(run, observation) };

@@ -5,9 +5,9 @@ import { transactionProgram } from "../shell/program.ts";
 import { newTransaction } from "../transaction/controller-side.ts";
 import { compileEject, parseEjected } from "../transaction/eject.ts";
 import { ask } from "./ask.ts";
-import { afterwards, type Listener, observationOf } from "./change-host.ts";
+import { afterwards, type Listener } from "./change-host.ts";
 import { outcomeOf } from "./failure.ts";
-import type { Host } from "./host.ts";
+import type { Host, PendingHost } from "./host.ts";
 import { EJECT_FACTS, goings } from "./plan-eject.ts";
 import type { Run } from "./run.ts";
 
@@ -18,7 +18,7 @@ const TIMEOUT = 120_000;
 const PARTLY = "Redis was not touched; a part of redkeep's traces may be left";
 
 /** Takes redkeep off one host, and looks again. Nothing of it can be put back, so there is no transaction to confirm. */
-export async function ejectHost(run: Run, planned: Host, listener: Listener): Promise<Host<Changed>> {
+export async function ejectHost(run: Run, planned: PendingHost, listener: Listener): Promise<Host<Changed>> {
   const startedAt = performance.now() - planned.durationMs;
   try {
     return afterwards(planned, await eject(planned, listener, run.environment.interrupted), startedAt);
@@ -30,9 +30,9 @@ export async function ejectHost(run: Run, planned: Host, listener: Listener): Pr
   }
 }
 
-async function eject(host: Host, listener: Listener, signal: AbortSignal): Promise<Changed> {
-  const { link } = host;
-  const { facts, server } = observationOf(host);
+async function eject(host: PendingHost, listener: Listener, signal: AbortSignal): Promise<Changed> {
+  const { link, observation } = host;
+  const { facts, server } = observation;
   const { id, nonce } = newTransaction();
   if (!link.isOpen) await link.open(signal);
   listener.doing("taking redkeep off");

@@ -6,7 +6,14 @@ import { lastingCopy } from "../lib/copy.ts";
 import type { Claims } from "../plan/claims.ts";
 import type { HostPlan } from "../plan/plan.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
-import { type HostOutcome, NOT_STARTED, type NotStarted, type Stopped, stopped } from "../record/outcome.ts";
+import {
+  type HostOutcome,
+  NOT_STARTED,
+  type NotStarted,
+  type Planned,
+  type Stopped,
+  stopped,
+} from "../record/outcome.ts";
 import type { HostRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
 import type { Refusal } from "../resources/kind.ts";
@@ -32,11 +39,8 @@ export type Findings = Pick<HostRecord, "checks" | "allowed" | "server" | "acces
 /** What is done on a host, or would be, as its record has it. */
 export type Work = Pick<HostRecord, "tasks" | "impact" | "restart" | "undoes">;
 
-/**
- * One host of a run after some of the steps job, observation, plan, outcome. A value: each step makes a new one, and `O` says
- * which outcomes are possible after that step.
- */
-export interface Host<O extends HostOutcome = HostOutcome> {
+/** What every host of a run has, whatever step it has reached. `O` says which outcomes are possible after that step. */
+interface Common<O extends HostOutcome> {
   readonly job: HostJob;
   readonly link: Link;
   readonly outcome: O;
@@ -44,13 +48,10 @@ export interface Host<O extends HostOutcome = HostOutcome> {
   readonly work: Work;
   /** Milliseconds of its own work. */
   readonly durationMs: number;
-  readonly observation: Observation | undefined;
   /** What runs there, for the heads of texts. */
   readonly system: { product: string; os: string } | undefined;
   /** What its tls task wants of the controller's own certificates. */
   readonly clients: WantedClients | undefined;
-  /** What the playbook would change there; undefined where nobody could tell. */
-  readonly plan: HostPlan | undefined;
   /** What its server has for itself once the plan is carried out. */
   readonly claims: Claims | undefined;
   /** The id of the transaction that this run had the host begin. */
@@ -59,10 +60,38 @@ export interface Host<O extends HostOutcome = HostOutcome> {
   readonly needsHuman: boolean;
 }
 
+/** A host that was not asked, gave no answer, or whose answer is no longer needed. */
+export interface UnseenHost<O extends HostOutcome = HostOutcome> extends Common<O> {
+  readonly observation: undefined;
+  readonly plan: undefined;
+}
+
+/** A host that answered. Nobody could tell what the playbook would change there, or that is no longer needed. */
+export interface ObservedHost<O extends HostOutcome = HostOutcome> extends Common<O> {
+  readonly observation: Observation;
+  readonly plan: undefined;
+}
+
+/** A host with what the playbook would change there. */
+export interface PlannedHost<O extends HostOutcome = HostOutcome> extends Common<O> {
+  readonly observation: Observation;
+  readonly plan: HostPlan;
+}
+
+/** One host of a run. A value: each step makes a new one, and the type says what it has by then. */
+export type Host<O extends HostOutcome = HostOutcome> = UnseenHost<O> | ObservedHost<O> | PlannedHost<O>;
+
+/** A host that the command goes on with. */
+export type PendingHost = PlannedHost<Planned>;
+
+export function wouldChange(host: Host): host is PendingHost {
+  return host.plan !== undefined && host.outcome.status === "would-change";
+}
+
 /** Nothing is done on the host. */
 export const NO_WORK: Work = { tasks: [], impact: [], restart: { needed: false, unavailableMs: 0 } };
 
-export function newHost(job: HostJob, becomePasswords: BecomePasswords): Host<NotStarted> {
+export function newHost(job: HostJob, becomePasswords: BecomePasswords): UnseenHost<NotStarted> {
   return {
     job,
     link: new Link(job.connection, becomePasswords),
@@ -125,7 +154,7 @@ export function refusedFor(host: Host, refusals: readonly (Refusal & { task: str
 }
 
 /** Drops everything about a finished host except what its record needs. */
-export function forget<O extends HostOutcome>(host: Host<O>): Host<O> {
+export function forget<O extends HostOutcome>(host: Host<O>): UnseenHost<O> {
   const { outcome, findings, work, system } = host;
   host.link.release();
   return {
@@ -137,7 +166,7 @@ export function forget<O extends HostOutcome>(host: Host<O>): Host<O> {
 }
 
 /** As `forget`, but keeps what hosts are compared by, and what is looked at from other hosts. */
-export function keepEssence<O extends HostOutcome>(host: Host<O>): Host<O> {
+export function keepEssence<O extends HostOutcome>(host: Host<O>): UnseenHost<O> | ObservedHost<O> {
   const { observation } = host;
   if (observation === undefined) return forget(host);
   const { version, commands, config, running, ...rest } = observation.server;

@@ -2,7 +2,7 @@ import type { FactName } from "../facts/probe.ts";
 import { pool } from "../lib/pool.ts";
 import type { HostOutcome, Looked, Planned } from "../record/outcome.ts";
 import type { Progress } from "../report/progress.ts";
-import type { Host } from "./host.ts";
+import type { Host, PlannedHost } from "./host.ts";
 import { Hosts } from "./hosts.ts";
 import type { HostJob } from "./job.ts";
 import { observe } from "./observe.ts";
@@ -16,7 +16,7 @@ export interface Look {
   /** Beside the facts that the playbook's tasks ask for. */
   facts?: readonly FactName[];
   /** In the place of the playbook's plan, for a host that could be planned. */
-  plan?: (host: Host<Looked>) => Host<Looked> | Promise<Host<Looked>>;
+  plan?: (host: PlannedHost<Looked>) => Host<Looked> | Promise<Host<Looked>>;
   /** For each host that the command does not go on with: what is kept of it. */
   finish?: (host: Host<Looked>) => Host<Looked>;
   /** What else is done about it then. It may take long, and has no more of the host than what is kept. */

@@ -11,7 +11,7 @@ import { toRecord } from "../verify/check-record.ts";
 import { ask, isRoot } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
 import { auditedChecks, baseFindings, checksFor, provedFindings } from "./findings.ts";
-import { as, type Host, type Observation, refusedFor } from "./host.ts";
+import { as, type Host, type Observation, type ObservedHost, refusedFor } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 import { wantedClients } from "./wanted-clients.ts";
@@ -35,7 +35,8 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
     const answer = await ask(host, { prove, isAudit, facts });
     if ("outcome" in answer) return timed(as(host, answer.outcome));
     const { observation } = answer;
-    host = withObservation(host, observation);
+    const observed = withObservation(host, observation);
+    host = observed;
     const refusal =
       refusalBeforePlanning(observation.server, accept) ??
       pendingTransaction(observation.facts) ??
@@ -43,7 +44,7 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
       (isAudit ? undefined : loosePrograms(observation.facts));
     if (refusal !== undefined) return timed(as(host, stopped("refused", refusal)));
     // Without root, a plan would recreate what only root can read.
-    const planned = isRoot(observation.facts) ? withPlan(run, host, observation) : as(host, NOT_STARTED);
+    const planned = isRoot(observation.facts) ? withPlan(run, observed) : as(observed, NOT_STARTED);
     host = planned;
     return timed(
       prove ? { ...planned, findings: { ...planned.findings, ...proved(run, observation) } } : planned,
@@ -53,17 +54,19 @@ export async function observe(run: Run, notAsked: Host, facts: readonly FactName
   }
 }
 
-function withObservation(host: Host, observation: Observation): Host {
+function withObservation(host: Host, observation: Observation): ObservedHost {
   return {
     ...host,
     observation,
+    plan: undefined,
     clients: wantedClients(observation.tasks, observation.secrets, observation),
     system: systemOf(observation),
     findings: baseFindings(observation),
   };
 }
 
-function withPlan(run: Run, host: Host, observation: Observation): Host<Looked> {
+function withPlan(run: Run, host: ObservedHost): Host<Looked> {
+  const { observation } = host;
   const { server } = observation;
   const plan = planFor(observation, { accepted: run.options.accept, render: run.render }, () => "••••");
   const { restart } = plan.actions;

@@ -3,17 +3,15 @@ import { standingRuns } from "../plan/kept-state.ts";
 import type { Looked } from "../record/outcome.ts";
 import type { ChangeRecord } from "../record/record.ts";
 import type { Server } from "../redis/server.ts";
-import { type Host, refusedFor } from "./host.ts";
+import { type Host, type PlannedHost, refusedFor } from "./host.ts";
 
 export const EJECT_FACTS: readonly FactName[] = ["traces", "kept"];
 const ROOT = "/var/lib/redkeep";
 const RECOVERY = "/etc/systemd/system/redkeep-recover.service";
 
 /** What would go, and what stays because Redis uses it. */
-export function planEject(host: Host<Looked>, accepted: ReadonlySet<string>): Host<Looked> {
-  const { observation } = host;
-  if (observation === undefined) return host;
-  const { facts, server } = observation;
+export function planEject(host: PlannedHost<Looked>, accepted: ReadonlySet<string>): Host<Looked> {
+  const { facts, server } = host.observation;
   const changes = goings(facts, server.unit);
   const isOff = changes.length === 0;
   const planned: Host<Looked> = {

@@ -20,7 +20,7 @@ import type { Refusal } from "../resources/kind.ts";
 import { signature } from "../transaction/relied-on.ts";
 import { ask } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
-import { type Host, NO_WORK, type Observation, refusedFor } from "./host.ts";
+import { type Host, NO_WORK, type Observation, type PlannedHost, refusedFor, type Work } from "./host.ts";
 /** The facts that a rollback needs from every host, whatever the playbook's tasks need. */
 export const ROLLBACK_FACTS: readonly FactName[] = ["firewall", "certificates", "kept"];
 
@@ -46,9 +46,8 @@ function nameOf(to: Destination, state?: KeptState): string {
  * Chooses what is undone, reads the backups that the host keeps of it, and makes the plan of the way back: what each thing is
  * and becomes, and who will notice. Asks the host a second time where there is something to undo.
  */
-export async function lookBack(host: Host<Looked>, aims: RollbackAims): Promise<Host<Looked>> {
+export async function lookBack(host: PlannedHost<Looked>, aims: RollbackAims): Promise<Host<Looked>> {
   const { observation } = host;
-  if (observation === undefined) return host;
   const { facts, server } = observation;
   const choice = chosenState(host.job.host, observation, aims);
   if (!("state" in choice)) return notUndone(host, aims, choice);
@@ -73,21 +72,26 @@ export async function lookBack(host: Host<Looked>, aims: RollbackAims): Promise<
         ]),
       ],
     });
-    if ("outcome" in answer) return { ...unplanned(host), observation: undefined, outcome: answer.outcome };
+    if ("outcome" in answer) return unanswered(host, answer.outcome);
     return planRollback(host, answer.observation, aims);
   } catch (error) {
-    return { ...unplanned(host), observation: undefined, outcome: outcomeOf(error) };
+    return unanswered(host, outcomeOf(error));
   }
 }
 
+/** The host did not answer when it was asked for what it keeps. */
+function unanswered(host: PlannedHost<Looked>, outcome: Looked): Host<Looked> {
+  return { ...host, observation: undefined, plan: undefined, work: unplanned(host), outcome };
+}
+
 /** Where we cannot say what goes back, the record still lists the playbook's tasks, with no changes. */
-function unplanned(host: Host<Looked>): Host<Looked> {
-  return { ...host, work: { ...NO_WORK, tasks: host.work.tasks } };
+function unplanned({ work }: Host): Work {
+  return { ...NO_WORK, tasks: work.tasks };
 }
 
 /** Nothing is put back there, for this reason. */
 function notUndone(host: Host<Looked>, { to }: RollbackAims, choice: NoChoice): Host<Looked> {
-  if ("outcome" in choice) return { ...unplanned(host), outcome: choice.outcome };
+  if ("outcome" in choice) return { ...host, work: unplanned(host), outcome: choice.outcome };
   const task = {
     task: "rollback",
     name: nameOf(to),

@@ -14,39 +14,39 @@ import { signature } from "../transaction/relied-on.ts";
 import { compileUndo } from "../transaction/undo.ts";
 import { ask, hasPassword } from "./ask.ts";
 import { type Change, changeHost, type Listener, type Proof } from "./change-host.ts";
-import type { Host, Observation } from "./host.ts";
+import type { Host, Observation, PendingHost } from "./host.ts";
 import type { Run } from "./run.ts";
 import type { HostSecrets } from "./secrets.ts";
 
 /** Puts back what the plan shows, as a transaction of its own, and sees over a new login that Redis runs. */
-export async function rollBackHost(run: Run, planned: Host, listener: Listener): Promise<Host<Changed>> {
+export async function rollBackHost(
+  run: Run,
+  planned: PendingHost,
+  listener: Listener,
+): Promise<Host<Changed>> {
   const source = planned.work.undoes?.at(-1)?.transaction;
   if (source === undefined) throw new Error("nothing is to be undone");
+  const before = planned.observation;
   let sharedAgain: HostSecrets | undefined;
-  const ended = await changeHost(
-    planned,
-    listener,
-    run.environment.interrupted,
-    async (before, transaction) => ({
-      program: programOf(run, before, source, transaction),
-      doing: "putting back",
-      restart: (report) => ({
-        needed: (report?.unavailableMs ?? 0) > 0,
-        unavailableMs: report?.unavailableMs ?? 0,
-      }),
-      // The host has compared every file with what the run found; a new login and a running server are left to be seen.
-      prove: async (host): Promise<Proof> => {
-        const answer = await ask(host, { isChanged: true });
-        if ("outcome" in answer) return { host, broken: [answer.outcome.error.found] };
-        const { facts } = answer.observation;
-        const shared = sharedOf(before.secrets, source);
-        sharedAgain = shared !== undefined && hasPassword(facts, shared) ? before.secrets : undefined;
-        const isDown = facts.service.process === undefined && before.facts.service.process !== undefined;
-        return { host, broken: isDown ? ["Redis does not run"] : [] };
-      },
-      outcome: outcomeOfRollback,
+  const ended = await changeHost(planned, listener, run.environment.interrupted, async (transaction) => ({
+    program: programOf(run, before, source, transaction),
+    doing: "putting back",
+    restart: (report) => ({
+      needed: (report?.unavailableMs ?? 0) > 0,
+      unavailableMs: report?.unavailableMs ?? 0,
     }),
-  );
+    // The host has compared every file with what the run found; a new login and a running server are left to be seen.
+    prove: async (host): Promise<Proof> => {
+      const answer = await ask(host, { isChanged: true });
+      if ("outcome" in answer) return { host, broken: [answer.outcome.error.found] };
+      const { facts } = answer.observation;
+      const shared = sharedOf(before.secrets, source);
+      sharedAgain = shared !== undefined && hasPassword(facts, shared) ? before.secrets : undefined;
+      const isDown = facts.service.process === undefined && before.facts.service.process !== undefined;
+      return { host, broken: isDown ? ["Redis does not run"] : [] };
+    },
+    outcome: outcomeOfRollback,
+  }));
   listener.stands(ended);
   if (ended.outcome.status === "restored" && sharedAgain !== undefined)
     await run.secrets.noteShared(sharedAgain);

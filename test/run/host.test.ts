@@ -1,6 +1,13 @@
 import { expect, it } from "vitest";
 import { type Changed, hostError, type Looked, type Planned } from "../../src/record/outcome.ts";
-import { as, recordOf, refusedFor } from "../../src/run/host.ts";
+import {
+  as,
+  type ObservedHost,
+  type PendingHost,
+  recordOf,
+  refusedFor,
+  wouldChange,
+} from "../../src/run/host.ts";
 import { hostNamed } from "../support/hosts.ts";
 import { taskRecord } from "../support/records.ts";
 
@@ -30,6 +37,15 @@ it("a host's outcome has only the statuses of its step, and an error where one i
   // @ts-expect-error Whoever fails says why.
   const failed: Changed = { status: "failed", error: null };
   expect([looked, planned, changed, failed]).toHaveLength(4);
+});
+
+it("a host has what its step brings: nothing of an observation before it, and a plan where it is gone on with", () => {
+  const host = hostNamed("redis-01");
+  // @ts-expect-error Nobody has asked it.
+  const observed: ObservedHost = host;
+  // @ts-expect-error Its plan was dropped, or never made.
+  const pending: PendingHost = as(host, { status: "would-change", error: null });
+  expect([observed, pending].filter(wouldChange)).toEqual([]);
 });
 
 it("a refused host is a new value, and the one before stays as it was", () => {
