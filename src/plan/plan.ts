@@ -15,6 +15,12 @@ export interface HostPlan {
   impact: readonly Impact[];
 }
 
+/** A plan as you are shown it, before apply has made anything for it. */
+export interface ShownPlan extends HostPlan {
+  /** Passwords, a CA or names of commands in it are only promised: apply makes them, then the plan again. */
+  readonly isPromise: boolean;
+}
+
 /** What holds once the plan is carried out: what clients will meet. */
 export interface After extends Effects {
   config: ConfigDocument;

@@ -20,9 +20,14 @@ import { checksFor, provedFindings } from "./findings.ts";
 import type { Host, Observation, PendingHost } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
+import { lacksSecrets } from "./secrets.ts";
 
 /** Passwords and the CA that the hosts will need: stored here before any host is touched. */
-export async function makeMissing(run: Run, pending: readonly PendingHost[]): Promise<PendingHost[]> {
+export async function makeMissing(
+  run: Run,
+  pending: readonly PendingHost[],
+): Promise<readonly PendingHost[]> {
+  if (!pending.some(({ observation }) => lacksSecrets(observation.secrets))) return pending;
   const missing = { passwords: new Set<string>(), serverKeys: new Set<string>(), ca: false };
   for (const { observation } of pending) {
     const { passwords, serverKeys, ca } = observation.secrets.missing;
@@ -43,10 +48,10 @@ export async function makeMissing(run: Run, pending: readonly PendingHost[]): Pr
 /** Carries the plan out, and proves it over a new login before it counts. */
 export async function applyHost(run: Run, planned: PendingHost, listener: Listener): Promise<Host<Changed>> {
   const { interrupted } = run.environment;
-  const { observation } = planned;
+  const { observation, plan: shown } = planned;
   return await changeHost(planned, listener, interrupted, async (transaction) => {
-    // The same facts and the same function as the plan that was shown; now with the secrets that were only promised.
-    const plan = planFor(observation, planContext(run), drawName);
+    // The same facts and the same function as the plan that was shown; now with what that only promised.
+    const plan = shown.isPromise ? planFor(observation, planContext(run), drawName) : shown;
     const { restart } = plan.actions;
     return {
       program: compileApply(await compileInput(planned.job.host, observation, plan, run, transaction)),

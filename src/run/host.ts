@@ -4,7 +4,7 @@ import { essenceOf, type HostFacts } from "../facts/probe.ts";
 import type { ServerLogin } from "../facts/server-login.ts";
 import { lastingCopy } from "../lib/copy.ts";
 import type { Claims } from "../plan/claims.ts";
-import type { HostPlan } from "../plan/plan.ts";
+import type { ShownPlan } from "../plan/plan.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import {
   type HostOutcome,
@@ -75,7 +75,7 @@ export interface ObservedHost<O extends HostOutcome = HostOutcome> extends Commo
 /** A host with what the playbook would change there. */
 export interface PlannedHost<O extends HostOutcome = HostOutcome> extends Common<O> {
   readonly observation: Observation;
-  readonly plan: HostPlan;
+  readonly plan: ShownPlan;
 }
 
 /** One host of a run. A value: each step makes a new one, and the type says what it has by then. */

@@ -12,7 +12,7 @@ import { ask, isRoot } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
 import { auditedChecks, baseFindings, checksFor, provedFindings } from "./findings.ts";
 import { as, type Host, type Observation, type ObservedHost, refusedFor } from "./host.ts";
-import { planFor } from "./plan-for.ts";
+import { planToShow } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 import { wantedClients } from "./wanted-clients.ts";
 
@@ -68,7 +68,7 @@ function withObservation(host: Host, observation: Observation): ObservedHost {
 function withPlan(run: Run, host: ObservedHost): Host<Looked> {
   const { observation } = host;
   const { server } = observation;
-  const plan = planFor(observation, { accepted: run.options.accept, render: run.render }, () => "••••");
+  const plan = planToShow(observation, { accepted: run.options.accept, render: run.render });
   const { restart } = plan.actions;
   const planned = {
     ...host,

@@ -43,6 +43,11 @@ interface SharedLogin {
   replacedIn: string | undefined;
 }
 
+/** Whether apply has to make some of them before it can touch the host. */
+export function lacksSecrets({ missing: { passwords, serverKeys, ca } }: HostSecrets): boolean {
+  return passwords.length > 0 || serverKeys.length > 0 || ca;
+}
+
 /** How one host ended, as far as its passwords follow from it. */
 interface EndedHost {
   outcome: { status: HostStatus };
