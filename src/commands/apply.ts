@@ -2,7 +2,7 @@ import { guardBlastRadius } from "../fleet/blast-radius.ts";
 import { changeHosts } from "../fleet/change-hosts.ts";
 import { refuseImpact } from "../fleet/fail-on-impact.ts";
 import { guardSharedMachines } from "../fleet/shared-machines.ts";
-import { applyHost, makeMissing } from "../run/apply-host.ts";
+import { applyHost, makeMissing, wouldApply } from "../run/apply-host.ts";
 import { ClientCertificates } from "../run/client-certificates.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
 import { noteOwnPasswords } from "../run/own-passwords.ts";
@@ -17,6 +17,7 @@ export async function apply(options: RunOptions, environment: Environment): Prom
   const run = await prepare("apply", options, environment);
   return await changeHosts(run, {
     question: "Apply this to",
+    isPending: wouldApply,
     guard: guardSharedMachines,
     guardPending: async (hosts, pending) => {
       const allowed = await guardBlastRadius(run, hosts, pending);

@@ -1,7 +1,8 @@
 import { type ChangeSteps, changeHosts, lookOnly } from "../fleet/change-hosts.ts";
+import type { WayBack } from "../plan/give-back.ts";
 import { onlyLastRun } from "../run/last-run-hosts.ts";
 import type { Environment, RunOptions } from "../run/options.ts";
-import { lookBack, ROLLBACK_FACTS } from "../run/plan-rollback.ts";
+import { goesBack, lookBack, ROLLBACK_FACTS } from "../run/plan-rollback.ts";
 import { prepare } from "../run/prepare.ts";
 import { rollBackHost } from "../run/roll-back-host.ts";
 import { refuseUnasked } from "../run/terminal.ts";
@@ -15,8 +16,9 @@ export async function rollback(options: RunOptions, environment: Environment): P
   const all = await prepare("rollback", { ...options, become: true }, environment);
   const { run, lastRun } = await onlyLastRun(all);
   const aims = { to: options.to, accepted: options.accept, lastRun };
-  const steps: ChangeSteps = {
+  const steps: ChangeSteps<WayBack> = {
     question: "Put this back on",
+    isPending: goesBack,
     look: { facts: ROLLBACK_FACTS, plan: (host) => lookBack(host, aims) },
     work: (host, listener) => rollBackHost(run, host, listener),
   };

@@ -10,7 +10,7 @@ import { planPreview, planText } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Listener } from "../run/change-host.ts";
 import type { ClientCertificates } from "../run/client-certificates.ts";
-import { as, forget, type Host, type PendingHost, wouldChange } from "../run/host.ts";
+import { as, forget, type Host, type PendingHost, type Plan } from "../run/host.ts";
 import type { Hosts } from "../run/hosts.ts";
 import { type Look, observeAll } from "../run/observe-all.ts";
 import { partOf } from "../run/part-of.ts";
@@ -31,22 +31,24 @@ import { type Machines, onePerMachine } from "./one-machine.ts";
 import { guardSplitGroups } from "./split-groups.ts";
 
 /** What apply, rollback and eject do each in their own way. */
-export interface ChangeSteps {
+export interface ChangeSteps<P extends Plan> {
   /** Such as `Apply this to`; the number of hosts follows. */
   readonly question: string;
+  /** Whether the command goes on with a host. */
+  readonly isPending: (host: Host) => host is PendingHost<P>;
   readonly look?: Pick<Look, "facts" | "plan">;
   /** Hosts of the run that must not be changed, with the reason. */
   readonly guard?: (hosts: readonly Host[]) => readonly Host[];
   /** The same of those that would change, each machine once. */
   readonly guardPending?: (
     hosts: readonly Host[],
-    pending: readonly PendingHost[],
+    pending: readonly PendingHost<P>[],
   ) => Promise<readonly Host[]>;
   /** What is to be issued on the controller beside it. */
   readonly certificates?: (hosts: readonly Host[]) => Promise<ClientCertificates>;
   /** Before the first host is changed, once for all of them. */
-  readonly before?: (pending: readonly PendingHost[]) => Promise<readonly PendingHost[]>;
-  readonly work: (host: PendingHost, listener: Listener) => Promise<Host<Changed>>;
+  readonly before?: (pending: readonly PendingHost<P>[]) => Promise<readonly Host[]>;
+  readonly work: (host: PendingHost<P>, listener: Listener) => Promise<Host<Changed>>;
   /** Once all have ended. */
   readonly after?: (hosts: readonly Host[]) => Promise<void>;
   /** What else is to be said at the end, as sentences. */
@@ -54,9 +56,9 @@ export interface ChangeSteps {
 }
 
 /** What is about to be done. */
-interface Intent {
-  readonly pending: readonly PendingHost[];
-  readonly machines: Machines;
+interface Intent<P extends Plan> {
+  readonly pending: readonly PendingHost<P>[];
+  readonly machines: Machines<P>;
   readonly splits: readonly string[];
   readonly certificates: ClientCertificates | undefined;
   readonly issuesCertificates: boolean;
@@ -66,7 +68,7 @@ interface Intent {
  * Observes every host, shows what would change and asks, then does the hosts batch by batch and keeps the record.
  * Nothing is changed on any host before all were looked at.
  */
-export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number> {
+export async function changeHosts<P extends Plan>(run: Run, steps: ChangeSteps<P>): Promise<number> {
   const name = recordName(run);
   const generation = run.state.generation?.number;
   let progress = startProgress(run);
@@ -111,7 +113,7 @@ export async function changeHosts(run: Run, steps: ChangeSteps): Promise<number>
 }
 
 /** `--check` of a rollback or an eject: what would change, on which host; changes nothing, on the hosts or here. */
-export async function lookOnly(run: Run, { look }: ChangeSteps): Promise<number> {
+export async function lookOnly(run: Run, { look }: Pick<ChangeSteps<Plan>, "look">): Promise<number> {
   const progress = startProgress(run);
   const hosts = await observeAll(run, progress, { ...look, finish: forget });
   await progress.stop();
@@ -120,14 +122,14 @@ export async function lookOnly(run: Run, { look }: ChangeSteps): Promise<number>
 }
 
 /** The guards, and what they leave to do. */
-async function intend(run: Run, hosts: Hosts, steps: ChangeSteps): Promise<Intent> {
+async function intend<P extends Plan>(run: Run, hosts: Hosts, steps: ChangeSteps<P>): Promise<Intent<P>> {
   const { hosts: whole, warnings: splits } = guardSplitGroups(run, hosts.all());
   hosts.put(...(steps.guard?.(whole) ?? whole));
-  const machines = onePerMachine(hosts.all().filter(wouldChange));
+  const machines = onePerMachine(hosts.all().filter(steps.isPending));
   hosts.put(...machines.aliases.map(({ alias }) => alias));
   const guarded = (await steps.guardPending?.(hosts.all(), machines.pending)) ?? machines.pending;
   hosts.put(...guarded);
-  const pending = guarded.filter(wouldChange);
+  const pending = guarded.filter(steps.isPending);
   const certificates = await steps.certificates?.(hosts.all());
   // What keeps all hosts from being changed keeps the whole run.
   const allGuarded = machines.pending.length > 0 && pending.length === 0;
@@ -141,7 +143,7 @@ async function intend(run: Run, hosts: Hosts, steps: ChangeSteps): Promise<Inten
 }
 
 /** What comes back was taken away for a reason: a rollback says what it is also where nobody is asked. */
-function tellsBefore({ command, options }: Run, { pending, issuesCertificates }: Intent): boolean {
+function tellsBefore({ command, options }: Run, { pending, issuesCertificates }: Intent<Plan>): boolean {
   return (!options.yes || command !== "apply") && (pending.length > 0 || issuesCertificates);
 }
 
@@ -149,7 +151,7 @@ function tellsBefore({ command, options }: Run, { pending, issuesCertificates }:
 async function agree(
   run: Run,
   hosts: Hosts,
-  { pending, splits, certificates }: Intent,
+  { pending, splits, certificates }: Intent<Plan>,
   question: string,
 ): Promise<number | undefined> {
   const { command, options, environment } = run;
@@ -167,11 +169,11 @@ async function agree(
   return preview.exitCode;
 }
 
-async function changeAll(
+async function changeAll<P extends Plan>(
   run: Run,
   hosts: Hosts,
   pending: readonly Host[],
-  { work }: ChangeSteps,
+  { isPending, work }: ChangeSteps<P>,
   progress: Progress,
 ): Promise<void> {
   const { playbook, options, environment } = run;
@@ -182,7 +184,7 @@ async function changeAll(
     groups.work(batch, options.forks, async (job) => {
       const host = hosts.of(job);
       const mayStart = !interrupted.aborted && !hosts.all().some(({ needsHuman }) => needsHuman);
-      if (!mayStart || !wouldChange(host)) return;
+      if (!mayStart || !isPending(host)) return;
       const listener: Listener = {
         doing: (text) => progress.update(job.host, text),
         stands: (now) => hosts.put(now),
@@ -199,7 +201,10 @@ async function conclude(
   hosts: Hosts,
   name: string,
   ended: RunRecord,
-  { closing, stateToCommit }: ChangeSteps & { stateToCommit: Pick<TextContext, "stateToCommit"> },
+  {
+    closing,
+    stateToCommit,
+  }: Pick<ChangeSteps<Plan>, "closing"> & { stateToCommit: Pick<TextContext, "stateToCommit"> },
 ): Promise<number> {
   const { command, state } = run;
   const { record, differences } =

@@ -1,14 +1,14 @@
-import type { Host, PendingHost } from "../run/host.ts";
+import type { Host, PendingHost, Plan } from "../run/host.ts";
 
 /** Several names for one machine, which is changed once. */
-export interface Machines {
-  readonly pending: readonly PendingHost[];
+export interface Machines<P extends Plan> {
+  readonly pending: readonly PendingHost<P>[];
   /** The other names while one name does the work. */
   readonly aliases: readonly { readonly alias: Host; readonly done: Host }[];
 }
 
 /** Tells one name of each machine from the others: the same machine-id and the same start of the same unit. */
-export function onePerMachine(hosts: readonly PendingHost[]): Machines {
+export function onePerMachine<P extends Plan>(hosts: readonly PendingHost<P>[]): Machines<P> {
   const byMachine = Map.groupBy(hosts, ({ observation: { facts } }) => {
     const { unit, properties } = facts.service;
     return `${facts.host.machineId} ${unit} ${properties.get("InvocationID")}`;

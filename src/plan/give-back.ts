@@ -1,3 +1,4 @@
+import type { KeptRun } from "../facts/kept-runs.ts";
 import type { HostFacts } from "../facts/probe.ts";
 import type { DefaultPolicy } from "../firewall/evaluate.ts";
 import { describeAttributes } from "../lib/attributes.ts";
@@ -33,6 +34,14 @@ export interface GiveBack {
   /** What has to be done, by path. */
   files: KeptState["files"];
   modes: KeptState["modes"];
+}
+
+/** What a rollback undoes on a host. */
+export interface WayBack {
+  readonly state: KeptState;
+  /** The newest of the runs that are undone. */
+  readonly undone: KeptRun;
+  readonly giveBack: GiveBack;
 }
 
 export interface GiveBackInput {

@@ -3,7 +3,7 @@ import type { HostFacts } from "../facts/probe.ts";
 import { Secret } from "../lib/secret.ts";
 import { issueServerCertificate } from "../pki/issue.ts";
 import { noticedSince } from "../plan/noticed.ts";
-import { changesOf, type HostPlan } from "../plan/plan.ts";
+import { changesOf, type HostPlan, type ShownPlan } from "../plan/plan.ts";
 import type { Changed } from "../record/outcome.ts";
 import type { CheckRecord } from "../record/record.ts";
 import { parseConfig } from "../redis/config-document.ts";
@@ -17,16 +17,21 @@ import { toRecord } from "../verify/check-record.ts";
 import { ask } from "./ask.ts";
 import { changeHost, type Listener, type Proof } from "./change-host.ts";
 import { checksFor, provedFindings } from "./findings.ts";
-import type { Host, Observation, PendingHost } from "./host.ts";
+import { type Host, type Observation, type PendingHost, wouldChange } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 import { lacksSecrets } from "./secrets.ts";
 
+/** Whether the host is one that apply goes on with. */
+export function wouldApply(host: Host): host is PendingHost<ShownPlan> {
+  return wouldChange(host) && "actions" in host.plan;
+}
+
 /** Passwords and the CA that the hosts will need: stored here before any host is touched. */
 export async function makeMissing(
   run: Run,
-  pending: readonly PendingHost[],
-): Promise<readonly PendingHost[]> {
+  pending: readonly PendingHost<ShownPlan>[],
+): Promise<readonly PendingHost<ShownPlan>[]> {
   if (!pending.some(({ observation }) => lacksSecrets(observation.secrets))) return pending;
   const missing = { passwords: new Set<string>(), serverKeys: new Set<string>(), ca: false };
   for (const { observation } of pending) {
@@ -46,7 +51,11 @@ export async function makeMissing(
 }
 
 /** Carries the plan out, and proves it over a new login before it counts. */
-export async function applyHost(run: Run, planned: PendingHost, listener: Listener): Promise<Host<Changed>> {
+export async function applyHost(
+  run: Run,
+  planned: PendingHost<ShownPlan>,
+  listener: Listener,
+): Promise<Host<Changed>> {
   const { interrupted } = run.environment;
   const { observation, plan: shown } = planned;
   return await changeHost(planned, listener, interrupted, async (transaction) => {

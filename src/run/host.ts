@@ -4,6 +4,7 @@ import { essenceOf, type HostFacts } from "../facts/probe.ts";
 import type { ServerLogin } from "../facts/server-login.ts";
 import { lastingCopy } from "../lib/copy.ts";
 import type { Claims } from "../plan/claims.ts";
+import type { WayBack } from "../plan/give-back.ts";
 import type { ShownPlan } from "../plan/plan.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import {
@@ -72,17 +73,20 @@ export interface ObservedHost<O extends HostOutcome = HostOutcome> extends Commo
   readonly plan: undefined;
 }
 
-/** A host with what the playbook would change there. */
-export interface PlannedHost<O extends HostOutcome = HostOutcome> extends Common<O> {
+/** What would be done on a host: what the playbook asks for, or in its place the way back. */
+export type Plan = ShownPlan | WayBack;
+
+/** A host with a plan. */
+export interface PlannedHost<O extends HostOutcome = HostOutcome, P extends Plan = Plan> extends Common<O> {
   readonly observation: Observation;
-  readonly plan: ShownPlan;
+  readonly plan: P;
 }
 
 /** One host of a run. A value: each step makes a new one, and the type says what it has by then. */
 export type Host<O extends HostOutcome = HostOutcome> = UnseenHost<O> | ObservedHost<O> | PlannedHost<O>;
 
 /** A host that the command goes on with. */
-export type PendingHost = PlannedHost<Planned>;
+export type PendingHost<P extends Plan = Plan> = PlannedHost<Planned, P>;
 
 export function wouldChange(host: Host): host is PendingHost {
   return host.plan !== undefined && host.outcome.status === "would-change";

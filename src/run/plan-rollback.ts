@@ -2,7 +2,7 @@ import { digestIn } from "../facts/kept-runs.ts";
 import type { FactName, HostFacts } from "../facts/probe.ts";
 import type { LastRun } from "../history/last-run.ts";
 import { ownerMode } from "../lib/attributes.ts";
-import { isShown, planGiveBack } from "../plan/give-back.ts";
+import { isShown, planGiveBack, type WayBack } from "../plan/give-back.ts";
 import {
   type Destination,
   type KeptState,
@@ -20,7 +20,16 @@ import type { Refusal } from "../resources/kind.ts";
 import { signature } from "../transaction/relied-on.ts";
 import { ask } from "./ask.ts";
 import { outcomeOf } from "./failure.ts";
-import { type Host, NO_WORK, type Observation, type PlannedHost, refusedFor, type Work } from "./host.ts";
+import {
+  type Host,
+  NO_WORK,
+  type Observation,
+  type PendingHost,
+  type PlannedHost,
+  refusedFor,
+  type Work,
+  wouldChange,
+} from "./host.ts";
 /** The facts that a rollback needs from every host, whatever the playbook's tasks need. */
 export const ROLLBACK_FACTS: readonly FactName[] = ["firewall", "certificates", "kept"];
 
@@ -89,6 +98,11 @@ function unplanned({ work }: Host): Work {
   return { ...NO_WORK, tasks: work.tasks };
 }
 
+/** Whether the host is one on which something is put back. */
+export function goesBack(host: Host): host is PendingHost<WayBack> {
+  return wouldChange(host) && "giveBack" in host.plan;
+}
+
 /** Nothing is put back there, for this reason. */
 function notUndone(host: Host<Looked>, { to }: RollbackAims, choice: NoChoice): Host<Looked> {
   if ("outcome" in choice) return { ...host, work: unplanned(host), outcome: choice.outcome };
@@ -118,11 +132,14 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
   const edited = state.files
     .filter(({ path, leftAs }) => seen(signatureOf(path)) !== seen(leftAs) && !path.startsWith("/etc/ufw/"))
     .map(({ path }) => path);
-  const plan = planGiveBack({ facts, server, state, destination: to, signatureOf });
-  const isThere = plan.changes.length === 0;
+  const giveBack = planGiveBack({ facts, server, state, destination: to, signatureOf });
+  const undone = state.runs.at(-1) ?? state.runs[0];
+  const way: WayBack = { state, undone, giveBack };
+  const isThere = giveBack.changes.length === 0;
   const planned: Host<Looked> = {
     ...host,
     observation,
+    plan: way,
     work: {
       tasks: [
         {
@@ -130,12 +147,12 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
           name: nameOf(to, state),
           status: isThere ? "ok" : "would-change",
           reason: isThere ? "as it was then already" : "keys and data files stay as they are",
-          changes: plan.changes,
+          changes: giveBack.changes,
         },
       ],
-      impact: [...(to === "original" ? editedSince(edited) : []), ...plan.impact],
-      restart: { needed: plan.restart, unavailableMs: plan.restart ? restartEstimate(server) : 0 },
-      undoes: (to === "last" ? [state.runs.at(-1) ?? state.runs[0]] : [...state.runs]).map((run) => ({
+      impact: [...(to === "original" ? editedSince(edited) : []), ...giveBack.impact],
+      restart: { needed: giveBack.restart, unavailableMs: giveBack.restart ? restartEstimate(server) : 0 },
+      undoes: (to === "last" ? [undone] : [...state.runs]).map((run) => ({
         transaction: run.id,
         run: runInWords(run),
       })),
@@ -143,7 +160,7 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
     outcome: { status: isThere ? "unchanged" : "would-change", error: null },
   };
   if (isThere) return planned;
-  const refusals = refusalsOf({ facts, server, state, to, edited, plan }).filter(
+  const refusals = refusalsOf({ facts, server, to, edited, ...way }).filter(
     ({ guard }) => guard === null || !accepted.has(guard),
   );
   if (refusals.length === 0) return planned;
@@ -157,21 +174,19 @@ export function planRollback(host: Host<Looked>, observation: Observation, aims:
 function refusalsOf({
   facts,
   server,
-  state,
   to,
   edited,
-  plan,
-}: {
+  state,
+  undone,
+  giveBack,
+}: WayBack & {
   facts: HostFacts;
   server: Server;
-  state: KeptState;
   to: Destination;
   /** Paths. */
   edited: readonly string[];
-  plan: ReturnType<typeof planGiveBack>;
 }): Refusal[] {
   const [first] = state.runs;
-  const last = state.runs.at(-1) ?? first;
   const changedRules = state.files.flatMap(({ path, leftAs }) =>
     signature(facts, path) === leftAs ? [] : (rulesSince(facts, state, path) ?? []),
   );
@@ -183,7 +198,7 @@ function refusalsOf({
             found: `changed since the run that is to be undone: ${path}`,
             remedy: "undo that change, or use apply instead: it keeps what others changed",
           })),
-          ...modesSince(facts, server, last.id).map((path) => ({
+          ...modesSince(facts, server, undone.id).map((path) => ({
             guard: null,
             found: `the owner or mode of ${path} was changed since the run that is to be undone, which left ${facts.transaction.last?.modes.get(path)}`,
             remedy: "set it back to that value, or use apply instead",
@@ -194,7 +209,7 @@ function refusalsOf({
             remedy: `${undoByHand(rules)}, roll back, then do the change again; or use apply instead: it keeps what others changed`,
           })),
         ]
-      : plan.others.map((rules) => ({
+      : giveBack.others.map((rules) => ({
           guard: "rules-of-others",
           found: `${rules.path} would be restored whole, but somebody has changed its rules, according to the recorded runs: ${rulesInWords(rules)}`,
           remedy: `${undoByHand(rules)}, roll back, then do the change again; or accept that it is lost`,
@@ -209,11 +224,11 @@ function refusalsOf({
         ]
       : []),
     // redis.conf as it is stands in for the old one, but where that is years old: what was changed live since shows in both.
-    ...(plan.restart
+    ...(giveBack.restart
       ? [
           ...(to === "last"
             ? restartRefusals(facts, server, server.config, new Set())
-            : restartRefusals(facts, server, plan.config, THROUGH_SERVER)),
+            : restartRefusals(facts, server, giveBack.config, THROUGH_SERVER)),
           ...saveRefusals(facts, server),
         ]
       : []),

@@ -1,8 +1,7 @@
 import type { ServerLogin } from "../facts/server-login.ts";
 import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
-import { planGiveBack } from "../plan/give-back.ts";
-import { standingRuns, stateBefore } from "../plan/kept-state.ts";
+import type { WayBack } from "../plan/give-back.ts";
 import type { Changed } from "../record/outcome.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { transactionProgram } from "../shell/program.ts";
@@ -10,7 +9,6 @@ import type { Ending, Transaction } from "../transaction/controller-side.ts";
 import { compileGiveBack } from "../transaction/give-back.ts";
 import type { Login } from "../transaction/login-file.ts";
 import { loginBefore } from "../transaction/logins.ts";
-import { signature } from "../transaction/relied-on.ts";
 import { compileUndo } from "../transaction/undo.ts";
 import { ask, hasPassword } from "./ask.ts";
 import { type Change, changeHost, type Listener, type Proof } from "./change-host.ts";
@@ -21,15 +19,14 @@ import type { HostSecrets } from "./secrets.ts";
 /** Puts back what the plan shows, as a transaction of its own, and sees over a new login that Redis runs. */
 export async function rollBackHost(
   run: Run,
-  planned: PendingHost,
+  planned: PendingHost<WayBack>,
   listener: Listener,
 ): Promise<Host<Changed>> {
-  const source = planned.work.undoes?.at(-1)?.transaction;
-  if (source === undefined) throw new Error("nothing is to be undone");
   const before = planned.observation;
+  const source = planned.plan.undone.id;
   let sharedAgain: HostSecrets | undefined;
   const ended = await changeHost(planned, listener, run.environment.interrupted, async (transaction) => ({
-    program: programOf(run, before, source, transaction),
+    program: programOf(run, planned, transaction),
     doing: "putting back",
     restart: (report) => ({
       needed: (report?.unavailableMs ?? 0) > 0,
@@ -61,7 +58,7 @@ function outcomeOfRollback(ending: Ending): ReturnType<Change["outcome"]> {
   return { status: "failed", error: { ...ending.error, state } };
 }
 
-function programOf(run: Run, observation: Observation, source: string, transaction: Transaction): string {
+function programOf(run: Run, { observation, plan }: PendingHost<WayBack>, transaction: Transaction): string {
   const { server, secrets } = observation;
   const common = {
     ...transaction,
@@ -71,7 +68,8 @@ function programOf(run: Run, observation: Observation, source: string, transacti
     program: transactionProgram(),
     recoverUnit: run.render("redkeep-recover.service.ejs", { unit: server.unit }),
   };
-  if (run.options.to === "original") return compileGiveBack({ ...common, ...wayBack(observation) });
+  if (run.options.to === "original") return compileGiveBack({ ...common, ...wayBack(observation, plan) });
+  const source = plan.undone.id;
   const admins = [secrets.login, ...secrets.earlier, sharedOf(secrets, source)];
   return compileUndo({ ...common, source, admins: admins.filter((login) => login !== undefined) });
 }
@@ -84,14 +82,9 @@ function sharedOf({ shared }: HostSecrets, source: string): ServerLogin | undefi
   return shared?.replacedIn === source ? shared.login : undefined;
 }
 
-/** The plan that was shown, made again of the same facts by the same function, and how Redis is reached once it is carried out. */
-function wayBack(observation: Observation) {
-  const { facts, server, secrets } = observation;
-  const state = stateBefore(standingRuns(facts.kept, server.unit));
-  const last = facts.kept.runs.at(-1)?.id;
-  if (state === undefined || last === undefined) throw new Error("nothing is to be undone");
-  const signatureOf = (path: string) => signature(facts, path);
-  const plan = planGiveBack({ facts, server, state, destination: "original", signatureOf });
+/** The plan that was shown, and how Redis is reached once it is carried out. */
+function wayBack({ facts, server, secrets }: Observation, { state, undone, giveBack: plan }: WayBack) {
+  const { id: last } = facts.kept.runs.at(-1) ?? undone;
   const user = (name: string) => plan.users.get(name);
   const byDefault = user("default");
   const requirepass = plan.config.get("requirepass")?.[0];

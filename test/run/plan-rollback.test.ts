@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { recordOf } from "../../src/run/host.ts";
-import { planRollback } from "../../src/run/plan-rollback.ts";
+import { goesBack, planRollback } from "../../src/run/plan-rollback.ts";
 import { signature } from "../../src/transaction/relied-on.ts";
 import { factsOf } from "../support/facts.ts";
 import { confWith, hostWith, keptRun } from "../support/host-facts.ts";
@@ -9,14 +9,16 @@ import { server } from "../support/run-task.ts";
 
 const KEYS = { db0: "keys=5,expires=0,avg_ttl=0" };
 
-/** How a host stands on which the last run, one that restarted Redis or not, is to be put back. */
-function rollback(
+interface Given {
+  restarted?: boolean;
+  firewall?: boolean;
+  accepted?: readonly string[];
+}
+
+/** A host on which the last run, one that restarted Redis or not, is to be put back. */
+function lookedBack(
   differences: Parameters<typeof hostWith>[0],
-  {
-    restarted = true,
-    firewall = false,
-    accepted = [],
-  }: { restarted?: boolean; firewall?: boolean; accepted?: readonly string[] } = {},
+  { restarted = true, firewall = false, accepted = [] }: Given = {},
 ) {
   const conf = "/etc/redis/redis.conf";
   const like = hostWith(differences);
@@ -29,11 +31,16 @@ function rollback(
   });
   const backups = new Map([["x/1", like.configFiles.main?.text.replace(/^port .*$/m, "port 6400") ?? ""]]);
   const facts = { ...like, kept: { runs: [run], isComplete: true, unsettled: [], backups } };
-  const host = planRollback(hostNamed("redis-01"), { facts, server: server(facts) } as never, {
+  return planRollback(hostNamed("redis-01"), { facts, server: server(facts) } as never, {
     to: "last",
     accepted: new Set(accepted),
     lastRun: "named",
   });
+}
+
+/** How it stands. */
+function rollback(...given: Parameters<typeof lookedBack>) {
+  const host = lookedBack(...given);
   const { status, error, tasks } = recordOf(host);
   const addresses = tasks.flatMap(({ changes }) => changes.map(({ address }) => address));
   return { status, guards: error?.guards, found: error?.found, task: tasks[0]?.status, addresses };
@@ -45,6 +52,17 @@ it("a plan of rollback shows that the firewall goes off where that run switched 
   expect(rollback({ info, firewall: active }, { firewall: true }).addresses).toContain("ufw:status");
   expect(rollback({ info, firewall: active }).addresses).not.toContain("ufw:status");
   expect(rollback({ info }).addresses).toEqual(["redis.conf:port", "file:/etc/redis/redis.conf"]);
+});
+
+it("a rollback goes on with the very plan that is shown, and with no host that a guard keeps", () => {
+  const pending = [lookedBack({ info: KEYS })].filter(goesBack);
+  const shown = pending.map(({ plan: { undone, giveBack }, work }) => ({
+    changes: work.tasks[0]?.changes === giveBack.changes,
+    undoes: work.undoes?.map(({ transaction }) => transaction === undone.id),
+  }));
+  expect(shown).toEqual([{ changes: true, undoes: [true] }]);
+  const refused = lookedBack({ info: { ...KEYS, rdb_last_bgsave_status: "err" } });
+  expect([refused].filter(goesBack)).toEqual([]);
 });
 
 it("a plan of rollback undoes a run that restarted Redis where no guard refuses a restart", () => {
