@@ -20,7 +20,7 @@ const WAIVED_DAYS = 90;
  */
 export function adoptedFiles(hosts: readonly AdoptedHost[], all: boolean, today: Date): Map<string, string> {
   const order = [...new Set(hosts.flatMap(({ tasks }) => [...tasks.keys()]))];
-  const variables = new Map(hosts.map(({ host }) => [host, {} as Record<string, unknown>]));
+  const variables = new Map<string, Record<string, unknown>>(hosts.map(({ host }) => [host, {}]));
   const tasks = order.map((task) => {
     const having = hosts.filter(({ tasks }) => tasks.has(task));
     const kinds = new Set(having.map(({ tasks }) => JSON.stringify(tasks.get(task)?.params)));

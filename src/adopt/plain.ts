@@ -16,7 +16,11 @@ export const TEMPLATE_MARKS = "<%, %>, {{, {% or {#";
  * @returns undefined where a text or a key of `params` holds the mark of a template.
  */
 export function plainParams(params: RawParams): PlainParams | undefined {
-  return holdsTemplate(params) ? undefined : (params as PlainParams);
+  return isPlain(params) ? params : undefined;
+}
+
+function isPlain(params: RawParams): params is PlainParams {
+  return !holdsTemplate(params);
 }
 
 function holdsTemplate(value: unknown): boolean {

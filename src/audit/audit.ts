@@ -18,7 +18,7 @@ export const AUDIT_FACTS: readonly FactName[] = ["firewall", "system", "sentinel
 export function auditChecks(context: AuditContext, selection: TagSelection): Check[] {
   return [networkChecks, userChecks, commandChecks, tlsChecks, systemChecks, limitChecks, topologyChecks]
     .flatMap((checks) => checks(context))
-    .filter(({ control }) => isAudited(control as ControlId, selection));
+    .filter(({ control }) => isAudited(control, selection));
 }
 
 /** Whether `--tags` and `--skip-tags` leave a control in. */

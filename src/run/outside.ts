@@ -21,7 +21,6 @@ import { boundAddresses } from "../redis/server.ts";
 import type { State } from "../state/state.ts";
 import { paramsOf, type TaskParams } from "../tasks/task.ts";
 import { toRecord } from "../verify/check-record.ts";
-import type { ControlId } from "../verify/controls.ts";
 import type { Host, Observation } from "./host.ts";
 import type { HostJob } from "./job.ts";
 import type { Run } from "./run.ts";
@@ -103,7 +102,7 @@ export class Outside {
     const isProved = part.some((look) => isProvedBy(look));
     return part
       .flatMap((look) => outsideChecks(viewOf(look, isProved, Date.now() / 1000)))
-      .filter(({ control }) => isAudited(control as ControlId, this.#run.tags))
+      .filter(({ control }) => isAudited(control, this.#run.tags))
       .map(toRecord);
   }
 

@@ -42,7 +42,7 @@ type Untils<K extends string> = { [N in `${K}_until`]: z.ZodOptional<z.ZodString
 /** The parameters of a task, or of a part of them, with the table of those that can weaken. */
 export interface Weakenable<S extends z.ZodRawShape, K extends string> {
   /** With `NAME_until` for each entry of the table. */
-  schema: z.ZodObject<S & Untils<K>, z.core.$strict>;
+  schema: ReturnType<typeof z.strictObject<S & Untils<K>>>;
   /** Whether, and until when, the parameter weakens. `at` is where it stands: `tls`, `acl.users[app]`. */
   by(name: K, params: z.output<z.ZodObject<S>>, at: string): Allowance | undefined;
   /** All that weaken. */
@@ -85,7 +85,7 @@ export function weakenable<S extends z.ZodRawShape, K extends Extract<keyof S, s
     };
   };
   return {
-    schema: schema as unknown as Weakenable<S, K>["schema"],
+    schema,
     by,
     all: (params, at) => names.flatMap((name) => by(name, params, at) ?? []),
   };

@@ -7,6 +7,7 @@ export type { ControlId };
 
 /** A check's outcome before it goes into the record. */
 export interface Check extends CheckRecord {
+  control: ControlId;
   isAdvisory: boolean;
 }
 
