@@ -1,7 +1,7 @@
 import { readEarlierRuns } from "../history/earlier-runs.ts";
 import { keepRecord, pruneRecords, recordName } from "../history/kept-records.ts";
 import { InputError } from "../lib/errors.ts";
-import { type Changed, NOT_STARTED } from "../record/outcome.ts";
+import { NOT_STARTED } from "../record/outcome.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { HostStatus } from "../record/statuses.ts";
 import { applyText } from "../report/apply-text.ts";
@@ -10,7 +10,7 @@ import { planPreview, planText } from "../report/plan-text.ts";
 import type { Progress } from "../report/progress.ts";
 import type { Listener } from "../run/change-host.ts";
 import type { ClientCertificates } from "../run/client-certificates.ts";
-import { as, forget, type Host, type PendingHost, type Plan } from "../run/host.ts";
+import { as, type DoneHost, forget, type Host, type PendingHost, type Plan } from "../run/host.ts";
 import type { Hosts } from "../run/hosts.ts";
 import { type Look, observeAll } from "../run/observe-all.ts";
 import { partOf } from "../run/part-of.ts";
@@ -48,7 +48,7 @@ export interface ChangeSteps<P extends Plan> {
   readonly certificates?: (hosts: readonly Host[]) => Promise<ClientCertificates>;
   /** Before the first host is changed, once for all of them. */
   readonly before?: (pending: readonly PendingHost<P>[]) => Promise<readonly Host[]>;
-  readonly work: (host: PendingHost<P>, listener: Listener) => Promise<Host<Changed>>;
+  readonly work: (host: PendingHost<P>, listener: Listener) => Promise<DoneHost>;
   /** Once all have ended. */
   readonly after?: (hosts: readonly Host[]) => Promise<void>;
   /** What else is to be said at the end, as sentences. */

@@ -4,7 +4,6 @@ import { Secret } from "../lib/secret.ts";
 import { issueServerCertificate } from "../pki/issue.ts";
 import { noticedSince } from "../plan/noticed.ts";
 import { changesOf, type HostPlan, type ShownPlan } from "../plan/plan.ts";
-import type { Changed } from "../record/outcome.ts";
 import type { CheckRecord } from "../record/record.ts";
 import { parseConfig } from "../redis/config-document.ts";
 import { transactionProgram } from "../shell/program.ts";
@@ -17,7 +16,7 @@ import { toRecord } from "../verify/check-record.ts";
 import { ask } from "./ask.ts";
 import { changeHost, type Listener, type Proof } from "./change-host.ts";
 import { checksFor, provedFindings } from "./findings.ts";
-import { type Host, type Observation, type PendingHost, wouldChange } from "./host.ts";
+import { type DoneHost, type Host, type Observation, type PendingHost, wouldChange } from "./host.ts";
 import { planFor } from "./plan-for.ts";
 import type { Run } from "./run.ts";
 import { lacksSecrets } from "./secrets.ts";
@@ -55,7 +54,7 @@ export async function applyHost(
   run: Run,
   planned: PendingHost<ShownPlan>,
   listener: Listener,
-): Promise<Host<Changed>> {
+): Promise<DoneHost> {
   const { interrupted } = run.environment;
   const { observation, plan: shown } = planned;
   return await changeHost(planned, listener, interrupted, async (transaction) => {

@@ -10,7 +10,7 @@ import {
 } from "../transaction/controller-side.ts";
 import type { TransactionReport } from "../transaction/report.ts";
 import { outcomeOf } from "./failure.ts";
-import type { Host, PendingHost } from "./host.ts";
+import type { DoneHost, Host, PendingHost } from "./host.ts";
 
 /** Hears how a host gets on while it is changed. */
 export interface Listener {
@@ -52,7 +52,7 @@ export async function changeHost(
   listener: Listener,
   signal: AbortSignal,
   compile: (transaction: Transaction) => Promise<Change>,
-): Promise<Host<Changed>> {
+): Promise<DoneHost> {
   const startedAt = performance.now() - planned.durationMs;
   const { link, observation } = planned;
   let host: Host = planned;
@@ -85,7 +85,7 @@ export async function changeHost(
 }
 
 /** The host once its change has ended: how long all of it took, and what became of its tasks. */
-export function afterwards(host: Host, outcome: End, startedAt: number): Host<Changed> {
+export function afterwards(host: Host, outcome: End, startedAt: number): DoneHost {
   host.link.release();
   const { needsHuman = false, ...ended } = outcome;
   const isDone = ended.status === "changed" || ended.status === "restored";
@@ -95,7 +95,7 @@ export function afterwards(host: Host, outcome: End, startedAt: number): Host<Ch
       : task,
   );
   const durationMs = Math.round(performance.now() - startedAt);
-  return { ...host, work: { ...host.work, tasks }, outcome: ended, needsHuman, durationMs };
+  return { ...host, plan: undefined, work: { ...host.work, tasks }, outcome: ended, needsHuman, durationMs };
 }
 
 /** The transaction had begun when this went wrong. */

@@ -7,7 +7,7 @@ import { compileEject, parseEjected } from "../transaction/eject.ts";
 import { ask } from "./ask.ts";
 import { afterwards, type Listener } from "./change-host.ts";
 import { outcomeOf } from "./failure.ts";
-import type { Host, PendingHost } from "./host.ts";
+import type { DoneHost, PendingHost } from "./host.ts";
 import { EJECT_FACTS, goings } from "./plan-eject.ts";
 import type { Run } from "./run.ts";
 
@@ -18,7 +18,7 @@ const TIMEOUT = 120_000;
 const PARTLY = "Redis was not touched; a part of redkeep's traces may be left";
 
 /** Takes redkeep off one host, and looks again. Nothing of it can be put back, so there is no transaction to confirm. */
-export async function ejectHost(run: Run, planned: PendingHost, listener: Listener): Promise<Host<Changed>> {
+export async function ejectHost(run: Run, planned: PendingHost, listener: Listener): Promise<DoneHost> {
   const startedAt = performance.now() - planned.durationMs;
   try {
     return afterwards(planned, await eject(planned, listener, run.environment.interrupted), startedAt);

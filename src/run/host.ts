@@ -8,6 +8,7 @@ import type { WayBack } from "../plan/give-back.ts";
 import type { ShownPlan } from "../plan/plan.ts";
 import type { HostTasks } from "../playbook/host-tasks.ts";
 import {
+  type Changed,
   type HostOutcome,
   NOT_STARTED,
   type NotStarted,
@@ -84,6 +85,9 @@ export interface PlannedHost<O extends HostOutcome = HostOutcome, P extends Plan
 
 /** One host of a run. A value: each step makes a new one, and the type says what it has by then. */
 export type Host<O extends HostOutcome = HostOutcome> = UnseenHost<O> | ObservedHost<O> | PlannedHost<O>;
+
+/** A host that the command is done with: no plan of it is held. */
+export type DoneHost<O extends HostOutcome = Changed> = UnseenHost<O> | ObservedHost<O>;
 
 /** A host that the command goes on with. */
 export type PendingHost<P extends Plan = Plan> = PlannedHost<Planned, P>;
@@ -170,7 +174,7 @@ export function forget<O extends HostOutcome>(host: Host<O>): UnseenHost<O> {
 }
 
 /** As `forget`, but keeps what hosts are compared by, and what is looked at from other hosts. */
-export function keepEssence<O extends HostOutcome>(host: Host<O>): UnseenHost<O> | ObservedHost<O> {
+export function keepEssence<O extends HostOutcome>(host: Host<O>): DoneHost<O> {
   const { observation } = host;
   if (observation === undefined) return forget(host);
   const { version, commands, config, running, ...rest } = observation.server;

@@ -2,7 +2,6 @@ import type { ServerLogin } from "../facts/server-login.ts";
 import { Secret } from "../lib/secret.ts";
 import { endpointOf } from "../plan/endpoint.ts";
 import type { WayBack } from "../plan/give-back.ts";
-import type { Changed } from "../record/outcome.ts";
 import { hashPassword } from "../redis/acl-user.ts";
 import { transactionProgram } from "../shell/program.ts";
 import type { Ending, Transaction } from "../transaction/controller-side.ts";
@@ -12,7 +11,7 @@ import { loginBefore } from "../transaction/logins.ts";
 import { compileUndo } from "../transaction/undo.ts";
 import { ask, hasPassword } from "./ask.ts";
 import { type Change, changeHost, type Listener, type Proof } from "./change-host.ts";
-import type { Host, Observation, PendingHost } from "./host.ts";
+import type { DoneHost, Observation, PendingHost } from "./host.ts";
 import type { Run } from "./run.ts";
 import type { HostSecrets } from "./secrets.ts";
 
@@ -21,7 +20,7 @@ export async function rollBackHost(
   run: Run,
   planned: PendingHost<WayBack>,
   listener: Listener,
-): Promise<Host<Changed>> {
+): Promise<DoneHost> {
   const before = planned.observation;
   const source = planned.plan.undone.id;
   let sharedAgain: HostSecrets | undefined;

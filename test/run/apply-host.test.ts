@@ -1,4 +1,6 @@
 import { expect, it, vi } from "vitest";
+import { wouldChange } from "../../src/run/host.ts";
+import { Hosts } from "../../src/run/hosts.ts";
 import limits from "../../src/tasks/limits.ts";
 import { startActingHost } from "../support/acting-host.ts";
 import { redkeep } from "../support/cli.ts";
@@ -25,6 +27,14 @@ async function plansWith(...tasks: string[]): Promise<number> {
   expect(host.asked).toContain("transaction");
   return plan.mock.calls.length;
 }
+
+it("an apply holds no plan of a host that it is done with", async () => {
+  const put = vi.spyOn(Hosts.prototype, "put");
+  await plansWith(LIMITS);
+  const values = put.mock.calls.flat();
+  expect(values.some(wouldChange)).toBe(true);
+  expect(values.at(-1)).toMatchObject({ outcome: { status: "rolled-back" }, plan: undefined });
+});
 
 it("an apply carries out the very plan that was shown", async () => {
   expect(await plansWith(LIMITS)).toBe(1);
