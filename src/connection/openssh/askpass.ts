@@ -2,27 +2,8 @@ import { execFile } from "node:child_process";
 import { closeSync, constants, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { shellProgram } from "../../shell/program.ts";
 import type { ResolvedConnection } from "../ssh-config.ts";
-import { OWN_SSH } from "./master.ts";
-
-/**
- * What ssh runs where it wants a secret. It reads one line of a pipe. Where a password is wanted a second time it ends ssh:
- * each answer would be another failed login. It answers our own ssh alone: one that a ProxyCommand runs inherits the
- * environment, and would show the host's password to a jump host.
- *
- * $1 is the prompt. Only ssh itself asks for passphrases and PINs; what a server asks by keyboard-interactive begins with
- * "(user@host)" since OpenSSH 8.5, and comes with a passphrase in hand from no version (see `methodsOf`).
- */
-const ASKPASS = `#!/bin/sh
-case $SSH_ASKPASS_PROMPT in none) exit 0 ;; confirm) exit 1 ;; esac
-[ "$PPID" = "$${OWN_SSH}" ] || { kill -s TERM "$PPID"; exit 1; }
-case $1 in
-  "Enter passphrase for "* | "Enter PIN for "*) IFS= read -r answer <"\${0%/*}/passphrase" ;;
-  *) IFS= read -r answer <"\${0%/*}/password" && [ -n "$answer" ] || kill -s TERM "$PPID" ;;
-esac
-[ -n "$answer" ] || exit 1
-printf '%s\\n' "$answer"
-`;
 
 /** How often the pipe is read without an answer before it would make ssh wait. */
 const SPARE = 100;
@@ -44,7 +25,7 @@ export async function askpass(
 ): Promise<Askpass | undefined> {
   if (password === undefined && privateKeyPassphrase === undefined) return undefined;
   const program = join(directory, "askpass");
-  writeFileSync(program, ASKPASS, { mode: 0o700 });
+  writeFileSync(program, `#!/bin/sh\n${shellProgram("askpass.sh")}`, { mode: 0o700 });
   const pipes = [join(directory, "password"), join(directory, "passphrase")] as const;
   await promisify(execFile)("mkfifo", ["-m", "600", ...pipes]);
   const once = password === undefined ? [] : [password.reveal()];

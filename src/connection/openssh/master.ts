@@ -2,20 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { shellProgram } from "../../shell/program.ts";
 import { GOODBYE } from "../session.ts";
-
-/** The variable of the environment that has the process id of the `ssh` that we started. */
-export const OWN_SSH = "REDKEEP_SSH_PID";
-
-/**
- * Starts `ssh` in a process group of its own, bounded in CPU time, and ends the group when our end of its standard input
- * closes: also when redkeep is killed, no connection stays behind. $1 is the limit in seconds, $2 the folder of the socket.
- */
-const LAUNCH = `ulimit -t "$1"; directory=$2; shift 2
-export ${OWN_SSH}=$$
-exec 3<&0
-(read -r _ <&3; rm -rf -- "$directory"; kill -s TERM -- -$$) >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-`;
 
 /** Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a jump host share its `ssh`. */
 const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
@@ -48,7 +36,7 @@ export class Master {
   start(role: keyof typeof CPU_SECONDS, args: readonly string[], env: Record<string, string>): ChildProcess {
     const child = spawn(
       "/bin/sh",
-      ["-c", LAUNCH, "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
+      ["-c", shellProgram("launch.sh"), "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
       {
         detached: true,
         stdio: ["pipe", "ignore", "pipe"],
