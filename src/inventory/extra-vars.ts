@@ -61,7 +61,7 @@ function keyValues(arg: string): Map<string, Variable> {
   return variables;
 }
 
-/** Splits at white space outside quotes. Quotes stay for now: only those around a whole value are removed. */
+/** Splits at white space outside quotes. The quotes stay: only those around a whole value are removed, later. */
 function splitWords(text: string): string[] {
   const words: string[] = [];
   let word = "";

@@ -2,7 +2,7 @@ import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.
 import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
-/** In all: more would fill this machine's memory. */
+/** The most hosts of one inventory: more would fill this machine's memory. */
 const MOST_HOSTS = 500_000;
 
 /** A host while sources are read. */
@@ -44,7 +44,7 @@ export class InventoryBuilder {
     this.ungrouped.parents.add(this.#all);
   }
 
-  /** A file that gives no host: a problem only where no other one has any. */
+  /** Notes a file without a host: that is a problem only where no other file has one. */
   foundEmpty(place: Place, message = "the inventory file is empty: it has no hosts"): void {
     this.#empty.push({ place, message });
   }
@@ -195,7 +195,7 @@ function ringProblem(groups: ReadonlySet<DraftGroup>): Problem {
 export function hostsBelow(group: DraftGroup): Set<DraftHost> {
   const groups = new Set([group]);
   const hosts = new Set<DraftHost>();
-  // A set that grows while it is walked is a breadth-first walk.
+  // The set grows while the loop walks it: that makes a breadth-first walk.
   for (const { hosts: own, children } of groups) {
     for (const host of own) hosts.add(host);
     for (const child of children.keys()) groups.add(child);

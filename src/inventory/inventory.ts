@@ -45,12 +45,12 @@ export interface Inventory {
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
   /**
-   * The inventory with the encrypted files of variables opened that these hosts have. Of other hosts they stay closed, so
-   * that nobody is asked for a password that no selected host needs.
+   * The same inventory, with these hosts' encrypted files of variables opened. Other hosts' files stay closed, so that nobody
+   * is asked for a password that no selected host needs.
    * @throws InputError where one cannot be opened
    */
   readonly unlock: (hosts: Iterable<string>, vault: Vault) => Promise<Inventory>;
-  /** The same inventory with every such file closed: what does not depend on who is selected reads this. */
+  /** The same inventory with every such file closed: for what must not depend on which hosts are selected. */
   readonly locked?: Inventory;
   /** What templates may name besides variables. */
   readonly surroundings?: Surroundings;

@@ -16,7 +16,7 @@ type Path = readonly string[];
  * Adds an inventory file in Ansible's YAML layout to `builder`. Where Ansible only warns, or drops a whole file, this
  * reports a problem.
  *
- * @param exportCommand turns a plugin's configuration into a file, for messages
+ * @param exportCommand the command that turns a plugin's configuration into a file, for messages
  */
 export function parseInventory(
   document: YamlDocument,
@@ -172,7 +172,7 @@ function isNull(node: YamlNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
-/** What Python takes for false: a plugin's name that is none. */
+/** What Python takes for false: with such a value `plugin` names none. */
 function isEmpty(node: YamlNode): boolean {
   if (node.kind === "scalar") return !node.value;
   return node.kind === "mapping" ? node.entries.size === 0 : node.items.length === 0;

@@ -91,10 +91,10 @@ function hasProxy({ proxyJump, others = [] }: SshOptions): boolean {
 }
 
 function unknownWord(word: string): string {
-  const takes = "redkeep takes -o Key=value, -F, -J, -p, -i and -l";
+  const takes = "takes -o Key=value, -F, -J, -p, -i and -l";
   return word.startsWith("-")
-    ? `the ssh option ${word} is not for redkeep, or no option: ${takes}`
-    : `expected an ssh option, found "${word}"; ${takes}`;
+    ? `redkeep does not take the ssh option ${word}: it ${takes}`
+    : `expected an ssh option, found "${word}"; redkeep ${takes}`;
 }
 
 /** `Key=value`, `Key value`, `Key = value`; ssh compares keywords without case. */

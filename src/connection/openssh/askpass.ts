@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { shellProgram } from "../../shell/program.ts";
 import type { ResolvedConnection } from "../ssh-config.ts";
 
-/** How often the pipe is read without an answer before it would make ssh wait. */
+/** Empty answers that the pipe holds beyond the real ones: after so many, ssh would wait. */
 const SPARE = 100;
 
 /** Answers for one login; end them once it is over. */
@@ -42,7 +42,7 @@ export async function askpass(
 
 /** Puts lines into a pipe, which keeps them for as long as it is open here. */
 function fill(path: string, lines: readonly string[]): number {
-  // Open for both: it would wait for a reader otherwise.
+  // Opened for reading too: otherwise this would wait for a reader.
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   writeSync(fd, lines.map((line) => `${line}\n`).join("") + "\n".repeat(SPARE));
   return fd;

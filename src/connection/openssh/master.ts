@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { shellProgram } from "../../shell/program.ts";
 import { GOODBYE } from "../session.ts";
 
-/** Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a jump host share its `ssh`. */
+/** Seconds of CPU that one `ssh` may take. A login takes less than 0.1 s, a script's largest answer 0.2 s; all hosts behind a jump host share its `ssh`. */
 const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
 
 /** The longest path of a folder in which a socket can be: OpenSSH adds 18 characters while it makes one, and macOS takes 104 in all. */
@@ -17,7 +17,7 @@ export interface Exit {
   name: NodeJS.Signals | null;
 }
 
-/** One `ssh` that redkeep started, and its folder, which only we may enter. */
+/** One `ssh` that redkeep started, and its folder, which nobody else may enter. */
 export class Master {
   readonly directory: string;
   readonly controlPath: string;
@@ -40,7 +40,7 @@ export class Master {
       {
         detached: true,
         stdio: ["pipe", "ignore", "pipe"],
-        // What it says is read: no translation.
+        // We read what ssh says, so it must not translate it.
         env: { ...process.env, LC_ALL: "C", ...env },
       },
     );
@@ -69,12 +69,12 @@ export class Master {
   kill(): void {
     this.#remove();
     const { pid, exitCode, signalCode } = this.#child ?? {};
-    // A pid may be another's once its process has been waited for.
+    // Once somebody has waited for a process, another one may get its pid.
     if (pid === undefined || exitCode !== null || signalCode !== null) return;
     try {
       process.kill(-pid, "SIGKILL");
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
 

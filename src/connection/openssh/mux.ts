@@ -28,7 +28,7 @@ interface Asked {
  * channels on, in the clear and with nothing added, and keeps the connection. So a channel costs no process, and tells as
  * much as one of ssh2: an exit status apart from a lost link, signals, the server's words where it refuses.
  *
- * The messages are the server's, who may be hostile: each is judged before it is acted upon, and what it costs is charged.
+ * The messages come from the server, which may be hostile: each is checked before it has an effect, and its cost is counted.
  */
 export class Mux {
   readonly #socket: Socket;
@@ -52,8 +52,8 @@ export class Mux {
   }
 
   /**
-   * @param beforeEnd awaited where the connection is lost, before anybody hears of it: whoever is asked why then knows
-   * @throws Error where nobody who speaks the protocol is behind the socket
+   * @param beforeEnd awaited when the connection is lost, before anybody hears of it, so that the reason is known by then
+   * @throws Error where whatever is behind the socket does not speak the protocol
    */
   static open(path: string, account: Account, beforeEnd = async () => {}): Promise<Mux> {
     const socket = connect(path);
