@@ -222,7 +222,7 @@ function handshake(
     },
     authHandler,
   });
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   account.allow(ALLOWANCES.login);
   new Peer(client, account, (error) => giveUp(explain(error, target, { greeting, isKeyChecked, notes })));
   const mayFollow = loginEagerly(client, opensSession);

@@ -1,8 +1,7 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
-import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
-import type { DraftGroup, DraftHost, InventoryBuilder } from "./inventory-builder.ts";
+import type { DraftGroup, InventoryBuilder } from "./inventory-builder.ts";
 import { variableOf } from "./parse-inventory.ts";
 import { pythonLiteral } from "./python-literal.ts";
 import { splitShellWords } from "./shell-words.ts";
@@ -180,7 +179,7 @@ class IniReader {
           this.#section(line.group, line.holds, line.place);
           break;
         case "host":
-          for (const host of this.#hosts(line.pattern, line.place)) {
+          for (const host of this.#builder.addHosts(line.pattern, this.#group, line.place)) {
             for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
           }
           break;
@@ -214,17 +213,6 @@ class IniReader {
     }
     pending.parents.push({ group: this.#group, place });
     this.#pending.set(name, pending);
-  }
-
-  #hosts(pattern: string, place: Place): DraftHost[] {
-    try {
-      const { names, port } = parseHostKey(pattern, place);
-      return names.map((name) => this.#builder.addHost(name, port, this.#group, place));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      this.#builder.problems.push(...error.problems);
-      return [];
-    }
   }
 
   #reportPending(): void {

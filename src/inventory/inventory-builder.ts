@@ -1,4 +1,5 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
+import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
@@ -100,6 +101,18 @@ export class InventoryBuilder {
     const text = typeof value === "object" ? "" : String(value);
     if (/^[-+]?[0-9]{1,9}$/.test(text)) group.priority = Number(text);
     else this.problems.push({ place, key, message: `expected an integer, found ${shown(value)}` });
+  }
+
+  /** Adds the hosts that a key such as `web:2222` or `r[01:20]` stands for; a wrong one is a problem, and adds none. */
+  addHosts(key: string, group: DraftGroup, place: Place): DraftHost[] {
+    try {
+      const { names, port } = parseHostKey(key, place);
+      return names.map((name) => this.addHost(name, port, group, place));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.problems.push(...error.problems);
+      return [];
+    }
   }
 
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {

@@ -1,14 +1,8 @@
-import { InputError, type Place } from "../lib/errors.ts";
+import type { Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
 import { formatPath, toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
-import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
-import {
-  type DraftGroup,
-  type DraftHost,
-  type InventoryBuilder,
-  unknownGroupKey,
-} from "./inventory-builder.ts";
+import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
 
 type Path = readonly string[];
 
@@ -134,21 +128,10 @@ class InventoryParser {
       this.#problem(entry.place, path, `expected the host's variables as a mapping, found ${describe(node)}`);
       return;
     }
-    for (const host of this.#hostsOf(key, entry.place, group)) {
+    for (const host of this.#builder.addHosts(key, group, entry.place)) {
       for (const [name, value] of node.kind === "mapping" ? node.entries : []) {
         host.variables.set(name, variableOf(value));
       }
-    }
-  }
-
-  #hostsOf(key: string, place: Place, group: DraftGroup): DraftHost[] {
-    try {
-      const { names, port } = parseHostKey(key, place);
-      return names.map((name) => this.#builder.addHost(name, port, group, place));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      this.#builder.problems.push(...error.problems);
-      return [];
     }
   }
 

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { Cancelled, InputError } from "../lib/errors.ts";
-import { openToOthers } from "../lib/own-program.ts";
+import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
@@ -32,11 +31,7 @@ export interface ProgramContext {
  * data file there is no program.
  */
 export async function isProgram(path: string, file: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-  } catch {
-    return false;
-  }
+  if (!(await isExecutable(path))) return false;
   try {
     // What is read of a pipe here, its reader would miss.
     if (!(await stat(path)).isFile()) return false;

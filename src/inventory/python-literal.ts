@@ -10,7 +10,8 @@ const MAX_DIGITS = 4300;
 
 const COMPLEX = "a complex number";
 
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+/** What one letter behind a backslash stands for in Python. */
+export const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\",
   "'": "'",
   '"': '"',

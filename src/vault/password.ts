@@ -1,9 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { openToOthers } from "../lib/own-program.ts";
+import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { Secret } from "../lib/secret.ts";
 import { readTextFile } from "../lib/text-file.ts";
 import { isVault } from "./envelope.ts";
@@ -44,23 +42,18 @@ export async function fetchPassword(
     const open = await openToOthers(file);
     if (open !== undefined) throw problem(open);
     const printed = await runProgram(file, id, context, problem);
-    const password = printed.replace(/^[\r\n]+|[\r\n]+$/g, "");
+    const password = withoutLineEnds(printed);
     if (password === "") throw problem("printed no password");
     return new Secret(password);
   }
   const text = (await readTextFile(file)).trim();
-  const password = isVault(text) ? (await open(text, file)).replace(/^[\r\n]+|[\r\n]+$/g, "") : text;
+  const password = isVault(text) ? withoutLineEnds(await open(text, file)) : text;
   if (password === "") throw problem("is empty, expected the vault's password");
   return new Secret(password);
 }
 
-async function isExecutable(file: string): Promise<boolean> {
-  try {
-    await access(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function withoutLineEnds(text: string): string {
+  return text.replace(/^[\r\n]+|[\r\n]+$/g, "");
 }
 
 function runProgram(

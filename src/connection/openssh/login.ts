@@ -50,7 +50,7 @@ export async function loginByOpenSsh(
 export async function joinStanding(target: ResolvedConnection): Promise<Session | undefined> {
   const { controlPath } = target;
   if (controlPath === undefined || controlPath === "none") return undefined;
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   let mux: Mux;
   try {
     const found = lstatSync(controlPath);
@@ -167,7 +167,7 @@ async function handshake(
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
   signal.throwIfAborted();
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   account.allow(ALLOWANCES.login);
   const master = new Master();
   const onAbort = () => master.kill();
