@@ -4,8 +4,8 @@ import type { YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /**
- * A variable's value as written in the file, never rendered, with its place. One from a vault has a place that says so, and
- * is shown to nobody.
+ * A variable's value as the file has it, never rendered, with its place. Where it comes from a vault, its place says so, and
+ * nobody is shown the value.
  */
 export interface Variable {
   readonly value: unknown;
@@ -20,7 +20,7 @@ export interface Host {
   readonly name: string;
   /** Where the host is first mentioned. */
   readonly place: Place;
-  /** All groups that hold it, directly or through children, but for `all`; sorted by name. */
+  /** All groups that hold it, directly or through children, except `all`; sorted by name. */
   readonly groups: readonly string[];
   /** Steps 1 to 9 of the precedence, merged: everything from files. */
   readonly variables: Variables;

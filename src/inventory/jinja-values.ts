@@ -131,7 +131,7 @@ const PYTHON_WORDS = new Set(
   "True False None true false null set b B r R u U br bR Br BR rb rB Rb RB".split(" "),
 );
 
-/** Whether Python's literal_eval may read a list, mapping or set in the text: any other word in it, and it does not. */
+/** Whether Python's literal_eval may read a list, mapping or set in the text. It does not where the text has any other word than Python's own. */
 export function mayBePython(text: string): boolean {
   if (!/^(?:\{[\s\S]*\}|\[[\s\S]*\])\s*$/.test(text)) return false;
   let isWhole = true;

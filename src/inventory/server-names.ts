@@ -17,9 +17,9 @@ const WAY = [
 ] as const;
 
 /**
- * The name that a host's own passwords are made for: `redkeep_password_name`, else the first of the inventory's names that
- * are reached in the same way (a server may have several names, but mostly has one). It comes from the inventory alone: a
- * host that could name itself could ask for another host's password.
+ * The name that a host's own passwords are made for: `redkeep_password_name`, else the first of the inventory's names that lead
+ * to the same server (most servers have one). It comes from the inventory alone: a host that could name itself could ask for
+ * another host's password.
  */
 export class ServerNames {
   readonly #inventory: Inventory;

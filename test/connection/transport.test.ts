@@ -35,7 +35,7 @@ afterEach(() => {
 const configure = (lines: string) => configureSsh(directory, lines);
 
 let names = 0;
-/** A host of a name that nobody asked ssh about yet. */
+/** A host whose name nobody has asked ssh about yet. */
 const variables = (changes: Partial<ConnectionVariables> = {}): ConnectionVariables => ({
   host: "redis-01",
   address: `redis-${++names}.example.com`,

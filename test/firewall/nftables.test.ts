@@ -6,7 +6,7 @@ import { verdictOf } from "../../src/firewall/walk/passage.ts";
 import { strangersTo } from "../../src/firewall/walk/senders.ts";
 import { walk } from "../../src/firewall/walk.ts";
 
-// Rules as nft's JSON has them. What packets meet by most of them is test/integration/firewall-truth.test.ts.
+// Rules as nft's JSON has them. test/integration/firewall-truth.test.ts shows what packets meet with most of them.
 
 const host = {
   addresses: [

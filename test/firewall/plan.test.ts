@@ -50,7 +50,7 @@ function applied(
   };
 }
 
-/** Plans, expects no problem, and that a second run finds nothing to do. */
+/** Plans; expects no problem, and a second run that finds nothing to do. */
 function settle(state: FirewallState, wanted = wantedOf()) {
   const plan = planFirewall(state, wanted);
   expect(plan.problems).toEqual([]);

@@ -19,7 +19,7 @@ const refused = async (...given: Parameters<typeof fleet>) => refusal((await fle
 async function isAlive(cwd: string, file: string): Promise<boolean> {
   try {
     const pid = Number(await readFile(join(cwd, file), "utf8"));
-    // A killed process that nobody waited for yet answers, too.
+    // A killed process still answers as long as nobody has waited for it.
     return !/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;

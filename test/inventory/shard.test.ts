@@ -50,7 +50,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Groups of one to five hosts; their variable on the hosts, on a group of the inventory, or on neither. */
+/** Groups of one to five hosts. The variable stands on the hosts, on a group of the inventory, or nowhere. */
 function randomInventory(seed: number): { text: string; groups: string[][] } {
   const random = randomFrom(seed);
   const groups: string[][] = [];

@@ -18,7 +18,7 @@ const value = async (text: string, indent: string, password?: string) =>
 
 const HOSTS = "g:\n  hosts:\n    a:\n    b:\nother:\n  hosts:\n    c:\n";
 
-/** An inventory, the vault that it is opened with, and how often a password was asked for. */
+/** An inventory, the vault that opens it, and how often it asked for a password. */
 async function situation(files: Files, { answer = "one", extraVars = [] as string[] } = {}) {
   const cwd = await directoryWith({ "hosts.yml": HOSTS, ...files });
   const asked: string[] = [];

@@ -12,7 +12,7 @@ import { vaultSettings } from "../../src/vault/identities.ts";
 import { Vault } from "../../src/vault/vault.ts";
 import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 
-/** A vault with one password, asked for on a terminal of the test's own. */
+/** A vault with one password, which the test answers as a user would on a terminal. */
 function vaultWith(password: string | undefined, id = "prod"): Vault {
   const ids = password === undefined ? [] : [`${id}@prompt`];
   return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, "/"), {
@@ -253,7 +253,7 @@ describe("a state that is converted", () => {
       const after = await newDirectory();
       await cp(directory, after, { recursive: true });
       await convertTo(after, "one", "two");
-      // As the conversion lays them down.
+      // The conversion lays them down in this form.
       const next = join(directory, "next");
       await mkdir(join(next, "pki/clients"), { recursive: true });
       await cp(join(after, "secrets.yml"), join(next, "secrets.yml"));

@@ -17,7 +17,7 @@ interface Given {
   answers?: string[];
 }
 
-/** A vault of what the command line, the environment and an ansible.cfg say, and the questions that it asks. */
+/** A vault as the command line, the environment and an ansible.cfg describe it, and the questions that it asks. */
 async function vaultOf({ files = {}, options = {}, env = {}, config, answers = [] }: Given) {
   const cwd = await directoryWith(files);
   const asked: string[] = [];
