@@ -119,7 +119,7 @@ look() {
   done
   wait
 }
-# FIRST: looks at every target that is a multiple of WORKERS behind it.
+# FIRST: looks at every WORKERS-th target, from this one on.
 work() {
   i=$1
   while [ "$i" -lt "$TARGETS" ]; do
