@@ -1,4 +1,5 @@
 import { ALLOWANCES, type Allowance } from "./limits.ts";
+import { onePerSshd } from "./per-sshd.ts";
 
 /**
  * What one server has cost the controller in this run, summed over all connections to it: logging in again does not
@@ -40,15 +41,8 @@ export class Account {
   }
 }
 
-const accounts = new Map<string, Account>();
-
-/** The account of the sshd at this address and port, behind these jump hosts. */
-export function accountOf(jumps: readonly string[], address: string, port: number): Account {
-  const key = JSON.stringify([jumps, address, port]);
-  const account = accounts.get(key) ?? new Account();
-  accounts.set(key, account);
-  return account;
-}
+/** The account of the sshd that a connection goes to. */
+export const accountOf = onePerSshd(() => new Account());
 
 /** CPU time already charged to the accounts inside the one that is being charged. */
 let insideMs = 0;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { shellProgram } from "../shell/program.ts";
 import { shellQuote } from "../shell/quote.ts";
 
 /**
@@ -22,35 +23,23 @@ export interface Bootstrap {
   payload: Buffer;
 }
 
-/**
- * The whole script is read before any of it runs, and only if both of its ends have arrived: a connection that dies
- * during the upload also ends standard input, and would run half a script. The script then runs by `eval`, in the C locale,
- * with standard input at its end.
- */
-const READ_AND_RUN = [
-  "redkeep_mark=$1:$2",
-  "shift 2",
-  'echo "$redkeep_mark"',
-  'echo "$redkeep_mark" >&2',
-  "redkeep_script=$(cat)",
-  'case $redkeep_script in "#$redkeep_mark"*"#$redkeep_mark") eval "$redkeep_script" ;; ' +
-    '*) echo "$redkeep_mark incomplete" >&2; exit 65 ;; esac',
-].join("; ");
+/** How to become root: not at all, by sudo without a password, or by sudo that asks for one. */
+type Become = "no" | "sudo" | "sudo with password";
 
-/** sudo is told the user, in case `runas_default` is another, and gives root's HOME, whose dotfiles root wrote. */
-const SUDO =
-  'echo "$1" >&2; LC_ALL=C; export LC_ALL; exec sudo -H -u root %FLAGS -- /bin/sh -c "$0" sh "$1" "$2"';
+const PROGRAMS: Readonly<Record<Become, string>> = {
+  no: "as-user.sh",
+  sudo: "as-root.sh",
+  "sudo with password": "as-root-by-password.sh",
+};
 
-/** @param become how to become root: not at all, by sudo without a password, or by sudo that asks for one. */
-export function bootstrap(script: string, become: "no" | "sudo" | "sudo with password"): Bootstrap {
+/** What a login shell is told for `script`, with a marker that nobody else knows. */
+export function bootstrap(script: string, become: Become): Bootstrap {
   if (script.includes("\0")) throw new TypeError("a script cannot hold NUL");
   const [first, second] = [randomBytes(12).toString("hex"), randomBytes(12).toString("hex")];
   const started = `${first}:${second}`;
-  const words =
-    become === "no"
-      ? [`LC_ALL=C; export LC_ALL; ${READ_AND_RUN}`, "sh", first, second]
-      : // -k: sudo neither uses nor keeps a cached login, so that it asks the same each time.
-        [SUDO.replace("%FLAGS", become === "sudo" ? "-n" : '-S -k -p "$1:$2:"'), READ_AND_RUN, first, second];
+  // What sudo runs comes as $0.
+  const name = become === "no" ? "sh" : inOneLine("run-script.sh");
+  const words = [inOneLine(PROGRAMS[become]), name, first, second];
   return {
     awake: first,
     command: `exec /bin/sh -c ${words.map(shellQuote).join(" ")}`,
@@ -59,4 +48,12 @@ export function bootstrap(script: string, become: "no" | "sudo" | "sudo with pas
     incomplete: `${started} incomplete`,
     payload: Buffer.from(`#${started}\n${script}\n#${started}\n`),
   };
+}
+
+/** A program as the login shell gets it. Where the lines of a `case` end, sh takes no semicolon. */
+function inOneLine(program: string): string {
+  return shellProgram(program)
+    .trimEnd()
+    .replaceAll(/(?<= in|;;)\n/g, " ")
+    .replaceAll("\n", "; ");
 }

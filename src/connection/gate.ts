@@ -1,3 +1,5 @@
+import { onePerSshd } from "./per-sshd.ts";
+
 /** sshd's default (MaxStartups) drops nobody while fewer than ten logins are under way; other people's logins count too. */
 const FIRST_LIMIT = 8;
 const HIGHEST_LIMIT = 100;
@@ -53,12 +55,5 @@ export class Gate {
   }
 }
 
-const gates = new Map<string, Gate>();
-
-/** The gate of the sshd at this address and port, behind these jump hosts. */
-export function gateOf(jumps: readonly string[], address: string, port: number): Gate {
-  const key = JSON.stringify([jumps, address, port]);
-  const gate = gates.get(key) ?? new Gate();
-  gates.set(key, gate);
-  return gate;
-}
+/** The gate of the sshd that a connection goes to. */
+export const gateOf = onePerSshd(() => new Gate());

@@ -5,6 +5,7 @@ import type { Algorithms, AuthHandlerMiddleware } from "ssh2";
 import { accountOf } from "./account.ts";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { Bastions, forward } from "./bastion.ts";
+import { ProtocolError } from "./breach.ts";
 import { HostError } from "./connection.ts";
 import { loginEagerly } from "./eager-login.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
@@ -21,7 +22,7 @@ import {
 import { endpoint } from "./names.ts";
 import { oneLine } from "./one-line.ts";
 import { logInPatiently, type Progress, withSignal } from "./patience.ts";
-import { Peer, ProtocolError } from "./peer.ts";
+import { Peer } from "./peer.ts";
 import { cut, hangUp, LinkLost, type Session } from "./session.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 import { Client } from "./ssh2.ts";
@@ -222,7 +223,7 @@ function handshake(
     },
     authHandler,
   });
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   account.allow(ALLOWANCES.login);
   new Peer(client, account, (error) => giveUp(explain(error, target, { greeting, isKeyChecked, notes })));
   const mayFollow = loginEagerly(client, opensSession);

@@ -3,7 +3,6 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HostError } from "./connection.ts";
 import { gateOf, type LoginOutcome } from "./gate.ts";
-import { endpoint } from "./names.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
 const MAX_TRIES = 3;
@@ -39,7 +38,7 @@ export async function logInPatiently<S>(
   const giveUp = new AbortController();
   const onAbort = () => giveUp.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  const gate = gateOf(target.jumps.map(endpoint), target.address, target.port);
+  const gate = gateOf(target);
   let leftMs = target.timeoutSeconds * 1000;
   const within = async <T>(work: () => Promise<T>): Promise<T> => {
     const begun = performance.now();

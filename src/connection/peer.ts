@@ -1,21 +1,11 @@
 import type { EventEmitter } from "node:events";
 import type { Client } from "ssh2";
 import type { Account } from "./account.ts";
-import {
-  MAX_IDLE_MESSAGES,
-  MAX_LOGIN_BYTES,
-  MAX_LOGIN_MESSAGES,
-  MAX_REKEYS,
-  MIN_PACKET_SIZE,
-} from "./limits.ts";
+import { breach, checkPacketSize, IdleMessages, ProtocolError } from "./breach.ts";
+import { MAX_LOGIN_BYTES, MAX_LOGIN_MESSAGES, MAX_REKEYS } from "./limits.ts";
 import { MESSAGE } from "./messages.ts";
 import { oneLine } from "./one-line.ts";
 import { MAX_WINDOW } from "./ssh2.ts";
-
-/** The server broke a rule of SSH. The message continues a sentence that begins with the server's name. */
-export class ProtocolError extends Error {
-  override readonly name = "ProtocolError";
-}
 
 /** The parts that we use of ssh2's protocol object. It is not a public interface, so ssh2's version is pinned. */
 interface Protocol {
@@ -52,11 +42,10 @@ interface Channel {
 export class Peer {
   readonly #account: Account;
   readonly #onFailure: (error: ProtocolError) => void;
-  readonly #begunAt = performance.now();
   #isGivenUp = false;
   #loginBytes = 0;
   #loginMessages = 0;
-  #idleMessages = 0;
+  readonly #idleMessages = new IdleMessages();
   #rekeys = 0;
   #hasLoggedIn = false;
   /** Channels that we asked for and that the server has not answered. */
@@ -169,7 +158,7 @@ export class Peer {
     else if (type === MESSAGE.keyExchange) {
       if (++this.#rekeys > MAX_REKEYS) throw breach(`more than ${MAX_REKEYS} key exchanges`);
     } else if (type === MESSAGE.channelOpen || !isOfChannel) {
-      this.#countIdle();
+      this.#idleMessages.count();
     } else this.#judgeChannel(type, payload);
   }
 
@@ -191,7 +180,7 @@ export class Peer {
     const channel = this.#channels.get(id);
     if (channel === undefined) {
       if (!this.#closed.has(id)) throw breach(`message ${type} on a channel that is not open`);
-      this.#countIdle();
+      this.#idleMessages.count();
       return;
     }
     switch (type) {
@@ -201,13 +190,13 @@ export class Peer {
       case MESSAGE.extendedData: {
         if (channel.hasEnded) throw breach("data after the end of the data");
         const length = payload.length - (type === MESSAGE.data ? 9 : 13);
-        if (length <= 0) this.#countIdle();
+        if (length <= 0) this.#idleMessages.count();
         channel.mayReceive -= Math.max(0, length);
         if (channel.mayReceive < 0) throw breach("more data than its window allows");
         break;
       }
       case MESSAGE.endOfData:
-        if (channel.hasEnded) this.#countIdle();
+        if (channel.hasEnded) this.#idleMessages.count();
         channel.hasEnded = true;
         break;
       case MESSAGE.close:
@@ -216,30 +205,16 @@ export class Peer {
         break;
       default:
         // Requests and their answers.
-        this.#countIdle();
+        this.#idleMessages.count();
     }
-  }
-
-  #countIdle(): void {
-    const seconds = (performance.now() - this.#begunAt) / 1000;
-    if (++this.#idleMessages > MAX_IDLE_MESSAGES + seconds)
-      throw breach("no end of messages that nobody asked for");
   }
 
   #open(id: number, payload: Buffer): void {
     if (payload.length < 17) throw breach("a channel confirmed in half");
     const [remote, packetSize] = [payload.readUInt32BE(5), payload.readUInt32BE(13)];
-    if (packetSize < MIN_PACKET_SIZE) {
-      throw breach(
-        `packets of no more than ${packetSize} bytes on a channel (32768 are usual, ${MIN_PACKET_SIZE} the least)`,
-      );
-    }
+    checkPacketSize(packetSize);
     for (const other of this.#channels.values())
       if (other.remote === remote) throw breach(`the number ${remote} for two channels`);
     this.#channels.set(id, { remote, mayReceive: MAX_WINDOW, hasEnded: false });
   }
-}
-
-export function breach(what: string, options?: ErrorOptions): ProtocolError {
-  return new ProtocolError(`it breaks the SSH protocol: ${what}`, options);
 }

@@ -23,11 +23,7 @@ export function readIdentity(path: string, passphrase: Secret | undefined): Iden
     const { mtimeMs, size, ino } = statSync(path);
     version = `${mtimeMs} ${size} ${ino}`;
   } catch (error) {
-    return {
-      path,
-      kind: "missing",
-      problem: `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    };
+    return missing(path, error);
   }
   const key = JSON.stringify([path, version, passphrase?.reveal()]);
   let identity = parsed.get(key);
@@ -38,16 +34,17 @@ export function readIdentity(path: string, passphrase: Secret | undefined): Iden
   return identity;
 }
 
+function missing(path: string, error: unknown): IdentityFile {
+  const { code } = error as NodeJS.ErrnoException;
+  return { path, kind: "missing", problem: `${path} cannot be read (${code})` };
+}
+
 function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFile {
   let text: Buffer;
   try {
     text = readFileSync(path);
   } catch (error) {
-    return {
-      path,
-      kind: "missing",
-      problem: `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    };
+    return missing(path, error);
   }
   const key = parseOneKey(text);
   if (!(key instanceof Error)) return { path, kind: key.isPrivateKey() ? "private" : "public", key };

@@ -108,7 +108,7 @@ export function sweep(
   meet: (opening: Opening) => boolean,
 ): void {
   const everyone = makeRule({ family, action: "allow" });
-  // What has been decided about, by where the rules for it hold: most hosts have a few kinds of those.
+  // The sources that are decided already, by the scope of the rules that decided: most hosts have few such scopes.
   const decided = new Map<string, { rule: UfwRule; sources: Ranges }>();
   let compared = 0;
   const isMet = (rule: Opening["rule"], scope: UfwRule): boolean => {
@@ -138,8 +138,8 @@ export function sweep(
 }
 
 /**
- * Openings beyond the allowed subnets, each with the sources that should not get in. An unreadable entry that no
- * earlier rule makes harmless is one whatever is allowed: it may turn allowed subnets away as well.
+ * Openings beyond the allowed subnets, each with the sources that should not get in. An unreadable entry counts as one, whatever
+ * is allowed, unless an earlier rule makes it harmless: it may turn allowed subnets away as well.
  */
 export function strangers(
   entries: readonly UfwEntry[],

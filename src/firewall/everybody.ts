@@ -1,7 +1,7 @@
 import { family as familyOf, rangeOf, subtract } from "../lib/network.ts";
 import { Ranges } from "./ranges.ts";
 
-/** What the Internet has no hosts in, by IANA's registries: private, of the host or the link, multicast, reserved. */
+/** Networks without hosts of the Internet, by IANA's registries: private, the host's or the link's own, multicast, reserved. */
 const NOT_PUBLIC = {
   4: [
     ..."0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12".split(" "),
@@ -11,7 +11,7 @@ const NOT_PUBLIC = {
   6: "::/3 2001:db8::/32 4000::/2 8000::/1".split(" "),
 } as const;
 
-/** The addresses of a /8: a network that is larger is no one's. */
+/** The addresses of a /8: nobody has a larger network. */
 const MOST = { 4: 1n << 24n, 6: 1n << 120n } as const;
 
 /**

@@ -3,7 +3,7 @@ import { isLoopback } from "../lib/network.ts";
 import { includesPort } from "./evaluate.ts";
 import { parseNft } from "./nft/tables.ts";
 
-/** Raw texts from a host; an empty one says nothing. */
+/** Raw texts from a host. An empty one tells nothing. */
 export type ForeignTexts = Pick<
   FirewallFact,
   `${"kernel" | "legacy" | "nat"}${4 | 6}` | "foreign" | "dockerPorts" | "nftables"
@@ -11,9 +11,9 @@ export type ForeignTexts = Pick<
 
 /** Something beside ufw's rules that decides about incoming packets. */
 interface Finding {
-  /** For people. */
+  /** A sentence for people. */
   text: string;
-  /** The ports, as `includesPort` reads them, that are sent on before a rule for the host itself sees them. */
+  /** The ports whose packets go elsewhere before a rule for the host itself sees them, as `includesPort` reads them. */
   forwards?: string;
 }
 
@@ -36,7 +36,7 @@ export function foreignFirewalls(texts: ForeignTexts): string[] {
   return [...new Set(findings(texts).map(({ text }) => text))];
 }
 
-/** Those among them that send one of the ports on to another machine, or what comes by another port to one that has it. */
+/** The findings that send one of these ports to another machine, or that bring another port's packets to one of them. */
 export function forwarders(texts: ForeignTexts, ports: readonly number[]): string[] {
   const isForwarded = ({ forwards }: Finding): boolean =>
     forwards !== undefined && ports.some((port) => includesPort(forwards, port));
@@ -120,7 +120,7 @@ function inputFindings(save: string, family: string): Finding[] {
   });
 }
 
-/** What these tables accept, ufw may still drop, so they open nothing. */
+/** ufw may still drop what these tables accept, so they open nothing. */
 function asLegacy({ text }: Finding): Finding {
   return { text: `${text} (in the tables of iptables-legacy)` };
 }
@@ -134,7 +134,7 @@ function beforeFindings(save: string): Finding[] {
     .map((line) => ({ text: `before.rules lets packets in ahead of ufw's rules: ${line}` }));
 }
 
-/** Base chains of nft on incoming packets, but for those that iptables itself keeps in nftables. */
+/** nft's base chains for incoming packets, except those that iptables itself keeps in nftables. */
 function nftFindings(ruleset: string): Finding[] {
   return (parseNft(ruleset)?.tables ?? []).flatMap(({ family, name, chains }): Finding[] => {
     if ((/^ip6?$/.test(family) && /^(filter|nat|mangle|raw|security)$/.test(name)) || name === "f2b-table")
@@ -150,7 +150,7 @@ function nftFindings(ruleset: string): Finding[] {
   });
 }
 
-/** One for each published port, whichever addresses it is published on. */
+/** One finding for each published port, whichever addresses it is published on. */
 function publishedFindings(ports: readonly PublishedPort[]): Finding[] {
   return ports
     .filter(({ address }) => !isLoopback(address))
@@ -175,7 +175,7 @@ function natFindings(save: string, published: readonly PublishedPort[]): Finding
   const byChain = Map.groupBy(rules, chainOf);
   const ofDocker = new Set(published.map((known) => `${known.port} ${known.containerPort}`));
   const incoming = new Set(["PREROUTING"]);
-  // A set takes what is added while it is gone through.
+  // The loop also reaches what is added to the set meanwhile.
   for (const chain of incoming) {
     for (const rule of byChain.get(chain) ?? []) incoming.add(targetOf(rule));
   }

@@ -17,7 +17,7 @@ const PRIORITIES = new Map([
 /** Source NAT comes last, when all else is decided. */
 const NAT_INPUT_PRIORITY = 100;
 
-/** Replaces a rule where another source says more exactly what it does. */
+/** Replaces a rule where another source says its effect more exactly. */
 export type Correct = (table: string, chain: string, index: number, rule: Rule) => Rule;
 
 /**

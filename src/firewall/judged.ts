@@ -4,11 +4,11 @@ import { verdictOf } from "./walk/passage.ts";
 
 /** What a host's rules, whoever wrote them, do with new connections to Redis. */
 export interface Judged {
-  /** Ports that others than the networks reach, with the rule that lets them in. */
+  /** Ports that somebody outside the networks reaches, with the rule that lets them in. */
   open: { family: 4 | 6; port: number; rule: string; isPolicy: boolean }[];
-  /** Networks of which nobody gets through to a port. */
+  /** Networks from which nobody reaches a port. */
   keptOut: { network: string; port: number }[];
-  /** What could not be told, with the rule that leaves it open. */
+  /** What stays unknown, with the rule that leaves it open. */
   doubts: { who: string; port: number; rule: string }[];
 }
 

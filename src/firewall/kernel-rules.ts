@@ -2,7 +2,7 @@ import { type Family, normalizeSubnet } from "../lib/network.ts";
 import type { DefaultPolicy } from "./evaluate.ts";
 import { allFields, type UfwEntry } from "./ufw-rules.ts";
 
-/** What is really filtered, as the kernel has it. */
+/** What the kernel really filters. */
 export interface KernelFirewall {
   /** Whether incoming packets go through ufw's rules: what `ufw status` calls active. */
   active: boolean;

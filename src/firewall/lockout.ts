@@ -52,7 +52,7 @@ export function leavesOnlyPeer(
   const { source, destination, destinationPort } = peerPacket(wanted);
   if (state.active || isLoopback(source)) return false;
   const way = { protocol: "tcp" as const, destination, destinationPort, sourcePort: EPHEMERAL_PORT };
-  // What others would meet who come the same way: rules for it hold for them, rules for other ways do not.
+  // What others meet who come the same way: rules for that way count for them, rules for other ways do not.
   const met = entries.flatMap((entry): UfwEntry[] => {
     if (!concernsPort(entry, destinationPort)) return [];
     if (entry.kind === "unknown") return [entry];
@@ -68,7 +68,7 @@ export function leavesOnlyPeer(
   return others.length === 0;
 }
 
-/** One of those that clients come from. */
+/** An address that clients may come from. */
 const EPHEMERAL_PORT = 50_000;
 
 const anyOf = (subnet: string): string => subnet.replace(/\/.*/, "");

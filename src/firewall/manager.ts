@@ -8,17 +8,17 @@ import { verdictOf } from "./walk/passage.ts";
 export interface Manager {
   /** As the subject of a sentence, with what it does: "firewalld is active (zone public)". */
   text: string;
-  /** How the operator lets networks reach ports there: a command for a shell, or where a rule has to stand. */
+  /** How the operator lets networks reach ports there: a shell command, or the place of a rule. */
   opening: (networks: readonly string[], ports: readonly number[]) => string;
 }
 
-/** What a host is asked for this; `interface` is the one that clients come in by, where it is known. */
+/** The facts that this needs. `interface` is the one that clients come in by, where it is known. */
 export type Managed = Seen & { firewall: { kernel4: string; kernel6: string; dockerPorts: string } };
 
 /**
  * Names whoever manages the rules: firewalld, ufw where it is on, nftables.service, netfilter-persistent, or rules that belong to no
- * service that is known here. Undefined where the host turns nobody away: what filters in front of it, a cloud's security group
- * say, cannot be seen from it.
+ * service that is known here. Undefined where the host turns nobody away: from the host, nobody sees what filters in front of it,
+ * such as a cloud's security group.
  */
 export function managerOf(seen: Managed, cameIn?: string): Manager | undefined {
   const units = new Set(seen.firewall.foreign.split("\n").map((line) => line.trim()));
@@ -32,7 +32,7 @@ export function managerOf(seen: Managed, cameIn?: string): Manager | undefined {
       "the rules of netfilter-persistent (iptables-persistent) turn away what none of them lets in";
     return { text, opening: (networks, ports) => `${iptables(networks, ports)}; netfilter-persistent save` };
   }
-  // An accept of iptables does not overrule the drop of another table: the rule belongs where the drop is.
+  // iptables' accept does not overrule another table's drop: the rule belongs where the drop is.
   const [chain] = inputChains(seen).filter(({ isIptables, drops }) => drops && !isIptables);
   return {
     text: "the kernel drops what no rule lets in, and that is not ufw's doing",
@@ -80,7 +80,7 @@ const UFW: Manager = {
       .join("; "),
 };
 
-/** Nothing answers on this port, and nobody opens it by name: who turns it away turns away whatever no rule lets in. */
+/** No service uses this port, and nobody opens it by name: rules that turn it away turn away whatever no rule lets in. */
 const UNUSED_PORT = 1;
 
 function turnsAway(seen: Managed): boolean {
@@ -89,7 +89,7 @@ function turnsAway(seen: Managed): boolean {
   return verdictOf(strangersPassage(seen, 4, UNUSED_PORT, [])) === "closed";
 }
 
-/** A zone of firewalld, and who is sent to it: whoever comes from a network or by an interface, or everybody who is left. */
+/** A zone of firewalld, and whose packets go to it: those from a network or by an interface, or all that are left. */
 interface Dispatch {
   zone: string;
   source: string | undefined;
@@ -118,7 +118,7 @@ function richRule(network: string, port: number): string {
   return `rule family="ipv${familyOf(network)}" source address="${network}" port port="${port}" protocol="tcp" accept`;
 }
 
-/** The first that takes packets of a network in, as firewalld's own rules have them in order. */
+/** The first zone that takes a network's packets, in the order of firewalld's own rules. */
 function zoneOf(
   dispatches: readonly Dispatch[],
   network: string,
@@ -129,7 +129,7 @@ function zoneOf(
   return dispatches.find(takes)?.zone;
 }
 
-/** Names that firewalld gives its zones; what is called otherwise goes into no command. */
+/** Names that firewalld gives its zones. Any other name goes into no command. */
 const ZONE = /^(?:filter_)?IN_(?!policy_)([A-Za-z0-9][A-Za-z0-9_-]{0,20})$/;
 /** firewalld 1 sends packets to zones from `filter_INPUT_ZONES`, 2 from `filter_INPUT_POLICIES`; with iptables, from `INPUT_ZONES`. */
 const DISPATCHING = /^(?:filter_)?INPUT_(?:ZONES(?:_SOURCE)?|POLICIES)$/;
@@ -160,7 +160,7 @@ function nftDispatch(expr: readonly unknown[]): Dispatch | undefined {
       const prefix = field(right, "prefix");
       const text = typeof right === "string" ? right : `${field(prefix, "addr")}/${field(prefix, "len")}`;
       found.source = normalizeSubnet(text)?.subnet;
-      // A set of firewalld's: who is in it is not looked up for a hint.
+      // A set of firewalld's. Its members are not worth a look for a hint.
       if (found.source === undefined) return undefined;
     } else return undefined;
   }

@@ -16,9 +16,9 @@ export interface Shown {
 }
 
 /**
- * The chains of nft that see packets of a family, but for those that iptables keeps there and shows itself: they are in
- * `save`, what iptables-save printed. `byTable` has the rules of those, for what iptables does not show of them. Where iptables keeps
- * its tables elsewhere, `save` is empty: those of nft are others, that packets pass too.
+ * The chains of nft that see packets of a family, except those that iptables keeps there and shows itself, in `save`: that is
+ * what iptables-save printed. `byTable` has the rules of these chains, for what iptables does not show of them. Where iptables
+ * keeps its tables elsewhere, `save` is empty: packets then pass nft's tables as well.
  */
 export function readNft(
   { tables }: NftTables,
@@ -62,7 +62,7 @@ export function readNft(
 
 function baseChains(table: NftTable, family: Family): BaseChain[] {
   const read = new Map<string, readonly Rule[]>();
-  // The first of a name is the one whose rules are known.
+  // Of several with a name, the first is the one whose rules are known.
   const byName = new Map(table.chains.toReversed().map((chain) => [chain.name, chain]));
   const chain = (name: string): readonly Rule[] | undefined => {
     const found = byName.get(name);

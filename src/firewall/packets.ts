@@ -1,11 +1,11 @@
 import type { Family } from "../lib/network.ts";
 
-/** Numbers as closed ranges, in order and apart: addresses or ports. */
+/** Addresses or ports, as separate closed ranges in order. */
 export type Numbers = readonly (readonly [first: bigint, last: bigint])[];
 
 /**
- * New TCP connections on their way through the kernel, all that have these values. What cannot be told apart by what is
- * here travels together; a rule that asks for less than all of it splits it.
+ * New TCP connections on their way through the kernel: all that have these values. Packets that these values do not tell apart
+ * travel together; a rule that asks for a part of them splits them.
  */
 export interface Packets {
   family: Family;
@@ -15,9 +15,9 @@ export interface Packets {
   port: Numbers;
   /** Names of the interfaces that they come in by. */
   in: readonly string[];
-  /** Where they go out: none for those that stay on the host. */
+  /** The interfaces that they go out by: none for packets that stay on the host. */
   out: readonly string[];
-  /** What connection tracking says of them. Ahead of it, that is INVALID, and stays UNTRACKED for who is taken out of it. */
+  /** What connection tracking says of them: INVALID before it has seen them, UNTRACKED where a rule keeps them out of it. */
   state: "INVALID" | "NEW" | "UNTRACKED";
   /** Undefined where a rule has set them to what nobody can foresee. */
   mark: number | undefined;
@@ -25,13 +25,12 @@ export interface Packets {
   /** False where a rule sends them on to another machine. */
   isLocal: boolean;
   /**
-   * How sure it is that there are such packets here: each of them is, some of them are, or nobody can tell, because of a
-   * rule with this text.
+   * How sure it is that such packets get here: all do, some do, or nobody can tell because of the rule with this text.
    */
   presence: "all" | "some" | { doubt: string };
-  /** What has been asked of them that they may have either way, with the answer. */
+  /** The answers so far to questions that packets may answer either way. */
   traits: ReadonlyMap<string, boolean>;
-  /** True where a rule has changed what may be asked so: who has it now, nobody can tell. */
+  /** Whether a rule has changed what such questions ask for: then nobody can tell which packets have it. */
   isUnsettled: boolean;
   /** The rule that gave them another destination, and the ports by which they came. */
   rewritten: { rule: string; ports: Numbers } | undefined;
@@ -55,7 +54,7 @@ export interface NamePattern {
   isStart: boolean;
 }
 
-/** Parts that one question may take packets apart into: more is beyond use. */
+/** The most parts that one question may split packets into: more are of no use. */
 const MAX_PARTS = 5_000;
 
 /** What a rule asks of a packet. */
@@ -68,9 +67,9 @@ export type Match =
   | { kind: "either" | "all"; matches: readonly Match[] }
   | { kind: "always" }
   | { kind: "never" }
-  /** Some packets pass and some do not, each time anew: a rate limit. */
+  /** A rate limit: it lets some packets pass and others not, each time anew. */
   | { kind: "chance" }
-  /** Some have it and some have not, as their sender or the clock likes it: a TTL, a length, a time of day. */
+  /** Their sender or the clock decides which packets have it: a TTL, a length, a time of day. */
   | { kind: "trait"; text: string }
   /** Nobody needs to have it, and hardly anybody has: a routing header, a source that answers cannot go to. */
   | { kind: "rare"; text: string; negated: boolean }
@@ -118,7 +117,7 @@ export function split(
       };
     }
     case "mark": {
-      // Who is not tracked has no connection that could be asked for its mark, negated or not.
+      // A packet that is not tracked has no connection whose mark could be asked for, negated or not.
       if (match.field === "connectionMark" && packets.state !== "NEW") return both(false);
       const mark = packets[match.field];
       if (mark === undefined) return doubted(packets, text);
@@ -126,7 +125,7 @@ export function split(
     }
     case "either":
     case "all": {
-      // Of "either" what said no is asked on, of "all" what said yes.
+      // "either" goes on with the packets that said no, "all" with those that said yes.
       const done: Packets[][] = [];
       let [count, rest] = [0, [packets]];
       for (const one of match.matches) {
@@ -151,7 +150,7 @@ export function split(
       if (packets.isUnsettled) return doubted(packets, text);
       const known = packets.traits.get(match.text);
       if (known !== undefined) return both(known);
-      // Two things asked may exclude each other: that there are packets with both, nobody can tell.
+      // Two traits may exclude each other: nobody can tell whether packets have both.
       const presence =
         packets.presence === "all"
           ? "some"
@@ -180,7 +179,7 @@ function doubted(packets: Packets, text: string): { yes: Packets[]; no: Packets[
   return { yes: [doubtful], no: [doubtful] };
 }
 
-/** What it takes to compare: sets of addresses may have holes by the thousand. */
+/** What a comparison costs: sets of addresses may have thousands of holes. */
 export const costOf = (packets: Packets, match: Match): number =>
   match.kind === "numbers" ? packets[match.field].length + match.values.length : 1;
 

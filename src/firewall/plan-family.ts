@@ -25,7 +25,7 @@ export interface Step extends Omit<FirewallChange, "address"> {
   rule: UfwRule;
 }
 
-/** Ordinary hosts take two. What is open after that, the plan's own check finds. */
+/** Ordinary hosts need two rounds. Where something is still open after so many, the plan's own check finds it. */
 const MAX_ROUNDS = 20;
 
 export class FamilyPlan {
@@ -64,7 +64,7 @@ export class FamilyPlan {
       ...redisPorts.map((port) => ({ port, subnets: this.subnets })),
       ...leftPorts.map((port) => ({ port, subnets: [] })),
     ];
-    // What one port's rule covered for another, or a profile's, comes to light the next time.
+    // A rule of one port or profile may have covered for another's: the next round finds it.
     for (let round = 0, before = -1; round < MAX_ROUNDS && before !== this.entries.length; round++) {
       before = this.entries.length;
       for (const { port, subnets } of ports) this.removeWide(port, subnets);
@@ -124,7 +124,9 @@ export class FamilyPlan {
       for (const source of this.subnets) {
         const { isReached, blockedAt, exceptions } = reach(this.entries, source, port);
         for (const rule of exceptions) {
-          this.notes.push(`${source} may reach port ${port} but for what "${describeRule(rule)}" turns away`);
+          this.notes.push(
+            `${source} may reach port ${port} except for what "${describeRule(rule)}" turns away`,
+          );
         }
         if (isReached) continue;
         const fields = { family: this.family, protocol: "tcp", destinationPorts: `${port}`, source };
@@ -153,14 +155,14 @@ export class FamilyPlan {
     const port = packet.destinationPort;
     const blocker = this.entries.findIndex((entry) => !isAllowed([entry], "allow", packet));
     const at = blocker < 0 ? this.entries.length : blocker;
-    // Where no rule speaks of SSH it is opened as everybody does; where the operator keeps it narrow, so do we.
+    // Where no rule speaks of SSH, open it to everybody, as is usual. Where the operator keeps it narrow, so do we.
     const isNarrow = this.isOpen(this.entries, port) || this.entries[blocker]?.kind === "rule";
     // A rule against the peer alone says nothing about others, who come by the same port.
     if (isNarrow) this.keepSshOpen(port);
     const rule = isNarrow ? this.sshRule(port, packet.source) : this.sshRule(port);
     if (isNarrow && !this.state.active) {
       this.notes.push(
-        `SSH on port ${port} opens to what the host's rules allow, and to ${packet.source}, only`,
+        `SSH on port ${port} opens only to what the host's rules allow, and to ${packet.source}`,
       );
     }
     this.place("ssh", rule, at, `so that SSH stays open (you come from ${packet.source})`);
@@ -214,7 +216,7 @@ export class FamilyPlan {
     });
   }
 
-  /** Puts a rule at an index of the present entries. ufw knows one rule of a key, so an old one moves or is replaced. */
+  /** Puts a rule at an index of the present entries. ufw has one rule for a key, so an old one moves or is replaced. */
   private place(phase: Phase, rule: UfwRule, index: number, reason: string): void {
     const key = ruleKey(rule);
     const old = this.entries.filter((entry) => entry.kind === "rule").find((entry) => ruleKey(entry) === key);
@@ -226,7 +228,7 @@ export class FamilyPlan {
     this.entries = [...withoutOld(ahead), placed, ...withoutOld(behind)];
 
     if (keepsOld) {
-      // A deny that this plan put there is nothing the operator knows: name the rule that was passed on the host.
+      // The operator does not know a deny that this plan added: name the rule of the host that was passed.
       const passed = behind.find((entry) => this.observed.has(entry) && entry !== old);
       const mark = passed === undefined ? "the end" : `"${describeEntry(passed)}"`;
       const [before, after] = [`behind ${mark}`, `ahead of ${mark}`];

@@ -5,12 +5,12 @@ import type { UfwEntry, UfwRulesFile } from "./ufw-rules.ts";
 export interface FirewallState {
   /** Whether the rules are in the kernel (`ufw status`), not whether ufw.conf says so. */
   active: boolean;
-  /** `IPV6=` of /etc/default/ufw. With "no" an active ufw drops all IPv6 and leaves user6.rules unread. */
+  /** `IPV6=` of /etc/default/ufw. With "no" an active ufw drops all IPv6, and does not read user6.rules. */
   ipv6Enabled: boolean;
   defaultIncoming: DefaultPolicy;
   rules4: UfwRulesFile;
   rules6: UfwRulesFile;
-  /** What ufw will load ahead of the rules when it is switched on, of both families; none of an active one. */
+  /** What ufw will load ahead of the rules when it is switched on, for both families; empty where ufw is active. */
   ahead: readonly UfwEntry[];
 }
 
@@ -52,9 +52,9 @@ export interface FirewallPlan {
   changes: FirewallChange[];
   /** What happens to packets that no rule names, where that changes. */
   defaultPolicy?: { before: DefaultPolicy; after: "deny" | "reject" };
-  /** The kernel has the wanted policy, and /etc/default/ufw another one, which the next start of ufw would load. */
+  /** Whether the kernel has the wanted policy, but /etc/default/ufw another one, which ufw's next start would load. */
   storedDefault?: "deny" | "reject";
-  /** Set where it cannot be shown that the peer of the live session may log in again. Never apply such a plan. */
+  /** Set where nothing shows that the peer of the live session may log in again. Never apply such a plan. */
   lockoutRisk?: string;
   /** Set where the host's own rules, once switched on, leave SSH open to the live peer and to nobody else. */
   onlyPeer?: string;

@@ -1,4 +1,4 @@
-/** Addresses as ranges in order and apart, that grow or shrink by a range at a time, each in a time that hardly grows with their number. */
+/** A set of addresses, kept as separate ranges in order. Adding or taking out a range costs hardly more the more of them there are. */
 export class Ranges {
   private readonly ranges: [first: bigint, last: bigint][];
 
@@ -33,7 +33,7 @@ export class Ranges {
     return end > at;
   }
 
-  /** Takes what of these is there out of another one, and says how many that were. */
+  /** Takes out of another set what is here of these addresses. Returns how many ranges that were. */
   removeFrom(other: Ranges, first: bigint, last: bigint): number {
     const from = this.firstEndingAt(first);
     let at = from;
@@ -46,7 +46,7 @@ export class Ranges {
     return this.ranges.values();
   }
 
-  /** Where the first one is that ends there or behind. */
+  /** The index of the first range that ends there or later. */
   private firstEndingAt(address: bigint): number {
     let [low, high] = [0, this.ranges.length];
     while (low < high) {

@@ -10,7 +10,7 @@ import type { Host, Passage } from "./walk/passage.ts";
 import { sourcesOf, strangersTo } from "./walk/senders.ts";
 import { TOO_MANY, walk } from "./walk.ts";
 
-/** What of a host is asked for its rules. */
+/** The facts of a host that its rules are read from. */
 export interface Seen {
   firewall: Pick<FirewallFact, "tables" | "nftables" | "nftText" | "hasNft" | "interfaces" | "foreign">;
   host: Pick<HostFact, "addresses" | "uid" | "tools">;
@@ -42,7 +42,7 @@ function passage(seen: Seen, family: Family, port: number, sources: Numbers): Pa
   const rules = readFirewall(seen)[family];
   if (rules.isTooMuch) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
   const found = walk(rules.rulesets, rules.host, { family, sources, port });
-  // What took seconds once would take them for each port and network.
+  // Where one walk took seconds, each port and network would take them again.
   rules.isTooMuch = found.doubts.some(({ text }) => text === TOO_MANY);
   return found;
 }
@@ -50,7 +50,7 @@ function passage(seen: Seen, family: Family, port: number, sources: Numbers): Pa
 type Rules = Record<Family, { rulesets: readonly Ruleset[]; host: Host; isTooMuch: boolean }>;
 const known = new WeakMap<Seen["firewall"], Rules>();
 
-/** Read once for a host: it is walked for each port and each network. */
+/** Reads a host's rules once, since they are walked for each port and each network. */
 export function readFirewall(seen: Seen): Rules {
   const rules = known.get(seen.firewall) ?? { 4: readFamily(seen, 4), 6: readFamily(seen, 6) };
   known.set(seen.firewall, rules);
@@ -92,17 +92,18 @@ function readFamily({ firewall, host }: Seen, family: Family): Rules[Family] {
 function gapsOf({ firewall, host }: Seen, isRead: boolean): Gap[] {
   const all = (text: string): Gap[] => [{ text, isWithin: true }];
   if (host.uid !== 0) return all("root alone may read the kernel's rules");
-  if (firewall.hasNft && !isRead) return all("nft does not say its rules, or more than are looked at");
+  if (firewall.hasNft && !isRead)
+    return all("nft does not print its rules, or prints more than redkeep looks at");
   if (firewall.hasNft) return [];
-  if (!host.tools.has("iptables")) return all("the host has neither iptables nor nft to say its rules");
+  if (!host.tools.has("iptables")) return all("the host has neither iptables nor nft to print its rules");
   const active = firewall.foreign.split("\n").find((line) => /^(?:firewalld|nftables)$/.test(line.trim()));
   if (active === undefined) return [];
-  return [{ text: `${active} is active, and the host has no nft to say its rules`, isWithin: false }];
+  return [{ text: `${active} is active, and the host has no nft to print its rules`, isWithin: false }];
 }
 
 /**
- * A rule of iptables by what nft says of it. iptables prints rules that nft has put into its tables as far as it understands
- * them (`ip saddr @set tcp dport 6380 accept` without the source), and nft those of iptables as far as it does ("xt").
+ * A rule of iptables by what nft says of it. Where nft has put rules into iptables' tables, iptables prints only what it
+ * understands of them (`ip saddr @set tcp dport 6380 accept` without the source), and nft does the same with iptables' ("xt").
  */
 function corrected(rule: Rule, seen: Shown | undefined): Rule {
   if (seen === undefined || !seen.isWhole) return rule;

@@ -11,8 +11,8 @@ export interface Gap {
   /** Why, as a sentence. */
   text: string;
   /**
-   * True where a rule that was read may be wrong for it. Else what is missing are whole chains: they may turn away what others
-   * let in, and never let in what others turn away.
+   * True where a rule that was read may be wrong because of it. Otherwise whole chains are missing: these may turn away what
+   * others let in, and never let in what others turn away.
    */
   isWithin: boolean;
 }
@@ -40,11 +40,11 @@ export interface Part {
   /** All of them have to hold. */
   matches: readonly Match[];
   effects: readonly Effect[];
-  /** Undefined where the rule only does something, and the next one is asked. */
+  /** Undefined where the rule only does something, and packets go on to the next one. */
   verdict: Verdict | undefined;
   /**
-   * What the same rule asks and does after its effects, of the packets that it has changed: the first part that matches is
-   * the one that holds. Who matches none of them goes on to the next rule.
+   * What the same rule asks of the packets that it has changed, and then does: the first part that matches counts. Packets that
+   * match none go on to the next rule.
    */
   afterwards?: readonly Part[];
 }
@@ -56,7 +56,7 @@ export type Effect =
   | { kind: "mark"; field: "mark" | "connectionMark"; keep: number; flip: number }
   | { kind: "mark"; field: "mark" | "connectionMark"; keep?: undefined }
   | { kind: "copyMark"; from: "mark" | "connectionMark" }
-  /** A field that people ask for by itself, a TTL say, gets another value. */
+  /** A field that rules ask for by itself, such as a TTL, gets another value. */
   | { kind: "unsettle" }
   /** Another destination: an address, or the host itself; another port, or the same one. */
   | { kind: "rewrite"; address: string | "host"; port: number | undefined };

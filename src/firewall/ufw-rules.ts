@@ -122,7 +122,7 @@ export function allFields(fields: GivenFields): UfwRuleFields {
   };
 }
 
-/** What makes two rules the same one to ufw, which keeps one rule a key: all but action, logging and comment. */
+/** A rule's key: ufw keeps one rule for each. It is all of the rule except action, logging and comment. */
 export function ruleKey(rule: UfwRuleFields): string {
   const { family, protocol, destinationPorts, destination, sourcePorts, source } = rule;
   const { destinationApp, sourceApp, direction, interfaceIn, interfaceOut, route } = rule;
@@ -171,7 +171,7 @@ export function describeRule(rule: UfwRuleFields, { comment = true } = {}): stri
   return words.join(" ");
 }
 
-/** An entry for people: a rule in ufw's words, an unreadable one by its first line. */
+/** An entry for people: a readable rule in ufw's words, another one by its first line. */
 export function describeEntry(entry: UfwEntry): string {
   return entry.kind === "rule" ? describeRule(entry) : `unreadable rule "${printable(entry.raw)}"`;
 }

@@ -16,16 +16,16 @@ import { run } from "./walk/run-chain.ts";
 import { EVERY, NO_SENDERS } from "./walk/senders.ts";
 import { straysOf } from "./walk/strays.ts";
 
-/** What is said of a host whose rules take more than that. */
-export const TOO_MANY = "the rules take what comes in apart into more cases than are looked at";
+/** What is said of a host whose rules take more effort than a walk may cost. */
+export const TOO_MANY = "the rules tell incoming packets apart in more cases than redkeep looks at";
 
 const TRACKING_PRIORITY = -200;
 const PORTS: Numbers = [[1n, 65_535n]];
 
 /**
  * Walks a host's rules as new TCP connections from `sources` to `port` do: ingress, raw, connection tracking, mangle, nat,
- * then what filters packets for the host, or those that it sends on. Every way is followed; rules that take a part of the packets split
- * them.
+ * then what filters packets for the host, or those that it sends on. It follows every way; a rule that takes a part of the
+ * packets splits them.
  */
 export function walk(
   rulesets: readonly Ruleset[],
@@ -67,7 +67,7 @@ export function walk(
   return { ...passage, doubts: [...passage.doubts, ...doubts] };
 }
 
-/** What becomes of packets; undefined where they are taken apart beyond measure. */
+/** What becomes of packets; undefined where the rules split them too often. */
 function pass(chains: readonly BaseChain[], start: Packets, port: number, host: Host): Outcome | undefined {
   const outcome: Outcome = { accepted: [], dropped: [], lost: [], effort: { steps: 0 } };
   try {
@@ -86,7 +86,7 @@ function pass(chains: readonly BaseChain[], start: Packets, port: number, host: 
   return outcome;
 }
 
-/** Who asks for an address that no interface has may get in: whether it is the host's all the same, its routes say. */
+/** Whoever asks for an address that no interface has may get in: routes decide whether the address is the host's all the same. */
 function strayDoubts(outcome: Outcome | undefined): RuleName[] {
   if (outcome === undefined) return [{ chain: "", text: TOO_MANY }];
   const ends = [...outcome.accepted, ...outcome.lost].filter(({ isLocal }) => isLocal);
@@ -94,11 +94,11 @@ function strayDoubts(outcome: Outcome | undefined): RuleName[] {
   return [...new Set(texts)].map((text) => ({ chain: chainOf(text), text }));
 }
 
-/** Of all that was met on the way: who gets in for sure, and what stays open. */
+/** What follows from all that packets met: who gets in for sure, and what stays open. */
 function conclude(outcome: Outcome | undefined, gaps: readonly Gap[]): Passage {
   if (outcome === undefined) return { openings: [], doubts: [{ chain: "", text: TOO_MANY }], letIn: [] };
   const { accepted, dropped, lost } = outcome;
-  // Where no rule that could turn them away is met, doubts on the way change nothing.
+  // Where packets met no rule that could turn them away, doubts on the way change nothing.
   const turned = numbers([...dropped, ...lost].flatMap(({ source }) => source));
   const sure = accepted.flatMap((packets) => {
     if (typeof packets.presence === "string") return [packets];
@@ -172,7 +172,7 @@ function throughChain(chain: BaseChain, packets: Packets, host: Host, outcome: O
             names: chain.devices.map((name) => ({ name, isStart: false })),
             negated: false,
           };
-    const { yes, no } = split(packets, match, `${chain.name} is for interfaces that nft does not say`);
+    const { yes, no } = split(packets, match, `${chain.name} is for interfaces that nft does not name`);
     here = yes;
     past.push(...no);
   }
@@ -188,7 +188,7 @@ function throughChain(chain: BaseChain, packets: Packets, host: Host, outcome: O
   return found.accepted;
 }
 
-/** Of what is through prerouting: packets for the port here, and those that came for it and are sent on. */
+/** Of the packets that passed prerouting, those for the port here, and those that came for it and are sent on. */
 function route(packets: Packets, port: bigint, host: Host, outcome: Outcome): Packets[] {
   const wanted: Numbers = [[port, port]];
   if (packets.isLocal) {

@@ -9,7 +9,7 @@ export interface CfgValue {
 /** By section and key; keys are in lower case. */
 export type Cfg = ReadonlyMap<string, ReadonlyMap<string, CfgValue>>;
 
-/** Its keys hold in every section. */
+/** The section whose keys hold in every section. */
 const DEFAULT_SECTION = "DEFAULT";
 
 /**
@@ -81,6 +81,6 @@ function commentStart(line: string): number | undefined {
 }
 
 function shown(text: string): string {
-  // A line that is broken may hold a password.
+  // A broken line may hold a password.
   return JSON.stringify(text.replace(/(?<=\S)[\s=:][\s\S]*$/, "…").slice(0, 40));
 }

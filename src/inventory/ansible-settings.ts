@@ -7,14 +7,14 @@ import { readTextFile } from "../lib/text-file.ts";
 import { type Cfg, parseCfg } from "./ansible-cfg.ts";
 import type { ConfigSetting, ConnectionConfig } from "./connection-settings.ts";
 
-/** What an ansible.cfg and Ansible's variables of the environment say, as far as redkeep follows it. Weaker than the command line. */
+/** What redkeep follows of an ansible.cfg and of Ansible's environment variables. The command line wins over it. */
 export interface AnsibleSettings {
   /** The file that was read, as messages name it. */
   file: string | undefined;
   warnings: readonly string[];
-  /** Where host keys are switched off, which is not followed. */
+  /** Where they switch host keys off, which redkeep does not follow. */
   hostKeysOff: string | undefined;
-  /** The sources, with where they were named. */
+  /** The sources of the inventory, and what names them. */
   inventory: { sources: readonly string[]; from: string } | undefined;
   user: string | undefined;
   /** Absolute. */
@@ -36,7 +36,7 @@ export interface AnsibleSettings {
   };
 }
 
-/** Each setting's variable of the environment, which is the stronger, and its sections and keys, the last of which counts. */
+/** Of each setting its environment variable, which wins, then its sections and keys, of which the last one counts. */
 const NAMES = {
   inventory: ["ANSIBLE_INVENTORY", "defaults.inventory"],
   user: ["ANSIBLE_REMOTE_USER", "defaults.remote_user"],
@@ -80,7 +80,7 @@ const NAMES = {
     "ANSIBLE_SUDO_FLAGS",
   ],
 } as const;
-/** These are instead of the variable of their name. */
+/** Settings that count where the inventory variable of the same name is not set. */
 const VARIABLES = [
   "ansible_ssh_args",
   "ansible_ssh_common_args",
@@ -90,15 +90,15 @@ const VARIABLES = [
   "ansible_become_exe",
   "ansible_become_flags",
 ] as const;
-/** What sudo is given by Ansible anyway. */
+/** The flags that Ansible gives sudo anyway. */
 const NO_CHANGE = /^(?:sudo|\s*(?:-[HSn]+\s*)*)$/;
 
 /**
  * Finds the ansible.cfg that Ansible would take (ANSIBLE_CONFIG, that of the current folder, ~/.ansible.cfg, /etc/ansible/ansible.cfg)
  * and reads it together with the environment.
  *
- * @param hasInventory the command line names the inventory: then that of the settings is not looked at
- * @throws InputError naming file, line and key of whatever is not valid or names what is not there
+ * @param hasInventory whether the command line names an inventory: then the settings' own is not looked at
+ * @throws InputError with file, line and key of each setting that is not valid, or that names a file which is not there
  */
 export async function ansibleSettings(
   { cwd, env }: { cwd: string; env: NodeJS.ProcessEnv },
@@ -180,10 +180,12 @@ async function findCfg(cwd: string, env: NodeJS.ProcessEnv): Promise<FoundCfg> {
     return { path: file, warnings: [] };
   }
   const here = join(cwd, "ansible.cfg");
-  // Whoever may write there could choose the programs that are run.
+  // Whoever may write there could choose programs that Ansible, and redkeep, would run.
   const isOpen = (statSync(cwd, { throwIfNoEntry: false })?.mode ?? 0) & 0o002;
   const warnings =
-    isOpen && existsSync(here) ? ["ansible.cfg is not read, as every user may write to this folder"] : [];
+    isOpen && existsSync(here)
+      ? ["redkeep does not read ansible.cfg here: every user may write to this folder"]
+      : [];
   const home = env.HOME === undefined ? [] : [join(env.HOME, ".ansible.cfg")];
   for (const path of [...(isOpen ? [] : [here]), ...home, "/etc/ansible/ansible.cfg"])
     if (await isReadable(path)) return { path, warnings };
@@ -215,7 +217,7 @@ class SettingsReader {
     if (problems.length > 0) throw new InputError(problems);
   }
 
-  /** Undefined where it is not set, or empty. A pair of quotes around the whole value is not part of it. */
+  /** A setting's text; undefined where it is not set, or empty. Quotes around the whole value are not part of it. */
   find(name: keyof typeof NAMES): FoundSetting | undefined {
     let fromFile: ConfigSetting | undefined;
     let fromEnvironment: ConfigSetting | undefined;
@@ -276,7 +278,7 @@ class SettingsReader {
   async inventory(): Promise<AnsibleSettings["inventory"]> {
     const setting = this.find("inventory");
     if (setting === undefined) return undefined;
-    // Ansible takes the quotes of a path for a part of it.
+    // For Ansible, quotes belong to the path.
     const sources = setting.raw
       .split(",")
       .map((item) => item.trim())
@@ -297,7 +299,7 @@ class SettingsReader {
     );
   }
 
-  /** A value of the file counts from the file's folder, one of the environment from the current one. */
+  /** A path in the file counts from the file's folder, one in the environment from the current folder. */
   #path({ place, raw }: FoundSetting): string {
     const base = place === undefined ? this.#cwd : this.#directory;
     return expanded(raw.replaceAll("{{CWD}}", this.#cwd), base, this.#env);
@@ -343,7 +345,7 @@ function listOf(value: string): string[] {
   return value.split(",").map((item) => unquoted(item.trim()));
 }
 
-/** As short as it can be written from here. */
+/** The shorter of the absolute path and the one from here. */
 function shownPath(path: string, cwd: string): string {
   const from = relative(cwd, path);
   return from === "" ? "." : from.startsWith("..") ? path : from;

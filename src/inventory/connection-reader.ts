@@ -15,7 +15,7 @@ import { OWN_VARIABLES } from "./own-variables.ts";
 import { OMIT, Rendering } from "./rendering.ts";
 import { mergeSshOptions, parseSshArguments, WAY_OUT } from "./ssh-arguments.ts";
 
-/** Their values run, or are loaded, on this machine. */
+/** Options whose value this machine runs or loads. */
 const RUNS_CODE = ["ProxyCommand", "PKCS11Provider", "SecurityKeyProvider"];
 const HOST_KEY_CHECKING = ["ansible_host_key_checking", "ansible_ssh_host_key_checking"];
 /** One word that no program can mistake for an option. */
@@ -117,7 +117,7 @@ export class ConnectionReader {
     });
   }
 
-  /** Of the variables, else of ansible.cfg. The first of `names` comes first, as for ssh. */
+  /** The arguments in the variables, else in ansible.cfg. Those of the first of `names` come first, as ssh wants them. */
   sshArguments(names: readonly string[]): SshOptions {
     const { hostKeys } = this.#defaults;
     const fail = (message: string) => new InputError({ message });
@@ -126,7 +126,7 @@ export class ConnectionReader {
         if (typeof value !== "string") throw expected("ssh options as one text", value);
         const parsed = parseSshArguments(value, fail, hostKeys);
         if (this.#isInventorys(name)) this.#refuseCode(parsed);
-        // The reason for a transport names them one by one.
+        // The reason for a transport names each option by itself.
         if (this.#rendering.fromVault)
           for (const [, option] of parsed.others ?? []) if (!readsAsWord(option)) new Secret(option);
         return parsed;
@@ -136,7 +136,7 @@ export class ConnectionReader {
     return { ...second, ...first, ...mergeSshOptions(first, second) };
   }
 
-  /** A token on a card or in a module: only the system's ssh can log in with it. */
+  /** The library for keys on a smart card or token: only the system's ssh can log in with them. */
   withPkcs11(options: SshOptions): SshOptions {
     const provider = this.#read(["ansible_ssh_pkcs11_provider"], (value) => {
       if (typeof value !== "string" || /[\0\r\n]/.test(value))
@@ -152,13 +152,13 @@ export class ConnectionReader {
     );
   }
 
-  /** Not ansible.cfg's, and not what the command line gives by -e. */
+  /** Whether the inventory set it, and neither ansible.cfg nor -e. */
   #isInventorys(name: string): boolean {
     return this.#isSet(name) && this.#context.inventory?.extraVars.has(name) !== true;
   }
 
   /**
-   * Whoever writes the inventory must not run anything on this machine, as long as you do not say so.
+   * Refuses what would let the inventory's writers run something on this machine, unless you allow it.
    * @throws InputError
    */
   #refuseCode({ configFile, others = [] }: SshOptions): void {
@@ -222,11 +222,11 @@ export class ConnectionReader {
     }
   }
 
-  /** Another program than ssh would reach the host in a way that nobody has looked at. */
+  /** A program other than ssh would reach the host in a way that nobody has looked at. */
   checkExecutable(): void {
     this.#read(["ansible_ssh_executable"], (value) => {
       if (value === "" || (typeof value === "string" && ["ssh", "/usr/bin/ssh"].includes(value))) return;
-      throw expected("ssh: redkeep runs the one of your PATH, where it runs any", value);
+      throw expected("ssh: where redkeep runs a program for SSH, it is the ssh in your PATH", value);
     });
   }
 
@@ -260,7 +260,7 @@ export class ConnectionReader {
       if (typeof value === "string" && allowed.includes(value)) return true;
       throw expected(expectation, value);
     });
-    // A wrong variable is already reported; right or wrong, it wins over the keyword.
+    // The variable wins over the keyword, also where it is wrong: that is reported already.
     if (isAllowed || weaker === undefined || names.some((name) => this.#isSet(name))) return;
     this.#configured(weaker, (value) => {
       if (!allowed.includes(value)) throw expected(expectation, value);
@@ -310,7 +310,7 @@ export class ConnectionReader {
     }
   }
 
-  /** The strongest name that is set and not null. Two with different values are a problem: nobody means both. */
+  /** The strongest name that is set and not null. Two names with different values are a problem: nobody means both. */
   #strongest(names: readonly string[]): Setting | undefined {
     const settings = names.flatMap((name): Setting[] => {
       const variable = this.#variables.get(name);
@@ -335,7 +335,7 @@ export class ConnectionReader {
     return strongest;
   }
 
-  /** `OMIT` too where the variable cannot be rendered, which is a problem then. */
+  /** A variable's rendered value. `OMIT` also where it cannot be rendered, which is then one of the problems. */
   #rendered(variable: Variable, name: string): unknown {
     try {
       return this.#rendering.value(variable, name);
@@ -356,7 +356,7 @@ function expected(what: string, value: unknown): InputError {
   return new InputError({ message: `expected ${what}, found ${JSON.stringify(value)?.slice(0, 80)}` });
 }
 
-/** A number, also written as text; `22.0` is 22. */
+/** A number, also where it is written as text; `22.0` is 22. */
 function numberOf(value: unknown): number | undefined {
   if (typeof value === "number") return value;
   return typeof value === "string" && /^[0-9]{1,6}(?:\.[0-9]{1,6})?$/.test(value) ? Number(value) : undefined;

@@ -14,10 +14,10 @@ export interface ConnectionDefaults {
   timeoutSeconds?: number | undefined;
   knownHosts?: string | undefined;
   hostKeys?: HostKeys | undefined;
-  /** The inventory's ssh options may run commands and load libraries on this machine. */
+  /** Whether the inventory's ssh options may run commands and load libraries on this machine. */
   allowInventoryCommands?: boolean | undefined;
   onNewHostKey?: ((message: string) => void) | undefined;
-  /** From ansible.cfg and its variables of the environment, weaker than any variable of the same meaning. */
+  /** From ansible.cfg and its environment variables. Any variable of the same meaning wins over them. */
   config?: ConnectionConfig | undefined;
   play?: PlayConnection | undefined;
 }
@@ -35,13 +35,13 @@ export interface ConnectionConfig {
   connection?: ConfigSetting | undefined;
   becomeMethod?: ConfigSetting | undefined;
   becomeUser?: ConfigSetting | undefined;
-  /** By the name of the variable that is instead of them where it is set: `ansible_ssh_args` and so on. */
+  /** By the name of the variable that replaces them where it is set: `ansible_ssh_args` and so on. */
   variables: ReadonlyMap<string, ConfigSetting>;
 }
 
 /** The play's keywords. */
 export interface PlayConnection {
-  /** Of the play, for messages. */
+  /** Where the play stands, for messages. */
   place?: Place | undefined;
   port?: number | undefined;
   remoteUser?: string | undefined;
@@ -55,7 +55,7 @@ export interface SecretContext {
   /** Paths in messages are relative to this folder. */
   cwd: string;
   env: NodeJS.ProcessEnv;
-  /** Shared between hosts, so that a command which gives a password runs once. */
+  /** All hosts share it, so that a command which gives a password runs once. */
   cache?: Map<string, Promise<Secret>>;
   openVault?: SecretSourceOptions["openVault"];
   /** For templates that name other hosts, groups or folders. */

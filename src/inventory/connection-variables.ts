@@ -45,7 +45,7 @@ export async function connectionVariables(
     reader.refuse(REFUSED_WITH_BECOME);
     reader.checkBecome();
   }
-  // For ssh the first of several values counts: ansible_ssh_args comes before the variables, the other arguments after them.
+  // ssh takes the first of several values: ansible_ssh_args comes before the variables, the other arguments after them.
   const result: ConnectionVariables = {
     host,
     address: reader.address() ?? host,

@@ -3,6 +3,7 @@ import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Variable } from "./inventory.ts";
 import { describe, variableOf } from "./parse-inventory.ts";
+import { SIMPLE_ESCAPES } from "./python-literal.ts";
 import { readVariableFile } from "./variable-files.ts";
 
 const PLACE: Place = { file: "-e" };
@@ -61,7 +62,7 @@ function keyValues(arg: string): Map<string, Variable> {
   return variables;
 }
 
-/** Splits at white space outside quotes. Quotes stay for now: only those around a whole value are removed. */
+/** Splits at white space outside quotes. The quotes stay: only those around a whole value are removed, later. */
 function splitWords(text: string): string[] {
   const words: string[] = [];
   let word = "";
@@ -90,19 +91,7 @@ function unquote(value: string): string {
   return isQuoted ? value.slice(1, -1) : value;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\",
-  "'": "'",
-  '"': '"',
-  "=": "=",
-  a: "\x07",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  v: "\v",
-};
+const ESCAPES: Readonly<Record<string, string>> = { ...SIMPLE_ESCAPES, "=": "=" };
 
 /** Backslash escapes as Ansible reads them in key=value. */
 function decodeEscapes(value: string): string {

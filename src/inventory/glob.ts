@@ -14,7 +14,7 @@ function tokenize(chars: readonly string[]): Token[] {
   const lastEnd = chars.lastIndexOf("]");
   for (let i = 0; i < chars.length; i++) {
     const char = chars[i] ?? "";
-    // A "]" right after "[" or "[!" belongs to the class. Where none is left, each "[" would search to the end.
+    // A "]" right after "[" or "[!" belongs to the class. Where no "]" is left, do not search: each "[" would search to the end.
     const end = char === "[" && i < lastEnd ? chars.indexOf("]", chars[i + 1] === "!" ? i + 3 : i + 2) : -1;
     if (char === "*") {
       tokens.push({ kind: "star" });

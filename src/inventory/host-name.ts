@@ -74,7 +74,7 @@ function splitPort(key: string, place: Place): { host: string; port: number | un
   }
   const suffix = /^((?:[^:[\]]|\[[^\]]*\])*):([0-9]+)$/.exec(key);
   if (suffix?.[1] === undefined || suffix[2] === undefined) return { host: key, port: undefined };
-  // Where Ansible does not accept the part before the colon as a host name, the port silently becomes part of the name.
+  // Where the part before the colon is no host name to Ansible, the port silently becomes part of the name.
   if (/[._-]$/.test(suffix[1])) {
     throw refusal(key, place, "a host name before a port cannot end in . _ or -");
   }

@@ -10,7 +10,7 @@ export interface Limit {
   readonly terms: readonly string[];
 }
 
-/** Ansible's own machine: every inventory has it, so that leaving it out is no typo. */
+/** Ansible's own machine. Every inventory has it, so a pattern that excludes it has no typo. */
 const OWN_MACHINE = ["!localhost", "!127.0.0.1", "!::1"];
 const LIMIT_PLACE: Place = { file: "--limit" };
 
@@ -21,8 +21,8 @@ export interface PatternMatch {
 }
 
 /**
- * The names of the hosts that `pattern` selects, in the order of its terms and, within a group, of the inventory. A `limit`
- * keeps those that it selects too, and the pattern's order.
+ * The names of the hosts that `pattern` selects: in the order of its terms, and within a group in the inventory's. A `limit`
+ * keeps only hosts that it selects too, and does not change the order.
  *
  * @param place of the pattern, for messages
  * @throws InputError when a term matches nothing (a typo in an exclusion would run on the excluded host), or is not understood.
@@ -59,7 +59,7 @@ export function matchHosts(
 /**
  * Reads a `--limit`, whose terms may be `@file` with one term a line.
  *
- * @throws InputError when it is empty: for Ansible that means every host.
+ * @throws InputError when it is empty, which Ansible takes for every host.
  */
 export async function readLimit(text: string, cwd: string): Promise<Limit> {
   const terms: string[] = [];
@@ -163,12 +163,12 @@ function matchTerm(inventory: Inventory, term: string, place: Place | undefined)
   return chosen.length > 0 ? chosen : `selects none of the ${hosts.length} hosts of ${subscript[1]}`;
 }
 
-/** Host names are matched only where no group matches, or the term is not a plain word. */
+/** The hosts that a term matches. It is compared with host names only where no group matches, or it is no plain word. */
 function globHosts(inventory: Inventory, glob: string): string[] | undefined {
   return named(inventory, globMatcher(glob), /[.?*[]/.test(glob));
 }
 
-/** The hosts of the groups that match. Where no group does, or with `always`, also the hosts that match by name. Undefined for no match. */
+/** The hosts of the groups that match. Where no group matches, or with `always`, hosts by their names too. Undefined for no match. */
 function named(
   inventory: Inventory,
   matches: (name: string) => boolean,

@@ -1,8 +1,7 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
-import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
-import type { DraftGroup, DraftHost, InventoryBuilder } from "./inventory-builder.ts";
+import type { DraftGroup, InventoryBuilder } from "./inventory-builder.ts";
 import { variableOf } from "./parse-inventory.ts";
 import { pythonLiteral } from "./python-literal.ts";
 import { splitShellWords } from "./shell-words.ts";
@@ -31,12 +30,12 @@ export interface IniInventory {
   readonly problems: readonly Problem[];
 }
 
-/** Whether a line of `text` is the head of a section, as in hardly a file of another form. */
+/** Whether a line of `text` begins a section: files in other forms hardly have such a line. */
 export function looksLikeIni(text: string): boolean {
   return text.split(LINE_END).some((line) => SECTION.test(stripped(line)));
 }
 
-/** A file of which so many lines are wrong is no INI, and the first of them tell enough. */
+/** Where so many lines are wrong, the file is no INI, and the first of them say enough. */
 const MOST_PROBLEMS = 100;
 
 /** Reads the lines of an INI inventory as Ansible does. @param origin the file, for the places of its values */
@@ -57,7 +56,7 @@ export function parseIni(text: string, origin: Place): IniInventory {
       if (!(error instanceof InputError)) throw error;
       problems.push(...error.problems);
       if (problems.length >= MOST_PROBLEMS) break;
-      // What kind of lines come next is not known.
+      // Nobody knows which kind of lines comes next.
       if (line.startsWith("[")) holds = "";
     }
   }
@@ -137,7 +136,7 @@ function hostLine(line: string, place: Place): IniLine {
   return { kind: "host", place, pattern, variables };
 }
 
-/** A Python literal where it is one, else the text as it stands; in both kinds of lines. */
+/** The value of a Python literal, or else the text as it stands. Lines of hosts and of variables are alike in this. */
 function iniValue(name: string, text: string, place: Place): YamlNode {
   try {
     return pythonLiteral(text, place) ?? { kind: "scalar", place, type: "text", value: text };
@@ -148,18 +147,18 @@ function iniValue(name: string, text: string, place: Place): YamlNode {
 }
 
 /**
- * Adds an INI inventory to `builder`, in Ansible's order: a group that a `:children` section names before its own section becomes a
- * child where that section stands.
+ * Adds an INI inventory to `builder`, in Ansible's order: a group that a `:children` section names ahead of the group's own
+ * section becomes a child where its own section stands.
  */
 export function addIni({ lines, problems }: IniInventory, builder: InventoryBuilder): void {
   builder.problems.push(...problems);
   new IniReader(builder).read(lines);
 }
 
-/** A group that is named, and has no section of its own yet. */
+/** A group that something names, and that has no section of its own yet. */
 interface Pending {
   place: Place;
-  /** Whose `:children` name it; none for one that only has `:vars`. */
+  /** The groups whose `:children` name it; none where it only has `:vars`. */
   parents: { group: DraftGroup; place: Place }[];
 }
 
@@ -180,7 +179,7 @@ class IniReader {
           this.#section(line.group, line.holds, line.place);
           break;
         case "host":
-          for (const host of this.#hosts(line.pattern, line.place)) {
+          for (const host of this.#builder.addHosts(line.pattern, this.#group, line.place)) {
             for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
           }
           break;
@@ -216,17 +215,6 @@ class IniReader {
     this.#pending.set(name, pending);
   }
 
-  #hosts(pattern: string, place: Place): DraftHost[] {
-    try {
-      const { names, port } = parseHostKey(pattern, place);
-      return names.map((name) => this.#builder.addHost(name, port, this.#group, place));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      this.#builder.problems.push(...error.problems);
-      return [];
-    }
-  }
-
   #reportPending(): void {
     for (const [name, { place, parents }] of this.#pending) {
       const others = [...this.#builder.groups.keys()].filter((other) => other !== name);
@@ -249,14 +237,14 @@ class IniReader {
   }
 }
 
-/** A password of digits is taken as text, which is what Ansible hands to ssh and sudo; it is listed as the number that it is. */
+/** A password of digits counts as text: so Ansible hands it to ssh and sudo. A listing shows it as a number. */
 function variable(name: string, node: YamlNode): Variable {
   const read = variableOf({ place: node.place, keyIsText: true, node });
   const isDigits = node.kind === "scalar" && node.type === "int" && Number(node.value) >= 0;
   return isDigits && PASSWORD.test(name) ? { ...read, value: String(node.value) } : read;
 }
 
-/** Without the blanks around it. A pattern would try each blank within it for the end, which takes hours in a long line. */
+/** The text without the blanks around it. A regular expression would take each blank inside for the end: hours in a long line. */
 function stripped(text: string): string {
   let [start, end] = [0, text.length];
   while (start < end && IS_BLANK.test(text.charAt(start))) start++;

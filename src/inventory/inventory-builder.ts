@@ -1,8 +1,9 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
+import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
-/** In all: more would fill this machine's memory. */
+/** The most hosts of one inventory: more would fill this machine's memory. */
 const MOST_HOSTS = 500_000;
 
 /** A host while sources are read. */
@@ -44,7 +45,7 @@ export class InventoryBuilder {
     this.ungrouped.parents.add(this.#all);
   }
 
-  /** A file that gives no host: a problem only where no other one has any. */
+  /** Notes a file without a host: that is a problem only where no other file has one. */
   foundEmpty(place: Place, message = "the inventory file is empty: it has no hosts"): void {
     this.#empty.push({ place, message });
   }
@@ -100,6 +101,18 @@ export class InventoryBuilder {
     const text = typeof value === "object" ? "" : String(value);
     if (/^[-+]?[0-9]{1,9}$/.test(text)) group.priority = Number(text);
     else this.problems.push({ place, key, message: `expected an integer, found ${shown(value)}` });
+  }
+
+  /** Adds the hosts that a key such as `web:2222` or `r[01:20]` stands for; a wrong one is a problem, and adds none. */
+  addHosts(key: string, group: DraftGroup, place: Place): DraftHost[] {
+    try {
+      const { names, port } = parseHostKey(key, place);
+      return names.map((name) => this.addHost(name, port, group, place));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.problems.push(...error.problems);
+      return [];
+    }
   }
 
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
@@ -195,7 +208,7 @@ function ringProblem(groups: ReadonlySet<DraftGroup>): Problem {
 export function hostsBelow(group: DraftGroup): Set<DraftHost> {
   const groups = new Set([group]);
   const hosts = new Set<DraftHost>();
-  // A set that grows while it is walked is a breadth-first walk.
+  // The set grows while the loop walks it: that makes a breadth-first walk.
   for (const { hosts: own, children } of groups) {
     for (const host of own) hosts.add(host);
     for (const child of children.keys()) groups.add(child);

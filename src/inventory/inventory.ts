@@ -4,8 +4,8 @@ import type { YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /**
- * A variable's value as written in the file, never rendered, with its place. One from a vault has a place that says so, and
- * is shown to nobody.
+ * A variable's value as the file has it, never rendered, with its place. Where it comes from a vault, its place says so, and
+ * nobody is shown the value.
  */
 export interface Variable {
   readonly value: unknown;
@@ -20,7 +20,7 @@ export interface Host {
   readonly name: string;
   /** Where the host is first mentioned. */
   readonly place: Place;
-  /** All groups that hold it, directly or through children, but for `all`; sorted by name. */
+  /** All groups that hold it, directly or through children, except `all`; sorted by name. */
   readonly groups: readonly string[];
   /** Steps 1 to 9 of the precedence, merged: everything from files. */
   readonly variables: Variables;
@@ -45,12 +45,12 @@ export interface Inventory {
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
   /**
-   * The inventory with the encrypted files of variables opened that these hosts have. Of other hosts they stay closed, so
-   * that nobody is asked for a password that no selected host needs.
+   * The same inventory, with these hosts' encrypted files of variables opened. Other hosts' files stay closed, so that nobody
+   * is asked for a password that no selected host needs.
    * @throws InputError where one cannot be opened
    */
   readonly unlock: (hosts: Iterable<string>, vault: Vault) => Promise<Inventory>;
-  /** The same inventory with every such file closed: what does not depend on who is selected reads this. */
+  /** The same inventory with every such file closed: for what must not depend on which hosts are selected. */
   readonly locked?: Inventory;
   /** What templates may name besides variables. */
   readonly surroundings?: Surroundings;

@@ -10,10 +10,10 @@ export type Expression =
   /** `lookup('env', variable)` */
   | { kind: "env"; variable: Expression };
 
-/** Texts and expressions in turn. */
+/** A text cut into plain texts and expressions, in order. */
 export type Template = readonly (string | Expression)[];
 
-/** What is beyond a plain name, as the end of the sentence "is a Jinja template …". */
+/** What redkeep does not render. The message is the end of the sentence "is a Jinja template …". */
 export class JinjaError extends Error {
   override readonly name = "JinjaError";
 }

@@ -17,7 +17,7 @@ export interface Raw {
   isPlain: boolean;
 }
 
-/** A name that is not there. Jinja lets `default` catch it, also behind further keys. */
+/** A name that is not there. Jinja's `default` catches it, also where further keys follow the name. */
 export class Undefined {
   readonly name: string;
 
@@ -131,11 +131,11 @@ const PYTHON_WORDS = new Set(
   "True False None true false null set b B r R u U br bR Br BR rb rB Rb RB".split(" "),
 );
 
-/** Whether Python's literal_eval may read a list, mapping or set in the text: any other word in it, and it does not. */
+/** Whether Python's literal_eval may read a list, mapping or set in the text. It does not where the text has any other word than Python's own. */
 export function mayBePython(text: string): boolean {
   if (!/^(?:\{[\s\S]*\}|\[[\s\S]*\])\s*$/.test(text)) return false;
   let isWhole = true;
-  // Also a string that does not end is taken: to look for an end from each of its quotes takes too long.
+  // A string that does not end counts too: looking for an end from each quote would take too long.
   const code = text.replace(
     /'(?:[^'\\]|\\[\s\S])*('?)|"(?:[^"\\]|\\[\s\S])*("?)/g,
     (_, ...ends: string[]) => {

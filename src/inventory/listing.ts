@@ -79,7 +79,7 @@ export function inventoryHost(inventory: Inventory, name: string): string {
   return printJson(listedVariables(inventory, host));
 }
 
-/** These always have their real values, so what a file says about them is not listed. */
+/** Magic variables always have their real values, so the listing leaves out what a file says about them. */
 const MAGIC = ["inventory_hostname", "inventory_hostname_short", "group_names", "groups"];
 
 function listedVariables(inventory: Inventory, host: Host): Map<string, Json> {
@@ -116,7 +116,7 @@ export function jsonOf(node: YamlNode): Json {
         // In a file that is encrypted as a whole, a plain text may have the tag by mistake.
         return isVault(text) ? new Map([["__ansible_vault", text]]) : MASK;
       }
-      // Of a file that is encrypted as a whole: ansible-inventory would print it.
+      // The value comes from a file that is encrypted as a whole: ansible-inventory would print it.
       if (node.place.fromVault === true) return MASK;
       if (node.type === "unsafe") return new Map([["__ansible_unsafe", String(node.value)]]);
       return node.type === "float" ? new Raw(pythonFloat(Number(node.value))) : (toValue(node) as Json);

@@ -29,7 +29,7 @@ export interface InventoryOptions {
   interrupted?: AbortSignal;
   /** How long an inventory program may take for one answer. */
   programSeconds?: number;
-  /** For templates that look something up in it. */
+  /** The environment, for templates that look something up in it. */
   env?: NodeJS.ProcessEnv;
 }
 
@@ -175,7 +175,7 @@ function partsOf(draft: DraftHost, files: AllVariableFiles): VariablePart[] {
   ];
 }
 
-/** @param open the encrypted files that were opened; the others say nothing */
+/** @param open the encrypted files that were opened; the others give no variables */
 function finishedHost(
   draft: DraftHost,
   builder: InventoryBuilder,

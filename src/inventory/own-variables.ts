@@ -17,7 +17,7 @@ const PREFIX = "redkeep_";
 
 /**
  * Refuses a variable that looks like one of redkeep's but is misspelled. Nobody would notice it otherwise: the host would
- * not be checked from outside, and pass, or be restarted together with its replica.
+ * pass without a check from outside, or redkeep would restart it together with its replica.
  * @throws InputError with every such name.
  */
 export function refuseUnknownVariables(variables: Variables): void {

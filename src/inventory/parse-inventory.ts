@@ -1,14 +1,8 @@
-import { InputError, type Place } from "../lib/errors.ts";
+import type { Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
 import { formatPath, toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
-import { parseHostKey } from "./host-name.ts";
 import type { Variable } from "./inventory.ts";
-import {
-  type DraftGroup,
-  type DraftHost,
-  type InventoryBuilder,
-  unknownGroupKey,
-} from "./inventory-builder.ts";
+import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
 
 type Path = readonly string[];
 
@@ -16,7 +10,7 @@ type Path = readonly string[];
  * Adds an inventory file in Ansible's YAML layout to `builder`. Where Ansible only warns, or drops a whole file, this
  * reports a problem.
  *
- * @param exportCommand turns a plugin's configuration into a file, for messages
+ * @param exportCommand the command that turns a plugin's configuration into a file, for messages
  */
 export function parseInventory(
   document: YamlDocument,
@@ -134,21 +128,10 @@ class InventoryParser {
       this.#problem(entry.place, path, `expected the host's variables as a mapping, found ${describe(node)}`);
       return;
     }
-    for (const host of this.#hostsOf(key, entry.place, group)) {
+    for (const host of this.#builder.addHosts(key, group, entry.place)) {
       for (const [name, value] of node.kind === "mapping" ? node.entries : []) {
         host.variables.set(name, variableOf(value));
       }
-    }
-  }
-
-  #hostsOf(key: string, place: Place, group: DraftGroup): DraftHost[] {
-    try {
-      const { names, port } = parseHostKey(key, place);
-      return names.map((name) => this.#builder.addHost(name, port, group, place));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      this.#builder.problems.push(...error.problems);
-      return [];
     }
   }
 
@@ -172,7 +155,7 @@ function isNull(node: YamlNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
-/** What Python takes for false: a plugin's name that is none. */
+/** What Python takes for false: with such a value `plugin` names none. */
 function isEmpty(node: YamlNode): boolean {
   if (node.kind === "scalar") return !node.value;
   return node.kind === "mapping" ? node.entries.size === 0 : node.items.length === 0;

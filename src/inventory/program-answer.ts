@@ -16,7 +16,7 @@ export class ProgramAnswer {
     this.#builder = builder;
   }
 
-  /** Adds the groups; the hosts' variables are what comes back, undefined where the program was not asked for them yet. */
+  /** Adds the groups. Returns the hosts' variables; undefined where the answer has none and each host is still to be asked for. */
   read(root: YamlMapping): YamlMapping | undefined {
     let variables: YamlMapping | undefined;
     for (const [name, { node, place }] of root.entries) {

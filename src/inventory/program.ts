@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access, open, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { Cancelled, InputError } from "../lib/errors.ts";
-import { openToOthers } from "../lib/own-program.ts";
+import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
@@ -28,17 +27,13 @@ export interface ProgramContext {
 }
 
 /**
- * Whether Ansible would run the file: it may be executed, and the system knows how. A data file on a disk where everything may be
- * executed is none.
+ * Whether Ansible would run the file: it is executable, and the system knows how. On some disks every file is executable: a
+ * data file there is no program.
  */
 export async function isProgram(path: string, file: string): Promise<boolean> {
+  if (!(await isExecutable(path))) return false;
   try {
-    await access(path, constants.X_OK);
-  } catch {
-    return false;
-  }
-  try {
-    // Nothing may be read from a pipe before its reader comes.
+    // What is read of a pipe here, its reader would miss.
     if (!(await stat(path)).isFile()) return false;
     await using handle = await open(path);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
@@ -50,10 +45,10 @@ export async function isProgram(path: string, file: string): Promise<boolean> {
 }
 
 /**
- * Runs an inventory program with `--list`, and with `--host NAME` for each host where that has no `_meta.hostvars`, and adds what it
- * says to `builder`.
+ * Runs an inventory program with `--list`, and adds what it says to `builder`. Where that has no `_meta.hostvars`, it runs the
+ * program for each host too, with `--host NAME`.
  *
- * @throws InputError when it fails, hangs, prints more than 32 MiB, or something else than Ansible expects of it.
+ * @throws InputError when it fails, hangs, prints more than 32 MiB, or prints what Ansible does not expect of it.
  */
 export async function addProgram(
   path: string,
@@ -86,7 +81,7 @@ interface Answer {
   text: string;
 }
 
-/** A document that is JSON and nothing else: half of one may well be YAML. */
+/** Reads JSON as JSON: as YAML, half of a document may pass for a whole one. */
 function jsonOf({ text, words }: Answer): YamlNode {
   try {
     JSON.parse(text);
@@ -117,7 +112,7 @@ function mappingOf(node: YamlNode, words: string): YamlMapping {
   });
 }
 
-/** What the program prints. It runs in a process group of its own, which ends with it where it must be ended. */
+/** What the program prints. It runs in a process group of its own, so that redkeep can end it with all that it started. */
 function run(
   path: string,
   args: readonly string[],
@@ -142,7 +137,7 @@ function run(
       try {
         if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       } catch {
-        // All of the group have ended.
+        // The whole group has ended.
       }
     };
     const fail = (message: string): void => {
@@ -182,12 +177,12 @@ function run(
         error.code === "ENOENT"
           ? "the program that its first line names does not exist"
           : `${error.code ?? error.message}`;
-      fail(`expected a program that answers --list, found that it cannot be run: ${reason}`);
+      fail(`cannot be run: ${reason}`);
     });
     child.on("close", (status, signal) => {
       if (status !== 0) {
         fail(
-          `expected the program to end well, found ${status === null ? `signal ${signal}` : `exit status ${status}`}`,
+          `expected exit status 0, found ${status === null ? `signal ${signal}` : `exit status ${status}`}`,
         );
         return;
       }
@@ -206,7 +201,7 @@ function run(
 /** The end of what the program said, as one safe line. */
 function lastWords(stderr: Buffer): string {
   const text = stderr.toString();
-  // Of a secret that was cut nothing is recognised.
+  // Nothing recognises a secret that was cut.
   const whole = stderr.length < MAX_STDERR_BYTES ? text : text.slice(text.indexOf("\n") + 1);
   const lines = whole.trim().split(/\s*\n\s*/);
   return printable(lines.slice(-5).join(" | "), 1_000);

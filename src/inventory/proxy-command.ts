@@ -55,17 +55,17 @@ export function jumpOfProxyCommand(
   isSimple &&= Object.keys(rest).every((key) => key === "identitiesOnly");
   if (isSimple && forwards && host !== undefined)
     return { host: `${user ? `${user}@` : ""}${host}${port ? `:${port}` : ""}`, identityFiles };
-  // Its own host keys: --host-keys cannot reach into a command that is not understood.
+  // The jump host's own keys: --host-keys cannot reach into a command that redkeep does not understand.
   if (
     /(?:StrictHostKeyChecking\s*[= ]\s*(?:no|off|ask)\b)|UserKnownHostsFile\s*[= ]\s*\/dev\//i.test(command)
   )
     throw fail(
-      "ProxyCommand: switches the host keys of the jump host off, and is more than ssh -W %h:%p HOST, so that --host-keys cannot override it: remove StrictHostKeyChecking and UserKnownHostsFile from it",
+      "ProxyCommand: switches the host keys of the jump host off. It is more than ssh -W %h:%p HOST, so --host-keys cannot override that: remove StrictHostKeyChecking and UserKnownHostsFile from it",
     );
   return undefined;
 }
 
-/** False for an option that the jump host has by itself: then ssh has to run the command. */
+/** Sets an option of the jump host. False for one that redkeep cannot follow: then ssh has to run the command. */
 function setForJump(setting: string, options: SshOptions, set: Set): boolean {
   const before = JSON.stringify([options.others, options.userKnownHostsFiles]);
   try {

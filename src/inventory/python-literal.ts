@@ -5,12 +5,13 @@ import type { YamlEntry, YamlNode, YamlScalar, YamlScalarValue } from "../lib/ya
 const PYTHON_DEPTH = 200;
 /** As deep as YAML may be nested. */
 const MAX_DEPTH = 100;
-/** Python reads no decimal number with more. */
+/** Python reads no decimal number with more digits. */
 const MAX_DIGITS = 4300;
 
 const COMPLEX = "a complex number";
 
-const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+/** What one letter behind a backslash stands for in Python. */
+export const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\",
   "'": "'",
   '"': '"',
@@ -56,7 +57,7 @@ interface Unprintable {
   what: string;
   isKey: boolean;
 }
-/** `isTuple` because only a tuple can be a key in Python, and `isSigned` because it takes one sign. */
+/** `isTuple` since only a tuple can be a key in Python; `isSigned` since a number takes one sign. */
 type Value = (YamlNode & { isTuple?: boolean; isSigned?: boolean }) | Bytes | Unprintable;
 
 class LiteralParser {
@@ -80,7 +81,7 @@ class LiteralParser {
       if (error instanceof NoLiteral) return undefined;
       throw error;
     }
-    // On its own, Ansible turns it into text.
+    // Where it stands alone, Ansible turns it into text.
     const node = value.kind === "bytes" ? this.#textNode(value.text) : this.#node(value);
     if (this.#refusal !== undefined) throw new InputError({ place: this.#place, message: this.#refusal });
     return node;
@@ -109,7 +110,7 @@ class LiteralParser {
     return match;
   }
 
-  /** Whether `sign` stands here, which is then behind us. */
+  /** Whether `sign` stands here. If so, steps over it. */
   #takes(sign: string): boolean {
     this.#skipBlanks();
     if (!this.#text.startsWith(sign, this.#at)) return false;
@@ -122,7 +123,7 @@ class LiteralParser {
     return end === "" ? this.#at === this.#text.length : this.#text.startsWith(end, this.#at);
   }
 
-  /** What stands up to `end`, separated by commas; for a tuple, one value without a comma is that value. */
+  /** The values up to `end`, between commas. In parentheses, one value without a comma is that value and no tuple. */
   #items(end: "" | ")" | "]", kind: "tuple" | "list"): Value {
     const items: Value[] = [];
     let hasComma = false;
@@ -255,12 +256,12 @@ class LiteralParser {
     const start = this.#text.slice(this.#at, this.#at + 2);
     if (!/^(?:[0-9]|\.[0-9])/.test(start)) return undefined;
     const float = this.#match(FLOAT)?.[0].replaceAll("_", "");
-    // With neither a point nor an exponent it is an integer that begins with a zero, which Python refuses.
+    // Without a point or an exponent it is an integer that begins with a zero, which Python refuses.
     if (float === undefined || !/[.eE]/.test(float)) this.#fail();
     return this.#scalar("float", Number(float));
   }
 
-  /** Texts that follow each other are one text. */
+  /** A text. Several that follow each other are one. */
   #string(): Value | undefined {
     let text: string | undefined;
     let isBytes: boolean | undefined;
@@ -335,7 +336,7 @@ class LiteralParser {
     return { kind: "scalar", place: this.#place, value, type };
   }
 
-  /** The plain node of a value; what has no place in JSON is refused. */
+  /** A value as a plain node. Refuses what JSON cannot hold. */
   #node(value: Value): YamlNode {
     if (value.kind === "bytes" || value.kind === "unprintable") {
       this.#refuse(`is or holds ${described(value)}, which Ansible cannot list: quote it to have it as text`);

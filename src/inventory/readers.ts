@@ -16,10 +16,10 @@ export interface ReadContext extends ProgramContext {
 }
 
 /**
- * Reads one inventory file into `builder` with the reader that Ansible gives it: a program is run; a name with one of YAML's
- * endings, or with none, is read as YAML or JSON; what is not that, and every other name, as INI.
+ * Reads one inventory file into `builder` as Ansible would. It runs a program. It reads a file whose name has one of YAML's
+ * endings, or none, as YAML or JSON; what is neither, and every other name, as INI.
  *
- * @throws InputError where no reader takes it: the error of the one that the file was written for.
+ * @throws InputError where no reader takes the file: the error of the reader that it was written for.
  */
 export async function readInventoryFile(
   file: string,
@@ -38,7 +38,7 @@ export async function readInventoryFile(
   const { text, fromVault } = await readVaulted(path, file, context.vault, MAX_OUTPUT_BYTES);
   const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file, fromVault) : undefined;
   if (yaml?.document !== undefined) {
-    // A constructed group is made of what the other sources have.
+    // The plugin `constructed` makes its groups of what the other sources have.
     const command = (plugin: string) =>
       exportCommand(/(?:^|\.)constructed$/.test(plugin) ? context.sources : [file]);
     return parseInventory(yaml.document, builder, command);
@@ -74,7 +74,7 @@ function readAsYaml(
   }
 }
 
-/** Of the readers that gave up, the words of the one that the file was written for. */
+/** Of the readers that gave up, the error of the one that the file was written for. */
 function problemsOf(text: string, file: string, ini: IniInventory, yaml: InputError | undefined): InputError {
   const isIni = looksLikeIni(text);
   if (yaml !== undefined && !isIni && (extname(file) !== "" || looksLikeYaml(text))) return yaml;

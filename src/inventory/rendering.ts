@@ -30,7 +30,7 @@ import {
 
 export { OMIT };
 
-/** What the rendered texts of one value may cost: templates can double each other. */
+/** What rendering one value may cost: each template can double the one before it. */
 const MOST_STEPS = 10_000;
 const MOST_CHARACTERS = 262_144;
 const MOST_DEPTH = 30;
@@ -56,8 +56,8 @@ export class Rendering {
   #fromVault = false;
 
   /**
-   * @param inventory without it there is no `hostvars`
-   * @param look instead of the variables, where some of them are rendered in another way
+   * @param inventory where it is missing, so is `hostvars`
+   * @param look finds a variable, where some of them are rendered in another way
    */
   constructor(host: string, variables: Variables, inventory?: Inventory, look?: Look) {
     this.#scope = new Scope(host, look ?? lookIn(variables), inventory);
@@ -77,7 +77,7 @@ export class Rendering {
     return { ...found, value, place: this.#fromVault ? { ...found.place, fromVault: true } : found.place };
   }
 
-  /** Whether anything of the last value stood in a vault. */
+  /** Whether a part of the last value came from a vault. */
   get fromVault(): boolean {
     return this.#fromVault;
   }
@@ -171,7 +171,7 @@ export class Rendering {
       if (typeof only === "object" && others.length === 0) {
         const value = this.#known(this.#evaluate(only, scope));
         if (value instanceof Container || value === OMIT) return value;
-        // Jinja prints a value, and Ansible reads what it printed: only the name of a number, boolean or null keeps it.
+        // Jinja prints a value, and Ansible reads what Jinja printed. Only a name alone keeps a number, a boolean or null as it is.
         if (only.kind === "name" && typeof scope.look(only.name)?.variable.value !== "string") return value;
         return this.#asAnsibleReads(printed(value));
       }
@@ -197,8 +197,7 @@ export class Rendering {
   /** What Ansible makes of a rendered text: True and False become booleans, Python's lists and mappings are read. */
   #asAnsibleReads(text: string): Value {
     if (text === "True" || text === "False") return text === "True";
-    if (mayBePython(text))
-      throw new JinjaError("whose text looks like a list or mapping, as which Ansible may read it");
+    if (mayBePython(text)) throw new JinjaError("whose text Ansible may read as a list or mapping");
     return text;
   }
 
@@ -291,7 +290,7 @@ export class Rendering {
   }
 }
 
-/** `template` is left out where the value is none. */
+/** A template that cannot be rendered. `template` is missing where the value is no template. */
 class RenderingError extends Error {
   readonly template: string | undefined;
   readonly place: Place | undefined;
@@ -306,5 +305,5 @@ class RenderingError extends Error {
   }
 }
 
-/** What a template names cannot be had, whoever renders it. */
+/** A template names what is not there, whoever renders it. */
 class NameError extends JinjaError {}

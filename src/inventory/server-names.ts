@@ -4,7 +4,7 @@ import { hostVariables, type Inventory } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { Rendering } from "./rendering.ts";
 
-/** What two names of one server have in common: how it is reached, and which unit is meant. */
+/** What two names of one server have in common: the way to it, and its unit. */
 const WAY = [
   "ansible_host",
   "ansible_ssh_host",
@@ -17,9 +17,9 @@ const WAY = [
 ] as const;
 
 /**
- * The name that a host's own passwords are made for: `redkeep_password_name`, else the first of the inventory's names that
- * are reached in the same way (a server may have several names, but mostly has one). It comes from the inventory alone: a
- * host that could name itself could ask for another host's password.
+ * The name that a host's own passwords are made for: `redkeep_password_name`, else the first of the inventory's names that lead
+ * to the same server (most servers have one). It comes from the inventory alone: a host that could name itself could ask for
+ * another host's password.
  */
 export class ServerNames {
   readonly #inventory: Inventory;
@@ -39,7 +39,7 @@ export class ServerNames {
     return renderingOf(host, this.#inventory);
   }
 
-  /** By what is told without a password: whoever a run selects, a server keeps its name. */
+  /** Looks only at what needs no password, so that a server keeps its name whichever hosts a run selects. */
   #wayTo(host: string): string {
     return wayTo(host, renderingOf(host, this.#inventory.locked ?? this.#inventory));
   }
@@ -59,7 +59,7 @@ function renderingOf(host: string, inventory: Inventory): Rendering {
   return new Rendering(host, hostVariables(inventory, host), inventory);
 }
 
-/** What cannot be rendered, or stands in a vault, is nobody else's way: two servers must never have one password for it. */
+/** A way that cannot be rendered, or stands in a vault, equals no other: it must never give two servers one password. */
 function wayTo(host: string, rendering: Rendering): string {
   try {
     const found = WAY.map((name) => rendering.variable(name));

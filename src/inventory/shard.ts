@@ -13,8 +13,8 @@ export interface Shard {
 export const REPLICATION_GROUP = OWN_VARIABLES.replicationGroup;
 
 /**
- * The key that a host's shard depends on, so that all runners split a fleet in the same way without talking: the host's
- * replication group in the inventory, else its own name. A group named after one of its hosts is in that host's shard.
+ * The key that a host's shard depends on: its replication group in the inventory, else its own name. So all runners split a
+ * fleet in the same way, without talking to each other. A group named after one of its hosts is in that host's shard.
  * @throws InputError for a group that is not a valid name.
  */
 export function shardKey(host: string, rendering: Rendering): string {

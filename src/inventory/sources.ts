@@ -8,8 +8,8 @@ import { compareBytes } from "./order.ts";
 export type Source =
   | { kind: "list"; given: string; hosts: string[] }
   /**
-   * `directory` is where its group_vars and host_vars are; `skipped` has its files that are inventories by their endings, which Ansible
-   * does not read in a directory.
+   * `directory` is where its group_vars and host_vars are. `skipped` has the files that look like inventories, but whose endings
+   * Ansible skips in a directory.
    */
   | { kind: "files"; given: string; directory: string; files: string[]; skipped: string[] };
 

@@ -13,7 +13,7 @@ interface SshReader {
   hostKeys: HostKeys | undefined;
 }
 
-/** Of all options of a host. */
+/** The most characters of one text of options. */
 const MOST_CHARACTERS = 8_192;
 
 /** Flags without a value that change neither whom redkeep trusts nor how it logs in. */
@@ -32,11 +32,11 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads the options of ansible_ssh_args, ansible_ssh_common_args and ansible_ssh_extra_args; of several the first
- * counts, as with ssh.
+ * Reads the options of ansible_ssh_args, ansible_ssh_common_args or ansible_ssh_extra_args. Where an option comes more than
+ * once, the first counts, as with ssh.
  *
- * @throws what `fail` makes of the message: for an unknown option, and for every way to switch host keys off that
- * `--host-keys accept-new` does not override.
+ * @throws what `fail` makes of the message, for an unknown option, and for every way to switch host keys off unless
+ * `--host-keys accept-new` overrides it.
  */
 export function parseSshArguments(text: string, fail: Fail, hostKeys?: HostKeys): SshOptions {
   const reader: SshReader = { fail, hostKeys };
@@ -59,10 +59,10 @@ export function parseSshArguments(text: string, fail: Fail, hostKeys?: HostKeys)
   return options;
 }
 
-/** As ssh would take them one after the other, `first` in front; port, user and time limit are left out. */
+/** Both options as ssh would take them, `first` ahead. Port, user and time limit are left out. */
 export function mergeSshOptions(first: SshOptions, second: SshOptions): SshOptions {
   const identityFiles = [...(first.identityFiles ?? []), ...(second.identityFiles ?? [])];
-  // A proxy of the one, by jump host or by command, is instead of the other's.
+  // A proxy of the first, by jump host or by command, replaces that of the other.
   const proxy = hasProxy(first) ? first : second;
   const all: SshOptions = {};
   for (const options of [first, second])
@@ -91,10 +91,10 @@ function hasProxy({ proxyJump, others = [] }: SshOptions): boolean {
 }
 
 function unknownWord(word: string): string {
-  const takes = "redkeep takes -o Key=value, -F, -J, -p, -i and -l";
+  const takes = "takes -o Key=value, -F, -J, -p, -i and -l";
   return word.startsWith("-")
-    ? `the ssh option ${word} is not for redkeep, or no option: ${takes}`
-    : `expected an ssh option, found "${word}"; ${takes}`;
+    ? `redkeep does not take the ssh option ${word}: it ${takes}`
+    : `expected an ssh option, found "${word}"; redkeep ${takes}`;
 }
 
 /** `Key=value`, `Key value`, `Key = value`; ssh compares keywords without case. */

@@ -6,8 +6,8 @@ const FOLLOWED = words(
 );
 
 /**
- * Without meaning for one connection of a few seconds that runs one script without a terminal: sharing connections, compression,
- * keep-alives, agents that are forwarded, logging, the order of login methods. None of them changes whom redkeep trusts.
+ * Keywords that mean nothing to one connection of a few seconds that runs one script without a terminal: sharing connections,
+ * compression, keep-alives, agent forwarding, logging, the order of login methods. None changes whom redkeep trusts.
  */
 const IGNORED = words(`
   AddKeysToAgent AddressFamily BatchMode ChallengeResponseAuthentication ChannelTimeout CheckHostIP ClearAllForwardings Compression
@@ -19,14 +19,14 @@ const IGNORED = words(`
   ServerAliveInterval SetEnv StdinNull StreamLocalBindMask StreamLocalBindUnlink SyslogFacility Tag TCPKeepAlive UpdateHostKeys
   UseKeychain UsePrivilegedPort UseRoaming VisualHostKey WarnWeakCrypto XAuthLocation`);
 
-/** Only the system's ssh can do these. */
+/** Keywords that only the system's ssh can follow. */
 const NEEDS_OPENSSH = words(`
   BindAddress BindInterface CanonicalDomains CanonicalizeFallbackLocal CanonicalizeHostname CanonicalizeMaxDots
   CanonicalizePermittedCNAMEs CASignatureAlgorithms CertificateFile Ciphers HostKeyAlgorithms HostKeyAlias HostName
   IdentityAgent KexAlgorithms MACs PKCS11Provider ProxyUseFdpass PubkeyAcceptedAlgorithms PubkeyAcceptedKeyTypes
   RequiredRSASize RevokedHostKeys SecurityKeyProvider`);
 
-/** These say what ssh may do where there is a ticket; distributions set them for everybody. */
+/** Keywords for ssh where there is a Kerberos ticket. Distributions set them for everybody. */
 const FOR_OPENSSH = words(`
   GSSAPIAuthentication GSSAPIClientIdentity GSSAPIDelegateCredentials GSSAPIKeyExchange GSSAPIKexAlgorithms
   GSSAPIRenewalForcesRekey GSSAPIServerIdentity GSSAPITrustDNS`);
@@ -39,7 +39,7 @@ const lower = (keywords: readonly string[]) => keywords.map((keyword) => keyword
 /** In lower case, as ssh compares them. */
 export const IGNORED_KEYWORDS: ReadonlySet<string> = new Set(lower(IGNORED));
 
-/** Passed on to the system's ssh; `needs openssh`: without it the host must not be reached. In lower case. */
+/** Keywords for the system's ssh, in lower case. `needs openssh`: redkeep must not reach the host without it. */
 export const OTHER_KEYWORDS: ReadonlyMap<string, "needs openssh" | "for openssh"> = new Map([
   ...lower(NEEDS_OPENSSH).map((keyword) => [keyword, "needs openssh"] as const),
   ...lower(FOR_OPENSSH).map((keyword) => [keyword, "for openssh"] as const),
@@ -47,7 +47,7 @@ export const OTHER_KEYWORDS: ReadonlyMap<string, "needs openssh" | "for openssh"
 
 const CARRIES_NOTHING_ELSE = "redkeep's connection carries one script and nothing else: remove it";
 
-/** ssh knows these, and redkeep follows them nowhere or elsewhere; in lower case, with the end of the sentence. */
+/** Keywords that ssh knows, and that redkeep follows nowhere or only elsewhere: in lower case, with the end of the message. */
 export const REFUSED: ReadonlyMap<string, string> = new Map([
   ...words(
     "DynamicForward LocalCommand LocalForward RemoteCommand RemoteForward SessionType Tunnel TunnelDevice",

@@ -11,7 +11,7 @@ import { describe, variableOf } from "./parse-inventory.ts";
 import { kindOf, linkToNothing, namesIn } from "./sources.ts";
 import { type VariablePart, VaultedFile } from "./vaulted.ts";
 
-/** The order in which Ansible looks for a group's or host's variables: the first that exists counts. */
+/** The endings of a group's or host's file, in the order in which Ansible looks for them: the first file that exists counts. */
 const EXTENSIONS = ["", ".yml", ".yaml", ".json"];
 const IGNORED_EXTENSIONS = [
   ".bak",
@@ -29,7 +29,7 @@ const IGNORED_EXTENSIONS = [
 ];
 const MAX_DEPTH = 20;
 
-/** The variables of one group_vars or host_vars directory, by the name of the group or host: of several files the last wins. */
+/** The variables of one group_vars or host_vars directory, by the group's or host's name. Of several files the last wins. */
 export type VariableFiles = ReadonlyMap<string, readonly VariablePart[]>;
 
 /**

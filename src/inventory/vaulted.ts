@@ -4,7 +4,7 @@ import type { YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { Variable } from "./inventory.ts";
 
-/** The variables of one file: as they are, or of one that is encrypted and opened when a selected host needs it. */
+/** The variables of one file; or an encrypted file, which is opened when a selected host needs it. */
 export type VariablePart = ReadonlyMap<string, Variable> | VaultedFile;
 
 /** A file of variables that is encrypted as a whole. */
@@ -38,8 +38,8 @@ export class VaultedFile {
 }
 
 /**
- * Has the values of an encrypted file masked in all output from now on. Words and short numbers are left out, as are the
- * names that the inventory shows anyway.
+ * Masks the values of an encrypted file in all output from now on, except words, short numbers, and names that the inventory
+ * shows anyway.
  */
 export function maskValues(variables: Iterable<Variable>, isName: (text: string) => boolean): void {
   for (const { value, place } of variables) if (place.fromVault === true) maskValue(value, isName);

@@ -1,9 +1,18 @@
-import { realpath, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const OTHERS_WRITE = 0o002;
 /** In such a folder, as /tmp is one, nobody changes another user's files. */
 const STICKY = 0o1000;
+
+/** Whether we may run the file, where it is there. */
+export async function isExecutable(path: string): Promise<boolean> {
+  return await access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
 
 /**
  * Why a program must not be run, as the end of a sentence: every user of this machine could have put another in its place.

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { packageDirectory } from "../lib/package.ts";
 import { shellAssignments, type Values } from "./quote.ts";
 
-/** The `.sh` files beside this one: all the shell that runs on hosts. They are in the package as they are here. */
+/** The `.sh` files beside this one: all the shell that redkeep runs, on hosts and here. The package has them as they are. */
 const FOLDER = "src/shell";
 
 /** A line that names another file, whose text takes its place: a host gets one program. */
@@ -12,7 +12,7 @@ const PART = /^ *\. \.\/(\S+\.sh)\n/gm;
 const texts = new Map<string, string>();
 
 /**
- * A program as a host gets it, its parts in their places.
+ * A program as sh gets it, its parts in their places.
  * @param values what it is told, ahead of it.
  * @param part the text of a part where it is not the file's own, as where it is told something: "" leaves it out.
  */

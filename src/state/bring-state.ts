@@ -1,8 +1,8 @@
 import type { State } from "./state.ts";
 
 /*
- * What to do where a host has a secret that another controller made. Copying the files comes first: `--rotate` is only for a
- * secret that nobody has any more, since it cuts off whoever uses the old one.
+ * What the operator does where a host has a secret that another controller made. Copying the files comes first: `--rotate` cuts
+ * off whoever uses the old secret, so it is for one that nobody has any more.
  */
 
 /** The parts of the state folder that these texts need. */
@@ -21,11 +21,11 @@ export function bringAuthority(state: StateFolder): string {
   );
 }
 
-/** The same for the passwords of these users, at least one. */
+/** What to copy for the passwords of these users, of whom there is at least one. */
 export function bringPasswords(state: StateFolder, users: readonly string[]): string {
   const file = `${state.name}/secrets.yml`;
   const isMissing = state.lacking(["secrets.yml"]).length > 0;
-  const copy = isMissing ? `copy ${file}` : `bring what it has of ${users.join(", ")} over into ${file}`;
+  const copy = isMissing ? `copy ${file}` : `copy the entries of ${users.join(", ")} into ${file}`;
   const rotate = users.map((name) => `--rotate ${name}`).join(" ");
   return (
     `${copy} from ${THERE}, or bring the passwords by env, file or command (users[].password). ` +

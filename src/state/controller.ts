@@ -2,16 +2,16 @@ import type { Secret } from "../lib/secret.ts";
 import type { StateFolder } from "./bring-state.ts";
 
 /**
- * A generated password that a host has and should not: that of all servers, from an earlier version, another server's, or this
- * server's from before it was made anew.
+ * Which generated password a host has that it should not have: the one that all servers share (from an earlier version),
+ * another server's, or this server's from before a rotation.
  */
 export type PasswordOrigin = { of: "all" } | { of: "server"; name: string } | { of: "earlier" };
 
-/** What the controller holds for a run, given to the tasks as values. */
+/** What the controller holds for a run. The tasks get it as values. */
 export interface Controller {
-  /** A user's password; `missing` where it is to be generated at apply. */
+  /** A user's password; `missing` where apply will generate it. */
   password: (name: string) => { value: Secret } | { missing: "generate" };
-  /** Whose password a user on a host has, by its hash, where that is not this server's own. */
+  /** Whose password a user on a host has, told by its hash; undefined where it is this server's own. */
   origin: (user: string, hash: string) => PasswordOrigin | undefined;
   /** Where it keeps what it generates. */
   state: StateFolder;

@@ -10,7 +10,7 @@ import { unreadable } from "../lib/text-file.ts";
 
 /** The folder's name unless --state gives another: a folder with this name is redkeep's. */
 const OWN_NAME = ".redkeep";
-/** How long another run may hold the lock: all it does meanwhile is write a few files. */
+/** How long another run may hold the lock: it only writes a few files meanwhile. */
 const LOCK_TIMEOUT_MS = 5000;
 const LOCK_RETRY_MS = 20;
 
@@ -18,7 +18,7 @@ const LOCK_RETRY_MS = 20;
 export interface StatePlace {
   /** --state */
   chosen: string | undefined;
-  /** The first `-i`: the state lies beside that file, or inside it where it is a directory. */
+  /** The first `-i`: the state lies beside that file, or inside that directory. */
   firstInventory: string | undefined;
   cwd: string;
 }
@@ -26,7 +26,7 @@ export interface StatePlace {
 /** The files of a state as they lie on the disk. */
 export class Folder {
   readonly directory: string;
-  /** The folder as messages name it: relative where it lies below the current folder. */
+  /** How messages name the folder: by a relative path where it lies below the current folder. */
   readonly name: string;
 
   protected constructor({ directory, name }: Pick<Folder, "directory" | "name">) {
@@ -41,7 +41,7 @@ export class Folder {
     return { directory, name: path === "" || path.startsWith("..") ? directory : path };
   }
 
-  /** Does `work` under the lock of this state: for code that reads first and then writes. */
+  /** Does `work` while it holds the lock of this state. Code that reads first and then writes needs it. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const lock = await this.pathFor("lock");
     const end = Date.now() + LOCK_TIMEOUT_MS;
@@ -53,7 +53,7 @@ export class Folder {
       } catch (error) {
         if (codeOf(error) !== "EEXIST") throw unwritable(error, lock);
         const holder = await holderOf(lock);
-        // A process that has ended never lets go.
+        // Nobody waits for a process that has ended.
         if (Date.now() >= end || holder.hasEnded)
           throw new InputError({ place: { file: lock }, message: holder.message });
         await setTimeout(LOCK_RETRY_MS);
@@ -119,7 +119,7 @@ export class Folder {
     }
   }
 
-  /** Removes a file of the state; one that is not there is removed already. */
+  /** Removes a file of the state, or a folder; it may be gone already. */
   async remove(name: string): Promise<void> {
     const path = join(this.directory, name);
     try {
@@ -129,7 +129,7 @@ export class Folder {
     }
   }
 
-  /** Whether redkeep may set the folder's mode. A link of that name, such as one in a repository, leads to any folder. */
+  /** Whether redkeep may set the folder's mode. Not where it is a link: one in a repository may lead to any folder. */
   async #isOwn(): Promise<boolean> {
     return basename(this.directory) === OWN_NAME && !(await lstat(this.directory)).isSymbolicLink();
   }
@@ -139,7 +139,7 @@ export class Folder {
     const path = join(this.directory, name);
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      // A CI cache that restores this folder may lose its mode, so we set it. A folder that --state names must already be private.
+      // A CI cache that restores this folder may lose its mode, so we set it. A folder that --state names has to be private already.
       if (await this.#isOwn()) await chmod(this.directory, 0o700);
       await writeFile(join(this.directory, ".gitignore"), this.ignored(), { flag: "wx", mode: 0o600 });
     } catch (error) {
@@ -180,8 +180,8 @@ export class Folder {
   }
 
   /**
-   * Anybody else who may enter the folder could read or replace the secrets of the hosts. redkeep does not change its mode.
-   * @param isClosed whether all that is secret in it is encrypted: then others may read it
+   * Refuses a folder that others may enter: they could read or replace the hosts' secrets. redkeep does not change its mode.
+   * @param isClosed whether all secrets in it are encrypted: then others may read it
    */
   protected async refuseOpenFolder(isClosed: boolean): Promise<void> {
     const found = await stat(this.directory).catch((error: unknown) => {
@@ -190,7 +190,7 @@ export class Folder {
     });
     if (found === undefined || !found.isDirectory()) return;
     const us = process.getuid?.();
-    // Root may be root of a container, with a folder of the user who started it.
+    // Root may be a container's root, and the folder may belong to the user who started it.
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
     const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
     if (!isTheirs && !isOpen) return;
@@ -200,12 +200,12 @@ export class Folder {
       key: "--state",
       message: isTheirs
         ? `should belong to you (uid ${us}), found uid ${found.uid}, mode ${mode}: name a folder of your own`
-        : `should be closed to others (mode 0700), found mode ${mode}: name a folder that redkeep makes, or say chmod 700 where nobody else needs it`,
+        : `should be closed to others (mode 0700), found mode ${mode}: name a folder that redkeep can make, or run chmod 700 if nobody else needs it`,
     });
   }
 }
 
-/** Who holds a lock, as the message for whoever waits. */
+/** Who holds a lock, as a message for the one who waits for it. */
 async function holderOf(lock: string): Promise<{ message: string; hasEnded: boolean }> {
   const text = await readFile(lock, "utf8").catch(() => "");
   const [, pid, machine, since] = /^(\d{1,10}) (\S+) (\S+)\n$/.exec(text) ?? [];
@@ -217,8 +217,8 @@ async function holderOf(lock: string): Promise<{ message: string; hasEnded: bool
   const hasEnded = machine === hostname() && !isRunning(Number(pid));
   return {
     message: hasEnded
-      ? `is left of process ${pid} on this machine, since ${since}: it was killed, and nobody holds the lock: remove the file`
-      : `process ${pid} on ${machine} holds this lock since ${since}: wait until it has ended; if it no longer runs there, remove the file`,
+      ? `process ${pid} on this machine took this lock at ${since} and was killed; nobody holds it now: remove the file`
+      : `process ${pid} on ${machine} has held this lock since ${since}: wait until it ends; if it no longer runs there, remove the file`,
     hasEnded,
   };
 }

@@ -2,9 +2,9 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { Secret } from "../lib/secret.ts";
 
 /*
- * Which copy of a state is the newer one. A state counts each time that it makes or replaces a secret, and a host keeps the
- * number of the state that last changed it, signed with a key that only the copies of that state have. So a copy knows its own
- * number on a host, and that it is itself from before; to anybody else, the host among them, the signature says nothing.
+ * Which copy of a state is the newer one. A state counts each secret that it makes or replaces. A host keeps the number of the
+ * state that last changed it, signed with a key that only the copies of that state have. So a copy recognises the number on a
+ * host, and sees when it is itself the older one. The signature tells nothing to anybody else, the host included.
  */
 
 export interface Generation {
@@ -22,14 +22,14 @@ export function nextGeneration(generation: Generation | undefined): Generation {
   };
 }
 
-/** What a host is given to keep: `NUMBER SIGNATURE`. Empty where the state never made a secret. */
+/** What a host keeps: `NUMBER SIGNATURE`. Empty where the state never made a secret. */
 export function markOf(generation: Generation | undefined): string {
   return generation === undefined
     ? ""
     : `${generation.number} ${signature(generation.id, generation.number)}`;
 }
 
-/** The number in a mark of this very state; undefined for another state's, and for what is none. */
+/** The number in a mark of this very state. Undefined for another state's mark, and for a text that is no mark. */
 export function numberIn(mark: string, { id }: Generation): number | undefined {
   const [, number, signed] = /^([1-9]\d{0,14}) ([0-9a-f]{64})$/.exec(mark) ?? [];
   if (number === undefined || signed === undefined) return undefined;
@@ -41,7 +41,7 @@ function signature(id: Secret, number: number): string {
   return createHmac("sha256", id.reveal()).update(`redkeep state ${number}`).digest("hex");
 }
 
-/** As secrets.yml has it; undefined for anything else. */
+/** Reads a generation as secrets.yml has it; undefined for anything else. */
 export function parseGeneration(value: unknown): Generation | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { id, number } = value as Record<string, unknown>;

@@ -5,7 +5,7 @@ import type { VaultIdentity } from "../vault/identities.ts";
 import type { Vault } from "../vault/vault.ts";
 import { Folder } from "./folder.ts";
 
-/** With whose password a state is encrypted, and the id that its files have. */
+/** Whose password encrypts a state, and the id in its files' headers. */
 interface Seal {
   identity: VaultIdentity;
   id: string;
@@ -21,12 +21,12 @@ export interface SecretFile {
 export const SECRETS = "secrets.yml";
 const CA_KEY = "pki/ca.key";
 const CLIENTS = "pki/clients";
-/** Where a conversion lays what will take the files' places, and says that all of it is there. */
+/** Where a conversion lays the new files, and the file that says that all of them are there. */
 const NEXT = "next";
 const READY = `${NEXT}/ready`;
 
 const IGNORE_ALL = "*\n";
-/** Names what may be committed, so that nothing else is: records, the lock, files that are being written. */
+/** Lets git take what may be committed and nothing else: no records, no lock, no file that is being written. */
 const IGNORE_REST = `# Secrets are encrypted here: commit what is not ignored.
 *
 !.gitignore
@@ -40,13 +40,13 @@ const IGNORE_REST = `# Secrets are encrypted here: commit what is not ignored.
 `;
 
 /**
- * A state whose secret files are encrypted with Ansible Vault, or plain and for their owner alone. All of them are one or the
- * other; a new state is encrypted where there is a password for it.
+ * A state whose secret files are either all encrypted with Ansible Vault, or all plain and for their owner alone. A new state
+ * is encrypted where there is a password for it.
  */
 export class SealedFolder extends Folder {
   readonly #vault: Vault;
   #files: readonly SecretFile[] = [];
-  /** What was opened, by the encrypted text: many read the same key. */
+  /** What was opened, by its encrypted text: the same key is read many times. */
   readonly #opened = new Map<string, Promise<{ text: string; identity: VaultIdentity }>>();
 
   protected constructor(place: Pick<Folder, "directory" | "name">, vault: Vault) {
@@ -54,7 +54,7 @@ export class SealedFolder extends Folder {
     this.#vault = vault;
   }
 
-  /** The files that are secret, as they lay here when the state was opened, written to or last converted. */
+  /** The secret files, as they were when the state was last opened, written to or converted. */
   get secretFiles(): readonly SecretFile[] {
     return this.#files;
   }
@@ -64,7 +64,7 @@ export class SealedFolder extends Folder {
     return this.#files.length === 0 ? undefined : this.#files.some(({ id }) => id !== undefined);
   }
 
-  /** Finds out what lies here. Ends a conversion that was killed while the new files took the old ones' places. */
+  /** Finds out what lies here. Finishes a conversion that was killed while new files took the places of old ones. */
   protected async look(): Promise<void> {
     if (this.lacking([READY]).length === 0) await this.exclusively(() => this.#finish());
     await this.refuseOpenFolder(true);
@@ -75,7 +75,7 @@ export class SealedFolder extends Folder {
     if (this.isEncrypted === false) await this.#ignore(IGNORE_ALL);
   }
 
-  /** @throws InputError where some secret files are plain beside encrypted ones: git would take them. */
+  /** Refuses plain secret files beside encrypted ones, since git would take them. @throws InputError that names them */
   refuseMixed(): void {
     const plain = this.#plainFiles();
     if (this.isEncrypted !== true || plain.length === 0) return;
@@ -83,7 +83,7 @@ export class SealedFolder extends Folder {
       plain.map(
         ({ name }): Problem => ({
           place: { file: join(this.directory, name) },
-          message: "is plain text, and other secrets beside it are encrypted: say redkeep state encrypt",
+          message: "is plain text, while other secrets beside it are encrypted: run redkeep state encrypt",
         }),
       ),
     );
@@ -123,11 +123,11 @@ export class SealedFolder extends Folder {
     return await opening;
   }
 
-  /** Writes a file; a secret one encrypted where the state is, or where the state is new and there is a password. */
+  /** Writes a file. Encrypts a secret one where the state is encrypted, or where it is new and there is a password. */
   override async write(name: string, text: string): Promise<void> {
     if (!isSecret(name)) return await super.write(name, text);
     const seal = await this.#sealForWriting();
-    // An earlier run without secrets may have left the other one.
+    // An earlier run that made no secret may have left the .gitignore of an encrypted state.
     if (seal === undefined) await this.#ignore(IGNORE_ALL);
     await super.write(name, seal === undefined ? text : await this.#sealed(text, seal));
     if (seal !== undefined && this.isEncrypted === undefined) await this.#ignore(IGNORE_REST);
@@ -139,7 +139,7 @@ export class SealedFolder extends Folder {
     return await this.#vault.seal(text, identity, id);
   }
 
-  /** With whose password the encrypted files are; undefined where there is none. */
+  /** Whose password encrypts the files; undefined where they are plain. */
   async sealedBy(): Promise<VaultIdentity | undefined> {
     return this.isEncrypted === true ? (await this.#sealForWriting())?.identity : undefined;
   }
@@ -159,7 +159,7 @@ export class SealedFolder extends Folder {
     return { identity: writer, id: writer.id };
   }
 
-  /** Fetches the password that a new state will be encrypted with: before a run has other output than a question. */
+  /** Fetches the password that will encrypt a new state, so that a question to the user comes before other output. */
   async prepareToWrite(): Promise<void> {
     const seal = await this.#sealForWriting();
     if (seal !== undefined) await this.#vault.prepare(seal.identity);
@@ -171,8 +171,8 @@ export class SealedFolder extends Folder {
   }
 
   /**
-   * Encrypts all secret files anew with this password, or has them all plain. Whenever it is killed, all are as before or all as
-   * after, from the next look on.
+   * Encrypts all secret files anew with this password, or makes them all plain. Wherever it is killed, the next look finds all
+   * of them old, or makes all of them new.
    */
   async convert(to: { vault: Vault; identity: VaultIdentity } | "plain"): Promise<void> {
     await this.exclusively(async () => {
@@ -188,10 +188,10 @@ export class SealedFolder extends Folder {
     });
   }
 
-  /** Puts what lies ready in its place. As often as it is killed, the next one goes on. */
+  /** Puts the files that lie ready into their places. Where it is killed, the next call goes on. */
   async #finish(): Promise<void> {
     const isPlain = (await super.read(READY))?.trim() === "plain";
-    // Nothing plain lies here before git leaves it out.
+    // Git ignores the files before the first of them is plain.
     if (isPlain) await this.#ignore(IGNORE_ALL);
     for (const { name } of await this.#secretFiles())
       if (this.lacking([`${NEXT}/${name}`]).length === 0) await this.replace(name, `${NEXT}/${name}`);
@@ -212,7 +212,7 @@ function isSecret(name: string): boolean {
   return name === SECRETS || name === CA_KEY || (name.startsWith(`${CLIENTS}/`) && name.endsWith(".key"));
 }
 
-/** git may put its mark before the header of an encrypted file. */
+/** Git puts the mark of a merge conflict ahead of an encrypted file's header. */
 function withoutConflict(text: string): string {
   return text.replace(/^<{7}[^\n]*\n/, "");
 }

@@ -9,14 +9,14 @@ const HEADER = `# Passwords that redkeep generated. Keep this file: without it, 
 # Under servers, each server has a password of its own, made of the key and its name: redkeep password HOST prints it.
 `;
 
-/** The key that the servers' own passwords of one user are derived from. */
+/** The key from which redkeep derives a user's own password on each server. */
 export interface ServerKey {
   key: Secret;
-  /** The keys that it replaced, newest first: a server that no run has reached since still has its old password. */
+  /** The keys that it replaced, newest first: a server that no run has reached since then still has an old password. */
   previous: readonly Secret[];
-  /** Servers that have their own password, by the names that the passwords are made for. */
+  /** The servers that have their own password: the names that these passwords are made for. */
   names: ReadonlySet<string>;
-  /** By such a name: the transaction in which the server's own password replaced the shared one. */
+  /** By such a name, the transaction in which the server's own password replaced the shared one. */
   replacedIn: ReadonlyMap<string, string>;
 }
 
@@ -55,7 +55,7 @@ export function secretsText({ passwords, servers, generation }: StoredSecrets): 
 
 /**
  * Reads secrets.yml.
- * @throws InputError with every problem and its place, and no secret
+ * @throws InputError that names every problem with its place, and shows no secret
  */
 export function parseSecrets(text: string, file: string): StoredSecrets {
   const [known, keys] = [new Map<string, Secret>(), new Map<string, ServerKey>()];

@@ -9,16 +9,16 @@ import { parseSecrets, type ServerKey, type StoredSecrets, secretsText } from ".
 /** How many rotations a server may miss before redkeep can no longer log in to it. */
 const PREVIOUS_KEPT = 3;
 
-/** The controller's state: generated passwords, the PKI and the run records; its secrets encrypted, or readable by its owner alone. */
+/** The controller's state: generated passwords, PKI and run records. Its secrets are encrypted, or for their owner alone. */
 export class State extends SealedFolder {
   #secrets: StoredSecrets = { passwords: new Map(), servers: new Map(), generation: undefined };
 
   /**
    * Reads the state; creates nothing.
    *
-   * @param chosen --state; else `.redkeep` beside the first `-i` file, inside it where it is a directory, else in `cwd`.
-   * @throws InputError where secrets.yml cannot be read or opened, others than its owner may enter the folder, or only some of
-   * the secrets are encrypted.
+   * @param chosen --state; without it, `.redkeep` beside the first `-i` file or inside that directory, else in `cwd`.
+   * @throws InputError where secrets.yml cannot be read or opened, where anybody but its owner may enter the folder, or where
+   * only some of the secrets are encrypted.
    */
   static async open(
     chosen: string | undefined,
@@ -32,7 +32,7 @@ export class State extends SealedFolder {
     return state;
   }
 
-  /** The same without reading a secret: what lies there can be told and converted. */
+  /** As `open`, but reads no secret: for telling what lies there, and for converting it. */
   static async find(
     chosen: string | undefined,
     firstInventory: string | undefined,
@@ -44,7 +44,7 @@ export class State extends SealedFolder {
     return state;
   }
 
-  /** A password that is the same on all servers, for clients that use them all. redkeep sends only its hash. */
+  /** A user's password that is the same on all servers, since clients use it on each. redkeep sends only its hash. */
   password(name: string): Secret | undefined {
     return this.#secrets.passwords.get(name);
   }
@@ -54,7 +54,7 @@ export class State extends SealedFolder {
     return [...this.#secrets.passwords.keys()];
   }
 
-  /** The key that the passwords of a user whom redkeep logs in as are derived from. */
+  /** The key from which the passwords of a user are derived as whom redkeep logs in. */
   serverKey(user: string): ServerKey | undefined {
     return this.#secrets.servers.get(user);
   }
@@ -64,17 +64,17 @@ export class State extends SealedFolder {
     return [...this.#secrets.servers.keys()];
   }
 
-  /** How often this state has made a secret; undefined where it never did, or not since an earlier version. */
+  /** How often this state has made a secret; undefined where it never did, or only with an earlier version. */
   get generation(): Generation | undefined {
     return this.#secrets.generation;
   }
 
-  /** What a host that this state changes is given to keep. */
+  /** What a host keeps once this state has changed it. */
   get mark(): string {
     return markOf(this.#secrets.generation);
   }
 
-  /** The highest number of this state among the marks that a host has, where that is more than its own. */
+  /** The highest number of this state among a host's marks, where it is higher than the state's own. */
   newerOn(marks: Iterable<string>): number | undefined {
     const { generation } = this.#secrets;
     if (generation === undefined) return undefined;
@@ -109,7 +109,7 @@ export class State extends SealedFolder {
     });
   }
 
-  /** Replaces the stored key by a new one, whose passwords no server has yet. The old key is kept, to log in with. */
+  /** Replaces the stored key by a new one, whose passwords no server has yet. Keeps the old key, to log in with. */
   replaceServerKey(user: string): Promise<void> {
     return this.#change(({ servers }) => {
       const old = servers.get(user);
@@ -120,7 +120,7 @@ export class State extends SealedFolder {
   }
 
   /**
-   * Notes which servers now have their own password, and which have the shared one again.
+   * Notes which servers have got their own password, and which have the shared one back.
    * @param replacedIn the transactions of servers whose own password has just replaced the shared one.
    */
   async noteServers(
@@ -158,12 +158,12 @@ export class State extends SealedFolder {
     });
   }
 
-  /** Counts a secret that was made outside of secrets.yml, such as the CA. Within `exclusively` only. */
+  /** Counts a secret that was made outside secrets.yml, such as the CA. Call it only within `exclusively`. */
   async countSecret(): Promise<void> {
     await this.#changeLocked(() => "made");
   }
 
-  /** Reads, changes and stores the secrets while no other run can do so. A secret that is `made` counts as a new generation. */
+  /** Reads, changes and stores the secrets while no other run can do so. Where `work` says `made`, the generation grows. */
   #change(work: (secrets: StoredSecrets) => "made" | "kept"): Promise<void> {
     return this.exclusively(() => this.#changeLocked(work));
   }

@@ -10,14 +10,15 @@ import { promisify } from "node:util";
 import type { Secret } from "../lib/secret.ts";
 
 /*
- * Ansible Vault's file format, 1.1 and 1.2: a header, then in hex and in lines of 80 characters three lines of hex: salt,
- * HMAC-SHA256 of the ciphertext, ciphertext (AES256 in counter mode, padded to whole blocks). PBKDF2-SHA256 makes both keys and
- * the counter's start of the password. From docs.ansible.com, "Ansible Vault file format", and ansible.parsing.vault.
+ * Ansible Vault's file format, 1.1 and 1.2. Behind a header stand three lines of hex: the salt, the HMAC-SHA256 of the
+ * ciphertext, and the ciphertext (AES256 in counter mode, padded to whole blocks). These are written in hex once more, in lines
+ * of 80 characters. PBKDF2-SHA256 makes both keys and the counter's start from the password. Sources: docs.ansible.com, "Ansible
+ * Vault file format", and ansible.parsing.vault.
  */
 
 const MARK = "$ANSIBLE_VAULT";
 const CIPHER = "AES256";
-/** Ansible gives its name to a vault that has none, and writes such a one as version 1.1. */
+/** The id of a vault that names none: Ansible writes it as version 1.1. */
 export const DEFAULT_ID = "default";
 const ITERATIONS = 10_000;
 const KEY_BYTES = 32;
@@ -35,10 +36,10 @@ export interface Envelope {
   ciphertext: Buffer;
 }
 
-/** What is wrong with an encrypted text, as the end of a sentence that begins with its name. */
+/** What is wrong with an encrypted text. The message is the end of a sentence that begins with the text's name. */
 export class VaultDamage extends Error {
   override readonly name = "VaultDamage";
-  /** In the encrypted text, from 1. */
+  /** The line of the encrypted text, counted from 1. */
   readonly line: number;
 
   constructor(message: string, line: number) {
@@ -57,7 +58,7 @@ export function idOf(text: string): string {
   return text.split(/\r?\n/, 1)[0]?.split(";")[3]?.trim() || DEFAULT_ID;
 }
 
-/** @throws VaultDamage where it is no vault of a known version, or not whole. */
+/** Takes an encrypted text apart. @throws VaultDamage where it is no vault of a known version, or not whole */
 export function parseEnvelope(text: string): Envelope {
   const lines = text.trim().split(/\r?\n/);
   const conflict = lines.findIndex((line) => /^(?:<{7}|={7}|>{7}|\|{7})(?: |$)/.test(line));
@@ -110,7 +111,7 @@ interface Keys {
   start: Buffer;
 }
 
-/** Some ten milliseconds of one core, beside the event loop. */
+/** This costs some ten milliseconds of one core, but does not stop the event loop. */
 async function keysOf(password: Secret, salt: Buffer): Promise<Keys> {
   const bytes = await derive(password.reveal(), salt, ITERATIONS, 2 * KEY_BYTES + BLOCK_BYTES, "sha256");
   return {
@@ -124,7 +125,7 @@ function hmacOf({ hmac }: Keys, ciphertext: Buffer): Buffer {
   return createHmac("sha256", hmac).update(ciphertext).digest();
 }
 
-/** What was encrypted; undefined where the password is another, or a digit was changed: the two cannot be told apart. */
+/** What was encrypted. Undefined where the password is another or a digit was changed: nobody can tell the two apart. */
 export async function decrypt(envelope: Envelope, password: Secret): Promise<Buffer | undefined> {
   const keys = await keysOf(password, envelope.salt);
   if (!timingSafeEqual(hmacOf(keys, envelope.ciphertext), envelope.hmac)) return undefined;

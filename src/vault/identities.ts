@@ -4,12 +4,12 @@ import { resolve } from "node:path";
 import { InputError, type Place } from "../lib/errors.ts";
 import { DEFAULT_ID } from "./envelope.ts";
 
-/** One password that may open a vault: its id, and where the password comes from. It is fetched when a vault needs it. */
+/** One password that may open a vault: its id, and where it comes from. redkeep fetches it when a vault needs it. */
 export interface VaultIdentity {
   id: string;
   /** A file's absolute path, or the question to ask. */
   source: { file: string } | { question: string };
-  /** How it was given, for messages: `--vault-password-file`, `ansible.cfg:12`. */
+  /** Where you named it, for messages: `--vault-password-file`, `ansible.cfg:12`. */
   given: string;
 }
 
@@ -23,15 +23,15 @@ export interface VaultOptions {
   ask: boolean;
 }
 
-/** What an `ansible.cfg` says of vaults. The environment's ANSIBLE_VAULT_… win over it, one by one. */
+/** What an `ansible.cfg` says of vaults. Each ANSIBLE_VAULT_… of the environment wins over its setting here. */
 export interface VaultConfig {
-  /** `vault_password_file`, absolute: it counts from the folder of the `ansible.cfg`. */
+  /** `vault_password_file` as an absolute path: a relative one counts from the folder of the `ansible.cfg`. */
   passwordFile?: string | undefined;
-  /** `vault_identity_list`, each as `ID@FILE`, `ID@prompt` or `FILE`; relative files count from the current folder. */
+  /** `vault_identity_list`, each as `ID@FILE`, `ID@prompt` or `FILE`. A relative file counts from the current folder. */
   identityList?: readonly string[] | undefined;
   /** `vault_id_match`: only the password of a vault's own id is tried. */
   idMatch?: boolean | undefined;
-  /** `vault_encrypt_identity`: with whose password new files are encrypted. */
+  /** `vault_encrypt_identity`: the id whose password encrypts new files. */
   encryptIdentity?: string | undefined;
   /** Where each of them stands, for messages. */
   places?: Partial<Record<"passwordFile" | "identityList", Place>> | undefined;
@@ -84,7 +84,7 @@ export function vaultSettings(
   };
 }
 
-/** Where a password was named: an option, a variable of the environment, or a key of an ansible.cfg. */
+/** What names a password: an option, a variable of the environment, or a key of an ansible.cfg. */
 interface Origin {
   key: string;
   place?: Place;
@@ -107,7 +107,7 @@ function identityOf(text: string, origin: Origin, cwd: string): VaultIdentity {
   return { id, source: { file: existing(source, origin, cwd) }, given };
 }
 
-/** A file whose name has an `@` is meant where it is there. */
+/** Where a file is there whose name has an `@`, that file is meant, and no id. */
 function passwordFile(text: string, origin: Origin, cwd: string): VaultIdentity {
   const isNamed = text.includes("@") && !existsSync(absolute(text, cwd));
   if (isNamed) return identityOf(text, origin, cwd);
@@ -128,7 +128,7 @@ function existing(file: string, origin: Origin, cwd: string): string {
   return path;
 }
 
-/** It stands in the header of what is encrypted, and on a client program's command line. */
+/** An id stands in the header of what is encrypted, and on a client program's command line. */
 function checkedId(id: string, origin: Origin): string {
   if (/^[^\s;@\p{Cc}-][^\s;@\p{Cc}]{0,99}$/u.test(id)) return id;
   throw new InputError({

@@ -1,7 +1,7 @@
 import type { VaultText } from "../lib/yaml-node.ts";
 import type { Vault } from "./vault.ts";
 
-/** A `!vault` value is about to be used that nobody has opened yet: `unlocking` opens it, and does the work again. */
+/** Something is about to use a `!vault` value that is still closed: `unlocking` opens it, and does the work again. */
 export class Locked extends Error {
   override readonly name = "Locked";
   readonly value: VaultText;
@@ -21,8 +21,8 @@ export function needOpened(value: VaultText, key: string): void {
 }
 
 /**
- * Does `work` on variables. Only the `!vault` values that it uses are opened, so that nobody is asked for the password of
- * another: where the work meets a closed one, it is done again from the beginning once that is open.
+ * Does `work` on variables, and opens only the `!vault` values that the work uses: nobody is asked for the password of
+ * another one. Where the work meets a closed value, it begins again once that value is open.
  *
  * @throws InputError also for a value that cannot be opened
  */
@@ -33,7 +33,7 @@ export async function unlocking<T>(vault: Vault, work: () => T | Promise<T>): Pr
     } catch (error) {
       if (!(error instanceof Locked)) throw error;
       const { value, key } = error;
-      // Several hosts share a value, and it may have been opened since.
+      // Several hosts share a value: another one may have opened it meanwhile.
       if (value.opened === undefined)
         value.open((await vault.open({ text: value.text, place: value.place, key })).text);
     }

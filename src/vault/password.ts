@@ -1,20 +1,18 @@
 import { spawn } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
 import { basename, dirname, extname } from "node:path";
 import { InputError } from "../lib/errors.ts";
-import { openToOthers } from "../lib/own-program.ts";
+import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { Secret } from "../lib/secret.ts";
 import { readTextFile } from "../lib/text-file.ts";
 import { isVault } from "./envelope.ts";
 import type { VaultIdentity } from "./identities.ts";
 
-/** What is needed to fetch a password. */
+/** What fetching a password takes. */
 export interface PasswordContext {
   env: NodeJS.ProcessEnv;
   /** Asks on the terminal. @throws InputError without one */
   ask: (question: string, option: string) => Promise<Secret>;
-  /** Aborted where the user gives up. */
+  /** Aborts when the user gives up. */
   interrupted: AbortSignal;
 }
 
@@ -22,11 +20,11 @@ const TIMEOUT_MS = 60_000;
 const MOST_BYTES = 64 * 1024;
 
 /**
- * Fetches one password as Ansible does: a file's text without the white space around it, what a program prints without
- * its line ends, or an answer. A program whose name ends in `-client` is told the id.
+ * Fetches one password as Ansible does: the text of a file without the white space around it, what a program prints without
+ * its line ends, or what the user answers. A program whose name ends in `-client` gets the id.
  *
  * @param open opens a password file that is encrypted itself
- * @throws InputError where there is none
+ * @throws InputError where there is no password
  */
 export async function fetchPassword(
   { id, source, given }: VaultIdentity,
@@ -44,23 +42,18 @@ export async function fetchPassword(
     const open = await openToOthers(file);
     if (open !== undefined) throw problem(open);
     const printed = await runProgram(file, id, context, problem);
-    const password = printed.replace(/^[\r\n]+|[\r\n]+$/g, "");
+    const password = withoutLineEnds(printed);
     if (password === "") throw problem("printed no password");
     return new Secret(password);
   }
   const text = (await readTextFile(file)).trim();
-  const password = isVault(text) ? (await open(text, file)).replace(/^[\r\n]+|[\r\n]+$/g, "") : text;
+  const password = isVault(text) ? withoutLineEnds(await open(text, file)) : text;
   if (password === "") throw problem("is empty, expected the vault's password");
   return new Secret(password);
 }
 
-async function isExecutable(file: string): Promise<boolean> {
-  try {
-    await access(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function withoutLineEnds(text: string): string {
+  return text.replace(/^[\r\n]+|[\r\n]+$/g, "");
 }
 
 function runProgram(
@@ -71,7 +64,7 @@ function runProgram(
 ): Promise<string> {
   const isClient = basename(file, extname(file)).endsWith("-client");
   return new Promise((done, reject) => {
-    // It may ask on the terminal, as with Ansible, so stdin and stderr are ours. Its output is never shown.
+    // As with Ansible, the program may ask on the terminal: it shares our stdin and stderr. Nobody sees its output.
     const child = spawn(file, isClient ? ["--vault-id", id] : [], {
       cwd: dirname(file),
       env,
@@ -90,7 +83,7 @@ function runProgram(
     child.on("error", (error: NodeJS.ErrnoException) =>
       reject(
         problem(
-          `cannot be run for the vault's password (${error.code ?? error.message}): where it is no program, take its executable bit away`,
+          `cannot be run for the vault's password (${error.code ?? error.message}): if it holds the password itself, take its executable bit away`,
         ),
       ),
     );

@@ -2,7 +2,7 @@ import { readTextFile } from "../lib/text-file.ts";
 import { isVault } from "./envelope.ts";
 import type { Vault } from "./vault.ts";
 
-/** A file's text; of an encrypted one what was encrypted. */
+/** The text of a file, decrypted where the file is encrypted. */
 export interface VaultedText {
   text: string;
   fromVault: boolean;

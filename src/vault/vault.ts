@@ -4,7 +4,7 @@ import { decrypt, type Envelope, encrypt, idOf, isVault, parseEnvelope, VaultDam
 import type { VaultIdentity, VaultSettings } from "./identities.ts";
 import { fetchPassword, type PasswordContext } from "./password.ts";
 
-/** What is encrypted, for messages. */
+/** An encrypted text, with its name for messages. */
 export interface Sealed {
   text: string;
   place: Place;
@@ -18,9 +18,9 @@ export interface Opened {
   identity: VaultIdentity;
 }
 
-/** No password opens an encrypted text: there is none, it cannot be had, or it is another's. */
+/** No password opens an encrypted text: none was given, none can be fetched, or it needs another one. */
 export class VaultRefusal extends InputError {
-  /** A password was tried. */
+  /** Whether a password was tried. */
   readonly isWrong: boolean;
 
   constructor(problems: readonly Problem[], isWrong: boolean) {
@@ -29,12 +29,12 @@ export class VaultRefusal extends InputError {
   }
 }
 
-/** Opens what a file that `{ file: PATH }` names holds, where it is encrypted. */
+/** Opens the text of a file that `{ file: PATH }` names, where the text is encrypted. */
 export function openerOf(vault: Vault): (text: string, file: string) => Promise<string> {
   return async (text, file) => (isVault(text) ? (await vault.open({ text, place: { file } })).text : text);
 }
 
-/** Where no password was given: whatever is encrypted is refused by its name. */
+/** A vault without a password: it refuses whatever is encrypted, by its name. */
 export function noVault(): Vault {
   return new Vault(
     { identities: [], idMatch: false, encryptIdentity: undefined },
@@ -49,7 +49,7 @@ export function noVault(): Vault {
 const NO_PASSWORD =
   "give the vault's password by --vault-password-file FILE, --vault-id ID@FILE, --ask-vault-pass, ANSIBLE_VAULT_PASSWORD_FILE or ansible.cfg";
 
-/** Opens and makes encrypted texts. A password is fetched once, when the first text needs it. */
+/** Opens encrypted texts, and makes them. It fetches a password once, when the first text needs it. */
 export class Vault {
   readonly #settings: VaultSettings;
   readonly #context: PasswordContext;
@@ -97,19 +97,19 @@ export class Vault {
     const candidates = [...new Set([...own, ...others])];
     if (candidates.length === 0)
       throw refuse(
-        `is encrypted with the vault id ${id}, and vault_id_match lets no other password be tried; there are those of ${idsOf(identities)}`,
+        `is encrypted with the vault id ${id}, and vault_id_match allows no other password; redkeep has those of ${idsOf(identities)}`,
       );
     const failures: InputError[] = [];
     for (const identity of candidates) {
       const opened = await this.#openWith(envelope, identity, failures);
       if (opened === undefined) continue;
       if (opened.isUtf8) return { text: opened.text, identity };
-      throw refuse("holds something else than UTF-8 text");
+      throw refuse("is no UTF-8 text once it is opened");
     }
     if (failures.length === candidates.length)
       throw refuse("is encrypted with Ansible Vault, and its password cannot be had", failures);
     throw refuse(
-      `is encrypted with Ansible Vault (id ${id}), and ${candidates.length - failures.length === 1 ? "the password" : "none of the passwords"} of ${idsOf(candidates)} ${candidates.length - failures.length === 1 ? "does not open it" : "opens it"}: it has another, or is damaged`,
+      `is encrypted with Ansible Vault (id ${id}), and ${candidates.length - failures.length === 1 ? "the password" : "none of the passwords"} of ${idsOf(candidates)} ${candidates.length - failures.length === 1 ? "does not open it" : "opens it"}: it needs another, or is damaged`,
       failures,
       true,
     );
@@ -136,7 +136,7 @@ export class Vault {
   }
 
   /**
-   * With whose password something new is encrypted: `vault_encrypt_identity`, else the first one.
+   * The identity whose password encrypts something new: `vault_encrypt_identity`, else the first one.
    * @throws InputError where there is none
    */
   get writer(): VaultIdentity {
@@ -152,7 +152,7 @@ export class Vault {
     });
   }
 
-  /** Fetches the password now: where somebody has to be asked, before there is other output. */
+  /** Fetches the password now, so that a question to the user comes before other output. */
   async prepare(identity: VaultIdentity): Promise<void> {
     await this.#password(identity);
   }
@@ -166,7 +166,7 @@ export class Vault {
     let password = this.#passwords.get(identity);
     if (password === undefined) {
       const { identities } = this.#settings;
-      // A password file may itself be encrypted, with the password of one that was named before it.
+      // A password file may itself be encrypted: a password that was named before it opens it.
       const before = identities.slice(0, Math.max(0, identities.indexOf(identity)));
       password = fetchPassword(identity, this.#context, async (text, file) => {
         return (await this.#open({ text, place: { file } }, before)).text;
@@ -183,7 +183,7 @@ function envelopeOf({ text, place, key }: Sealed): Envelope {
     return parseEnvelope(text);
   } catch (error) {
     if (!(error instanceof VaultDamage)) throw error;
-    // The text of a `!vault` value begins in the line behind its key, or beside it.
+    // The text of a `!vault` value begins in the line after its key, or beside the key.
     const { file, line, fromVault } = place;
     const isHeader = line !== undefined && error.line === 1;
     const found = isHeader ? place : { file, line: (line ?? 0) + error.line, column: 1, fromVault };

@@ -30,8 +30,8 @@ const SCHEMA = z.array(
 /**
  * Reads the waivers.
  *
- * @param given --waivers; else `waivers.yml` beside the first `-i` where there is one.
- * @returns undefined where there is no such file; `warnings` name patterns that match no host.
+ * @param given --waivers; without it, `waivers.yml` beside the first `-i`, if it is there.
+ * @returns undefined where that file is not there; `warnings` name patterns that match no host.
  * @throws InputError with every problem found, each with its place.
  */
 export async function loadWaivers(

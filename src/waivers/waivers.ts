@@ -14,12 +14,12 @@ export interface Waiver {
   expires: string;
 }
 
-/** From so many days before its end on, a waiver is announced. */
+/** So many days before it ends, redkeep announces it. */
 const ENDING_DAYS = 14;
 
 /**
- * A host's record in which each failure that a waiver covers on `today` (`YYYY-MM-DD`, UTC) is a `skip` that says so.
- * What could not be told stays `unknown`: nobody has seen what would be accepted there.
+ * A host's record in which each failure that a waiver covers on `today` (`YYYY-MM-DD`, UTC) has become a `skip` that says so.
+ * A check that could not be made stays `unknown`: nobody has seen what they would accept there.
  */
 export function waive(host: HostRecord, waivers: readonly Waiver[], today: string): HostRecord {
   if (!host.checks.some(({ outcome }) => outcome === "fail")) return host;
@@ -39,7 +39,7 @@ function waiveCheck(
   return { ...check, outcome: "skip", waiver: { reason, owner, expires } };
 }
 
-/** The one that holds longest. */
+/** Of the waivers that cover a check, the one that holds longest. */
 function waiverFor(
   host: string,
   { control }: CheckRecord,
@@ -54,7 +54,7 @@ function waiverFor(
     );
 }
 
-/** The waivers as the record has them, in the order of their end: expired ones come first. `hosts` before waiving. */
+/** The waivers as the record has them, those that end first ahead. @param hosts as they were before waiving */
 export function waiverRecords(
   waivers: readonly Waiver[],
   hosts: readonly HostRecord[],

@@ -66,7 +66,7 @@ describe("an ansible.cfg", () => {
     chmodSync(directory.path, 0o777);
     const { exitCode, stderr } = await plan();
     expect(exitCode).toBe(1);
-    expect(stderr).toContain("ansible.cfg is not read, as every user may write to this folder");
+    expect(stderr).toContain("redkeep does not read ansible.cfg here: every user may write to this folder");
     expect(stderr).toContain(
       "--inventory: name an inventory with it, or in ansible.cfg by inventory = PATH in [defaults]",
     );

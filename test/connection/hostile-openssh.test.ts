@@ -111,7 +111,7 @@ describe("the system's ssh", () => {
     expect(String(error)).toContain("is not a host name or address");
   });
 
-  it("takes no RevokedHostKeys of an inventory instead of your own", async () => {
+  it("lets no RevokedHostKeys of an inventory replace your own", async () => {
     await using server = await startServer();
     configure(`Host *\n  RevokedHostKeys ${directory.write("revoked", `${server.hostKey.public}\n`)}\n`);
     const sshOptions = { others: [["RevokedHostKeys", "none"] as [string, string]] };
@@ -144,7 +144,7 @@ describe("the system's ssh", () => {
     expect(seen).toEqual([]);
   });
 
-  it("reads no more of a server that claims the login than of another one", async () => {
+  it("reads no more before the login where the server claims that it is over", async () => {
     let sent = 0;
     await using server = await startServer({
       authenticate: (context) => {
@@ -157,7 +157,7 @@ describe("the system's ssh", () => {
     );
   });
 
-  it("tells of a new key that was stored whatever the server says of it", async () => {
+  it("tells you of a new key that was stored, whatever the server says of it", async () => {
     const told: string[] = [];
     await using server = await startServer({
       authenticate: (context) => {

@@ -35,7 +35,7 @@ afterEach(() => {
 const configure = (lines: string) => configureSsh(directory, lines);
 
 let names = 0;
-/** A host of a name that nobody asked ssh about yet. */
+/** A host whose name nobody has asked ssh about yet. */
 const variables = (changes: Partial<ConnectionVariables> = {}): ConnectionVariables => ({
   host: "redis-01",
   address: `redis-${++names}.example.com`,
@@ -128,7 +128,7 @@ describe("what carries the scripts", () => {
     link.close();
   });
 
-  it("is said in the error of a login, where it is the system's ssh", async () => {
+  it("is named in the error of a login where it is the system's ssh", async () => {
     await using server = await startServer({ authenticate: (context) => context.reject(["publickey"]) });
     const link = new Link(variablesFor(server, directory, { transport: "openssh" }), new BecomePasswords());
     await expect(link.open()).rejects.toThrow(
@@ -136,7 +136,7 @@ describe("what carries the scripts", () => {
     );
   });
 
-  it("is the system's ssh for a command and options that the inventory gives, and they are used", async () => {
+  it("is the system's ssh for a command and options that the inventory gives, and it follows them", async () => {
     await using server = await startServer();
     const witness = join(directory.path, "witness");
     const command = `bash -c 'echo %n >${witness}; exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & cat >&3; kill $!'`;
@@ -160,7 +160,7 @@ describe("what carries the scripts", () => {
     expect(readFileSync(witness, "utf8")).toBe("127.0.0.1\n");
   });
 
-  it("gets no user name that a shell could act on", async () => {
+  it("is given no user name that a shell could act on", async () => {
     await using server = await startServer();
     const witness = join(directory.path, "witness");
     configure("Host *\n  ProxyCommand sh -c 'echo %r'\n");
@@ -169,7 +169,7 @@ describe("what carries the scripts", () => {
     expect(existsSync(witness)).toBe(false);
   });
 
-  it("is named in the error where there is no ssh", async () => {
+  it("is named in the error where the machine has no ssh", async () => {
     await using server = await startServer();
     vi.stubEnv("PATH", directory.path);
     await expect(connect(variablesFor(server, directory, { transport: "openssh" }))).rejects.toMatchObject({
@@ -284,7 +284,7 @@ describe("the system's ssh", () => {
     expect(statSync(knownHostsFile).size).toBe(0);
   });
 
-  it("does not join a control socket that is no connection", async () => {
+  it("does not use a control socket behind which there is no connection", async () => {
     await using server = await startServer();
     const socket = join(directory.path, "control");
     const listener = createServer((peer) => peer.destroy());

@@ -61,7 +61,7 @@ describe("evaluate", () => {
     expect(evaluate(entries, "deny", { ...tcp, source: "10.0.0.5", interface: "lo" }).verdict).toBe("allow");
   });
 
-  it("says unknown where the answer depends on something not asked, such as the interface", () => {
+  it("says unknown where the answer depends on what was not asked, such as the interface", () => {
     const source = "203.0.113.7";
     const verdict = (rules: string[], more = {}) =>
       evaluate(rulesOf(4, rules), "deny", { ...tcp, source, ...more }).verdict;

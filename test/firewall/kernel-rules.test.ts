@@ -63,7 +63,7 @@ describe("parseKernelRules", () => {
     "-A ufw-user-input -j elsewhere",
     "-A ufw-user-input -s 10.0.0.0/255.0.255.0 -j ACCEPT",
     "-A ufw-user-input -p tcp -m conntrack --ctstate NEW -j ACCEPT",
-  ])("takes %s for unknown", (line) => {
+  ])("calls %s unknown", (line) => {
     expect(parseKernelRules(line, 4).entries.map(({ kind }) => kind)).toEqual(["unknown"]);
   });
 });
@@ -83,7 +83,7 @@ describe("parseBeforeRules", () => {
     ["-A ufw-before-input -p tcp --dport 22 -j ACCEPT\n-A ufw-before-input -j DROP", "allow"],
     ["-A ufw-before-input -j site", "unknown"],
     ["-A ufw-before-input ! -s 10.0.0.0/8 -p tcp --dport 22 -j DROP", "unknown"],
-  ])("decide about a new connection: %s", (line, expected) => {
+  ])("decide about new connections by: %s", (line, expected) => {
     expect(verdict(line)).toBe(expected);
   });
 
@@ -98,11 +98,11 @@ describe("parseBeforeRules", () => {
     "-A ufw-before-input -j ufw-not-local",
     "-A ufw-before-forward -j DROP",
     "# -A ufw-before-input -j DROP",
-  ])("as shipped say nothing about it: %s", (line) => {
+  ])("say nothing about new connections as shipped: %s", (line) => {
     expect(parseBeforeRules(line, 4)).toEqual([]);
   });
 
-  it("as shipped for IPv6 say nothing either", () => {
+  it("say nothing about new connections as shipped for IPv6", () => {
     const shipped = `-A ufw6-before-input -m rt --rt-type 0 -j DROP
 -A ufw6-before-input -p icmpv6 --icmpv6-type echo-reply -j ACCEPT
 -A ufw6-before-input -p icmpv6 --icmpv6-type 141 -m hl --hl-eq 255 -s fe80::/10 -j ACCEPT

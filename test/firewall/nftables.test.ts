@@ -6,7 +6,7 @@ import { verdictOf } from "../../src/firewall/walk/passage.ts";
 import { strangersTo } from "../../src/firewall/walk/senders.ts";
 import { walk } from "../../src/firewall/walk.ts";
 
-// Rules as nft's JSON has them. What packets meet by most of them is test/integration/firewall-truth.test.ts.
+// Rules as nft's JSON has them. test/integration/firewall-truth.test.ts shows what packets meet with most of them.
 
 const host = {
   addresses: [
@@ -169,7 +169,7 @@ describe("ranges and sets over a trait that all packets have", () => {
     ["meta pkttype 0-2", meta("pkttype"), { set: [{ range: [0, 2] }] }],
     ["ct direction by a range", { ct: { key: "direction" } }, { range: [0, 1] }],
     ["an interface by a range", meta("iifname"), { range: ["eth0", "eth9"] }],
-  ])("are not taken as matching nothing: %s", (_, left, right) => {
+  ])("may match: %s", (_, left, right) => {
     const more = [set("p", { type: "inet_proto", flags: ["interval"], elem: [{ range: [1, 17] }] })];
     expect(said([[match(left, right), accept]], { more })).toBe("unknown");
     expect(said([[match(left, right, "!="), drop]], { more, policy: "accept" })).toBe("unknown");
@@ -230,7 +230,7 @@ describe("a map of verdicts", () => {
 });
 
 describe("elements that count what matches them", () => {
-  it("are unknown, and not taken for plain elements", () => {
+  it("are unknown, and do not count as plain elements", () => {
     const elem = [{ elem: { val: "0.0.0.0", limit: { rate: 1, per: "second" } } }];
     const saddr = match(payload("ip", "saddr"), "@s");
     expect(said([[saddr, drop]], { policy: "accept", more: [set("s", { elem })] })).toBe("unknown");

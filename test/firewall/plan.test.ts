@@ -50,7 +50,7 @@ function applied(
   };
 }
 
-/** Plans, expects no problem, and that a second run finds nothing to do. */
+/** Plans; expects no problem, and a second run that finds nothing to do. */
 function settle(state: FirewallState, wanted = wantedOf()) {
   const plan = planFirewall(state, wanted);
   expect(plan.problems).toEqual([]);
@@ -221,11 +221,11 @@ describe("an operator's rules", () => {
     );
   });
 
-  it("keep a banned host of the subnet out, and the notes say so", () => {
+  it("keep a banned host of the subnet out, and the notes name it", () => {
     const plan = settle(stateOf(["allow 22/tcp", "deny from 10.0.0.66", "deny 6380/tcp"]));
     expect(words(plan.rules4)).toEqual(["allow 22/tcp", "deny from 10.0.0.66", REDIS, "deny 6380/tcp"]);
     expect(plan.notes).toEqual([
-      '10.0.0.0/24 may reach port 6380 but for what "deny from 10.0.0.66" turns away',
+      '10.0.0.0/24 may reach port 6380 except for what "deny from 10.0.0.66" turns away',
     ]);
   });
 
@@ -278,11 +278,11 @@ describe("SSH", () => {
     ]);
   });
 
-  it("is noted where enabling the firewall leaves it narrow", () => {
+  it("is named in the notes where enabling the firewall leaves it narrow", () => {
     const rules = ["allow from 10.0.0.0/8 to any port 22 proto tcp"];
     const plan = settle(stateOf(rules, ["allow 22"], { active: false }));
     expect(plan.notes).toEqual([
-      "SSH on port 22 opens to what the host's rules allow, and to 203.0.113.7, only",
+      "SSH on port 22 opens only to what the host's rules allow, and to 203.0.113.7",
     ]);
   });
 
@@ -292,7 +292,7 @@ describe("SSH", () => {
     expect(isAllowed(plan.rules4.entries, "deny", { ...packet, source: "198.51.100.9" })).toBe(false);
   });
 
-  it("goes ahead of a rule that nobody can read", () => {
+  it("is let in ahead of a rule that redkeep cannot read", () => {
     const plan = settle(stateOf(["unreadable"], [], { active: false }));
     expect(words(plan.rules4)[0]).toBe("allow 22/tcp");
   });
@@ -316,19 +316,19 @@ describe("SSH", () => {
     expect(words(local.rules6)).toEqual(["deny 6380/tcp", "allow in on eth0"]);
   });
 
-  it("is not opened on a port that the firewall holds shut today", () => {
+  it("stays shut on a port that the firewall holds shut today", () => {
     const ssh = { ports: [22, 2222], peer: { address: "203.0.113.7", port: 22 } };
     expect(settle(stateOf(["allow 22/tcp", REDIS]), wantedOf({ ssh })).changes).toEqual([]);
   });
 
-  it("is noted where a rule of the host closes it for the other family", () => {
+  it("is named in the notes where a rule of the host closes it for the other family", () => {
     const plan = settle(stateOf(["allow 22/tcp", REDIS], ["deny to any"], { active: false }));
     expect(plan.notes).toEqual(["SSH on port 22 is closed over IPv6 by a rule of the host"]);
   });
 });
 
-describe("what planFirewall does not write", () => {
-  it("includes a plan that would lock out an IPv6 peer where ufw drops IPv6", () => {
+describe("planFirewall refuses", () => {
+  it("to lock out an IPv6 peer where ufw drops IPv6", () => {
     const ssh = { ports: [22], peer: { address: "2001:db8::7", port: 22 } };
     const plan = planFirewall(stateOf([], [], { ipv6Enabled: false, active: false }), wantedOf({ ssh }));
     expect(plan.lockoutRisk).toBe(
@@ -344,14 +344,14 @@ describe("what planFirewall does not write", () => {
       { ssh: { ports: [22], peer: { address: "", port: 22 } } },
       'the address of the SSH session cannot be read: ""',
     ],
-  ])("includes a plan for %j", (more, problem) => {
+  ])("%j, and changes nothing", (more, problem) => {
     const state = stateOf(["allow 6380"], [], { active: false });
     const plan = planFirewall(state, wantedOf(more));
     expect(plan.problems).toEqual([problem]);
     expect([plan.changes, plan.rules4, plan.rules6]).toEqual([[], state.rules4, state.rules6]);
   });
 
-  it("includes an IPv6 subnet where ufw drops IPv6, and a rules file that cannot be trusted", () => {
+  it("an IPv6 subnet where ufw drops IPv6, and a rules file that it cannot trust", () => {
     const state = stateOf([], [], { ipv6Enabled: false });
     expect(planFirewall(state, wantedOf({ allow: ["fd00:1::/64"] })).problems).toEqual([
       "fd00:1::/64 cannot be let in: ufw has IPV6=no in /etc/default/ufw and drops all IPv6",
@@ -361,7 +361,7 @@ describe("what planFirewall does not write", () => {
     ]);
   });
 
-  it("includes user6.rules where ufw does not read it", () => {
+  it("to write user6.rules where ufw does not read it", () => {
     const state = stateOf([], ["allow 6380"], { ipv6Enabled: false, active: false });
     expect(settle(state).rules6).toBe(state.rules6);
   });

@@ -202,7 +202,7 @@ describe("planFirewall", () => {
     }
   });
 
-  it("lets the wanted subnets reach Redis, but for hosts that a rule bans, and nobody else", () => {
+  it("lets the wanted subnets reach Redis except hosts that a rule bans, and nobody else", () => {
     for (const { seed, wanted, families, files } of planned) {
       for (const family of families) {
         const [before, after] = files(family);
@@ -218,7 +218,7 @@ describe("planFirewall", () => {
     }
   });
 
-  it("changes nothing for other ports, but that SSH gets in", () => {
+  it("changes nothing for other ports, except that SSH gets in", () => {
     for (const { seed, wanted, families, files } of planned) {
       const ours = [...wanted.redisPorts, ...wanted.ssh.ports];
       const others = [443, 5432, 6379].filter((port) => !ours.includes(port));

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { renderAnew, ruleSettings } from "../../src/firewall/rules-anew.ts";
 import { parseRules } from "../../src/firewall/ufw-rules.ts";
 
-// Recorded from ufw 0.36.2 on Debian 12. It wrote them as it was switched on, but for those of the package.
+// Recorded from ufw 0.36.2 on Debian 12. ufw wrote them when it was switched on, except those that the package installs.
 const fixtures = new URL("../fixtures/ufw/", import.meta.url);
 const read = (situation: string, file: string) =>
   readFileSync(new URL(`${situation}/${file}`, fixtures), "utf8");

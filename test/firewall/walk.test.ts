@@ -7,7 +7,7 @@ import { verdictOf } from "../../src/firewall/walk/passage.ts";
 import { sourcesOf, strangersTo } from "../../src/firewall/walk/senders.ts";
 import { walk } from "../../src/firewall/walk.ts";
 
-// What packets really meet is test/integration/firewall-truth.test.ts: here is what no packet shows, or quicker.
+// test/integration/firewall-truth.test.ts shows what packets really meet. Here is what no packet shows, or what is quicker so.
 
 const host = {
   addresses: [

@@ -194,7 +194,7 @@ describe("passwords", () => {
     expect(await revealed(host, defaults)).toEqual(expected);
   });
 
-  it("come from a file whose relative path starts at the inventory file that names it", async () => {
+  it("come from a file whose relative path counts from the inventory file that names it", async () => {
     const { directoryWith } = await import("./inventory-on-disk.ts");
     const { loadInventory } = await import("../../src/inventory/load-inventory.ts");
     const cwd = await directoryWith({
@@ -303,7 +303,7 @@ describe("ssh options", () => {
     expect(await connectionOf(weak)).toMatchObject({ port: 3, user: "u3", timeoutSeconds: 3 });
   });
 
-  it("of ansible_ssh_args come before those of the other two, and one proxy is instead of the other", async () => {
+  it("of ansible_ssh_args come before those of the other two, and the first proxy replaces the other", async () => {
     const of = (strong: string, weak: string) =>
       connectionOf(
         `ansible_ssh_args: ${JSON.stringify(strong)}, ansible_ssh_common_args: ${JSON.stringify(weak)}`,
@@ -315,7 +315,7 @@ describe("ssh options", () => {
     expect((await of("-J b", "-o ProxyCommand='nc %h %p'")).sshOptions).toEqual({ proxyJump: ["b"] });
   });
 
-  it("that switch host keys off count as accept-new with --host-keys accept-new, also a jump host's", async () => {
+  it("that switch host keys off count as accept-new with --host-keys accept-new, for jump hosts too", async () => {
     const { sshOptions } = await connectionOf(
       `ansible_ssh_common_args: "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o ProxyCommand='ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -W %h:%p b'"`,
       { defaults: { hostKeys: "accept-new" } },
@@ -325,7 +325,7 @@ describe("ssh options", () => {
     const problem = connectionOf(`ansible_ssh_common_args: "-o ProxyCommand='${command}'"`, {
       defaults: { hostKeys: "accept-new" },
     });
-    expect(await refusal(problem)).toContain("so that --host-keys cannot override it");
+    expect(await refusal(problem)).toContain("so --host-keys cannot override that");
   });
 
   it.each<[string, string]>([
@@ -373,11 +373,8 @@ describe("ssh options", () => {
     ["-J -oProxyCommand=id", "expected a jump host as [user@]host[:port]"],
     ["-J b:99999", "expected a jump host"],
     ["-J 'b c'", "expected a jump host"],
-    [
-      "-L 80:b:80",
-      "the ssh option -L is not for redkeep, or no option: redkeep takes -o Key=value, -F, -J, -p, -i and -l",
-    ],
-    ["-tL", "the ssh option -tL is not for redkeep"],
+    ["-L 80:b:80", "redkeep does not take the ssh option -L: it takes -o Key=value, -F, -J, -p, -i and -l"],
+    ["-tL", "redkeep does not take the ssh option -tL: it takes -o"],
     ["host", 'expected an ssh option, found "host"'],
     ["-o", "the option -o has no value"],
     ["-o Port", "expected -o Key=value, found -o Port"],
@@ -393,7 +390,7 @@ describe("ssh options", () => {
   });
 });
 
-describe("a connection variable that is refused, with its place", () => {
+describe("a connection variable is refused with its place", () => {
   it.each<[string, string]>([
     ["ansible_host: ''", 'ansible_host of h: expected a host name or an IP address, found ""'],
     ["ansible_host: -oProxyCommand=id", "expected a host name or an IP address"],
@@ -433,7 +430,10 @@ describe("a connection variable that is refused, with its place", () => {
       "ansible_become: yes, ansible_become_exe: /opt/sudo",
       "ansible_become_exe of h: redkeep does not support",
     ],
-    ["ansible_ssh_executable: /opt/ssh", "ansible_ssh_executable of h: expected ssh: redkeep runs"],
+    [
+      "ansible_ssh_executable: /opt/ssh",
+      "ansible_ssh_executable of h: expected ssh: where redkeep runs a program for SSH, it is the ssh in your PATH",
+    ],
     [
       "ansible_become: yes, ansible_become_password: 0123",
       "ansible_become_password of h: expected a text, found a number: quote it",
@@ -474,7 +474,7 @@ describe("a connection variable that is refused, with its place", () => {
     expect(problem).toContain(message);
   });
 
-  it("is one that contradicts another name for it elsewhere", async () => {
+  it("where it contradicts another name for it elsewhere", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.2" }),
     );
@@ -483,7 +483,7 @@ describe("a connection variable that is refused, with its place", () => {
     );
   });
 
-  it("is not one of two names with the same value", async () => {
+  it("but not where two names have the same value", async () => {
     expect(
       await connectionOf("ansible_host: 10.0.0.1", { group: "ansible_ssh_host: 10.0.0.1" }),
     ).toMatchObject({ address: "10.0.0.1" });
@@ -502,7 +502,7 @@ describe("a connection variable that is refused, with its place", () => {
       { become: true, becomeUser: "redis" },
       'play.yml:1  become_user: expected root: redkeep\'s work needs it, found "redis"',
     ],
-  ])("the play's %j", async (play, message) => {
+  ])("where the play has %j", async (play, message) => {
     expect(
       await refusal(
         connectionOf("", { defaults: { play: { ...play, place: { file: "play.yml", line: 1 } } } }),
@@ -510,13 +510,13 @@ describe("a connection variable that is refused, with its place", () => {
     ).toBe(message);
   });
 
-  it("is not one of the play that the inventory overrides", async () => {
+  it("but not where the inventory overrides the play", async () => {
     const play = { become: true, becomeUser: "redis", becomeMethod: "su", connection: "local" };
     const host = "ansible_become_user: root, ansible_become_method: sudo, ansible_connection: ssh";
     expect(await connectionOf(host, { defaults: { play } })).toMatchObject({ become: true });
   });
 
-  it("is reported together with all others", async () => {
+  it("together with all others that are wrong", async () => {
     const problem = await refusal(
       connectionOf("ansible_host: '', ansible_port: 0, ansible_user: -x, ansible_connection: local"),
     );
@@ -548,7 +548,7 @@ describe("what an inventory would run on this machine", () => {
     },
   );
 
-  it("is yours to choose behind -e", async () => {
+  it("is allowed behind -e, which you write yourself", async () => {
     const extraVars = ["ansible_ssh_common_args=\"-o ProxyCommand='nc %h %p'\""];
     const defaults = { allowInventoryCommands: false };
     const { sshOptions } = await connectionOf("", { extraVars, defaults });

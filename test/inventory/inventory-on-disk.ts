@@ -8,7 +8,7 @@ import { InputError } from "../../src/lib/errors.ts";
 
 export type Files = Record<string, string | Uint8Array>;
 
-/** Writes `files` into a directory that goes with the test; scripts become executable. */
+/** Writes `files` into a directory that is removed after the test. Scripts become executable. */
 export async function directoryWith(files: Files): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "redkeep-inventory-"));
   onTestFinished(() => rm(directory, { recursive: true }));

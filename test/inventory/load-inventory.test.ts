@@ -297,7 +297,7 @@ describe("a mistake in an inventory file is refused with its place", () => {
     expect(message.split("\n")).toHaveLength(3);
   });
 
-  it("also behind a chain of thousands of groups", async () => {
+  it("even behind a chain of thousands of groups", async () => {
     const chain = Array.from({ length: 5000 }, (_, i) => `g${i}: {children: {g${i + 1}: }}`).join("\n");
     const inventory = await inventoryOf(`${chain}\ng5000: {hosts: a}\n`);
     expect(hostsOf(inventory, "g0")).toEqual(["a"]);
@@ -531,7 +531,7 @@ describe("precedence", () => {
     });
   });
 
-  it("leaves an address whole in inventory_hostname_short", async () => {
+  it("keeps an address whole in inventory_hostname_short", async () => {
     expect(
       valueFor(await inventoryOf({ sources: ["10.0.0.5,"] }), "10.0.0.5", "inventory_hostname_short"),
     ).toBe("10.0.0.5");

@@ -7,14 +7,14 @@ import { parseSshArguments } from "../../src/inventory/ssh-arguments.ts";
 import { didYouMean, InputError } from "../../src/lib/errors.ts";
 import { parseEnvelope } from "../../src/vault/envelope.ts";
 
-/** As long as a file may be. With time that grows by the square, each of these takes minutes to hours. */
+/** Texts as long as a file may be. Where the time grew with the square of the length, each would take minutes to hours. */
 const LONG = 1_000_000;
 const BLANKS = " ".repeat(LONG);
 const PLACE = { file: "hosts" };
 
 const fail = (message: string) => new InputError({ message });
 
-/** What refuses it is no matter here. */
+/** Which part refuses it does not matter here. */
 function tried(work: () => unknown): void {
   try {
     work();

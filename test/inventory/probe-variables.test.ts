@@ -16,7 +16,7 @@ describe("probes from outside", () => {
     expect(await probesOf("")).toEqual({ allowed: [], denied: [], controller: "auto", address: undefined });
   });
 
-  it("come from the hosts that the variables name, and go to the address they name", async () => {
+  it("come from the hosts that the variables name, and go to the address that they name", async () => {
     expect(
       await probesOf(
         "redkeep_probe_allowed: [app-01, app-02, app-01], redkeep_probe_denied: [bastion-01], redkeep_probe_from_controller: denied, redkeep_probe_address: redis-01.internal",

@@ -19,7 +19,7 @@ const refused = async (...given: Parameters<typeof fleet>) => refusal((await fle
 async function isAlive(cwd: string, file: string): Promise<boolean> {
   try {
     const pid = Number(await readFile(join(cwd, file), "utf8"));
-    // A killed process that nobody waited for yet answers, too.
+    // A killed process still answers as long as nobody has waited for it.
     return !/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
@@ -58,7 +58,7 @@ describe("a program that is an inventory", () => {
     await expect.poll(() => isAlive(cwd, "self")).toBe(false);
   });
 
-  it("is not waited for when a child of it keeps its output open elsewhere", async () => {
+  it("is not waited for where a child that left its process group keeps its output open", async () => {
     const message = await refused("setsid sleep 20 & echo '{}'; exit 0", { programSeconds: 2 });
     expect(message).toContain("expected an answer within 2 s");
   });
@@ -101,7 +101,7 @@ describe("a program that is an inventory", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
   });
 
-  it("is refused by what it said last, with secrets masked and nothing that a terminal obeys", async () => {
+  it("is refused with what it said last, secrets masked and without what a terminal obeys", async () => {
     new Secret("hunter2-hunter2");
     const message = await refused(
       "yes ':: noise' | head -n 100000 >&2; printf 'no \\033[2Jaccess for hunter2-hunter2\\n' >&2; exit 4",
@@ -111,9 +111,9 @@ describe("a program that is an inventory", () => {
     expect(message.length).toBeLessThan(1200);
   });
 
-  it("of a cut line of stderr nothing is shown: it may be the half of a secret", async () => {
+  it("shows nothing of a line of stderr that was cut: it may be half of a secret", async () => {
     const message = await refused("head -c 20000 /dev/zero | tr '\\0' x >&2; echo end >&2; exit 1");
-    expect(message).toBe("fleet.sh --list  expected the program to end well, found exit status 1");
+    expect(message).toBe("fleet.sh --list  expected exit status 0, found exit status 1");
   });
 
   it("is refused where a signal ends it", async () => {
@@ -123,7 +123,7 @@ describe("a program that is an inventory", () => {
   it("is refused where the program of its first line does not exist", async () => {
     const cwd = await directoryWith({ "fleet.py": "#!/nonexistent/python\n" });
     expect(await refusal(loadInventory({ sources: ["fleet.py"], cwd }))).toBe(
-      "fleet.py --list  expected a program that answers --list, found that it cannot be run: the program that its first line names does not exist",
+      "fleet.py --list  cannot be run: the program that its first line names does not exist",
     );
   });
 
@@ -142,7 +142,7 @@ describe("a program that is an inventory", () => {
     expect(await refused("echo '{\"a\": hunter2}'")).not.toContain("hunter2");
   });
 
-  it("has its answer's line in messages about a value", async () => {
+  it("is named with the line of its answer in messages about a value", async () => {
     const answer = '{"g": {"hosts": ["h"]},\n "_meta": {"hostvars": {"h": 3}}}';
     expect(await refused(`cat <<'END'\n${answer}\nEND`)).toBe(
       "fleet.sh --list:2:30  h: expected the host's variables as an object, found the number 3",
@@ -164,7 +164,7 @@ describe("a program that is an inventory", () => {
     expect(message).toContain('"--help": a host name has only letters');
   });
 
-  it("is run for no other command than those of Ansible, and not for a data file", async () => {
+  it("is run with the arguments that Ansible gives it, and with no others", async () => {
     const cwd = await directoryWith({
       "fleet.sh": '#!/bin/sh\necho "$*" >>asked\necho \'{"g": ["a", "b"]}\'\n',
     });

@@ -47,7 +47,7 @@ describe("a file that may be executed", () => {
   });
 });
 
-it("a folder with nothing but a hosts.ini names the file that Ansible skips there", async () => {
+it("a folder with nothing but a hosts.ini is refused by the file that Ansible skips there", async () => {
   const cwd = await directoryWith({ "inv/hosts.ini": "[g]\nh\n", "inv/group_vars/g.yml": "x: 1\n" });
   expect(await refusal(loadInventory({ sources: ["inv"], cwd }))).toBe(
     "inv/hosts.ini  is not read: of a folder Ansible takes no .ini and no .cfg. Name the file itself: -i inv/hosts.ini",

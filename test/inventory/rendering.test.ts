@@ -76,7 +76,7 @@ describe("a template", () => {
     );
   });
 
-  it("of no file has the place of its variable", () => {
+  it("that stands in no file is refused with the place of its variable", () => {
     const variable = { value: { a: ["{{ x }}"] }, place: { file: "-e" } };
     const rendering = new Rendering("h", new Map([["v", variable]]));
     expect(() => rendering.value(variable, "v")).toThrow("-e  v of h: is a Jinja template");
@@ -102,7 +102,7 @@ describe("a hostile template", () => {
     },
   );
 
-  it("finds a key of such a name where the inventory has one", async () => {
+  it("may name such a key where the inventory has one", async () => {
     expect(await rendered("a: { constructor: c }\nv: \"{{ a['constructor'] }}\"")).toBe("c");
   });
 
@@ -126,7 +126,7 @@ describe("a hostile template", () => {
     );
   });
 
-  it("in what it names is not rendered again", async () => {
+  it("that comes out of a template is not rendered again", async () => {
     const inventory = await inventoryOf({
       files: { "hosts.yml": "g: { hosts: { h: { v: \"{{ lookup('env', 'X') }}\" } } }" },
     });

@@ -10,7 +10,7 @@ const fleet = Array.from(
 );
 
 describe("--shard", () => {
-  it.each([1, 2, 3, 7, 64])("of %i puts every host into exactly one part", (count) => {
+  it.each([1, 2, 3, 7, 64])("puts every host into exactly one of %i parts", (count) => {
     for (const host of fleet) {
       const parts = Array.from({ length: count }, (_, index) => index + 1).filter((index) =>
         inShard(host, { index, count }),
@@ -50,7 +50,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Groups of one to five hosts; their variable on the hosts, on a group of the inventory, or on neither. */
+/** Groups of one to five hosts. The variable stands on the hosts, on a group of the inventory, or nowhere. */
 function randomInventory(seed: number): { text: string; groups: string[][] } {
   const random = randomFrom(seed);
   const groups: string[][] = [];

@@ -18,7 +18,7 @@ const value = async (text: string, indent: string, password?: string) =>
 
 const HOSTS = "g:\n  hosts:\n    a:\n    b:\nother:\n  hosts:\n    c:\n";
 
-/** An inventory, the vault that it is opened with, and how often a password was asked for. */
+/** An inventory, the vault that opens it, and how often it asked for a password. */
 async function situation(files: Files, { answer = "one", extraVars = [] as string[] } = {}) {
   const cwd = await directoryWith({ "hosts.yml": HOSTS, ...files });
   const asked: string[] = [];
@@ -46,7 +46,7 @@ const connectionTo = (inventory: Inventory, host: string, vault: Vault) =>
   );
 
 describe("an encrypted file of variables", () => {
-  it("gives its variables to the hosts that are selected, in its own place of the order", async () => {
+  it("gives its variables to the selected hosts, with the precedence that a plain file would have", async () => {
     const { inventory, vault } = await situation({
       "group_vars/g/10-plain.yml": "ansible_user: plain\nansible_port: 1\n",
       "group_vars/g/20-vault.yml": await sealed("ansible_user: vaulted\nansible_port: 2\n"),
@@ -84,7 +84,7 @@ describe("an encrypted file of variables", () => {
       { answer: "two" },
     );
     expect(await refusal(inventory.unlock(["a"], vault))).toBe(
-      "group_vars/g.yml  is encrypted with Ansible Vault (id default), and the password of default (--ask-vault-pass) does not open it: it has another, or is damaged",
+      "group_vars/g.yml  is encrypted with Ansible Vault (id default), and the password of default (--ask-vault-pass) does not open it: it needs another, or is damaged",
     );
   });
 
@@ -125,7 +125,7 @@ describe("an encrypted file of variables", () => {
     );
   });
 
-  it("has a command of its ssh options masked too, and a plain text that has the tag by mistake", async () => {
+  it("has commands in ssh options masked too, and plain text that has the tag by mistake", async () => {
     const { inventory, vault } = await situation({
       "group_vars/g.yml": await sealed(
         "ansible_ssh_common_args: -o ProxyCommand='proxy --token=Zq7xW0kP2m %h'\nnote: !vault Zq7xW0kP2m\n",
@@ -137,7 +137,7 @@ describe("an encrypted file of variables", () => {
     expect(inventoryHost(open, "a")).not.toContain("Zq7xW0kP2m");
   });
 
-  it("is no reason for a message to show what it holds", async () => {
+  it("is not quoted in messages about what it holds", async () => {
     const { inventory, vault } = await situation({
       "group_vars/g.yml": await sealed("ansible_port: nope\nansible_user: '{{ x }}'\nansible_timeout: -5\n"),
     });
@@ -148,7 +148,7 @@ describe("an encrypted file of variables", () => {
     expect(message).not.toMatch(/nope|\{\{ x|-5/);
   });
 
-  it("names a server in the same way, whoever is selected", async () => {
+  it("leaves the name that a server's password is made for alone, whoever is selected", async () => {
     const { inventory, vault } = await situation({
       "host_vars/a.yml": await sealed("ansible_host: 10.0.0.1\n"),
       "host_vars/b.yml": await sealed("ansible_host: 10.0.0.1\n"),
@@ -171,7 +171,7 @@ describe("a !vault value", () => {
     expect(redact(`it is ${password}`)).toBe("it is ••••");
   });
 
-  it("that nobody uses is not opened, also with a password that nobody has", async () => {
+  it("that nobody uses stays closed, even where nobody has its password", async () => {
     const { inventory, vault, asked } = await situation({
       "group_vars/g.yml": `app_password: ${await value("x", "  ", "of another team")}ansible_port: 2\n`,
     });
@@ -180,7 +180,7 @@ describe("a !vault value", () => {
     expect(asked).toEqual([]);
   });
 
-  it("is listed as ansible-inventory does, also once it was opened", async () => {
+  it("is listed as ansible-inventory lists it, even after it was opened", async () => {
     const text = await sealed("10.0.0.9");
     const { inventory, vault } = await situation({
       "host_vars/a.yml": `ansible_host: !vault |\n${text.trim().replace(/^/gm, "  ")}\n`,
@@ -210,7 +210,7 @@ describe("a !vault value", () => {
     );
   });
 
-  it("is the value of a variable that names it, as of one from an encrypted file", async () => {
+  it("reaches a variable that names it and stays masked there, like one from an encrypted file", async () => {
     const { inventory, vault } = await situation({
       "group_vars/g/vault.yml": await sealed("vault_password: from the file\n"),
       "group_vars/g/vars.yml": `single: ${await value("single value", "  ")}ansible_become: yes
@@ -231,7 +231,7 @@ ansible_timeout: "{{ single }}"
     expect(connection.password?.reveal()).toBe("single value");
   });
 
-  it("in JSON is what ansible-inventory prints of one", async () => {
+  it("may stand in JSON as ansible-inventory prints it", async () => {
     const text = await sealed("from JSON");
     const { inventory, vault } = await situation({
       "host_vars/a.json": JSON.stringify({ ansible_password: { __ansible_vault: text } }),
@@ -250,7 +250,7 @@ ansible_timeout: "{{ single }}"
   });
 });
 
-describe("encrypted files beside them", () => {
+describe("what else may be encrypted", () => {
   it("an INI inventory that is encrypted as a whole", async () => {
     const { inventory, vault } = await situation({
       "hosts.yml": await sealed("[g]\nx ansible_port=2222 note=long-enough-to-mask-too\n"),

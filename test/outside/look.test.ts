@@ -178,6 +178,11 @@ describe("a vantage host", () => {
     );
   });
 
+  it("is asked about no address that the shell would take for two words", () => {
+    const looks = [{ target: target(6380, { address: "10.0.0.5 22" }), isAllowed: true }];
+    expect(() => vantageScript(looks, NONCE)).toThrow("blank");
+  });
+
   it("uses python3 where it has no bash", async () => {
     await using open = await plainServer("+PONG");
     const closed = await closedPort();

@@ -12,7 +12,7 @@ import { vaultSettings } from "../../src/vault/identities.ts";
 import { Vault } from "../../src/vault/vault.ts";
 import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 
-/** A vault with one password, asked for on a terminal of the test's own. */
+/** A vault with one password, which the test answers as a user would on a terminal. */
 function vaultWith(password: string | undefined, id = "prod"): Vault {
   const ids = password === undefined ? [] : [`${id}@prompt`];
   return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, "/"), {
@@ -41,7 +41,7 @@ async function filledState(password?: string): Promise<{ directory: string; admi
 }
 
 describe("a new state with a vault password at hand", () => {
-  it("has its secrets encrypted, what is public plain, and git take both and nothing else", async () => {
+  it("encrypts its secrets, keeps what is public plain, and lets git take both and nothing else", async () => {
     const { directory, admin } = await filledState("one");
     for (const name of SECRET_FILES) {
       const text = await textOf(directory, name);
@@ -68,7 +68,7 @@ describe("a new state with a vault password at hand", () => {
     ]);
   });
 
-  it("keeps the password and the id that it has, whatever another controller calls it", async () => {
+  it("keeps its password and its vault id, whatever id another controller gives that password", async () => {
     const { directory } = await filledState("one");
     const state = await State.open(directory, undefined, "/", vaultWith("one", "mine"));
     await state.generatePassword("metrics");
@@ -88,7 +88,7 @@ describe("a new state with a vault password at hand", () => {
     expect(await refusal(openAt(named, "one"))).toContain("--state: should be closed to others");
   });
 
-  it("needs the password, and says so by name", async () => {
+  it("is refused by name without the password", async () => {
     const { directory } = await filledState("one");
     expect(await refusal(openAt(directory))).toContain(
       `${directory}/secrets.yml  is encrypted with Ansible Vault (id prod), and there is no password: give the vault's password by --vault-password-file FILE`,
@@ -98,7 +98,7 @@ describe("a new state with a vault password at hand", () => {
     );
   });
 
-  it("with the marks of a merge conflict is refused with what to do", async () => {
+  it("is refused where a merge conflict left its marks, with what to do", async () => {
     const { directory } = await filledState("one");
     const text = await textOf(directory, "secrets.yml");
     const [header = "", ...body] = text.split("\n");
@@ -113,7 +113,7 @@ describe("a new state with a vault password at hand", () => {
     expect(await refusal(openAt(directory, "one"))).toContain("secrets.yml:1:1  has the marks of a merge");
   });
 
-  it("takes no file with the old password where another process has changed it", async () => {
+  it("writes no file with the old password once another process has changed it", async () => {
     const { directory } = await filledState("one");
     const state = await openAt(directory, "one");
     const vault = vaultWith("two");
@@ -126,7 +126,7 @@ describe("a new state with a vault password at hand", () => {
     expect(await readdir(join(directory, "pki/clients"))).toEqual(files);
   });
 
-  it("takes the new password where another process has changed it and both are at hand", async () => {
+  it("writes with the new password once another process has changed it, where both are at hand", async () => {
     const { directory } = await filledState("one");
     const both = new Vault(
       vaultSettings({ ids: ["prod@prompt", "next@prompt"], passwordFiles: [], ask: false }, {}, "/"),
@@ -147,7 +147,7 @@ describe("a new state with a vault password at hand", () => {
     expect(await after.read("pki/clients/b.key")).toBe("b");
   });
 
-  it("gets no plain file from a process that saw it plain", async () => {
+  it("gets no plain file from a process that opened it before it was encrypted", async () => {
     const { directory } = await filledState();
     const state = await openAt(directory, "one");
     const vault = vaultWith("one");
@@ -162,13 +162,13 @@ describe("a new state with a vault password at hand", () => {
     const { directory } = await filledState("one");
     await writeFile(join(directory, "pki/clients/b.key"), "plain", { mode: 0o600 });
     expect(await refusal(openAt(directory, "one"))).toBe(
-      `${directory}/pki/clients/b.key  is plain text, and other secrets beside it are encrypted: say redkeep state encrypt`,
+      `${directory}/pki/clients/b.key  is plain text, while other secrets beside it are encrypted: run redkeep state encrypt`,
     );
   });
 });
 
 describe("a plain state", () => {
-  it("is never left to git, whatever .gitignore an earlier run or a hand has left", async () => {
+  it("is never left to git, whatever .gitignore an earlier run or the user has left there", async () => {
     const directory = await newDirectory();
     await (await openAt(directory, "one")).pathFor("runs/a.json");
     expect(await textOf(directory, ".gitignore")).toContain("!secrets.yml");
@@ -182,7 +182,7 @@ describe("a plain state", () => {
     expect(await textOf(encrypted.directory, ".gitignore")).toBe("*\n");
   });
 
-  it("of which only records were kept is encrypted from its first secret on, and may be committed", async () => {
+  it("that holds records alone encrypts its first secret, and may then be committed", async () => {
     const directory = await newDirectory();
     await (await openAt(directory)).pathFor("runs/a.json");
     expect(await textOf(directory, ".gitignore")).toBe("*\n");
@@ -222,7 +222,7 @@ describe("a state that is converted", () => {
     return found;
   };
 
-  it("is the same inside, and .gitignore says what may be committed", async () => {
+  it("holds the same secrets, and its .gitignore says what may be committed", async () => {
     const { directory, admin } = await filledState();
     await convertTo(directory, undefined, "one");
     for (const name of SECRET_FILES) expect(isVault(await textOf(directory, name)), name).toBe(true);
@@ -253,7 +253,7 @@ describe("a state that is converted", () => {
       const after = await newDirectory();
       await cp(directory, after, { recursive: true });
       await convertTo(after, "one", "two");
-      // As the conversion lays them down.
+      // The conversion lays them down in this form.
       const next = join(directory, "next");
       await mkdir(join(next, "pki/clients"), { recursive: true });
       await cp(join(after, "secrets.yml"), join(next, "secrets.yml"));
@@ -318,30 +318,30 @@ describe("the lock of a state", () => {
       const other = await openAt(directory);
       expect(await refusal(other.generatePassword("x"))).toMatch(
         new RegExp(
-          `^${directory}/lock  process ${process.pid} on ${hostname()} holds this lock since \\d{4}-\\S+: wait until it has ended; if it no longer runs there, remove the file$`,
+          `^${directory}/lock  process ${process.pid} on ${hostname()} has held this lock since \\d{4}-\\S+: wait until it ends; if it no longer runs there, remove the file$`,
         ),
       );
     });
     await state.generatePassword("x");
   }, 15_000);
 
-  it("tells one that a dead process left, without waiting for it", async () => {
+  it("is recognised without waiting where a process that has died left it", async () => {
     const { directory } = await filledState();
     const child = spawn(process.execPath, ["-e", ""]);
     await once(child, "exit");
     await writeFile(join(directory, "lock"), `${child.pid} ${hostname()} 2026-11-30T00:00:00.000Z\n`);
     const startedAt = performance.now();
     expect(await refusal((await openAt(directory)).generatePassword("x"))).toBe(
-      `${directory}/lock  is left of process ${child.pid} on this machine, since 2026-11-30T00:00:00.000Z: it was killed, and nobody holds the lock: remove the file`,
+      `${directory}/lock  process ${child.pid} on this machine took this lock at 2026-11-30T00:00:00.000Z and was killed; nobody holds it now: remove the file`,
     );
     expect(performance.now() - startedAt).toBeLessThan(4000);
   });
 
-  it("does not take another machine's process for a dead one", async () => {
+  it("is not taken for a dead process's where another machine holds it", async () => {
     const { directory } = await filledState();
     await writeFile(join(directory, "lock"), "999999999 elsewhere 2026-11-30T00:00:00.000Z\n");
     expect(await refusal((await openAt(directory)).generatePassword("x"))).toContain(
-      "process 999999999 on elsewhere holds this lock since 2026-11-30T00:00:00.000Z",
+      "process 999999999 on elsewhere has held this lock since 2026-11-30T00:00:00.000Z",
     );
   }, 15_000);
 });
@@ -363,7 +363,7 @@ describe("the generation of a state", () => {
     expect((await openAt(directory)).generation?.number).toBe(4);
   });
 
-  it("tells an older copy by the mark that a host keeps, and no other state", async () => {
+  it("shows a copy that it is older than the mark on a host, and tells nothing to another state", async () => {
     const { directory } = await filledState();
     const copy = await newDirectory();
     await cp(directory, copy, { recursive: true });
@@ -378,7 +378,7 @@ describe("the generation of a state", () => {
     expect(old.newerOn([stranger.mark, "", "9 abc", "x"])).toBeUndefined();
   });
 
-  it("cannot be raised by a host, and its mark holds no secret", async () => {
+  it("cannot be raised by a host, whose mark holds no secret", async () => {
     const { directory } = await filledState();
     const state = await openAt(directory);
     const [number = "", signed = ""] = state.mark.split(" ");

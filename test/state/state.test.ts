@@ -22,7 +22,7 @@ describe("the place of the state", () => {
     expect((await State.open(undefined, inventory, cwd)).directory).toBe(join(cwd, expected));
   });
 
-  it("is no folder of another's choice: a link in a repository counts as a folder that --state names", async () => {
+  it("is not where a link in a repository leads: redkeep changes no mode there", async () => {
     const cwd = await directoryWith({ "target/file": "" });
     await chmod(join(cwd, "target"), 0o755);
     await symlink(join(cwd, "target"), join(cwd, ".redkeep"));
@@ -38,7 +38,7 @@ describe("the place of the state", () => {
 });
 
 describe("generated passwords", () => {
-  it("do not exist, and no file does, before one is asked for", async () => {
+  it("do not exist before one is asked for, and neither does any file", async () => {
     const cwd = await directoryWith({});
     const state = await State.open(undefined, undefined, cwd);
     expect(state.password("admin")).toBeUndefined();
@@ -56,7 +56,7 @@ describe("generated passwords", () => {
     expect((await openAt(directory)).password("admin")?.reveal()).toBe(admin);
   });
 
-  it("lie in a file for the owner alone, in a folder for the owner alone that git leaves out", async () => {
+  it("lie where only their owner can read them, in a folder that git leaves out", async () => {
     const directory = join(await directoryWith({}), "a", ".redkeep");
     const state = await openAt(directory);
     await state.generatePassword("admin");
@@ -82,14 +82,14 @@ describe("generated passwords", () => {
       const directory = await directoryWith({});
       await chmod(directory, mode);
       expect(await refusal(openAt(directory))).toBe(
-        `${directory}  --state: should be closed to others (mode 0700), found mode ${mode.toString(8).padStart(4, "0")}: name a folder that redkeep makes, or say chmod 700 where nobody else needs it`,
+        `${directory}  --state: should be closed to others (mode 0700), found mode ${mode.toString(8).padStart(4, "0")}: name a folder that redkeep can make, or run chmod 700 if nobody else needs it`,
       );
       expect((await stat(directory)).mode & 0o7777).toBe(mode);
       expect(await readdir(directory)).toEqual([]);
     },
   );
 
-  it("are refused with the path of a folder that cannot be read", async () => {
+  it("are refused where the folder cannot be read, with its path", async () => {
     const directory = join(await directoryWith({}), "loop");
     await symlink(directory, directory);
     expect(await refusal(openAt(directory))).toContain(`${directory}  `);
@@ -105,7 +105,7 @@ describe("generated passwords", () => {
     vi.restoreAllMocks();
   });
 
-  it("are kept in a folder that is closed already, which stays as it is", async () => {
+  it("are kept in a folder that is closed already, without changing it", async () => {
     const directory = await directoryWith({});
     await chmod(directory, 0o500);
     expect((await openAt(directory)).password("admin")).toBeUndefined();
@@ -120,7 +120,7 @@ describe("generated passwords", () => {
     expect(await readFile(join(directory, ".gitignore"), "utf8")).toBe("node_modules\n");
   });
 
-  it("stay when they are asked for again, and change when they are replaced", async () => {
+  it("stay the same when they are asked for again, and change when they are replaced", async () => {
     const directory = await directoryWith({});
     const state = await openAt(directory);
     await state.generatePassword("admin");
@@ -142,7 +142,7 @@ describe("generated passwords", () => {
     },
   );
 
-  it("are not lost when many states write at once, and one name has one value for all", async () => {
+  it("are not lost when many states write at once, and have one value for a name", async () => {
     const directory = await directoryWith({});
     const states = await Promise.all(Array.from({ length: 12 }, () => openAt(directory)));
     await Promise.all(
@@ -181,7 +181,7 @@ describe("generated passwords", () => {
     );
   });
 
-  it("say where the state cannot be read or written", async () => {
+  it("are refused with the path of what cannot be read or written", async () => {
     const file = join(await directoryWith({ file: "" }), "file");
     expect(await refusal(openAt(file))).toBe(
       `${file}/secrets.yml  lies below something that is no directory`,
@@ -264,7 +264,7 @@ describe("the key of the servers' own passwords", () => {
     expect((await openAt(directory)).serverUsers()).toEqual(["admin"]);
   });
 
-  it("is kept with the transaction in which a server got its own password, until that is undone or gone", async () => {
+  it("is kept with the transaction that gave a server its own password, until that is undone or no longer needed", async () => {
     const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old }\n" });
     const state = await openAt(directory);
     await state.generateServerKey("admin");
@@ -287,7 +287,7 @@ describe("the key of the servers' own passwords", () => {
     expect(await noted()).toEqual({});
   });
 
-  it("stays where a password is removed", async () => {
+  it("stays when a password is removed", async () => {
     const directory = await directoryWith({ "secrets.yml": "passwords: { admin: old, metrics: kept }\n" });
     const state = await openAt(directory);
     await state.generateServerKey("admin");
@@ -300,7 +300,7 @@ describe("the key of the servers' own passwords", () => {
 });
 
 describe("files of the state", () => {
-  it("are read back as written, and absent ones are undefined", async () => {
+  it("are read back as written; one that is not there is undefined", async () => {
     const state = await openAt(await directoryWith({}));
     await state.write("runs/a.json", "one");
     await state.write("runs/a.json", "two");
@@ -311,7 +311,7 @@ describe("files of the state", () => {
     expect(await readdir(join(state.directory, "runs"))).toEqual(["a.json"]);
   });
 
-  it("leave the old file whole, and no part of a new one, where writing fails", async () => {
+  it("keep the old file whole, and no part of a new one, where writing fails", async () => {
     const directory = await directoryWith({});
     const state = await openAt(directory);
     await mkdir(join(directory, "taken", "below"), { recursive: true });
@@ -319,7 +319,7 @@ describe("files of the state", () => {
     expect((await readdir(directory)).sort()).toEqual([".gitignore", "taken"]);
   });
 
-  it("explain secrets.yml at its top", async () => {
+  it("begin with an explanation in secrets.yml", async () => {
     const state = await openAt(await directoryWith({}));
     await state.generatePassword("admin");
     const text = await readFile(join(state.directory, "secrets.yml"), "utf8");

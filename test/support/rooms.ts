@@ -5,7 +5,7 @@
 export const ROOMS = {
   lib: "what every room rests on: errors, secrets, YAML, templates, words",
   vault: "Ansible Vault's format, and where its passwords come from",
-  shell: "all the shell that runs on hosts, as .sh files, and the one quoter",
+  shell: "all the shell that runs on hosts or starts ssh here, as .sh files, and the one quoter",
   record: "what a run says: the record, its schema, safe to print",
   connection: "SSH: host keys, login, sudo, one script on one channel",
   inventory: "hosts, groups and variables as Ansible reads them",

@@ -432,7 +432,9 @@ describe("firewall", () => {
     expect(web[0]?.observed).toContain("Docker publishes port 80/tcp");
     const firewalld = rk04({ foreign: () => "firewalld\n" });
     expect(firewalld.map(({ outcome }) => outcome)).toEqual(["unknown", "unknown"]);
-    expect(firewalld[0]?.observed).toContain("firewalld is active, and the host has no nft to say its rules");
+    expect(firewalld[0]?.observed).toContain(
+      "firewalld is active, and the host has no nft to print its rules",
+    );
     const mine = [
       { table: { family: "inet", name: "mine", handle: 1 } },
       {
@@ -488,7 +490,7 @@ describe("firewall", () => {
     it("is unknown where the host gave only a part of its rules", () => {
       const cut = guarded(subnet("stock")).replace("COMMIT\n", "");
       expect(withoutUfw(cut, closed6)[0]).toMatch(
-        /^RK-NET-04 unknown: .*the kernel has more rules for IPv4 than are looked at/,
+        /^RK-NET-04 unknown: .*the kernel has more rules for IPv4 than redkeep looks at/,
       );
     });
   });

@@ -9,7 +9,7 @@ import { vaultSettings } from "../../src/vault/identities.ts";
 import { Vault } from "../../src/vault/vault.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 
-/** The real one, of Debian's ansible-core. */
+/** The real ansible-vault, from Debian's ansible-core. */
 const ansibleVault = (cwd: string, ...args: string[]) => ansible("ansible-vault", cwd, args);
 
 function ansible(program: string, cwd: string, args: string[]): string {

@@ -17,7 +17,7 @@ interface Given {
   answers?: string[];
 }
 
-/** A vault of what the command line, the environment and an ansible.cfg say, and the questions that it asks. */
+/** A vault as the command line, the environment and an ansible.cfg describe it, and the questions that it asks. */
 async function vaultOf({ files = {}, options = {}, env = {}, config, answers = [] }: Given) {
   const cwd = await directoryWith(files);
   const asked: string[] = [];
@@ -64,7 +64,7 @@ describe("the password of a vault", () => {
     expect((await vault.open(await sealed("one"))).text).toBe("the text");
   });
 
-  it("comes from an ansible.cfg, which the environment overrules", async () => {
+  it("comes from an ansible.cfg, unless the environment names another", async () => {
     const cwd = await directoryWith({ cfg: "one", env: "two" });
     const config = { passwordFile: join(cwd, "cfg") };
     const { vault } = await vaultOf({ config });
@@ -83,7 +83,7 @@ describe("the password of a vault", () => {
     expect((await vault.open(await sealed("of-prod", "prod"))).text).toBe("the text");
   });
 
-  it("may lie in an encrypted file, which one named before it opens", async () => {
+  it("may lie in an encrypted file that a password named before it opens", async () => {
     const inner = await encrypt("inner\n", new Secret("outer"));
     const { vault } = await vaultOf({
       files: { o: "outer", i: inner },
@@ -92,7 +92,7 @@ describe("the password of a vault", () => {
     expect((await vault.open(await sealed("inner", "b"))).text).toBe("the text");
   });
 
-  it("is that of the vault's own id first, so that nobody is asked for another", async () => {
+  it("is first looked for under the vault's own id, so that nobody is asked for another", async () => {
     const { vault, asked } = await vaultOf({
       files: { p: "one" },
       options: { ids: ["dev@prompt", "prod@p"] },
@@ -107,7 +107,7 @@ describe("the password of a vault", () => {
     expect((await vault.open(await sealed("one", "prod"))).text).toBe("the text");
     const { vault: strict } = await vaultOf({ ...given, config: { idMatch: true } });
     expect(await refusal(strict.open(await sealed("one", "prod")))).toBe(
-      "group_vars/all.yml  is encrypted with the vault id prod, and vault_id_match lets no other password be tried; there are those of dev (--vault-id)",
+      "group_vars/all.yml  is encrypted with the vault id prod, and vault_id_match allows no other password; redkeep has those of dev (--vault-id)",
     );
   });
 
@@ -124,16 +124,16 @@ describe("a vault that cannot be opened", () => {
   const refusalOf = async (given: Given, what: { text: string; place: { file: string }; key?: string }) =>
     await refusal((await vaultOf(given)).vault.open(what));
 
-  it("names the file, and how a password is given, where there is none", async () => {
+  it("is named with the ways to give a password, where there is none", async () => {
     expect(await refusalOf({}, await sealed("one"))).toBe(
       "group_vars/all.yml  is encrypted with Ansible Vault (id default), and there is no password: give the vault's password by --vault-password-file FILE, --vault-id ID@FILE, --ask-vault-pass, ANSIBLE_VAULT_PASSWORD_FILE or ansible.cfg",
     );
   });
 
-  it("names the file, and the passwords that were tried", async () => {
+  it("is named with the passwords that were tried", async () => {
     const given = { files: { p: "two" }, options: { passwordFiles: ["p"] } };
     expect(await refusalOf(given, await sealed("one", "prod"))).toBe(
-      "group_vars/all.yml  is encrypted with Ansible Vault (id prod), and the password of default (--vault-password-file) does not open it: it has another, or is damaged",
+      "group_vars/all.yml  is encrypted with Ansible Vault (id prod), and the password of default (--vault-password-file) does not open it: it needs another, or is damaged",
     );
   });
 
@@ -168,18 +168,18 @@ describe("a vault that cannot be opened", () => {
       (text) => text.replace("\n", "\n<<<<<<< HEAD\n"),
       "vars.yml:2:1  has the marks of a merge conflict: two versions of it cannot be merged, so take one of them whole (git checkout --ours FILE, or --theirs)",
     ],
-  ])("says what is wrong where it has %s", async (_, change, expected) => {
+  ])("is refused with what is wrong where it has %s", async (_, change, expected) => {
     const { text } = await sealed("one");
     expect(await refusalOf({}, { text: change(text), place: { file: "vars.yml" } })).toBe(expected);
   });
 
-  it("is one with a changed digit, which looks like another password", async () => {
+  it("with a changed digit looks like one with another password", async () => {
     const { text } = await sealed("one");
     const changed = text.replace(/..\n$/, (digit) => (digit === "30\n" ? "31\n" : "30\n"));
     const given = { files: { p: "one" }, options: { passwordFiles: ["p"] } };
     expect(changed).not.toBe(text);
     expect(await refusalOf(given, { text: changed, place: { file: "vars.yml" } })).toContain(
-      "it has another, or is damaged",
+      "it needs another, or is damaged",
     );
   });
 
@@ -187,8 +187,8 @@ describe("a vault that cannot be opened", () => {
     ["fails", "#!/bin/sh\nexit 3\n", "gave no password: it ended with 3"],
     ["prints nothing", "#!/bin/sh\n", "printed no password"],
     ["prints without end", "#!/bin/sh\nexec yes\n", "printed more than 64 KiB, expected a password"],
-    ["is no program", "#!/nowhere\n", "where it is no program, take its executable bit away"],
-  ])("says so where the password's program %s", async (_, program, expected) => {
+    ["is no program", "#!/nowhere\n", "if it holds the password itself, take its executable bit away"],
+  ])("is refused where the password's program %s", async (_, program, expected) => {
     const given = { files: { p: program }, options: { passwordFiles: ["p"] } };
     const message = await refusalOf(given, await sealed("one"));
     expect(message).toContain(
@@ -197,7 +197,7 @@ describe("a vault that cannot be opened", () => {
     expect(message).toContain(expected);
   });
 
-  it("runs no program for the password that every user may write to", async () => {
+  it("does not make redkeep run a password program that every user may write to", async () => {
     const { vault, cwd } = await vaultOf({
       files: { p: "#!/bin/sh\necho one\n" },
       options: { passwordFiles: ["p"] },
@@ -208,7 +208,7 @@ describe("a vault that cannot be opened", () => {
     );
   });
 
-  it("says so where a client program does not know the id", async () => {
+  it("is refused where a client program does not know the id", async () => {
     const given = {
       files: { "x-client": "#!/bin/sh\nexit 2\n" },
       options: { ids: ["prod@x-client"] },
@@ -218,7 +218,7 @@ describe("a vault that cannot be opened", () => {
     );
   });
 
-  it("says so where the file is empty or the answer was left empty", async () => {
+  it("is refused where the password's file or the answer is empty", async () => {
     const empty = { files: { p: " \n" }, options: { passwordFiles: ["p"] } };
     expect(await refusalOf(empty, await sealed("one"))).toContain("is empty, expected the vault's password");
     expect(await refusalOf({ options: { ask: true } }, await sealed("one"))).toContain(
@@ -270,11 +270,11 @@ describe("what redkeep encrypts", () => {
   });
 });
 
-it("a text that is no vault is told as such", () => {
+it("a text that is no vault is recognised", () => {
   expect(() => parseEnvelope("passwords: {}\n")).toThrow(VaultDamage);
 });
 
-it("a password's program that may not be run is read as a file", async () => {
+it("a password file that is not executable is read, even where it begins as a program does", async () => {
   const { vault, cwd } = await vaultOf({ files: { p: "#!/bin/sh" }, options: { passwordFiles: ["p"] } });
   await chmod(join(cwd, "p"), 0o644);
   expect((await vault.open(await sealed("#!/bin/sh"))).text).toBe("the text");

@@ -32,7 +32,7 @@ describe("a waiver", () => {
         waiver: { reason: "moves in Q1", owner: "anna", expires: "2027-03-31" },
       },
     ]);
-    // Whoever decides whether a change is kept still sees the failure.
+    // What decides whether redkeep keeps a change still sees the failure.
     expect(before.checks).toEqual([failing]);
   });
 
@@ -69,7 +69,7 @@ describe("the list of waivers in a run record", () => {
   it("calls one unused where its hosts were checked and none needed it", () => {
     const well = hostRecord("redis-02", { checks: [checkRecord("RK-NET-02")] });
     expect(states([waiver()], [well])).toEqual(["unused"]);
-    // A run that did not look at its hosts knows nothing of it.
+    // A run that did not look at the waiver's hosts cannot call it unused.
     expect(states([waiver()], [failingHost("redis-03")])).toEqual(["active"]);
     expect(states([waiver()], [hostRecord("redis-01")])).toEqual(["active"]);
   });

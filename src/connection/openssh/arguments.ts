@@ -1,11 +1,11 @@
 import type { ResolvedConnection } from "../ssh-config.ts";
 
 /**
- * What redkeep decides, whatever ~/.ssh/config says: for ssh the first of several values counts. The rest of the
- * configuration is in force.
+ * What redkeep decides, whatever ~/.ssh/config says: ssh takes the first of several values. ssh follows the rest of the
+ * configuration.
  */
 const DECIDED = {
-  // The host key: nobody is asked, nothing but known_hosts vouches, and nothing is learned from the server.
+  // The host key: ssh asks nobody, trusts known_hosts alone, and learns nothing from the server.
   CheckHostIP: "no",
   NoHostAuthenticationForLocalhost: "no",
   UpdateHostKeys: "no",
@@ -20,7 +20,7 @@ const DECIDED = {
   RequestTTY: "no",
   Tunnel: "no",
   GSSAPIDelegateCredentials: "no",
-  // One connection, which is noticed within 15 s when it is dead. With compression, a few bytes can expand without limit.
+  // One connection, and a dead one is noticed within 15 s. No compression: with it a few bytes can expand without limit.
   Compression: "no",
   ConnectionAttempts: "1",
   ControlPersist: "no",
@@ -36,13 +36,13 @@ interface Way {
   controlPath: string;
   /** Whether a new host's key is accepted. */
   acceptsNew: boolean;
-  /** Whether it may ask for a secret: by an askpass program that answers. */
+  /** Whether it may ask for a secret, since an askpass program answers. */
   asks: boolean;
   /** The control socket of the connection to the jump host before it. */
   via: string | undefined;
 }
 
-/** The arguments of the `ssh` that logs in to `target` and then carries channels: no secret is among them. */
+/** The arguments of the `ssh` that logs in to `target` and then carries channels. They hold no secret. */
 export function masterArguments(target: ResolvedConnection, way: Way): string[] {
   const { asked, identityFiles } = target;
   const options: [string, string][] = [
@@ -52,7 +52,7 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     ["PreferredAuthentications", methodsOf(target)],
     ["ConnectTimeout", String(Math.max(1, Math.ceil(target.timeoutSeconds)))],
     ["IdentitiesOnly", target.identitiesOnly ? "yes" : "no"],
-    // They replace those of the configuration, which are among them, in our order.
+    // They replace the configuration's own files, which are among them in our order.
     ...(target.namesIdentities
       ? identityFiles.map(({ path }): [string, string] => ["IdentityFile", quoted(path)])
       : []),
@@ -61,7 +61,7 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     ...target.otherOptions,
   ];
   return [
-    // With -v it says which step it has come to, and which key it offers.
+    // With -v, ssh says which step it has reached, and which key it offers.
     ...["-v", "-N", "-M", "-S", way.controlPath],
     ...options.flatMap(([keyword, value]) => ["-o", `${keyword}=${value}`]),
     ...(asked.configFile === undefined ? [] : ["-F", asked.configFile]),
@@ -72,7 +72,7 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
   ];
 }
 
-/** ssh adds a new key to the first of them: to no file that the inventory names, which could be any file of yours. */
+/** ssh adds a new key to the first file. So no file that the inventory names comes first: it could be any file of yours. */
 function knownHostsFiles(
   { userKnownHostsFiles, newHostKeysFile }: ResolvedConnection,
   acceptsNew: boolean,
@@ -81,7 +81,7 @@ function knownHostsFiles(
   return [newHostKeysFile, ...userKnownHostsFiles.filter((file) => file !== newHostKeysFile)];
 }
 
-/** First what asks for no secret. A server that may ask questions of its own could ask for a key's passphrase, before OpenSSH 8.5. */
+/** Methods that need no secret come first: before OpenSSH 8.5 a server's own question could pose as one for a key's passphrase. */
 function methodsOf({ password, privateKeyPassphrase }: ResolvedConnection): string {
   const withPassword =
     password === undefined
@@ -94,7 +94,7 @@ function methodsOf({ password, privateKeyPassphrase }: ResolvedConnection): stri
 
 function proxy({ proxyCommand }: ResolvedConnection, via: string | undefined): [string, string][] {
   if (via === undefined) return proxyCommand === undefined ? [["ProxyCommand", "none"]] : [];
-  // A jump host whose connection has gone must not be logged in to anew: ssh would, with other options.
+  // Where the jump host's connection has gone, ssh must not log in there anew: it would, with other options.
   const command = `ssh -F none -S ${via} -o ProxyCommand=false -W [%h]:%p -- jump.invalid`;
   return [["ProxyCommand", command]];
 }

@@ -117,7 +117,7 @@ export class MuxChannel extends Duplex implements ScriptChannel {
         at += part.length;
         this.#window -= part.length;
       }
-      // What a closed channel does not take is dropped: its end tells of that.
+      // A closed channel drops what it does not take, and its end says so.
       if (at < chunk.length && !this.#hasClosed) this.#waiting = more;
       else done();
     };

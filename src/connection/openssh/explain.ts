@@ -18,8 +18,8 @@ import type { SshLog } from "./log.ts";
 import type { Exit } from "./master.ts";
 
 /**
- * Why `ssh` ended before it was logged in, in the words that ssh2's errors have too.
- * @param refusal why the jump host did not connect through, where that is known
+ * Why `ssh` ended before it was logged in, in the same words as ssh2's errors.
+ * @param refusal why the jump host did not connect to the host, where that is known
  */
 export function explain(
   target: ResolvedConnection,
@@ -73,7 +73,7 @@ export function explainEnd(target: ResolvedConnection, log: SshLog, { name }: Ex
   return breach && `gave up on ${endpoint(target)}: ${breachOf(breach)}`;
 }
 
-/** What ssh says where the connection ended without a fault of the protocol. */
+/** What ssh says where the connection ended, but nobody broke the protocol. */
 const LINK_LOST =
   /Connection (?:to .* )?(?:closed|reset|timed out)|Broken pipe|not responding|^Received disconnect|^Disconnected from|^Stdio forwarding/i;
 
@@ -104,7 +104,7 @@ function refusedKey(target: ResolvedConnection, log: SshLog): HostError {
   );
 }
 
-/** Why keys could not be offered: ssh says it of some, and of others nothing. */
+/** Why ssh could not offer keys. It says so of some keys, and nothing of others. */
 function problems(target: ResolvedConnection, log: SshLog): string[] {
   const unread = log.said.flatMap((line) => {
     const [, path = "", reason = ""] = /^Load key "(.*)": (.*)$/.exec(line) ?? [];

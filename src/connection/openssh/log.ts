@@ -5,21 +5,21 @@ import { oneLine } from "../one-line.ts";
 import type { Progress } from "../patience.ts";
 import type { ResolvedConnection } from "../ssh-config.ts";
 
-/** Lines that are kept of what ssh says besides its steps: the last ones say why it ends. */
+/** So many of the last lines that ssh says besides its steps are kept: they say why it ends. */
 const KEPT_LINES = 30;
 const MAX_LINE = 4_096;
 
 /**
- * What `ssh -v` says while it logs in. It is for messages only: a server has a say in it, so whether a host key was taken
- * or a login succeeded is never read from here.
+ * What `ssh -v` says while it logs in. It is for messages only: a server has a say in it, so nothing concludes from here that
+ * a host key was accepted or that a login succeeded.
  */
 export class SshLog {
   /** The first line that the server sent. */
   greeting = "";
-  /** What the server showed for a host key. */
+  /** The host key that the server showed. */
   hostKey: { type: string; fingerprint: string } | undefined;
   isKeyChecked = false;
-  /** Its control socket answers: what ssh says from then on counts among what the server may send. Set by whoever asked it. */
+  /** Whether its control socket answers. What ssh says from then on counts as sent by the server. Whoever asked the socket sets it. */
   isLoggedIn = false;
   /** The methods that a server offered when it refused one; undefined where none was refused. */
   hasRefused = false;
@@ -27,7 +27,7 @@ export class SshLog {
   readonly tried: string[] = [];
   /** What ssh said besides its steps. */
   readonly said: string[] = [];
-  /** How often a server did not connect through, and why the last time. */
+  /** How often a server refused to connect to the next host, and why it did the last time. */
   refusedForwards = 0;
   lastRefusal = "";
   connectMs: number | undefined;
@@ -111,7 +111,7 @@ export class SshLog {
   }
 }
 
-/** What ssh says besides its steps and tells nothing. */
+/** Lines besides ssh's steps that say nothing of use. */
 const NOISE =
   /^(?:OpenSSH_|debug\d: |no such identity: |Transferred: |Bytes per second: |Killed by signal |$)/;
 

@@ -30,8 +30,8 @@ interface OpenSshSession extends Session {
 const bastions = new Bastions<OpenSshSession>();
 
 /**
- * Connects and logs in by the system's `ssh`, with patience: one `ssh` keeps the one connection, and its control socket
- * takes the channels. Each call makes a connection of its own, never a channel of one that stands.
+ * Connects and logs in by the system's `ssh`, with patience. One `ssh` keeps the one connection, and its control socket takes
+ * the channels. Each call makes a connection of its own, and never a channel on one that is there already.
  * @throws HostError "unreachable", or the reason of `signal`
  */
 export async function loginByOpenSsh(
@@ -44,17 +44,17 @@ export async function loginByOpenSsh(
 }
 
 /**
- * A session over a connection of the user's own, where the socket that ControlPath names is theirs and answers. Nobody logs in
- * for it, and its end is not the connection's.
+ * A session over a connection of the user's own, where the socket that ControlPath names belongs to them and answers. It takes
+ * no login, and when it ends, the connection stays.
  */
 export async function joinStanding(target: ResolvedConnection): Promise<Session | undefined> {
   const { controlPath } = target;
   if (controlPath === undefined || controlPath === "none") return undefined;
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   let mux: Mux;
   try {
     const found = lstatSync(controlPath);
-    // In a folder that others write to, it could be somebody else's.
+    // In a folder that others may write to, the socket could be somebody else's.
     if (!found.isSocket() || found.uid !== process.geteuid?.()) return undefined;
     mux = await Mux.open(controlPath, account);
   } catch {
@@ -99,7 +99,7 @@ async function logInOnce(
     session.onEnd(bastion.leave);
     return { ...session, failure: () => session.failure() ?? outerFailure() };
   } catch (error) {
-    // Where the jump host's own connection has just ended, that is the reason, and it is known in a moment.
+    // Where the jump host's own connection has just ended, that is the reason, and we hear of it in a moment.
     if (outer !== undefined && !signal.aborted) await Promise.race([outer.ended, sleep(SETTLE_MS)]);
     bastion.leave();
     const failure = outerFailure();
@@ -107,16 +107,16 @@ async function logInOnce(
   }
 }
 
-/** Milliseconds in which an ssh whose connection was lost says why and ends. */
+/** Milliseconds that an ssh has to say why its connection was lost, and to end. */
 const SETTLE_MS = 200;
 
-/** By name and file: who logs in to a host whose key is not on file yet. */
+/** The login that is learning a host's key, by the host's name and the file. */
 const newHosts = new Map<string, Promise<unknown>>();
 
 /**
- * Decides whether a new key may be accepted: where no line of known_hosts names the host, not even one that vouches for it by
- * certificate. `ssh` itself would also accept a key of another type than the one on file, which an impostor needs only offer. One
- * login at a time learns a host's key; the others then know it.
+ * Decides whether a new key may be accepted: only where no line of known_hosts names the host, not even one for certificates.
+ * `ssh` itself would also accept a key whose type is not on file: an impostor would only have to offer one. One login at a time
+ * learns a host's key; the others then know it.
  */
 async function withNewHostKey<T>(
   target: ResolvedConnection,
@@ -125,7 +125,7 @@ async function withNewHostKey<T>(
 ): Promise<T> {
   const [name, port] = nameInKnownHosts(target);
   const file = target.newHostKeysFile;
-  // By those options ssh looks for the host's key under a name that we do not know.
+  // With those options ssh looks for the host's key under a name that we do not know.
   const isRenamed = target.otherOptions.some(([keyword]) => keyword === "CanonicalizeHostname");
   const isNew = () => !isRenamed && isNamed(name, port, target.knownHostsFiles) === undefined;
   if (target.strictHostKeyChecking !== "accept-new" || file === undefined || !isNew())
@@ -167,7 +167,7 @@ async function handshake(
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
   signal.throwIfAborted();
-  const account = accountOf(target.jumps.map(endpoint), target.address, target.port);
+  const account = accountOf(target);
   account.allow(ALLOWANCES.login);
   const master = new Master();
   const onAbort = () => master.kill();
@@ -200,11 +200,11 @@ async function handshake(
     const ended = once(child, "close").then(([code, name]) => ({ code, name }) as Exit);
     const early = ended.then((exit) => {
       if (isTooMuch) throw gaveUp(target, "it says too much before the login");
-      // Others may be refused at the same time: then nobody knows which reason is ours.
+      // The jump host may refuse others at the same time: then nobody knows which reason is ours.
       const refused = (via?.log.refusedForwards ?? 0) - refusedBefore;
       throw explain(target, log, exit, refused === 1 ? via?.log.lastRefusal : undefined);
     });
-    // Both races below tell it. Where ssh ends after them, that is the end of a session, which says so itself.
+    // Both races below report it. Where ssh ends after them, a session ends, and says so itself.
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
     const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
@@ -224,8 +224,8 @@ async function handshake(
 }
 
 /**
- * ssh stores a new key as soon as it has checked it, whether or not the login succeeds. What was stored is read from the file:
- * what ssh says of it, a server can say too.
+ * ssh stores a new key as soon as it has checked it, whether or not the login succeeds. We read from the file what it stored:
+ * what ssh says of it, a server could say too.
  */
 function tellOfNewKey(target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
@@ -234,13 +234,13 @@ function tellOfNewKey(target: ResolvedConnection): void {
   for (const key of keysOf(name, port, file)) target.onNewHostKey?.(storedHostKey(target, key, file));
 }
 
-/** The socket appears a moment after ssh says that it is in; where ssh ends instead, that is noticed elsewhere. */
+/** The socket appears a moment after ssh says that it is logged in. Where ssh ends instead, another part notices. */
 async function openMux(path: string, isOver: AbortSignal, open: () => Promise<Mux>): Promise<Mux> {
   for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
     try {
       if (lstatSync(path).isSocket()) return await open();
     } catch {
-      // Not yet, or no more.
+      // The socket is not there yet, or is gone.
     }
     if (isOver.aborted) return await new Promise(() => {});
     await sleep(pause);

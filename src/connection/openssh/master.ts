@@ -2,22 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { shellProgram } from "../../shell/program.ts";
 import { GOODBYE } from "../session.ts";
 
-/** The variable of the environment that has the process id of the `ssh` that we started. */
-export const OWN_SSH = "REDKEEP_SSH_PID";
-
-/**
- * Starts `ssh` in a process group of its own, bounded in CPU time, and ends the group when our end of its standard input
- * closes: also when redkeep is killed, no connection stays behind. $1 is the limit in seconds, $2 the folder of the socket.
- */
-const LAUNCH = `ulimit -t "$1"; directory=$2; shift 2
-export ${OWN_SSH}=$$
-exec 3<&0
-(read -r _ <&3; rm -rf -- "$directory"; kill -s TERM -- -$$) >/dev/null 2>&1 &
-exec "$@" </dev/null 3<&-`;
-
-/** Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a jump host share its `ssh`. */
+/** Seconds of CPU that one `ssh` may take. A login takes less than 0.1 s, a script's largest answer 0.2 s; all hosts behind a jump host share its `ssh`. */
 const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
 
 /** The longest path of a folder in which a socket can be: OpenSSH adds 18 characters while it makes one, and macOS takes 104 in all. */
@@ -29,7 +17,7 @@ export interface Exit {
   name: NodeJS.Signals | null;
 }
 
-/** One `ssh` that redkeep started, and its folder, which only we may enter. */
+/** One `ssh` that redkeep started, and its folder, which nobody else may enter. */
 export class Master {
   readonly directory: string;
   readonly controlPath: string;
@@ -48,11 +36,11 @@ export class Master {
   start(role: keyof typeof CPU_SECONDS, args: readonly string[], env: Record<string, string>): ChildProcess {
     const child = spawn(
       "/bin/sh",
-      ["-c", LAUNCH, "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
+      ["-c", shellProgram("launch.sh"), "sh", String(CPU_SECONDS[role]), this.directory, "ssh", ...args],
       {
         detached: true,
         stdio: ["pipe", "ignore", "pipe"],
-        // What it says is read: no translation.
+        // We read what ssh says, so it must not translate it.
         env: { ...process.env, LC_ALL: "C", ...env },
       },
     );
@@ -81,12 +69,12 @@ export class Master {
   kill(): void {
     this.#remove();
     const { pid, exitCode, signalCode } = this.#child ?? {};
-    // A pid may be another's once its process has been waited for.
+    // Once somebody has waited for a process, another one may get its pid.
     if (pid === undefined || exitCode !== null || signalCode !== null) return;
     try {
       process.kill(-pid, "SIGKILL");
     } catch {
-      // It has just ended.
+      // The process has just ended.
     }
   }
 

@@ -1,9 +1,8 @@
 import { connect, type Socket } from "node:net";
 import type { Account } from "../account.ts";
-import { MAX_IDLE_MESSAGES, MIN_PACKET_SIZE } from "../limits.ts";
+import { breach, checkPacketSize, IdleMessages, ProtocolError } from "../breach.ts";
 import { MESSAGE } from "../messages.ts";
 import { oneLine } from "../one-line.ts";
-import { breach, ProtocolError } from "../peer.ts";
 import { LinkLost, type ScriptChannel } from "../session.ts";
 import { MuxChannel, PACKET, WINDOW } from "./channel.ts";
 import { string, uint32, WireReader } from "./wire.ts";
@@ -28,18 +27,17 @@ interface Asked {
  * channels on, in the clear and with nothing added, and keeps the connection. So a channel costs no process, and tells as
  * much as one of ssh2: an exit status apart from a lost link, signals, the server's words where it refuses.
  *
- * The messages are the server's, who may be hostile: each is judged before it is acted upon, and what it costs is charged.
+ * The messages come from the server, which may be hostile: each is checked before it has an effect, and its cost is counted.
  */
 export class Mux {
   readonly #socket: Socket;
   readonly #account: Account;
-  readonly #begunAt = performance.now();
   #received = Buffer.alloc(0);
   #isProxy = false;
   #isOpen = true;
   #failure: string | undefined;
   #nextId = 0;
-  #idleMessages = 0;
+  readonly #idleMessages = new IdleMessages();
   readonly #asked = new Map<number, Asked>();
   readonly #channels = new Map<number, MuxChannel>();
   /** Closed channels. A slow server may still send messages about them. */
@@ -52,8 +50,8 @@ export class Mux {
   }
 
   /**
-   * @param beforeEnd awaited where the connection is lost, before anybody hears of it: whoever is asked why then knows
-   * @throws Error where nobody who speaks the protocol is behind the socket
+   * @param beforeEnd awaited when the connection is lost, before anybody hears of it, so that the reason is known by then
+   * @throws Error where whatever is behind the socket does not speak the protocol
    */
   static open(path: string, account: Account, beforeEnd = async () => {}): Promise<Mux> {
     const socket = connect(path);
@@ -145,7 +143,7 @@ export class Mux {
     const reader = new WireReader(message, 1);
     const type = reader.byte();
     if (type <= MESSAGE.channelOpen || type > MESSAGE.failure) {
-      this.#countIdle();
+      this.#idleMessages.count();
       return;
     }
     const id = reader.uint32();
@@ -164,17 +162,13 @@ export class Mux {
     const channel = this.#channels.get(id);
     if (channel === undefined) {
       if (!this.#closed.has(id)) throw breach(`message ${type} on a channel that is not open`);
-      this.#countIdle();
+      this.#idleMessages.count();
     } else this.#act(type, id, channel, reader);
   }
 
   #confirm(id: number, asked: Asked, reader: WireReader): void {
     const [remote, window, packetSize] = [reader.uint32(), reader.uint32(), reader.uint32()];
-    if (packetSize < MIN_PACKET_SIZE) {
-      throw breach(
-        `packets of no more than ${packetSize} bytes on a channel (32768 are usual, ${MIN_PACKET_SIZE} the least)`,
-      );
-    }
+    checkPacketSize(packetSize);
     asked.channel = new MuxChannel({ remote, window, packetSize }, (...parts) => this.#send(...parts));
     this.#channels.set(id, asked.channel);
     this.#send(MESSAGE.channelRequest, uint32(remote), string("exec"), YES, string(asked.command));
@@ -193,7 +187,7 @@ export class Mux {
         this.#receive(channel, reader.uint32(), reader.string());
         break;
       case MESSAGE.endOfData:
-        if (channel.hasEnded) this.#countIdle();
+        if (channel.hasEnded) this.#idleMessages.count();
         channel.endOfData();
         break;
       case MESSAGE.close:
@@ -204,7 +198,7 @@ export class Mux {
         break;
       case MESSAGE.success:
       case MESSAGE.failure:
-        if (asked === undefined) this.#countIdle();
+        if (asked === undefined) this.#idleMessages.count();
         else if (type === MESSAGE.failure) {
           channel.close();
           this.#refuse(id, asked);
@@ -220,7 +214,7 @@ export class Mux {
 
   #receive(channel: MuxChannel, kind: number, data: Buffer): void {
     if (channel.hasEnded) throw breach("data after the end of the data");
-    if (data.length === 0) this.#countIdle();
+    if (data.length === 0) this.#idleMessages.count();
     if (!channel.receive(data, kind)) throw breach("more data than its window allows");
   }
 
@@ -230,17 +224,11 @@ export class Mux {
   }
 
   #request(channel: MuxChannel, reader: WireReader): void {
-    this.#countIdle();
+    this.#idleMessages.count();
     const name = reader.string().toString("latin1");
     reader.byte();
     if (name === "exit-status") channel.exited(reader.uint32());
     else if (name === "exit-signal") channel.killed(reader.string().toString());
-  }
-
-  #countIdle(): void {
-    const seconds = (performance.now() - this.#begunAt) / 1000;
-    if (++this.#idleMessages > MAX_IDLE_MESSAGES + seconds)
-      throw breach("no end of messages that nobody asked for");
   }
 }
 

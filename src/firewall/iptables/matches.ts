@@ -9,7 +9,7 @@ export interface Option {
 export type Options = ReadonlyMap<string, Option>;
 
 export const BARE = new Set(["-f"]);
-/** Their one value may be any text, one that looks like an option as well. */
+/** Options whose one value may be any text, even one that looks like an option. */
 const FREE_TEXT = new Set([
   "--comment",
   "--string",
@@ -95,10 +95,10 @@ function rangeNumbers(text = "", family: Family): Numbers | undefined {
   return [[rangeOf(from).first, rangeOf(to).first]];
 }
 
-/** What the options of a match module ask for; undefined where one is not known. */
+/** What the options of a match module ask for; undefined where one of them is not known. */
 type Module = (options: Options, family: Family) => Match[] | undefined;
 
-/** Each option by itself, all of them to hold. */
+/** Each option asks something by itself, and all have to hold. */
 const each =
   (read: Record<string, (option: Option, family: Family) => Match | undefined>): Module =>
   (options, family) => {
@@ -114,7 +114,7 @@ const ignored: Module = () => [];
 const one =
   (match: Match): Module =>
   () => [match];
-/** Its options, and a value of each, are what makes it the same trait in two rules. */
+/** Two rules ask for the same trait where options and values are the same. */
 const trait =
   (name: string): Module =>
   (options) => [{ kind: "trait", text: `${name} ${JSON.stringify([...options])}` }];
@@ -226,7 +226,7 @@ export const MODULES = new Map<string, Module>([
   ],
 ]);
 
-/** Who has not come before is on no list with two entries or more; ufw's `limit` is made of this. */
+/** A source that has not come before is on no list with two entries or more. ufw makes its `limit` of this. */
 function recent(options: Options): Match[] | undefined {
   const has = (name: string) => options.get(name)?.negated === false;
   if (has("--set")) return [];

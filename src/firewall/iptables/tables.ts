@@ -45,6 +45,6 @@ export function tablesOf(save: string, family: Family): { tables: Table[]; gaps:
     }
   }
   if (table !== undefined)
-    gaps.push({ text: `the kernel has more rules for IPv${family} than are looked at`, isWithin: true });
+    gaps.push({ text: `the kernel has more rules for IPv${family} than redkeep looks at`, isWithin: true });
   return { tables, gaps };
 }

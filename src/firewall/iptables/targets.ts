@@ -5,7 +5,7 @@ import type { Table } from "./tables.ts";
 
 type Target = { effects?: Effect[]; verdict?: Verdict | undefined };
 
-/** Targets after which the next rule is asked, and that change nothing a later rule here can see. */
+/** Targets that pass packets on to the next rule, and change nothing that a later rule here can see. */
 const PASSING = new Set(
   "LOG NFLOG ULOG AUDIT TRACE TCPOPTSTRIP CLASSIFY CHECKSUM SET RATEEST LED IDLETIMER TEE SECMARK CONNSECMARK".split(
     " ",
@@ -25,7 +25,7 @@ export function readTarget(
   const value = (option: string) => options.get(option)?.values[0];
   if (name === undefined) return {};
   if (isGoto) return { verdict: { kind: "goto", chain: name } };
-  // A chain may have the name of a target that this iptables has not.
+  // A chain may be named like a target that this iptables does not have.
   if (policies.has(name)) return { verdict: { kind: "jump", chain: name } };
   if (PASSING.has(name)) return {};
   if (UNSETTLING.has(name)) return { effects: [{ kind: "unsettle" }] };
@@ -66,7 +66,7 @@ export function readTarget(
       return familyOf(address) === undefined ? { verdict: { kind: "unknown" } } : rewrite(address, port);
     }
     default:
-      // Names in capitals may be targets that are not known here. A chain that is not there is found out when it is asked.
+      // A name in capitals may be a target that is not known here. A missing chain is noticed when packets get to it.
       return { verdict: { kind: "jump", chain: name } };
   }
 }

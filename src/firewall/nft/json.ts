@@ -2,7 +2,7 @@
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 
-/** nft's own JSON is some ten levels deep. What is read here is read by functions that call themselves. */
+/** nft's own JSON is some ten levels deep. The readers here are recursive, so deeper JSON could exhaust the stack. */
 export function isDeep(text: string): boolean {
   let depth = 0;
   for (const [sign] of text.matchAll(/[[{\]}]/g)) {

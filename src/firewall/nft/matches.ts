@@ -8,7 +8,7 @@ import type { NftTable } from "./tables.ts";
 const NEVER: Match = { kind: "never" };
 export const DOUBT: Match = { kind: "unknown" };
 
-/** Protocols that no TCP packet is of. */
+/** Protocols that no TCP packet has. */
 const OTHERS = new Set("udp udplite sctp dccp icmp icmpv6 igmp esp ah comp arp".split(" "));
 const FAMILIES = new Map<Json | undefined, Family>([
   ["ip", 4],
@@ -18,8 +18,8 @@ const FAMILIES = new Map<Json | undefined, Family>([
 ]);
 
 /**
- * What nft asks before a statement without printing it: who names a field of IPv4's header anywhere in it, or answers by
- * ICMP, has that rule for IPv4 alone (`meta nfproto ipv4`), also in a table of both families.
+ * What nft tests ahead of a statement without printing it. A rule that names a field of IPv4's header, or answers by ICMP, is
+ * for IPv4 alone (`meta nfproto ipv4`), even in a table of both families.
  */
 export function implied(value: Json, family: Family): Match[] {
   if (Array.isArray(value)) return value.flatMap((inner) => implied(inner, family));
@@ -55,7 +55,7 @@ export function implied(value: Json, family: Family): Match[] {
   });
 }
 
-/** Packets that belong to a connection: what else is asked of one ends the rule for others. */
+/** Packets that belong to a connection. For others, a rule that asks anything of one ends. */
 export const TRACKED: Match = { kind: "state", states: ["NEW"], negated: false };
 
 export function markField(key: Json | undefined): "mark" | "connectionMark" | undefined {
@@ -107,7 +107,7 @@ function readLeft(
   const isEqual = op === "==" || op === "!=" || op === "in";
   const [[kind, key] = ["", null]] = Object.entries(left);
   if (!isObject(key)) return { kind: "unknown" };
-  /** For what all packets that are followed here have in common. */
+  /** For a value that all packets on a walk have in common. */
   const constant = (...own: Json[]): Match => {
     // A range may have it among its values, and a name may be one of a table that is not known here.
     if (!isEqual || !values.every(isPlain)) return { kind: "unknown" };

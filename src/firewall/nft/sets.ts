@@ -4,7 +4,7 @@ import type { Numbers } from "../packets.ts";
 import { isObject, type Json } from "./json.ts";
 import type { NftTable } from "./tables.ts";
 
-/** The elements of a set, of a named one too; undefined where packets themselves put elements into it, or it counts what matches. */
+/** The elements of a set, also of a named one. Undefined where packets themselves add elements, or where it counts what matches. */
 export function elementsOf(value: Json | undefined, table: NftTable): Json[] | undefined {
   if (typeof value === "string" && value.startsWith("@")) {
     const set = table.sets.get(value);
@@ -22,7 +22,7 @@ export function elementsOf(value: Json | undefined, table: NftTable): Json[] | u
 
 const IN_ELEMENTS = new Set(["val", "comment", "counter"]);
 
-/** An element with a comment or a counter of its own, without them; null where it has more, a limit say. */
+/** An element without its own comment or counter; null where it has more, such as a limit. */
 export function unwrapped(element: Json): Json {
   if (!isObject(element) || !isObject(element.elem)) return element;
   return Object.keys(element.elem).every((key) => IN_ELEMENTS.has(key)) ? (element.elem.val ?? null) : null;

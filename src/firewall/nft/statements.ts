@@ -7,10 +7,10 @@ import { elementsOf, unwrapped } from "./sets.ts";
 import type { NftTable } from "./tables.ts";
 import { words } from "./words.ts";
 
-/** The kernel takes 128 expressions a rule, of which a statement needs one at least. */
+/** The kernel takes 128 expressions for a rule, and a statement needs at least one. */
 const MAX_STATEMENTS = 128;
 
-/** A rule of nft asks and does things in turn: whatever follows a change is a part of its own. */
+/** A rule of nft tests and changes packets in turn. What follows a change is a part of its own. */
 export function readRule(expr: readonly Json[], table: NftTable, chain: string, family: Family): Rule {
   const said = expr.map(words).filter(Boolean).join(" ");
   const name = `nft ${table.family} ${table.name} ${chain}`;
@@ -36,9 +36,9 @@ function ahead({ matches = [], effects = [], verdict, cases }: Step, rest: Part)
   return { ...rest, matches: [...asked, ...rest.matches] };
 }
 
-/** What one statement asks, and then does. */
+/** What one statement tests, and then does. */
 interface Step {
-  /** All of them have to hold, or the rule ends here. */
+  /** Where one of them does not hold, the rule ends here. */
   matches?: Match[];
   effects?: Effect[];
   verdict?: Verdict;
@@ -59,7 +59,7 @@ function readStep(statement: Json, table: NftTable, family: Family): Step {
 
 const METAS = new Set("mark priority protocol nfproto l4proto length pkttype iif iifname cpu".split(" "));
 
-/** Whether a value is there for every TCP packet. Where one is not, the rule ends without a word: a map without an element for it, say. */
+/** Whether every TCP packet has the value. Where one has not, the rule ends in silence, as with a map that has no element for it. */
 function isThere(value: Json): boolean {
   if (Array.isArray(value)) return value.every(isThere);
   if (!isObject(value)) return true;
@@ -98,7 +98,7 @@ function readStatement(kind: string, value: Json, table: NftTable, family: Famil
       return asks({ kind: "chance" });
     case "set":
     case "meter":
-      // What is counted in a set for each address has a limit of its own; what is only put there may find the set full.
+      // An address that a set counts has a limit of its own; one that is only added may find the set full.
       return asks({
         kind: kind === "set" && isObject(value) && value.stmt === undefined ? "unknown" : "chance",
       });
@@ -143,11 +143,11 @@ function readRewrite(address: string, port: Json | undefined): Step {
   return { effects: [{ kind: "rewrite", address, port }], verdict: { kind: "accept" } };
 }
 
-/** What of a packet may be set without any of what is asked here being changed by it. */
+/** The fields that a rule may set without changing anything that redkeep asks of a packet. */
 const HARMLESS = new Set<Json | undefined>(["priority", "nftrace", "secmark"]);
 
 function readMangle({ key, value = null }: JsonObject): Step {
-  // Where the value is not there, nothing is set.
+  // Where the packet does not have the value, nothing is set.
   const matches = [...(isThere(value) ? [] : [DOUBT]), ...(names(value, "ct") ? [TRACKED] : [])];
   const field = markField(key);
   if (field === undefined) {
@@ -179,7 +179,7 @@ function readVerdictMap({ key, data }: JsonObject, table: NftTable, family: Fami
     if (!DECIDING.has(kind)) return UNKNOWN;
     const { verdict } = readStatement(kind, inner, table, family);
     const value = unwrapped(pair[0] ?? null);
-    // What no other element has; it may stand ahead of them.
+    // This element stands for what no other has, and may come ahead of them.
     if (value === "*") last.push([[], verdict]);
     else cases.push([compare(key, "==", value, table, family), verdict]);
   }

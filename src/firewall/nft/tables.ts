@@ -7,16 +7,16 @@ export interface NftTable {
   isDormant: boolean;
   chains: { name: string; json: JsonObject; rules: { expr: Json[] }[] }[];
   sets: Map<string, JsonObject>;
-  /** What has been asked by named sets, by its text: rules ask the same of lists of thousands. */
+  /** Matches against named sets that were read already, by their text: many rules ask the same of lists of thousands. */
   asked: Map<string, Match[]>;
-  /** Elements of named sets that may still be read for its rules. */
+  /** How many elements of named sets its rules may still read. */
   readable: number;
 }
 
-/** Hosts with a few lists of fifty thousand networks need a part of it, however many rules name them. */
+/** The most elements: hosts with a few lists of fifty thousand networks need fewer, however many rules name the lists. */
 const MAX_ELEMENTS = 500_000;
 
-/** The ruleset of nft, read. */
+/** nft's ruleset as it was read. */
 export interface NftTables {
   tables: readonly NftTable[];
 }

@@ -16,7 +16,7 @@ export function apply(effect: Effect, packets: Packets, { text }: RuleName, host
         ? { ...packets, connectionMark: packets.mark }
         : { ...packets, mark: packets.connectionMark };
     case "mark": {
-      // Who is not tracked has no connection to be marked.
+      // A packet that is not tracked has no connection to mark.
       if (effect.field === "connectionMark" && packets.state !== "NEW") return packets;
       const before = packets[effect.field];
       const isKnown = effect.keep !== undefined && (before !== undefined || effect.keep === 0);
@@ -54,7 +54,7 @@ export const isOwn = (address: string, host: Host): boolean =>
       rangeOf(own.address).family === rangeOf(address).family,
   );
 
-/** The interface whose network has the address; any of them where it is behind a router. */
+/** The interface whose network has the address; all of them where the address is behind a router. */
 function waysTo(address: string, host: Host): readonly string[] {
   const to = rangeOf(address);
   const near = host.addresses

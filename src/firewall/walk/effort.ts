@@ -1,8 +1,8 @@
 import type { Packets } from "../packets.ts";
 
-/** Sets of packets on their way at once: more than that, and rules take their sources and ports apart beyond use. */
+/** The most sets of packets on their way at once. Rules that make more split sources and ports too finely to be of use. */
 export const MAX_SETS = 5_000;
-/** Questions asked on one walk, and numbers compared for them: some seconds. Hosts with fifty thousand rules need a tenth. */
+/** The most questions of one walk, and numbers compared for them: some seconds' worth. Fifty thousand rules need a tenth. */
 const MAX_STEPS = 1_000_000;
 /** Ends of ways through the rules. */
 const MAX_ENDS = 100_000;
@@ -11,9 +11,9 @@ export class TooMany extends Error {}
 
 export interface Outcome {
   accepted: Packets[];
-  /** Turned away, if they are there at all. */
+  /** They are turned away, if there are such packets at all. */
   dropped: Packets[];
-  /** Given to what is not known here. */
+  /** They go to a target that is not known here. */
   lost: Packets[];
   /** How much was asked so far. */
   effort: { steps: number };

@@ -12,7 +12,7 @@ interface Order {
 }
 const orders = new WeakMap<Part, Order>();
 
-/** A part's matches: first what is told at once, then sources, which may be many, last what is not told for certain. */
+/** A part's matches: first what is decided at once, then sources, which may be many, and last what stays uncertain. */
 export function ordered(part: Part): Order {
   const known = orders.get(part);
   if (known !== undefined) return known;
@@ -27,7 +27,7 @@ export function ordered(part: Part): Order {
 
 const grouped = new WeakMap<readonly Rule[], readonly Rule[]>();
 
-/** Rules one after the other that turn away a source each, as one: hosts ban addresses by the thousand. */
+/** Joins consecutive rules that each turn away one source: hosts ban addresses by the thousand. */
 export function together(rules: readonly Rule[]): readonly Rule[] {
   const known = grouped.get(rules);
   if (known !== undefined) return known;

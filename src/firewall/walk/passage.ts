@@ -2,17 +2,17 @@ import type { Numbers, RuleName } from "../packets.ts";
 
 /** The host that packets come to. */
 export interface Host {
-  /** With the interfaces that have them. */
+  /** The host's addresses, with the interfaces that have them. */
   addresses: readonly { interface: string; address: string; prefix: number }[];
-  /** All that the host has, but for lo. */
+  /** All interfaces that the host has, except lo. */
   interfaces: readonly string[];
 }
 
 /** What the kernel does with new TCP connections to one port. */
 export interface Passage {
-  /** Ways in, each with the last rule that let them on and the sources that come by it. */
+  /** The ways in: each with the last rule that let packets on, and their sources. */
   openings: Opening[];
-  /** Rules that leave it open whether somebody gets in, and what was not read, by their text. */
+  /** The texts of rules that leave it open whether somebody gets in, and of what was not read. */
   doubts: RuleName[];
   /** Sources that get in for sure, on one interface at least. */
   letIn: Numbers;
@@ -27,7 +27,7 @@ export interface Opening {
   isLocal: boolean;
 }
 
-/** "closed" is said of all packets asked for, "open" of some of them; "unknown" is neither. */
+/** "closed" where none of the packets gets in, "open" where some surely do, else "unknown". */
 export function verdictOf({ openings, doubts }: Passage): "open" | "closed" | "unknown" {
   return openings.length > 0 ? "open" : doubts.length > 0 ? "unknown" : "closed";
 }

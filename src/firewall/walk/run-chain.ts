@@ -11,11 +11,11 @@ export const MAX_DEPTH = 64;
 interface Place {
   chain: BaseChain;
   host: Host;
-  /** Whether an accept here is what lets packets in, in the end. */
+  /** Whether an accept here is the last word on letting packets in. */
   decides: boolean;
 }
 
-/** Returns what comes back from the chain undecided. */
+/** Runs packets through a chain. Returns those that come back undecided. */
 export function run(
   rules: readonly Rule[],
   packets: readonly Packets[],
@@ -29,14 +29,14 @@ export function run(
     if (here.length === 0) break;
     if (here.length + returned.length > MAX_SETS) throw new TooMany();
     spend(outcome, here.length);
-    // A rule that does nothing has nothing to tell packets apart for.
+    // A rule that does nothing needs no packets told apart.
     if (rule.verdict === undefined && rule.effects.length === 0 && rule.afterwards === undefined) continue;
     here = [...take([rule], rule, here, place, outcome, returned, depth)];
   }
   return [...here, ...returned];
 }
 
-/** What of the packets is left for the next rule by a rule's parts, of which the first that matches holds. */
+/** The packets that a rule's parts leave for the next rule. Of the parts, the first that matches counts. */
 function take(
   parts: readonly Part[],
   name: RuleName,
@@ -128,7 +128,7 @@ function decide(
       const before = [outcome.accepted, outcome.dropped, outcome.lost].map(({ length }) => length);
       let back = run(rules, matching, place, outcome, depth + 1);
       const after = [outcome.accepted, outcome.dropped, outcome.lost].map(({ length }) => length);
-      // A chain that decides nothing and changes nothing gives back what went in, whatever it took apart.
+      // A chain that decides and changes nothing gives back the packets as they went in, however it told them apart.
       if (before.join() === after.join() && !hasEffects(rules, place.chain)) back = matching;
       if (verdict.kind === "jump") return back;
       returned.push(...back);
@@ -146,9 +146,9 @@ const effects = new WeakMap<readonly Part[], boolean>();
 function hasEffects(rules: readonly Part[], chain: BaseChain, depth = 0): boolean {
   const known = effects.get(rules);
   if (known !== undefined) return known;
-  // Deeper than packets get, nobody asks what happens.
+  // Packets never get this deep.
   if (depth > MAX_DEPTH) return true;
-  // What leads back to here adds nothing.
+  // A chain that leads back here adds nothing.
   effects.set(rules, false);
   const found = rules.some(({ effects: own, verdict, afterwards = [] }) => {
     if (own.length > 0 || hasEffects(afterwards, chain, depth)) return true;

@@ -12,7 +12,7 @@ export const NO_SENDERS: Record<Family, Numbers> = {
   6: subnets("::", "::1", "ff00::/8"),
 };
 
-/** Everybody, but for these networks; networks of the other family say nothing. */
+/** Everybody except these networks. Networks of the other family do not count. */
 export function strangersTo(family: Family, allowed: readonly string[]): Numbers {
   return without(EVERY[family], sourcesOf(family, allowed));
 }

@@ -7,8 +7,8 @@ import { MAX_DEPTH } from "./run-chain.ts";
 import { EVERY, NO_SENDERS } from "./senders.ts";
 
 /**
- * Addresses that no interface has, and that rules name which let in: a router of theirs may send on to this host what is for
- * them (`-d VIP -j REDIRECT`), and a route may make them the host's own (`ip route add local`).
+ * Addresses that no interface has, but that rules name which let packets in. A router may send their packets to this host
+ * (`-d VIP -j REDIRECT`), and a route may make them the host's own (`ip route add local`).
  */
 export function straysOf(chains: readonly BaseChain[], host: Host, family: Family, own: Numbers): Numbers {
   const named = chains.flatMap((chain) =>
@@ -29,7 +29,7 @@ export function straysOf(chains: readonly BaseChain[], host: Host, family: Famil
 
 type Destinations = Extract<Match, { kind: "numbers" }>;
 
-/** What rules ask of destinations on the way to an accept for this host: of nat's, those that give packets to it. */
+/** What rules ask of destinations on the way to an accept for this host. In nat, only rules that send packets here count. */
 function destinationsIn(
   parts: readonly Part[],
   chain: BaseChain,

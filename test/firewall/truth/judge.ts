@@ -1,4 +1,4 @@
-/** Rule sets, judged by packets on a lab host and by what redkeep reads of them. */
+/** Judges rule sets by packets on a lab host, and by what redkeep reads of them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SaidTexts, SeenTexts } from "../../../src/facts/fact.ts";
@@ -16,7 +16,7 @@ import { ALLOWED, PRELUDE, type RuleSet } from "./sets.ts";
 
 const judge = readFileSync(join(import.meta.dirname, "judge.py"), "utf8");
 const PORT = 6380;
-/** Longer than a connection that is let in takes; the patient ones are asked where that may have been too short. */
+/** Longer than a connection takes that is let in. Where that may have been too short, patient clients ask again. */
 const [BRIEFLY, PATIENTLY] = [1, 10];
 
 /** The addresses of judge.py's clients, and the interface that they come in by. */
@@ -41,17 +41,17 @@ export interface Judged {
   set: string;
   client: Client | "strangers";
   family: Family;
-  /** What the packet met. Of strangers: whether one of those that asked got in. */
+  /** What the packet met. For strangers: whether one of those that asked got in. */
   isIn: boolean;
   said: ReturnType<typeof verdictOf>;
   /** The rules that were named. */
   by: string;
 }
 
-/** Whether what was said is true of the packets, or nothing was said. */
+/** Whether packets met what was said, or nothing was said. */
 export function isTrue({ client, isIn, said }: Judged): boolean {
   if (said === "unknown") return true;
-  // Strangers are all the world: that one of them gets in is true where those who asked do not.
+  // Strangers are all the world: one of them may get in even where those who asked do not.
   if (client === "strangers") return said === "open" || !isIn;
   return (said === "open") === isIn;
 }

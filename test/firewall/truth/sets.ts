@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Rule sets to be judged by packets. The host has Redis on 6380; 10.77.1.0/24 and fd77:1::/64 may reach it, and who comes from
+ * Rule sets for packets to judge. The host has Redis on 6380. 10.77.1.0/24 and fd77:1::/64 may reach it; whoever comes from
  * 10.77.2.0/24, fd77:2::/64 (by eth0) or 10.77.3.0/24, fd77:3::/64 (by eth1) may not. Behind its docker0 a container,
  * 172.17.0.2 and fd17::2, has a Redis on 6379.
  */
@@ -10,15 +10,15 @@ export interface RuleSet {
   name: string;
   /** Shell, run on the host as root, with the words of `PRELUDE`. */
   script: string;
-  /** What is asked there cannot be known from the rules: "unknown" is the right answer, and no other. */
+  /** The rules alone cannot answer the questions: only "unknown" is right. */
   isUnknown?: boolean;
-  /** The host's iptables is the one that keeps nothing in nftables. */
+  /** Whether the host's iptables is iptables-legacy, which keeps nothing in nftables. */
   isLegacy?: boolean;
 }
 
 export const ALLOWED = ["10.77.1.0/24", "fd77:1::/64"];
 
-/** Words for what many sets begin with. `/run/truth` has what a real ufw loads for the networks above. */
+/** Shell functions for what many sets begin with. `/run/truth` has what a real ufw loads for the networks above. */
 export const PRELUDE = `
 both() { iptables "$@"; ip6tables "$@"; }
 rule() { both -A INPUT "$@"; }
@@ -66,7 +66,7 @@ legacy() { iptables-legacy "$@"; ip6tables-legacy "$@"; }
 `;
 
 const set = (name: string, script: string): RuleSet => ({ name, script });
-/** The answer cannot be told from the rules. */
+/** The rules alone do not give the answer. */
 const unknown = (name: string, script: string): RuleSet => ({ name, script, isUnknown: true });
 /** The host's `iptables` is iptables-legacy. */
 const onLegacy = (name: string, script: string, more: Partial<RuleSet> = {}): RuleSet => ({

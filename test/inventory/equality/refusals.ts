@@ -143,7 +143,7 @@ export const REFUSALS: Record<string, Refusal> = {
   "a program that fails": {
     ...program('echo "no credentials for api" >&2\nexit 3'),
     message:
-      "i/fleet.sh --list  expected the program to end well, found exit status 3. It said: no credentials for api",
+      "i/fleet.sh --list  expected exit status 0, found exit status 3. It said: no credentials for api",
     docs: FAILING,
   },
   "half a JSON": {
@@ -179,7 +179,7 @@ export const REFUSALS: Record<string, Refusal> = {
   },
   "a program that fails for a host": {
     ...program('case $1 in --list) echo \'{"web": ["h"]}\' ;; *) echo "{}"; exit 1 ;; esac'),
-    message: "i/fleet.sh --host h  expected the program to end well, found exit status 1",
+    message: "i/fleet.sh --host h  expected exit status 0, found exit status 1",
     docs: FAILING,
   },
   "a group of a program without anything": {
