@@ -121,7 +121,7 @@ while True: attempt(exchange, "redis.conf", "evil"); time.sleep(0.002)`,
  */
 const KILL = `systemctl kill -s KILL 'redkeep-apply-*'
   while systemctl list-units --plain --no-legend 'redkeep-apply-*' | grep -q .; do sleep 0.1; done
-  [ ! -L /var/lib/redkeep/pending ] || systemctl start --no-block "redkeep-cap-$(basename "$(readlink /var/lib/redkeep/pending)").service"`;
+  systemctl start --no-block --all 'redkeep-cap-*.service'`;
 
 /** An apply, and what follows it, while the service user races it. */
 async function harden(host: LabHost, project: Project, { race, also }: Race): Promise<void> {
