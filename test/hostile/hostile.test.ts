@@ -55,7 +55,7 @@ async function run(hosts: ReadonlyMap<string, Host>, directory: Directory): Prom
       {
         ansible_port: port,
         // Those that say nothing are waited for; the others have the time that a busy machine needs.
-        ansible_timeout: way === undefined ? 60 : transport() === "openssh" && !waits ? 60 : 10,
+        ansible_timeout: waits ? 10 : 60,
         ...(jump === undefined
           ? {}
           : { ansible_ssh_common_args: `-o ProxyJump=root@127.0.0.1:${jump.port}` }),
