@@ -23,15 +23,24 @@ const SYSTEM = [
  * size: a long one that comes last has the machine for itself.
  */
 export const LONGEST = [
-  "test/hostile/openssh.test.ts",
   "test/integration/rollback.test.ts",
+  "test/hostile/openssh.test.ts",
   "test/integration/live.test.ts",
-  "test/integration/hostile-files.test.ts",
   "test/integration/firewall.test.ts",
   "test/integration/server-passwords.test.ts",
   "test/transaction/walk.test.ts",
   "test/integration/hostile-service-user.test.ts",
   "test/integration/features.test.ts",
+  "test/integration/hostile-files.test.ts",
+  "test/integration/proof.test.ts",
+  "test/integration/outside.test.ts",
+  "test/integration/faults.test.ts",
+  "test/recipes/gitlab.test.ts",
+  "test/integration/firewall-truth.test.ts",
+  "test/measure/scale/fleet.test.ts",
+  "test/transaction/transaction.test.ts",
+  "test/recipes/github.test.ts",
+  "test/hostile/hostile.test.ts",
 ];
 
 class LongestFirst extends BaseSequencer {
