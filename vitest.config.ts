@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const ROOT = import.meta.dirname;
 
@@ -17,10 +18,44 @@ const SYSTEM = [
   "test/vault/ansible.test.ts",
 ];
 
+/**
+ * What takes longest, begun first. vitest begins one project's files after the other's, and those that it has not measured by their
+ * size: a long one that comes last has the machine for itself.
+ */
+export const LONGEST = [
+  "test/integration/rollback.test.ts",
+  "test/hostile/openssh.test.ts",
+  "test/integration/live.test.ts",
+  "test/integration/firewall.test.ts",
+  "test/integration/server-passwords.test.ts",
+  "test/transaction/walk.test.ts",
+  "test/integration/hostile-service-user.test.ts",
+  "test/integration/features.test.ts",
+  "test/integration/hostile-files.test.ts",
+  "test/integration/proof.test.ts",
+  "test/integration/outside.test.ts",
+  "test/integration/faults.test.ts",
+  "test/recipes/gitlab.test.ts",
+  "test/integration/firewall-truth.test.ts",
+  "test/measure/scale/fleet.test.ts",
+  "test/transaction/transaction.test.ts",
+  "test/recipes/github.test.ts",
+  "test/hostile/hostile.test.ts",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const last = LONGEST.map((file) => join(ROOT, file)).reverse();
+    const place = ({ moduleId }: TestSpecification) => -last.indexOf(moduleId);
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other));
+  }
+}
+
 export default defineConfig({
   test: {
     // Tests wait: for processes, for peers, for a host to boot. By default one core would be left out.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     // Read and run, not imported: after a change there `vitest --changed` runs all tests.
     forceRerunTriggers: [
       ...configDefaults.forceRerunTriggers,

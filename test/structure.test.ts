@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { LONGEST } from "../vitest.config.ts";
 import { read, repository } from "./support/pages.ts";
 import { ROOMS } from "./support/rooms.ts";
 
@@ -105,6 +106,10 @@ describe("the source", () => {
     );
     expect(short).toEqual([]);
   });
+});
+
+it("vitest begins with test files that exist", () => {
+  expect(LONGEST.filter((file) => !existsSync(join(repository, file)))).toEqual([]);
 });
 
 function linesOf(file: string): number {

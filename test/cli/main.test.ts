@@ -215,14 +215,14 @@ describe("exit codes of several hosts", () => {
     await using good = await startRecordedHost("hardened");
     let interrupt = (_name: string) => {};
     await using silent = await startTcp(() => interrupt("SIGINT"));
-    const startedAt = performance.now();
-    const outcome = await run(["plan", ...project({ good, silent }), "--json", "-"], {
+    // Longer than this test may take.
+    const patience = ["--timeout", "300"];
+    const outcome = await run(["plan", ...project({ good, silent }), ...patience, "--json", "-"], {
       onStart: (signal) => {
         interrupt = signal;
       },
     });
     expect(outcome.exitCode).toBe(130);
-    expect(performance.now() - startedAt).toBeLessThan(4000);
     expect(JSON.parse(outcome.stdout).exitCode).toBe(130);
     expect(outcome.stderr).toContain("Stopping: finishing hosts in progress");
   });

@@ -872,7 +872,7 @@ describe("jump hosts", () => {
     const connection = await connect(variables);
     await connection.run("true", OPTIONS);
     connection.close();
-    await vi.waitFor(() => expect(jump.open).toBe(0), { timeout: 5000 });
+    await expect.poll(() => jump.open).toBe(0);
     const after = process.getActiveResourcesInfo().filter((name) => name === "Immediate").length;
     expect(after).toBeLessThanOrEqual(before);
   });

@@ -239,7 +239,7 @@ describe("the system's ssh", () => {
     await new Promise((resolve) => child.once("exit", resolve));
     expect(child.signalCode).toBe("SIGKILL");
     expect(server.connections).toBe(1);
-    await vi.waitFor(() => expect(server.open).toBe(0), { timeout: 5_000 });
+    await expect.poll(() => server.open).toBe(0);
   });
 
   it("is ended at once, with its folder, where the run is interrupted during the login", async () => {
@@ -251,7 +251,7 @@ describe("the system's ssh", () => {
     mkdirSync(join(directory.path, "tmp"));
     const variables = variablesFor(server, directory, overSsh);
     await expect(connect(variables, { signal: interruption.signal })).rejects.toThrow("interrupted");
-    await vi.waitFor(() => expect(server.open).toBe(0), { timeout: 5_000 });
+    await expect.poll(() => server.open).toBe(0);
     expect(readdirSync(process.env.TMPDIR ?? "")).toEqual([]);
   });
 

@@ -16,7 +16,7 @@ import {
 } from "../connection/support/server.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
-import { reasonOverSsh } from "./differences.ts";
+import { reasonOverSsh, waitsOverSsh } from "./differences.ts";
 import type { Played } from "./play.ts";
 import { startHostile, type Way } from "./server.ts";
 import { WAYS } from "./ways.ts";
@@ -35,6 +35,8 @@ interface Host {
   hostKey: KeyPair;
   jump?: { port: number; hostKey: KeyPair };
   way?: Way;
+  /** Ends only where somebody loses patience. */
+  waits?: boolean;
 }
 
 interface Ended extends Outcome {
@@ -48,12 +50,12 @@ async function run(hosts: ReadonlyMap<string, Host>, directory: Directory): Prom
     ...(jump === undefined ? [] : [at(jump.port, jump.hostKey)]),
   ]);
   const inventory = Object.fromEntries(
-    [...hosts].map(([name, { port, jump, way }]) => [
+    [...hosts].map(([name, { port, jump, way, waits }]) => [
       name,
       {
         ansible_port: port,
         // Those that say nothing are waited for; the others have the time that a busy machine needs.
-        ansible_timeout: way === undefined ? 60 : transport() === "openssh" && !way.waits ? 60 : 10,
+        ansible_timeout: waits ? 10 : 60,
         ...(jump === undefined
           ? {}
           : { ansible_ssh_common_args: `-o ProxyJump=root@127.0.0.1:${jump.port}` }),
@@ -84,9 +86,10 @@ const nameOf = ({ name }: Way) => name.replace(/[^a-z0-9]+/gi, "-");
 /** So many at once: with all of them the thread that plays them, or an ssh for each, would be what is slow. */
 const PART = transport() === "openssh" ? 8 : 24;
 const PARTS = (["host", "jump host"] as const).flatMap((role) => {
-  const ways = WAYS.filter(({ only }) => role === "jump host" || only !== "jump").sort(
-    (one, other) => Number(one.waits ?? false) - Number(other.waits ?? false),
-  );
+  const waits = (way: Way) => (transport() === "openssh" ? waitsOverSsh(way, role) : (way.waits ?? false));
+  const ways = WAYS.filter(({ only }) => role === "jump host" || only !== "jump")
+    .map((way) => ({ name: way.name, way, waits: waits(way) }))
+    .sort((one, other) => Number(one.waits) - Number(other.waits));
   return Array.from({ length: Math.ceil(ways.length / PART) }, (_, part) => ({
     role,
     part: part + 1,
@@ -99,37 +102,40 @@ it("more than forty ways to speak SSH wrongly are played, each with a name of it
   expect(new Set(WAYS.map(({ name }) => name)).size).toBe(WAYS.length);
 });
 
+const good = new Map<string, Host>();
+const goodServers = new AsyncDisposableStack();
+let alone: RunRecord;
+beforeAll(async () => {
+  const honest = goodServers.use(await startHostile({ name: "does nothing wrong", inside: forwards }));
+  for (const name of GOOD) {
+    const { port } = goodServers.use(await startRecordedHost("stock", undefined, key));
+    good.set(name, { port, hostKey: key, ...(name === "good-behind" ? { jump: honest } : {}) });
+  }
+  using directory = temporaryDirectory();
+  alone = (await run(good, directory)).record;
+});
+afterAll(() => goodServers.disposeAsync());
+
 describe.each(PARTS)("good hosts beside a $role that ($part)", ({ role, ways }) => {
   const directory = temporaryDirectory();
   const servers = new AsyncDisposableStack();
-  let alone: RunRecord;
   let outcome: Ended;
 
   beforeAll(async () => {
-    const hosts = new Map<string, Host>();
-    const honest = servers.use(await startHostile({ name: "does nothing wrong", inside: forwards }));
-    for (const name of GOOD) {
-      const server = servers.use(await startRecordedHost("stock", undefined, key));
-      hosts.set(name, {
-        port: server.port,
-        hostKey: key,
-        ...(name === "good-behind" ? { jump: honest } : {}),
-      });
-    }
-    alone = (await run(hosts, directory)).record;
     // In a thread of their own: a flood must not keep the one that suffers it from running.
     const player = new Worker(new URL("play.ts", import.meta.url), {
-      workerData: ways.map((way) => WAYS.indexOf(way)),
+      workerData: ways.map(({ way }) => WAYS.indexOf(way)),
     });
     servers.defer(async () => {
       await player.terminate();
     });
     const [played] = (await once(player, "message")) as [Played[]];
     const behind = servers.use(await startRecordedHost("stock", undefined, key));
-    for (const [index, way] of ways.entries()) {
+    const hosts = new Map(good);
+    for (const [index, { way, waits }] of ways.entries()) {
       const server = played[index] as Played;
       const host = role === "host" ? server : { port: behind.port, hostKey: key, jump: server };
-      hosts.set(nameOf(way), { ...host, way });
+      hosts.set(nameOf(way), { ...host, way, waits });
     }
     outcome = await run(hosts, directory);
   });
@@ -156,7 +162,7 @@ describe.each(PARTS)("good hosts beside a $role that ($part)", ({ role, ways }) 
     }
   });
 
-  it.each(ways)("$name", (way) => {
+  it.each(ways)("$name", ({ way }) => {
     const { status, error, tasks } = hostOf(outcome.record, nameOf(way));
     const statuses =
       way.status === undefined ? ["failed", "unreachable"] : ["failed", "unreachable", way.status];

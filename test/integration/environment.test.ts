@@ -203,7 +203,7 @@ describe.concurrent("during a run", () => {
     expect(await onHost(host, `ls -d ${TXN} | wc -l`)).toBe("1");
     expect(withoutOurs(await filesOf(host))).toBe(before);
     expect(await host.redis("DBSIZE")).toBe("1000");
-    await expect.poll(() => residueOf(host), { timeout: 20_000 }).toBe("");
+    await expect.poll(() => residueOf(host)).toBe("");
   });
 
   it("a controller whose disk is full touches no host", async ({ expect }) => {

@@ -115,6 +115,14 @@ while True: attempt(exchange, "redis.conf", "evil"); time.sleep(0.002)`,
   },
 ];
 
+/**
+ * Kills a transaction. Where its own way back is killed with it, the turn of the timer comes, minutes after it was armed: here it comes
+ * once nothing else is under way.
+ */
+const KILL = `systemctl kill -s KILL 'redkeep-apply-*'
+  while systemctl list-units --plain --no-legend 'redkeep-apply-*' | grep -q .; do sleep 0.1; done
+  systemctl start --no-block --all 'redkeep-cap-*.service'`;
+
 /** An apply, and what follows it, while the service user races it. */
 async function harden(host: LabHost, project: Project, { race, also }: Race): Promise<void> {
   if (also === "rollback") await project.run("apply", "--yes");
@@ -128,11 +136,7 @@ async function harden(host: LabHost, project: Project, { race, also }: Race): Pr
   }
   const killed =
     also === "kill"
-      ? asSoonAs(
-          host,
-          "grep -qs -e ' restart ' -e ' fail ' /var/lib/redkeep/txn/*/journal",
-          "systemctl kill -s KILL 'redkeep-apply-*' || true",
-        )
+      ? asSoonAs(host, "grep -qs -e ' restart ' -e ' fail ' /var/lib/redkeep/txn/*/journal", KILL)
       : undefined;
   await project.run("apply", "--yes");
   await killed;

@@ -218,7 +218,7 @@ describe("a host is hardened by a login with", () => {
     const args = ["-N", "-M", "-S", socket, ...options, "-p", String(host.sshPort), "root@127.0.0.1"];
     const standing = spawn("ssh", args, { stdio: "ignore" });
     try {
-      await expect.poll(() => existsSync(socket), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => existsSync(socket)).toBe(true);
       const PATH = sshWith(`Host *\n  ControlPath ${socket}\n`);
       writeInventory(project.dir, { "redis-01": host });
       nextPlaybook();

@@ -232,7 +232,7 @@ describe("a server in cluster mode", () => {
       `${OPEN}; echo 'cluster-enabled yes' >>/etc/redis/redis.conf; systemctl restart redis-server
        redis-cli cluster addslotsrange 0 16383`,
     );
-    await expect.poll(() => host.redis("CLUSTER", "INFO"), { timeout: 20_000 }).toContain("cluster_state:ok");
+    await expect.poll(() => host.redis("CLUSTER", "INFO")).toContain("cluster_state:ok");
     const before = await stateOf(host);
     const run = await project.run("apply", "--yes");
     expect(run.host("redis-01")).toMatchObject({

@@ -82,7 +82,7 @@ describe.concurrent("a transaction that is killed", () => {
     const run = await project.run("apply", "--yes");
     await killed;
     expect(["failed", "rolled-back"]).toContain(run.host("redis-01").status);
-    await expect.poll(() => residueOf(host), { timeout: 20_000 }).toBe("");
+    await expect.poll(() => residueOf(host)).toBe("");
     expect(await filesBut(host)).toBe(before);
   });
 

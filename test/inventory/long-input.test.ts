@@ -34,16 +34,16 @@ it.each([
   ],
   ["an encrypted text", () => parseEnvelope(`$ANSIBLE_VAULT;1.1;AES256\n${BLANKS}x`)],
 ])("%s is read in no time, however long it is", (_, work) => {
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   tried(work);
-  expect(performance.now() - begun).toBeLessThan(2_000);
+  expect(process.cpuUsage(begun).user / 1000).toBeLessThan(2_000);
 });
 
 it("slips among many names cost no more time than a second or two", () => {
   const names = Array.from({ length: 5_000 }, (_, index) => `redis-${index}.example.com`);
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   for (const name of names) didYouMean(`x${name}`, names);
-  expect(performance.now() - begun).toBeLessThan(8_000);
+  expect(process.cpuUsage(begun).user / 1000).toBeLessThan(8_000);
 });
 
 it("more hosts than memory has room for are refused", () => {

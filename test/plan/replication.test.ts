@@ -159,9 +159,9 @@ describe("replication groups", () => {
         },
       ),
     );
-    const before = performance.now();
+    const before = process.cpuUsage();
     expect(Object.keys(groups(members))).toHaveLength(1);
-    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(5_000);
   });
 });
 

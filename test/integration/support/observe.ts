@@ -10,10 +10,12 @@ export async function onHost(host: LabHost, script: string, input?: string): Pro
 
 /**
  * Does something on a host as soon as a shell condition holds there, and returns what both wrote; throws where it does not hold
- * within a minute. Between two looks no program starts but the condition's own: some moments last only a hundredth of a second.
+ * within two minutes. Between two looks no program starts but the condition's own: some moments of a transaction last only a hundredth
+ * of a second. Until there is one, the run that leads to it has the processor.
  */
 export async function asSoonAs(host: LabHost, condition: string, action: string): Promise<string> {
-  return await onHost(host, `timeout 60 sh -s || exit 1; ${action}`, `until ${condition}; do :; done`);
+  const looks = `until ${condition}; do set -- /var/lib/redkeep/txn/*; [ -e "$1" ] || sleep 0.01; done`;
+  return await onHost(host, `timeout 120 sh -s || exit 1; ${action}`, looks);
 }
 
 /** Which process Redis is: another one after any restart. */
