@@ -181,7 +181,8 @@ class IniReader {
           break;
         case "host":
           for (const host of this.#hosts(line.pattern, line.place)) {
-            for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
+            for (const [name, node] of line.variables)
+              this.#builder.setHostVariable(host, name, variable(name, node));
           }
           break;
         case "child":

@@ -33,7 +33,10 @@ export class InventoryBuilder {
   readonly groups = new Map<string, DraftGroup>();
   readonly hosts = new Map<string, DraftHost>();
   readonly problems: Problem[] = [];
+  readonly warnings: string[] = [];
   readonly #empty: Problem[] = [];
+  /** What these say of themselves is their group's. */
+  readonly #givers = new Set<DraftHost>();
   readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;
 
@@ -102,6 +105,17 @@ export class InventoryBuilder {
     else this.problems.push({ place, key, message: `expected an integer, found ${shown(value)}` });
   }
 
+  /** Sets a host's variable. Of a host that is named like a group, Ansible gives it to the group where that is known by then. */
+  setHostVariable(host: DraftHost, name: string, variable: Variable): void {
+    const namesake = this.groups.get(host.name);
+    if (namesake === undefined) {
+      host.variables.set(name, variable);
+      return;
+    }
+    this.#givers.add(host);
+    this.setGroupVariable(namesake, name, variable);
+  }
+
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
     let host = this.hosts.get(name);
     if (host === undefined) {
@@ -128,7 +142,7 @@ export class InventoryBuilder {
    * Finishes what needs the whole inventory: puts groups without a parent under `all` and hosts in no group under
    * `ungrouped`, and gives every group its depth.
    *
-   * @throws InputError listing every problem, including groups that contain each other and a host named like a group.
+   * @throws InputError listing every problem, including groups that contain each other and a host named like a group of others.
    */
   finish(): void {
     for (const group of this.groups.values()) {
@@ -143,20 +157,38 @@ export class InventoryBuilder {
         this.ungrouped.hosts.add(host);
         host.groups.add(this.ungrouped);
       }
-      if (this.groups.has(host.name)) {
-        this.problems.push({
-          place: host.place,
-          key: host.name,
-          message:
-            "a host and a group have this name, so the host's variables would go to every host of the group: rename one",
-        });
-      }
     }
     this.#setDepths();
+    if (this.problems.length === 0) this.#compareNames();
     if (this.problems.length > 0) throw new InputError(this.problems);
     if (this.hosts.size === 0) {
       const nowhere = { place: this.#all.place, message: "the inventory has no hosts" };
       throw new InputError(this.#empty.length > 0 ? this.#empty : nowhere);
+    }
+  }
+
+  /** A host may be named like a group that has it alone: what it says of itself reaches no other host then. */
+  #compareNames(): void {
+    for (const host of this.hosts.values()) {
+      const group = this.groups.get(host.name);
+      if (group === undefined) continue;
+      const hosts = hostsBelow(group);
+      const [other] = [...hosts].filter((one) => one !== host);
+      if (hosts.has(host) && other === undefined) continue;
+      const whose = hosts.has(host)
+        ? `and the group has ${other?.name} too`
+        : "and the group does not have it";
+      this.problems.push({
+        place: host.place,
+        key: host.name,
+        message: `a host and a group have this name, ${whose}, while Ansible gives the host's variables to the group: rename one`,
+      });
+    }
+    if (this.#givers.size > 0) {
+      const names = [...this.#givers].map(({ name }) => name).join(", ");
+      this.warnings.push(
+        `named like the group that has it alone: ${names}. As for Ansible, what the inventory says of such a host is the group's, and group_vars/all is stronger`,
+      );
     }
   }
 

@@ -58,6 +58,7 @@ export async function loadInventory({
     await readSource(source, builder, { sources: given, cwd, interrupted, programSeconds, vault });
   }
   builder.finish();
+  warnings.push(...builder.warnings);
 
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
   const drafts = [...hostsBelow(groupNamed(builder, "all"))];

@@ -136,7 +136,7 @@ class InventoryParser {
     }
     for (const host of this.#hostsOf(key, entry.place, group)) {
       for (const [name, value] of node.kind === "mapping" ? node.entries : []) {
-        host.variables.set(name, variableOf(value));
+        this.#builder.setHostVariable(host, name, variableOf(value));
       }
     }
   }

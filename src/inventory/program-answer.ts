@@ -122,7 +122,9 @@ export class ProgramAnswer {
       return;
     }
     const host = this.#builder.hosts.get(name);
-    for (const [variable, entry] of node.entries) host?.variables.set(variable, variableOf(entry));
+    if (host === undefined) return;
+    for (const [variable, entry] of node.entries)
+      this.#builder.setHostVariable(host, variable, variableOf(entry));
   }
 
   #problem(place: Place, key: string, message: string): void {

@@ -17,6 +17,7 @@ const FAILING =
   "a program that fails, prints something else than JSON in the form of an inventory, or takes too long";
 const TWICE = "a key that stands twice";
 const TAGS = "a YAML tag beside `!vault`, `!unsafe` and those of YAML's plain types, such as `!!set`";
+const NAMESAKE = "a host named like a group, unless the group has it alone";
 const NO_GROUP = "a group that is a text or a list, a host whose variables are `false`, `0` or empty text";
 const NAMES =
   "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's with others than these and spaces";
@@ -243,10 +244,26 @@ export const REFUSALS: Record<string, Refusal> = {
     message: "web.hosts.h: expected the host's variables as a mapping, found the boolean false",
     docs: NO_GROUP,
   },
-  "a host named like a group": {
+  "a host named like a group of others": {
     ...ini("[redis]\nredis x=1\nr2\n"),
-    message: "a host and a group have this name",
-    docs: "a host named like a group",
+    message:
+      "redis: a host and a group have this name, and the group has r2 too, while Ansible gives the host's variables to the group",
+    docs: NAMESAKE,
+  },
+  "a host named like a group above others": {
+    ...yaml("redis: {hosts: {redis: }, children: {replicas: {hosts: r2}}}\n"),
+    message: "redis: a host and a group have this name, and the group has r2 too",
+    docs: NAMESAKE,
+  },
+  "a host named like a group that does not have it": {
+    ...ini("[redis]\n[web]\nredis ansible_host=10.0.0.1\n"),
+    message: "redis: a host and a group have this name, and the group does not have it",
+    docs: NAMESAKE,
+  },
+  "a host of a program that is named like a group of others": {
+    ...answering('{"redis": {"hosts": ["redis", "r2"]}, "_meta": {"hostvars": {"redis": {"x": 1}}}}'),
+    message: "redis: a host and a group have this name, and the group has r2 too",
+    docs: NAMESAKE,
   },
   "a host named like a path": {
     ...ini("[web]\n../x\n"),
