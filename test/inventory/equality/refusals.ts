@@ -128,6 +128,13 @@ export const REFUSALS: Record<string, Refusal> = {
       "i/aws_ec2.yml:1:1  plugin: this is the configuration of the inventory plugin aws_ec2, which redkeep does not run. This makes a file of what it finds: ansible-inventory -i i/aws_ec2.yml --list --yaml --export --output FILE.yml. That file holds in plain text what vaulted files hold",
     docs: "the configuration of a plugin (`plugin: aws_ec2`)",
   },
+  "a plugin's configuration with an ending of its own": {
+    sources: ["inv"],
+    files: { "inv/1": "[web]\nh\n", "inv/zz.config": "plugin: constructed\ngroups: {a: true}\n" },
+    message:
+      "i/inv/zz.config:1:1  plugin: this is the configuration of the inventory plugin constructed, which redkeep does not run. This makes a file of what it finds: ansible-inventory -i i/inv --list",
+    docs: "the configuration of a plugin (`plugin: aws_ec2`)",
+  },
   "a plugin that builds on other sources": {
     sources: ["hosts", "x.yml"],
     files: { hosts: "[web]\nh\n", "x.yml": "plugin: ansible.builtin.constructed\ngroups: {a: true}\n" },
@@ -264,6 +271,11 @@ export const REFUSALS: Record<string, Refusal> = {
     ...answering('{"redis": {"hosts": ["redis", "r2"]}, "_meta": {"hostvars": {"redis": {"x": 1}}}}'),
     message: "redis: a host and a group have this name, and the group has r2 too",
     docs: NAMESAKE,
+  },
+  "a host with its user in its name": {
+    ...ini("[redis]\ndeploy@10.0.0.1 redis_port=6380\n"),
+    message: '"deploy@10.0.0.1": has the user in its name: write 10.0.0.1 and set ansible_user to deploy',
+    docs: NAMES,
   },
   "a host named like a path": {
     ...ini("[web]\n../x\n"),
