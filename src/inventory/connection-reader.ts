@@ -10,10 +10,11 @@ import {
   CONNECTION_NAMES as NAMES,
   type SecretContext,
 } from "./connection-settings.ts";
-import type { Variable, Variables } from "./inventory.ts";
+import type { Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { OMIT, Rendering } from "./rendering.ts";
 import { mergeSshOptions, parseSshArguments, WAY_OUT } from "./ssh-arguments.ts";
+import type { Variable } from "./variable.ts";
 
 /** Their values run, or are loaded, on this machine. */
 const RUNS_CODE = ["ProxyCommand", "PKCS11Provider", "SecurityKeyProvider"];

@@ -1,6 +1,7 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
-import type { Variable } from "./inventory.ts";
+import { type Combine, replacing } from "./combining.ts";
 import { compareBytes } from "./order.ts";
+import type { Variable } from "./variable.ts";
 
 /** In all: more would fill this machine's memory. */
 const MOST_HOSTS = 500_000;
@@ -39,8 +40,10 @@ export class InventoryBuilder {
   readonly #givers = new Set<DraftHost>();
   readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;
+  readonly #combine: Combine;
 
-  constructor(place: Place) {
+  constructor(place: Place, combine: Combine = replacing) {
+    this.#combine = combine;
     this.#all = this.addGroup("all", place);
     this.ungrouped = this.addGroup("ungrouped", place);
     this.#all.children.set(this.ungrouped, place);
@@ -96,7 +99,7 @@ export class InventoryBuilder {
   /** Sets a variable, or the group's priority. @param key under which the variable stands, for messages */
   setGroupVariable(group: DraftGroup, name: string, variable: Variable, key = name): void {
     if (name !== "ansible_group_priority") {
-      group.variables.set(name, variable);
+      group.variables.set(name, this.#combine(group.variables.get(name), variable));
       return;
     }
     const { value, place } = variable;
@@ -109,7 +112,7 @@ export class InventoryBuilder {
   setHostVariable(host: DraftHost, name: string, variable: Variable): void {
     const namesake = this.groups.get(host.name);
     if (namesake === undefined) {
-      host.variables.set(name, variable);
+      host.variables.set(name, this.#combine(host.variables.get(name), variable));
       return;
     }
     this.#givers.add(host);

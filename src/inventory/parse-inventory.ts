@@ -1,14 +1,14 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
-import { formatPath, toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
+import { formatPath, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 import { parseHostKey } from "./host-name.ts";
-import type { Variable } from "./inventory.ts";
 import {
   type DraftGroup,
   type DraftHost,
   type InventoryBuilder,
   unknownGroupKey,
 } from "./inventory-builder.ts";
+import { variableOf } from "./variable.ts";
 
 type Path = readonly string[];
 
@@ -24,18 +24,6 @@ export function parseInventory(
   exportCommand: (plugin: string) => string,
 ): void {
   new InventoryParser(builder, exportCommand).parse(document.root);
-}
-
-/** A variable with the places of its parts. A `!vault` part of it has its plain value once it was opened. */
-export function variableOf({ node, place }: YamlEntry): Variable {
-  if (vaultTexts(node).length === 0) return { value: toValue(node), place, node };
-  return {
-    get value() {
-      return toValue(node);
-    },
-    place: { ...place, fromVault: true },
-    node,
-  };
 }
 
 class InventoryParser {

@@ -2,7 +2,8 @@ import { InputError, type Place } from "../lib/errors.ts";
 import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
 import { checkHostName } from "./host-name.ts";
 import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
-import { describe, variableOf } from "./parse-inventory.ts";
+import { describe } from "./parse-inventory.ts";
+import { variableOf } from "./variable.ts";
 
 const SECTIONS = ["hosts", "vars", "children"];
 
