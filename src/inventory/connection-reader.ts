@@ -184,6 +184,10 @@ export class ConnectionReader {
           throw new InputError({ message: "has a line break or a NUL in it, expected one line" });
         return new Secret(value);
       }
+      const node = this.#variables.get(setting.name)?.node;
+      // As Ansible, which hands over the digits.
+      if (typeof value === "number" && value >= 0 && node?.kind === "scalar" && node.isPlainInteger === true)
+        return new Secret(String(value));
       if (typeof value !== "object") {
         throw new InputError({
           message: `expected a text, found a ${typeof value}: quote it (YAML drops the zeros that a number starts with)`,

@@ -333,7 +333,8 @@ export class Composer {
           `the number ${text.slice(0, 40)} is too large to be read exactly: quote it to have it as text`,
         );
       }
-      return scalar("int", value);
+      const node = scalar("int", value);
+      return text === String(value) ? { ...node, isPlainInteger: true } : node;
     }
     return scalar("text", text);
   }
