@@ -22,10 +22,12 @@ export function addGuidance(program: Command, environment: Environment, done: (c
       host === undefined ? undefined : await runOptions(undefined, { ...raw, limit: host }, environment);
     const here = run ?? (await hereOf(raw, environment));
     const { inventory, extraVars, vault } = here;
+    const { mergesMappings } = here.settings;
     const privateKey = (raw.privateKey as string | undefined) ?? here.settings.privateKey;
     const { doctor } = await import("../commands/doctor.ts");
     const [knownHosts, state] = [raw.knownHosts as string | undefined, raw.state as string | undefined];
-    done(await doctor({ knownHosts, state, inventory, extraVars, privateKey, vault, run }, environment));
+    const question = { knownHosts, state, inventory, extraVars, privateKey, vault, mergesMappings, run };
+    done(await doctor(question, environment));
   });
 
   program

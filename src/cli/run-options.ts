@@ -71,9 +71,14 @@ export async function runOptions(
 export async function inventoryOf(
   raw: Raw,
   environment: Environment,
-): Promise<{ inventory: readonly string[]; vault: Vault }> {
+): Promise<{ inventory: readonly string[]; vault: Vault; mergesMappings: boolean }> {
   const settings = await settingsOf(raw, environment);
-  return { inventory: sourcesOf(raw, settings), vault: vaultOf(raw, environment, settings.vault) };
+  const { mergesMappings } = settings;
+  return {
+    inventory: sourcesOf(raw, settings),
+    vault: vaultOf(raw, environment, settings.vault),
+    mergesMappings,
+  };
 }
 
 /** For a command that looks at this machine: the inventory may be none. */

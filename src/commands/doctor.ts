@@ -22,6 +22,7 @@ export interface DoctorOptions {
   /** The key that the command line or ansible.cfg names. */
   privateKey: string | undefined;
   vault: Vault;
+  mergesMappings: boolean;
   /** Undefined where no host is named. */
   run: RunOptions | undefined;
 }

@@ -13,6 +13,7 @@ export interface InventoryCommandOptions {
   limit: string | undefined;
   extraVars: readonly string[];
   vault: Vault;
+  mergesMappings: boolean;
   list: boolean;
   graph: boolean;
   host: string | undefined;
@@ -32,6 +33,7 @@ export async function inventory(
     ...(existsSync(playbook) ? { playbookDir: dirname(playbook) } : {}),
     extraVars: options.extraVars,
     vault: options.vault,
+    mergesMappings: options.mergesMappings,
     cwd,
     interrupted,
   });

@@ -19,6 +19,7 @@ export interface PasswordOptions {
   extraVars: readonly string[];
   state: string | undefined;
   vault: Vault;
+  mergesMappings: boolean;
 }
 
 /** Prints the generated password of one user on one host, as the host has it; reaches no host. */
@@ -31,6 +32,7 @@ export async function password(
     sources: options.inventory,
     extraVars: options.extraVars,
     vault,
+    mergesMappings: options.mergesMappings,
     cwd,
     interrupted,
     env,

@@ -26,6 +26,8 @@ export interface AnsibleSettings {
   asksBecomePassword: boolean;
   becomePassword: Secret | undefined;
   connection: ConnectionConfig;
+  /** `hash_behaviour = merge`. */
+  mergesMappings: boolean;
   vault: {
     /** Absolute. */
     passwordFile: string | undefined;
@@ -114,7 +116,6 @@ export async function ansibleSettings(
     reader.find("vaultPasswordFile"),
     reader.find("vaultIdentityList"),
   ];
-  reader.refuseMerge();
   const unchecked = reader.boolean("hostKeyChecking") === false ? reader.find("hostKeyChecking") : undefined;
   const settings: AnsibleSettings = {
     file: shown,
@@ -129,6 +130,7 @@ export async function ansibleSettings(
     asksPassword: reader.boolean("asksPassword") ?? false,
     asksBecomePassword: reader.boolean("asksBecomePassword") ?? false,
     becomePassword: reader.secret("becomePassword"),
+    mergesMappings: reader.mergesMappings(),
     connection: {
       port: reader.number("port", 65535),
       connection: reader.find("transport"),
@@ -242,8 +244,12 @@ class SettingsReader {
     if (setting === undefined) return undefined;
     const word = setting.value.toLowerCase().trim();
     if (["y", "yes", "on", "1", "true", "t"].includes(word)) return true;
-    if (!["n", "no", "off", "0", "false", "f"].includes(word))
-      this.#problem(setting, "expected true or false");
+    if (["n", "no", "off", "0", "false", "f"].includes(word)) return false;
+    // Ansible takes what is no boolean for false.
+    const hasComment = /\s#/.test(word);
+    if (!hasComment) this.#problem(setting, "expected true or false");
+    else if (name !== "hostKeyChecking")
+      this.#problem(setting, 'expected true or false, and ";" before a comment behind it');
     return false;
   }
 
@@ -290,13 +296,11 @@ class SettingsReader {
     return { sources: sources.map((source) => shownPath(source, this.#cwd)), from: whereOf(setting) };
   }
 
-  refuseMerge(): void {
+  mergesMappings(): boolean {
     const setting = this.find("hashBehaviour");
-    if (setting === undefined || setting.value === "replace") return;
-    this.#refuse(
-      setting,
-      `expected replace, found ${shownValue(setting)}: redkeep replaces mappings, as Ansible does by default. Write each mapping in full, and take this line out`,
-    );
+    if (setting === undefined || setting.value === "replace") return false;
+    if (setting.value !== "merge") this.#problem(setting, "expected replace or merge");
+    return true;
   }
 
   /** A path in the file counts from the file's folder, one in the environment from the current folder. */

@@ -10,10 +10,11 @@ import {
   CONNECTION_NAMES as NAMES,
   type SecretContext,
 } from "./connection-settings.ts";
-import type { Variable, Variables } from "./inventory.ts";
+import type { Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { OMIT, Rendering } from "./rendering.ts";
 import { mergeSshOptions, parseSshArguments, WAY_OUT } from "./ssh-arguments.ts";
+import type { Variable } from "./variable.ts";
 
 /** Options whose value this machine runs or loads. */
 const RUNS_CODE = ["ProxyCommand", "PKCS11Provider", "SecurityKeyProvider"];
@@ -183,6 +184,10 @@ export class ConnectionReader {
           throw new InputError({ message: "has a line break or a NUL in it, expected one line" });
         return new Secret(value);
       }
+      const node = this.#variables.get(setting.name)?.node;
+      // As Ansible, which hands over the digits.
+      if (typeof value === "number" && value >= 0 && node?.kind === "scalar" && node.isPlainInteger === true)
+        return new Secret(String(value));
       if (typeof value !== "object") {
         throw new InputError({
           message: `expected a text, found a ${typeof value}: quote it (YAML drops the zeros that a number starts with)`,

@@ -1,9 +1,11 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
 import type { Vault } from "../vault/vault.ts";
-import type { Variable } from "./inventory.ts";
-import { describe, variableOf } from "./parse-inventory.ts";
+import { type Combine, combined } from "./combining.ts";
+import { describe } from "./parse-inventory.ts";
 import { SIMPLE_ESCAPES } from "./python-literal.ts";
+import type { Variable } from "./variable.ts";
+import { variableOf } from "./variable.ts";
 import { readVariableFile } from "./variable-files.ts";
 
 const PLACE: Place = { file: "-e" };
@@ -18,12 +20,11 @@ export async function parseExtraVars(
   args: readonly string[],
   cwd: string,
   vault: Vault,
+  combine: Combine,
 ): Promise<Map<string, Variable>> {
-  const variables = new Map<string, Variable>();
-  for (const arg of args) {
-    for (const [name, variable] of await parseExtraVar(arg.trim(), cwd, vault)) variables.set(name, variable);
-  }
-  return variables;
+  const parts: Map<string, Variable>[] = [];
+  for (const arg of args) parts.push(await parseExtraVar(arg.trim(), cwd, vault));
+  return combined(parts, combine);
 }
 
 async function parseExtraVar(arg: string, cwd: string, vault: Vault): Promise<Map<string, Variable>> {

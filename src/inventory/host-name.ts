@@ -47,6 +47,10 @@ export function checkHostName(name: string, key: string, place: Place): void {
       "a host name cannot be a Jinja template; redkeep renders nothing in an inventory",
     );
   }
+  const [, user, host] = /^([^@]+)@([^@]+)$/.exec(name) ?? [];
+  if (user !== undefined && host !== undefined) {
+    throw refusal(key, place, `has the user in its name: write ${host} and set ansible_user to ${user}`);
+  }
   if (/^[^:]*:[^:]*$/.test(name)) {
     throw refusal(key, place, "expected a port number (1 to 65535) after the colon");
   }

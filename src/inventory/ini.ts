@@ -1,10 +1,10 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
-import type { Variable } from "./inventory.ts";
 import type { DraftGroup, InventoryBuilder } from "./inventory-builder.ts";
-import { variableOf } from "./parse-inventory.ts";
 import { pythonLiteral } from "./python-literal.ts";
 import { splitShellWords } from "./shell-words.ts";
+import type { Variable } from "./variable.ts";
+import { variableOf } from "./variable.ts";
 
 // Python's idea of a blank and of a line's end, which is wider than JavaScript's.
 const BLANK = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -180,7 +180,8 @@ class IniReader {
           break;
         case "host":
           for (const host of this.#builder.addHosts(line.pattern, this.#group, line.place)) {
-            for (const [name, node] of line.variables) host.variables.set(name, variable(name, node));
+            for (const [name, node] of line.variables)
+              this.#builder.setHostVariable(host, name, variable(name, node));
           }
           break;
         case "child":

@@ -1,7 +1,8 @@
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
+import { type Combine, replacing } from "./combining.ts";
 import { parseHostKey } from "./host-name.ts";
-import type { Variable } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
+import type { Variable } from "./variable.ts";
 
 /** The most hosts of one inventory: more would fill this machine's memory. */
 const MOST_HOSTS = 500_000;
@@ -34,11 +35,16 @@ export class InventoryBuilder {
   readonly groups = new Map<string, DraftGroup>();
   readonly hosts = new Map<string, DraftHost>();
   readonly problems: Problem[] = [];
+  readonly warnings: string[] = [];
   readonly #empty: Problem[] = [];
+  /** What these say of themselves is their group's. */
+  readonly #givers = new Set<DraftHost>();
   readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;
+  readonly #combine: Combine;
 
-  constructor(place: Place) {
+  constructor(place: Place, combine: Combine = replacing) {
+    this.#combine = combine;
     this.#all = this.addGroup("all", place);
     this.ungrouped = this.addGroup("ungrouped", place);
     this.#all.children.set(this.ungrouped, place);
@@ -94,7 +100,7 @@ export class InventoryBuilder {
   /** Sets a variable, or the group's priority. @param key under which the variable stands, for messages */
   setGroupVariable(group: DraftGroup, name: string, variable: Variable, key = name): void {
     if (name !== "ansible_group_priority") {
-      group.variables.set(name, variable);
+      group.variables.set(name, this.#combine(group.variables.get(name), variable));
       return;
     }
     const { value, place } = variable;
@@ -113,6 +119,17 @@ export class InventoryBuilder {
       this.problems.push(...error.problems);
       return [];
     }
+  }
+
+  /** Sets a host's variable. Of a host that is named like a group, Ansible gives it to the group where that is known by then. */
+  setHostVariable(host: DraftHost, name: string, variable: Variable): void {
+    const namesake = this.groups.get(host.name);
+    if (namesake === undefined) {
+      host.variables.set(name, this.#combine(host.variables.get(name), variable));
+      return;
+    }
+    this.#givers.add(host);
+    this.setGroupVariable(namesake, name, variable);
   }
 
   addHost(name: string, port: number | undefined, group: DraftGroup, place: Place): DraftHost {
@@ -141,7 +158,7 @@ export class InventoryBuilder {
    * Finishes what needs the whole inventory: puts groups without a parent under `all` and hosts in no group under
    * `ungrouped`, and gives every group its depth.
    *
-   * @throws InputError listing every problem, including groups that contain each other and a host named like a group.
+   * @throws InputError listing every problem, including groups that contain each other and a host named like a group of others.
    */
   finish(): void {
     for (const group of this.groups.values()) {
@@ -156,20 +173,38 @@ export class InventoryBuilder {
         this.ungrouped.hosts.add(host);
         host.groups.add(this.ungrouped);
       }
-      if (this.groups.has(host.name)) {
-        this.problems.push({
-          place: host.place,
-          key: host.name,
-          message:
-            "a host and a group have this name, so the host's variables would go to every host of the group: rename one",
-        });
-      }
     }
     this.#setDepths();
+    if (this.problems.length === 0) this.#compareNames();
     if (this.problems.length > 0) throw new InputError(this.problems);
     if (this.hosts.size === 0) {
       const nowhere = { place: this.#all.place, message: "the inventory has no hosts" };
       throw new InputError(this.#empty.length > 0 ? this.#empty : nowhere);
+    }
+  }
+
+  /** A host may be named like a group that has it alone: what it says of itself reaches no other host then. */
+  #compareNames(): void {
+    for (const host of this.hosts.values()) {
+      const group = this.groups.get(host.name);
+      if (group === undefined) continue;
+      const hosts = hostsBelow(group);
+      const [other] = [...hosts].filter((one) => one !== host);
+      if (hosts.has(host) && other === undefined) continue;
+      const whose = hosts.has(host)
+        ? `and the group has ${other?.name} too`
+        : "and the group does not have it";
+      this.problems.push({
+        place: host.place,
+        key: host.name,
+        message: `a host and a group have this name, ${whose}, while Ansible gives the host's variables to the group: rename one`,
+      });
+    }
+    if (this.#givers.size > 0) {
+      const names = [...this.#givers].map(({ name }) => name).join(", ");
+      this.warnings.push(
+        `named like the group that has it alone: ${names}. As for Ansible, what the inventory says of such a host is the group's, and group_vars/all is stronger`,
+      );
     }
   }
 

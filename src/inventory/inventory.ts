@@ -1,18 +1,8 @@
 import { isIP } from "node:net";
 import type { Place } from "../lib/errors.ts";
-import type { YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
-
-/**
- * A variable's value as the file has it, never rendered, with its place. Where it comes from a vault, its place says so, and
- * nobody is shown the value.
- */
-export interface Variable {
-  readonly value: unknown;
-  readonly place: Place;
-  /** The value's parts with their places, where it was written as YAML. */
-  readonly node?: YamlNode;
-}
+import { type Combine, combined, replacing } from "./combining.ts";
+import type { Variable } from "./variable.ts";
 
 export type Variables = ReadonlyMap<string, Variable>;
 
@@ -44,6 +34,8 @@ export interface Inventory {
   /** From `-e`: these win over everything else. */
   readonly extraVars: Variables;
   readonly warnings: readonly string[];
+  /** What a stronger variable makes of a weaker one; unless said, it replaces it. */
+  readonly combine?: Combine;
   /**
    * The same inventory, with these hosts' encrypted files of variables opened. Other hosts' files stay closed, so that nobody
    * is asked for a password that no selected host needs.
@@ -75,7 +67,8 @@ export interface PlaybookVariables {
 /**
  * Every variable of a host after Ansible's order of precedence, weakest first: the play's defaults, what the inventory
  * says (steps 1 to 9), the play's vars (10), the task's vars (11), `-e` (12). inventory_hostname,
- * inventory_hostname_short, group_names and groups always have their real values. A stronger value replaces a weaker one whole.
+ * inventory_hostname_short, group_names and groups always have their real values. A stronger value replaces a weaker one whole, unless
+ * the inventory combines mappings.
  */
 export function hostVariables(
   inventory: Inventory,
@@ -84,14 +77,12 @@ export function hostVariables(
 ): Map<string, Variable> {
   const host = inventory.hosts.get(hostName);
   if (host === undefined) throw new Error(`no host ${hostName} in the inventory`);
-  return new Map([
-    ...(playDefaults ?? []),
-    ...host.variables,
-    ...(playVars ?? []),
-    ...(taskVars ?? []),
-    ...inventory.extraVars,
-    ...magicVariables(inventory, host),
-  ]);
+  const { combine = replacing, extraVars } = inventory;
+  const own = combined(
+    [playDefaults ?? [], host.variables, playVars ?? [], taskVars ?? [], extraVars],
+    combine,
+  );
+  return new Map([...own, ...magicVariables(inventory, host)]);
 }
 
 function magicVariables(inventory: Inventory, host: Host): [string, Variable][] {

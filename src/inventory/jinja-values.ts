@@ -1,8 +1,9 @@
 import type { Place } from "../lib/errors.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
-import { hostVariables, type Inventory, type Variable, type Variables } from "./inventory.ts";
+import { hostVariables, type Inventory, type Variables } from "./inventory.ts";
 import { JinjaError } from "./jinja-syntax.ts";
 import { pythonFloat } from "./listing.ts";
+import type { Variable } from "./variable.ts";
 
 /** What `default(omit)` gives: the variable counts as not set. */
 export const OMIT = Symbol("omit");

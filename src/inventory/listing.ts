@@ -2,7 +2,8 @@ import { didYouMean, InputError } from "../lib/errors.ts";
 import { Secret } from "../lib/secret.ts";
 import { toValue, VaultText, type YamlNode } from "../lib/yaml-node.ts";
 import { isVault } from "../vault/envelope.ts";
-import type { Host, Inventory, Variable } from "./inventory.ts";
+import { combined, replacing } from "./combining.ts";
+import type { Host, Inventory } from "./inventory.ts";
 import { compareBytes } from "./order.ts";
 
 const MASK = String(new Secret(""));
@@ -83,7 +84,7 @@ export function inventoryHost(inventory: Inventory, name: string): string {
 const MAGIC = ["inventory_hostname", "inventory_hostname_short", "group_names", "groups"];
 
 function listedVariables(inventory: Inventory, host: Host): Map<string, Json> {
-  const variables = new Map<string, Variable>([...host.variables, ...inventory.extraVars]);
+  const variables = combined([host.variables, inventory.extraVars], inventory.combine ?? replacing);
   for (const name of MAGIC) variables.delete(name);
   return new Map(
     [...variables].map(([name, { node, value, place }]) => [

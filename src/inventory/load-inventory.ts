@@ -2,13 +2,15 @@ import { join, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
 import { packageDirectory } from "../lib/package.ts";
 import { noVault, type Vault } from "../vault/vault.ts";
+import { type Combine, combined, merging, replacing } from "./combining.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
-import type { Group, Host, Inventory, Variable } from "./inventory.ts";
+import type { Group, Host, Inventory } from "./inventory.ts";
 import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
 import { type ReadContext, readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
+import type { Variable } from "./variable.ts";
 import { readVariableFiles, type VariableFiles } from "./variable-files.ts";
 import { maskValues, type VariablePart, VaultedFile } from "./vaulted.ts";
 
@@ -23,6 +25,8 @@ export interface InventoryOptions {
   extraVars?: readonly string[];
   /** Opens what is encrypted. */
   vault?: Vault;
+  /** Whether mappings of one name are merged, as `hash_behaviour = merge` asks for. */
+  mergesMappings?: boolean;
   /** What relative paths count from. */
   cwd: string;
   /** Ends the inventory programs that are running. */
@@ -43,6 +47,7 @@ export async function loadInventory({
   playbookDir,
   extraVars = [],
   vault = noVault(),
+  mergesMappings = false,
   cwd,
   interrupted,
   programSeconds = PROGRAM_SECONDS,
@@ -53,16 +58,18 @@ export async function loadInventory({
   const warnings: string[] = [];
   const sources: Source[] = [];
   for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
-  const builder = new InventoryBuilder({ file: firstSource });
+  const combine = mergesMappings ? merging : replacing;
+  const builder = new InventoryBuilder({ file: firstSource }, combine);
   for (const source of sources) {
     await readSource(source, builder, { sources: given, cwd, interrupted, programSeconds, vault });
   }
   builder.finish();
+  warnings.push(...builder.warnings);
 
   const files = await readAllVariableFiles(sources, playbookDir, builder, cwd, warnings);
   const drafts = [...hostsBelow(groupNamed(builder, "all"))];
   const isName = (text: string) => builder.hosts.has(text) || builder.groups.has(text);
-  const extra = await parseExtraVars(extraVars, cwd, vault);
+  const extra = await parseExtraVars(extraVars, cwd, vault, combine);
   for (const { variables } of [...builder.groups.values(), ...builder.hosts.values(), { variables: extra }])
     maskValues(variables.values(), isName);
   const groups = new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)]));
@@ -70,10 +77,11 @@ export async function loadInventory({
   const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
   const finished = (locked?: Inventory): Inventory => {
     const inventory: Inventory = {
-      hosts: new Map(drafts.map((host) => [host.name, finishedHost(host, builder, files, open)])),
+      hosts: new Map(drafts.map((host) => [host.name, finishedHost(host, builder, files, open, combine)])),
       groups,
       extraVars: extra,
       warnings,
+      combine,
       surroundings,
       unlock: async (hosts, vault) => {
         const before = open.size;
@@ -181,26 +189,39 @@ function finishedHost(
   builder: InventoryBuilder,
   files: AllVariableFiles,
   open: ReadonlyMap<VaultedFile, ReadonlyMap<string, Variable>>,
+  combine: Combine,
 ): Host {
   const groups = groupsAbove(draft);
   const groupNames = groups.map(({ name }) => name);
   const variablesOf = (part: VariablePart): Iterable<[string, Variable]> =>
     part instanceof VaultedFile ? (open.get(part) ?? []) : part;
-  const pick = (from: VariableFiles[], names: readonly string[]): [string, Variable][] =>
-    from.flatMap((one) =>
-      names.flatMap((name) => (one.get(name) ?? []).flatMap((part) => [...variablesOf(part)])),
+  const inFiles = (from: VariableFiles[], names: readonly string[]) =>
+    combined(
+      from.map((one) =>
+        combined(
+          names.flatMap((name) => (one.get(name) ?? []).map(variablesOf)),
+          combine,
+        ),
+      ),
+      combine,
     );
-  const variables = new Map<string, Variable>([
-    ...groupNamed(builder, "all").variables,
-    ...groups.flatMap((group) => [...group.variables]),
-    ...pick(files.inventoryGroups, ["all"]),
-    ...pick(files.playbookGroups, ["all"]),
-    ...pick(files.inventoryGroups, groupNames),
-    ...pick(files.playbookGroups, groupNames),
-    ...draft.variables,
-    ...pick(files.inventoryHosts, [draft.name]),
-    ...pick(files.playbookHosts, [draft.name]),
-  ]);
+  const variables = combined(
+    [
+      groupNamed(builder, "all").variables,
+      combined(
+        groups.map((group) => group.variables),
+        combine,
+      ),
+      inFiles(files.inventoryGroups, ["all"]),
+      inFiles(files.playbookGroups, ["all"]),
+      inFiles(files.inventoryGroups, groupNames),
+      inFiles(files.playbookGroups, groupNames),
+      draft.variables,
+      inFiles(files.inventoryHosts, [draft.name]),
+      inFiles(files.playbookHosts, [draft.name]),
+    ],
+    combine,
+  );
   return { name: draft.name, place: draft.place, groups: groupNames.sort(compareBytes), variables };
 }
 

@@ -1,8 +1,8 @@
 import type { Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
-import { formatPath, toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
-import type { Variable } from "./inventory.ts";
+import { formatPath, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
+import { variableOf } from "./variable.ts";
 
 type Path = readonly string[];
 
@@ -18,18 +18,6 @@ export function parseInventory(
   exportCommand: (plugin: string) => string,
 ): void {
   new InventoryParser(builder, exportCommand).parse(document.root);
-}
-
-/** A variable with the places of its parts. A `!vault` part of it has its plain value once it was opened. */
-export function variableOf({ node, place }: YamlEntry): Variable {
-  if (vaultTexts(node).length === 0) return { value: toValue(node), place, node };
-  return {
-    get value() {
-      return toValue(node);
-    },
-    place: { ...place, fromVault: true },
-    node,
-  };
 }
 
 class InventoryParser {
@@ -130,7 +118,7 @@ class InventoryParser {
     }
     for (const host of this.#builder.addHosts(key, group, entry.place)) {
       for (const [name, value] of node.kind === "mapping" ? node.entries : []) {
-        host.variables.set(name, variableOf(value));
+        this.#builder.setHostVariable(host, name, variableOf(value));
       }
     }
   }

@@ -1,9 +1,10 @@
 import { isIP } from "node:net";
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
 import { isWildcard } from "../lib/network.ts";
-import type { Inventory, Variable, Variables } from "./inventory.ts";
+import type { Inventory, Variables } from "./inventory.ts";
 import { OWN_VARIABLES } from "./own-variables.ts";
 import { Rendering } from "./rendering.ts";
+import type { Variable } from "./variable.ts";
 
 /** From where, besides the host itself, verify looks at a host, and what it should find. */
 export interface ProbeVariables {

@@ -2,7 +2,8 @@ import { InputError, type Place } from "../lib/errors.ts";
 import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
 import { checkHostName } from "./host-name.ts";
 import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
-import { describe, variableOf } from "./parse-inventory.ts";
+import { describe } from "./parse-inventory.ts";
+import { variableOf } from "./variable.ts";
 
 const SECTIONS = ["hosts", "vars", "children"];
 
@@ -122,7 +123,9 @@ export class ProgramAnswer {
       return;
     }
     const host = this.#builder.hosts.get(name);
-    for (const [variable, entry] of node.entries) host?.variables.set(variable, variableOf(entry));
+    if (host === undefined) return;
+    for (const [variable, entry] of node.entries)
+      this.#builder.setHostVariable(host, variable, variableOf(entry));
   }
 
   #problem(place: Place, key: string, message: string): void {

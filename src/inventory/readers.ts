@@ -9,6 +9,8 @@ import { parseInventory } from "./parse-inventory.ts";
 import { addProgram, isProgram, MAX_OUTPUT_BYTES, type ProgramContext } from "./program.ts";
 
 const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
+/** Plugins take their configuration from a file that ends so, too. */
+const PLUGIN_ENDING = ".config";
 
 export interface ReadContext extends ProgramContext {
   /** Every -i. */
@@ -36,7 +38,9 @@ export async function readInventoryFile(
   }
   // What ansible-inventory --export writes of a cloud is as much as its program prints: some KiB a host.
   const { text, fromVault } = await readVaulted(path, file, context.vault, MAX_OUTPUT_BYTES);
-  const yaml = YAML_ENDINGS.includes(extname(file)) ? readAsYaml(text, file, fromVault) : undefined;
+  const isYaml =
+    YAML_ENDINGS.includes(extname(file)) || (extname(file) === PLUGIN_ENDING && /^plugin:/m.test(text));
+  const yaml = isYaml ? readAsYaml(text, file, fromVault) : undefined;
   if (yaml?.document !== undefined) {
     // The plugin `constructed` makes its groups of what the other sources have.
     const command = (plugin: string) =>

@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { InputError, type Place } from "../lib/errors.ts";
 import { VaultText } from "../lib/yaml-node.ts";
 import { needOpened } from "../vault/locked.ts";
-import type { Inventory, Surroundings, Variable, Variables } from "./inventory.ts";
+import type { Inventory, Surroundings, Variables } from "./inventory.ts";
 import { type Expression, isTemplate, JinjaError, parseTemplate } from "./jinja-syntax.ts";
 import {
   Container,
@@ -27,6 +27,7 @@ import {
   Undefined,
   type Value,
 } from "./jinja-values.ts";
+import type { Variable } from "./variable.ts";
 
 export { OMIT };
 

@@ -6,9 +6,10 @@ import type { YamlNode } from "../lib/yaml-node.ts";
 import { isVault } from "../vault/envelope.ts";
 import { readVaulted } from "../vault/read-file.ts";
 import type { Vault } from "../vault/vault.ts";
-import type { Variable } from "./inventory.ts";
-import { describe, variableOf } from "./parse-inventory.ts";
+import { describe } from "./parse-inventory.ts";
 import { kindOf, linkToNothing, namesIn } from "./sources.ts";
+import type { Variable } from "./variable.ts";
+import { variableOf } from "./variable.ts";
 import { type VariablePart, VaultedFile } from "./vaulted.ts";
 
 /** The endings of a group's or host's file, in the order in which Ansible looks for them: the first file that exists counts. */

@@ -2,7 +2,7 @@ import { readsAsWord, Secret } from "../lib/secret.ts";
 import { parseYaml } from "../lib/yaml.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
-import type { Variable } from "./inventory.ts";
+import type { Variable } from "./variable.ts";
 
 /** The variables of one file; or an encrypted file, which is opened when a selected host needs it. */
 export type VariablePart = ReadonlyMap<string, Variable> | VaultedFile;

@@ -4,17 +4,15 @@ import {
   EVENT_ID,
   type Event,
   floatYaml11Tag,
-  getScalarValue,
   intYaml11Tag,
   NOT_RESOLVED,
-  parseEvents,
   SCALAR_STYLE,
   type ScalarTagDefinition,
   timestampTag,
   YAML11_SCHEMA,
-  YAMLException,
 } from "js-yaml";
 import { InputError, type Place, type Problem } from "./errors.ts";
+import { readEvents, scalarText } from "./yaml-events.ts";
 import {
   formatPath,
   VaultText,
@@ -25,7 +23,7 @@ import {
   type YamlScalarValue,
   type YamlSequence,
 } from "./yaml-node.ts";
-import { type CollectionEvent, explain, type Lines, offsetOf, type ScalarEvent } from "./yaml-source.ts";
+import { type CollectionEvent, type Lines, offsetOf, type ScalarEvent } from "./yaml-source.ts";
 
 /** How many values aliases and merges may add to those that are written in the file. */
 const MAX_ALIASED_VALUES = 100_000;
@@ -72,7 +70,7 @@ export class Composer {
   }
 
   compose(): YamlNode {
-    this.#events = this.#parse();
+    this.#events = readEvents(this.#source, this.#lines);
     let root: YamlNode = { kind: "scalar", place: this.#lines.place(0), value: null, type: "null" };
     if (this.#events.length > 0) {
       this.#take();
@@ -82,19 +80,6 @@ export class Composer {
     }
     if (this.#problems.length > 0) throw new InputError(this.#problems);
     return root;
-  }
-
-  #parse(): Event[] {
-    try {
-      return parseEvents(this.#source, {});
-    } catch (error) {
-      if (!(error instanceof YAMLException)) throw error;
-      const offset = error.mark?.position ?? 0;
-      throw new InputError({
-        place: this.#lines.place(offset),
-        message: explain(error.reason, this.#source, offset),
-      });
-    }
   }
 
   #refuseSecondDocument(): never {
@@ -287,7 +272,7 @@ export class Composer {
   }
 
   #scalar(event: ScalarEvent, place: Place, unsafe: boolean): YamlScalar {
-    const text = getScalarValue(this.#source, event);
+    const text = scalarText(this.#source, event);
     const tag = this.#tag(event);
     const scalar = (type: YamlScalar["type"], value: YamlScalarValue): YamlScalar => ({
       kind: "scalar",
@@ -348,7 +333,8 @@ export class Composer {
           `the number ${text.slice(0, 40)} is too large to be read exactly: quote it to have it as text`,
         );
       }
-      return scalar("int", value);
+      const node = scalar("int", value);
+      return text === String(value) ? { ...node, isPlainInteger: true } : node;
     }
     return scalar("text", text);
   }

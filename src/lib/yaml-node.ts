@@ -35,6 +35,8 @@ export interface YamlScalar {
   readonly value: YamlScalarValue;
   /** `unsafe` is a text that `!unsafe` marks as plain; `float` is told apart from `int` because 1.0 prints as 1.0. */
   readonly type: "text" | "unsafe" | "int" | "float" | "boolean" | "null" | "vault";
+  /** An integer that is written as its decimal digits: `0123` and `1_0` are not. */
+  readonly isPlainInteger?: true;
 }
 
 export interface YamlSequence {

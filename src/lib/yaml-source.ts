@@ -59,6 +59,7 @@ export function explain(reason: string, source: string, offset: number): string 
   if (reason.startsWith("null byte")) return "found a NUL character";
   if (/[:-] +\{\{/.test(line)) return 'a value that starts with "{{" must be quoted: "{{ … }}"';
   if ("@`%".includes(found) && found !== "") return `a value that starts with "${found}" must be quoted`;
+  if (reason === "deficient indentation") return `${reason}: indent the lines inside [ … ], { … } or quotes`;
   if (found === "[") return `${reason}; in { … } a name with brackets must be quoted`;
   if (reason.startsWith("bad indentation") && /: .*: /.test(line)) {
     return `${reason}; a value that holds ": " must be quoted`;

@@ -1,5 +1,6 @@
-import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
+import { hostVariables, type Inventory } from "../inventory/inventory.ts";
 import { OMIT, Rendering } from "../inventory/rendering.ts";
+import type { Variable } from "../inventory/variable.ts";
 import { didYouMean, InputError, type Problem } from "../lib/errors.ts";
 import { evaluate, TemplateError } from "../lib/template.ts";
 import { VaultText, type YamlPath } from "../lib/yaml-node.ts";

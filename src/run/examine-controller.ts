@@ -15,6 +15,7 @@ export interface ControllerQuestion {
   inventory: readonly string[];
   extraVars: readonly string[];
   vault: Vault;
+  mergesMappings: boolean;
   knownHosts: string | undefined;
   state: string | undefined;
   /** The key that the command line or ansible.cfg names. */

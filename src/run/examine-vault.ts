@@ -15,6 +15,7 @@ export interface VaultQuestion {
   inventory: readonly string[];
   extraVars: readonly string[];
   vault: Vault;
+  mergesMappings: boolean;
   /** Undefined where it cannot be used at all. */
   state: State | undefined;
   cwd: string;
@@ -54,13 +55,23 @@ async function openAll({
   inventory: sources,
   extraVars,
   vault,
+  mergesMappings,
   cwd,
   env,
   interrupted,
 }: VaultQuestion): Promise<Inventory> {
   const isOwn = existsSync(join(cwd, "playbooks", "harden.yml"));
   const playbookDir = isOwn ? { playbookDir: join(cwd, "playbooks") } : {};
-  const locked = await loadInventory({ sources, ...playbookDir, extraVars, vault, cwd, env, interrupted });
+  const locked = await loadInventory({
+    sources,
+    ...playbookDir,
+    extraVars,
+    vault,
+    mergesMappings,
+    cwd,
+    env,
+    interrupted,
+  });
   const inventory = await locked.unlock(locked.hosts.keys(), vault);
   const variables = [...inventory.hosts.values(), { variables: inventory.extraVars }].flatMap((one) => [
     ...one.variables,

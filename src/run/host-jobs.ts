@@ -1,8 +1,9 @@
 import { connectionVariables, type PlayConnection } from "../inventory/connection-variables.ts";
-import { hostVariables, type Inventory, type Variable } from "../inventory/inventory.ts";
+import { hostVariables, type Inventory } from "../inventory/inventory.ts";
 import { OWN_VARIABLES, refuseUnknownVariables } from "../inventory/own-variables.ts";
 import { probeVariables } from "../inventory/probe-variables.ts";
 import { Rendering } from "../inventory/rendering.ts";
+import type { Variable } from "../inventory/variable.ts";
 import { InputError, type Problem } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import type { TagSelection } from "../lib/tags.ts";

@@ -40,6 +40,7 @@ export async function prepare(
     playbookDir: playbook.directory,
     extraVars: options.extraVars,
     vault,
+    mergesMappings: options.settings.mergesMappings,
     cwd,
     interrupted,
     env,

@@ -105,6 +105,26 @@ describe("an ansible.cfg", () => {
     expect((await plan("--host-keys", "accept-new")).stderr).not.toContain("switches host keys off");
   });
 
+  it("with a # comment behind host_key_checking has it off, as Ansible has", async () => {
+    cfg("[defaults]\ninventory = hosts.yml\nhost_key_checking = True # as it should be\n");
+    directory.write("hosts.yml", "all: { hosts: { h1: { ansible_host: 127.0.0.1, ansible_port: 1 } } }\n");
+    expect((await plan()).stderr).toContain("ansible.cfg:3 (host_key_checking) switches host keys off");
+  });
+
+  it("with hash_behaviour = merge has the mappings of one name merged", async () => {
+    cfg("[defaults]\ninventory = hosts.yml\nhash_behaviour = merge\n");
+    directory.write(
+      "hosts.yml",
+      "all: { hosts: { h1: { redis: { port: 6380 } } }, vars: { redis: { bind: x, port: 1 } } }\n",
+    );
+    const listed = async (...args: string[]) => {
+      const { stdout } = await run(["inventory", "--list", ...args]);
+      return JSON.parse(stdout)._meta.hostvars.h1.redis;
+    };
+    expect(await listed()).toEqual({ bind: "x", port: 6380 });
+    expect(await listed("-e", '{"redis": {"tls": 1}}')).toEqual({ bind: "x", port: 6380, tls: 1 });
+  });
+
   it.each<[string, string, string]>([
     [
       "[defaults]",
@@ -132,11 +152,16 @@ describe("an ansible.cfg", () => {
       "forks = many",
       'ansible.cfg:2  forks: expected a whole number from 1 to 1000, found "many"',
     ],
+    [
+      "[privilege_escalation]",
+      "become = True # always",
+      'ansible.cfg:2  become: expected true or false, and ";" before a comment behind it, found "True # always"',
+    ],
     ["[defaults]", "host_key_checking = maybe", "ansible.cfg:2  host_key_checking: expected true or false"],
     [
       "[defaults]",
-      "hash_behaviour = merge",
-      'ansible.cfg:2  hash_behaviour: expected replace, found "merge": redkeep replaces mappings',
+      "hash_behaviour = mix",
+      'ansible.cfg:2  hash_behaviour: expected replace or merge, found "mix"',
     ],
     [
       "[defaults]",

@@ -188,6 +188,7 @@ describe("passwords", () => {
     ],
     ["", { password: new Secret("from -k") }, ["from -k", undefined, undefined]],
     ["ansible_password: inv", { password: new Secret("from -k") }, ["inv", undefined, undefined]],
+    ["ansible_password: 6543210", {}, ["6543210", undefined, undefined]],
     ["ansible_password: !unsafe '{{ plain }}'", {}, ["{{ plain }}", undefined, undefined]],
     ["ansible_password: '{app}:*'", {}, ["{app}:*", undefined, undefined]],
   ])("{%s}", async (host, defaults, expected) => {
@@ -438,6 +439,8 @@ describe("a connection variable is refused with its place", () => {
       "ansible_become: yes, ansible_become_password: 0123",
       "ansible_become_password of h: expected a text, found a number: quote it",
     ],
+    ["ansible_password: 1_000", "ansible_password of h: expected a text, found a number: quote it"],
+    ["ansible_password: -5", "ansible_password of h: expected a text, found a number: quote it"],
     [
       "ansible_password: {env: NOSUCH}",
       "ansible_password of h: the secret from the environment variable NOSUCH is not there",

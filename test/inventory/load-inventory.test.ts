@@ -228,9 +228,9 @@ describe("a mistake in an inventory file is refused with its place", () => {
       "g.hosts: duplicate key",
     ],
     [
-      "a host named like a group",
-      "redis:\n  hosts:\n    redis:\n",
-      "hosts.yml:3:5  redis: a host and a group have this name",
+      "a host named like a group of others",
+      "redis:\n  hosts:\n    redis:\n    r2:\n",
+      "hosts.yml:3:5  redis: a host and a group have this name, and the group has r2 too",
     ],
     [
       "a number as a host",
@@ -630,6 +630,16 @@ describe("group_vars and host_vars", () => {
       "host_vars/web.example.com": "",
     };
     expect((await load(files)).warnings).toEqual([]);
+  });
+
+  it("of hosts that are named like the group that has them alone, where that takes their variables", async () => {
+    const files = {
+      "hosts.yml":
+        "redis: {hosts: {redis: {ansible_host: 10.0.0.1}}}\nweb: {hosts: {web: }, vars: {x: 1}}\ndb: {hosts: {db: {x: 1}}}\n",
+    };
+    expect((await load(files)).warnings).toEqual([
+      "named like the group that has it alone: redis, db. As for Ansible, what the inventory says of such a host is the group's, and group_vars/all is stronger",
+    ]);
   });
 
   it.each<[string, Situation["files"], string]>([

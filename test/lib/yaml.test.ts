@@ -92,6 +92,13 @@ describe("a document", () => {
       "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}",
       { a: { x: 1 }, b: { x: 2, y: 2 }, c: { x: 1, y: 2 } },
     ],
+    ["may close a list at the margin", "a:\n  b: [\n    1,\n    2\n]\nc: 3\n", { a: { b: [1, 2] }, c: 3 }],
+    ["may have a list at the margin", "- a: [\n1, # one\n\n  [2,\n3]]\n", [{ a: [1, [2, 3]] }]],
+    ["may have a quoted text at the margin", "a: 'x\ny'\nb: \"x \\\n  y\n\nz\"\n", { a: "x y", b: "x y\nz" }],
+    ["may have tabs in a list", "a:\t[1,\t2, '\t',\n\t3,\n]\n", { a: [1, 2, "\t", 3] }],
+    ["may end in a block of text without a line break", "a: |\n  x\n  y", { a: "x\ny" }],
+    ["may end in a folded block without a line break", "a: >+\n  x\n  y", { a: "x y" }],
+    ["ends a block of text with the line break of its last line", "a: |\n  x\n ", { a: "x\n" }],
     ["keeps a quoted << as a key", 'c: {"<<": 1}', { c: { "<<": 1 } }],
   ])("%s", (_name, text, expected) => {
     expect(read(text)).toEqual(expected);
@@ -147,6 +154,13 @@ describe("placeOf", () => {
     const merged = parseYaml("base: &b\n  x: 1\nuse:\n  <<: *b\nagain: *b\n", "f");
     expect(merged.placeOf(["use", "x"]).line).toBe(2);
     expect(merged.placeOf(["again", "x"]).line).toBe(2);
+  });
+
+  it("knows the places after lines that stand too far left", () => {
+    const flow = parseYaml("a:\n  b: [\n1,\n\n{k: v}\n]\n  c: 'x\ny'\nd: e\n", "f");
+    expect(flow.placeOf(["a", "b", 1, "k"])).toMatchObject({ line: 5, column: 2 });
+    expect(flow.placeOf(["a", "c"])).toMatchObject({ line: 7, column: 3 });
+    expect(flow.placeOf(["d"])).toMatchObject({ line: 9, column: 1 });
   });
 
   it("writes a path as people do", () => {
@@ -206,6 +220,13 @@ describe("a YAML file is refused with the place of", () => {
       "{hosts: {r[1:3]: }}",
       "in { … } a name with brackets must be quoted",
     ],
+    ["a list that ends with the document", "a: [\n1,\n---\nb: 1\n", "f.yml:3:1  deficient indentation"],
+    ["a list at the margin that is not closed", "a: [\n1,\nb: {\n", "f.yml:4:1"],
+    [
+      "what stands wrong after lines too far left",
+      "a: [\n1,\n2]\nb: @x\n",
+      'f.yml:4:4  a value that starts with "@"',
+    ],
     ["a tab as indentation", "a:\n\t- b\n", "f.yml:2:1  tab characters must not be used in indentation"],
     ["an unknown tag", "a: !foo 1\n", "f.yml:1:4  a: unknown tag !foo"],
     ["an unknown tag of a mapping", "a: !foo {b: 1}\n", "f.yml:1:4  a: unknown tag !foo"],
@@ -234,6 +255,12 @@ describe("a YAML file is refused with the place of", () => {
   ])("%s", (_name, text, message) => {
     expect(() => parseYaml(text, "f.yml")).toThrow(InputError);
     expect(() => parseYaml(text, "f.yml")).toThrow(message);
+  });
+
+  it("and takes no minutes for a hundred thousand lines at the margin", () => {
+    const started = performance.now();
+    expect(() => parseYaml(`a: [\n${"1,\n".repeat(100_000)}]\n`, "f")).toThrow("deficient indentation");
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   it("every duplicate key at once", () => {

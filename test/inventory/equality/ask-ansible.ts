@@ -24,8 +24,11 @@ export interface Answers {
   lines: (string[] | null)[];
 }
 
-/** Asks the installed Ansible, without any configuration of this machine. */
-export function askAnsible({ inventories = [], values = [], lines = [] }: Asked): Answers {
+/** Asks the installed Ansible, without any configuration of this machine beside `settings`, variables of its environment. */
+export function askAnsible(
+  { inventories = [], values = [], lines = [] }: Asked,
+  settings: Readonly<Record<string, string>> = {},
+): Answers {
   const home = mkdtempSync(join(tmpdir(), "redkeep-ansible-"));
   try {
     const configuration = join(home, "ansible.cfg");
@@ -39,6 +42,7 @@ export function askAnsible({ inventories = [], values = [], lines = [] }: Asked)
         LC_ALL: "C.UTF-8",
         ANSIBLE_CONFIG: configuration,
         PYTHONDONTWRITEBYTECODE: "1",
+        ...settings,
       },
       maxBuffer: 256 * 1024 * 1024,
       encoding: "utf8",

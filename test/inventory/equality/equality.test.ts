@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { inventoryGraph, inventoryList, jsonOf, printJson } from "../../../src/inventory/listing.ts";
 import { loadInventory } from "../../../src/inventory/load-inventory.ts";
@@ -9,9 +9,9 @@ import { splitShellWords } from "../../../src/inventory/shell-words.ts";
 import { InputError } from "../../../src/lib/errors.ts";
 import { refusal } from "../inventory-on-disk.ts";
 import { askAnsible, type Run } from "./ask-ansible.ts";
-import type { Case } from "./case.ts";
 import { Dice, randomIni, randomLine, randomValue } from "./generated.ts";
 import { INI } from "./ini-cases.ts";
+import { lay } from "./lay.ts";
 import { MIXED } from "./mixed-cases.ts";
 import { PROGRAMS } from "./program-cases.ts";
 import { REFUSALS, type Refusal } from "./refusals.ts";
@@ -28,31 +28,9 @@ const GENERATED = Object.fromEntries(
 const root = mkdtempSync(join(tmpdir(), "redkeep-equality-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** Ansible reads the variables of the current folder, too: the inventory stands in one below. */
-function lay({ files, sources, executable = [], plain = [], links = {} }: Case): {
-  cwd: string;
-  sources: string[];
-} {
-  const cwd = mkdtempSync(join(root, "case-"));
-  mkdirSync(join(cwd, "i"));
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(cwd, "i", name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, content);
-    const isProgram = content.toString().startsWith("#!") && !plain.includes(name);
-    if (isProgram || executable.includes(name)) chmodSync(path, 0o755);
-  }
-  for (const [name, target] of Object.entries(links)) {
-    mkdirSync(dirname(join(cwd, "i", name)), { recursive: true });
-    symlinkSync(target, join(cwd, "i", name));
-  }
-  const given = sources ?? Object.keys(files).slice(0, 1);
-  return { cwd, sources: given.map((source) => (source.includes(",") ? source : `i/${source}`)) };
-}
-
 const laid = Object.entries({ ...WRITTEN, ...GENERATED, ...REFUSALS }).map(([title, one]) => ({
   title,
-  ...lay(one),
+  ...lay(one, root),
 }));
 const { inventories } = askAnsible({
   inventories: laid.map(({ title, cwd, sources }) => {

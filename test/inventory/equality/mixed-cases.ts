@@ -16,6 +16,21 @@ export const MIXED: Record<string, Case> = {
       "group_vars/ungrouped": "none: 1\n",
     },
   },
+  "INI with hosts named like the groups that have them alone": {
+    files: {
+      hosts:
+        "[db]\ndb ansible_host=10.0.0.1 weak=line x=5\n[redis]\nredis:2222 ansible_host=10.0.0.2 weak=line own=line\n[web]\ncache late=1\n[cache]\ncache early=2\n[all:children]\ndb\n[mail:children]\nrelay\n[relay]\nmail x=1\n",
+      "group_vars/all.yml": "weak: all\n",
+      "group_vars/redis.yml": "own: group\ng: 1\n",
+      "host_vars/redis.yml": "h: 1\n",
+    },
+  },
+  "YAML with hosts named like the groups that have them alone": {
+    files: {
+      "hosts.yml":
+        "all:\n  children:\n    redis:\n      vars: {a: group, b: group}\n      hosts: {redis: {a: host, c: host, ansible_group_priority: 3}}\n    prod: {children: {cache: {children: {in: {hosts: {cache: {x: 1}}}}, hosts: {cache: }}}}\n    late: {hosts: {db: {x: 1}}}\n    db: {hosts: {db: {y: 1}}}\n",
+    },
+  },
   "YAML with group_vars and host_vars": {
     files: {
       "hosts.yml": "a: {children: {b: {hosts: h, vars: {v: file}}}, vars: {v: file-a}}\n",

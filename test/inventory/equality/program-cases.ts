@@ -56,6 +56,11 @@ export const PROGRAMS: Record<string, Case> = {
     g: ["2001:db8::1", "Web01", "büro"],
     _meta: { hostvars: { büro: { ort: "Köln" } } },
   }),
+  "hosts named like the groups that have them alone": program({
+    redis: { hosts: ["redis"], vars: { a: 1, b: 1 } },
+    all: { vars: { c: 1 } },
+    _meta: { hostvars: { redis: { a: 2, c: 2 } } },
+  }),
   "words on stderr": {
     files: {
       "fleet.sh":

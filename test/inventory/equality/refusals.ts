@@ -17,6 +17,7 @@ const FAILING =
   "a program that fails, prints something else than JSON in the form of an inventory, or takes too long";
 const TWICE = "a key that stands twice";
 const TAGS = "a YAML tag beside `!vault`, `!unsafe` and those of YAML's plain types, such as `!!set`";
+const NAMESAKE = "a host named like a group, unless the group has it alone";
 const NO_GROUP = "a group that is a text or a list, a host whose variables are `false`, `0` or empty text";
 const NAMES =
   "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's with others than these and spaces";
@@ -125,6 +126,13 @@ export const REFUSALS: Record<string, Refusal> = {
     files: { "aws_ec2.yml": "plugin: aws_ec2\nregions: [eu-west-1]\n" },
     message:
       "i/aws_ec2.yml:1:1  plugin: this is the configuration of the inventory plugin aws_ec2, which redkeep does not run. This makes a file of what it finds: ansible-inventory -i i/aws_ec2.yml --list --yaml --export --output FILE.yml. That file holds in plain text what vaulted files hold",
+    docs: "the configuration of a plugin (`plugin: aws_ec2`)",
+  },
+  "a plugin's configuration with an ending of its own": {
+    sources: ["inv"],
+    files: { "inv/1": "[web]\nh\n", "inv/zz.config": "plugin: constructed\ngroups: {a: true}\n" },
+    message:
+      "i/inv/zz.config:1:1  plugin: this is the configuration of the inventory plugin constructed, which redkeep does not run. This makes a file of what it finds: ansible-inventory -i i/inv --list",
     docs: "the configuration of a plugin (`plugin: aws_ec2`)",
   },
   "a plugin that builds on other sources": {
@@ -243,10 +251,31 @@ export const REFUSALS: Record<string, Refusal> = {
     message: "web.hosts.h: expected the host's variables as a mapping, found the boolean false",
     docs: NO_GROUP,
   },
-  "a host named like a group": {
+  "a host named like a group of others": {
     ...ini("[redis]\nredis x=1\nr2\n"),
-    message: "a host and a group have this name",
-    docs: "a host named like a group",
+    message:
+      "redis: a host and a group have this name, and the group has r2 too, while Ansible gives the host's variables to the group",
+    docs: NAMESAKE,
+  },
+  "a host named like a group above others": {
+    ...yaml("redis: {hosts: {redis: }, children: {replicas: {hosts: r2}}}\n"),
+    message: "redis: a host and a group have this name, and the group has r2 too",
+    docs: NAMESAKE,
+  },
+  "a host named like a group that does not have it": {
+    ...ini("[redis]\n[web]\nredis ansible_host=10.0.0.1\n"),
+    message: "redis: a host and a group have this name, and the group does not have it",
+    docs: NAMESAKE,
+  },
+  "a host of a program that is named like a group of others": {
+    ...answering('{"redis": {"hosts": ["redis", "r2"]}, "_meta": {"hostvars": {"redis": {"x": 1}}}}'),
+    message: "redis: a host and a group have this name, and the group has r2 too",
+    docs: NAMESAKE,
+  },
+  "a host with its user in its name": {
+    ...ini("[redis]\ndeploy@10.0.0.1 redis_port=6380\n"),
+    message: '"deploy@10.0.0.1": has the user in its name: write 10.0.0.1 and set ansible_user to deploy',
+    docs: NAMES,
   },
   "a host named like a path": {
     ...ini("[web]\n../x\n"),

@@ -83,6 +83,34 @@ g:
   hosts:
     h:
 `,
+    "lists, mappings and texts that go on at the margin": `
+g:
+  hosts:
+    r[1:2]:
+      ports: [
+  6379, # plain
+  6380
+]
+      users:
+        - acl: {
+  name: app,
+keys: [
+"read",
+'write']
+}
+        - "one
+text"
+      motd: "first
+
+second \\
+third"
+  vars:
+    dump: {
+\t"tabs": [1,\t2],
+}
+`,
+    "a block of text that the file's end ends":
+      "g:\n  hosts: h\n  vars:\n    key: |\n      -----BEGIN-----\n      -----END-----",
     "names as text": "g: {hosts: a}\nk: {children: g}\n",
     "a group twice, a host in many":
       "a: {hosts: {h: {v: 1}}}\nb: {hosts: {h: {v: 2, w: 1}}, children: {a: {hosts: {k: }}}}\nc: {children: {a: {vars: {x: 1}}}}\n",
