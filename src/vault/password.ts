@@ -34,7 +34,7 @@ export async function fetchPassword(
   open: (text: string, file: string) => Promise<string>,
 ): Promise<Secret> {
   if ("question" in source) {
-    const answer = (await context.ask(source.question, given)).reveal().trim();
+    const answer = withoutBlanks((await context.ask(source.question, given)).reveal());
     if (answer === "") throw new InputError({ key: given, message: "the vault's password was left empty" });
     return new Secret(answer);
   }
@@ -48,10 +48,15 @@ export async function fetchPassword(
     if (password === "") throw problem("printed no password");
     return new Secret(password);
   }
-  const text = (await readTextFile(file)).trim();
+  const text = withoutBlanks(await readTextFile(file, file, { keepsMark: true }));
   const password = isVault(text) ? (await open(text, file)).replace(/^[\r\n]+|[\r\n]+$/g, "") : text;
   if (password === "") throw problem("is empty, expected the vault's password");
   return new Secret(password);
+}
+
+/** Without the white space around it, as Python's bytes have it: a byte order mark is part of the password. */
+function withoutBlanks(text: string): string {
+  return text.replace(/^[\t-\r ]+|(?<![\t-\r ])[\t-\r ]+$/g, "");
 }
 
 async function isExecutable(file: string): Promise<boolean> {
