@@ -125,7 +125,16 @@ async function stateFinding(state: State): Promise<Finding> {
     state.refuseMixed();
     // Whether an encrypted one can be opened is told of the vault's password.
     if (state.isEncrypted === true) return good("state", `${state.name}, encrypted`);
+    const doubt = await state.refuseReplaced();
     await state.readSecrets();
+    if (doubt !== undefined) return note("state", doubt, "redkeep help secrets says more.");
+    const exposure = await state.exposure();
+    if (exposure !== undefined)
+      return note(
+        "state",
+        `${state.name} ${exposure}`,
+        `The next run closes it, or chmod 700 ${state.name}.`,
+      );
     return good("state", `${state.name}, closed to others`);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

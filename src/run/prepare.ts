@@ -83,6 +83,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...state.warnings,
       ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,
