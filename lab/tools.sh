@@ -1,13 +1,16 @@
 #!/bin/sh
-# Installs the programs that only tests need, where they are missing: Ansible to compare with, SoftHSM as a token, zsh and
-# fish to complete in, rsync for the pipeline that runs here.
+# Installs the programs that only tests need, where they are missing: Ansible to compare with, SoftHSM as a token, a
+# Kerberos realm to log in by, zsh and fish to complete in, rsync for the pipeline that runs here.
 set -eu
 
 say() { echo "tools: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
 missing=""
-for tool in ansible-inventory:ansible-core softhsm2-util:softhsm2 zsh:zsh fish:fish rsync:rsync; do
+# An ordinary user's PATH, kept by su, has neither krb5kdc nor kadmin.local.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+for tool in ansible-inventory:ansible-core softhsm2-util:softhsm2 krb5kdc:krb5-kdc kadmin.local:krb5-admin-server kinit:krb5-user \
+  zsh:zsh fish:fish rsync:rsync; do
   command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool#*:}"
 done
 [ -n "$missing" ] || exit 0

@@ -34,14 +34,14 @@ export async function doctor(
 ): Promise<number> {
   const { cwd, env, stdout, interrupted } = environment;
   const controller = await examineController({ ...here, cwd, env, interrupted });
-  const examined: Examined[] = [{ title: "This machine", findings: controller }];
+  const examined: Examined[] = [{ title: "This machine", findings: controller.findings }];
   let isUnreachable = false;
   if (options !== undefined) {
     // Asks for all facts, and takes no secret that only a user's own playbook knows.
     const playbook = join(packageDirectory, "playbooks", "adopt.yml");
     let run: Run;
     try {
-      run = await prepare("plan", { ...options, playbook }, environment);
+      run = await prepare("plan", { ...options, playbook }, environment, controller.inventory);
     } catch (error) {
       // What is lacking here is often why: it is said before the error.
       if (error instanceof InputError && isLacking(examined))

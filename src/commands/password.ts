@@ -43,6 +43,7 @@ export async function password(
       message: `the inventory has no host ${JSON.stringify(host)}.${didYouMean(host, inventory.hosts.keys())}`,
     });
   const state = await State.open(options.state, options.inventory[0], cwd, vault);
+  for (const warning of state.warnings) stderr.write(`warning: ${warning}\n`);
   const user = options.user ?? onlyUser(state);
   const server = await unlocking(vault, () => new ServerNames(inventory).of(host));
   const found = passwordOn(state, user, server);

@@ -1,4 +1,5 @@
 import { InputError, type Place } from "../lib/errors.ts";
+import { behindMark, markRefused } from "../lib/text-file.ts";
 
 /** One value of an ansible.cfg, as Python's configparser gives it to Ansible: nothing is interpolated. */
 export interface CfgValue {
@@ -19,6 +20,8 @@ const DEFAULT_SECTION = "DEFAULT";
  * @throws InputError with the first line that Ansible refuses.
  */
 export function parseCfg(text: string, file: string): Cfg {
+  if (behindMark(text) !== undefined)
+    throw markRefused(file, "which Ansible takes for a part of its first line");
   const sections = new Map<string, Map<string, { lines: string[]; place: Place }>>();
   const seen = new Set<string>();
   let section: Map<string, { lines: string[]; place: Place }> | undefined;

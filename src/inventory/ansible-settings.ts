@@ -109,7 +109,9 @@ export async function ansibleSettings(
   const found = await findCfg(cwd, env);
   const shown = found.path && shownPath(found.path, cwd);
   const cfg =
-    found.path === undefined ? new Map() : parseCfg(await readTextFile(found.path, shown), shown ?? "");
+    found.path === undefined
+      ? new Map()
+      : parseCfg(await readTextFile(found.path, shown, { keepsMark: true }), shown ?? "");
   const reader = new SettingsReader(cfg, found.path, cwd, env);
   const inventory = hasInventory ? undefined : await reader.inventory();
   const [vaultPasswordFile, vaultIdentityList] = [

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
-import { readTextFile } from "../lib/text-file.ts";
+import { behindMark, markRefused, readTextFile } from "../lib/text-file.ts";
 import { globMatcher } from "./glob.ts";
 import type { Inventory } from "./inventory.ts";
 
@@ -74,7 +74,9 @@ export async function readLimit(text: string, cwd: string): Promise<Limit> {
 }
 
 async function readLimitFile(file: string, cwd: string): Promise<string[]> {
-  const text = await readTextFile(resolve(cwd, file), file);
+  const text = await readTextFile(resolve(cwd, file), file, { keepsMark: true });
+  if (behindMark(text) !== undefined)
+    throw markRefused(file, "which Ansible takes for a part of its first name");
   const terms = text
     .split("\n")
     .map((line) => line.trim())

@@ -227,12 +227,13 @@ export class InventoryBuilder {
 
 /** Every group left over has a parent that is left over, so walking upwards must return to a group already seen. */
 function ringProblem(groups: ReadonlySet<DraftGroup>): Problem {
-  const path: DraftGroup[] = [];
+  const seen = new Set<DraftGroup>();
   let group = [...groups][0];
-  while (group && !path.includes(group)) {
-    path.push(group);
+  while (group && !seen.has(group)) {
+    seen.add(group);
     group = [...group.parents].find((parent) => groups.has(parent));
   }
+  const path = [...seen];
   const ring = group ? [...path.slice(path.indexOf(group)), group].reverse() : path;
   const [parent, child] = ring.slice(-2);
   const place = (child && parent?.children.get(child)) ?? parent?.place;
@@ -249,6 +250,24 @@ export function hostsBelow(group: DraftGroup): Set<DraftHost> {
     for (const child of children.keys()) groups.add(child);
   }
   return hosts;
+}
+
+/**
+ * The names of `hostsBelow`.
+ * @param known is filled: a group that has nothing but one child has that child's hosts, also at the top of a long chain
+ */
+export function namesBelow(group: DraftGroup, known: Map<DraftGroup, readonly string[]>): readonly string[] {
+  const same: DraftGroup[] = [];
+  let holder = group;
+  for (;;) {
+    same.push(holder);
+    const [child] = holder.children.keys();
+    if (known.has(holder) || child === undefined || holder.children.size > 1 || holder.hosts.size > 0) break;
+    holder = child;
+  }
+  const names = known.get(holder) ?? [...hostsBelow(holder)].map(({ name }) => name);
+  for (const one of same) known.set(one, names);
+  return names;
 }
 
 /** A host's groups and all above them, weakest first; `all` is left out. */

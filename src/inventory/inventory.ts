@@ -85,15 +85,26 @@ export function hostVariables(
   return new Map([...own, ...magicVariables(inventory, host)]);
 }
 
-function magicVariables(inventory: Inventory, host: Host): [string, Variable][] {
+/** The variable `groups`, which is the same for every host: each group's hosts are found when somebody names it. */
+const groupsOf = new WeakMap<Inventory["groups"], Record<string, readonly string[]>>();
+
+function groupsVariable(inventory: Inventory): Record<string, readonly string[]> {
+  const made = groupsOf.get(inventory.groups);
+  if (made !== undefined) return made;
   const groups: Record<string, readonly string[]> = Object.create(null);
-  for (const [name, group] of inventory.groups) groups[name] = group.allHosts;
+  for (const [name, group] of inventory.groups)
+    Object.defineProperty(groups, name, { enumerable: true, get: () => group.allHosts });
+  groupsOf.set(inventory.groups, groups);
+  return groups;
+}
+
+function magicVariables(inventory: Inventory, host: Host): [string, Variable][] {
   const shortName = isIP(host.name) ? host.name : (host.name.split(".")[0] ?? host.name);
   const values: [string, unknown][] = [
     ["inventory_hostname", host.name],
     ["inventory_hostname_short", shortName],
     ["group_names", host.groups],
-    ["groups", groups],
+    ["groups", groupsVariable(inventory)],
   ];
   return values.map(([name, value]) => [name, { value, place: host.place }]);
 }

@@ -6,7 +6,14 @@ import { type Combine, combined, merging, replacing } from "./combining.ts";
 import { parseExtraVars } from "./extra-vars.ts";
 import { parseHostKey } from "./host-name.ts";
 import type { Group, Host, Inventory } from "./inventory.ts";
-import { type DraftHost, groupsAbove, hostsBelow, InventoryBuilder } from "./inventory-builder.ts";
+import {
+  type DraftGroup,
+  type DraftHost,
+  groupsAbove,
+  hostsBelow,
+  InventoryBuilder,
+  namesBelow,
+} from "./inventory-builder.ts";
 import { compareBytes } from "./order.ts";
 import { type ReadContext, readInventoryFile } from "./readers.ts";
 import { resolveSource, type Source } from "./sources.ts";
@@ -72,7 +79,8 @@ export async function loadInventory({
   const extra = await parseExtraVars(extraVars, cwd, vault, combine);
   for (const { variables } of [...builder.groups.values(), ...builder.hosts.values(), { variables: extra }])
     maskValues(variables.values(), isName);
-  const groups = new Map([...builder.groups.keys()].map((name) => [name, finishedGroup(name, builder)]));
+  const below = new Map<DraftGroup, readonly string[]>();
+  const groups = new Map([...builder.groups].map(([name, group]) => [name, finishedGroup(group, below)]));
   const surroundings = { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env };
   const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
   const finished = (locked?: Inventory): Inventory => {
@@ -225,13 +233,15 @@ function finishedHost(
   return { name: draft.name, place: draft.place, groups: groupNames.sort(compareBytes), variables };
 }
 
-function finishedGroup(name: string, builder: InventoryBuilder): Group {
-  const draft = groupNamed(builder, name);
+/** @param below the hosts of the groups that were asked for theirs: of thousands of nested ones, few are */
+function finishedGroup(draft: DraftGroup, below: Map<DraftGroup, readonly string[]>): Group {
   return {
-    name,
+    name: draft.name,
     children: [...draft.children.keys()].map((child) => child.name),
     hosts: [...draft.hosts].map((host) => host.name),
-    allHosts: [...hostsBelow(draft)].map((host) => host.name),
+    get allHosts() {
+      return namesBelow(draft, below);
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { open, stat } from "node:fs/promises";
 import { Cancelled, InputError } from "../lib/errors.ts";
 import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
-import { unreadable } from "../lib/text-file.ts";
+import { behindMark, unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
 import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -60,7 +60,12 @@ export async function addProgram(
   if (open !== undefined) throw new InputError({ place: { file }, message: open });
   const ask = async (args: string[]): Promise<Answer> => {
     const words = `${file} ${args.join(" ")}`;
-    return { words, text: await run(path, args, words, context) };
+    const text = await run(path, args, words, context);
+    if (behindMark(text) !== undefined) {
+      const message = "expected JSON, found a byte order mark before it, which Ansible does not read";
+      throw new InputError({ place: { file: words }, message });
+    }
+    return { words, text };
   };
   const list = await ask(["--list"]);
   const root = mappingOf(jsonOf(list), list.words);
@@ -190,7 +195,7 @@ function run(
       clearTimeout(timer);
       interrupted?.removeEventListener("abort", onInterrupt);
       try {
-        done(new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(output)));
+        done(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(output)));
       } catch {
         fail("expected JSON in UTF-8, found other bytes");
       }

@@ -1,5 +1,6 @@
 import { extname, resolve } from "node:path";
 import { InputError } from "../lib/errors.ts";
+import { behindMark, markRefused } from "../lib/text-file.ts";
 import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
 import { shellWord } from "../shell/quote.ts";
 import { readVaulted } from "../vault/read-file.ts";
@@ -47,6 +48,8 @@ export async function readInventoryFile(
       exportCommand(/(?:^|\.)constructed$/.test(plugin) ? context.sources : [file]);
     return parseInventory(yaml.document, builder, command);
   }
+  if (behindMark(text) !== undefined)
+    throw markRefused(file, "which Ansible takes for a part of its first line");
   const ini = parseIni(text, { file, ...(fromVault ? { fromVault } : {}) });
   if (ini.problems.length === 0) addIni(ini, builder);
   else builder.problems.push(...problemsOf(text, file, ini, yaml?.error).problems);

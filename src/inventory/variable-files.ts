@@ -1,10 +1,9 @@
 import { extname, join, resolve } from "node:path";
 import { didYouMean, InputError } from "../lib/errors.ts";
-import { readTextFile } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
 import type { YamlNode } from "../lib/yaml-node.ts";
 import { isVault } from "../vault/envelope.ts";
-import { readVaulted } from "../vault/read-file.ts";
+import { readMaybeVaulted, readVaulted } from "../vault/read-file.ts";
 import type { Vault } from "../vault/vault.ts";
 import { describe } from "./parse-inventory.ts";
 import { kindOf, linkToNothing, namesIn } from "./sources.ts";
@@ -110,7 +109,7 @@ async function readVariables(
     throw new InputError({ place: { file: path }, message: `lies more than ${MAX_DEPTH} directories deep` });
   }
   if ((await kindOf(resolve(cwd, path))) !== "directory") {
-    const text = await readTextFile(resolve(cwd, path), path);
+    const text = await readMaybeVaulted(resolve(cwd, path), path);
     into.push(
       isVault(text) ? new VaultedFile(path, text, variablesIn) : variablesIn(parseYaml(text, path).root),
     );

@@ -14,6 +14,9 @@ export interface Problem {
   message: string;
 }
 
+/** Problems that a message names: more of them tell no more, and every one of them could be a line of a broken file. */
+const MOST_TOLD = 20;
+
 /** The user's input is wrong. Nothing was touched; the command ends with exit code 1. */
 export class InputError extends Error {
   override readonly name = "InputError";
@@ -26,7 +29,9 @@ export class InputError extends Error {
     const list = given.map((problem) =>
       problem.place?.fromVault === true ? { ...problem, message: withoutValues(problem.message) } : problem,
     );
-    super(list.map(formatProblem).join("\n"));
+    const told = list.slice(0, MOST_TOLD).map(formatProblem);
+    if (list.length > told.length) told.push(`and ${list.length - told.length} more`);
+    super(told.join("\n"));
     this.problems = list;
     this.state = state;
   }

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { InputError, type Place } from "./errors.ts";
 import { excerpt, Secret } from "./secret.ts";
-import { readTextFile } from "./text-file.ts";
+import { behindMark, readTextFile } from "./text-file.ts";
 
 /**
  * Where a secret comes from, as people write it: an environment variable, a file, or a command's output. `vaulted` is a variable
@@ -101,7 +101,8 @@ async function readText(
     if (!(error instanceof InputError)) throw error;
     throw fail(`cannot be read: the file ${error.problems[0]?.message}`);
   }
-  return await openVault(text, source.file);
+  const opened = await openVault(text, source.file);
+  return behindMark(opened) ?? opened;
 }
 
 function describeSource(source: SecretSource): string {

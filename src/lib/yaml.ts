@@ -1,5 +1,5 @@
 import { InputError, type Place } from "./errors.ts";
-import { readTextFile } from "./text-file.ts";
+import { behindMark, readTextFile } from "./text-file.ts";
 import { Composer } from "./yaml-composer.ts";
 import { placeOf, toValue, type YamlNode, type YamlPath } from "./yaml-node.ts";
 import { Lines } from "./yaml-source.ts";
@@ -21,7 +21,7 @@ export interface YamlDocument {
  * @param fromVault the text was encrypted: messages show no value of it.
  */
 export function parseYaml(text: string, file: string, fromVault = false): YamlDocument {
-  const source = text.startsWith("\ufeff") ? text.slice(1) : text;
+  const source = behindMark(text) ?? text;
   if (source.startsWith("$ANSIBLE_VAULT")) {
     throw new InputError({
       place: { file, line: 1, column: 1 },

@@ -69,7 +69,7 @@ const statusesSchema = z.object({
 
 async function readAs<T>(schema: z.ZodType<T>, file: string, cwd: string): Promise<T> {
   const bad = (message: string, key?: string) => new InputError({ place: { file }, key, message });
-  const text = await readTextFile(resolve(cwd, file), file, MAX_BYTES);
+  const text = await readTextFile(resolve(cwd, file), file, { maxBytes: MAX_BYTES });
   let value: unknown;
   try {
     value = JSON.parse(text);

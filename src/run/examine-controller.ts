@@ -8,7 +8,7 @@ import { plural } from "../lib/words.ts";
 import { type Finding, good, lacking, note } from "../report/doctor-text.ts";
 import { State } from "../state/state.ts";
 import type { Vault } from "../vault/vault.ts";
-import { examineVault } from "./examine-vault.ts";
+import { type ExaminedVault, examineVault } from "./examine-vault.ts";
 
 /** What the command line, ansible.cfg and the environment say of this machine; the inventory where one was named. */
 export interface ControllerQuestion {
@@ -26,17 +26,18 @@ export interface ControllerQuestion {
 }
 
 /** Looks at what a run needs of this machine. Changes nothing and reaches no host. */
-export async function examineController(question: ControllerQuestion): Promise<Finding[]> {
+export async function examineController(question: ControllerQuestion): Promise<ExaminedVault> {
   const { env } = question;
   const state = await stateHere(question);
-  return [
+  const ours = [
     good("Node", process.versions.node),
     await sshFinding(env),
     await keyFinding(question),
     knownHostsFinding(question),
-    ...(await examineVault({ ...question, state: state instanceof State ? state : undefined })),
-    state instanceof State ? await stateFinding(state) : unusable(state),
   ];
+  const vault = await examineVault({ ...question, state: state instanceof State ? state : undefined });
+  const last = state instanceof State ? await stateFinding(state) : unusable(state);
+  return { ...vault, findings: [...ours, ...vault.findings, last] };
 }
 
 async function sshFinding(env: NodeJS.ProcessEnv): Promise<Finding> {
@@ -126,7 +127,16 @@ async function stateFinding(state: State): Promise<Finding> {
     state.refuseMixed();
     // Whether an encrypted one can be opened is told of the vault's password.
     if (state.isEncrypted === true) return good("state", `${state.name}, encrypted`);
+    const doubt = await state.refuseReplaced();
     await state.readSecrets();
+    if (doubt !== undefined) return note("state", doubt, "redkeep help secrets says more.");
+    const exposure = await state.exposure();
+    if (exposure !== undefined)
+      return note(
+        "state",
+        `${state.name} ${exposure}`,
+        `The next run closes it, or chmod 700 ${state.name}.`,
+      );
     return good("state", `${state.name}, closed to others`);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

@@ -23,18 +23,25 @@ export interface VaultQuestion {
   interrupted: AbortSignal;
 }
 
+/** What was found out, and the inventory where it could be read: a program that makes it need not run again. */
+export interface ExaminedVault {
+  findings: Finding[];
+  inventory: Inventory | undefined;
+}
+
 /**
  * Whether the inventory can be read, and whether the vault's password opens all that is encrypted in it and in the state.
  * Reaches no host.
  */
-export async function examineVault(question: VaultQuestion): Promise<Finding[]> {
+export async function examineVault(question: VaultQuestion): Promise<ExaminedVault> {
   const { vault, state, inventory } = question;
   const problems: InputError[] = [];
   const findings: Finding[] = [];
+  let read: Inventory | undefined;
   if (inventory.length > 0) {
     const problem = await problemOf(async () => {
-      const { hosts } = await openAll(question);
-      findings.push(good("inventory", `${plural(hosts.size, "host")} in ${inventory.join(", ")}`));
+      read = await openAll(question);
+      findings.push(good("inventory", `${plural(read.hosts.size, "host")} in ${inventory.join(", ")}`));
     });
     if (problem instanceof VaultRefusal) problems.push(problem);
     else if (problem !== undefined)
@@ -47,7 +54,7 @@ export async function examineVault(question: VaultQuestion): Promise<Finding[]> 
     // The others have the same password.
     if (problem instanceof VaultRefusal) break;
   }
-  return [...findings, await passwordFinding(vault, problems)];
+  return { findings: [...findings, await passwordFinding(vault, problems)], inventory: read };
 }
 
 /** The inventory with all that is encrypted in it opened, whichever hosts need it. */

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, normalize, resolve } from "node:path";
 import type { ConnectionVariables } from "../connection/settings.ts";
 import { limitedHosts, readLimit } from "../inventory/host-pattern.ts";
+import type { Inventory } from "../inventory/inventory.ts";
 import { loadInventory } from "../inventory/load-inventory.ts";
 import { packageDirectory } from "../lib/package.ts";
 import type { TagSelection } from "../lib/tags.ts";
@@ -22,12 +23,14 @@ import { vantageConnection, vantageNames } from "./vantages.ts";
 /**
  * Everything before the first connection: whatever is wrong with the input ends here, and no host is touched. What is only
  * strange is told.
+ * @param read the inventory, where it was read already
  * @throws InputError with every problem found.
  */
 export async function prepare(
   command: RunRecord["command"],
   options: RunOptions,
   environment: Environment,
+  read?: Inventory,
 ): Promise<Run> {
   const startedAt = new Date();
   const { cwd, env, interrupted } = environment;
@@ -35,16 +38,18 @@ export async function prepare(
   const file = playbookFile(options.playbook, cwd);
   const playbook = await loadPlaybook(file, cwd);
   const { vault } = options;
-  const locked = await loadInventory({
-    sources: options.inventory,
-    playbookDir: playbook.directory,
-    extraVars: options.extraVars,
-    vault,
-    mergesMappings: options.settings.mergesMappings,
-    cwd,
-    interrupted,
-    env,
-  });
+  const locked =
+    read ??
+    (await loadInventory({
+      sources: options.inventory,
+      playbookDir: playbook.directory,
+      extraVars: options.extraVars,
+      vault,
+      mergesMappings: options.settings.mergesMappings,
+      cwd,
+      interrupted,
+      env,
+    }));
   const limit =
     options.limit === undefined ? undefined : limitedHosts(locked, await readLimit(options.limit, cwd));
   // Nothing that a rollback does is checked: a waiver could only keep it from its work.
@@ -84,6 +89,7 @@ export async function prepare(
   warn(
     [
       ...inventory.warnings,
+      ...state.warnings,
       ...selectionWarnings,
       ...unknownTags(playbook, options, command),
       ...warnings,

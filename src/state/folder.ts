@@ -134,6 +134,12 @@ export class Folder {
     return basename(this.directory) === OWN_NAME && !(await lstat(this.directory)).isSymbolicLink();
   }
 
+  /** The mode of redkeep's own folder where others may enter it; undefined where it is closed. */
+  protected async openMode(): Promise<string | undefined> {
+    const { mode } = await stat(this.directory);
+    return (mode & 0o077) !== 0 && (await this.#isOwn()) ? modeText(mode) : undefined;
+  }
+
   /** The path of a file in the state; makes its folder. */
   async pathFor(name: string): Promise<string> {
     const path = join(this.directory, name);
@@ -194,7 +200,7 @@ export class Folder {
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
     const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
     if (!isTheirs && !isOpen) return;
-    const mode = (found.mode & 0o7777).toString(8).padStart(4, "0");
+    const mode = modeText(found.mode);
     throw new InputError({
       place: { file: this.directory },
       key: "--state",
@@ -204,6 +210,8 @@ export class Folder {
     });
   }
 }
+
+const modeText = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
 
 /** Who holds a lock, as a message for the one who waits for it. */
 async function holderOf(lock: string): Promise<{ message: string; hasEnded: boolean }> {

@@ -1,9 +1,12 @@
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, type Problem } from "../lib/errors.ts";
+import { printable } from "../lib/printable.ts";
 import { idOf, isVault } from "../vault/envelope.ts";
 import type { VaultIdentity } from "../vault/identities.ts";
 import type { Vault } from "../vault/vault.ts";
 import { Folder } from "./folder.ts";
+import { trackedByGit } from "./tracked.ts";
 
 /** Whose password encrypts a state, and the id in its files' headers. */
 interface Seal {
@@ -86,6 +89,52 @@ export class SealedFolder extends Folder {
           message: "is plain text, while other secrets beside it are encrypted: run redkeep state encrypt",
         }),
       ),
+    );
+  }
+
+  /**
+   * Whoever may write to the repository, and does not know the vault's password, can still put a plain state in the place of an
+   * encrypted one: hosts that are new would then get passwords and a CA that are known to them.
+   *
+   * @returns a warning where it cannot be told whether that happened
+   * @throws InputError where git has plain secrets, and there is a password that they should be encrypted with
+   */
+  async refuseReplaced(): Promise<string | undefined> {
+    if (this.isEncrypted !== false) return undefined;
+    const tracked = await trackedByGit(
+      this.directory,
+      this.#files.map(({ name }) => name),
+    );
+    const [first] = tracked ?? [];
+    const path = printable(this.name);
+    if (!this.#vault.hasPassword)
+      return (
+        first && `git has ${path}/${first} in plain text: give a vault's password to redkeep state encrypt`
+      );
+    if (first !== undefined)
+      throw new InputError({
+        place: { file: join(this.directory, first) },
+        message: `is plain text, git has it, and there is a vault's password: somebody decrypted it by hand, or put another state in the place of yours. Take the encrypted one back (git log -- ${path}). Where this one is yours, say redkeep state encrypt, or keep it out of git: git rm -r --cached ${path}`,
+      });
+    return tracked === undefined
+      ? `${path} is plain though there is a vault's password, and git cannot tell whether somebody put it in the place of an encrypted one: redkeep state encrypt takes it for yours`
+      : undefined;
+  }
+
+  /** How redkeep's own folder lies open to others with plain secrets in it, as a backup or a CI job may have restored it. */
+  async exposure(): Promise<string | undefined> {
+    const mode = this.isEncrypted === false ? await this.openMode() : undefined;
+    return mode && `lies open to others (mode ${mode}) with plain secrets in it`;
+  }
+
+  /** Closes it. @returns a warning where it was open */
+  async closeOwn(): Promise<string | undefined> {
+    const exposure = await this.exposure();
+    if (exposure === undefined) return undefined;
+    const told = `${printable(this.name)} ${exposure}: whoever can log in to this machine may have read them`;
+    return await chmod(this.directory, 0o700).then(
+      () => `${told}. redkeep closed it now`,
+      (error: NodeJS.ErrnoException) => `${told}. redkeep cannot close it (${error.code})`,
     );
   }
 

@@ -11,14 +11,16 @@ const PREVIOUS_KEPT = 3;
 
 /** The controller's state: generated passwords, PKI and run records. Its secrets are encrypted, or for their owner alone. */
 export class State extends SealedFolder {
+  /** What was noticed of the state when it was opened. */
+  warnings: readonly string[] = [];
   #secrets: StoredSecrets = { passwords: new Map(), servers: new Map(), generation: undefined };
 
   /**
-   * Reads the state; creates nothing.
+   * Reads the state; creates nothing, and closes a folder of its own that lies open.
    *
    * @param chosen --state; without it, `.redkeep` beside the first `-i` file or inside that directory, else in `cwd`.
-   * @throws InputError where secrets.yml cannot be read or opened, where anybody but its owner may enter the folder, or where
-   * only some of the secrets are encrypted.
+   * @throws InputError where secrets.yml cannot be read or opened, where anybody but its owner may enter the folder, where
+   * only some of the secrets are encrypted, or where git has plain ones and there is a password.
    */
   static async open(
     chosen: string | undefined,
@@ -28,6 +30,9 @@ export class State extends SealedFolder {
   ): Promise<State> {
     const state = await State.find(chosen, firstInventory, cwd, vault);
     state.refuseMixed();
+    const doubt = await state.refuseReplaced();
+    const closed = await state.closeOwn();
+    state.warnings = [doubt, closed].filter((warning) => warning !== undefined);
     await state.readSecrets();
     return state;
   }

@@ -32,7 +32,7 @@ export async function fetchPassword(
   open: (text: string, file: string) => Promise<string>,
 ): Promise<Secret> {
   if ("question" in source) {
-    const answer = (await context.ask(source.question, given)).reveal().trim();
+    const answer = withoutBlanks((await context.ask(source.question, given)).reveal());
     if (answer === "") throw new InputError({ key: given, message: "the vault's password was left empty" });
     return new Secret(answer);
   }
@@ -46,7 +46,7 @@ export async function fetchPassword(
     if (password === "") throw problem("printed no password");
     return new Secret(password);
   }
-  const text = (await readTextFile(file)).trim();
+  const text = withoutBlanks(await readTextFile(file, file, { keepsMark: true }));
   const password = isVault(text) ? withoutLineEnds(await open(text, file)) : text;
   if (password === "") throw problem("is empty, expected the vault's password");
   return new Secret(password);
@@ -54,6 +54,11 @@ export async function fetchPassword(
 
 function withoutLineEnds(text: string): string {
   return text.replace(/^[\r\n]+|[\r\n]+$/g, "");
+}
+
+/** Without the white space around it, as Python's bytes have it: a byte order mark is part of the password. */
+function withoutBlanks(text: string): string {
+  return text.replace(/^[\t-\r ]+|(?<![\t-\r ])[\t-\r ]+$/g, "");
 }
 
 function runProgram(

@@ -129,7 +129,10 @@ export class Vault {
     }
     if (bytes === undefined) return undefined;
     try {
-      return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), isUtf8: true };
+      return {
+        text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+        isUtf8: true,
+      };
     } catch {
       return { text: "", isUtf8: false };
     }

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startFidoAgent } from "./support/fido-agent.ts";
+import { startRealm } from "./support/kerberos.ts";
 import { type LabHost, labKey, startHost, writeInventory } from "./support/lab.ts";
 import { onHost } from "./support/observe.ts";
 import { openProject, type Project, type ProjectRun } from "./support/project.ts";
@@ -197,6 +198,32 @@ describe("a host is hardened by a login with", () => {
       agent.kill();
       await once(agent, "exit");
     }
+  });
+
+  it("a Kerberos ticket, which the host does not get", async () => {
+    await using realm = await startRealm(project.path("realm"));
+    const keytab = await realm.addService(`host/${host.address}`);
+    await onHost(host, "umask 077; base64 -d >/etc/krb5.keytab", keytab.toString("base64"));
+    await host.writeFile("/etc/krb5.conf", `[libdefaults]\n default_realm = ${realm.name}\n`);
+    await host.writeFile("/root/.k5login", `operator@${realm.name}\n`);
+    await configureSshd("GSSAPIAuthentication yes");
+    // The host does not call itself by the address that it is reached at.
+    await configureSshd("GSSAPIStrictAcceptorCheck no");
+    // A ticket that it was given would stay after the login.
+    await configureSshd("GSSAPICleanupCredentials no");
+    await realm.logIn("operator");
+    const PATH = sshWith("Host *\n  GSSAPIAuthentication yes\n  GSSAPIDelegateCredentials yes\n");
+    const { applied } = await harden({ ansible_ssh_private_key_file: null }, { ...realm.env, PATH });
+    expect(applied.host("redis-01")).toMatchObject({
+      ...COST,
+      transport: { name: "openssh", reason: "there is a Kerberos ticket" },
+    });
+    const logins = await onHost(
+      host,
+      "journalctl --no-pager -u ssh | grep -o 'Accepted gssapi.*operator@[A-Z.]*'",
+    );
+    expect(logins.split("\n")).toHaveLength(COST.connections + 1);
+    expect(await onHost(host, "ls /tmp")).not.toContain("krb5cc");
   });
 
   it("a command that connects", async () => {

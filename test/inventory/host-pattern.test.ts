@@ -116,6 +116,12 @@ describe("--limit", () => {
     expect(select("redis", await limitOf(limit))).toBe(hosts);
   });
 
+  it("refuses a file with a byte order mark, which Ansible takes for a part of the first name", async () => {
+    expect(await refusal(limitOf("@failed", { failed: "\ufeffr02\n" }))).toContain(
+      "failed:1  begins with a byte order mark",
+    );
+  });
+
   it("reads one term a line from a file", async () => {
     const limit = await limitOf("@failed,r05", { failed: "r02\n\n  r01 \r\n" });
     expect(select("redis", limit)).toBe("r01 r02 r05");

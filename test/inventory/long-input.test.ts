@@ -3,9 +3,12 @@ import { parseCfg } from "../../src/inventory/ansible-cfg.ts";
 import { looksLikeIni, parseIni } from "../../src/inventory/ini.ts";
 import { InventoryBuilder } from "../../src/inventory/inventory-builder.ts";
 import { mayBePython } from "../../src/inventory/jinja-values.ts";
+import { inventoryList } from "../../src/inventory/listing.ts";
+import { loadInventory } from "../../src/inventory/load-inventory.ts";
 import { parseSshArguments } from "../../src/inventory/ssh-arguments.ts";
 import { didYouMean, InputError } from "../../src/lib/errors.ts";
 import { parseEnvelope } from "../../src/vault/envelope.ts";
+import { directoryWith, refusal } from "./inventory-on-disk.ts";
 
 /** Texts as long as a file may be. Where the time grew with the square of the length, each would take minutes to hours. */
 const LONG = 1_000_000;
@@ -37,6 +40,25 @@ it.each([
   const begun = process.cpuUsage();
   tried(work);
   expect(process.cpuUsage(begun).user / 1000).toBeLessThan(2_000);
+});
+
+it("ten thousand groups in a chain are read in no time, and listed too", async () => {
+  const chain = Array.from({ length: 10_000 }, (_, at) => `[g${at + 1}:children]\ng${at}\n`);
+  const cwd = await directoryWith({ hosts: `[g0]\nredis-01\nredis-02\n${chain.join("")}` });
+  const begun = process.cpuUsage();
+  const inventory = await loadInventory({ sources: ["hosts"], cwd });
+  const listed = inventoryList(inventory, ["redis-01"]);
+  const { user } = process.cpuUsage(begun);
+  expect(inventory.groups.get("g10000")?.allHosts).toEqual(["redis-01", "redis-02"]);
+  expect(listed).toContain('"g9999"');
+  expect(user / 1e6).toBeLessThan(3);
+});
+
+it("of thousands of wrong hosts, the first are told and how many there are", async () => {
+  const cwd = await directoryWith({ hosts: Array.from({ length: 5_000 }, (_, at) => `h@${at}\n`).join("") });
+  const lines = (await refusal(loadInventory({ sources: ["hosts"], cwd }))).split("\n");
+  expect(lines).toHaveLength(21);
+  expect(lines.at(-1)).toBe("and 4980 more");
 });
 
 it("slips among many names cost no more time than a second or two", () => {

@@ -25,6 +25,8 @@ function vaultWith(password: string | undefined, id = "prod"): Vault {
 const newDirectory = async () => join(await directoryWith({}), ".redkeep");
 const openAt = (directory: string, password?: string) =>
   State.open(directory, undefined, "/", vaultWith(password));
+/** As messages name it, seen from the root. */
+const nameOf = (directory: string) => directory.slice(1);
 const textOf = (directory: string, name: string) => readFile(join(directory, name), "utf8");
 const SECRET_FILES = ["secrets.yml", "pki/ca.key", "pki/clients/app.key"];
 
@@ -199,6 +201,61 @@ describe("a plain state", () => {
     expect(await textOf(directory, "pki/clients/b.key")).toBe("b");
     expect(await textOf(directory, ".gitignore")).toBe("*\n");
     expect((await stat(join(directory, "secrets.yml"))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe("a plain state that a repository brings, with a vault password at hand,", () => {
+  const commit = async (directory: string, ...options: string[]) => {
+    await git(dirname(directory), "init", "-q");
+    await git(dirname(directory), "add", ...options, ".");
+  };
+
+  it("is refused in the place of the encrypted one, and says the way back", async () => {
+    const { directory } = await filledState("one");
+    await commit(directory);
+    expect((await openAt(directory, "one")).warnings).toEqual([]);
+    const strangers = await filledState();
+    for (const name of [...SECRET_FILES, ".gitignore"])
+      await cp(join(strangers.directory, name), join(directory, name));
+    expect(await refusal(openAt(directory, "one"))).toBe(
+      `${directory}/pki/ca.key  is plain text, git has it, and there is a vault's password: somebody decrypted it by hand, or put another state in the place of yours. Take the encrypted one back (git log -- ${nameOf(directory)}). Where this one is yours, say redkeep state encrypt, or keep it out of git: git rm -r --cached ${nameOf(directory)}`,
+    );
+    const state = await State.find(directory, undefined, "/", vaultWith("one"));
+    await state.convert({ vault: vaultWith("one"), identity: vaultWith("one").writer });
+    expect((await openAt(directory, "one")).warnings).toEqual([]);
+  });
+
+  it("is taken where git does not have it: redkeep made it here", async () => {
+    const { directory } = await filledState();
+    await commit(directory);
+    expect((await openAt(directory, "one")).warnings).toEqual([]);
+  });
+
+  it("is told where git cannot tell whose it is", async () => {
+    const { directory } = await filledState();
+    expect((await openAt(directory, "one")).warnings).toEqual([
+      `${nameOf(directory)} is plain though there is a vault's password, and git cannot tell whether somebody put it in the place of an encrypted one: redkeep state encrypt takes it for yours`,
+    ]);
+    expect((await openAt(directory)).warnings).toEqual([]);
+  });
+
+  it("makes git run no program that the repository brings", async () => {
+    const { directory } = await filledState();
+    await git(directory, "init", "-q", "--bare", ".");
+    const ran = join(dirname(directory), "ran");
+    await git(directory, "config", "core.fsmonitor", `touch ${ran}; false`);
+    await git(directory, "config", "core.worktree", directory);
+    await git(directory, "config", "core.bare", "false");
+    expect((await openAt(directory, "one")).warnings).toHaveLength(1);
+    expect(await readdir(dirname(directory))).not.toContain("ran");
+  });
+
+  it("is told without a password at hand", async () => {
+    const { directory } = await filledState();
+    await commit(directory, "-f");
+    expect((await openAt(directory)).warnings).toEqual([
+      `git has ${nameOf(directory)}/pki/ca.key in plain text: give a vault's password to redkeep state encrypt`,
+    ]);
   });
 });
 

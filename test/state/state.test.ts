@@ -76,6 +76,19 @@ describe("generated passwords", () => {
     expect(await modeOf(directory)).toBe("700");
   });
 
+  it("make redkeep close its own folder at the first look where plain ones lie open, and say so", async () => {
+    const directory = join(await directoryWith({}), ".redkeep");
+    await (await openAt(directory)).generatePassword("admin");
+    await chmod(directory, 0o755);
+    const state = await openAt(directory);
+    expect(state.password("admin")).toBeDefined();
+    expect(await modeOf(directory)).toBe("700");
+    expect(state.warnings).toEqual([
+      `${directory.slice(1)} lies open to others (mode 0755) with plain secrets in it: whoever can log in to this machine may have read them. redkeep closed it now`,
+    ]);
+    expect((await openAt(directory)).warnings).toEqual([]);
+  });
+
   it.each([0o755, 0o1777, 0o2770, 0o701])(
     "are not kept in a folder with mode %o that redkeep did not make, and that folder stays as it is",
     async (mode) => {

@@ -70,6 +70,16 @@ describe("ansible-vault and redkeep", () => {
     expect(JSON.parse(JSON.stringify(ours))).toEqual(JSON.parse(listed));
   });
 
+  it.each([
+    ["a byte order mark before it", "\ufeffone\n"],
+    ["a space that no ASCII has", "one\u00a0\n"],
+  ])("take a password file alike that has %s", async (_, password) => {
+    const cwd = await directoryWith({ p: password, "x.yml": TEXT });
+    ansibleVault(cwd, "encrypt", "--vault-password-file", "p", "x.yml");
+    const text = await readFile(join(cwd, "x.yml"), "utf8");
+    expect((await vaultIn(cwd, ["p"]).open({ text, place: { file: "x.yml" } })).text).toBe(TEXT);
+  });
+
   it("open a single value as ansible-vault encrypt_string writes it", async () => {
     const cwd = await directoryWith({ p: "one\n" });
     const yaml = ansibleVault(cwd, "encrypt_string", "--vault-id", "prod@p", "--name", "x", "the value");

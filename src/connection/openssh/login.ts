@@ -19,9 +19,9 @@ import { SshLog } from "./log.ts";
 import { type Exit, Master } from "./master.ts";
 import { Mux } from "./mux.ts";
 
-/** A session with its control socket, so that another login can go through it. */
+/** A session with its ssh, so that another login can go through it. */
 interface OpenSshSession extends Session {
-  controlPath: string;
+  master: Master;
   log: SshLog;
   /** Settled once its ssh has ended. */
   ended: Promise<unknown>;
@@ -185,11 +185,12 @@ async function handshake(
       controlPath,
       acceptsNew,
       asks: answers !== undefined,
-      via: via?.controlPath,
+      via: via?.master.controlPath,
     });
     const env: Record<string, string> =
       answers === undefined ? {} : { SSH_ASKPASS: answers.program, SSH_ASKPASS_REQUIRE: "force" };
     const child = master.start(role, args, env);
+    via?.master.carry(master);
     let isTooMuch = false;
     child.stderr?.on("data", (data: Buffer) => {
       account.charge(data.length, () => {
@@ -280,7 +281,7 @@ function sessionOf(
     mux.close();
   };
   return {
-    controlPath: master.controlPath,
+    master,
     log,
     ended,
     ...(log.connectMs === undefined ? {} : { connectMs: log.connectMs }),

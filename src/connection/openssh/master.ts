@@ -4,9 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { shellProgram } from "../../shell/program.ts";
 import { GOODBYE } from "../session.ts";
+import { cpuSeconds } from "./cpu.ts";
 
-/** Seconds of CPU that one `ssh` may take. A login takes less than 0.1 s, a script's largest answer 0.2 s; all hosts behind a jump host share its `ssh`. */
+/**
+ * Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a
+ * jump host share its `ssh`: this is the most for it, whatever goes through.
+ */
 const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
+
+/**
+ * Seconds of CPU time that the `ssh` of a jump host may take: its own, and for each connection through it some, with twice what the
+ * `ssh` at its other end takes. What goes through costs both about the same, so a host that is hostile itself does not use up
+ * what the others need, and a jump host that is gets little more than a host.
+ */
+const JUMP_SECONDS = { own: 5, guest: 1, times: 2 } as const;
+const WATCH_MS = 500;
 
 /** The longest path of a folder in which a socket can be: OpenSSH adds 18 characters while it makes one, and macOS takes 104 in all. */
 const MAX_DIRECTORY = 80;
@@ -23,8 +35,17 @@ export class Master {
   readonly controlPath: string;
   #child: ChildProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #cpuSeconds = 0;
+  /** Those whose connections go through this one, and what is allowed for those that have ended. */
+  readonly #guests = new Set<Master>();
+  #forGone = 0;
 
-  constructor() {
+  readonly #own: number;
+
+  /** @param own seconds of CPU time that it may take as the `ssh` of a jump host, beside those for what goes through it */
+  constructor(own: number = JUMP_SECONDS.own) {
+    this.#own = own;
     this.directory = privateDirectory();
     this.controlPath = join(this.directory, "s");
   }
@@ -45,14 +66,45 @@ export class Master {
       },
     );
     this.#child = child;
+    if (role === "jump host") this.#watch = setInterval(() => this.#judge(), WATCH_MS).unref();
     child.stdin?.on("error", () => {});
     child.once("close", () => {
       clearTimeout(this.#timer);
+      clearInterval(this.#watch);
       child.stdin?.destroy();
       this.#remove();
     });
     child.once("error", () => this.#remove());
     return child;
+  }
+
+  /** The connection of `guest` goes through this one, which may cost more then. */
+  carry(guest: Master): void {
+    this.#guests.add(guest);
+  }
+
+  get #hasEnded(): boolean {
+    const { pid, exitCode, signalCode } = this.#child ?? {};
+    return pid === undefined || exitCode !== null || signalCode !== null;
+  }
+
+  /** Seconds of CPU time that it has taken, as last seen. */
+  #taken(): number {
+    if (!this.#hasEnded) this.#cpuSeconds = cpuSeconds(this.#child?.pid as number) ?? this.#cpuSeconds;
+    return this.#cpuSeconds;
+  }
+
+  /** Ends it where it has taken more than what goes through it explains. */
+  #judge(): void {
+    let allowed = this.#own + this.#forGone;
+    for (const guest of this.#guests) {
+      const share = JUMP_SECONDS.guest + JUMP_SECONDS.times * guest.#taken();
+      allowed += share;
+      if (!guest.#hasEnded) continue;
+      this.#guests.delete(guest);
+      this.#forGone += share;
+    }
+    if (this.#taken() > allowed) this.kill();
   }
 
   /** Asks it to go, and makes it go soon after. */
@@ -68,11 +120,10 @@ export class Master {
   /** Ends it, and all that it started, at once. */
   kill(): void {
     this.#remove();
-    const { pid, exitCode, signalCode } = this.#child ?? {};
     // Once somebody has waited for a process, another one may get its pid.
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
+    if (this.#hasEnded) return;
     try {
-      process.kill(-pid, "SIGKILL");
+      process.kill(-(this.#child?.pid as number), "SIGKILL");
     } catch {
       // The process has just ended.
     }

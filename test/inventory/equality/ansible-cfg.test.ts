@@ -57,6 +57,7 @@ const REFUSED = [
   "[]\nx = 1\n",
   "[defaults]\nx = 1\nwords without a sign\n",
   "[defaults]\nforks = many\n",
+  "\ufeff[defaults]\nforks = 1\n",
 ] as const;
 
 interface Read {

@@ -9,6 +9,8 @@ export interface Refusal extends Case {
 const ini = (text: string): Case => ({ files: { hosts: text } });
 const yaml = (text: string): Case => ({ files: { "hosts.yml": text } });
 const program = (text: string): Case => ({ files: { "fleet.sh": `#!/bin/sh\n${text}\n` } });
+/** Its text is of no matter: Ansible does not see that it is encrypted. */
+const VAULT = `$ANSIBLE_VAULT;1.1;AES256\n${"61".repeat(40)}\n`;
 const answering = (json: string): Case => program(`echo '${json}'`);
 
 const NO_READER = "a file that no reader takes, also one of several in a folder";
@@ -23,6 +25,8 @@ const NAMES =
   "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's with others than these and spaces";
 const LITERALS =
   "a set, a complex number, an ellipsis, a character by `\\N{NAME}`, or bytes that are no plain letters in an INI value";
+const MARK =
+  "a byte order mark before an INI inventory, before an encrypted file, before JSON from a program, in an `ansible.cfg` or a file of `--limit`";
 const PORTS = "a port at the second mention of a host, the port 0, a port after a name that cannot have one";
 
 export const REFUSALS: Record<string, Refusal> = {
@@ -362,6 +366,34 @@ export const REFUSALS: Record<string, Refusal> = {
     ...ini("[web]\nh\n[web:vars]\nansible_group_priority=True\n"),
     message: "ansible_group_priority: expected an integer, found true",
     docs: "a group's priority that is no integer, such as `True`",
+  },
+  "a byte order mark before the first section": {
+    ...ini("\ufeff[web]\nh\n"),
+    message:
+      "i/hosts:1  begins with a byte order mark, which Ansible takes for a part of its first line: save it as UTF-8 without one",
+    docs: MARK,
+  },
+  "a byte order mark before the first host": {
+    ...ini("\ufeffh x=1\n[web]\ng\n"),
+    message: "i/hosts:1  begins with a byte order mark",
+    docs: MARK,
+  },
+  "a byte order mark before a comment": {
+    files: { "hosts.ini": "\ufeff# the fleet\n[web]\nh\n" },
+    message: "i/hosts.ini:1  begins with a byte order mark",
+    docs: MARK,
+  },
+  "a byte order mark before an encrypted inventory": {
+    files: { hosts: `\ufeff${VAULT}` },
+    message:
+      "i/hosts:1  begins with a byte order mark, so that Ansible does not see that it is encrypted: save it as UTF-8 without one",
+    docs: MARK,
+  },
+  "a byte order mark before a program's JSON": {
+    ...program(`printf '\\357\\273\\277{"web": ["h"], "_meta": {"hostvars": {}}}'`),
+    message:
+      "i/fleet.sh --list  expected JSON, found a byte order mark before it, which Ansible does not read",
+    docs: MARK,
   },
   "a list with a file in it": {
     sources: ["a.yml,b.yml"],

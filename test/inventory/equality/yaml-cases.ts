@@ -132,8 +132,15 @@ third"
     "a byte order mark": "\ufeffg: {hosts: h}\n",
     "a group named plugin that is empty": "plugin:\ng: {hosts: h}\n",
   }),
+  "a byte order mark, here and in group_vars": {
+    files: {
+      "hosts.yml": "\ufeffg: {hosts: {h: {v: 1}}}\n",
+      "group_vars/g.yml": "\ufeffw: 2\n",
+    },
+  },
   ...filesNamed("hosts.yaml", { "the ending .yaml": "g: {hosts: {h: {v: 1}}}\n" }),
   ...filesNamed("hosts.json", {
+    "a byte order mark before JSON": '\ufeff{"g": {"hosts": {"h": {"v": 1}}}}',
     "the ending .json":
       '{"redis": {"hosts": {"r1": {"a": [1, "x", {"b": false}]}, "r2": null}, "vars": {"p": 6379}}}',
     "a vaulted value in JSON":
