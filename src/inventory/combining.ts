@@ -11,13 +11,22 @@ export type Combine = (weaker: Variable | undefined, stronger: Variable) => Vari
 /** What is followed unless an ansible.cfg says otherwise. */
 export const replacing: Combine = (_, stronger) => stronger;
 
-/** `hash_behaviour = merge`. */
-export const merging: Combine = (weaker, stronger) => {
-  if (weaker?.node?.kind !== "mapping" || stronger.node?.kind !== "mapping") return stronger;
-  const fromVault = weaker.place.fromVault === true || stronger.place.fromVault === true;
-  const place = fromVault ? { ...stronger.place, fromVault } : stronger.place;
-  return variableOf({ place, keyIsText: true, node: mergedMapping(weaker.node, stronger.node) });
-};
+/** `hash_behaviour = merge`. What is merged once is shared by all hosts that have the same two. */
+export function merging(): Combine {
+  const known = new WeakMap<Variable, WeakMap<Variable, Variable>>();
+  return (weaker, stronger) => {
+    if (weaker?.node?.kind !== "mapping" || stronger.node?.kind !== "mapping") return stronger;
+    const ofWeaker = known.get(weaker) ?? new WeakMap<Variable, Variable>();
+    known.set(weaker, ofWeaker);
+    const fromVault = weaker.place.fromVault === true || stronger.place.fromVault === true;
+    const place = fromVault ? { ...stronger.place, fromVault } : stronger.place;
+    const merged =
+      ofWeaker.get(stronger) ??
+      variableOf({ place, keyIsText: true, node: mergedMapping(weaker.node, stronger.node) });
+    ofWeaker.set(stronger, merged);
+    return merged;
+  };
+}
 
 /** The variables of several parts, weakest first. */
 export function combined(

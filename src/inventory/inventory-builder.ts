@@ -188,12 +188,10 @@ export class InventoryBuilder {
     for (const host of this.hosts.values()) {
       const group = this.groups.get(host.name);
       if (group === undefined) continue;
-      const hosts = hostsBelow(group);
-      const [other] = [...hosts].filter((one) => one !== host);
-      if (hosts.has(host) && other === undefined) continue;
-      const whose = hosts.has(host)
-        ? `and the group has ${other?.name} too`
-        : "and the group does not have it";
+      const isMember = groupsAbove(host).includes(group);
+      const other = otherHostBelow(group, host);
+      if (isMember && other === undefined) continue;
+      const whose = isMember ? `and the group has ${other?.name} too` : "and the group does not have it";
       this.problems.push({
         place: host.place,
         key: host.name,
@@ -268,6 +266,16 @@ export function namesBelow(group: DraftGroup, known: Map<DraftGroup, readonly st
   const names = known.get(holder) ?? [...hostsBelow(holder)].map(({ name }) => name);
   for (const one of same) known.set(one, names);
   return names;
+}
+
+/** A host of a group, or of one below it, that is not `host`. */
+function otherHostBelow(group: DraftGroup, host: DraftHost): DraftHost | undefined {
+  const groups = new Set([group]);
+  for (const { hosts, children } of groups) {
+    for (const own of hosts) if (own !== host) return own;
+    for (const child of children.keys()) groups.add(child);
+  }
+  return undefined;
 }
 
 /** A host's groups and all above them, weakest first; `all` is left out. */

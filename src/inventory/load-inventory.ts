@@ -65,7 +65,7 @@ export async function loadInventory({
   const warnings: string[] = [];
   const sources: Source[] = [];
   for (const source of given) sources.push(await resolveSource(source, cwd, warnings));
-  const combine = mergesMappings ? merging : replacing;
+  const combine = mergesMappings ? merging() : replacing;
   const builder = new InventoryBuilder({ file: firstSource }, combine);
   for (const source of sources) {
     await readSource(source, builder, { sources: given, cwd, interrupted, programSeconds, vault });

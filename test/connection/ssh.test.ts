@@ -259,7 +259,7 @@ describe("a script", () => {
   it("is lost where nothing shows that it started", async () => {
     await using server = await startServer({ exec: (_, channel) => channel.resume() });
     const connection = await connect(variablesFor(server, directory));
-    await expect(connection.run("true", { timeoutMs: 200 })).rejects.toMatchObject({
+    await expect(connection.run("true", { timeoutMs: 1_000 })).rejects.toMatchObject({
       kind: "lost",
       message: "redis-01: the login shell of root ran nothing (silent for 1 s)",
     });
@@ -744,8 +744,9 @@ describe("a login", () => {
       );
       for (const connection of all) connection.close();
       expect(all).toHaveLength(40);
-      // All at once, thirty and more would be turned away, some of them three times.
-      expect(server.refused).toBeLessThan(10);
+      // All at once, thirty and more would be turned away, some of them three times. The end of an `ssh` reaches redkeep and the
+      // server at two moments.
+      expect(server.refused).toBeLessThan(transport() === "openssh" ? 20 : 10);
     },
   );
 
