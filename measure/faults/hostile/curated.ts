@@ -308,7 +308,7 @@ const CONNECTION: [variables: Text, where?: RegExp][] = [
   ["ansible_ssh_private_key_file: /etc"],
   ['ansible_password: "a\\nb"'],
   ['ansible_password: "a\\0b"'],
-  ["ansible_password: 1234"],
+  ["ansible_password: 01234"],
   ["ansible_password: { env: A, file: b }"],
   ["ansible_password: { env: NOT_THERE_AT_ALL }"],
   ["ansible_password: { file: ../../../../nowhere }"],
