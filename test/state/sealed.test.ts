@@ -250,6 +250,19 @@ describe("a plain state that a repository brings, with a vault password at hand,
     expect(await readdir(dirname(directory))).not.toContain("ran");
   });
 
+  it("is refused also where the repository makes the folder look like a bare one", async () => {
+    const { directory } = await filledState();
+    await writeFile(join(directory, "HEAD"), "ref: refs/heads/main\n");
+    for (const folder of ["objects", "refs"]) {
+      await mkdir(join(directory, folder));
+      await writeFile(join(directory, folder, "a"), "");
+    }
+    await commit(directory, "-f");
+    expect(await refusal(openAt(directory, "one"))).toContain(
+      "pki/ca.key  is plain text, git has it, and there is a vault's password",
+    );
+  });
+
   it("is told without a password at hand", async () => {
     const { directory } = await filledState();
     await commit(directory, "-f");
