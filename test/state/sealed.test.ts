@@ -263,6 +263,24 @@ describe("a plain state that a repository brings, with a vault password at hand,
     );
   });
 
+  it.each([undefined, "one"])(
+    "is refused where it lies there as a conversion to finish (password: %s)",
+    async (password) => {
+      const { directory } = await filledState(password);
+      const own = await textOf(directory, "secrets.yml");
+      const strangers = await filledState();
+      await cp(join(strangers.directory, "secrets.yml"), join(directory, "next/secrets.yml"));
+      await writeFile(join(directory, "next/ready"), "plain\n");
+      await git(dirname(directory), "init", "-q");
+      await git(dirname(directory), "add", "-f", ".redkeep/next");
+      const path = `${nameOf(directory)}/next`;
+      expect(await refusal(openAt(directory, "one"))).toBe(
+        `${directory}/next  git has it, and it would replace the secrets here: only redkeep lays files there, and only for a moment. Look who committed it (git log -- ${path}), then take it out: git rm -r ${path}`,
+      );
+      expect(await textOf(directory, "secrets.yml")).toBe(own);
+    },
+  );
+
   it("is told without a password at hand", async () => {
     const { directory } = await filledState();
     await commit(directory, "-f");
