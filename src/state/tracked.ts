@@ -27,8 +27,11 @@ export async function trackedByGit(
     );
   });
   if (answer === undefined) return undefined;
-  const nameOf = new Map(names.map((name) => [join(prefix, name), name]));
-  return answer.split("\0").flatMap((path) => nameOf.get(path) ?? []);
+  const tracked = new Set(answer.split("\0"));
+  // Of what lies behind a link, git has the link.
+  const hasPart = (name: string) =>
+    name.split("/").some((_, index, parts) => tracked.has(join(prefix, ...parts.slice(0, index + 1))));
+  return names.filter(hasPart).toSorted();
 }
 
 /**

@@ -26,6 +26,18 @@ it("tells which files git has, also of more than one command could name", async 
   expect(await trackedByGit(join(top, "link"), ["pki/ca.key", "secrets.yml"])).toEqual(["secrets.yml"]);
 });
 
+it("counts what lies behind a link that git has", async () => {
+  const top = await directoryWith({ "strangers/clients/a.key": "" });
+  const state = join(top, ".redkeep");
+  await mkdir(join(state, "pki"), { recursive: true });
+  await symlink("../../strangers/clients", join(state, "pki/clients"));
+  execFileSync("git", ["init", "-q"], { cwd: top });
+  execFileSync("git", ["add", ".redkeep"], { cwd: top });
+  expect(await trackedByGit(state, ["secrets.yml", "pki/ca.key", "pki/clients/a.key"])).toEqual([
+    "pki/clients/a.key",
+  ]);
+});
+
 it("cannot tell outside of a repository", async () => {
   expect(await trackedByGit(await directoryWith({}), ["secrets.yml"])).toBeUndefined();
 });
