@@ -2,6 +2,7 @@ import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, type Problem } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
+import { behindMark, markRefused } from "../lib/text-file.ts";
 import { idOf, isVault } from "../vault/envelope.ts";
 import type { VaultIdentity } from "../vault/identities.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -174,6 +175,8 @@ export class SealedFolder extends Folder {
     const found = await super.read(name);
     if (found === undefined) return undefined;
     const text = withoutConflict(found);
+    if (isVault(behindMark(text) ?? ""))
+      throw markRefused(join(this.directory, name), "so that Ansible does not see that it is encrypted");
     return { name, id: isVault(text) ? idOf(text) : undefined };
   }
 

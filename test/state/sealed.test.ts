@@ -115,6 +115,14 @@ describe("a new state with a vault password at hand", () => {
     expect(await refusal(openAt(directory, "one"))).toContain("secrets.yml:1:1  has the marks of a merge");
   });
 
+  it("is refused where an editor put a byte order mark before it: it would be encrypted a second time", async () => {
+    const { directory } = await filledState("one");
+    await writeFile(join(directory, "secrets.yml"), `\ufeff${await textOf(directory, "secrets.yml")}`);
+    const refused = `${directory}/secrets.yml:1  begins with a byte order mark, so that Ansible does not see that it is encrypted: save it as UTF-8 without one`;
+    expect(await refusal(openAt(directory, "one"))).toBe(refused);
+    expect(await refusal(State.find(directory, undefined, "/", vaultWith("one")))).toBe(refused);
+  });
+
   it("writes no file with the old password once another process has changed it", async () => {
     const { directory } = await filledState("one");
     const state = await openAt(directory, "one");
