@@ -2,6 +2,7 @@ import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError, type Problem } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
+import { behindMark, markRefused } from "../lib/text-file.ts";
 import { idOf, isVault } from "../vault/envelope.ts";
 import type { VaultIdentity } from "../vault/identities.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -69,13 +70,34 @@ export class SealedFolder extends Folder {
 
   /** Finds out what lies here. Finishes a conversion that was killed while new files took the places of old ones. */
   protected async look(): Promise<void> {
-    if (this.lacking([READY]).length === 0) await this.exclusively(() => this.#finish());
+    if (this.lacking([READY]).length === 0) {
+      await this.#refuseBroughtConversion();
+      await this.exclusively(() => this.#finish());
+    }
     await this.refuseOpenFolder(true);
     this.#files = await this.#secretFiles();
     const isClosed = this.isEncrypted === true && this.#plainFiles().length === 0;
     if (!isClosed) await this.refuseOpenFolder(false);
     // Somebody may have decrypted it by hand.
     if (this.isEncrypted === false) await this.#ignore(IGNORE_ALL);
+  }
+
+  /**
+   * Refuses a conversion that git has. redkeep's own is there for a moment, and ignored: what a repository brings would put
+   * somebody else's secrets in the place of those that lie here, which git may not know.
+   */
+  async #refuseBroughtConversion(): Promise<void> {
+    const names = await this.#secretFiles();
+    const brought = await trackedByGit(this.directory, [
+      READY,
+      ...names.map(({ name }) => `${NEXT}/${name}`),
+    ]);
+    if (brought === undefined || brought.length === 0) return;
+    const path = printable(join(this.name, NEXT));
+    throw new InputError({
+      place: { file: join(this.directory, NEXT) },
+      message: `git has it, and it would replace the secrets here: only redkeep lays files there, and only for a moment. Look who committed it (git log -- ${path}), then take it out: git rm -r ${path}`,
+    });
   }
 
   /** Refuses plain secret files beside encrypted ones, since git would take them. @throws InputError that names them */
@@ -153,6 +175,8 @@ export class SealedFolder extends Folder {
     const found = await super.read(name);
     if (found === undefined) return undefined;
     const text = withoutConflict(found);
+    if (isVault(behindMark(text) ?? ""))
+      throw markRefused(join(this.directory, name), "so that Ansible does not see that it is encrypted");
     return { name, id: isVault(text) ? idOf(text) : undefined };
   }
 

@@ -115,6 +115,14 @@ describe("a new state with a vault password at hand", () => {
     expect(await refusal(openAt(directory, "one"))).toContain("secrets.yml:1:1  has the marks of a merge");
   });
 
+  it("is refused where an editor put a byte order mark before it: it would be encrypted a second time", async () => {
+    const { directory } = await filledState("one");
+    await writeFile(join(directory, "secrets.yml"), `\ufeff${await textOf(directory, "secrets.yml")}`);
+    const refused = `${directory}/secrets.yml:1  begins with a byte order mark, so that Ansible does not see that it is encrypted: save it as UTF-8 without one`;
+    expect(await refusal(openAt(directory, "one"))).toBe(refused);
+    expect(await refusal(State.find(directory, undefined, "/", vaultWith("one")))).toBe(refused);
+  });
+
   it("writes no file with the old password once another process has changed it", async () => {
     const { directory } = await filledState("one");
     const state = await openAt(directory, "one");
@@ -249,6 +257,37 @@ describe("a plain state that a repository brings, with a vault password at hand,
     expect((await openAt(directory, "one")).warnings).toHaveLength(1);
     expect(await readdir(dirname(directory))).not.toContain("ran");
   });
+
+  it("is refused also where the repository makes the folder look like a bare one", async () => {
+    const { directory } = await filledState();
+    await writeFile(join(directory, "HEAD"), "ref: refs/heads/main\n");
+    for (const folder of ["objects", "refs"]) {
+      await mkdir(join(directory, folder));
+      await writeFile(join(directory, folder, "a"), "");
+    }
+    await commit(directory, "-f");
+    expect(await refusal(openAt(directory, "one"))).toContain(
+      "pki/ca.key  is plain text, git has it, and there is a vault's password",
+    );
+  });
+
+  it.each([undefined, "one"])(
+    "is refused where it lies there as a conversion to finish (password: %s)",
+    async (password) => {
+      const { directory } = await filledState(password);
+      const own = await textOf(directory, "secrets.yml");
+      const strangers = await filledState();
+      await cp(join(strangers.directory, "secrets.yml"), join(directory, "next/secrets.yml"));
+      await writeFile(join(directory, "next/ready"), "plain\n");
+      await git(dirname(directory), "init", "-q");
+      await git(dirname(directory), "add", "-f", ".redkeep/next");
+      const path = `${nameOf(directory)}/next`;
+      expect(await refusal(openAt(directory, "one"))).toBe(
+        `${directory}/next  git has it, and it would replace the secrets here: only redkeep lays files there, and only for a moment. Look who committed it (git log -- ${path}), then take it out: git rm -r ${path}`,
+      );
+      expect(await textOf(directory, "secrets.yml")).toBe(own);
+    },
+  );
 
   it("is told without a password at hand", async () => {
     const { directory } = await filledState();
