@@ -7,11 +7,13 @@ export interface Machines<P extends Plan> {
   readonly aliases: readonly { readonly alias: Host; readonly done: Host }[];
 }
 
-/** Tells one name of each machine from the others: the same machine-id and the same start of the same unit. */
+/** Tells one name of each machine from the others: the same machine-id, boot and start of the same unit. */
 export function onePerMachine<P extends Plan>(hosts: readonly PendingHost<P>[]): Machines<P> {
   const byMachine = Map.groupBy(hosts, ({ observation: { facts } }) => {
+    const { machineId, bootId } = facts.host;
     const { unit, properties } = facts.service;
-    return `${facts.host.machineId} ${unit} ${properties.get("InvocationID")}`;
+    // Clones may have one machine-id, and a unit that was never started has no InvocationID.
+    return `${machineId} ${bootId} ${unit} ${properties.get("InvocationID")}`;
   });
   const machines = [...byMachine.values()].flatMap(([first, ...others]) =>
     first === undefined ? [] : [{ first, others }],
