@@ -68,7 +68,7 @@ export const SEEN_TITLES = [
 
 export type SeenTitle = (typeof SEEN_TITLES)[number];
 
-/** Files that are transferred byte for byte: the first word of each one's title. */
+/** Files that are transferred byte for byte: the first word of each one's title. `FILES` in test/support/facts.ts has them too. */
 export type FileTitle =
   | "config"
   | "acl-file"

@@ -155,7 +155,7 @@ export function factsIn(answer: Answer, input: ProbeInput): HostFacts {
     transaction: parse("transaction"),
     traces: parse("traces"),
     kept: parse("kept"),
-  } as HostFacts;
+  } satisfies Record<FactName, unknown> as HostFacts;
 }
 
 /**

@@ -23,7 +23,7 @@ const DEFAULT_TIMEOUT_SECONDS = 10;
  * How to reach one host: from its variables (as `hostVariables` gives them), else from the play, else from the command line.
  * Passwords given as `{ env | file | command }` are read; a relative file counts from the inventory file that names it.
  *
- * @throws InputError listing everything that redkeep does not support, does not understand, or would have to render first.
+ * @throws InputError listing everything that redkeep does not support, does not understand, or cannot render.
  */
 export async function connectionVariables(
   host: string,

@@ -44,7 +44,7 @@ export function checkHostName(name: string, key: string, place: Place): void {
     throw refusal(
       key,
       place,
-      "a host name cannot be a Jinja template; redkeep renders nothing in an inventory",
+      "a host name cannot be a Jinja template: redkeep renders values of variables, and no names",
     );
   }
   const [, user, host] = /^([^@]+)@([^@]+)$/.exec(name) ?? [];

@@ -37,7 +37,7 @@ export class InventoryBuilder {
   readonly problems: Problem[] = [];
   readonly warnings: string[] = [];
   readonly #empty: Problem[] = [];
-  /** What these say of themselves is their group's. */
+  /** Hosts that are named like a group, and whose variables went to it. */
   readonly #givers = new Set<DraftHost>();
   readonly ungrouped: DraftGroup;
   readonly #all: DraftGroup;

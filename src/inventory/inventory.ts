@@ -42,7 +42,10 @@ export interface Inventory {
    * @throws InputError where one cannot be opened
    */
   readonly unlock: (hosts: Iterable<string>, vault: Vault) => Promise<Inventory>;
-  /** The same inventory with every such file closed: for what must not depend on which hosts are selected. */
+  /**
+   * The same inventory with every encrypted file closed: for what must not depend on which hosts are selected. Undefined where
+   * none was opened yet: then it is this one.
+   */
   readonly locked?: Inventory;
   /** What templates may name besides variables. */
   readonly surroundings?: Surroundings;

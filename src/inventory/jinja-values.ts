@@ -8,13 +8,14 @@ import type { Variable } from "./variable.ts";
 /** What `default(omit)` gives: the variable counts as not set. */
 export const OMIT = Symbol("omit");
 
+/** What is rendered: a node of YAML, or the value of a variable that was not written as YAML, such as that of `-e NAME=VALUE`. */
 export type Content = YamlNode | { kind: "plain"; value: unknown };
 
 /** A list or mapping of which nothing is rendered yet, or a scalar. */
 export interface Raw {
   content: Content;
   scope: Scope;
-  /** Its texts are no templates. */
+  /** Its texts are no templates, whatever kind of content it is: they were rendered already. */
   isPlain: boolean;
 }
 

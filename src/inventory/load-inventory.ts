@@ -82,6 +82,7 @@ export async function loadInventory({
   const below = new Map<DraftGroup, readonly string[]>();
   const groups = new Map([...builder.groups].map(([name, group]) => [name, finishedGroup(group, below)]));
   const surroundings = { cwd, playbookDir: isShipped(playbookDir, cwd) ? undefined : playbookDir, env };
+  // What was opened so far: the inventories that `unlock` gives share it, and each has what was open when it was made.
   const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
   const finished = (locked?: Inventory): Inventory => {
     const inventory: Inventory = {

@@ -50,7 +50,8 @@ const METHODS = new Set(
 export class Rendering {
   readonly #scope: Scope;
   readonly #surroundings: Surroundings;
-  #ring: string[] = [];
+  /** The variables that are being rendered, outermost first, as `HOST NAME`: one that comes again names itself. */
+  #beingRendered: string[] = [];
   #steps = 0;
   #characters = 0;
   #depth = 0;
@@ -94,7 +95,7 @@ export class Rendering {
     this.#characters = 0;
     this.#depth = 0;
     this.#fromVault = variable.place.fromVault === true;
-    this.#ring = [`${this.#scope.host} ${name}`];
+    this.#beingRendered = [`${this.#scope.host} ${name}`];
     const { host } = this.#scope;
     try {
       return this.#whole(rawOf(variable, this.#scope, false));
@@ -147,7 +148,7 @@ export class Rendering {
     if (placeOf(content)?.fromVault === true) this.#fromVault = true;
     if (value instanceof VaultText) {
       this.#fromVault = true;
-      needOpened(value, this.#ring[0]?.replace(/^(\S+) (.*)$/, "$2 of $1") ?? "");
+      needOpened(value, this.#beingRendered[0]?.replace(/^(\S+) (.*)$/, "$2 of $1") ?? "");
       // What was encrypted is no template.
       return value.opened?.reveal() ?? "";
     }
@@ -254,15 +255,15 @@ export class Rendering {
     const found = scope.look(name);
     if (found === undefined) return this.#surrounding(name, scope);
     const step = `${scope.host} ${name}`;
-    if (this.#ring.includes(step)) {
-      const names = [...this.#ring.slice(this.#ring.indexOf(step)), step].map((text) =>
+    if (this.#beingRendered.includes(step)) {
+      const names = [...this.#beingRendered.slice(this.#beingRendered.indexOf(step)), step].map((text) =>
         text.slice(text.indexOf(" ") + 1),
       );
       throw new NameError(`that names itself: ${names.join(" → ")}`);
     }
-    this.#ring.push(step);
+    this.#beingRendered.push(step);
     const value = this.#read(rawOf(found.variable, scope, found.isPlain === true));
-    this.#ring.pop();
+    this.#beingRendered.pop();
     return value;
   }
 

@@ -2,8 +2,8 @@ import type { Place } from "../lib/errors.ts";
 import { toValue, vaultTexts, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 
 /**
- * A variable's value as written in the file, never rendered, with its place. One from a vault has a place that says so, and
- * is shown to nobody.
+ * A variable's value as written in the file, with its place. Whoever uses it has it rendered first, which gives a copy. One from
+ * a vault has a place that says so, and is shown to nobody.
  */
 export interface Variable {
   readonly value: unknown;

@@ -3,9 +3,12 @@
 # The transaction that runs on a host, in a unit of its own, so that a lost connection cannot stop it half
 # way. One folder for each: /var/lib/redkeep/txn/ID with
 #   env                 names and numbers, as shell assignments
-#   files               N PATH OWNER:GROUP MODE         what is written; new/N is its content
+#   files               N PATH OWNER:GROUP MODE         what is written: new/N; old/N is what was there
+#                       N PATH absent 0                 what goes
 #   directories, modes  PATH OWNER:GROUP MODE           what is created; what only gets another owner or mode
 #   removals            PATH OWNER:GROUP MODE           directories that go, where they are empty
+#   live, undo          redis-cli's lines               what a Redis that stays up is told; what takes it back
+#   created             PATH                            directories that this run made
 #   expected            PATH SIGNATURE                  what the plan relied on, in the order of `files` first
 #   login.old .new      redis-cli's words; AUTH line; the name of CONFIG; `any` where no password is known
 #   state               prepared applying applied committed | rolling_back rolled_back refused needs_human

@@ -187,9 +187,9 @@ export class Folder {
 
   /**
    * Refuses a folder that others may enter: they could read or replace the hosts' secrets. redkeep does not change its mode.
-   * @param isClosed whether all secrets in it are encrypted: then others may read it
+   * @param isAllEncrypted whether all secrets in it are encrypted: then others may read it
    */
-  protected async refuseOpenFolder(isClosed: boolean): Promise<void> {
+  protected async refuseOpenFolder(isAllEncrypted: boolean): Promise<void> {
     const found = await stat(this.directory).catch((error: unknown) => {
       if (codeOf(error) === "ENOENT") return undefined;
       throw unreadable(error, this.directory);
@@ -198,7 +198,7 @@ export class Folder {
     const us = process.getuid?.();
     // Root may be a container's root, and the folder may belong to the user who started it.
     const isTheirs = us !== undefined && us !== 0 && found.uid !== us;
-    const isOpen = (found.mode & (isClosed ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
+    const isOpen = (found.mode & (isAllEncrypted ? 0o022 : 0o077)) !== 0 && !(await this.#isOwn());
     if (!isTheirs && !isOpen) return;
     const mode = modeText(found.mode);
     throw new InputError({

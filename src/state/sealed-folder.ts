@@ -63,7 +63,7 @@ export class SealedFolder extends Folder {
     return this.#files;
   }
 
-  /** Undefined where nothing secret is here yet. */
+  /** Undefined where nothing secret is here yet; true also where only some files are: `refuseMixed` names the others. */
   get isEncrypted(): boolean | undefined {
     return this.#files.length === 0 ? undefined : this.#files.some(({ id }) => id !== undefined);
   }
@@ -74,10 +74,11 @@ export class SealedFolder extends Folder {
       await this.#refuseBroughtConversion();
       await this.exclusively(() => this.#finish());
     }
+    // Others may write to no state, and read only one that is all encrypted: what this one is shows below.
     await this.refuseOpenFolder(true);
     this.#files = await this.#secretFiles();
-    const isClosed = this.isEncrypted === true && this.#plainFiles().length === 0;
-    if (!isClosed) await this.refuseOpenFolder(false);
+    const isAllEncrypted = this.isEncrypted === true && this.#plainFiles().length === 0;
+    if (!isAllEncrypted) await this.refuseOpenFolder(false);
     // Somebody may have decrypted it by hand.
     if (this.isEncrypted === false) await this.#ignore(IGNORE_ALL);
   }

@@ -16,7 +16,7 @@ export class State extends SealedFolder {
   #secrets: StoredSecrets = { passwords: new Map(), servers: new Map(), generation: undefined };
 
   /**
-   * Reads the state; creates nothing, and closes a folder of its own that lies open.
+   * Reads the state; makes no secret, finishes a conversion that was killed, and closes a folder of its own that lies open.
    *
    * @param chosen --state; without it, `.redkeep` beside the first `-i` file or inside that directory, else in `cwd`.
    * @throws InputError where secrets.yml cannot be read or opened, where anybody but its owner may enter the folder, where
@@ -168,7 +168,10 @@ export class State extends SealedFolder {
     await this.#changeLocked(() => "made");
   }
 
-  /** Reads, changes and stores the secrets while no other run can do so. Where `work` says `made`, the generation grows. */
+  /**
+   * Reads, changes and stores the secrets while no other run can do so. Where `work` says `made`, there is a new secret, and the
+   * generation grows; where it says `kept`, there is none, and what else it changed is stored all the same.
+   */
   #change(work: (secrets: StoredSecrets) => "made" | "kept"): Promise<void> {
     return this.exclusively(() => this.#changeLocked(work));
   }

@@ -21,8 +21,8 @@ export interface TaskParams {}
 export type TaskName = keyof TaskParams;
 
 /**
- * In this order tasks are planned, whatever their order in the playbook: a task sees what the tasks of earlier phases want,
- * and nothing of its own phase.
+ * In this order tasks are planned, whatever their order in the playbook: a task sees what the tasks of earlier phases want.
+ * Those of its own phase are planned in the playbook's order, so nothing may rest on what one of them wants.
  */
 export const PHASES = [
   /** What Redis is told: needs nobody else's wishes. */

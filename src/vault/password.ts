@@ -39,8 +39,8 @@ export async function fetchPassword(
   const { file } = source;
   const problem = (message: string) => new InputError({ place: { file }, key: given, message });
   if (await isExecutable(file)) {
-    const open = await openToOthers(file);
-    if (open !== undefined) throw problem(open);
+    const exposure = await openToOthers(file);
+    if (exposure !== undefined) throw problem(exposure);
     const printed = await runProgram(file, id, context, problem);
     const password = withoutLineEnds(printed);
     if (password === "") throw problem("printed no password");

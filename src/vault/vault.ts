@@ -49,7 +49,7 @@ export function noVault(): Vault {
 const NO_PASSWORD =
   "give the vault's password by --vault-password-file FILE, --vault-id ID@FILE, --ask-vault-pass, ANSIBLE_VAULT_PASSWORD_FILE or ansible.cfg";
 
-/** Opens encrypted texts, and makes them. It fetches a password once, when the first text needs it. */
+/** What a run has for vaults: it opens encrypted texts, and makes them. It fetches a password once, when the first text needs it. */
 export class Vault {
   readonly #settings: VaultSettings;
   readonly #context: PasswordContext;

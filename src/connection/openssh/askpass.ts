@@ -28,10 +28,11 @@ export async function askpass(
   writeFileSync(program, `#!/bin/sh\n${shellProgram("askpass.sh")}`, { mode: 0o700 });
   const pipes = [join(directory, "password"), join(directory, "passphrase")] as const;
   await promisify(execFile)("mkfifo", ["-m", "600", ...pipes]);
-  const once = password === undefined ? [] : [password.reveal()];
-  const forEach =
+  const passwords = password === undefined ? [] : [password.reveal()];
+  // One for each key that ssh may ask about, and a spare one.
+  const passphrases =
     privateKeyPassphrase === undefined ? [] : [...identityFiles, ""].map(() => privateKeyPassphrase.reveal());
-  const open = [fill(pipes[0], once), fill(pipes[1], forEach)];
+  const open = [fill(pipes[0], passwords), fill(pipes[1], passphrases)];
   return {
     program,
     end: () => {

@@ -19,13 +19,13 @@ import type { Exit } from "./master.ts";
 
 /**
  * Why `ssh` ended before it was logged in, in the same words as ssh2's errors.
- * @param refusal why the jump host did not connect to the host, where that is known
+ * @param jumpRefusal why the jump host did not connect to the host, where that is known
  */
 export function explain(
   target: ResolvedConnection,
   log: SshLog,
   exit: Exit,
-  refusal: string | undefined,
+  jumpRefusal: string | undefined,
 ): HostError {
   const says = (pattern: RegExp) => log.said.some((line) => pattern.test(line));
   if (exit.code === 127 && log.greeting === "" && says(/ssh: not found/)) {
@@ -35,7 +35,7 @@ export function explain(
   if (log.greeting === "") {
     if (target.jumps.length > 0 && says(/^Stdio forwarding request failed/i)) {
       const via = target.jumps.at(-1)?.host;
-      const said = refusal || "it does not say why";
+      const said = jumpRefusal || "it does not say why";
       return new HostError("unreachable", `jump host ${via} cannot reach ${endpoint(target)}: ${said}`);
     }
     if (says(/Could not resolve hostname/)) return noAddress(target);
@@ -43,8 +43,7 @@ export function explain(
     if (says(/: (?:No route to host|Network is unreachable)$/)) return noRoute(target);
     if (says(/: (?:Connection|Operation) timed out$/)) return noAnswer(target);
   }
-  const isRefused = /: Permission denied \(|Too many authentication failures|No more authentication methods/;
-  if (says(isRefused) || (exit.name === "SIGTERM" && log.hasRefused)) {
+  if (says(REFUSED_LOGIN) || (exit.name === "SIGTERM" && log.hasRefused)) {
     return refusedLogin(target, { tried: log.tried, problems: problems(target, log) }, says(/Too many/i));
   }
   const breach = log.said.find((line) => BREACH.test(line));
@@ -72,6 +71,10 @@ export function explainEnd(target: ResolvedConnection, log: SshLog, { name }: Ex
   const breach = log.said.findLast((line) => !LINK_LOST.test(line));
   return breach && `gave up on ${endpoint(target)}: ${breachOf(breach)}`;
 }
+
+/** What ssh says where the server took none of what it offered. */
+const REFUSED_LOGIN =
+  /: Permission denied \(|Too many authentication failures|No more authentication methods/;
 
 /** What ssh says where the connection ended, but nobody broke the protocol. */
 const LINK_LOST =

@@ -21,7 +21,7 @@ export class SshLog {
   isKeyChecked = false;
   /** Whether its control socket answers. What ssh says from then on counts as sent by the server. Whoever asked the socket sets it. */
   isLoggedIn = false;
-  /** The methods that a server offered when it refused one; undefined where none was refused. */
+  /** Whether a server refused a key or a password that was tried. */
   hasRefused = false;
   /** Keys that were offered, and passwords. */
   readonly tried: string[] = [];

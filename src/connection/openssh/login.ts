@@ -39,8 +39,8 @@ export async function loginByOpenSsh(
   role: "host" | "jump host",
   signal?: AbortSignal,
 ): Promise<OpenSshSession> {
-  const once = (progress: Progress, giveUp: AbortSignal) => logInOnce(target, role, progress, giveUp);
-  return await logInPatiently(target, once, signal);
+  const attempt = (progress: Progress, giveUp: AbortSignal) => logInOnce(target, role, progress, giveUp);
+  return await logInPatiently(target, attempt, signal);
 }
 
 /**
@@ -80,18 +80,18 @@ async function logInOnce(
     return await withNewHostKey(target, signal, (acceptsNew) =>
       handshake(target, { role, acceptsNew, via: undefined }, progress, signal),
     );
-  const via = target.jumps.at(-1)?.host;
-  progress.waitingFor = `no login at jump host ${via}`;
+  const jumpName = target.jumps.at(-1)?.host;
+  progress.waitingFor = `no login at jump host ${jumpName}`;
   let outer: OpenSshSession | undefined;
   const outerFailure = () => {
     const failure = outer?.failure();
-    return failure && `jump host ${via}: ${failure}`;
+    return failure && `jump host ${jumpName}: ${failure}`;
   };
   const bastion = bastions.enter(target.jumps, (jumpHost) => loginByOpenSsh(jumpHost, "jump host"));
   try {
     const jump = await withSignal(bastion.session, signal);
     outer = jump;
-    progress.waitingFor = `no answer from ${endpoint(target)} to jump host ${via}`;
+    progress.waitingFor = `no answer from ${endpoint(target)} to jump host ${jumpName}`;
     jump.allow("forward");
     const session = await withNewHostKey(target, signal, (acceptsNew) =>
       handshake(target, { role, acceptsNew, via: jump }, progress, signal),

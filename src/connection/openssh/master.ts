@@ -8,7 +8,8 @@ import { cpuSeconds } from "./cpu.ts";
 
 /**
  * Seconds of CPU time that one `ssh` may take: a login takes less than 0.1 s, a script's largest answer 0.2 s. All hosts behind a
- * jump host share its `ssh`: this is the most for it, whatever goes through.
+ * jump host share its `ssh`: this is the most for it, whatever goes through. The shell that starts it sets this as a limit; we look at
+ * the one below every now and then.
  */
 const CPU_SECONDS = { host: 5, "jump host": 120 } as const;
 

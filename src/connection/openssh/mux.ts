@@ -11,8 +11,10 @@ import { string, uint32, WireReader } from "./wire.ts";
 const MUX = { hello: 1, proxy: 0x1000_000f, isProxy: 0x8000_000f, version: 4 } as const;
 /** A little more than the longest message that OpenSSH lets through. */
 const MAX_MESSAGE = 512 * 1024;
-const NO = 0;
-const YES = 1;
+/** SSH's boolean in a request: whether it is to be answered. */
+const WANTS_REPLY = 1;
+/** In proxy mode each message begins with the length of its padding. */
+const NO_PADDING = 0;
 
 /** A channel that we asked for, until the server has taken its command. */
 interface Asked {
@@ -95,8 +97,7 @@ export class Mux {
 
   #send(...parts: (number | Buffer)[]): void {
     if (!this.#isOpen) return;
-    // No padding.
-    this.#socket.write(frame(NO, ...parts));
+    this.#socket.write(frame(NO_PADDING, ...parts));
   }
 
   #end(): void {
@@ -140,6 +141,7 @@ export class Mux {
   }
 
   #judge(message: Buffer): void {
+    // Behind the length of its padding.
     const reader = new WireReader(message, 1);
     const type = reader.byte();
     if (type <= MESSAGE.channelOpen || type > MESSAGE.failure) {
@@ -171,7 +173,7 @@ export class Mux {
     checkPacketSize(packetSize);
     asked.channel = new MuxChannel({ remote, window, packetSize }, (...parts) => this.#send(...parts));
     this.#channels.set(id, asked.channel);
-    this.#send(MESSAGE.channelRequest, uint32(remote), string("exec"), YES, string(asked.command));
+    this.#send(MESSAGE.channelRequest, uint32(remote), string("exec"), WANTS_REPLY, string(asked.command));
   }
 
   #act(type: number, id: number, channel: MuxChannel, reader: WireReader): void {
