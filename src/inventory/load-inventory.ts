@@ -85,6 +85,7 @@ export async function loadInventory({
   // What was opened so far: the inventories that `unlock` gives share it, and each has what was open when it was made.
   const open = new Map<VaultedFile, ReadonlyMap<string, Variable>>();
   const finished = (locked?: Inventory): Inventory => {
+    const opened = open.size;
     const inventory: Inventory = {
       hosts: new Map(drafts.map((host) => [host.name, finishedHost(host, builder, files, open, combine)])),
       groups,
@@ -93,13 +94,12 @@ export async function loadInventory({
       combine,
       surroundings,
       unlock: async (hosts, vault) => {
-        const before = open.size;
         const wanted = new Set(hosts);
         for (const host of drafts.filter(({ name }) => wanted.has(name)))
           for (const part of partsOf(host, files))
             if (part instanceof VaultedFile && !open.has(part))
               open.set(part, await part.open(vault, isName));
-        return open.size === before ? inventory : finished(locked ?? inventory);
+        return open.size === opened ? inventory : finished(locked ?? inventory);
       },
       ...(locked === undefined ? {} : { locked }),
     };

@@ -78,6 +78,13 @@ describe("an encrypted file of variables", () => {
     expect(asked).toHaveLength(1);
   });
 
+  it("is open also where the closed inventory is asked for it once more", async () => {
+    const { inventory, vault } = await situation({ "host_vars/a.yml": await sealed("ansible_port: 2\n") });
+    await inventory.unlock(["a"], vault);
+    const again = await inventory.unlock(["a"], vault);
+    expect((await connectionTo(again, "a", vault)).port).toBe(2);
+  });
+
   it("is refused by its name where the password is another", async () => {
     const { inventory, vault } = await situation(
       { "group_vars/g.yml": await sealed("x: 1\n") },
