@@ -13,21 +13,21 @@ const program = (text: string): Case => ({ files: { "fleet.sh": `#!/bin/sh\n${te
 const VAULT = `$ANSIBLE_VAULT;1.1;AES256\n${"61".repeat(40)}\n`;
 const answering = (json: string): Case => program(`echo '${json}'`);
 
-const NO_READER = "a file that no reader takes, also one of several in a folder";
+const NO_READER = "a file that is in none of these forms, also one of several in a folder";
 const NO_HOST = "an inventory without a host, and a file that does not exist";
-const FAILING =
-  "a program that fails, prints something else than JSON in the form of an inventory, or takes too long";
+const FAILING = "a program that fails, takes too long, or prints anything but an inventory's JSON";
 const TWICE = "a key that stands twice";
-const TAGS = "a YAML tag beside `!vault`, `!unsafe` and those of YAML's plain types, such as `!!set`";
+const TAGS = "a YAML tag, such as `!!set`, other than `!vault`, `!unsafe` and those of YAML's plain types";
 const NAMESAKE = "a host named like a group, unless the group has it alone";
 const NO_GROUP = "a group that is a text or a list, a host whose variables are `false`, `0` or empty text";
 const NAMES =
-  "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's with others than these and spaces";
+  "a host's name with other characters than letters, digits, `.`, `_`, `-`, or with look-alike letters of two alphabets; a group's name with others than these and spaces";
 const LITERALS =
-  "a set, a complex number, an ellipsis, a character by `\\N{NAME}`, or bytes that are no plain letters in an INI value";
+  "in an INI value: a set, a complex number, an ellipsis, a character by `\\N{NAME}`, or bytes that are no plain letters";
 const MARK =
   "a byte order mark before an INI inventory, before an encrypted file, before JSON from a program, in an `ansible.cfg` or a file of `--limit`";
-const PORTS = "a port at the second mention of a host, the port 0, a port after a name that cannot have one";
+const PORTS =
+  "a port that only the second mention of a host has, the port 0, a port after a name that cannot have one";
 
 export const REFUSALS: Record<string, Refusal> = {
   "a section of an unknown kind": {
