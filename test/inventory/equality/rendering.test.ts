@@ -186,7 +186,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["{{ hostvars }}", "that names all variables of a host"],
   ["{{ hostvars['h2'] }}", "that names all variables of a host"],
   ["x{{ list }}", "that puts a list or mapping into a text"],
-  ["[{{ port }}]", "whose text looks like a list or mapping"],
+  ["[{{ port }}]", "whose text Ansible may read as a list or mapping"],
   ["{{ 'a' 'b' }}", 'with "b" where a plain name ends'],
   ["{{ 'a\\b' }}", 'with "\'" where a plain name ends'],
   ["{{ hostvars['h2'].other }}", "which is not set"],
