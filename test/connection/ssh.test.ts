@@ -744,9 +744,8 @@ describe("a login", () => {
       );
       for (const connection of all) connection.close();
       expect(all).toHaveLength(40);
-      // All at once, thirty and more would be turned away, some of them three times. The end of an `ssh` reaches redkeep and the
-      // server at two moments.
-      expect(server.refused).toBeLessThan(transport() === "openssh" ? 20 : 10);
+      // All at once, thirty and more would be turned away, some of them three times.
+      expect(server.refused).toBeLessThan(10);
     },
   );
 
