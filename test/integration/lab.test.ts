@@ -76,6 +76,14 @@ describe("a lab host", () => {
     expect(await one.redis("GET", "kept")).toBe("yes");
   });
 
+  test("shares its network with no host of a test file that runs beside", async () => {
+    await using host = await startHost();
+    const own = `redkeep-lab-${process.env.REDKEEP_LAB_PID}-${process.env.VITEST_POOL_ID}`;
+    const of = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    const { stdout } = await promisify(execFile)("docker", ["inspect", "-f", of, host.id]);
+    expect(stdout.trim()).toBe(own);
+  });
+
   test("receives files with their mode and owner", async () => {
     await using host = await startHost();
     await host.writeFile("/etc/redis/it's new/one", "a\n\u00e4\0b", "0640", "root:redis");

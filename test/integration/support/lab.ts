@@ -25,7 +25,7 @@ export const labImage = process.env.LAB_IMAGE ?? "redkeep-lab:bookworm";
  * The Docker network of hosts that ask for none. A container that restarts gets the next free address of its network: test
  * files that run beside each other need one each, or they hand each other their hosts' addresses.
  */
-const labNetwork = process.env.LAB_NETWORK ?? "bridge";
+const labNetwork = networkOf(process.env.VITEST_POOL_ID);
 /** `deploy` has sudo without a password, `operator` needs this one. */
 export const operatorPassword = "operator-test-password";
 
@@ -44,7 +44,7 @@ export interface Finished {
   stderr: string;
 }
 
-/** The network of a worker of vitest's. */
+/** The network of a worker of vitest's, which global-setup.ts makes; Docker's bridge for other programs. */
 export function networkOf(worker: string | undefined): string {
   return worker === undefined ? "bridge" : `redkeep-lab-${owner()}-${worker}`;
 }
