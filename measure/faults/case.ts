@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunRecord } from "../../src/record/record.ts";
 import type { HostStatus } from "../../src/record/statuses.ts";
-import { CUT_POWER, type LabHost } from "../../test/integration/support/lab.ts";
+import { CUT_POWER, type LabHost, programOf } from "../../test/integration/support/lab.ts";
 import { onHost, residueOf } from "../../test/integration/support/observe.ts";
 import { openProject, type Project } from "../../test/integration/support/project.ts";
 import {
@@ -196,7 +196,7 @@ export function fraction(text: string): number {
 export function startController(project: Project) {
   const child = spawn(
     join(repository, "node_modules/.bin/node"),
-    [join(project.product, "src/cli.ts"), "apply", "--yes", "-i", "inventory.yml", "--json", "run.json"],
+    [programOf(project.product), "apply", "--yes", "-i", "inventory.yml", "--json", "run.json"],
     { cwd: project.dir, env: { ...process.env, NO_COLOR: "1", APP_PASSWORD: project.appPassword } },
   );
   let output = "";

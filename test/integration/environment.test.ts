@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunRecord } from "../../src/record/record.ts";
-import { type LabHost, operatorPassword, startHost } from "./support/lab.ts";
+import { type LabHost, operatorPassword, programOf, startHost } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 import { applyInVain } from "./support/untouched.ts";
@@ -124,8 +124,10 @@ function startApply(
   project: Project,
   wrap: (command: string) => string[] = (command) => ["sh", "-c", command],
 ) {
-  const [node, cli] = ["node_modules/.bin/node", "src/cli.ts"].map((path) => join(repository, path));
-  const [program = "", ...args] = wrap(`exec ${node} ${cli} apply --yes -i inventory.yml --json run.json`);
+  const node = join(repository, "node_modules/.bin/node");
+  const [program = "", ...args] = wrap(
+    `exec ${node} ${programOf()} apply --yes -i inventory.yml --json run.json`,
+  );
   const child = spawn(program, args, {
     cwd: project.dir,
     env: { ...process.env, APP_PASSWORD: project.appPassword },

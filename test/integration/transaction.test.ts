@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { describe, it } from "vitest";
-import { type LabHost, startHost } from "./support/lab.ts";
+import { type LabHost, programOf, startHost } from "./support/lab.ts";
 import { asSoonAs, filesOf, fill, onHost, redisProcess, residueOf } from "./support/observe.ts";
 import { openProject, type Project } from "./support/project.ts";
 
@@ -22,7 +22,7 @@ async function filesBut(host: LabHost): Promise<string> {
 function startApply(project: Project) {
   const controller = spawn(
     join(repository, "node_modules/.bin/node"),
-    [join(repository, "src/cli.ts"), "apply", "--yes", "-i", "inventory.yml"],
+    [programOf(), "apply", "--yes", "-i", "inventory.yml"],
     { cwd: project.dir, env: { ...process.env, APP_PASSWORD: project.appPassword }, stdio: "ignore" },
   );
   const ended = once(controller, "exit");

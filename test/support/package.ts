@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryDirectory } from "../connection/support/server.ts";
 import { repository } from "./pages.ts";
@@ -15,11 +15,9 @@ export interface Packed {
 /** Packs redkeep as `npm pack` does, into `folder`. npm's own build would write into the repository, so the files are copied. */
 export function packInto(folder: string): Packed {
   using copy = temporaryDirectory();
-  const { files } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-  for (const file of ["package.json", "README.md", ...files.filter((name: string) => name !== "dist")])
+  for (const file of sourceFiles())
     cpSync(join(repository, file), join(copy.path, file), { recursive: true });
-  const config = join(repository, "rolldown.config.ts");
-  runHere("rolldown", ["-c", config, "--dir", join(copy.path, "dist"), "--logLevel", "warn"], repository);
+  build(copy.path);
   const options = ["--ignore-scripts", "--json", "--pack-destination", folder];
   const [{ filename, version, files: packed }] = JSON.parse(runHere("npm", ["pack", ...options], copy.path));
   return {
@@ -27,6 +25,31 @@ export function packInto(folder: string): Packed {
     version,
     contents: packed.map(({ path }: { path: string }) => path),
   };
+}
+
+/** Lays out the package in `folder`, anew, with links to what is not built. It starts as one that npm installed. */
+export function linkInto(folder: string): void {
+  const next = `${folder}.next`;
+  rmSync(next, { recursive: true, force: true });
+  for (const file of sourceFiles()) {
+    mkdirSync(dirname(join(next, file)), { recursive: true });
+    symlinkSync(join(repository, file), join(next, file));
+  }
+  build(next);
+  // Another run of the tests may be starting the program from there.
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(next, folder);
+}
+
+/** What the package takes from the repository as it stands there. */
+function sourceFiles(): string[] {
+  const { files }: { files: string[] } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+  return ["package.json", "README.md", ...files.filter((name) => name !== "dist")];
+}
+
+function build(folder: string): void {
+  const config = join(repository, "rolldown.config.ts");
+  runHere("rolldown", ["-c", config, "--dir", join(folder, "dist"), "--logLevel", "warn"], repository);
 }
 
 export function runHere(program: string, args: readonly string[], cwd: string): string {

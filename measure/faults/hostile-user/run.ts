@@ -5,7 +5,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { RunRecord } from "../../../src/record/record.ts";
-import type { LabHost } from "../../../test/integration/support/lab.ts";
+import { type LabHost, programOf } from "../../../test/integration/support/lab.ts";
 import { onHost } from "../../../test/integration/support/observe.ts";
 import type { Project } from "../../../test/integration/support/project.ts";
 import { quote, untilAtRest } from "../host.ts";
@@ -164,7 +164,7 @@ function startRedkeep(project: Project, args: readonly string[]): Controller {
   rmSync(project.path("hostile.json"), { force: true });
   const child = spawn(
     join(repository, "node_modules/.bin/node"),
-    [join(project.product, "src/cli.ts"), ...args, "-i", "inventory.yml", "--json", "hostile.json"],
+    [programOf(project.product), ...args, "-i", "inventory.yml", "--json", "hostile.json"],
     {
       cwd: project.dir,
       env: { ...process.env, NO_COLOR: "1", APP_PASSWORD: project.appPassword },

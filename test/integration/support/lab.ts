@@ -348,8 +348,8 @@ export function writeInventory(
 
 export interface RunOptions {
   cwd?: string;
-  /** The folder of a redkeep. Default: the one that is tested. */
-  product?: string;
+  /** The folder of the sources of another redkeep. Default: the one that is tested. */
+  product?: string | undefined;
   /** Beside the environment of the tests; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
   input?: string;
@@ -359,13 +359,24 @@ export interface RunOptions {
   onOutput?: (text: string) => void;
 }
 
+/**
+ * The program that Node starts: of the redkeep whose sources are in that folder; else the package that global-setup.ts built, as its users
+ * have it, or the sources here where nothing was built. The package starts in little more than half the time.
+ */
+export function programOf(product?: string): string {
+  const built = process.env.REDKEEP_LAB_PACKAGE;
+  return product === undefined && built !== undefined
+    ? join(built, "dist/cli.js")
+    : join(product ?? repository, "src/cli.ts");
+}
+
 /** Runs the CLI as a child process. `record` is the run record, where `--json` asked for one and it was written. */
 export async function redkeep(
   args: string[],
   options: RunOptions = {},
 ): Promise<Finished & { record?: RunRecord }> {
   const node = join(repository, "node_modules/.bin/node");
-  const finished = await run(node, [join(options.product ?? repository, "src/cli.ts"), ...args], {
+  const finished = await run(node, [programOf(options.product), ...args], {
     ...options,
     env: { NO_COLOR: "1", FORCE_COLOR: undefined, ...options.env },
   });

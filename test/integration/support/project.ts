@@ -13,8 +13,6 @@ import { Secret } from "../../../src/lib/secret.ts";
 import type { HostRecord, RunRecord } from "../../../src/record/record.ts";
 import { type Finished, type LabHost, type RunOptions, redkeep, writeInventory } from "./lab.ts";
 
-const repository = join(import.meta.dirname, "../../..");
-
 export interface ProjectRun extends Finished {
   record: RunRecord;
   /** The record of one host. Throws where there is none. */
@@ -24,8 +22,8 @@ export interface ProjectRun extends Finished {
 export class Project implements Disposable {
   readonly dir: string;
   readonly appPassword = "app-password-of-the-tests";
-  /** The folder of the redkeep that runs here. */
-  product = repository;
+  /** The folder of another redkeep's sources, where that runs here instead of the tested one. */
+  product: string | undefined;
   readonly #hosts: Record<string, LabHost>;
   readonly #vars: Record<string, unknown>;
   readonly #hostVars: Record<string, Record<string, unknown>>;
