@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Client } from "ssh2";
-import type { Account } from "./account.ts";
 import { breach, checkPacketSize, IdleMessages, ProtocolError } from "./breach.ts";
+import type { Budget } from "./budget.ts";
 import { MAX_LOGIN_BYTES, MAX_LOGIN_MESSAGES, MAX_REKEYS } from "./limits.ts";
 import { MESSAGE } from "./messages.ts";
 import { oneLine } from "./one-line.ts";
@@ -35,12 +35,12 @@ interface Channel {
 }
 
 /**
- * Stands between a server's bytes and ssh2. Every chunk is charged to the server's account, and every message is judged before
+ * Stands between a server's bytes and ssh2. Every chunk is charged to the server's budget, and every message is judged before
  * ssh2 acts on it: ssh2 trusts a server's numbers, loops as often as they say, and throws where nobody catches when a
  * server sends what it may not. Create it right after `connect`, before anything else touches the client.
  */
 export class Peer {
-  readonly #account: Account;
+  readonly #budget: Budget;
   readonly #onFailure: (error: ProtocolError) => void;
   #isGivenUp = false;
   #loginBytes = 0;
@@ -55,8 +55,8 @@ export class Peer {
   readonly #closed = new Set<number>();
 
   /** @param onFailure ends the connection; called once. */
-  constructor(client: Client, account: Account, onFailure: (error: ProtocolError) => void) {
-    this.#account = account;
+  constructor(client: Client, budget: Budget, onFailure: (error: ProtocolError) => void) {
+    this.#budget = budget;
     this.#onFailure = onFailure;
     const { _protocol: protocol, _chanMgr: channels } = client as unknown as Insides;
     if (
@@ -80,12 +80,12 @@ export class Peer {
     protocol.parse = (chunk, at, length) => {
       if (this.#isGivenUp) return;
       try {
-        this.#account.charge(length - at, () => {
+        this.#budget.charge(length - at, () => {
           if (!this.#hasLoggedIn) this.#countLogin(length - at);
           parse(chunk, at, length);
         });
-        const { overdrawn } = this.#account;
-        if (overdrawn !== undefined) throw new ProtocolError(overdrawn);
+        const { exceeded } = this.#budget;
+        if (exceeded !== undefined) throw new ProtocolError(exceeded);
       } catch (error) {
         this.#fail(error);
       }

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { lstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { accountOf } from "../account.ts";
 import { Bastions } from "../bastion.ts";
+import { type Budget, budgetOf } from "../budget.ts";
 import { HostError } from "../connection.ts";
 import { nameInKnownHosts, notAddable, storedHostKey } from "../host-key.ts";
 import { checkKnownHostsFile, isNamed, keysOf } from "../known-hosts.ts";
-import { ALLOWANCES } from "../limits.ts";
+import { MAX_COSTS } from "../limits.ts";
 import { gaveUp } from "../login-errors.ts";
 import { endpoint } from "../names.ts";
 import { logInPatiently, type Progress, withSignal } from "../patience.ts";
@@ -50,19 +50,19 @@ export async function loginByOpenSsh(
 export async function joinStanding(target: ResolvedConnection): Promise<Session | undefined> {
   const { controlPath } = target;
   if (controlPath === undefined || controlPath === "none") return undefined;
-  const account = accountOf(target);
+  const budget = budgetOf(target);
   let mux: Mux;
   try {
     const found = lstatSync(controlPath);
     // In a folder that others may write to, the socket could be somebody else's.
     if (!found.isSocket() || found.uid !== process.geteuid?.()) return undefined;
-    mux = await Mux.open(controlPath, account);
+    mux = await Mux.open(controlPath, budget);
   } catch {
     return undefined;
   }
   return {
     failure: () => mux.failure,
-    allow: (what) => account.allow(ALLOWANCES[what]),
+    allow: (what) => budget.allow(MAX_COSTS[what]),
     onEnd: (listener) => mux.onEnd(listener),
     exec: (command) => mux.exec(command),
     hangUp: () => mux.close(),
@@ -167,8 +167,8 @@ async function handshake(
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
   signal.throwIfAborted();
-  const account = accountOf(target);
-  account.allow(ALLOWANCES.login);
+  const budget = budgetOf(target);
+  budget.allow(MAX_COSTS.login);
   const master = new Master();
   const onAbort = () => master.kill();
   const isOver = new AbortController();
@@ -193,10 +193,10 @@ async function handshake(
     via?.master.carry(master);
     let isTooMuch = false;
     child.stderr?.on("data", (data: Buffer) => {
-      account.charge(data.length, () => {
+      budget.charge(data.length, () => {
         isTooMuch ||= !log.add(data);
       });
-      if (isTooMuch || account.overdrawn !== undefined) master.kill();
+      if (isTooMuch || budget.exceeded !== undefined) master.kill();
     });
     const ended = once(child, "close").then(([code, name]) => ({ code, name }) as Exit);
     const early = ended.then((exit) => {
@@ -209,10 +209,10 @@ async function handshake(
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
     const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
-    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, account, settled));
+    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, budget, settled));
     const mux = await withSignal(Promise.race([opened, early]), signal);
     log.isLoggedIn = true;
-    return sessionOf(target, { master, mux, log, ended, account });
+    return sessionOf(target, { master, mux, log, ended, budget });
   } catch (error) {
     master.kill();
     throw signal.aborted ? signal.reason : error;
@@ -255,13 +255,13 @@ function sessionOf(
     mux,
     log,
     ended,
-    account,
+    budget,
   }: {
     master: Master;
     mux: Mux;
     log: SshLog;
     ended: Promise<Exit>;
-    account: ReturnType<typeof accountOf>;
+    budget: Budget;
   },
 ): OpenSshSession {
   let isOurs = false;
@@ -286,7 +286,7 @@ function sessionOf(
     ended,
     ...(log.connectMs === undefined ? {} : { connectMs: log.connectMs }),
     failure: () => mux.failure ?? failure,
-    allow: (what) => account.allow(ALLOWANCES[what]),
+    allow: (what) => budget.allow(MAX_COSTS[what]),
     onEnd: (listener) => {
       listeners.push(listener);
     },
