@@ -153,7 +153,7 @@ async function withNewHostKey<T>(
   }
 }
 
-interface Way {
+interface HandshakeOptions {
   role: "host" | "jump host";
   acceptsNew: boolean;
   /** The connection to the jump host. */
@@ -162,7 +162,7 @@ interface Way {
 
 async function handshake(
   target: ResolvedConnection,
-  { role, acceptsNew, via }: Way,
+  { role, acceptsNew, via }: HandshakeOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
