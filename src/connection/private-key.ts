@@ -85,6 +85,7 @@ export function publicBlob(identity: IdentityFile): Buffer | undefined {
     const key = parseOneKey(readFileSync(`${identity.path}.pub`));
     return key instanceof Error ? undefined : key.getPublicSSH();
   } catch {
+    // No `.pub` lies beside it.
     return undefined;
   }
 }

@@ -352,6 +352,7 @@ async function isReadable(path: string): Promise<boolean> {
     await access(path, constants.R_OK);
     return true;
   } catch {
+    // Ansible, too, goes on to the next place.
     return false;
   }
 }

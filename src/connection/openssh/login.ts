@@ -58,6 +58,7 @@ export async function joinStanding(target: ResolvedConnection): Promise<Session 
     if (!found.isSocket() || found.uid !== process.geteuid?.()) return undefined;
     mux = await Mux.open(controlPath, budget);
   } catch {
+    // There is no socket, or nobody answers: we log in ourselves.
     return undefined;
   }
   return {
@@ -141,6 +142,7 @@ async function withNewHostKey<T>(
     signal.throwIfAborted();
     return work(isNew());
   });
+  // The next login only waits for this one: its error is its own.
   const settled = mine.then(
     () => {},
     () => {},
