@@ -1,4 +1,5 @@
 import type { ServerHostKeyAlgorithm } from "ssh2";
+import { errorOf } from "../lib/errors.ts";
 import { shellQuote } from "../shell/quote.ts";
 import { HostError } from "./connection.ts";
 import {
@@ -49,7 +50,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     } catch (error) {
       throw refusal(
         target,
-        `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine((error as Error).message)}`,
+        `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine(errorOf(error).message)}`,
         "Correct the file, or remove RevokedHostKeys.",
       );
     }
@@ -64,7 +65,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
       target.onNewHostKey?.(storedHostKey(target, shown, file));
       return;
     } catch (error) {
-      throw notAddable(target, file, error as Error);
+      throw notAddable(target, file, errorOf(error));
     }
   }
   throw refusedHostKey(

@@ -2,6 +2,7 @@ import { connect as connectSocket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { Algorithms, AuthHandlerMiddleware } from "ssh2";
+import { errorOf } from "../lib/errors.ts";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { Bastions, forward } from "./bastion.ts";
 import { ProtocolError } from "./breach.ts";
@@ -191,6 +192,7 @@ function handshake(
   });
 
   const methods = loginMethods(target, notes);
+  // The types leave out that ssh2 passes null at first, and takes `false` for no more methods.
   const authHandler = ((
     accepted: string[] | null,
     _partial: boolean | null,
@@ -205,7 +207,7 @@ function handshake(
   }) as AuthHandlerMiddleware;
 
   client.connect({
-    sock: socket as never,
+    sock: socket,
     username: target.user,
     readyTimeout: 0,
     ...KEEPALIVE,
@@ -217,7 +219,7 @@ function handshake(
         isKeyChecked = true;
         return true;
       } catch (error) {
-        giveUp(error as Error);
+        giveUp(errorOf(error));
         return false;
       }
     },

@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import type { Client } from "ssh2";
+import { errorOf } from "../lib/errors.ts";
 import { breach, checkPacketSize, IdleMessages, ProtocolError } from "./breach.ts";
 import type { Budget } from "./budget.ts";
 import { MAX_LOGIN_BYTES, MAX_LOGIN_MESSAGES, MAX_REKEYS } from "./limits.ts";
@@ -20,6 +21,7 @@ interface Protocol {
   _handlers: { CHANNEL_OPEN_CONFIRMATION(protocol: Protocol, info: { recipient: number }): void };
 }
 
+/** ssh2 has no public interface to its messages, so its types say nothing of these. */
 interface Insides {
   _protocol: Protocol;
   _chanMgr: { get(channel: number): unknown };
@@ -143,7 +145,7 @@ export class Peer {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
     this.#onFailure(
-      error instanceof ProtocolError ? error : breach(oneLine((error as Error).message), { cause: error }),
+      error instanceof ProtocolError ? error : breach(oneLine(errorOf(error).message), { cause: error }),
     );
   }
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { open, stat } from "node:fs/promises";
-import { Cancelled, InputError } from "../lib/errors.ts";
+import { Cancelled, errorOf, InputError } from "../lib/errors.ts";
 import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
 import { behindMark, unreadable } from "../lib/text-file.ts";
@@ -92,7 +92,7 @@ function jsonOf({ text, words }: Answer): YamlNode {
   } catch (error) {
     throw new InputError({
       place: { file: words },
-      message: `expected an inventory as one JSON object, found ${whatIsNoJson(text, error as Error)}`,
+      message: `expected an inventory as one JSON object, found ${whatIsNoJson(text, errorOf(error))}`,
     });
   }
   return parseYaml(text, words).root;

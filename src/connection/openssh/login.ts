@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { lstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { errorOf } from "../../lib/errors.ts";
 import { Bastions } from "../bastion.ts";
 import { type Budget, budgetOf } from "../budget.ts";
 import { HostError } from "../connection.ts";
@@ -134,7 +135,7 @@ async function withNewHostKey<T>(
   try {
     checkKnownHostsFile(file, name);
   } catch (error) {
-    throw notAddable(target, file, error as Error);
+    throw notAddable(target, file, errorOf(error));
   }
   const key = JSON.stringify([name, port, file]);
   const before = newHosts.get(key) ?? Promise.resolve();

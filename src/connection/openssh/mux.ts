@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { errorOf } from "../../lib/errors.ts";
 import { breach, checkPacketSize, IdleMessages, ProtocolError } from "../breach.ts";
 import type { Budget } from "../budget.ts";
 import { MESSAGE } from "../messages.ts";
@@ -117,7 +118,7 @@ export class Mux {
       const { exceeded } = this.#budget;
       if (exceeded !== undefined) throw new ProtocolError(exceeded);
     } catch (error) {
-      const reason = error instanceof ProtocolError ? error : breach(oneLine((error as Error).message));
+      const reason = error instanceof ProtocolError ? error : breach(oneLine(errorOf(error).message));
       this.#failure ??= reason.message;
       this.close();
     }
