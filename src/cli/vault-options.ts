@@ -43,19 +43,12 @@ export function addNewVaultOptions(command: Command): void {
 /** The passwords of those options. */
 export function newVaultOf(raw: Raw, environment: Environment): Vault {
   const { newVaultId, newVaultPasswordFile } = raw;
-  // Nothing of the environment: it has the old password.
-  return vaultOf(
-    { vaultId: newVaultId, vaultPasswordFile: newVaultPasswordFile },
-    { ...environment, env: withoutVaults(environment.env) },
-  );
-}
-
-function withoutVaults(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ANSIBLE_VAULT_")));
+  // Nothing of Ansible's settings: they have the old password.
+  return vaultOf({ vaultId: newVaultId, vaultPasswordFile: newVaultPasswordFile }, environment);
 }
 
 /**
- * The passwords for vaults that the command line, the environment and `config` name. They are fetched when a vault needs them.
+ * The passwords for vaults that the command line and `config`, Ansible's settings, name. They are fetched when a vault needs them.
  * @throws InputError where a file is not there
  */
 export function vaultOf(raw: Raw, environment: Environment, config?: VaultConfig): Vault {
@@ -66,7 +59,7 @@ export function vaultOf(raw: Raw, environment: Environment, config?: VaultConfig
     passwordFiles: list("vaultPasswordFile"),
     ask: raw.askVaultPass === true,
   };
-  return new Vault(vaultSettings(given, env, cwd, config), {
+  return new Vault(vaultSettings(given, { cwd, env }, config), {
     env,
     interrupted,
     ask: async (question, flag) => {

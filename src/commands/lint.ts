@@ -24,7 +24,7 @@ import type { Environment } from "../run/options.ts";
 export interface LintOptions {
   files: readonly string[];
   json: boolean;
-  /** A file. */
+  /** The file that gets the findings as SARIF, too. */
   sarif: string | undefined;
   failOn: Severity;
   /** Controls that are not looked for. */
@@ -32,7 +32,7 @@ export interface LintOptions {
   server: ServerName | undefined;
 }
 
-/** Finds traps in files; reaches no host. */
+/** Looks for traps in files of configuration; reaches no host. */
 export async function lint(options: LintOptions, { cwd, env, stdout }: Environment): Promise<number> {
   const strange = options.ignore.find((control) => !Object.hasOwn(LINT_CONTROLS, control));
   if (strange !== undefined) {
@@ -44,8 +44,8 @@ export async function lint(options: LintOptions, { cwd, env, stdout }: Environme
   const findings = subjects
     .flatMap((subject) => lintSubject(subject, version))
     .filter(({ control }) => !options.ignore.includes(control));
-  const counts = findings.some(({ severity }) => isAtLeast(severity, options.failOn));
-  const result = { version: packageVersion(), files: namesOf(subjects), findings, exitCode: counts ? 6 : 0 };
+  const fails = findings.some(({ severity }) => isAtLeast(severity, options.failOn));
+  const result = { version: packageVersion(), files: namesOf(subjects), findings, exitCode: fails ? 6 : 0 };
   await printText(options.json ? lintJson(result) : lintText(result, terminalOf(stdout, env)), stdout);
   if (options.sarif !== undefined)
     await writeText(lintSarif(result, cwd), resolve(cwd, options.sarif), 0o666);
@@ -60,8 +60,8 @@ function namesOf(subjects: readonly LintSubject[]): string[] {
 }
 
 /**
- * The files with what they include and the ACL file that they name, as far as those are here. A file that another one
- * includes is read in its place.
+ * The given files, with the files that they include and the ACL file that they name, where those are on this machine. A given
+ * file that another one includes is read as a part of that one.
  */
 async function readSubjects(names: readonly string[], cwd: string): Promise<LintSubject[]> {
   const given = new Map<string, LintFile>();

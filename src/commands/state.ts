@@ -1,7 +1,6 @@
-import { X509Certificate } from "node:crypto";
 import { InputError } from "../lib/errors.ts";
 import { printable } from "../lib/printable.ts";
-import { dayOf } from "../pki/certificate.ts";
+import { dayOf, endOf } from "../pki/certificate.ts";
 import type { Environment } from "../run/options.ts";
 import { State } from "../state/state.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -125,20 +124,17 @@ async function insides(found: State): Promise<[string, string][]> {
     lines.push(["", `${printable(user)}: one for each server, in use on ${names.size}${earlier}`]);
   }
   const ca = await found.read("pki/ca.crt");
-  if (ca !== undefined) lines.push(["CA", endOf(ca)]);
+  if (ca !== undefined) lines.push(["CA", endText(ca)]);
   const clients = (await found.list("pki/clients")).filter((name) => name.endsWith(".crt")).toSorted();
   for (const [index, name] of clients.entries())
     lines.push([
       index === 0 ? "Clients" : "",
-      `${printable(name.slice(0, -4))}: ${endOf((await found.read(`pki/clients/${name}`)) ?? "")}`,
+      `${printable(name.slice(0, -4))}: ${endText((await found.read(`pki/clients/${name}`)) ?? "")}`,
     ]);
   return lines;
 }
 
-function endOf(pem: string): string {
-  try {
-    return `certificate until ${dayOf(new Date(new X509Certificate(pem).validTo))}`;
-  } catch {
-    return "no certificate that can be read";
-  }
+function endText(pem: string): string {
+  const end = endOf(pem);
+  return end === undefined ? "no certificate that can be read" : `certificate until ${dayOf(end)}`;
 }

@@ -43,6 +43,7 @@ export class Bastions<S extends Session> {
         forget();
         shared.session.then(
           (session) => session.hangUp(),
+          // Who failed to log in has nothing to hang up; its hosts were told.
           () => {},
         );
       },

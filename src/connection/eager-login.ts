@@ -30,6 +30,7 @@ const HANDLERS = {
 
 /** Undefined where ssh2 has not exactly these parts. */
 function knownProtocol(client: Client): Protocol | undefined {
+  // None of it is in ssh2's types: what is there is looked up below.
   const { _protocol: protocol } = client as unknown as { _protocol?: Protocol };
   const has = (parts: object, arities: Record<string, number>) =>
     Object.entries(arities).every(([name, arity]) => {
@@ -147,6 +148,7 @@ function firstSession(client: Client, protocol: Protocol): () => void {
     else if (answer) process.nextTick(answer);
   };
   return () => {
+    // ssh2 tells the server's greeting to nobody.
     const { _remoteVer: server = "" } = client as unknown as { _remoteVer?: string };
     if (!server.startsWith("OpenSSH_")) return;
     isAsked = true;

@@ -1,4 +1,5 @@
 import type { ServerHostKeyAlgorithm } from "ssh2";
+import { errorOf } from "../lib/errors.ts";
 import { shellQuote } from "../shell/quote.ts";
 import { HostError } from "./connection.ts";
 import {
@@ -16,7 +17,7 @@ import { oneLine } from "./one-line.ts";
 import { isRevoked } from "./revoked-keys.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
-/** We suggest no command that writes: whoever writes the inventory chooses the file, and could have a line of theirs added to any. */
+/** We suggest no command here: the inventory names the file, and could so have you add a line of its own to any file. */
 const OWN_FILE =
   "Compare the fingerprint with the host's own, then add the key to a known_hosts file, and name that by --known-hosts.";
 
@@ -38,7 +39,10 @@ export function hostKeyAlgorithms(target: ResolvedConnection): ServerHostKeyAlgo
   return [...new Set([...known, ...HOST_KEY_ALGORITHMS])];
 }
 
-/** @throws HostError when the key is revoked, differs from the one on file, or is new and may not be accepted or cannot be kept. */
+/**
+ * Returns where the key is the one on file, or is new and was stored.
+ * @throws HostError where it is revoked, differs from the one on file, or is new and may not or cannot be stored
+ */
 export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
   const [name, port] = nameInKnownHosts(target);
   const shown = { type: keyType(key), fingerprint: fingerprint(key) };
@@ -49,7 +53,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
     } catch (error) {
       throw refusal(
         target,
-        `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine((error as Error).message)}`,
+        `may be revoked: ${tilde(file)}, the RevokedHostKeys of ~/.ssh/config, cannot be used: ${oneLine(errorOf(error).message)}`,
         "Correct the file, or remove RevokedHostKeys.",
       );
     }
@@ -64,7 +68,7 @@ export function admitHostKey(key: Buffer, target: ResolvedConnection): void {
       target.onNewHostKey?.(storedHostKey(target, shown, file));
       return;
     } catch (error) {
-      throw notAddable(target, file, error as Error);
+      throw notAddable(target, file, errorOf(error));
     }
   }
   throw refusedHostKey(

@@ -16,6 +16,7 @@ export function beyondSsh2(path: string, tilde: (path: string) => string): strin
     const { mtimeMs, size, ino } = statSync(path);
     version = `${path} ${mtimeMs} ${size} ${ino}`;
   } catch {
+    // ssh, too, goes on without a file that is not there.
     return undefined;
   }
   const certificate = certificateOf(path);
@@ -30,6 +31,7 @@ function kindOf(path: string): string | undefined {
   try {
     text = readFileSync(path, "latin1").slice(0, 16_384);
   } catch {
+    // It may not be read: the login says so.
     return undefined;
   }
   if (/^-----BEGIN (?:ENCRYPTED )?PRIVATE KEY-----/.test(text))
@@ -65,6 +67,7 @@ function typeInPrivate(text: string): string | undefined {
     const key = string();
     return key.toString("latin1", 4, 4 + key.readUInt32BE());
   } catch {
+    // It is cut off or damaged: ssh2 says so as it reads the key.
     return undefined;
   }
 }

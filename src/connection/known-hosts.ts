@@ -149,6 +149,7 @@ function strangeLine(file: string): number | undefined {
   try {
     text = readFileSync(file, "utf8");
   } catch {
+    // A file that is not there has no strange line; one that may not be read is found out as the key is added.
     return undefined;
   }
   const index = text.split("\n").findIndex((line) => {
@@ -167,6 +168,7 @@ function endsInLine(file: string): boolean {
   try {
     fd = openSync(file, "r");
   } catch {
+    // It is not there yet: what is added will be its first line.
     return true;
   }
   try {

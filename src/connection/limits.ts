@@ -38,19 +38,19 @@ export const MAX_KEPT_STDERR_BYTES = 64 * KIB;
 export const MAX_NOISE_BYTES = MIB;
 
 /** CPU time of the controller, in milliseconds, and bytes that it receives. */
-export interface Allowance {
+export interface Cost {
   cpuMs: number;
   bytes: number;
 }
 
 /**
- * What the account of a server holds at its beginning, and what each thing that it is asked for adds. A login takes 2 to 3 ms, a
- * megabyte 10 ms; a slow controller takes ten times as long.
+ * What a server may cost at first, and how much more for each thing that it is asked for. A login takes 2 to 3 ms, a megabyte
+ * 10 ms; a slow controller takes ten times as long.
  */
-export const ALLOWANCES = {
+export const MAX_COSTS = {
   first: { cpuMs: 500, bytes: MIB },
   login: { cpuMs: 50, bytes: MAX_LOGIN_BYTES },
   script: { cpuMs: 300, bytes: 2 * MAX_OUTPUT_BYTES + 2 * MAX_NOISE_BYTES },
   /** Of a jump host, for each connection through it: all that the host behind it may send. */
   forward: { cpuMs: 500, bytes: 4 * MAX_OUTPUT_BYTES },
-} as const satisfies Record<string, Allowance>;
+} as const satisfies Record<string, Cost>;

@@ -2,14 +2,15 @@ import { connect as connectSocket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { Algorithms, AuthHandlerMiddleware } from "ssh2";
-import { accountOf } from "./account.ts";
+import { errorOf } from "../lib/errors.ts";
 import { type LoginNotes, loginMethods } from "./authentication.ts";
 import { Bastions, forward } from "./bastion.ts";
 import { ProtocolError } from "./breach.ts";
+import { budgetOf } from "./budget.ts";
 import { HostError } from "./connection.ts";
 import { loginEagerly } from "./eager-login.ts";
 import { admitHostKey, hostKeyAlgorithms } from "./host-key.ts";
-import { ALLOWANCES } from "./limits.ts";
+import { MAX_COSTS } from "./limits.ts";
 import {
   endedEarly,
   gaveUp,
@@ -171,7 +172,7 @@ function handshake(
     resolve({
       client,
       failure: () => failure,
-      allow: (what) => account.allow(ALLOWANCES[what]),
+      allow: (what) => budget.allow(MAX_COSTS[what]),
       onEnd: (listener) => {
         client.on("error", listener).on("end", listener).on("close", listener);
       },
@@ -191,6 +192,7 @@ function handshake(
   });
 
   const methods = loginMethods(target, notes);
+  // The types leave out that ssh2 passes null at first, and takes `false` for no more methods.
   const authHandler = ((
     accepted: string[] | null,
     _partial: boolean | null,
@@ -205,7 +207,7 @@ function handshake(
   }) as AuthHandlerMiddleware;
 
   client.connect({
-    sock: socket as never,
+    sock: socket,
     username: target.user,
     readyTimeout: 0,
     ...KEEPALIVE,
@@ -217,15 +219,15 @@ function handshake(
         isKeyChecked = true;
         return true;
       } catch (error) {
-        giveUp(error as Error);
+        giveUp(errorOf(error));
         return false;
       }
     },
     authHandler,
   });
-  const account = accountOf(target);
-  account.allow(ALLOWANCES.login);
-  new Peer(client, account, (error) => giveUp(explain(error, target, { greeting, isKeyChecked, notes })));
+  const budget = budgetOf(target);
+  budget.allow(MAX_COSTS.login);
+  new Peer(client, budget, (error) => giveUp(explain(error, target, { greeting, isKeyChecked, notes })));
   const mayFollow = loginEagerly(client, opensSession);
   return promise;
 }

@@ -1,7 +1,8 @@
 import type { EventEmitter } from "node:events";
 import type { Client } from "ssh2";
-import type { Account } from "./account.ts";
+import { errorOf } from "../lib/errors.ts";
 import { breach, checkPacketSize, IdleMessages, ProtocolError } from "./breach.ts";
+import type { Budget } from "./budget.ts";
 import { MAX_LOGIN_BYTES, MAX_LOGIN_MESSAGES, MAX_REKEYS } from "./limits.ts";
 import { MESSAGE } from "./messages.ts";
 import { oneLine } from "./one-line.ts";
@@ -20,6 +21,7 @@ interface Protocol {
   _handlers: { CHANNEL_OPEN_CONFIRMATION(protocol: Protocol, info: { recipient: number }): void };
 }
 
+/** ssh2 has no public interface to its messages, so its types say nothing of these. */
 interface Insides {
   _protocol: Protocol;
   _chanMgr: { get(channel: number): unknown };
@@ -35,12 +37,12 @@ interface Channel {
 }
 
 /**
- * Stands between a server's bytes and ssh2. Every chunk is charged to the server's account, and every message is judged before
+ * Stands between a server's bytes and ssh2. Every chunk is charged to the server's budget, and every message is judged before
  * ssh2 acts on it: ssh2 trusts a server's numbers, loops as often as they say, and throws where nobody catches when a
  * server sends what it may not. Create it right after `connect`, before anything else touches the client.
  */
 export class Peer {
-  readonly #account: Account;
+  readonly #budget: Budget;
   readonly #onFailure: (error: ProtocolError) => void;
   #isGivenUp = false;
   #loginBytes = 0;
@@ -55,8 +57,8 @@ export class Peer {
   readonly #closed = new Set<number>();
 
   /** @param onFailure ends the connection; called once. */
-  constructor(client: Client, account: Account, onFailure: (error: ProtocolError) => void) {
-    this.#account = account;
+  constructor(client: Client, budget: Budget, onFailure: (error: ProtocolError) => void) {
+    this.#budget = budget;
     this.#onFailure = onFailure;
     const { _protocol: protocol, _chanMgr: channels } = client as unknown as Insides;
     if (
@@ -80,12 +82,12 @@ export class Peer {
     protocol.parse = (chunk, at, length) => {
       if (this.#isGivenUp) return;
       try {
-        this.#account.charge(length - at, () => {
+        this.#budget.charge(length - at, () => {
           if (!this.#hasLoggedIn) this.#countLogin(length - at);
           parse(chunk, at, length);
         });
-        const { overdrawn } = this.#account;
-        if (overdrawn !== undefined) throw new ProtocolError(overdrawn);
+        const { exceeded } = this.#budget;
+        if (exceeded !== undefined) throw new ProtocolError(exceeded);
       } catch (error) {
         this.#fail(error);
       }
@@ -143,7 +145,7 @@ export class Peer {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
     this.#onFailure(
-      error instanceof ProtocolError ? error : breach(oneLine((error as Error).message), { cause: error }),
+      error instanceof ProtocolError ? error : breach(oneLine(errorOf(error).message), { cause: error }),
     );
   }
 

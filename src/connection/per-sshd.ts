@@ -2,10 +2,10 @@ import { endpoint } from "./names.ts";
 import type { ResolvedConnection } from "./ssh-config.ts";
 
 /** What tells one sshd from another: its address and port, and the jump hosts before it. */
-type Way = Pick<ResolvedConnection, "jumps" | "address" | "port">;
+type Route = Pick<ResolvedConnection, "jumps" | "address" | "port">;
 
 /** Makes what all connections to one sshd share, once for each sshd. */
-export function onePerSshd<T>(make: () => T): (target: Way) => T {
+export function onePerSshd<T>(make: () => T): (target: Route) => T {
   const made = new Map<string, T>();
   return ({ jumps, address, port }) => {
     const key = JSON.stringify([jumps.map(endpoint), address, port]);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import type { ParsedKey } from "ssh2";
+import { codeOf } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { parseKey } from "./ssh2.ts";
 
@@ -35,8 +36,7 @@ export function readIdentity(path: string, passphrase: Secret | undefined): Iden
 }
 
 function missing(path: string, error: unknown): IdentityFile {
-  const { code } = error as NodeJS.ErrnoException;
-  return { path, kind: "missing", problem: `${path} cannot be read (${code})` };
+  return { path, kind: "missing", problem: `${path} cannot be read (${codeOf(error)})` };
 }
 
 function parseIdentity(path: string, passphrase: Secret | undefined): IdentityFile {
@@ -85,6 +85,7 @@ export function publicBlob(identity: IdentityFile): Buffer | undefined {
     const key = parseOneKey(readFileSync(`${identity.path}.pub`));
     return key instanceof Error ? undefined : key.getPublicSSH();
   } catch {
+    // No `.pub` lies beside it.
     return undefined;
   }
 }

@@ -104,7 +104,7 @@ class Reader {
   }
 
   byte(): number {
-    return this.skip(1)[0] as number;
+    return this.skip(1).readUInt8();
   }
 
   uint32(): number {

@@ -220,7 +220,8 @@ class Output {
   }
 
   get bytes(): Buffer {
-    if (this.#chunks.length === 1) return this.#chunks[0] as Buffer;
+    const [first] = this.#chunks;
+    if (first !== undefined && this.#chunks.length === 1) return first;
     const whole = Buffer.concat(this.#chunks);
     this.#chunks = [whole];
     return whole;

@@ -118,6 +118,7 @@ function mayMatter(file: string): boolean {
   try {
     text = readFileSync(file, "utf8");
   } catch {
+    // Nobody knows what it holds.
     return true;
   }
   let isForSome = false;

@@ -1,3 +1,4 @@
+import { errorOf } from "../lib/errors.ts";
 import { BecomePasswords } from "./become-passwords.ts";
 import { type CommandResult, type Connection, HostError, type RunOptions } from "./connection.ts";
 import { login } from "./login.ts";
@@ -125,7 +126,7 @@ class SshConnection implements Connection {
       return await this.#session.exec(command);
     } catch (error) {
       if (error instanceof LinkLost) this.#isOpen = false;
-      throw refusal((error as Error).message);
+      throw refusal(errorOf(error).message);
     }
   }
 }

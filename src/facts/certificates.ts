@@ -53,6 +53,7 @@ function spkiDigest(text: string): string {
     const der = key.export({ type: "spki", format: "der" });
     return createHash("sha256").update(der).digest("hex");
   } catch {
+    // What is no key has a digest that no key has.
     return "";
   }
 }

@@ -149,8 +149,8 @@ function dispatchesOf({ firewall }: Managed): Dispatch[] {
 function nftDispatch(expr: readonly unknown[]): Dispatch | undefined {
   const found: Dispatch = { zone: "", source: undefined, interface: undefined };
   for (const statement of expr) {
-    const { match, goto, jump } = statement as Record<string, never>;
-    const target = field(goto ?? jump, "target");
+    const match = field(statement, "match");
+    const target = field(field(statement, "goto") ?? field(statement, "jump"), "target");
     if (typeof target === "string") found.zone = ZONE.exec(target)?.[1] ?? "";
     if (match === undefined) continue;
     const [left, right] = [field(match, "left"), field(match, "right")];
@@ -180,7 +180,7 @@ function iptablesDispatch(line: string): Dispatch | undefined {
 }
 
 const field = (value: unknown, name: string): unknown =>
-  typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 
 function nftables(seen: Managed): Manager {
   const [chain] = inputChains(seen).map(({ name }) => name);

@@ -25,7 +25,7 @@ export function planFirewall(state: FirewallState, wanted: WantedFirewall): Fire
     return { rules4: state.rules4, rules6: state.rules6, changes: [], problems, notes: [] };
   }
 
-  const families = ([4, 6] as const).map((family) => {
+  const planned = (family: 4 | 6) => {
     const file = family === 4 ? state.rules4 : state.rules6;
     if (family === 6 && !state.ipv6Enabled) return { file, steps: [], notes: [], problems: [] };
     const plan = new FamilyPlan(family, state, wanted, allowed);
@@ -35,8 +35,8 @@ export function planFirewall(state: FirewallState, wanted: WantedFirewall): Fire
     plan.allowSubnets();
     const entries = plan.steps.length === 0 ? file.entries : plan.entries;
     return { file: { ...file, entries }, steps: plan.steps, notes: plan.notes, problems: plan.selfCheck() };
-  });
-  const [v4, v6] = families as [(typeof families)[0], (typeof families)[0]];
+  };
+  const [v4, v6] = [planned(4), planned(6)];
 
   const lockoutRisk = findLockout(state, wanted, [...v4.file.entries, ...v6.file.entries]);
   return {

@@ -156,6 +156,7 @@ async function recordIn<T>(state: State, name: string, schema: z.ZodType<T>): Pr
     if ((await state.sizeOf(name)) === undefined) return undefined;
     return schema.safeParse(JSON.parse((await state.read(name)) ?? "")).data;
   } catch {
+    // A file that went away or holds no JSON is no record, and earlier ones may be.
     return undefined;
   }
 }

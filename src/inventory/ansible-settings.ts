@@ -1,9 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { access, constants } from "node:fs/promises";
-import { dirname, extname, isAbsolute, join, normalize, relative, resolve } from "node:path";
-import { InputError, type Place } from "../lib/errors.ts";
+import { dirname, extname, join, relative } from "node:path";
+import { InputError } from "../lib/errors.ts";
+import { expandedPath } from "../lib/expanded-path.ts";
 import { Secret } from "../lib/secret.ts";
 import { readTextFile } from "../lib/text-file.ts";
+import type { Named, VaultConfig } from "../vault/identities.ts";
 import { type Cfg, parseCfg } from "./ansible-cfg.ts";
 import type { ConfigSetting, ConnectionConfig } from "./connection-settings.ts";
 
@@ -28,14 +30,7 @@ export interface AnsibleSettings {
   connection: ConnectionConfig;
   /** `hash_behaviour = merge`. */
   mergesMappings: boolean;
-  vault: {
-    /** Absolute. */
-    passwordFile: string | undefined;
-    identityList: readonly string[] | undefined;
-    idMatch: boolean | undefined;
-    encryptIdentity: string | undefined;
-    places: Partial<Record<"passwordFile" | "identityList", Place>>;
-  };
+  vault: VaultConfig;
 }
 
 /** Of each setting its environment variable, which wins, then its sections and keys, of which the last one counts. */
@@ -114,10 +109,6 @@ export async function ansibleSettings(
       : parseCfg(await readTextFile(found.path, shown, { keepsMark: true }), shown ?? "");
   const reader = new SettingsReader(cfg, found.path, cwd, env);
   const inventory = hasInventory ? undefined : await reader.inventory();
-  const [vaultPasswordFile, vaultIdentityList] = [
-    reader.find("vaultPasswordFile"),
-    reader.find("vaultIdentityList"),
-  ];
   const unchecked = reader.boolean("hostKeyChecking") === false ? reader.find("hostKeyChecking") : undefined;
   const settings: AnsibleSettings = {
     file: shown,
@@ -125,7 +116,7 @@ export async function ansibleSettings(
     hostKeysOff: unchecked && whereOf(unchecked),
     inventory,
     user: reader.user(),
-    privateKey: await reader.file("privateKey"),
+    privateKey: reader.file("privateKey"),
     forks: reader.number("forks", 1000),
     timeoutSeconds: reader.number("timeout", 3600),
     become: reader.boolean("become"),
@@ -148,14 +139,10 @@ export async function ansibleSettings(
       ),
     },
     vault: {
-      passwordFile: await reader.file("vaultPasswordFile"),
-      identityList: vaultIdentityList && listOf(vaultIdentityList.value),
+      passwordFile: reader.named("vaultPasswordFile", reader.file("vaultPasswordFile")),
+      identityList: reader.named("vaultIdentityList", reader.list("vaultIdentityList")),
       idMatch: reader.boolean("vaultIdMatch"),
       encryptIdentity: reader.find("vaultEncryptIdentity")?.value,
-      places: {
-        ...(vaultPasswordFile?.place && { passwordFile: vaultPasswordFile.place }),
-        ...(vaultIdentityList?.place && { identityList: vaultIdentityList.place }),
-      },
     },
   };
   reader.finish();
@@ -170,7 +157,7 @@ interface FoundCfg {
 async function findCfg(cwd: string, env: NodeJS.ProcessEnv): Promise<FoundCfg> {
   const given = env.ANSIBLE_CONFIG;
   if (given !== undefined && given !== "") {
-    const path = expanded(given, cwd, env);
+    const path = expandedPath(given, cwd, env);
     if (path === "/dev/null") return { warnings: [] };
     const file = isDirectory(path) ? join(path, "ansible.cfg") : path;
     if (!existsSync(file))
@@ -275,8 +262,22 @@ class SettingsReader {
     return setting && new Secret(setting.value);
   }
 
+  /** A value that the setting `name` gave, with where it stands: whoever uses it later may have to say so. */
+  named<T>(name: keyof typeof NAMES, value: T | undefined): Named<T> | undefined {
+    const setting = this.find(name);
+    return value === undefined || setting === undefined
+      ? undefined
+      : { value, key: setting.key, place: setting.place };
+  }
+
+  list(name: keyof typeof NAMES): string[] | undefined {
+    return this.find(name)
+      ?.raw.split(",")
+      .map((item) => unquoted(item.trim()));
+  }
+
   /** Absolute. */
-  async file(name: keyof typeof NAMES): Promise<string | undefined> {
+  file(name: keyof typeof NAMES): string | undefined {
     const setting = this.find(name);
     if (setting === undefined) return undefined;
     const path = this.#path(setting);
@@ -308,7 +309,7 @@ class SettingsReader {
   /** A path in the file counts from the file's folder, one in the environment from the current folder. */
   #path({ place, raw }: FoundSetting): string {
     const base = place === undefined ? this.#cwd : this.#directory;
-    return expanded(raw.replaceAll("{{CWD}}", this.#cwd), base, this.#env);
+    return expandedPath(raw.replaceAll("{{CWD}}", this.#cwd), base, this.#env);
   }
 
   #problem(setting: ConfigSetting, expectation: string): undefined {
@@ -329,26 +330,11 @@ function whereOf({ place, key }: ConfigSetting): string {
   return place === undefined ? key : `${place.file}:${place.line} (${key})`;
 }
 
-/** `~` and variables of the environment, as Python expands them. */
-function expanded(path: string, base: string, env: NodeJS.ProcessEnv): string {
-  const known = (whole: string, name: string) => (Object.hasOwn(env, name) ? (env[name] ?? whole) : whole);
-  const named = path
-    .replace(/\$(?:(\w+)|\{([^}]*)\})/g, (whole, plain?: string, braced?: string) =>
-      known(whole, plain ?? braced ?? ""),
-    )
-    .replace(/^~(?=\/|$)/, env.HOME ?? "~");
-  return normalize(isAbsolute(named) ? named : resolve(base, named));
-}
-
 function unquoted(value: string): string {
   const [quote] = value;
   const isQuoted =
     value.length > 1 && (quote === '"' || quote === "'") && value.endsWith(quote) && value.at(-2) !== "\\";
   return isQuoted ? value.slice(1, -1) : value;
-}
-
-function listOf(value: string): string[] {
-  return value.split(",").map((item) => unquoted(item.trim()));
 }
 
 /** The shorter of the absolute path and the one from here. */
@@ -366,6 +352,7 @@ async function isReadable(path: string): Promise<boolean> {
     await access(path, constants.R_OK);
     return true;
   } catch {
+    // Ansible, too, goes on to the next place.
     return false;
   }
 }

@@ -1,8 +1,8 @@
 import { InputError, type Place } from "../lib/errors.ts";
 import { parseYaml, type YamlDocument } from "../lib/yaml.ts";
+import { describeNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
 import { type Combine, combined } from "./combining.ts";
-import { describe } from "./parse-inventory.ts";
 import { SIMPLE_ESCAPES } from "./python-literal.ts";
 import type { Variable } from "./variable.ts";
 import { variableOf } from "./variable.ts";
@@ -43,7 +43,7 @@ async function parseExtraVar(arg: string, cwd: string, vault: Vault): Promise<Ma
 
 function variablesOf({ root }: YamlDocument): Map<string, Variable> {
   if (root.kind !== "mapping" || root.entries.size === 0) {
-    const found = root.kind === "mapping" ? "an empty one" : describe(root);
+    const found = root.kind === "mapping" ? "an empty one" : describeNode(root);
     throw new InputError({ place: PLACE, message: `expected a mapping of variables, found ${found}` });
   }
   return new Map([...root.entries].map(([name, entry]) => [name, variableOf({ ...entry, place: PLACE })]));

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { didYouMean, InputError, type Place, type Problem } from "../lib/errors.ts";
+import { didYouMean, errorOf, InputError, type Place, type Problem } from "../lib/errors.ts";
 import { behindMark, markRefused, readTextFile } from "../lib/text-file.ts";
 import { globMatcher } from "./glob.ts";
 import type { Inventory } from "./inventory.ts";
@@ -195,7 +195,7 @@ function regexMatcher(term: string, place: Place | undefined): (name: string) =>
     const regex = new RegExp(`^(?:${term.slice(1)})`, "u");
     return (name) => regex.test(name);
   } catch (error) {
-    const reason = (error as Error).message.replace(/^.*: /, "");
+    const reason = errorOf(error).message.replace(/^.*: /, "");
     throw new InputError({ place, key: term, message: `is not a regular expression: ${reason}` });
   }
 }

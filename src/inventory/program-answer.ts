@@ -1,8 +1,7 @@
 import { InputError, type Place } from "../lib/errors.ts";
-import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
+import { describeNode, type YamlMapping, type YamlNode } from "../lib/yaml-node.ts";
 import { checkHostName } from "./host-name.ts";
 import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
-import { describe } from "./parse-inventory.ts";
 import { variableOf } from "./variable.ts";
 
 const SECTIONS = ["hosts", "vars", "children"];
@@ -29,7 +28,7 @@ export class ProgramAnswer {
 
   #hostvars(meta: YamlNode, place: Place): YamlMapping | undefined {
     if (meta.kind !== "mapping") {
-      this.#problem(place, "_meta", `expected an object, found ${describe(meta)}`);
+      this.#problem(place, "_meta", `expected an object, found ${describeNode(meta)}`);
       return undefined;
     }
     const hostvars = meta.entries.get("hostvars");
@@ -39,7 +38,7 @@ export class ProgramAnswer {
     this.#problem(
       hostvars.place,
       "_meta.hostvars",
-      `expected the variables of each host as an object, found ${describe(hostvars.node)}`,
+      `expected the variables of each host as an object, found ${describeNode(hostvars.node)}`,
     );
     return { kind: "mapping", place, entries: new Map() };
   }
@@ -90,20 +89,20 @@ export class ProgramAnswer {
 
   #names(node: YamlNode, place: Place, path: string, what: string): { name: string; place: Place }[] {
     if (node.kind !== "sequence") {
-      this.#problem(place, path, `expected a list of ${what}, found ${describe(node)}`);
+      this.#problem(place, path, `expected a list of ${what}, found ${describeNode(node)}`);
       return [];
     }
     return node.items.flatMap((item) => {
       if (item.kind === "scalar" && typeof item.value === "string" && item.value !== "")
         return [{ name: item.value, place: item.place }];
-      this.#problem(item.place, path, `expected a list of names, found ${describe(item)} in it`);
+      this.#problem(item.place, path, `expected a list of names, found ${describeNode(item)} in it`);
       return [];
     });
   }
 
   #variables(group: DraftGroup, node: YamlNode, place: Place, path: string): void {
     if (node.kind !== "mapping") {
-      this.#problem(place, path, `expected the group's variables as an object, found ${describe(node)}`);
+      this.#problem(place, path, `expected the group's variables as an object, found ${describeNode(node)}`);
       return;
     }
     for (const [name, entry] of node.entries) {
@@ -118,7 +117,7 @@ export class ProgramAnswer {
       this.#problem(
         place ?? node.place,
         name,
-        `expected the host's variables as an object, found ${describe(node)}`,
+        `expected the host's variables as an object, found ${describeNode(node)}`,
       );
       return;
     }

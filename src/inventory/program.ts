@@ -1,14 +1,13 @@
 import { spawn } from "node:child_process";
 import { open, stat } from "node:fs/promises";
-import { Cancelled, InputError } from "../lib/errors.ts";
+import { Cancelled, errorOf, InputError } from "../lib/errors.ts";
 import { isExecutable, openToOthers } from "../lib/own-program.ts";
 import { printable } from "../lib/printable.ts";
 import { behindMark, unreadable } from "../lib/text-file.ts";
 import { parseYaml } from "../lib/yaml.ts";
-import type { YamlMapping, YamlNode } from "../lib/yaml-node.ts";
+import { describeNode, type YamlMapping, type YamlNode } from "../lib/yaml-node.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { InventoryBuilder } from "./inventory-builder.ts";
-import { describe } from "./parse-inventory.ts";
 import { ProgramAnswer } from "./program-answer.ts";
 
 export const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
@@ -93,7 +92,7 @@ function jsonOf({ text, words }: Answer): YamlNode {
   } catch (error) {
     throw new InputError({
       place: { file: words },
-      message: `expected an inventory as one JSON object, found ${whatIsNoJson(text, error as Error)}`,
+      message: `expected an inventory as one JSON object, found ${whatIsNoJson(text, errorOf(error))}`,
     });
   }
   return parseYaml(text, words).root;
@@ -113,7 +112,7 @@ function mappingOf(node: YamlNode, words: string): YamlMapping {
   if (node.kind === "mapping") return node;
   throw new InputError({
     place: { file: words },
-    message: `expected an inventory as one JSON object, found ${describe(node)}`,
+    message: `expected an inventory as one JSON object, found ${describeNode(node)}`,
   });
 }
 

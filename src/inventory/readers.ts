@@ -6,8 +6,8 @@ import { shellWord } from "../shell/quote.ts";
 import { readVaulted } from "../vault/read-file.ts";
 import { addIni, type IniInventory, looksLikeIni, parseIni } from "./ini.ts";
 import type { InventoryBuilder } from "./inventory-builder.ts";
-import { parseInventory } from "./parse-inventory.ts";
 import { addProgram, isProgram, MAX_OUTPUT_BYTES, type ProgramContext } from "./program.ts";
+import { parseYamlInventory } from "./yaml-inventory.ts";
 
 const YAML_ENDINGS = ["", ".yml", ".yaml", ".json"];
 /** Plugins take their configuration from a file that ends so, too. */
@@ -46,7 +46,7 @@ export async function readInventoryFile(
     // The plugin `constructed` makes its groups of what the other sources have.
     const command = (plugin: string) =>
       exportCommand(/(?:^|\.)constructed$/.test(plugin) ? context.sources : [file]);
-    return parseInventory(yaml.document, builder, command);
+    return parseYamlInventory(yaml.document, builder, command);
   }
   if (behindMark(text) !== undefined)
     throw markRefused(file, "which Ansible takes for a part of its first line");

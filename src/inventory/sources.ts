@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { InputError } from "../lib/errors.ts";
+import { codeOf, InputError } from "../lib/errors.ts";
 import { unreadable } from "../lib/text-file.ts";
 import { compareBytes } from "./order.ts";
 
@@ -66,8 +66,7 @@ export async function kindOf(path: string): Promise<"file" | "directory" | undef
   try {
     return (await stat(path)).isDirectory() ? "directory" : "file";
   } catch (error) {
-    if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? ""))
-      return undefined;
+    if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(codeOf(error) ?? "")) return undefined;
     throw unreadable(error, path);
   }
 }

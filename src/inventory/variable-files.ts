@@ -1,11 +1,10 @@
 import { extname, join, resolve } from "node:path";
 import { didYouMean, InputError } from "../lib/errors.ts";
 import { parseYaml } from "../lib/yaml.ts";
-import type { YamlNode } from "../lib/yaml-node.ts";
+import { describeNode, type YamlNode } from "../lib/yaml-node.ts";
 import { isVault } from "../vault/envelope.ts";
 import { readMaybeVaulted, readVaulted } from "../vault/read-file.ts";
 import type { Vault } from "../vault/vault.ts";
-import { describe } from "./parse-inventory.ts";
 import { kindOf, linkToNothing, namesIn } from "./sources.ts";
 import type { Variable } from "./variable.ts";
 import { variableOf } from "./variable.ts";
@@ -143,7 +142,7 @@ function variablesIn(root: YamlNode): Map<string, Variable> {
   if (root.kind !== "mapping") {
     throw new InputError({
       place: root.place,
-      message: `expected a mapping of variables, found ${describe(root)}`,
+      message: `expected a mapping of variables, found ${describeNode(root)}`,
     });
   }
   return new Map([...root.entries].map(([name, entry]) => [name, variableOf(entry)]));

@@ -1,3 +1,5 @@
+import { types } from "node:util";
+
 /** Where in a user's file something stands. Lines and columns count from 1. */
 export interface Place {
   file: string;
@@ -103,4 +105,16 @@ function editDistance(a: string, b: string): number {
     last = row;
   }
   return last[b.length] ?? 0;
+}
+
+/** What was thrown, as an error: of a type that says nothing, a program may throw anything. */
+export function errorOf(thrown: unknown): Error {
+  return types.isNativeError(thrown) ? thrown : new Error(String(thrown));
+}
+
+/** What the system says was wrong, such as `ENOENT`; undefined where it was not the system. */
+export function codeOf(thrown: unknown): string | undefined {
+  return types.isNativeError(thrown) && "code" in thrown && typeof thrown.code === "string"
+    ? thrown.code
+    : undefined;
 }

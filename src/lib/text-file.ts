@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { InputError } from "./errors.ts";
+import { codeOf, InputError } from "./errors.ts";
 
 const MAX_FILE_BYTES = 1024 * 1024;
 const MARK = "\ufeff";
@@ -48,7 +48,7 @@ export function markRefused(file: string, ansible: string): InputError {
 
 /** The InputError for a file that the system refused to open. */
 export function unreadable(error: unknown, file: string): InputError {
-  const code = (error as NodeJS.ErrnoException).code;
+  const code = codeOf(error);
   const reasons: Record<string, string> = {
     ENOENT: "does not exist",
     EACCES: "may not be read (permission denied)",

@@ -119,3 +119,24 @@ export function placeOf(root: YamlNode, path: YamlPath): Place {
   }
   return place;
 }
+
+/** A node in words, for messages: `a list`, `the number 3`, `the text "abc"`. */
+export function describeNode(node: YamlNode): string {
+  if (node.kind === "mapping") return "a mapping";
+  if (node.kind === "sequence") return "a list";
+  switch (node.type) {
+    case "null":
+      return "nothing";
+    case "vault":
+      return "a !vault value";
+    case "int":
+    case "float":
+      return `the number ${node.value}`;
+    case "boolean":
+      return `the boolean ${node.value}`;
+    default:
+      return node.value === ""
+        ? "an empty text"
+        : `the text ${JSON.stringify(String(node.value).slice(0, 60))}`;
+  }
+}

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
+import { attempt } from "../lib/attempt.ts";
 import { excerpt, type Secret } from "../lib/secret.ts";
 import type { HandshakeSight, PortSight, Sight, TlsReply } from "./sight.ts";
 import { type Attempt, attemptsOf, isOffered, portsOf, type Target } from "./target.ts";
@@ -262,12 +263,4 @@ function reasonOf({ message }: Error): string {
 
 function firstLine(text: string): string {
   return excerpt(text.split(/\r?\n/)[0] ?? "", 120);
-}
-
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
 }

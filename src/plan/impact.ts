@@ -12,8 +12,8 @@ import { memoryOnlyImpacts, rulesAtRestart } from "./memory-only.ts";
 import { changesOf, type HostPlan } from "./plan.ts";
 
 /**
- * Who is connected now, or ran something since the start, that the plan takes away: in sentences, the gravest first. What
- * was not running when the host was asked is not seen.
+ * Who would notice the plan, in sentences, the gravest first: clients that are connected now, and commands that ran since
+ * Redis started. A client that comes later is not seen.
  */
 export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impact[] {
   if (facts.redis.user === undefined) return [];
@@ -41,15 +41,15 @@ export function impactOf(plan: HostPlan, facts: HostFacts, server: Server): Impa
   ];
 }
 
-/** A copy of the state that is older than the host would bring back what somebody has made anew since. */
+/** An older copy of the state would bring back passwords that somebody has replaced since. */
 function unknownPasswordImpacts({ after }: HostPlan): Impact[] {
   return after.unknownPasswords.map((name) => ({
     kind: "unknown-password",
-    detail: `user ${name} has a generated password here that this controller's state never had: it may be newer, made anew with another copy of the state. Then bring that copy first: this run puts this state's password in its place, and who has the other is refused.`,
+    detail: `user ${name} has a generated password here that this controller's state never had: another copy of the state may have made it since. If so, bring that copy first: this run replaces the password by this state's, and clients that have the other one are refused.`,
   }));
 }
 
-/** What clients made too long to be read whole: who is not listed could notice as well. */
+/** Answers that clients made too long to read whole: somebody whom we do not see may notice as well. */
 function* unseenImpacts({ redis }: HostFacts): Iterable<Impact> {
   if (redis.cut.has("clients")) {
     yield {
@@ -67,7 +67,7 @@ function* unseenImpacts({ redis }: HostFacts): Iterable<Impact> {
   }
 }
 
-/** Of the sampled keys, those that a user reaches now and not any more. No key is shown. */
+/** Sampled keys that a user reaches now and will not reach any more. No key is shown. */
 function keyImpacts(audience: Audience): Impact[] {
   const { facts, before, after, access } = audience;
   const keys = [...new Set(facts.redis.keys)];
@@ -101,14 +101,14 @@ function keyImpacts(audience: Audience): Impact[] {
   return impacts;
 }
 
-/** The part before the first colon, where it is a plain word that several keys share: no secret looks so. */
+/** What stands before the first colon, where it is a plain word that several keys share: no secret looks like that. */
 function prefixes(keys: readonly string[]): string {
   const found = keys.flatMap((key) => /^[A-Za-z][A-Za-z_-]{0,15}:/.exec(key)?.[0] ?? []);
   const shared = [...new Set(found)].filter((prefix) => found.indexOf(prefix) < found.lastIndexOf(prefix));
   return shared.length === 0 ? "" : ` (${shared.map((prefix) => `${prefix}…`).join(", ")})`;
 }
 
-/** Which channels are used is not asked: that some are, and that the user may not use all of them any more. */
+/** Nobody asks which channels are in use: this says that some are, and that the user may not use all of them any more. */
 function channelImpacts({ facts, before, after, server }: Audience): Impact[] {
   if (!server.version.capabilities.aclChannels) return [];
   return [...before.values()].flatMap((user): Impact[] => {

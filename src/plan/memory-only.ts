@@ -13,7 +13,7 @@ import type { MemoryOnlyUser } from "./plan.ts";
 
 /*
  * Users whom `ACL SETUSER` made on the running server, and whom no file has. One may be an application's, set up in a hurry, or an
- * intruder's: redkeep never writes one down, says who it is, and ends none by a restart unasked.
+ * intruder's. So redkeep writes none of them into a file, says who each is, and lets a restart end one only if you accept that.
  */
 
 interface Host {
@@ -26,10 +26,10 @@ const FEW = 10;
 const ADDRESSES = 3;
 
 /**
- * Those of a host, by name. None where the server does not list its users.
+ * The users of a host that live only in memory, sorted by name. None where the server does not list its users.
  *
- * @param next users as the files will have them; default: as a start has them where nothing is changed
- * @param removesUnlisted the playbook removes who is not listed
+ * @param next the users that the files will have; by default those with which Redis would start today
+ * @param removesUnlisted whether the playbook removes the users that it does not list
  */
 export function memoryOnlyUsers(
   { facts, server }: Host,
@@ -88,7 +88,7 @@ export function memoryOnlyImpacts(host: Host, users: readonly MemoryOnlyUser[]):
   return told;
 }
 
-/** Users of whom the restart brings back the rules that their file has. */
+/** Users whose rules in memory are not those of their file: the restart brings back the file's. */
 export function* rulesAtRestart(
   { facts, server }: Host,
   next: ReadonlyMap<string, AclUser>,

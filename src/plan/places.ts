@@ -2,8 +2,9 @@ import { dirname } from "node:path/posix";
 import type { FilesFact } from "../facts/files.ts";
 import { formatSize } from "../redis/size.ts";
 import type { Actions, Refusal } from "../resources/kind.ts";
+import { writtenPaths } from "../resources/kinds.ts";
 
-/** What every transaction writes beside the files of its plan. */
+/** What every transaction writes beside what its plan names. */
 const ALWAYS = ["/var/lib/redkeep/txn", "/etc/systemd/system/redkeep-recover.service"];
 
 /** What it needs in each directory beside the files themselves: copies for the way back, its journal, links. */
@@ -12,14 +13,12 @@ const MARGIN = { bytes: 2 * 1024 * 1024, inodes: 16 } as const;
 /** Where a write would fail: the host is refused before anything is tried there. */
 export function* placeRefusals(
   { rooms, unwritable, mountedFiles }: FilesFact,
-  { files, directories, attributes, firewall }: Actions,
+  actions: Actions,
 ): Iterable<Refusal> {
   const needs = new Map<string, { bytes: number; inodes: number }>();
   const closed = new Set<string>();
-  const written = [...files, ...directories, ...attributes].map((each) => each.path);
-  // ufw itself writes down that it is on.
-  if (firewall !== undefined) written.push("/etc/ufw/ufw.conf");
-  for (const path of [...ALWAYS, ...written]) {
+  const { files } = actions;
+  for (const path of [...ALWAYS, ...writtenPaths(actions)]) {
     const directory = nearest(path, rooms);
     const place = [directory, path].find((each) => each !== undefined && unwritable.has(each));
     if (place !== undefined) closed.add(place);

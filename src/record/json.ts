@@ -43,6 +43,7 @@ export async function writeRecord(record: RunRecord, path: string): Promise<void
  * foretold and is opened through links, which in a shared folder would let others choose what is overwritten.
  */
 export async function writeText(text: string | Iterable<string>, path: string, mode: number): Promise<void> {
+  // A file that is not there yet gets this very name.
   const target = await realpath(path).catch(() => path);
   const isRegular = await stat(target).then(
     (found) => found.isFile(),

@@ -43,11 +43,13 @@ export function controllerText(page: Page): string[] {
   const alike = page.verbose
     ? changes.map((one) => [one])
     : groupBy(changes, ({ action, before, after }) => JSON.stringify([action, before, after]));
-  const lines = alike.map((same) => {
+  const lines = alike.flatMap((same) => {
+    const [first] = same;
+    if (first === undefined) return [];
     const names = same.map(({ address }) => splitAddress(address)[1]);
     const named = names.slice(0, CLIENTS_NAMED).join(", ");
     const more = names.length > CLIENTS_NAMED ? ` and ${names.length - CLIENTS_NAMED} more` : "";
-    return { ...same[0], address: `pki:${named}${more}` } as ChangeRecord;
+    return [{ ...first, address: `pki:${named}${more}` }];
   });
   const keyWidth = Math.max(0, ...lines.map(({ address }) => widthOf(splitAddress(address)[1])));
   const warnings = impact.flatMap(({ detail }) =>

@@ -8,7 +8,7 @@ import type { CheckRecord, HostRecord, RunRecord } from "../record/record.ts";
 import { SEVERITIES } from "../record/statuses.ts";
 import { hasFailed, isAllowed } from "../record/summary.ts";
 import { statusInWords } from "../record/words.ts";
-import { CONTROLS, type Control } from "../verify/catalogue.ts";
+import { controlOf } from "../verify/controls.ts";
 import { referenceText } from "./controls-text.ts";
 
 /** What code scanning takes: more results, or a larger file, and it refuses the whole upload. */
@@ -114,7 +114,7 @@ function rulesOf({ hosts }: RunRecord) {
 
 /** The rule of a control. */
 export function sarifRule({ control, title, severity }: Pick<CheckRecord, "control" | "title" | "severity">) {
-  const known = catalogued(control);
+  const known = controlOf(control);
   const text = printable(title, MAX_MESSAGE);
   const remedy =
     known === undefined
@@ -139,11 +139,6 @@ export function sarifRule({ control, title, severity }: Pick<CheckRecord, "contr
       tags: ["security", ...(known?.tags ?? [])],
     },
   };
-}
-
-/** What the catalogue says of it; a record of another version may have controls that this one does not know. */
-function catalogued(control: string): Control | undefined {
-  return (CONTROLS as Record<string, Control>)[control];
 }
 
 function resultOf(

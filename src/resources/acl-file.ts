@@ -101,6 +101,9 @@ export const aclFile: Kind<"acl-file"> = {
     live: liveAcl.map((words) => words.map(redisWord).join(" ")),
     undo: usersAsFound(liveAcl, facts.redis.aclUsers ?? []),
   }),
+
+  // The file itself is one of `files`.
+  writes: () => [],
 };
 
 interface Found {

@@ -58,4 +58,6 @@ export const attributes: Kind<"attributes"> = {
       ["expected-modes", lines(attributes.map(({ path, before }) => `${path} ${ownerMode(before)}`))],
     ],
   }),
+
+  writes: ({ attributes }) => attributes.map(({ path }) => path),
 };

@@ -20,4 +20,7 @@ export const closedData: Kind<"closed-data"> = {
   none: () => ({ closedData: "" }),
 
   program: ({ closedData }, { restart }) => ({ env: { TIGHTEN: restart ? closedData : "" } }),
+
+  // Redis writes its data itself.
+  writes: () => [],
 };

@@ -43,4 +43,6 @@ export const directory: Kind<"directory"> = {
       ["directories", lines(directories.map(({ path, attributes }) => `${path} ${ownerMode(attributes)}`))],
     ],
   }),
+
+  writes: ({ directories }) => directories.map(({ path }) => path),
 };

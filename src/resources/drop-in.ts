@@ -57,6 +57,9 @@ export const unit: Kind<"unit"> = {
   none: () => ({ daemonReload: false }),
 
   program: ({ daemonReload }) => ({ env: { RELOAD: daemonReload ? "1" : "" } }),
+
+  // The drop-in itself is one of `files`.
+  writes: () => [],
 };
 
 export const startAfter: Kind<"start-after"> = {

@@ -74,6 +74,8 @@ export const file: Kind<"file"> = {
       ...files.map(({ content }, index): [string, string] => [`new/${index + 1}`, textOf(content)]),
     ],
   }),
+
+  writes: ({ files }) => files.map(({ path }) => path),
 };
 
 /** True where something else than a plain file or directory stands in the way: then the host is refused. */

@@ -23,6 +23,7 @@ interface FirewallAction {
 }
 
 const DEFAULTS = "/etc/default/ufw";
+const UFW_CONF = "/etc/ufw/ufw.conf";
 const RULES = { 4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules" };
 
 /**
@@ -67,10 +68,13 @@ export const firewall: Kind<"firewall"> = {
     ...(action === undefined
       ? {}
       : {
-          reliedPaths: [RULES[4], RULES[6], "/etc/ufw/ufw.conf", DEFAULTS],
+          reliedPaths: [RULES[4], RULES[6], UFW_CONF, DEFAULTS],
           reliedFacts: facts.host.sshPorts.map((port) => `sshd port ${port}`),
         }),
   }),
+
+  // ufw itself writes down that it is on. Its rules are files of the plan.
+  writes: ({ firewall }) => (firewall === undefined ? [] : [UFW_CONF]),
 };
 
 function withPolicy(defaults: string, policy: FirewallPlan["storedDefault"]): string {

@@ -111,6 +111,8 @@ interface Done<K extends KindName> {
   none: () => Kinds[K]["does"];
   /** How the program does its actions. */
   program: (actions: Kinds[K]["does"], context: ProgramContext) => Part;
+  /** Paths on the host that its actions write to: the plan refuses a host where that would fail. */
+  writes: (actions: Kinds[K]["does"]) => readonly string[];
 }
 
 /** One kind of resource. Who adds a field to the actions has to say how the program does it. */

@@ -65,3 +65,8 @@ export function partsOf(actions: Actions, context: ProgramContext): Required<Par
     reliedFacts: all.flatMap(({ reliedFacts = [] }) => reliedFacts),
   };
 }
+
+/** Every path on the host that these actions write to. */
+export function writtenPaths(actions: Actions): string[] {
+  return Object.values(KINDS).flatMap((kind) => ("writes" in kind ? kind.writes(actions) : []));
+}

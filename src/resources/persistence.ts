@@ -48,6 +48,9 @@ export const persistence: Kind<"persistence"> = {
       },
     };
   },
+
+  // Redis writes its data itself.
+  writes: () => [],
 };
 
 /** Commands that get another name or none, in capitals. */

@@ -83,6 +83,9 @@ export const setting: Kind<"setting"> = {
       server,
     ),
   }),
+
+  // redis.conf itself is one of `files`.
+  writes: () => [],
 };
 
 export const noSetting: Kind<"no-setting"> = {

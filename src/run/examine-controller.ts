@@ -108,6 +108,7 @@ function keysIn(file: string): number {
       .split("\n")
       .filter((line) => /^\s*[^#\s]/.test(line)).length;
   } catch {
+    // What cannot be read has no key for a login either.
     return 0;
   }
 }

@@ -58,27 +58,11 @@ export async function examineVault(question: VaultQuestion): Promise<ExaminedVau
 }
 
 /** The inventory with all that is encrypted in it opened, whichever hosts need it. */
-async function openAll({
-  inventory: sources,
-  extraVars,
-  vault,
-  mergesMappings,
-  cwd,
-  env,
-  interrupted,
-}: VaultQuestion): Promise<Inventory> {
+async function openAll(question: VaultQuestion): Promise<Inventory> {
+  const { inventory: sources, vault, cwd } = question;
   const isOwn = existsSync(join(cwd, "playbooks", "harden.yml"));
   const playbookDir = isOwn ? { playbookDir: join(cwd, "playbooks") } : {};
-  const locked = await loadInventory({
-    sources,
-    ...playbookDir,
-    extraVars,
-    vault,
-    mergesMappings,
-    cwd,
-    env,
-    interrupted,
-  });
+  const locked = await loadInventory({ ...question, sources, ...playbookDir });
   const inventory = await locked.unlock(locked.hosts.keys(), vault);
   const variables = [...inventory.hosts.values(), { variables: inventory.extraVars }].flatMap((one) => [
     ...one.variables,

@@ -171,6 +171,7 @@ async function lookOfController({ job, link }: Host, observation: Observation): 
   const { address, zone } = splitZone(sshPeer.localAddress);
   // A link-local address means something else on each end.
   if (zone !== undefined || isLoopback(address)) return undefined;
+  // A name that nobody can look up now leads nowhere: it proves no direct way.
   const reached = await lookup(connection.address, { all: true }).catch(() => []);
   if (!reached.some((one) => sameAddress(one.address, address))) return undefined;
   return newLook(job, observation, targetOf(known, address), stanceOf(tasks, { peer, address, networks }));

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { ownPassword, ServerLogin } from "../facts/server-login.ts";
 import type { Inventory } from "../inventory/inventory.ts";
 import { ServerNames } from "../inventory/server-names.ts";
+import { attempt } from "../lib/attempt.ts";
 import { InputError, type Place } from "../lib/errors.ts";
 import type { Secret } from "../lib/secret.ts";
 import { readSecretSource, type SecretSource, type SecretSourceOptions } from "../lib/secret-source.ts";
@@ -356,12 +357,4 @@ export class Secrets {
 function sharesPasswordOf(user: string, { tasks }: HostTasks): boolean {
   const { acl } = paramsOf(tasks);
   return adminOf({ tasks })?.name !== user && acl?.users.some(({ name }) => name === user) === true;
-}
-
-function attempt<T>(make: () => T): T | undefined {
-  try {
-    return make();
-  } catch {
-    return undefined;
-  }
 }

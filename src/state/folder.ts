@@ -215,6 +215,7 @@ const modeText = (mode: number) => (mode & 0o7777).toString(8).padStart(4, "0");
 
 /** Who holds a lock, as a message for the one who waits for it. */
 async function holderOf(lock: string): Promise<{ message: string; hasEnded: boolean }> {
+  // It was released just now, or may not be read: then nobody knows who holds it.
   const text = await readFile(lock, "utf8").catch(() => "");
   const [, pid, machine, since] = /^(\d{1,10}) (\S+) (\S+)\n$/.exec(text) ?? [];
   if (pid === undefined)

@@ -44,7 +44,7 @@ function signature(id: Secret, number: number): string {
 /** Reads a generation as secrets.yml has it; undefined for anything else. */
 export function parseGeneration(value: unknown): Generation | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { id, number } = value as Record<string, unknown>;
+  const { id, number }: { id?: unknown; number?: unknown } = value;
   return typeof id === "string" &&
     /^[\w-]{43}$/.test(id) &&
     Number.isSafeInteger(number) &&

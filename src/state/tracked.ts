@@ -15,6 +15,7 @@ export async function trackedByGit(
   directory: string,
   names: readonly string[],
 ): Promise<string[] | undefined> {
+  // Of a folder that is not there yet, git may still have files.
   const folder = await realpath(directory).catch(() => directory);
   const top = await repositoryAbove(folder);
   const prefix = relative(top, folder);

@@ -21,8 +21,9 @@ export interface TaskParams {}
 export type TaskName = keyof TaskParams;
 
 /**
- * In this order tasks are planned, whatever their order in the playbook: a task sees what the tasks of earlier phases want.
- * Those of its own phase are planned in the playbook's order, so nothing may rest on what one of them wants.
+ * Tasks are planned in this order, whatever their order in the playbook: a task's `config` has what all tasks of earlier
+ * phases want. It also has what those of its own phase want that stand before it in the playbook. Rest on none of these: the
+ * author of the playbook decides which they are.
  */
 export const PHASES = [
   /** What Redis is told: needs nobody else's wishes. */

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { resolve } from "node:path";
 import { InputError, type Place } from "../lib/errors.ts";
+import { expandedPath } from "../lib/expanded-path.ts";
 import { DEFAULT_ID } from "./envelope.ts";
 
 /** One password that may open a vault: its id, and where it comes from. redkeep fetches it when a vault needs it. */
@@ -23,18 +22,27 @@ export interface VaultOptions {
   ask: boolean;
 }
 
-/** What an `ansible.cfg` says of vaults. Each ANSIBLE_VAULT_… of the environment wins over its setting here. */
+/** What names a password: an option, a variable of the environment, or a key of an ansible.cfg at its place. */
+interface Origin {
+  key: string;
+  place?: Place | undefined;
+}
+
+/** A setting's value, with what gave it. */
+export interface Named<T> extends Origin {
+  value: T;
+}
+
+/** What Ansible's settings say of vaults: each ANSIBLE_VAULT_… of the environment, or else the `ansible.cfg`. */
 export interface VaultConfig {
-  /** `vault_password_file` as an absolute path: a relative one counts from the folder of the `ansible.cfg`. */
-  passwordFile?: string | undefined;
+  /** `vault_password_file` as an absolute path, which is there. */
+  passwordFile?: Named<string> | undefined;
   /** `vault_identity_list`, each as `ID@FILE`, `ID@prompt` or `FILE`. A relative file counts from the current folder. */
-  identityList?: readonly string[] | undefined;
+  identityList?: Named<readonly string[]> | undefined;
   /** `vault_id_match`: only the password of a vault's own id is tried. */
   idMatch?: boolean | undefined;
   /** `vault_encrypt_identity`: the id whose password encrypts new files. */
   encryptIdentity?: string | undefined;
-  /** Where each of them stands, for messages. */
-  places?: Partial<Record<"passwordFile" | "identityList", Place>> | undefined;
 }
 
 /** All that a run knows of passwords for vaults. */
@@ -45,94 +53,79 @@ export interface VaultSettings {
   encryptIdentity: string | undefined;
 }
 
+/** Where a path counts from, and what expands it. */
+interface Surroundings {
+  cwd: string;
+  env: NodeJS.ProcessEnv;
+}
+
 /**
- * What the command line, the environment and an `ansible.cfg` say together, in Ansible's order: the configured identities,
- * `--vault-id`, `--vault-password-file`, the configured file, the question.
+ * What the command line and Ansible's settings say together, in Ansible's order: the configured identities, `--vault-id`,
+ * `--vault-password-file`, the configured file, the question.
  * @throws InputError where a file is not there
  */
 export function vaultSettings(
   options: VaultOptions,
-  env: NodeJS.ProcessEnv,
-  cwd: string,
-  config: VaultConfig = {},
+  surroundings: Surroundings,
+  { passwordFile, identityList, idMatch = false, encryptIdentity }: VaultConfig = {},
 ): VaultSettings {
-  const list = env.ANSIBLE_VAULT_IDENTITY_LIST;
-  const configured =
-    list === undefined ? (config.identityList ?? []) : list.split(",").map((item) => item.trim());
-  const listOrigin =
-    list === undefined
-      ? { key: "vault_identity_list", place: config.places?.identityList ?? CONFIG }
-      : { key: "ANSIBLE_VAULT_IDENTITY_LIST" };
-  const file = env.ANSIBLE_VAULT_PASSWORD_FILE ?? config.passwordFile;
-  const fileOrigin =
-    env.ANSIBLE_VAULT_PASSWORD_FILE === undefined
-      ? { key: "vault_password_file", place: config.places?.passwordFile ?? CONFIG }
-      : { key: "ANSIBLE_VAULT_PASSWORD_FILE" };
-  const match = env.ANSIBLE_VAULT_ID_MATCH;
+  const byId = (text: string, origin: Origin) => identityOf(text, origin, surroundings);
   return {
     identities: [
-      ...configured.filter(Boolean).map((text) => identityOf(text, listOrigin, cwd)),
-      ...options.ids.map((text) => identityOf(text, { key: "--vault-id" }, cwd)),
-      ...options.passwordFiles.map((text) => passwordFile(text, { key: "--vault-password-file" }, cwd)),
-      ...(file ? [passwordFile(file, fileOrigin, cwd)] : []),
+      ...(identityList ? identityList.value.filter(Boolean).map((text) => byId(text, identityList)) : []),
+      ...options.ids.map((text) => byId(text, { key: "--vault-id" })),
+      ...options.passwordFiles.map((text) => byFile(text, { key: "--vault-password-file" }, surroundings)),
+      ...(passwordFile
+        ? [{ id: DEFAULT_ID, source: { file: passwordFile.value }, given: nameOf(passwordFile) }]
+        : []),
       ...(options.ask
         ? [{ id: DEFAULT_ID, source: { question: "Vault password: " }, given: "--ask-vault-pass" }]
         : []),
     ],
-    idMatch: match === undefined ? (config.idMatch ?? false) : /^(?:true|yes|on|y|t|1)$/i.test(match),
-    encryptIdentity: env.ANSIBLE_VAULT_ENCRYPT_IDENTITY ?? config.encryptIdentity,
+    idMatch,
+    encryptIdentity,
   };
 }
-
-/** What names a password: an option, a variable of the environment, or a key of an ansible.cfg. */
-interface Origin {
-  key: string;
-  place?: Place;
-}
-
-const CONFIG: Place = { file: "ansible.cfg" };
 
 function nameOf({ key, place }: Origin): string {
   return place === undefined ? key : [place.file, place.line].filter(Boolean).join(":");
 }
 
 /** `ID@SOURCE`, or `SOURCE` alone; a source is `prompt` or a file. */
-function identityOf(text: string, origin: Origin, cwd: string): VaultIdentity {
+function identityOf(text: string, origin: Origin, surroundings: Surroundings): VaultIdentity {
   const at = text.indexOf("@");
   const [name, source] = at < 0 ? ["", text] : [text.slice(0, at), text.slice(at + 1)];
   const id = checkedId(name || DEFAULT_ID, origin);
   const given = nameOf(origin);
   if (source === "prompt" || source === "prompt_ask_vault_pass")
     return { id, source: { question: `Vault password (${id}): ` }, given };
-  return { id, source: { file: existing(source, origin, cwd) }, given };
+  return { id, source: { file: existing(source, origin, surroundings) }, given };
 }
 
 /** Where a file is there whose name has an `@`, that file is meant, and no id. */
-function passwordFile(text: string, origin: Origin, cwd: string): VaultIdentity {
-  const isNamed = text.includes("@") && !existsSync(absolute(text, cwd));
-  if (isNamed) return identityOf(text, origin, cwd);
-  return { id: DEFAULT_ID, source: { file: existing(text, origin, cwd) }, given: nameOf(origin) };
+function byFile(text: string, origin: Origin, surroundings: Surroundings): VaultIdentity {
+  const isNamed = text.includes("@") && !existsSync(expandedPath(text, surroundings.cwd, surroundings.env));
+  if (isNamed) return identityOf(text, origin, surroundings);
+  return { id: DEFAULT_ID, source: { file: existing(text, origin, surroundings) }, given: nameOf(origin) };
 }
 
-function absolute(file: string, cwd: string): string {
-  return resolve(cwd, file.replace(/^~(?=\/)/, homedir()));
-}
-
-function existing(file: string, origin: Origin, cwd: string): string {
-  const path = absolute(file, cwd);
+function existing(file: string, { key, place }: Origin, { cwd, env }: Surroundings): string {
+  const path = expandedPath(file, cwd, env);
   if (file === "" || !existsSync(path))
     throw new InputError({
-      ...origin,
+      key,
+      place,
       message: `expected a file with the vault's password, or a program that prints it; found ${file === "" ? "nothing" : `no file ${JSON.stringify(file)}`}`,
     });
   return path;
 }
 
 /** An id stands in the header of what is encrypted, and on a client program's command line. */
-function checkedId(id: string, origin: Origin): string {
+function checkedId(id: string, { key, place }: Origin): string {
   if (/^[^\s;@\p{Cc}-][^\s;@\p{Cc}]{0,99}$/u.test(id)) return id;
   throw new InputError({
-    ...origin,
+    key,
+    place,
     message: `expected ID@FILE with an id of one word, found the id ${JSON.stringify(id.slice(0, 100))}`,
   });
 }

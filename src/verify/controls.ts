@@ -1,7 +1,7 @@
 import type { CheckRecord } from "../record/record.ts";
 import type { Outcome } from "../record/statuses.ts";
 import type { Allowance, Allows } from "./allowance.ts";
-import { CONTROLS, type ControlId } from "./catalogue.ts";
+import { CONTROLS, type Control, type ControlId } from "./catalogue.ts";
 
 export type { ControlId };
 
@@ -9,6 +9,11 @@ export type { ControlId };
 export interface Check extends CheckRecord {
   control: ControlId;
   isAdvisory: boolean;
+}
+
+/** What the catalogue says of a control; undefined for one of a record that another version made. */
+export function controlOf(id: string): Control | undefined {
+  return Object.hasOwn(CONTROLS, id) ? CONTROLS[id as ControlId] : undefined;
 }
 
 /** Every control by its id. */

@@ -1,7 +1,7 @@
 import Protocol from "ssh2/lib/protocol/Protocol.js";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
+import { runOnce } from "./support/run-once.ts";
 import { type Directory, startServer, temporaryDirectory, variablesFor } from "./support/server.ts";
 import { changeShape } from "./support/ssh2-shape.ts";
 
@@ -16,15 +16,6 @@ afterEach(() => {
   directory[Symbol.dispose]();
   vi.unstubAllEnvs();
 });
-
-async function runOnce(variables: ConnectionVariables, script: string) {
-  const connection = await connect(variables);
-  try {
-    return await connection.run(script, OPTIONS);
-  } finally {
-    connection.close();
-  }
-}
 
 describe("an early login", () => {
   it("signs with a key at hand without asking first whether the server would take it", async () => {

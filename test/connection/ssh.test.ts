@@ -9,6 +9,7 @@ import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { differing } from "./support/differences.ts";
+import { runOnce } from "./support/run-once.ts";
 import {
   type Directory,
   generateKey,
@@ -48,15 +49,6 @@ async function failure(variables: ConnectionVariables): Promise<HostError> {
   );
   if (error instanceof HostError) return error;
   throw error;
-}
-
-async function runOnce(variables: ConnectionVariables, script: string) {
-  const connection = await connect(variables);
-  try {
-    return await connection.run(script, OPTIONS);
-  } finally {
-    connection.close();
-  }
 }
 
 describe("a script", () => {

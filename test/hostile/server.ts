@@ -78,19 +78,6 @@ export function message(...parts: (number | Buffer)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === "number" ? Buffer.from([part]) : part)));
 }
 
-/** SSH's uint32. */
-export function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-/** SSH's string. */
-export function string(value: string | Buffer): Buffer {
-  const bytes = Buffer.from(value as string);
-  return Buffer.concat([uint32(bytes.length), bytes]);
-}
-
 /** What is written before others have their turn. */
 const BURST = 200;
 

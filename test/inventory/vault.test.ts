@@ -22,7 +22,7 @@ const HOSTS = "g:\n  hosts:\n    a:\n    b:\nother:\n  hosts:\n    c:\n";
 async function situation(files: Files, { answer = "one", extraVars = [] as string[] } = {}) {
   const cwd = await directoryWith({ "hosts.yml": HOSTS, ...files });
   const asked: string[] = [];
-  const settings = vaultSettings({ ids: [], passwordFiles: [], ask: true }, {}, cwd);
+  const settings = vaultSettings({ ids: [], passwordFiles: [], ask: true }, { cwd, env: {} });
   const vault = new Vault(settings, {
     env: {},
     interrupted: new AbortController().signal,

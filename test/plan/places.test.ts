@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Room } from "../../src/facts/files.ts";
 import { placeRefusals } from "../../src/plan/places.ts";
-import type { Actions } from "../../src/resources/kind.ts";
+import { noActions } from "../../src/resources/kinds.ts";
 import { hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
 import { guards } from "../support/run-task.ts";
@@ -44,6 +44,14 @@ describe("the places where a plan writes", () => {
     },
   );
 
+  it("include ufw.conf where the plan loads the firewall's rules, since ufw writes it itself", () => {
+    const actions = { ...noActions(), firewall: { enable: true, loadOnly: false, defaultPolicy: undefined } };
+    const { files } = hostWith({ files: { unwritable: new Set(["/etc/ufw/ufw.conf"]) } });
+    expect([...placeRefusals(files, actions)].map((refusal) => refusal.found)).toEqual([
+      "/etc/ufw/ufw.conf cannot be written to, not even by root: it is mounted read-only, or immutable",
+    ]);
+  });
+
   it("do not include files that the plan leaves alone", () => {
     expect(found({ unwritable: ["/etc/ufw", "/etc/ufw/user.rules"] })).toEqual([]);
   });
@@ -59,10 +67,11 @@ describe("the places where a plan writes", () => {
   });
 
   it("are searched without end neither for a relative path nor for an empty one", () => {
-    const attributes = [{ path: "tls/redis.key" }, { path: "redis.key" }, { path: "" }];
-    const actions = { files: [], directories: [], attributes, firewall: undefined };
+    const mode = { owner: "redis", group: "redis", mode: 0o600 };
+    const paths = ["tls/redis.key", "redis.key", ""];
+    const attributes = paths.map((path) => ({ path, attributes: mode, before: mode }));
     const { files } = hostWith({});
-    expect([...placeRefusals(files, actions as unknown as Actions)]).toEqual([]);
+    expect([...placeRefusals(files, { ...noActions(), attributes })]).toEqual([]);
   });
 
   it("must not be a file that is a mount of its own", () => {

@@ -3,7 +3,14 @@ import { mergeRuns } from "../../src/history/merge.ts";
 import { htmlReport } from "../../src/report/html/page.ts";
 import { CONTROL_IDS } from "../../src/verify/controls.ts";
 import { allChecks, earlierRun, fleetRun, HOSTILE, hostileRun } from "../support/fleet.ts";
-import { changeRecord, hostNames, hostRecord, runRecord, taskRecord } from "../support/records.ts";
+import {
+  changeRecord,
+  checkRecord,
+  hostNames,
+  hostRecord,
+  runRecord,
+  taskRecord,
+} from "../support/records.ts";
 
 const page = htmlReport(mergeRuns([earlierRun(), fleetRun()]));
 
@@ -22,6 +29,15 @@ function hostSection(name: string): string {
 }
 
 describe("the page of a run", () => {
+  it("knows no reason for a control that the catalogue lacks, whatever its name", () => {
+    const checks = ["RK-NEW-01", "constructor"].map((id) => checkRecord(id, { outcome: "fail" }));
+    const run = runRecord("verify", [hostRecord("redis-01", { checks })]);
+    const markup = htmlReport(mergeRuns([run]));
+    expect(markup).toContain("RK-NEW-01");
+    expect(markup).toContain("constructor");
+    expect(section("controls", markup)).not.toContain('class="why"');
+  });
+
   it("begins with one sentence and four numbers", () => {
     const [header = ""] = page.split("</header>");
     expect(header).toMatch(/<h1>3 of 12&nbsp;hosts fail 16&nbsp;controls, 8 of them critical or high\./);

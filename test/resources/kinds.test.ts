@@ -5,7 +5,7 @@ import { changesOf, type HostPlan } from "../../src/plan/plan.ts";
 import { parseAclUser } from "../../src/redis/parse-acl.ts";
 import { splitWords } from "../../src/redis/words.ts";
 import type { Actions, KindName, Kinds, Resource } from "../../src/resources/kind.ts";
-import { KIND_NAMES, noActions, partsOf } from "../../src/resources/kinds.ts";
+import { KIND_NAMES, noActions, partsOf, writtenPaths } from "../../src/resources/kinds.ts";
 import { shellProgram, transactionProgram } from "../../src/shell/program.ts";
 import { confWith, type Differences, hostWith } from "../support/host-facts.ts";
 import { planTasks, taskThat } from "../support/plan-tasks.ts";
@@ -224,6 +224,17 @@ describe("the program on the host", () => {
   const lists = new Set(brought.flatMap(({ parts }) => parts.map(([name]) => name.replace(/\d+$/, ""))));
   const unread = (names: Set<string>, before: string, shell: string) =>
     [...names].filter((name) => !new RegExp(String.raw`${before}${name}(?![\w-])`).test(shell));
+
+  it("writes no path that a kind does not name as written", () => {
+    const named = new Set(
+      samples.flatMap(([kind, sample]) => writtenPaths(planOf(kind, sample).plan.actions)),
+    );
+    const listed = brought
+      .flatMap(({ parts }) => parts.filter(([name]) => !name.startsWith("new/")))
+      .flatMap(([, text]) => text.split(/\s/).filter((word) => word.startsWith("/")));
+    expect(listed).not.toEqual([]);
+    expect(listed.filter((path) => !named.has(path))).toEqual([]);
+  });
 
   it("reads every variable that a kind sets", () => {
     expect(unread(variables, String.raw`\$\{?`, transactionProgram())).toEqual([]);

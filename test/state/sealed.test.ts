@@ -15,7 +15,7 @@ import { directoryWith, refusal } from "../inventory/inventory-on-disk.ts";
 /** A vault with one password, which the test answers as a user would on a terminal. */
 function vaultWith(password: string | undefined, id = "prod"): Vault {
   const ids = password === undefined ? [] : [`${id}@prompt`];
-  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, "/"), {
+  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, { cwd: "/", env: {} }), {
     env: {},
     interrupted: new AbortController().signal,
     ask: async () => new Secret(password ?? ""),
@@ -139,7 +139,10 @@ describe("a new state with a vault password at hand", () => {
   it("writes with the new password once another process has changed it, where both are at hand", async () => {
     const { directory } = await filledState("one");
     const both = new Vault(
-      vaultSettings({ ids: ["prod@prompt", "next@prompt"], passwordFiles: [], ask: false }, {}, "/"),
+      vaultSettings(
+        { ids: ["prod@prompt", "next@prompt"], passwordFiles: [], ask: false },
+        { cwd: "/", env: {} },
+      ),
       {
         env: {},
         interrupted: new AbortController().signal,
@@ -375,7 +378,7 @@ import { Vault } from ${module("vault/vault.ts")};
 import { Secret } from ${module("lib/secret.ts")};
 const [directory, from, to] = process.argv.slice(2);
 const vaultWith = (password) => new Vault(
-  vaultSettings({ ids: ["prod@prompt"], passwordFiles: [], ask: false }, {}, "/"),
+  vaultSettings({ ids: ["prod@prompt"], passwordFiles: [], ask: false }, { cwd: "/", env: {} }),
   { env: {}, interrupted: new AbortController().signal, ask: async () => new Secret(password) },
 );
 const state = await State.find(directory, undefined, "/", vaultWith(from));

@@ -2,29 +2,30 @@ import { execFileSync } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ansibleSettings } from "../../src/inventory/ansible-settings.ts";
 import { loadInventory } from "../../src/inventory/load-inventory.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { encrypt } from "../../src/vault/envelope.ts";
-import { vaultSettings } from "../../src/vault/identities.ts";
+import { type VaultConfig, vaultSettings } from "../../src/vault/identities.ts";
 import { Vault } from "../../src/vault/vault.ts";
 import { directoryWith } from "../inventory/inventory-on-disk.ts";
 
 /** The real ansible-vault, from Debian's ansible-core. */
 const ansibleVault = (cwd: string, ...args: string[]) => ansible("ansible-vault", cwd, args);
 
-function ansible(program: string, cwd: string, args: string[]): string {
+function ansible(program: string, cwd: string, args: string[], env: NodeJS.ProcessEnv = {}): string {
   return execFileSync(program, args, {
     cwd,
     encoding: "utf8",
-    env: { PATH: process.env.PATH, HOME: cwd, LC_ALL: "C.UTF-8" },
+    env: { PATH: process.env.PATH, HOME: cwd, LC_ALL: "C.UTF-8", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
 
 const TEXT = "redis_password: 'tröt$ \"x\"'\nlist: [1, 2]\n";
 
-function vaultIn(cwd: string, ids: string[]): Vault {
-  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, {}, cwd), {
+function vaultIn(cwd: string, ids: string[], env: NodeJS.ProcessEnv = {}, config?: VaultConfig): Vault {
+  return new Vault(vaultSettings({ ids, passwordFiles: [], ask: false }, { cwd, env }, config), {
     env: {},
     interrupted: new AbortController().signal,
     ask: () => Promise.reject(new Error("nobody is asked")),
@@ -78,6 +79,26 @@ describe("ansible-vault and redkeep", () => {
     ansibleVault(cwd, "encrypt", "--vault-password-file", "p", "x.yml");
     const text = await readFile(join(cwd, "x.yml"), "utf8");
     expect((await vaultIn(cwd, ["p"]).open({ text, place: { file: "x.yml" } })).text).toBe(TEXT);
+  });
+
+  it.each([
+    ["ANSIBLE_VAULT_PASSWORD_FILE", "$KEYS/p"],
+    ["ANSIBLE_VAULT_PASSWORD_FILE", "${KEYS}/../keys/p"],
+    ["ANSIBLE_VAULT_PASSWORD_FILE", "~/keys/p"],
+    ["ANSIBLE_VAULT_PASSWORD_FILE", "{{CWD}}/keys/p"],
+    ["ANSIBLE_VAULT_IDENTITY_LIST", "$KEYS/p"],
+    ["ANSIBLE_VAULT_IDENTITY_LIST", "a@~/keys/p"],
+    ["ANSIBLE_VAULT_IDENTITY_LIST", "\"a@q\", 'b@keys/p',"],
+    ["ANSIBLE_VAULT_IDENTITY_LIST", "'a@keys/p'"],
+  ])("find the password alike by %s=%s", async (name, value) => {
+    const cwd = await directoryWith({ "keys/p": "one\n", q: "two\n", "x.yml": TEXT });
+    ansibleVault(cwd, "encrypt", "--vault-id", "b@keys/p", "x.yml");
+    const env = { HOME: cwd, KEYS: "keys", [name]: value };
+    expect(ansible("ansible-vault", cwd, ["view", "x.yml"], env)).toBe(TEXT);
+    const { vault: config } = await ansibleSettings({ cwd, env }, true);
+    const text = await readFile(join(cwd, "x.yml"), "utf8");
+    const vault = vaultIn(cwd, [], env, config);
+    expect((await vault.open({ text, place: { file: "x.yml" } })).text).toBe(TEXT);
   });
 
   it("open a single value as ansible-vault encrypt_string writes it", async () => {

@@ -1,6 +1,7 @@
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ansibleSettings } from "../../src/inventory/ansible-settings.ts";
 import { Secret } from "../../src/lib/secret.ts";
 import { encrypt, isVault, parseEnvelope, VaultDamage } from "../../src/vault/envelope.ts";
 import { type VaultConfig, type VaultOptions, vaultSettings } from "../../src/vault/identities.ts";
@@ -21,7 +22,8 @@ interface Given {
 async function vaultOf({ files = {}, options = {}, env = {}, config, answers = [] }: Given) {
   const cwd = await directoryWith(files);
   const asked: string[] = [];
-  const vault = new Vault(vaultSettings({ ...NONE, ...options }, env, cwd, config), {
+  const { vault: said } = await ansibleSettings({ cwd, env }, true);
+  const vault = new Vault(vaultSettings({ ...NONE, ...options }, { cwd, env }, { ...said, ...config }), {
     env: { PATH: process.env.PATH },
     interrupted: new AbortController().signal,
     ask: async (question) => {
@@ -59,18 +61,27 @@ describe("the password of a vault", () => {
       "ANSIBLE_VAULT_IDENTITY_LIST",
       { files: { p: "one", q: "two" }, env: { ANSIBLE_VAULT_IDENTITY_LIST: "a@q, b@p" } },
     ],
+    [
+      "ANSIBLE_VAULT_PASSWORD_FILE with a variable in it",
+      { files: { "keys/p": "one" }, env: { KEYS: "keys", ANSIBLE_VAULT_PASSWORD_FILE: "$KEYS/p" } },
+    ],
+    [
+      "ANSIBLE_VAULT_IDENTITY_LIST with quotes and a variable",
+      {
+        files: { "keys/p": "one", q: "two" },
+        env: { KEYS: "keys", ANSIBLE_VAULT_IDENTITY_LIST: "\"a@$KEYS/p\",'b@q'" },
+      },
+    ],
   ])("comes from %s", async (_, given) => {
     const { vault } = await vaultOf(given);
     expect((await vault.open(await sealed("one"))).text).toBe("the text");
   });
 
   it("comes from an ansible.cfg, unless the environment names another", async () => {
-    const cwd = await directoryWith({ cfg: "one", env: "two" });
-    const config = { passwordFile: join(cwd, "cfg") };
-    const { vault } = await vaultOf({ config });
+    const files = { "ansible.cfg": "[defaults]\nvault_password_file = cfg\n", cfg: "one", env: "two" };
+    const { vault } = await vaultOf({ files });
     expect((await vault.open(await sealed("one"))).text).toBe("the text");
-    const env = { ANSIBLE_VAULT_PASSWORD_FILE: join(cwd, "env") };
-    const other = await vaultOf({ config, env });
+    const other = await vaultOf({ files, env: { ANSIBLE_VAULT_PASSWORD_FILE: "env" } });
     expect((await other.vault.open(await sealed("two"))).text).toBe("the text");
   });
 

@@ -31,7 +31,7 @@ const DECIDED = {
   VisualHostKey: "no",
 } as const;
 
-interface Way {
+interface MasterOptions {
   /** Where the control socket will be. */
   controlPath: string;
   /** Whether a new host's key is accepted. */
@@ -43,12 +43,15 @@ interface Way {
 }
 
 /** The arguments of the `ssh` that logs in to `target` and then carries channels. They hold no secret. */
-export function masterArguments(target: ResolvedConnection, way: Way): string[] {
+export function masterArguments(
+  target: ResolvedConnection,
+  { controlPath, acceptsNew, asks, via }: MasterOptions,
+): string[] {
   const { asked, identityFiles } = target;
   const options: [string, string][] = [
     ...Object.entries(DECIDED),
-    ["StrictHostKeyChecking", way.acceptsNew ? "accept-new" : "yes"],
-    ["BatchMode", way.asks ? "no" : "yes"],
+    ["StrictHostKeyChecking", acceptsNew ? "accept-new" : "yes"],
+    ["BatchMode", asks ? "no" : "yes"],
     ["PreferredAuthentications", methodsOf(target)],
     ["ConnectTimeout", String(Math.max(1, Math.ceil(target.timeoutSeconds)))],
     ["IdentitiesOnly", target.identitiesOnly ? "yes" : "no"],
@@ -56,13 +59,13 @@ export function masterArguments(target: ResolvedConnection, way: Way): string[] 
     ...(target.namesIdentities
       ? identityFiles.map(({ path }): [string, string] => ["IdentityFile", quoted(path)])
       : []),
-    ["UserKnownHostsFile", knownHostsFiles(target, way.acceptsNew).map(quoted).join(" ") || "none"],
-    ...proxy(target, way.via),
+    ["UserKnownHostsFile", knownHostsFiles(target, acceptsNew).map(quoted).join(" ") || "none"],
+    ...proxy(target, via),
     ...target.otherOptions,
   ];
   return [
     // With -v, ssh says which step it has reached, and which key it offers.
-    ...["-v", "-N", "-M", "-S", way.controlPath],
+    ...["-v", "-N", "-M", "-S", controlPath],
     ...options.flatMap(([keyword, value]) => ["-o", `${keyword}=${value}`]),
     ...(asked.configFile === undefined ? [] : ["-F", asked.configFile]),
     ...(asked.port === undefined ? [] : ["-p", String(asked.port)]),

@@ -12,6 +12,7 @@ export function cpuSeconds(pid: number): number | undefined {
     const ticks = Number(words[11]) + Number(words[12]);
     return Number.isFinite(ticks) ? ticks / TICKS_PER_SECOND : undefined;
   } catch {
+    // The process has ended, or there is no /proc.
     return undefined;
   }
 }

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { lstatSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { accountOf } from "../account.ts";
+import { errorOf } from "../../lib/errors.ts";
 import { Bastions } from "../bastion.ts";
+import { type Budget, budgetOf } from "../budget.ts";
 import { HostError } from "../connection.ts";
 import { nameInKnownHosts, notAddable, storedHostKey } from "../host-key.ts";
 import { checkKnownHostsFile, isNamed, keysOf } from "../known-hosts.ts";
-import { ALLOWANCES } from "../limits.ts";
+import { MAX_COSTS } from "../limits.ts";
 import { gaveUp } from "../login-errors.ts";
 import { endpoint } from "../names.ts";
 import { logInPatiently, type Progress, withSignal } from "../patience.ts";
@@ -50,19 +51,20 @@ export async function loginByOpenSsh(
 export async function joinStanding(target: ResolvedConnection): Promise<Session | undefined> {
   const { controlPath } = target;
   if (controlPath === undefined || controlPath === "none") return undefined;
-  const account = accountOf(target);
+  const budget = budgetOf(target);
   let mux: Mux;
   try {
     const found = lstatSync(controlPath);
     // In a folder that others may write to, the socket could be somebody else's.
     if (!found.isSocket() || found.uid !== process.geteuid?.()) return undefined;
-    mux = await Mux.open(controlPath, account);
+    mux = await Mux.open(controlPath, budget);
   } catch {
+    // There is no socket, or nobody answers: we log in ourselves.
     return undefined;
   }
   return {
     failure: () => mux.failure,
-    allow: (what) => account.allow(ALLOWANCES[what]),
+    allow: (what) => budget.allow(MAX_COSTS[what]),
     onEnd: (listener) => mux.onEnd(listener),
     exec: (command) => mux.exec(command),
     hangUp: () => mux.close(),
@@ -133,7 +135,7 @@ async function withNewHostKey<T>(
   try {
     checkKnownHostsFile(file, name);
   } catch (error) {
-    throw notAddable(target, file, error as Error);
+    throw notAddable(target, file, errorOf(error));
   }
   const key = JSON.stringify([name, port, file]);
   const before = newHosts.get(key) ?? Promise.resolve();
@@ -141,6 +143,7 @@ async function withNewHostKey<T>(
     signal.throwIfAborted();
     return work(isNew());
   });
+  // The next login only waits for this one: its error is its own.
   const settled = mine.then(
     () => {},
     () => {},
@@ -153,7 +156,7 @@ async function withNewHostKey<T>(
   }
 }
 
-interface Way {
+interface HandshakeOptions {
   role: "host" | "jump host";
   acceptsNew: boolean;
   /** The connection to the jump host. */
@@ -162,13 +165,13 @@ interface Way {
 
 async function handshake(
   target: ResolvedConnection,
-  { role, acceptsNew, via }: Way,
+  { role, acceptsNew, via }: HandshakeOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenSshSession> {
   signal.throwIfAborted();
-  const account = accountOf(target);
-  account.allow(ALLOWANCES.login);
+  const budget = budgetOf(target);
+  budget.allow(MAX_COSTS.login);
   const master = new Master();
   const onAbort = () => master.kill();
   const isOver = new AbortController();
@@ -193,10 +196,10 @@ async function handshake(
     via?.master.carry(master);
     let isTooMuch = false;
     child.stderr?.on("data", (data: Buffer) => {
-      account.charge(data.length, () => {
+      budget.charge(data.length, () => {
         isTooMuch ||= !log.add(data);
       });
-      if (isTooMuch || account.overdrawn !== undefined) master.kill();
+      if (isTooMuch || budget.exceeded !== undefined) master.kill();
     });
     const ended = once(child, "close").then(([code, name]) => ({ code, name }) as Exit);
     const early = ended.then((exit) => {
@@ -209,10 +212,10 @@ async function handshake(
     early.catch(() => {});
     await withSignal(Promise.race([loggedIn.promise, early]), signal);
     const settled = () => Promise.race([ended.then(() => {}), sleep(SETTLE_MS, undefined, { ref: false })]);
-    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, account, settled));
+    const opened = openMux(controlPath, isOver.signal, () => Mux.open(controlPath, budget, settled));
     const mux = await withSignal(Promise.race([opened, early]), signal);
     log.isLoggedIn = true;
-    return sessionOf(target, { master, mux, log, ended, account });
+    return sessionOf(target, { master, mux, log, ended, budget });
   } catch (error) {
     master.kill();
     throw signal.aborted ? signal.reason : error;
@@ -255,13 +258,13 @@ function sessionOf(
     mux,
     log,
     ended,
-    account,
+    budget,
   }: {
     master: Master;
     mux: Mux;
     log: SshLog;
     ended: Promise<Exit>;
-    account: ReturnType<typeof accountOf>;
+    budget: Budget;
   },
 ): OpenSshSession {
   let isOurs = false;
@@ -286,7 +289,7 @@ function sessionOf(
     ended,
     ...(log.connectMs === undefined ? {} : { connectMs: log.connectMs }),
     failure: () => mux.failure ?? failure,
-    allow: (what) => account.allow(ALLOWANCES[what]),
+    allow: (what) => budget.allow(MAX_COSTS[what]),
     onEnd: (listener) => {
       listeners.push(listener);
     },

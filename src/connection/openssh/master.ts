@@ -84,14 +84,16 @@ export class Master {
     this.#guests.add(guest);
   }
 
-  get #hasEnded(): boolean {
+  /** Undefined once it has ended, or where it never began. */
+  get #pid(): number | undefined {
     const { pid, exitCode, signalCode } = this.#child ?? {};
-    return pid === undefined || exitCode !== null || signalCode !== null;
+    return exitCode === null && signalCode === null ? pid : undefined;
   }
 
   /** Seconds of CPU time that it has taken, as last seen. */
   #taken(): number {
-    if (!this.#hasEnded) this.#cpuSeconds = cpuSeconds(this.#child?.pid as number) ?? this.#cpuSeconds;
+    const pid = this.#pid;
+    if (pid !== undefined) this.#cpuSeconds = cpuSeconds(pid) ?? this.#cpuSeconds;
     return this.#cpuSeconds;
   }
 
@@ -101,7 +103,7 @@ export class Master {
     for (const guest of this.#guests) {
       const share = JUMP_SECONDS.guest + JUMP_SECONDS.times * guest.#taken();
       allowed += share;
-      if (!guest.#hasEnded) continue;
+      if (guest.#pid !== undefined) continue;
       this.#guests.delete(guest);
       this.#forGone += share;
     }
@@ -122,9 +124,10 @@ export class Master {
   kill(): void {
     this.#remove();
     // Once somebody has waited for a process, another one may get its pid.
-    if (this.#hasEnded) return;
+    const pid = this.#pid;
+    if (pid === undefined) return;
     try {
-      process.kill(-(this.#child?.pid as number), "SIGKILL");
+      process.kill(-pid, "SIGKILL");
     } catch {
       // The process has just ended.
     }

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
-import type { Account } from "../account.ts";
+import { errorOf } from "../../lib/errors.ts";
 import { breach, checkPacketSize, IdleMessages, ProtocolError } from "../breach.ts";
+import type { Budget } from "../budget.ts";
 import { MESSAGE } from "../messages.ts";
 import { oneLine } from "../one-line.ts";
 import { LinkLost, type ScriptChannel } from "../session.ts";
@@ -33,7 +34,7 @@ interface Asked {
  */
 export class Mux {
   readonly #socket: Socket;
-  readonly #account: Account;
+  readonly #budget: Budget;
   #received = Buffer.alloc(0);
   #isProxy = false;
   #isOpen = true;
@@ -46,18 +47,18 @@ export class Mux {
   readonly #closed = new Set<number>();
   readonly #onEnd: (() => void)[] = [];
 
-  private constructor(socket: Socket, account: Account) {
+  private constructor(socket: Socket, budget: Budget) {
     this.#socket = socket;
-    this.#account = account;
+    this.#budget = budget;
   }
 
   /**
    * @param beforeEnd awaited when the connection is lost, before anybody hears of it, so that the reason is known by then
    * @throws Error where whatever is behind the socket does not speak the protocol
    */
-  static open(path: string, account: Account, beforeEnd = async () => {}): Promise<Mux> {
+  static open(path: string, budget: Budget, beforeEnd = async () => {}): Promise<Mux> {
     const socket = connect(path);
-    const mux = new Mux(socket, account);
+    const mux = new Mux(socket, budget);
     socket.write(frame(uint32(MUX.hello), uint32(MUX.version)));
     socket.write(frame(uint32(MUX.proxy), uint32(0)));
     return new Promise((resolve, reject) => {
@@ -113,11 +114,11 @@ export class Mux {
   #take(data: Buffer, onProxy: () => void): void {
     if (!this.#isOpen) return;
     try {
-      this.#account.charge(data.length, () => this.#parse(data, onProxy));
-      const { overdrawn } = this.#account;
-      if (overdrawn !== undefined) throw new ProtocolError(overdrawn);
+      this.#budget.charge(data.length, () => this.#parse(data, onProxy));
+      const { exceeded } = this.#budget;
+      if (exceeded !== undefined) throw new ProtocolError(exceeded);
     } catch (error) {
-      const reason = error instanceof ProtocolError ? error : breach(oneLine((error as Error).message));
+      const reason = error instanceof ProtocolError ? error : breach(oneLine(errorOf(error).message));
       this.#failure ??= reason.message;
       this.close();
     }

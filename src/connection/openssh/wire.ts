@@ -7,7 +7,7 @@ export function uint32(value: number): Buffer {
 
 /** SSH's string: its length, then its bytes. */
 export function string(value: string | Buffer): Buffer {
-  const bytes = Buffer.from(value as string);
+  const bytes = typeof value === "string" ? Buffer.from(value) : value;
   return Buffer.concat([uint32(bytes.length), bytes]);
 }
 

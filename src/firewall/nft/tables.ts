@@ -31,6 +31,7 @@ export function parseNft(text: string, lines = ""): NftTables | undefined {
   try {
     json = JSON.parse(text) as Json;
   } catch {
+    // What is no JSON leaves the rules unknown.
     return undefined;
   }
   const items = isObject(json) && Array.isArray(json.nftables) ? json.nftables : undefined;

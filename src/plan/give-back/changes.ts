@@ -1,7 +1,7 @@
-import { X509Certificate } from "node:crypto";
 import type { PathFact } from "../../facts/files.ts";
 import { attributesIn, digestIn } from "../../facts/kept-runs.ts";
 import { type Attributes, describeAttributes } from "../../lib/attributes.ts";
+import { dayOf, endOf } from "../../pki/certificate.ts";
 import type { ChangeRecord } from "../../record/record.ts";
 import { describeUser } from "../../redis/acl-in-words.ts";
 import { renderAclUser } from "../../redis/acl-user.ts";
@@ -215,12 +215,8 @@ function describeFile(found: PathFact | Attributes | undefined): string {
 
 /** `, valid until 2029-03-04`, of a certificate's text. */
 function certificate(pem: string | undefined): string {
-  if (pem?.includes("BEGIN CERTIFICATE") !== true) return "";
-  try {
-    return `, certificate valid until ${new Date(new X509Certificate(pem).validTo).toISOString().slice(0, 10)}`;
-  } catch {
-    return "";
-  }
+  const end = pem?.includes("BEGIN CERTIFICATE") === true ? endOf(pem) : undefined;
+  return end === undefined ? "" : `, certificate valid until ${dayOf(end)}`;
 }
 
 /** A line of a configuration without what it keeps secret, be it commented out. */

@@ -3,6 +3,7 @@ import type { ChangeRecord } from "../../record/record.ts";
 import { ruleInWords } from "../rules-of-others.ts";
 import type { NowAndThen } from "./now-and-then.ts";
 
+/** What ufw gets back and loses: that it is on, its policy and its rules. */
 export function firewallChanges(way: NowAndThen): ChangeRecord[] {
   const words = (entries: readonly UfwEntry[]) => new Set(entries.map(describeEntry));
   const rule = (
@@ -31,7 +32,7 @@ export function firewallChanges(way: NowAndThen): ChangeRecord[] {
         }));
     return [...stepsOf("create", after, now), ...stepsOf("delete", before, then)];
   });
-  // A rule for any address stands in both files, and is one rule to ufw's users: where one family alone changes, that is said.
+  // ufw shows a rule for any address once, though it stands in both files. Where one family alone changes, the text says which.
   const rules = (action: "create" | "delete") => {
     const found = Map.groupBy(
       steps.filter((step) => step.action === action),

@@ -16,17 +16,17 @@ import { type RulesOfOthers, rulesOfOthers, UFW_RULES } from "../rules-of-others
 interface Given {
   facts: HostFacts;
   server: Server;
-  /** What the host goes back to, as far as it is otherwise now. */
+  /** What the host goes back to, where that differs from what it has now. */
   state: KeptState;
 }
 
-/** A host as it is, and as it will be once it has gone back: worked out once, and not changed. */
+/** A host as it is now, and as it will be once it has gone back. Worked out once; nobody changes it. */
 export interface NowAndThen extends Given {
   /** redis.conf as it will be. */
   config: ConfigDocument;
   users: { before: ReadonlyMap<string, AclUser>; after: ReadonlyMap<string, AclUser> };
   restart: boolean;
-  /** ufw is on, and goes off. */
+  /** ufw is on now, and will be off. */
   goesOff: boolean;
   /** ufw is on. */
   isActive: boolean;
@@ -37,7 +37,7 @@ export interface NowAndThen extends Given {
 
 export const UFW_DEFAULTS = "/etc/default/ufw";
 
-/** @param destination the last run knows whether it restarted; of several together only their files are known */
+/** @param destination one run noted whether it restarted Redis; of several together only the files are known */
 export function nowAndThen({
   facts,
   server,
@@ -79,7 +79,7 @@ function touchesRedis(way: Given): boolean {
   return way.state.files.some(({ path }) => !isUfws(path));
 }
 
-/** Those that a rule of redkeep's may name: of Redis, now and then, and of sshd. */
+/** The ports that a rule of redkeep's may name: those of Redis, now and afterwards, and of sshd. */
 function ownPorts(way: Given & { config: ConfigDocument }): number[] {
   const { facts, server } = way;
   const redis = [server.config, way.config].flatMap((document) => [
@@ -161,7 +161,7 @@ function usersAfter(
     : new Map([...after].map(([name, user]) => [name, inFormOf(before.get(name), user, table)]));
 }
 
-/** The user in the words of now, where it may do the same then: redkeep writes rules in one form, and Redis rewrites them in another. */
+/** The user in today's words, where it will have the same rights: redkeep and Redis write the same rules in different words. */
 function inFormOf(now: AclUser | undefined, user: AclUser, table: CommandTable): AclUser {
   if (now === undefined) return user;
   const { passwords, nopass } = user;

@@ -1,6 +1,6 @@
 import { plural } from "../../lib/words.ts";
 import type { HostRecord } from "../../record/record.ts";
-import { CONTROLS, type Control } from "../../verify/catalogue.ts";
+import { controlOf } from "../../verify/controls.ts";
 import type { Fleet } from "./fleet.ts";
 import { type Html, html } from "./html.ts";
 import { region } from "./parts.ts";
@@ -29,7 +29,7 @@ export function controlsOf({ controls, groups }: Fleet, hosts: readonly HostReco
     html`<table class="evidence controls"><caption>The controls of this run</caption><thead><tr><th scope="col">Control</th><th scope="col">Severity</th><th scope="col">Holds</th><th scope="col">Fails</th><th scope="col">Waived</th><th scope="col">Allowed</th><th scope="col">Not checked</th></tr></thead>
 <tbody>${controls.map(({ id, control, title, severity }) => {
       const count = (kind: string) => counts.get(control)?.get(kind) ?? 0;
-      const known = (CONTROLS as Record<string, Control>)[control];
+      const known = controlOf(control);
       return html`<tr id="${id}"><th scope="row">${control} <span class="title">${title}</span>${known === undefined ? undefined : html`<span class="why">${known.why}</span>`}</th><td data-label="Severity">${severity}</td><td data-label="Holds">${count("pass")}</td><td data-label="Fails"${count("fail") > 0 ? html` class="bad"` : undefined}>${count("fail")}</td><td data-label="Waived">${count("waived")}</td><td data-label="Allowed">${count("allowed")}</td><td data-label="Not checked">${count("unknown")}</td></tr>
 `;
     })}</tbody></table>`,

@@ -2,7 +2,7 @@ import { mergeTexts } from "../../history/alike.ts";
 import { hostList, plural } from "../../lib/words.ts";
 import type { RunRecord } from "../../record/record.ts";
 import { statusInWords } from "../../record/words.ts";
-import { CONTROLS, type Control } from "../../verify/catalogue.ts";
+import { controlOf } from "../../verify/controls.ts";
 import { seenAlike } from "../checks-text.ts";
 import { isLost, openControls } from "../overview.ts";
 import type { Evidence } from "./evidence.ts";
@@ -31,7 +31,7 @@ ${troubled.map(({ id, hosts: same }) => {
     html`<li><span class="sign s-waived" aria-hidden="true">W</span><div><h3><a href="#waivers">The waiver of ${waiver.control} for ${waiver.hosts} has expired</a></h3><p>It held until ${waiver.expires}. Owner: ${waiver.owner}.</p></div></li>
 `,
 )}${failing.map(({ control, title, severity, checks, hosts: where }) => {
-  const known = (CONTROLS as Record<string, Control>)[control];
+  const known = controlOf(control);
   const group = groupOf.get(where[0] ?? "");
   const target = group === undefined ? "#hosts" : evidence.linkOf(group, control);
   return html`<li><span class="sign s-${severity}" aria-hidden="true">${signOf(severity)}</span><div><h3><a href="${target}">${control} ${title}</a></h3>

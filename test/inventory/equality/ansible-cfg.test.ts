@@ -31,6 +31,8 @@ const READ = [
   "[defaults]\nprivate_key_file = $REDKEEP_KEYS/key\nvault_password_file = ${REDKEEP_KEYS}/vault\n",
   "[defaults]\ninventory = {{CWD}}/hosts.yml\n",
   "[defaults]\nvault_identity_list = dev@dev.txt, prod@prod.txt\n",
+  "[defaults]\nvault_identity_list = 'dev@dev.txt', 'prod@prod.txt'\n",
+  '[defaults]\nvault_identity_list = "dev@dev.txt, prod@prod.txt"\n',
   "[defaults]\nforks = 20\ntimeout = 30\n[privilege_escalation]\nbecome = True\nbecome_user = root\n",
   "[privilege_escalation]\nbecome = yes\n",
   "[privilege_escalation]\nbecome = no\n",
@@ -110,8 +112,8 @@ describe("an ansible.cfg is read as Ansible reads it", () => {
       timeout: found.timeoutSeconds ?? 10,
       become: found.become ?? false,
       becomeUser: found.connection.becomeUser?.value ?? "root",
-      vaultPasswordFile: found.vault.passwordFile ?? null,
-      vaultIdentityList: found.vault.identityList ?? [],
+      vaultPasswordFile: found.vault.passwordFile?.value ?? null,
+      vaultIdentityList: found.vault.identityList?.value ?? [],
     }).toEqual(settings);
   });
 });

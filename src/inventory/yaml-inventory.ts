@@ -1,6 +1,6 @@
 import type { Place } from "../lib/errors.ts";
 import type { YamlDocument } from "../lib/yaml.ts";
-import { formatPath, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
+import { describeNode, formatPath, type YamlEntry, type YamlNode } from "../lib/yaml-node.ts";
 import { type DraftGroup, type InventoryBuilder, unknownGroupKey } from "./inventory-builder.ts";
 import { variableOf } from "./variable.ts";
 
@@ -12,15 +12,15 @@ type Path = readonly string[];
  *
  * @param exportCommand the command that turns a plugin's configuration into a file, for messages
  */
-export function parseInventory(
+export function parseYamlInventory(
   document: YamlDocument,
   builder: InventoryBuilder,
   exportCommand: (plugin: string) => string,
 ): void {
-  new InventoryParser(builder, exportCommand).parse(document.root);
+  new YamlInventoryParser(builder, exportCommand).parse(document.root);
 }
 
-class InventoryParser {
+class YamlInventoryParser {
   readonly #builder: InventoryBuilder;
   readonly #exportCommand: (plugin: string) => string;
 
@@ -62,7 +62,11 @@ class InventoryParser {
     if (!this.#isName(name, entry, path, "group")) return undefined;
     const { node } = entry;
     if (!isNull(node) && node.kind !== "mapping") {
-      this.#problem(entry.place, path, `expected a group (hosts, children, vars), found ${describe(node)}`);
+      this.#problem(
+        entry.place,
+        path,
+        `expected a group (hosts, children, vars), found ${describeNode(node)}`,
+      );
       return undefined;
     }
     const group = this.#builder.addGroup(name, entry.place);
@@ -105,7 +109,7 @@ class InventoryParser {
     }
     const hint =
       node.kind === "sequence" ? '; write each name with a ":" after it instead of "- " before it' : "";
-    this.#problem(entry.place, path, `expected a mapping, found ${describe(node)}${hint}`);
+    this.#problem(entry.place, path, `expected a mapping, found ${describeNode(node)}${hint}`);
     return [];
   }
 
@@ -113,7 +117,11 @@ class InventoryParser {
     if (!this.#isName(key, entry, path, "host")) return;
     const { node } = entry;
     if (!isNull(node) && node.kind !== "mapping") {
-      this.#problem(entry.place, path, `expected the host's variables as a mapping, found ${describe(node)}`);
+      this.#problem(
+        entry.place,
+        path,
+        `expected the host's variables as a mapping, found ${describeNode(node)}`,
+      );
       return;
     }
     for (const host of this.#builder.addHosts(key, group, entry.place)) {
@@ -147,25 +155,4 @@ function isNull(node: YamlNode): boolean {
 function isEmpty(node: YamlNode): boolean {
   if (node.kind === "scalar") return !node.value;
   return node.kind === "mapping" ? node.entries.size === 0 : node.items.length === 0;
-}
-
-/** `a list`, `the number 3`, `the text "abc"`. */
-export function describe(node: YamlNode): string {
-  if (node.kind === "mapping") return "a mapping";
-  if (node.kind === "sequence") return "a list";
-  switch (node.type) {
-    case "null":
-      return "nothing";
-    case "vault":
-      return "a !vault value";
-    case "int":
-    case "float":
-      return `the number ${node.value}`;
-    case "boolean":
-      return `the boolean ${node.value}`;
-    default:
-      return node.value === ""
-        ? "an empty text"
-        : `the text ${JSON.stringify(String(node.value).slice(0, 60))}`;
-  }
 }
