@@ -363,38 +363,47 @@ describe("a state that is converted", () => {
     },
   );
 
-  it("is all old or all new whenever it is killed", async () => {
+  it("is all old or all new whichever step of it is the last before it is killed", async () => {
     const { directory } = await filledState("one");
     const module = (path: string) => JSON.stringify(join(import.meta.dirname, "../../src", path));
     const script = join(await directoryWith({}), "rekey.ts");
     await writeFile(
       script,
-      `import { State } from ${module("state/state.ts")};
+      `import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { State } from ${module("state/state.ts")};
 import { vaultSettings } from ${module("vault/identities.ts")};
 import { Vault } from ${module("vault/vault.ts")};
 import { Secret } from ${module("lib/secret.ts")};
-const [directory, from, to] = process.argv.slice(2);
+const [directory, from, to, steps] = process.argv.slice(2);
 const vaultWith = (password) => new Vault(
   vaultSettings({ ids: ["prod@prompt"], passwordFiles: [], ask: false }, {}, "/"),
   { env: {}, interrupted: new AbortController().signal, ask: async () => new Secret(password) },
 );
 const state = await State.find(directory, undefined, "/", vaultWith(from));
 const vault = vaultWith(to);
-console.log("ready");
+let left = Number(steps);
+for (const name of ["open", "rename", "rm"]) {
+  const own = fs.promises[name];
+  fs.promises[name] = async (...given) => {
+    if (left-- === 0) process.kill(process.pid, "SIGKILL");
+    return await own(...given);
+  };
+}
+syncBuiltinESMExports();
 await state.convert({ vault, identity: vault.writer });
 `,
     );
     let now = "one";
     const seen = new Set<string>();
-    for (let after = 0; after < 12; after++) {
+    for (let steps = 0, isWhole = false; !isWhole; steps++) {
       const other = now === "one" ? "two" : "one";
-      const child = spawn(process.execPath, [script, directory, now, other], {
-        stdio: ["ignore", "pipe", "inherit"],
+      const child = spawn(process.execPath, [script, directory, now, other, `${steps}`], {
+        stdio: "inherit",
       });
-      await once(child.stdout, "data");
-      const timer = setTimeout(() => child.kill("SIGKILL"), after * 8);
-      await once(child, "exit");
-      clearTimeout(timer);
+      const [status, signal] = await once(child, "exit");
+      isWhole = status === 0;
+      if (!isWhole) expect(signal).toBe("SIGKILL");
       await rm(join(directory, "lock"), { force: true });
       const [opens, ...more] = await openedBy(directory, ["one", "two"]);
       expect(opens).toBeDefined();
@@ -402,8 +411,9 @@ await state.convert({ vault, identity: vault.writer });
       seen.add(opens === now ? "old" : "new");
       now = opens ?? now;
     }
-    expect([...seen].toSorted()).toContain("old");
-  });
+    expect([...seen].toSorted()).toEqual(["new", "old"]);
+    // A process for each step.
+  }, 300_000);
 });
 
 describe("the lock of a state", () => {
