@@ -12,6 +12,9 @@ import { generateKey, startTcp, userKey } from "../../test/connection/support/se
 import { type ActingHost, answerAsAsked, startActingHost } from "../../test/support/acting-host.ts";
 import { FACTS, factsOf, PASSWORDS, privateNetwork } from "../../test/support/facts.ts";
 
+/** Seconds that a dead host is waited for: redkeep's default. A host that lives has what a run gives it, since a machine may be busy. */
+const DEAD_TIMEOUT = 10;
+
 /** What the passwords of the hosts' administrators are made of: the recorded ones had all the same. */
 const KEY = new Secret("key-of-the-virtual-servers");
 const recordedAdmin = PASSWORDS.get("admin") ?? new Secret("");
@@ -97,7 +100,12 @@ export async function startFleet({
   const files: Record<string, string> = {
     "hosts.yml": dump({
       redis: {
-        hosts: Object.fromEntries(hosts.map(({ name, port }) => [name, { ansible_port: port }])),
+        hosts: Object.fromEntries(
+          hosts.map(({ name, nature, port }) => [
+            name,
+            { ansible_port: port, ...(nature === "dead" ? { ansible_timeout: DEAD_TIMEOUT } : {}) },
+          ]),
+        ),
         vars: { ansible_host: "127.0.0.1", ansible_user: "root", private_ip, app_subnet },
       },
     }),

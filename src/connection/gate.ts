@@ -8,14 +8,15 @@ const HIGHEST_LIMIT = 100;
 export type LoginOutcome = "done" | "dropped" | "failed";
 
 /**
- * Limits how many logins are under way at one sshd. It begins with a few and allows one more with each success. When a
- * server hangs up, we know how many are too many: we go on with half of them and never try that many again.
+ * Limits how many logins are under way at one sshd. It begins with a few, and allows one more once a login got in that began as
+ * the last of so many: only that one shows that the server takes them. When a server hangs up, we know how many are too many:
+ * we go on with half of them and never try that many again.
  */
 export class Gate {
   #limit = FIRST_LIMIT;
   #ceiling = HIGHEST_LIMIT;
   #inside = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: ((place: number) => void)[] = [];
 
   /**
    * Waits for room.
@@ -24,8 +25,9 @@ export class Gate {
    */
   async enter(signal: AbortSignal): Promise<(outcome: LoginOutcome) => void> {
     signal.throwIfAborted();
+    let place: number;
     if (this.#inside >= this.#limit) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<number>();
       const onAbort = () => {
         const at = this.#waiting.indexOf(resolve);
         if (at >= 0) this.#waiting.splice(at, 1);
@@ -33,13 +35,14 @@ export class Gate {
       };
       this.#waiting.push(resolve);
       signal.addEventListener("abort", onAbort, { once: true });
-      await promise.finally(() => signal.removeEventListener("abort", onAbort));
-    } else this.#inside++;
-    return (outcome) => this.#leave(outcome);
+      place = await promise.finally(() => signal.removeEventListener("abort", onAbort));
+    } else place = ++this.#inside;
+    return (outcome) => this.#leave(outcome, place);
   }
 
-  #leave(outcome: LoginOutcome): void {
-    if (outcome === "done") this.#limit = Math.min(this.#limit + 1, this.#ceiling);
+  /** @param place how many were under way when this login began, with itself */
+  #leave(outcome: LoginOutcome, place: number): void {
+    if (outcome === "done" && place >= this.#limit) this.#limit = Math.min(this.#limit + 1, this.#ceiling);
     if (outcome === "dropped") {
       this.#ceiling = Math.max(1, Math.min(this.#ceiling, this.#inside - 1));
       this.#limit = Math.max(1, Math.min(this.#ceiling, Math.floor(this.#limit / 2)));
@@ -49,8 +52,7 @@ export class Gate {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       // Count its place before it wakes.
-      this.#inside++;
-      next();
+      next(++this.#inside);
     }
   }
 }

@@ -8,11 +8,13 @@ import { hashPassword } from "../../src/redis/acl-user.ts";
 import { generateKey } from "../connection/support/server.ts";
 import { redkeep } from "../support/cli.ts";
 import { answerTo, editedAnswer, PASSWORDS, type SectionEdits, withRunning } from "../support/facts.ts";
+import { noonPerTest } from "../support/noon.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startAnsweringHost, startRecordedHost } from "../support/recorded-host.ts";
 
 const made = perTest();
+noonPerTest();
 
 const key = generateKey();
 const serverKey = new Secret("key-of-the-recorded-servers");

@@ -5,7 +5,7 @@ import { runOnce } from "./support/run-once.ts";
 import { type Directory, startServer, temporaryDirectory, variablesFor } from "./support/server.ts";
 import { changeShape } from "./support/ssh2-shape.ts";
 
-const OPTIONS = { timeoutMs: 5_000 };
+const OPTIONS = { timeoutMs: 45_000 };
 
 let directory: Directory;
 beforeEach(() => {

@@ -40,7 +40,7 @@ const variables = (changes: Partial<ConnectionVariables> = {}): ConnectionVariab
   host: "redis-01",
   address: `redis-${++names}.example.com`,
   sshOptions: {},
-  timeoutSeconds: 5,
+  timeoutSeconds: 45,
   become: false,
   knownHostsFile: directory.write("known_hosts", ""),
   ...changes,
@@ -123,7 +123,7 @@ describe("what carries the scripts", () => {
     });
     const link = new Link(variablesFor(server, directory, { privateKeyFile: path }), new BecomePasswords());
     const connection = await link.open();
-    expect((await connection.run("echo in", { timeoutMs: 5_000 })).stdout.toString()).toBe("in\n");
+    expect((await connection.run("echo in", { timeoutMs: 45_000 })).stdout.toString()).toBe("in\n");
     expect(link.transport).toEqual(openssh(`${path} is a key in PKCS #8, which ssh2 does not read`));
     link.close();
   });

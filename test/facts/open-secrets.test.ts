@@ -57,14 +57,12 @@ describe("a password that a user typed", () => {
       "a line that is too long for grep",
       (home) => writeFileSync(join(home, ".a_history"), Buffer.alloc(300 << 20, "a")),
     ],
-  ])("is found behind %s of another user's", { timeout: 30_000 }, (_, layOut) => {
+  ])("is found behind %s of another user's", (_, layOut) => {
     const { found, of } = search(layOut, TYPED);
     expect(found).toEqual([of]);
   });
 
-  it("is unknown where the search did not come to its end: no file is said to be free of it", {
-    timeout: 30_000,
-  }, () => {
+  it("is unknown where the search did not come to its end: no file is said to be free of it", () => {
     const layOut = (home: string) => writeFileSync(join(home, ".a_history"), Buffer.alloc(300 << 20, "a"));
     expect(search(layOut, "").found).toBeUndefined();
     expect(search(() => undefined, "").found).toEqual([]);

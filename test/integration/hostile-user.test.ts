@@ -68,13 +68,13 @@ describe("a server that was taken over", () => {
       host,
       `systemd-run -q --unit=proxy -p User=redis python3 /var/lib/redis/proxy.py; until [ -e /run/redis/ready ]; do :; done`,
     );
-  }, 60_000);
+  });
   afterAll(async () => {
     project[Symbol.dispose]();
     await host[Symbol.asyncDispose]();
   });
 
-  it("names no program that root runs, and makes no failed check pass", { timeout: 120_000 }, async () => {
+  it("names no program that root runs, and makes no failed check pass", async () => {
     const verify = await project.run("verify");
     const checks = verify.host("redis-01").checks.filter(({ control }) => control === "RK-NET-01");
     expect(checks.filter(({ outcome }) => outcome === "pass")).toEqual([]);
@@ -94,13 +94,13 @@ describe("what clients and the service user leave on a host", () => {
   beforeAll(async () => {
     host = await startHost();
     project = openProject({ "redis-01": host });
-  }, 60_000);
+  });
   afterAll(async () => {
     project[Symbol.dispose]();
     await host[Symbol.asyncDispose]();
   });
 
-  it("may be of any size: plan and verify still report everything else", { timeout: 120_000 }, async () => {
+  it("may be of any size: plan and verify still report everything else", async () => {
     await onHost(
       host,
       `python3 - <<'END'
@@ -126,7 +126,7 @@ END`,
     await onHost(host, "redis-cli flushall; redis-cli acl deluser small; redis-cli acl log reset");
   });
 
-  it("forges no fact by a name with line breaks", { timeout: 60_000 }, async () => {
+  it("forges no fact by a name with line breaks", async () => {
     const name = "x.rdb\nregular file|root|root|640|1|5|/etc/redis/redis.conf";
     await host.sh(
       `read -r name; cd /var/lib/redis; name=$(printf "$name"); : >"$name"`,
@@ -138,9 +138,7 @@ END`,
     await onHost(host, "rm -f /var/lib/redis/x.rdb*");
   });
 
-  it("neither hangs the probe with a FIFO nor makes root read through a link swapped in at the last moment", {
-    timeout: 240_000,
-  }, async () => {
+  it("neither hangs the probe with a FIFO nor makes root read through a link swapped in at the last moment", async () => {
     await onHost(host, `cp -p /etc/redis/redis.conf /etc/redis/real; echo SHADOWMARKER >>/etc/shadow`);
     await onHost(
       host,
@@ -156,7 +154,7 @@ END
     for (let run = 0; run < 8; run++) {
       const plan = await project.run("plan", "--diff");
       expect(plan.stdout + plan.stderr + JSON.stringify(plan.record)).not.toContain("SHADOWMARKER");
-      expect(plan.host("redis-01").durationMs).toBeLessThan(50_000);
+      expect(plan.host("redis-01").error?.found).not.toEqual(expect.stringContaining("did not end within"));
     }
     await onHost(
       host,
@@ -164,9 +162,7 @@ END
     );
   });
 
-  it("includes a server's program that others could have written, which root does not run", {
-    timeout: 60_000,
-  }, async () => {
+  it("includes a server's program that others could have written, which root does not run", async () => {
     await onHost(
       host,
       `install -d -o redis /opt/redis; cp "$(readlink -f /usr/bin/redis-server)" /opt/redis/real
@@ -189,9 +185,7 @@ END
     expect((await onHost(host, `cat ${PWNED}; true`)).split("\n")).not.toContain("0");
   });
 
-  it("makes root run no program of the service user's, although its path is swapped at the last moment", {
-    timeout: 60_000,
-  }, async () => {
+  it("makes root run no program of the service user's, although its path is swapped at the last moment", async () => {
     const spy = `#!/bin/sh\nid -u >>${PWNED}\nexec /usr/bin/redis-server "$@"\n`;
     await host.writeFile("/srv/redis/evil/redis-server", spy, "0755", "redis:redis");
     await onHost(

@@ -87,7 +87,8 @@ describe("hosts that cannot be reached", () => {
   });
 
   it("a host that hangs delays no other host", async () => {
-    using project = openProject({ "redis-01": other, "redis-02": good });
+    const vars = { "redis-01": { ansible_timeout: 3 } };
+    using project = openProject({ "redis-01": other, "redis-02": good }, {}, vars);
     const pid = await onHost(other, "systemctl show -p MainPID --value ssh");
     await onHost(other, `kill -STOP ${pid}`);
     try {
@@ -97,8 +98,6 @@ describe("hosts that cannot be reached", () => {
         "apply",
         project.playbook("limits.yml", [{ limits: { maxmemory: "71mb" } }]),
         "--yes",
-        "--timeout",
-        "3",
       );
       expect(run.status).toBe(4);
       expect(run.host("redis-01")).toMatchObject({ status: "unreachable" });

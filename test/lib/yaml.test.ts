@@ -258,9 +258,9 @@ describe("a YAML file is refused with the place of", () => {
   });
 
   it("and takes no minutes for a hundred thousand lines at the margin", () => {
-    const started = performance.now();
+    const before = process.threadCpuUsage();
     expect(() => parseYaml(`a: [\n${"1,\n".repeat(100_000)}]\n`, "f")).toThrow("deficient indentation");
-    expect(performance.now() - started).toBeLessThan(30_000);
+    expect(process.threadCpuUsage(before).user).toBeLessThan(30_000_000);
   });
 
   it("every duplicate key at once", () => {

@@ -96,7 +96,7 @@ export async function startFleet(
     );
   const lines = hosts.map(
     (host, index) =>
-      `    ${host}: { ansible_host: 127.0.0.1, ansible_port: ${started[index]?.port}, ansible_user: root }\n`,
+      `    ${host}: { ansible_host: 127.0.0.1, ansible_port: ${started[index]?.port}, ansible_user: root, ansible_timeout: 300 }\n`,
   );
   const repository = workspaceIn(stack.use(temporaryDirectory()).path);
   const files = {

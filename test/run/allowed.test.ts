@@ -5,11 +5,13 @@ import type { RunRecord } from "../../src/record/record.ts";
 import { startActingHost } from "../support/acting-host.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { editedAnswer, withRunning } from "../support/facts.ts";
+import { noonPerTest } from "../support/noon.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { startRecordedHost } from "../support/recorded-host.ts";
 
 const made = perTest();
+const aMinuteLater = noonPerTest();
 
 /** The stock host with a bound on its memory: with these tags left out, it fails in nothing. */
 const BOUNDED = {
@@ -31,6 +33,7 @@ async function run(
   until?: string,
   ...more: string[]
 ): Promise<Outcome & { record: RunRecord }> {
+  aMinuteLater();
   const host = made.servers.use(await startRecordedHost("stock", bounded));
   const args = writeProject(made.directory, { "redis-01": host }, task(until));
   const outcome = await redkeep([command, ...args, ...BASE, "--json", "run.json", ...more], {

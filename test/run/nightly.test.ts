@@ -9,12 +9,14 @@ import { State } from "../../src/state/state.ts";
 import { startActingHost } from "../support/acting-host.ts";
 import { type Outcome, redkeep } from "../support/cli.ts";
 import { editedAnswer, type SectionEdits, withRunning } from "../support/facts.ts";
+import { noonPerTest } from "../support/noon.ts";
 import { perTest } from "../support/per-test.ts";
 import { writeProject } from "../support/project.ts";
 import { type RecordedHost, startRecordedHost } from "../support/recorded-host.ts";
 import { hostRecord, runRecord } from "../support/records.ts";
 
 const made = perTest();
+const aMinuteLater = noonPerTest();
 
 /** With these the stock host fails in one control: it has no bound on its memory (RK-LIM-01, medium). */
 const TASK = "limits: { maxmemory: 512mb, lazyfree: false }";
@@ -37,6 +39,7 @@ async function startNights() {
     await startRecordedHost("stock", () => editedAnswer("stock", edits)),
   );
   const job = async (hosts: Parameters<typeof writeProject>[1], more: string[]): Promise<Night> => {
+    aMinuteLater();
     const args = writeProject(made.directory, hosts, TASK);
     const outcome = await redkeep(["verify", ...args, ...BASE, ...more], { cwd: made.directory.path });
     const text = readFileSync(join(made.directory.path, "run.json"), "utf8");
@@ -56,11 +59,11 @@ async function startNights() {
 }
 
 const kept = () => readdirSync(join(made.directory.path, "state/runs")).sort();
-const today = new Date().toISOString().slice(0, 10);
+const today = () => new Date().toISOString().slice(0, 10);
 /** A control told in full says what was wanted. */
 const inFull = (control: string) => new RegExp(`✖ ${control} [^✖?]*wanted`);
 const inOneLine = (control: string, hosts = "redis-01") =>
-  new RegExp(`✖ ${control} [^✖?]*: ${hosts}, known\\s+since ${today}`);
+  new RegExp(`✖ ${control} [^✖?]*: ${hosts}, known\\s+since ${today()}`);
 
 describe("a nightly verify", () => {
   it("shows a failure in full once, then in a line with its date, and ends with 6 every night", async () => {

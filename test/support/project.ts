@@ -26,7 +26,8 @@ export function writeProject(
     directory.write("known_hosts", `${known.join("\n")}\n`),
     "--private-key",
     directory.write("id_ed25519", userKey.private),
+    // Longer than any test may take: those that wait for it say how long.
     "--timeout",
-    "5",
+    "300",
   ];
 }

@@ -238,7 +238,8 @@ export function variablesFor(
     user: "root",
     privateKeyFile: directory.write("id_ed25519", userKey.private),
     sshOptions: {},
-    timeoutSeconds: 5,
+    // No test waits for it: a busy machine takes long.
+    timeoutSeconds: 45,
     become: false,
     ...(transport() === "openssh" ? { transport: "openssh" as const } : {}),
     knownHostsFile: directory.write("known_hosts", `[127.0.0.1]:${server.port} ${key}\n`),

@@ -14,7 +14,9 @@ const made = perTest();
 const fleet = async (options: FleetOptions) => made.servers.use(await startFleet(options));
 
 async function run(hosts: Fleet, ...args: string[]) {
-  const outcome = await redkeep([...args, ...hosts.writeProject(made.directory.path), "--json", "run.json"], {
+  // Longer than a test may take, for all but the dead.
+  const options = [...hosts.writeProject(made.directory.path), "--timeout", "300", "--json", "run.json"];
+  const outcome = await redkeep([...args, ...options], {
     cwd: made.directory.path,
     env: hosts.env,
   });
@@ -33,7 +35,7 @@ describe("two hundred hosts, of which some are slow, dead or not who they should
     // More than --forks lets be asked at once: they would hold up all the rest for as long as they keep silent.
     const hosts = await fleet({ hosts: 200, slow: 15, dead: 10, strangers: 5, late: () => released.promise });
     const healthy = hosts.hosts.filter(({ nature }) => nature === "healthy");
-    const running = run(hosts, "plan", "--forks", "10", "--timeout", "10");
+    const running = run(hosts, "plan", "--forks", "10");
     // Nobody slow answers before every healthy host was asked.
     const asked = () => healthy.every(({ host }) => host?.asked.length === 1);
     await vi.waitUntil(asked, { timeout: 200_000, interval: 100 });
