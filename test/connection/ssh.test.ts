@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { KeyboardAuthContext, PasswordAuthContext, PublicKeyAuthContext, ServerChannel } from "ssh2";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BecomePasswords } from "../../src/connection/become-passwords.ts";
-import { HostError } from "../../src/connection/connection.ts";
+import { type Connection, HostError } from "../../src/connection/connection.ts";
 import { checkHostKey } from "../../src/connection/known-hosts.ts";
 import type { ConnectionVariables } from "../../src/connection/settings.ts";
 import { connect } from "../../src/connection/ssh.ts";
@@ -35,6 +35,16 @@ const stopTime = () => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTime
 /** What had been sent to this process has been read. */
 async function hasRead(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+}
+
+/** How a script ends whose time is over, once all that its server says of it has come: what a later script says has come too. */
+async function outOfTime(connection: Connection, timeoutMs: number): Promise<unknown> {
+  stopTime();
+  const ended = connection.run("sleep 60", { timeoutMs }).catch((reason: unknown) => reason);
+  await connection.run("true", OPTIONS);
+  vi.advanceTimersByTime(timeoutMs);
+  vi.useRealTimers();
+  return await ended;
 }
 
 let directory: Directory;
@@ -194,13 +204,7 @@ describe("a script", () => {
       },
     });
     const connection = await connect(variablesFor(server, directory));
-    stopTime();
-    const running = connection.run("sleep 60", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
-    // What comes later on the same connection has come: so has the start.
-    await connection.run("true", OPTIONS);
-    vi.advanceTimersByTime(1_000);
-    vi.useRealTimers();
-    expect(await running).toMatchObject({
+    expect(await outOfTime(connection, 1_000)).toMatchObject({
       kind: "lost",
       message: "redis-01: a script did not end within 1 s",
     });
@@ -499,13 +503,7 @@ describe("becoming root", () => {
     const connection = await connect(variables);
     // Once the password was taken, a script waits for no other one's sudo.
     await connection.run("true", OPTIONS);
-    stopTime();
-    const running = connection.run("true", { timeoutMs: 500 }).catch((reason: unknown) => reason);
-    // What comes later on the same connection has come: so has the question.
-    await connection.run("true", OPTIONS);
-    vi.advanceTimersByTime(500);
-    vi.useRealTimers();
-    expect(await running).toMatchObject({
+    expect(await outOfTime(connection, 500)).toMatchObject({
       kind: "failed",
       message: expect.stringContaining("Verification code:"),
     });
