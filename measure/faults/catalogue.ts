@@ -103,7 +103,9 @@ export const CATALOGUE: readonly FaultRow[] = [
   }),
   row("A4", "Packets vanish without a word", {
     [SWEEP]: ["SSH connection falls silent", "nothing gets to the host, nor from it"],
-    "test/integration/connection.test.ts": ["a host that no longer answers is noticed long before the script's time is over"],
+    "test/integration/connection.test.ts": [
+      "a host that no longer answers is noticed long before the script's time is over",
+    ],
   }),
   row("A5", "The link dies while a change is being confirmed", {
     "measure/faults/figures/labels.ts": ["What redkeep says is what happened: the link cut at the commit"],
