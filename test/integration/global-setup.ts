@@ -1,10 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { linkInto } from "../support/package.ts";
-import { repository } from "../support/pages.ts";
 import { networkOf } from "./support/lab.ts";
-import { sweep } from "./support/sweep.ts";
+import { packageOf, sweep } from "./support/sweep.ts";
 
 /**
  * Removes what a killed run left behind, and what this one leaves: vitest runs no afterAll when it is interrupted.
@@ -17,11 +15,11 @@ export default function setup({ vitest }: TestProject): () => void {
   } catch {
     throw new Error(`The lab image ${image} is missing or Docker does not run: run "sh lab/setup.sh" first.`);
   }
-  process.env.REDKEEP_LAB_PACKAGE = join(repository, "lab/.cache/package");
-  linkInto(process.env.REDKEEP_LAB_PACKAGE);
   process.env.REDKEEP_LAB_PID = String(process.pid);
   sweep();
   process.on("exit", () => sweep(process.pid));
+  process.env.REDKEEP_LAB_PACKAGE = packageOf(process.pid);
+  linkInto(process.env.REDKEEP_LAB_PACKAGE);
   const most = Math.max(...vitest.projects.map(({ config }) => config.maxWorkers));
   for (let worker = 1; worker <= most; worker++)
     execFileSync("docker", [

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryDirectory } from "../connection/support/server.ts";
 import { repository } from "./pages.ts";
@@ -27,18 +27,13 @@ export function packInto(folder: string): Packed {
   };
 }
 
-/** Lays out the package in `folder`, anew, with links to what is not built. It starts as one that npm installed. */
+/** Lays out the package in a new folder, with links to what is not built. It starts as one that npm installed. */
 export function linkInto(folder: string): void {
-  const next = `${folder}.next`;
-  rmSync(next, { recursive: true, force: true });
   for (const file of sourceFiles()) {
-    mkdirSync(dirname(join(next, file)), { recursive: true });
-    symlinkSync(join(repository, file), join(next, file));
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    symlinkSync(join(repository, file), join(folder, file));
   }
-  build(next);
-  // Another run of the tests may be starting the program from there.
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(next, folder);
+  build(folder);
 }
 
 /** What the package takes from the repository as it stands there. */

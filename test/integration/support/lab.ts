@@ -34,6 +34,10 @@ function owner(): string {
   return process.env.REDKEEP_LAB_PID ?? String(process.pid);
 }
 
+// What Node compiles of a package that is built for one run goes with it.
+if (process.env.REDKEEP_LAB_PACKAGE !== undefined)
+  process.env.NODE_COMPILE_CACHE = join(process.env.REDKEEP_LAB_PACKAGE, "compiled");
+
 // Ryuk, the library's own cleaner, is an image to be pulled. sweep() does its work.
 process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
 

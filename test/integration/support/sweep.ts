@@ -1,13 +1,24 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const CACHE = join(import.meta.dirname, "../../../lab/.cache");
+
+/** Where a run of the tests builds the package: another folder for each, which is another's neither to replace nor to start from. */
+export const packageOf = (pid: number): string => join(CACHE, `package-${pid}`);
 
 const docker = (...args: string[]): string =>
   execFileSync("docker", args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 
 /**
- * Removes the lab's containers, networks and images made of a host that belong to processes that are gone, and those of process `mine`.
+ * Removes the lab's containers, networks, images made of a host and packages that belong to processes that are gone, and those of process `mine`.
  * Those of a live run stay, and those whose label is no process id: somebody wanted to keep them.
  */
 export function sweep(mine?: number): void {
+  for (const name of existsSync(CACHE) ? readdirSync(CACHE) : []) {
+    const pid = Number(/^package-(\d+)$/.exec(name)?.[1]);
+    if (pid === mine || (pid > 0 && !alive(pid))) rmSync(join(CACHE, name), { recursive: true, force: true });
+  }
   const format = '{{.ID}} {{.Label "redkeep.lab"}}';
   const dead = (list: string): string[] =>
     list.split("\n").flatMap((line) => {
