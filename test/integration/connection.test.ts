@@ -136,9 +136,9 @@ describe("on a real host", () => {
     expect(await running).toMatchObject({ kind: "lost" });
   });
 
-  it("a host that no longer answers is noticed long before the script's time is over", async () => {
+  it("a host that no longer answers is noticed before a script's 45 seconds are over", async () => {
     const connection = await connect(variablesOf());
-    const running = connection.run("sleep 301", { timeoutMs: 240_000 }).catch((error: unknown) => error);
+    const running = connection.run("sleep 301", { timeoutMs: 45_000 }).catch((error: unknown) => error);
     await expect.poll(() => host.sh("pgrep -xf 'sleep 301'").then(({ status }) => status)).toBe(0);
     await onHost("iptables -A INPUT -p tcp --dport 22 -j DROP; iptables -A OUTPUT -p tcp --sport 22 -j DROP");
     try {

@@ -87,10 +87,11 @@ clients = [threading.Thread(target=repeat) for _ in range(4)]
 for client in clients: client.start()
 print(json.dumps("begun"), flush=True)
 sys.stdin.readline()
+during = len(made)
 while len(made) < 400 and not failures: time.sleep(0.05)
 over.set()
 for client in clients: client.join()
-print(json.dumps({"made": len(made), "failures": failures[:20]}), flush=True)`;
+print(json.dumps({"during": during, "made": len(made), "failures": failures[:20]}), flush=True)`;
 
 /**
  * Counts the clients' packets and the answers ahead of iptables' rules and behind them. A client cannot tell a packet that the
@@ -161,6 +162,7 @@ describe.concurrent("a firewall that redkeep switches on", () => {
       const run = await project.run("apply", playbook, "--yes");
       expect(run.host("redis-01")).toMatchObject({ status: "changed", error: null });
       expect(await clients.ask("over")).toEqual({
+        during: expect.toSatisfy((during) => during > 100),
         made: expect.toSatisfy((made) => made >= 400),
         failures: [],
       });

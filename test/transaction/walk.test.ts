@@ -770,7 +770,11 @@ describe.each(SHELLS)("as root, under %s,", (shell) => {
 
   it("a stopped program of the service user's is ended, and a child that keeps its output open is not waited for", () => {
     const pid = join(data, "pid");
-    theirs(join(data, "server"), `#!/bin/sh\nsleep 60 & echo 7.0; echo $$ >'${pid}'; kill -STOP $$\n`, 0o755);
+    theirs(
+      join(data, "server"),
+      `#!/bin/sh\nsleep 600 & echo 7.0; echo $$ >'${pid}'; kill -STOP $$\n`,
+      0o755,
+    );
     // Its time is over once it is stopped: \`timeout\` hears that by SIGALRM.
     const script = `{ until grep -qs '^State:.T' "/proc/$(cat '${pid}')/status"; do :; done
         kill -ALRM "$(sed -n 's/^PPid:.//p' "/proc/$(cat '${pid}')/status")"; } >/dev/null 2>&1 &

@@ -5,7 +5,7 @@ import { connect } from "../../../src/connection/ssh.ts";
 export async function runOnce(variables: ConnectionVariables, script: string) {
   const connection = await connect(variables);
   try {
-    return await connection.run(script, { timeoutMs: 5_000 });
+    return await connection.run(script, { timeoutMs: 45_000 });
   } finally {
     connection.close();
   }
