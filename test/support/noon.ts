@@ -3,9 +3,8 @@ import { afterEach, beforeEach, vi } from "vitest";
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * Has each test of the file that calls this begin at noon of the day before, since when a run has begun must not lie ahead: no day ends
- * while it runs.
- * @returns lets a minute go by, as runs one after the other need it that are ordered by their time
+ * Each test of the file that calls this begins at noon of yesterday: no midnight falls into it, and no run lies in the future.
+ * @returns moves the clock on by a minute: runs are ordered by their time
  */
 export function noonPerTest(): () => void {
   beforeEach(() => {
